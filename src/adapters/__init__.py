@@ -1,0 +1,1 @@
+"""Doors to the outside world; nobody else does I/O to it."""

@@ -1,0 +1,238 @@
+"""The one door to HTTP: nothing else imports httpx.
+
+It owns what every service shares: one connection pool, time and size limits, the retry policy, and the translation of
+whatever goes wrong into the tree of `adapters._bases.errors`. What an answer means is the service's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from datetime import datetime
+from types import TracebackType
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
+
+import httpx
+
+from adapters._bases.errors import ConfigurationError, EtlError, RetryableError, SourceRejected, SourceUnavailable
+from adapters._bases.http_body import BoundedBody, json_answer
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.retry_after import retry_after_seconds
+
+T = TypeVar("T")
+Params = Mapping[str, str]
+Inspect = Callable[[int, object], None]
+Gate = Callable[[], AbstractAsyncContextManager[None]]
+
+_TRY_LATER = "try again later; if it stays so, check this machine's network, proxy and firewall"
+_CHECK_ADDRESS = "check the base URL in the settings"
+
+_WORDS: dict[type[Exception], str] = {
+    httpx.ConnectTimeout: "the connection was not made in time",
+    httpx.TimeoutException: "no complete answer came in time",
+    httpx.ConnectError: "it cannot be reached",
+    httpx.NetworkError: "the connection broke off",
+    httpx.ProxyError: "the proxy on the way refused",
+    httpx.ProtocolError: "the connection broke off or did not speak HTTP",
+    httpx.DecodingError: "the answer is garbled",
+    httpx.StreamError: "the answer's body could not be read",
+    httpx.HTTPError: "the exchange failed",
+}
+
+
+def translated(error: Exception, where: str) -> EtlError:
+    """An exception of httpx as one of ours: for good if only a person can help, else to be tried again.
+
+    Args:
+        error: what httpx raised; its own text is not passed on, for it may quote headers.
+        where: host and path, without the query.
+    """
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.CookieConflict)):
+        return ConfigurationError(f"{where} is not an address that can be asked", next_step=_CHECK_ADDRESS)
+    causes = _causes(error)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return SourceRejected(
+            f"{where}: its TLS certificate is not trusted, so nothing was sent",
+            next_step=f"{_CHECK_ADDRESS}, this machine's clock, and the CA certificates that a company proxy may need",
+        )
+    if isinstance(error, httpx.TooManyRedirects):
+        return _redirected(where, None)
+    words = next((words for kind, words in _WORDS.items() if isinstance(error, kind)), "the exchange failed")
+    detail = next((f" ({cause.strerror})" for cause in causes if isinstance(cause, OSError) and cause.strerror), "")
+    return SourceUnavailable(f"{where}: {words}{detail}", next_step=_TRY_LATER)
+
+
+class HttpAdapter:
+    """GETs of JSON from one service, and texts posted to it.
+
+    An async context manager: use it inside ``async with``, in one event loop.
+
+    TLS is always verified. Redirects are never followed, so that the headers go to no other host.
+
+    Args:
+        base_url: scheme, host and the path before every path asked for, such as ``https://pro-api.coinmarketcap.com``.
+        headers: sent with each request, beside ``Accept`` and ``Accept-Encoding``. Their values are taken for secrets:
+            see `redact`.
+        timeout_seconds: for one try from its first byte out to its last byte in, a slow drip included.
+        retry: how often and how long a call is tried.
+        clock: the present moment, aware; asked only for a ``Retry-After`` that names a date.
+        max_body_bytes: the most that a body may hold, before and after decompression.
+
+    Raises:
+        ConfigurationError: the base URL, a header's value or the proxy set-up of this machine is unusable.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        retry: RetryPolicy,
+        clock: Callable[[], datetime],
+        max_body_bytes: int = 32 * 1024 * 1024,
+    ) -> None:
+        self._secrets = [value for value in headers.values() if value]
+        self._timeout_seconds = timeout_seconds
+        self._retry = retry
+        self._clock = clock
+        self._max_body_bytes = max_body_bytes
+        self._client = _client(base_url, headers)
+
+    async def __aenter__(self) -> HttpAdapter:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def get_json(self, path: str, params: Params, *, inspect: Inspect, gate: Gate = nullcontext) -> object:
+        """The JSON value that a GET of ``path`` with ``params`` answers; reading only, so harmless to repeat.
+
+        Args:
+            path: below the base URL, beginning with a slash.
+            params: the query; values as they are, not yet quoted.
+            inspect: given the HTTP status and the JSON value of each answer, raises if it is not a good one: a
+                `RetryableError` to have it tried again (``Retry-After``, where sent, sets its wait), any other to stop.
+            gate: opened around each try, and not held while waiting between two.
+
+        Raises:
+            SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
+            SourceRejected: a redirect, an untrusted certificate, or a refusal in something else than JSON.
+            ContractError: the body is larger than the limit or compressed in a way that was not asked for.
+            ConfigurationError: the address cannot be asked at all.
+            EtlError: whatever ``inspect`` raised.
+        """
+
+        async def one_try() -> object:
+            async with gate():
+                return await self._within_time(self._exchange(path, params, inspect, where), where)
+
+        where = f"{self._client.base_url.netloc.decode()}{self._client.base_url.path.rstrip('/')}{path}"
+        return await self._retry.acall(one_try)
+
+    def redact(self, text: str) -> str:
+        """The text without the headers' values: for what a service echoes, before it is shown or logged."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def post_text(self, path: str, text: str) -> None:
+        """POST a text, once; what is answered is not read.
+
+        Args:
+            path: below the base URL, with its query; it may hold a secret: it is in no message.
+            text: the body, as UTF-8.
+
+        Raises:
+            SourceUnavailable: no answer in time, or one without success.
+            SourceRejected: an untrusted certificate.
+            ConfigurationError: the address cannot be asked at all.
+        """
+        where = self._client.base_url.netloc.decode()
+        status = await self._within_time(self._post(path, text), where)
+        if not httpx.codes.is_success(status):
+            raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_TRY_LATER, status=status)
+
+    async def _within_time(self, exchange: Coroutine[Any, Any, T], where: str) -> T:
+        try:
+            return await asyncio.wait_for(exchange, self._timeout_seconds)
+        except asyncio.TimeoutError as exc:
+            raise SourceUnavailable(
+                f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_TRY_LATER
+            ) from exc
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+            raise translated(exc, where) from exc
+
+    async def _post(self, path: str, text: str) -> int:
+        async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
+            return response.status_code
+
+    async def _exchange(self, path: str, params: Params, inspect: Inspect, where: str) -> object:
+        # Commas stay as they are: lists of ids would else take half as much again of the URL.
+        url = f"{path}?{urlencode(params, safe=',')}" if params else path
+        async with self._client.stream("GET", url) as response:
+            if response.is_redirect:
+                raise _redirected(where, response.status_code)
+            content = await self._content(response, where)
+        try:
+            value = json_answer(content, status=response.status_code, where=where)
+            inspect(response.status_code, value)
+        except RetryableError as error:
+            asked = retry_after_seconds(response.headers, now=self._clock())
+            error.retry_after_seconds = error.retry_after_seconds if asked is None else asked
+            raise
+        return value
+
+    async def _content(self, response: httpx.Response, where: str) -> bytes:
+        encoding = response.headers.get("content-encoding", "")
+        body = BoundedBody(where=where, content_encoding=encoding, max_bytes=self._max_body_bytes)
+        # Closed here: when the bound is passed, the loop would else be closed on a reader that is still open.
+        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
+            async for piece in pieces:
+                body.add(piece)
+        return body.content()
+
+
+def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    for name, value in headers.items():
+        # Else httpx would quote the value in the exception it raises, and so in a traceback.
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            raise ConfigurationError(
+                f"the value for the header {name} has characters that cannot be sent",
+                next_step="check the setting it comes from for stray spaces, quotes or letters that are not ASCII",
+            )
+    try:
+        return httpx.AsyncClient(
+            base_url=base_url,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+            timeout=None,  # noqa: S113 - the adapter's own deadline covers every phase, and a slow drip too
+            follow_redirects=False,
+        )
+    except (httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
+        raise ConfigurationError(
+            "the HTTP client cannot be set up with this base URL and this machine's proxy and certificate variables",
+            next_step=f"{_CHECK_ADDRESS}, and HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE in the environment",
+        ) from exc
+
+
+def _redirected(where: str, status: int | None) -> SourceRejected:
+    return SourceRejected(
+        f"{where}: answered with a redirect, which is not followed so that the key goes nowhere else",
+        next_step=_CHECK_ADDRESS,
+        status=status,
+    )
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The exception and what led to it, the last cause first."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return chain[::-1]

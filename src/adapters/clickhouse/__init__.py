@@ -1,0 +1,1 @@
+"""Doors to ClickHouse, one repository for each source."""

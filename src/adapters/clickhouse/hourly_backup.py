@@ -1,0 +1,119 @@
+"""The table in one file: gzip over ClickHouse's Native format, which `clickhouse-client` reads as well."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StateError, StorageUnavailable
+from adapters.clickhouse.hourly_statements import StoredRow
+from adapters.clickhouse.hourly_table import PARTITION_KEY, HourlyTable
+from adapters.clickhouse.native_format import native_rows
+from adapters.clickhouse.sql_text import quoted_identifier, quoted_text
+
+_GZIP_LEVEL = 3
+
+
+def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path) -> int:
+    """Write every stored row to a new file, month by month, in the order of time.
+
+    The file is written beside `path` under another name, read back and counted, and only then given its name. That
+    other name is the table's alone, so that what a killed export left goes with the next; the job's lock
+    keeps two from writing it at once.
+
+    Args:
+        clickhouse: where the table is.
+        name: the table's, quoted, with its database.
+        table: what it is.
+        path: of the file; its folder is made when missing.
+
+    Returns:
+        How many rows it holds.
+
+    Raises:
+        StorageUnavailable: the database does not answer, or the stream ended early.
+        StateError: the file exists already or cannot be written.
+    """
+    partial = path.with_name(f".{table.name}.partial")
+    if path.exists():
+        raise StateError(f"{path} exists already", next_step="Choose another name.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(clickhouse, name, table, partial)
+        count = sum(1 for _ in read_backup(table, partial))
+        stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
+        if count != stored:
+            raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StateError(
+            f"the backup {path} cannot be written: {error.strerror}", next_step="Free disk space or correct its rights."
+        ) from error
+    finally:
+        if partial.exists():
+            partial.unlink()
+    return count
+
+
+def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
+    """The rows of a file that `export_table` wrote of such a table, as they are asked for.
+
+    Raises:
+        StateError: the file is missing, truncated, damaged or of another kind; found out at the latest at its end.
+    """
+    columns = [(name, table.types[name]) for name in table.stored]
+    try:
+        _check_not_empty(path)
+        with gzip.open(path, "rb") as file:
+            for values in native_rows(file, columns):  # type: ignore[arg-type]  # a GzipFile reads as a BinaryIO does
+                yield _stored_row(table, values)
+    except OSError as error:
+        raise StateError(f"the backup {path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zlib.error) as error:
+        raise StateError(
+            f"{path} is no whole backup of this table: {error}", next_step="Nothing was changed; use another file."
+        ) from error
+
+
+def _check_not_empty(path: Path) -> None:
+    """A file of no bytes is a whole file of nothing to gzip; a backup of an empty table is not one."""
+    if not path.stat().st_size:
+        raise EOFError("it is empty")
+
+
+def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path) -> None:
+    # By months, which are the partitions, so that a sort never holds more than one of them in memory.
+    months = clickhouse.query(f"SELECT DISTINCT {PARTITION_KEY} AS month FROM {name} ORDER BY month")  # noqa: S608 - quoted
+    columns = ", ".join(quoted_identifier(column) for column in table.stored)
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as file:
+        for (month,) in months:
+            statement = (
+                f"SELECT {columns} FROM {name} WHERE {PARTITION_KEY} = {quoted_text(str(month))} "  # noqa: S608 - quoted
+                "ORDER BY datetime, symbol, version"
+            )
+            with clickhouse.native_stream(statement) as pieces:
+                for piece in pieces:
+                    file.write(piece)
+        file.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
+def _stored_row(table: HourlyTable, values: tuple[object, ...]) -> StoredRow:
+    row = table.row(*values[: len(table.given)])
+    updated_at, version = (values[table.stored.index(name)] for name in ("updated_at", "version"))
+    return StoredRow(row, str(updated_at), int(version))  # type: ignore[call-overload]  # an UInt64
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Doors to the local disk: what must outlive a process."""

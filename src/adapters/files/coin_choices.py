@@ -1,0 +1,78 @@
+"""Which coin is meant by which symbol, kept on disk so that it never changes silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapters._bases.errors import StateError
+
+
+class CoinChoices:
+    """A JSON file of one object, symbol to CoinMarketCap id: ``{"BTC": 1, "ETH": 1027}``. People may read and edit it.
+
+    Args:
+        path: of the file; it and its folder need not exist before the first `save`.
+    """
+
+    def __init__(self, *, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> dict[str, int]:
+        """The choices kept so far; empty when there is no file. Writes nothing.
+
+        Raises:
+            StateError: the file cannot be read or is not such an object. It is not taken for empty: the choices in it
+                would then be made anew, perhaps otherwise.
+        """
+        try:
+            choices = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as exc:
+            raise self._unreadable() from exc
+        if not isinstance(choices, dict) or not all(_is_id(cmc_id) for cmc_id in choices.values()):
+            raise self._unreadable()
+        return choices
+
+    def save(self, choices: Mapping[str, int]) -> None:
+        """Puts these choices in the place of the former ones: all of them, or, whatever happens, none.
+
+        Raises:
+            StateError: the file cannot be written; the former one is untouched.
+        """
+        text = json.dumps(dict(sorted(choices.items())), indent=2) + "\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(self._path, text.encode())
+        except OSError as exc:
+            raise StateError(
+                f"the choice of coins cannot be kept in {self._path}: {exc.strerror or exc}",
+                next_step="make room and see to it that this user may write there; DATA_PATH names the folder",
+            ) from exc
+
+    def _unreadable(self) -> StateError:
+        return StateError(
+            f"the choice of coins in {self._path} cannot be read",
+            next_step="restore the file, or write the coins' ids into SYMBOLS (such as BTC:1) and move the file away",
+        )
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,192 @@
+"""The spool: fetched rows on disk from before they are loaded until they are.
+
+One file a batch, numbered in the order of arrival, one line a record: ``CRC32 JSON``. The first line is a header with
+the columns and the number of records. A file appears whole or not at all (written aside, fsync, rename).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+from adapters._bases.errors import StateError
+
+SUFFIX = ".spool"
+_FORMAT = 1
+_MEND = "free space on that disk or mend its rights, then run again"
+
+
+class Batch(NamedTuple):
+    """What one spool file holds.
+
+    Attributes:
+        path: the file.
+        records: its sound records, as column to value, in the order they were put.
+        damage: what is wrong with the file, in one line; None when it is whole.
+    """
+
+    path: Path
+    records: list[dict[str, object]]
+    damage: str | None
+
+
+class Spool:
+    """A folder of batches, oldest first.
+
+    Args:
+        folder: made when first written to. Damaged files go to ``rejected/`` inside it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rejected = folder / "rejected"
+
+    def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+        """Keep a batch; it is on the disk when this returns.
+
+        Args:
+            columns: names, in the order of each row's values.
+            rows: values that JSON can hold; floats keep every digit.
+
+        Raises:
+            StateError: it cannot be written; no part of it stays.
+        """
+        records = list(rows)
+        header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
+        body = "".join(_line(record) for record in (header, *records))
+        # One name for all: what a killed process left of it is overwritten by the next. The job's lock keeps it safe.
+        aside = self._folder / "unfinished.tmp"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f"{self._next_number():010d}{SUFFIX}"
+            _write_through(aside, body.encode())
+            aside.rename(path)
+            _sync_folder(self._folder)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink()
+            raise StateError(
+                f"the spool {self._folder} cannot be written: {error.strerror or error}",
+                next_step=_MEND,
+            ) from error
+        return path
+
+    def waiting(self) -> list[Path]:
+        """The batches that are not loaded yet, oldest first."""
+        return sorted(self._folder.glob(f"[0-9]*{SUFFIX}"))
+
+    def oldest(self) -> datetime | None:
+        """Since when the oldest batch waits, aware; None when none does."""
+        times = [_written(path) for path in self.waiting()]
+        return min((time for time in times if time is not None), default=None)
+
+    def rejected(self) -> list[Path]:
+        """The damaged files that wait for a person; each has a ``.reason`` beside it."""
+        return sorted(self._rejected.glob(f"*{SUFFIX}"))
+
+    def read(self, path: Path) -> Batch:
+        """What a file holds; damage is reported, never raised. Nothing in one that has gone: its rows are stored.
+
+        A file that cannot be read at all, for want of rights or because it is a folder, is damaged as a whole.
+        """
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return Batch(path, [], None)
+        except OSError as error:
+            return Batch(path, [], f"it cannot be read: {error.strerror or error}")
+        header = _record(lines[0]) if lines else None
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            return Batch(path, [], "its first line is not a spool header")
+        columns = [str(column) for column in header["columns"]]
+        values = [_record(line) for line in lines[1:]]
+        sound = [value for value in values if isinstance(value, list) and len(value) == len(columns)]
+        records = [dict(zip(columns, value, strict=True)) for value in sound]
+        lost = int(header["records"]) - len(records)
+        return Batch(path, records, f"{lost} of {header['records']} records are damaged or missing" if lost else None)
+
+    def remove(self, path: Path) -> None:
+        """Forget a batch that is loaded. Harmless twice.
+
+        Raises:
+            StateError: it cannot be removed.
+        """
+        try:
+            path.unlink(missing_ok=True)
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise StateError(f"{path} cannot be removed: {error.strerror or error}", next_step=_MEND) from error
+
+    def set_aside(self, path: Path, reason: str) -> Path:
+        """Move a damaged file to ``rejected/``, under a number of its own, with its reason beside it.
+
+        Raises:
+            StateError: it cannot be moved there, and stays where it is.
+        """
+        target = self._rejected / f"{path.stem}-{self._next_rejected():04d}{SUFFIX}"
+        beside = target.with_suffix(f"{SUFFIX}.reason")
+        try:
+            self._rejected.mkdir(exist_ok=True)
+            _write_through(beside, f"{reason}\n".encode())
+            path.rename(target)
+            _sync_folder(self._folder)
+        except OSError as error:
+            with suppress(OSError):
+                if not target.exists():
+                    beside.unlink()
+            raise StateError(f"{path} cannot be set aside: {error.strerror or error}", next_step=_MEND) from error
+        return target
+
+    def _next_rejected(self) -> int:
+        """One more than any file there has, or any reason of a file that was taken away."""
+        numbers = (path.name.partition(".")[0].rpartition("-")[2] for path in self._rejected.glob(f"*{SUFFIX}*"))
+        return max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1
+
+    def _next_number(self) -> int:
+        numbers = (int(path.stem) for path in self.waiting() if path.stem.isdecimal())
+        return max(numbers, default=0) + 1
+
+
+def _written(path: Path) -> datetime | None:
+    """When a file was written; None when it has gone meanwhile."""
+    with suppress(FileNotFoundError):
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    return None
+
+
+def _line(record: object) -> str:
+    text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+
+
+def _record(line: bytes) -> object:
+    """The record of a line; None when its checksum does not fit, or fits what is no record, as that of nothing does."""
+    checksum, _, text = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(text):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder last: fsync of a file does not cover its name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Doors over HTTP, one file for each source."""

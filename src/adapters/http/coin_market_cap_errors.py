@@ -1,0 +1,166 @@
+"""CoinMarketCap's ``status`` block, and its error codes as our errors: what, why and what to do. Pure.
+
+Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. Whether to try
+again is decided by the code, then by the HTTP status; never by the text, which only chooses the explanation.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+
+_OK = 0
+_HTTP_OK = 200
+_MINUTE_LIMIT = 1008
+_IP_LIMIT = 1011
+_ANONYMOUS_LIMIT = 1022
+_LONGEST_TEXT = 1000
+
+_USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
+_CHECK_KEY = "check CMC_API_KEY in .env against your account at https://pro.coinmarketcap.com/account"
+_CHECK_PLAN = "look at your plan at https://pro.coinmarketcap.com/account/plan"
+
+_REFUSALS: dict[int, tuple[str, str]] = {
+    1001: ("the API key is not valid", _CHECK_KEY),
+    1002: ("no API key was sent", _USE_A_KEY),
+    1003: ("the API key is not activated: its plan awaits payment", f"pay or change the plan: {_CHECK_PLAN}"),
+    1004: ("the plan's payment has expired", f"renew it: {_CHECK_PLAN}"),
+    1005: ("this endpoint needs an API key", _USE_A_KEY),
+    1006: ("the API key's plan does not include this endpoint", f"a higher plan is needed: {_CHECK_PLAN}"),
+    1007: ("the API key is disabled", "ask CoinMarketCap's support why, or use another key in CMC_API_KEY"),
+    1009: ("the day's credits are used up", f"wait for the next UTC day, or use a higher plan: {_CHECK_PLAN}"),
+    1010: ("the month's credits are used up", f"wait for the plan's reset, or use a higher plan: {_CHECK_PLAN}"),
+}
+# Refusals without a code of CoinMarketCap's own, as its gateway makes them.
+_REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
+    401: ("the API key was not accepted", _CHECK_KEY),
+    402: ("the plan awaits payment", _CHECK_PLAN),
+    403: ("access was denied", f"{_CHECK_KEY}; the plan may not include this endpoint"),
+    404: ("there is no such endpoint", "check CMC_BASE_URL in .env"),
+}
+# Seconds. An address that was shut out must stay away for long; the anonymous burst limit clears within about a minute,
+# which the policy's few tries at this pace outlast, while its daily limit does not clear and only a key helps.
+_IP_LIMIT_WAIT = 60.0
+_ANONYMOUS_WAIT = 20.0
+# Asked this long after the minute has turned, so that a clock slightly ahead of the source's does not ask too soon.
+_MINUTE_MARGIN = 1.0
+
+
+class Envelope(NamedTuple):
+    """What an answer says of itself.
+
+    Attributes:
+        http_status: of the answer.
+        code: ``status.error_code`` as a number; 0 for success, None if it has none that can be read.
+        text: ``status.error_message`` on one line, cut to a bearable length; empty without one.
+        credits_used: ``status.credit_count``, the authoritative cost of the call; 0 if absent.
+    """
+
+    http_status: int
+    code: int | None
+    text: str
+    credits_used: int
+
+
+def read_envelope(http_status: int, body: object) -> Envelope:
+    """The envelope of any JSON value, however odd; the error code may be a number or, as v3 has it, a string."""
+    status = body.get("status") if isinstance(body, dict) else None
+    if not isinstance(status, dict):
+        return Envelope(http_status, None, "", 0)
+    text = status.get("error_message")
+    used = _whole(status.get("credit_count"))
+    return Envelope(
+        http_status,
+        _whole(status.get("error_code")),
+        one_line(text) if isinstance(text, str) else "",
+        max(used or 0, 0),
+    )
+
+
+def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:
+    """The error that an answer means; None for a good one.
+
+    Args:
+        envelope: from `read_envelope`, its text already free of secrets.
+        now: aware; the minute limit is waited for until the minute after it.
+        keyless: no key was sent, so that a key is the remedy for limits.
+    """
+    status, code = envelope.http_status, envelope.code
+    if status == _HTTP_OK and code == _OK:
+        return None
+    if status == _HTTP_OK and code is None:
+        return ContractError(
+            "CoinMarketCap answered without its status block, so success cannot be told from failure",
+            next_step="check CMC_BASE_URL; if it is right, the API has changed",
+            json_path="status.error_code",
+        )
+    if code in (_MINUTE_LIMIT, _IP_LIMIT, _ANONYMOUS_LIMIT):
+        return _limited(envelope, now=now)
+    if code in _REFUSALS:
+        why, next_step = _REFUSALS[code]
+        return SourceRejected(_told(why, envelope), next_step=next_step, status=status, code=code)
+    if _may_pass(status, code):
+        next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
+        return SourceUnavailable(
+            _told("it is overloaded or failing", envelope), next_step=next_step, status=status, code=code
+        )
+    return _refused(envelope)
+
+
+def one_line(text: str) -> str:
+    """Foreign text fit for a message: one line, printable, of bearable length."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_TEXT])
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
+
+
+def _limited(envelope: Envelope, *, now: datetime) -> SourceUnavailable:
+    why, wait, next_step = {
+        _MINUTE_LIMIT: (
+            "the plan's calls for this minute are used up",
+            60.0 - now.second - now.microsecond / 1e6 + _MINUTE_MARGIN,
+            "if another program uses this key, give it a key of its own",
+        ),
+        _IP_LIMIT: (
+            "this machine's address makes too many calls",
+            _IP_LIMIT_WAIT,
+            "let other programs behind this address call less, and try again later",
+        ),
+        _ANONYMOUS_LIMIT: ("the limit for calls without a key is reached", _ANONYMOUS_WAIT, _USE_A_KEY),
+    }[envelope.code or 0]
+    return SourceUnavailable(
+        _told(why, envelope),
+        next_step=next_step,
+        retry_after_seconds=wait,
+        status=envelope.http_status,
+        code=envelope.code,
+    )
+
+
+def _refused(envelope: Envelope) -> SourceRejected:
+    fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL in .env")
+    why, next_step = _REFUSALS_BY_STATUS.get(envelope.http_status, fallback)
+    if "historical access" in envelope.text:
+        why = "the hours asked for are beyond the plan's reach, nothing was charged"
+        next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
+    return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
+
+
+def _may_pass(status: int, code: int | None) -> bool:
+    """Whether a failure without a rule of its own may be over next time, as HTTP has it: by status, else by code."""
+    known = code if code is not None and code != _OK and status == _HTTP_OK else status
+    return known in (408, 425, 429) or 500 <= known <= 599  # noqa: PLR2004 - HTTP's own numbers
+
+
+def _told(why: str, envelope: Envelope) -> str:
+    code = "" if envelope.code in (None, _OK) else f", code {envelope.code}"
+    text = f": {envelope.text}" if envelope.text else ""
+    return f"CoinMarketCap: {why} (HTTP {envelope.http_status}{code}{text})"
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:  # noqa: PLR2004 - no code is longer
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,162 @@
+"""CoinMarketCap's Pro API: paths, parameters, credits and the envelope around every answer.
+
+Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. The v3 endpoints are the current
+ones. Coins are asked for by id, which is permanent; symbols are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timezone
+
+from adapters._bases.errors import ContractError, SourceRejected
+from adapters._bases.http_adapter import HttpAdapter
+from adapters.http.call_gate import CallGate
+from adapters.http.coin_market_cap_clock import refuse_wrong_clock
+from adapters.http.coin_market_cap_errors import error_of, read_envelope
+from adapters.http.coin_market_cap_key_info import KeyInfo, parse_key_info
+
+KEY_HEADER = "X-CMC_PRO_API_KEY"
+_KEYLESS_PREFIX = "/public-api"
+_SIDE_BY_SIDE = 4
+# The lowest limit of any plan on record; `key_info` puts the plan's own in its place.
+_MODEST_CALLS_PER_MINUTE = 30
+
+
+class CoinMarketCapHttpAdapter:
+    """Calls of CoinMarketCap, a few side by side and within the plan's minute limit; reading only.
+
+    Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
+    `ClockError`.
+
+    Args:
+        http: with CoinMarketCap's host as its base URL, and the key, if there is one, in the header `KEY_HEADER`.
+        clock: the present moment, aware; compared with that of every good answer.
+        keyless: there is no key: the public API is asked, which has the latest quotes and the map only.
+    """
+
+    def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime], keyless: bool) -> None:
+        self._http = http
+        self._clock = clock
+        self._keyless = keyless
+        self._gate = CallGate(side_by_side=_SIDE_BY_SIDE, calls_per_minute=_MODEST_CALLS_PER_MINUTE)
+        self._calls_made = 0
+        self._credits_used = 0
+
+    @property
+    def calls_made(self) -> int:
+        """HTTP calls so far, repeated tries counted."""
+        return self._calls_made
+
+    @property
+    def credits_used(self) -> int:
+        """Credits so far by CoinMarketCap's own count (``status.credit_count``)."""
+        return self._credits_used
+
+    async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> object:
+        """``data`` of the latest quotes of these ids; 1 credit for each 250 coins begun.
+
+        Args:
+            ids: CoinMarketCap's ids; those it does not know are left out of the answer without a word.
+            convert: the currency of the prices.
+        """
+        params = {"id": _joined(ids), "convert": convert, "skip_invalid": "true"}
+        return await self._data("/v3/cryptocurrency/quotes/latest", params)
+
+    async def historical(
+        self,
+        ids: Sequence[int],
+        *,
+        time_start: datetime,
+        time_end: datetime,
+        count: int,
+        interval: str = "30m",
+        convert: str = "USD",
+    ) -> object:
+        """``data`` of past quotes of these ids; 1 credit for each 100 points begun.
+
+        Args:
+            ids: CoinMarketCap's ids.
+            time_start: aware, exclusive: the first point is later than this.
+            time_end: aware, inclusive.
+            count: points to return at most, all coins together, 1 to 10,000. The documentation does not say whether
+                it counts for each coin or in all, and its default of 10 would cut any answer short.
+            interval: the step between points, anchored on ``time_start``.
+            convert: the currency of the prices.
+
+        Raises:
+            SourceRejected: also without a key.
+        """
+        self._need_key("past prices")
+        params = {
+            "id": _joined(ids),
+            "time_start": _stamp(time_start),
+            "time_end": _stamp(time_end),
+            "count": str(count),
+            "interval": interval,
+            "convert": convert,
+            "skip_invalid": "true",
+        }
+        return await self._data("/v3/cryptocurrency/quotes/historical", params)
+
+    async def key_info(self) -> KeyInfo:
+        """The key's plan and what is left of it; free of charge. From then on calls keep to the plan's minute limit.
+
+        Raises:
+            SourceRejected: also without a key.
+        """
+        self._need_key("the plan and its credits")
+        info = parse_key_info(await self._data("/v1/key/info", {}))
+        if info.requests_per_minute:
+            self._gate.set_calls_per_minute(info.requests_per_minute)
+        return info
+
+    async def coin_map(self, symbols: Sequence[str]) -> object:
+        """``data`` of the map: every coin that bears one of these symbols, several for most; free of charge.
+
+        Raises:
+            SourceRejected: with code 400 when one of the symbols is unknown.
+        """
+        return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
+
+    async def _data(self, path: str, params: dict[str, str]) -> object:
+        path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
+        body = await self._http.get_json(path, params, inspect=self._inspect, gate=self._turn)
+        if not isinstance(body, dict) or "data" not in body:
+            raise ContractError(
+                f"CoinMarketCap answered {path} with success but without data",
+                next_step="check CMC_BASE_URL; if it is right, the API has changed",
+                json_path="data",
+            )
+        return body["data"]
+
+    def _inspect(self, http_status: int, body: object) -> None:
+        envelope = read_envelope(http_status, body)
+        self._credits_used += envelope.credits_used
+        safe = envelope._replace(text=self._http.redact(envelope.text))
+        error = error_of(safe, now=self._clock(), keyless=self._keyless)
+        if error is not None:
+            raise error
+        refuse_wrong_clock(body, now=self._clock())
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self._gate.passing():
+            self._calls_made += 1
+            yield
+
+    def _need_key(self, what: str) -> None:
+        if self._keyless:
+            raise SourceRejected(
+                f"CoinMarketCap gives {what} only with an API key, and none is set",
+                next_step="set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
+            )
+
+
+def _joined(ids: Sequence[int]) -> str:
+    return ",".join(str(cmc_id) for cmc_id in ids)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,102 @@
+"""``report``: the stored prices as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
+from adapters.clickhouse.coin_market_cap_hours_adapter import CoinMarketCapHoursAdapter
+from adapters.clickhouse.coin_market_cap_reads import CoinMarketCapReads
+from commands.screen import mention, say, settings_with_log
+from configurations.config import PROJECT_ROOT, Settings
+from configurations.version import VERSION
+from crons.clock import system_clock
+from crons.doors.shared import clickhouse, require_database, retry_policy
+from crons.edge import DONE
+from reports.chart_library import chart_library
+from reports.price_report import ReportContents, build_page
+from transformers.tehran_time import hour_key, hours_before, in_tehran
+
+REPORTS = PROJECT_ROOT / "reports"
+MOST_CELLS = 500_000
+"""Hours of symbols that a browser still draws at ease, about 8 MB of page beside the library."""
+
+
+def report(hours: int) -> int:
+    """Write the page of the present hour and the given number of hours before it, say where; the exit code.
+
+    Raises:
+        ConfigurationError: that is more than a page can show.
+        StorageRejected: there is no database or no table.
+        StateError: the file cannot be written; none is left behind.
+    """
+    settings = settings_with_log()
+    require_database(settings)
+    now = system_clock()
+    mention(f"reading {hours:,} hours and drawing them")
+    # By their keys: where Tehran's clock was turned back, until 2022, two hours have one.
+    keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
+    page = build_page(_contents(settings, keys, now))
+    path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
+    _write(path, page.encode())
+    say(f"{path}\n{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
+    return DONE
+
+
+def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:
+    with clickhouse(settings, task="report", clock=system_clock) as database:
+        reads = CoinMarketCapReads(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
+        if not reads.is_ready():
+            raise StorageRejected(f"there is no {reads.name} yet", next_step="run `./run.sh setup_db`, then cron_run")
+        span = keys[0], keys[-1]
+        followed = [symbol for symbol, _ in settings.symbols]
+        _refuse_too_much(keys, len(set(followed) | reads.symbols(*span)))
+        return ReportContents(
+            hours=keys,
+            prices=reads.prices(*span),
+            holes=reads.holes(*span),
+            runs=reads.runs(keys[0]),
+            followed=followed,
+            stored_before=_hours(settings, database).stored_before(followed, first=keys[0]),
+            rows_stored=reads.count_rows(),
+            source=reads.name,
+            generated_at=now,
+            version=VERSION,
+            chart_library=chart_library(),
+        )
+
+
+def _hours(settings: Settings, database: ClickHouseAdapter) -> CoinMarketCapHoursAdapter:
+    return CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
+
+
+def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:
+    if len(keys) * symbols > MOST_CELLS:
+        raise ConfigurationError(
+            f"{len(keys)} hours of {symbols} symbols are more than a page can show",
+            next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or look at longer spans in a BI tool",
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put the file there whole or not at all."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error.strerror or error}",
+            next_step=f"make room and see to it that this user may write into {path.parent}",
+        ) from error

@@ -1,0 +1,67 @@
+"""Install and remove the jobs' crontab lines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from adapters._bases.tehran_zone import in_tehran
+from adapters.system.crontab import Crontab
+from commands.screen import say, tell
+from configurations.config import load_settings
+from crons.clock import system_clock
+from crons.crontab_change import CrontabChange, remove_cron, setup_cron
+from crons.edge import DONE
+from crons.install import HEAL_SCHEDULE, heal_of
+from crons.registry import Job, find_job, find_job_with_past
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> int:
+    """Install a job's line, or the daily one that heals it; the exit code. Harmless to repeat.
+
+    Raises:
+        ConfigurationError: no such job, a schedule that cron does not know, or, for a heal, wrong settings.
+        StateError: the crontab cannot be read or written.
+    """
+    job = find_job_with_past(name) if heal else find_job(name)
+    lacking = _lacking(job) if heal else ""
+    usual = HEAL_SCHEDULE if heal else job.schedule
+    change = setup_cron(
+        Crontab(),
+        checkout=CHECKOUT,
+        # Its links not resolved: as .venv/bin/python it finds what the set-up installed.
+        python=Path(sys.executable),
+        job=heal_of(name) if heal else name,
+        schedule=schedule or usual,
+        now=in_tehran(system_clock()),
+        dry_run=dry_run,
+    )
+    _show(change, dry_run=dry_run)
+    if lacking:
+        tell(f"warning: {lacking} is not set, so every heal will fail: set it in .env")
+    return DONE
+
+
+def remove(name: str, *, heal: bool, dry_run: bool) -> int:
+    """Remove a job's line, or the one that heals it; the exit code. Harmless to repeat."""
+    find_job(name)
+    job = heal_of(name) if heal else name
+    change = remove_cron(Crontab(), checkout=CHECKOUT, job=job, now=in_tehran(system_clock()), dry_run=dry_run)
+    _show(change, dry_run=dry_run)
+    return DONE
+
+
+def _lacking(job: Job) -> str:
+    """The variable that a heal needs and that is not set; empty when nothing is lacking."""
+    set_already = not job.past_needs or getattr(load_settings(), job.past_needs.lower())
+    return "" if set_already else job.past_needs
+
+
+def _show(change: CrontabChange, *, dry_run: bool) -> None:
+    if not change.is_change:
+        say("the crontab is so already: nothing was changed")
+        return
+    say(change.diff())
+    say("dry run: nothing was changed" if dry_run else f"done; the crontab of before is kept in {change.backup}")

@@ -1,0 +1,170 @@
+"""``status``: how the last runs went, which hours are missing, what the prices look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise, takewhile
+from typing import NamedTuple
+
+from cronsim import CronSim
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import EtlError, LockHeldError
+from adapters.clickhouse.etl_run import FAILED as RUN_FAILED
+from adapters.clickhouse.etl_run import OK as RUN_OK
+from adapters.clickhouse.etl_run import RunRecord
+from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters.files.process_lock import note_of, read_holder
+from adapters.files.spool import Spool
+from adapters.system.crontab import Crontab
+from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
+from commands.status_facts import JobFacts, SpoolFacts, needs
+from commands.status_view import as_json_text, show_job
+from configurations.config import PROJECT_ROOT, Settings
+from crons.clock import system_clock
+from crons.context import InspectedJobModule
+from crons.doors.shared import clickhouse, has_no_database
+from crons.edge import DONE, FAILED
+from crons.history import history_spool, records_of
+from crons.install import installed_schedule
+from crons.registry import JOBS, Job, find_job
+from crons.series import Series
+
+_RECENT_RUNS = 100
+_WEEK = timedelta(days=7)
+
+
+class _Read(NamedTuple):
+    """What the database told, or why it did not."""
+
+    state: str
+    detail: str = ""
+    runs: Sequence[RunRecord] = ()
+    heals: Sequence[RunRecord] = ()
+    successes: Sequence[RunRecord] = ()
+    failures: Sequence[RunRecord] = ()
+    series: Sequence[Series] | None = None
+
+
+def status(name: str | None, *, as_json: bool, everything: bool) -> int:
+    """Look, show, and give the exit code: 1 if something needs a person.
+
+    Args:
+        name: of one job; None for all.
+        as_json: one JSON object instead of text.
+        everything: every symbol, also beyond a screenful.
+
+    Raises:
+        ConfigurationError: there is no such job, or the settings are wrong.
+        StateError: the crontab cannot be read.
+    """
+    if name is not None:
+        find_job(name)
+    settings = settings_with_log()
+    now = system_clock()
+    crontab = Crontab()
+    lines = crontab.read() if crontab.is_available() else ""
+    jobs = [_facts(one, JOBS[one], settings, lines, now) for one in ([name] if name else JOBS)]
+    if as_json:
+        say(as_json_text(jobs, now))
+    else:
+        for job in jobs:
+            show_job(job, now, everything=everything, no_color=bool(settings.no_color))
+    return FAILED if any(needs(job, now) for job in jobs) else DONE
+
+
+def _facts(name: str, job: Job, settings: Settings, crontab: str, now: datetime) -> JobFacts:
+    # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
+    history = history_spool(settings, name)
+    kept = [record for path in history.waiting() for record in records_of(history.read(path))]
+    read = _read(name, job, settings, now)
+    schedule = installed_schedule(crontab, checkout=PROJECT_ROOT, job=name)
+    holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
+    return JobFacts(
+        name=name,
+        every=longest_interval(schedule or job.schedule, now),
+        schedule=schedule,
+        next_run=_next_run(schedule, now) if schedule else None,
+        running=str(holder) if holder is not None and holder.alive() else None,
+        database=read.state,
+        database_detail=read.detail,
+        last_success=_first([*(one for one in kept if not one.failed and one.kind == "run"), *read.successes]),
+        last_failure=_first([*(one for one in kept if one.failed), *read.failures]),
+        failed_runs=_failed_in_a_row(kept, read.runs, kind="run"),
+        failed_heals=_failed_in_a_row(kept, read.heals, kind="heal"),
+        spool=_spool_facts(Spool(settings.data_path / "spool" / name)),
+        history=_spool_facts(history),
+        series=read.series,
+    )
+
+
+def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
+    """Ask the database, waiting but shortly for a job that has the embedded engine open."""
+    if has_no_database(settings):
+        return _Read("empty", "there is no database yet: ./run.sh setup_db")
+    try:
+        with clickhouse(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as database:
+            runs = EtlRunsAdapter(
+                clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days
+            )
+            success = runs.last(name, status=RUN_OK, kind="run")
+            failure = runs.last(name, status=RUN_FAILED)
+            return _Read(
+                "ok",
+                runs=runs.recent(name, _RECENT_RUNS, kind="run"),
+                heals=runs.recent(name, _RECENT_RUNS, kind="heal"),
+                successes=[success] if success else [],
+                failures=[failure] if failure else [],
+                series=_series(job, settings, database, now),
+            )
+    except LockHeldError as error:
+        return _Read("in use", error.message)
+    except EtlError as error:
+        return _Read("unreachable", " ".join(error.message.split()))
+
+
+def _series(job: Job, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Series] | None:
+    module = job.load()
+    return module.read_series(settings, database, now) if isinstance(module, InspectedJobModule) else None
+
+
+def _spool_facts(spool: Spool) -> SpoolFacts:
+    return SpoolFacts(waiting=len(spool.waiting()), oldest=spool.oldest(), damaged=spool.rejected())
+
+
+def _latest_first(records: Sequence[RunRecord]) -> list[RunRecord]:
+    once = {record.run_id: record for record in records}
+    return sorted(once.values(), key=lambda record: record.started_at, reverse=True)
+
+
+def _failed_in_a_row(kept: Sequence[RunRecord], stored: Sequence[RunRecord], *, kind: str) -> list[RunRecord]:
+    """The last runs of a kind, back to the first good one, the latest first."""
+    records = _latest_first([*(one for one in kept if one.kind == kind), *stored])
+    return list(takewhile(lambda one: one.failed, records))
+
+
+def _first(records: Sequence[RunRecord]) -> RunRecord | None:
+    return next(iter(_latest_first(records)), None)
+
+
+def _next_run(schedule: str, now: datetime) -> datetime:
+    """When cron starts a line next, in the host's zone, as cron reckons: by the host's wall clock."""
+    wall = next(CronSim(schedule, now.astimezone().replace(tzinfo=None)))
+    return wall.astimezone()
+
+
+def longest_interval(schedule: str, now: datetime) -> timedelta:
+    """The longest time between two turns of a schedule, of those within a week, on the host's clock.
+
+    Args:
+        schedule: a cron expression.
+        now: aware.
+    """
+    wall = now.astimezone().replace(tzinfo=None)
+    longest = timedelta()
+    for one, following in pairwise(CronSim(schedule, wall)):
+        longest = max(longest, following - one)
+        if following - wall > _WEEK:
+            break
+    return longest

@@ -1,0 +1,135 @@
+"""What ``status`` knows of a job, and what of it needs a person. Pure: the time is a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from adapters.clickhouse.etl_run import RunRecord
+from crons.series import Series
+from transformers.tehran_time import from_text, hour_start
+
+LEAST_STALE_AFTER = timedelta(hours=2)
+SPOOL_AFTER = timedelta(hours=1)
+FAILURES_IN_A_ROW = 2
+HEALS_OF_LATE = timedelta(days=8)
+"""A failed heal is news for so long: of heals that nobody runs any longer nobody wants to hear."""
+_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolFacts:
+    """A spool.
+
+    Attributes:
+        waiting: how many batches wait.
+        oldest: since when the oldest does, aware; None when none does.
+        damaged: files that were set aside.
+    """
+
+    waiting: int
+    oldest: datetime | None
+    damaged: Sequence[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFacts:
+    """A job.
+
+    Attributes:
+        name: the job's.
+        every: how far apart its scheduled runs are, where they are farthest apart.
+        schedule: of its crontab line; None when it has none.
+        next_run: when cron starts it next, aware, on the host's clock; None when it is not in the crontab.
+        running: who holds its lock; None when nobody does.
+        database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
+        database_detail: who uses it, or why it cannot be read; empty when it can.
+        last_success: its last good hourly run; None when there is none, or when the history cannot be read.
+        last_failure: its last failed run of any kind; likewise.
+        failed_runs: its last hourly runs, back to the first good one, the latest first; empty when the last was good.
+        failed_heals: likewise its last heals.
+        spool: what waits to be stored.
+        history: what waits to be put into the history.
+        series: its symbols; None when the database cannot be read, or when the job does not tell of them.
+    """
+
+    name: str
+    every: timedelta
+    schedule: str | None
+    next_run: datetime | None
+    running: str | None
+    database: str
+    database_detail: str
+    last_success: RunRecord | None
+    last_failure: RunRecord | None
+    failed_runs: Sequence[RunRecord]
+    failed_heals: Sequence[RunRecord]
+    spool: SpoolFacts
+    history: SpoolFacts
+    series: Sequence[Series] | None
+
+    @property
+    def stale_after(self) -> timedelta:
+        """The age from which its last good run and a symbol's last price are too old: two turns, at least two hours."""
+        return max(LEAST_STALE_AFTER, 2 * self.every)
+
+
+def needs(job: JobFacts, now: datetime) -> list[str]:
+    """What needs a person, one line each; empty when all is well.
+
+    Args:
+        job: what is known of it.
+        now: aware.
+    """
+    return [*_of_runs(job, now), *_of_spools(job, now), *_of_symbols(job, now)]
+
+
+def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
+    """Symbols whose latest price is of an hour more than `stale_after` before the present one, or that have none."""
+    least = hour_start(now) - job.stale_after
+    return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
+
+
+def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
+    if job.database == "unreachable":
+        yield f"the database cannot be read: {job.database_detail}"
+    if job.last_success is not None:
+        age = now - from_text(job.last_success.finished_at)
+        if age > job.stale_after and job.database != "in use":
+            yield f"no good run for {describe_age(age)}: see logs/cron.log, then ./run.sh cron_run {job.name}"
+    elif job.database in {"ok", "empty"} and (not job.series or stale_symbols(job, now)):
+        yield f"no good run yet: ./run.sh cron_run {job.name}"
+    if len(job.failed_runs) >= FAILURES_IN_A_ROW:
+        yield f"{len(job.failed_runs)} runs in a row failed, the last one because {job.failed_runs[0].error}"
+    if len(job.failed_heals) >= FAILURES_IN_A_ROW:
+        last = job.failed_heals[0]
+        if now - from_text(last.finished_at) <= HEALS_OF_LATE:
+            yield f"{len(job.failed_heals)} heals in a row failed, the last one because {last.error}"
+
+
+def _of_spools(job: JobFacts, now: datetime) -> Iterator[str]:
+    for what, spool in (("rows", job.spool), ("records of runs", job.history)):
+        if spool.oldest is not None and now - spool.oldest > SPOOL_AFTER:
+            age = describe_age(now - spool.oldest)
+            yield f"{what} wait in the spool for {age}: ./run.sh cron_run {job.name}, and see why they are not stored"
+        for path in spool.damaged:
+            yield f"damaged {what}: see {path}.reason, then remove both files"
+
+
+def _of_symbols(job: JobFacts, now: datetime) -> Iterator[str]:
+    stale = stale_symbols(job, now)
+    if stale and job.last_success is not None:
+        more = f" and {len(stale) - _NAMED} more" if len(stale) > _NAMED else ""
+        hours = job.stale_after // timedelta(hours=1)
+        yield f"no price for over {hours} hours of {', '.join(stale[:_NAMED])}{more}: see logs/cron.log, and SYMBOLS"
+
+
+def describe_age(age: timedelta) -> str:
+    """A length of time for people, in its two largest units: ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
+    minutes = max(0, int(age.total_seconds() // 60))
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

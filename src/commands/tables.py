@@ -1,0 +1,110 @@
+"""Set up, drop and restore the jobs' tables."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from adapters._bases.tehran_zone import in_tehran
+from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters.files.process_lock import ProcessLock
+from commands.screen import mention, say, settings_with_log
+from configurations.config import PROJECT_ROOT, Settings
+from crons.clock import system_clock
+from crons.context import Table
+from crons.doors.shared import ENGINE_WAIT_SECONDS, clickhouse
+from crons.edge import DONE, FAILED
+from crons.registry import JOBS, MAIN_JOB, find_job
+
+BACKUPS = PROJECT_ROOT / "backups"
+
+
+def set_up() -> int:
+    """Make what is missing; the exit code."""
+    settings = settings_with_log()
+    for name in JOBS:
+        with _table(settings, name, "setup_db") as table:
+            table.ensure_ready()
+            say(f"{table.name} and its view are ready")
+    with clickhouse(settings, task="setup_db", clock=system_clock) as database:
+        runs = EtlRunsAdapter(clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days)
+        runs.ensure_ready()
+        say(f"{runs.name} is ready, which keeps each run for {settings.run_history_days} days")
+    return DONE
+
+
+def drop(*, unasked: bool) -> int:
+    """Back up every job's table, then drop it; the exit code.
+
+    The jobs' locks are held meanwhile: a run between the copy and the drop would lose its rows.
+
+    Raises:
+        LockHeldError: a job is running.
+    """
+    settings = settings_with_log()
+    if not unasked and sys.stdin.isatty() and not _agreed():
+        say("nothing was changed")
+        return FAILED
+    for name in JOBS:
+        with _quiet(settings, name, "drop_db"), _table(settings, name, "drop_db") as table:
+            if not table.table_exists():
+                say(f"there is no {table.name}: nothing to drop")
+                continue
+            backup = _backup_path(table)
+            mention(f"exporting {table.count_rows():,} rows of {table.name}")
+            rows = table.export_table(backup)
+            say(f"{rows} rows of {table.name} are in {backup}")
+            table.drop_table()
+            say(f"{table.name} is dropped; to put it back: ./run.sh restore {_restored(backup, name)}")
+    return DONE
+
+
+def put_back(file: Path, job: str) -> int:
+    """Upsert a backup's rows; the exit code. Harmless to repeat."""
+    settings = settings_with_log()
+    find_job(job)
+    with _quiet(settings, job, "restore"), _table(settings, job, "restore") as table:
+        mention(f"reading {file}, then putting its rows into {table.name}")
+        done = table.restore(file)
+        say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
+    return DONE
+
+
+def _agreed() -> bool:
+    """What whoever sits at the terminal answers; Ctrl-C and Ctrl-D are a no."""
+    try:
+        return typer.confirm("Drop the stored prices, after a backup?")
+    except typer.Abort:
+        say("")  # ends the question's line
+        return False
+
+
+@contextmanager
+def _table(settings: Settings, name: str, task: str) -> Iterator[Table]:
+    with (
+        JOBS[name].load().open_table(settings, task=task, clock=system_clock, wait_seconds=ENGINE_WAIT_SECONDS) as table
+    ):
+        yield table
+
+
+@contextmanager
+def _quiet(settings: Settings, name: str, task: str) -> Iterator[None]:
+    """No run of the job meanwhile."""
+    with ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock):
+        yield
+
+
+def _restored(backup: Path, name: str) -> str:
+    """What ``restore`` has to be told: whose backup it is, unless it is the main job's."""
+    return shlex.quote(str(backup)) + ("" if name == MAIN_JOB else f" --job {name}")
+
+
+def _backup_path(table: Table) -> Path:
+    BACKUPS.mkdir(exist_ok=True)
+    stamp = in_tehran(system_clock()).strftime("%Y-%m-%d_%H-%M-%S")
+    return BACKUPS / f"{table.name}-{stamp}.native.gz"

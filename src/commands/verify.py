@@ -1,0 +1,38 @@
+"""``verify``: the stored prices, looked through for what may never stand there."""
+
+from __future__ import annotations
+
+from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
+from crons.clock import system_clock
+from crons.context import InspectedJobModule
+from crons.doors.shared import clickhouse, require_database
+from crons.edge import DONE, FAILED
+from crons.findings import Finding
+from crons.registry import JOBS
+
+
+def verify() -> int:
+    """Look, show, and give the exit code: 1 if anything is wrong.
+
+    Raises:
+        LockHeldError: a running job has the embedded engine open.
+        EtlError: there is no database yet, it does not answer, or it refuses.
+    """
+    settings = settings_with_log()
+    require_database(settings)
+    findings: list[Finding] = []
+    left_out: list[str] = []
+    with clickhouse(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as database:
+        for name, job in JOBS.items():
+            module = job.load()
+            if isinstance(module, InspectedJobModule):
+                mention(f"looking through all that {name} stored")
+                findings.extend(module.verify(settings, database))
+            else:
+                left_out.append(f"{name} is not looked through: it has no checks of its own")
+    show_findings(findings, no_color=bool(settings.no_color))
+    for line in left_out:
+        say(line)
+    wrong = [finding for finding in findings if finding.state == "fail"]
+    say(f"{len(wrong)} of {len(findings)} checks found something" if wrong else "nothing is wrong")
+    return FAILED if wrong else DONE

@@ -1,0 +1,179 @@
+"""Logging set-up: one line an event, in Tehran time, with its job and run, and never a secret.
+
+Named ``logs`` because a module called ``logging`` would shadow the standard library's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from adapters._bases.tehran_zone import tehran_text
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # Python 3.10 cannot subscript it
+
+HIDDEN = "***"
+# httpx logs every request's whole address at INFO, its transport every header at DEBUG.
+_TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
+
+
+def set_up_logging(
+    *,
+    level: str,
+    form: Literal["console", "json"],
+    secrets: Iterable[str],
+    clock: Callable[[], datetime],
+    colours: bool = False,
+) -> None:
+    """Send every log event of this process to stderr; calling it again replaces the former set-up.
+
+    Args:
+        level: the least level shown, such as ``INFO``.
+        form: ``console`` for people, ``json`` for one JSON object a line.
+        secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included.
+        clock: gives the aware time of each event.
+        colours: colour the console form where stderr is a terminal.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        _tehran_time(clock),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=colours and sys.stderr.isatty(), pad_event_to=32, sort_keys=False)
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets), renderer],
+    )
+    handler = _StderrHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of each try that failed, which our own errors tell. Not "urllib3": clickhouse_connect sets that one anew.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextmanager
+def last_lines(count: int = 30) -> Iterator[Sequence[str]]:
+    """Keep the last lines of the log, as they are shown, for whoever must be told how a run ended.
+
+    To be entered after `set_up_logging`; without it nothing is kept.
+    """
+    lines: deque[str] = deque(maxlen=count)
+    root = logging.getLogger()
+    handler = _KeepingHandler(lines)
+    handler.setFormatter(next((one.formatter for one in root.handlers if isinstance(one, _StderrHandler)), None))
+    root.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(handler)
+
+
+class _KeepingHandler(logging.Handler):
+    def __init__(self, lines: deque[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+
+class _StderrHandler(_StreamHandler):
+    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _value: TextIO) -> None:
+        pass
+
+
+def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
+    """Move a log that this process writes to aside once it is large: ``cron.log`` to ``cron.log.1``, and so on.
+
+    Cron opens the log before the program starts, so the open output is pointed at the new file.
+
+    Args:
+        path: the log; nothing happens unless stdout or stderr is that very file.
+        max_bytes: the size from which it is moved.
+        keep: how many old logs stay.
+
+    Returns:
+        Whether it was moved.
+    """
+    outputs = [number for number in (1, 2) if _is_open_on(number, path)]
+    if not outputs or path.stat().st_size < max_bytes:
+        return False
+    for number in range(keep - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        if older.exists():
+            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+    path.replace(path.with_name(f"{path.name}.1"))
+    fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    for number in outputs:
+        os.dup2(fresh, number)
+    os.close(fresh)
+    return True
+
+
+def _is_open_on(number: int, path: Path) -> bool:
+    """Whether file descriptor ``number`` of this process is the file at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(number), path.stat())
+    except OSError:
+        return False
+
+
+def _tehran_time(clock: Callable[[], datetime]) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {"timestamp": tehran_text(clock()), **event}
+
+    return add
+
+
+def _redaction(secrets: Iterable[str]) -> Processor:
+    hidden = sorted(set(secrets), key=len, reverse=True)
+
+    def clean(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: clean(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [clean(inner) for inner in value]
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        text = str(value)
+        for secret in hidden:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: clean(value) for key, value in event.items()}
+
+    return redact

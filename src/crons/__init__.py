@@ -1,0 +1,1 @@
+"""Jobs, their registry and the command line that cron calls."""

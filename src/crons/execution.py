@@ -1,0 +1,135 @@
+"""One run of a job: its lock, its context, its time limit, and what is logged before and after."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import structlog
+
+from adapters.files.process_lock import ProcessLock
+from configurations.config import PROJECT_ROOT, Settings
+from configurations.logs import rotate_log
+from crons.context import HealOptions, RunContext, RunReport
+from crons.doors.shared import clickhouse
+from crons.heartbeat import monitored
+from crons.history import Recording, record_killed
+from crons.registry import Job
+from crons.supervision import supervise
+
+log = structlog.get_logger(__name__)
+
+
+class Request(NamedTuple):
+    """What is to be run.
+
+    Attributes:
+        name: the job's name.
+        job: the job.
+        hours: how many past hours to fill; None for the present hour's run.
+        dry_run: only say what filling them would cost.
+        heal: of those hours only the missing ones, and how; None fills them all.
+    """
+
+    name: str
+    job: Job
+    hours: int | None = None
+    dry_run: bool = False
+    heal: HealOptions | None = None
+
+    @property
+    def kind(self) -> str:
+        """``run``, ``backfill`` or ``heal``."""
+        if self.hours is None:
+            return "run"
+        return "backfill" if self.heal is None else "heal"
+
+    def work(self, context: RunContext) -> Coroutine[Any, Any, RunReport]:
+        """The job's own coroutine."""
+        if self.hours is None:
+            return self.job.load().run(context)
+        if self.heal is not None:
+            return self.job.load_past().heal(context, self.hours, self.heal, dry_run=self.dry_run)
+        return self.job.load_past().backfill(context, self.hours, dry_run=self.dry_run)
+
+    def limit(self, settings: Settings) -> tuple[float, str]:
+        """The time limit in seconds, and the variable that sets it."""
+        if self.hours is None:
+            return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
+        return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
+
+    def monitor(self, settings: Settings) -> str | None:
+        """Who is told how it goes: of the scheduled run only, for whose absence a backfill would be no excuse."""
+        if self.kind != "run" or settings.healthcheck_url is None:
+            return None
+        return settings.healthcheck_url.get_secret_value()
+
+
+def execute(request: Request, settings: Settings, clock: Callable[[], datetime]) -> RunReport:
+    """Run a job under its lock and within its time limit, and log what it did.
+
+    Raises:
+        LockHeldError: another process runs this job; nothing was done.
+        EtlError: whatever stopped it.
+    """
+    run_id = uuid.uuid4().hex[:12]
+    structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
+    lock_file = settings.data_path / "locks" / f"{request.name}.lock"
+    # A dry run has no id, for it is in no history, not even when it is killed.
+    noted = "" if request.dry_run else run_id
+    with ProcessLock(lock_file, task=f"{request.name} {request.kind}", clock=clock, run_id=noted) as lock:
+        rotate_log(PROJECT_ROOT / "logs" / "cron.log")
+        current = ["starting"]
+
+        def step(text: str) -> None:
+            current[0] = text
+            lock.tell(text)
+
+        _log_start(request, settings)
+        database = clickhouse(settings, task=f"{request.name} {request.kind}", clock=clock, writes=True)
+        context = RunContext(settings, request.name, run_id, clock(), clock, step, database)
+        record_killed(context, lock.left_behind)
+        limit, variable = request.limit(settings)
+        request.job.load()  # before the clock of the time limit starts
+
+        def supervised() -> RunReport:
+            with Recording(context, request.kind, recorded=not request.dry_run):
+                return supervise(request.work(context), limit_seconds=limit, step=lambda: current[0], setting=variable)
+
+        report = monitored(request.monitor(settings), supervised, clock=clock)
+    _log_end(report)
+    return report
+
+
+def _log_start(request: Request, settings: Settings) -> None:
+    """What is run, and where it writes."""
+    database = (
+        f"embedded ClickHouse in {settings.clickhouse_path}"
+        if settings.embedded
+        else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
+    )
+    log.info("started", kind=request.kind, writes=f"{database}, database {settings.clickhouse_db}")
+
+
+def _log_end(report: RunReport) -> None:
+    """What the run did; the failures last, where people look first."""
+    for line in report.rejected:
+        log.warning("rejected", quote=line)
+    for line in report.missing:
+        log.warning("without a quote", what=line)
+    for line in report.warnings:
+        log.warning(line)
+    log.info(
+        "failed" if report.failures else "done",
+        inserted=report.inserted,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        replayed=report.replayed,
+        rejected=report.rejected_quotes,
+        calls=report.calls,
+        credits=report.credits,
+    )
+    for line in report.failures:
+        log.error(line)

@@ -1,0 +1,1 @@
+"""What is stored, looked at for the operator: nothing here writes."""

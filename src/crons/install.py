@@ -1,0 +1,214 @@
+"""Crontab lines, as text to text: nothing here reads or writes anything.
+
+A checkout keeps its jobs in one block of its own at the top of the crontab, one line a task: a job, or a job's heal::
+
+    # >>> data-processor /srv/data-processor >>>
+    0 * * * * cd /srv/data-processor && env PYTHONPATH=… … -m crons.run NAME >> … 2>&1 # NAME
+    17 4 * * * cd /srv/data-processor && env PYTHONPATH=… … -m crons.run NAME heal >> … 2>&1 # NAME heal
+    # <<< data-processor /srv/data-processor <<<
+
+At the top, because a ``SHELL=`` or ``PATH=`` line of the user holds for the lines below it only, and because a last
+line without its newline then stays as it is. The comment that ends a line is one to ``sh`` too; it tells whose it is.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cronsim import CronSim, CronSimError
+
+from adapters._bases.errors import ConfigurationError, StateError
+
+DEFAULT_SCHEDULE = "0 * * * *"
+HEAL_SCHEDULE = "17 4 * * *"
+"""Daily, and away from the full hour: a heal and an hourly run of a job exclude each other."""
+
+_MAX_COMMAND = 998
+"""Bytes of a command that Debian's cron takes: MAX_COMMAND of its cron.h is 1000, newline and end included."""
+
+_FIELD_NAMES = ("minute", "hour", "day of month", "month", "day of week")
+_VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"
+_TERM = rf"(?:(?:\*|{_VALUE}-{_VALUE})(?:/\d{{1,2}})?|{_VALUE})"
+_FIELD = re.compile(rf"{_TERM}(?:,{_TERM})*")
+_TASK = re.compile(r"[a-z][a-z0-9_]*(?: heal)?")
+_OUR_LINE = re.compile(rf"[^#\s].* # (?P<task>{_TASK.pattern})\r?\n?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_schedule(schedule: str) -> str:
+    """The schedule with single blanks between its fields.
+
+    Args:
+        schedule: five fields as crontab(5) has them, in the host's time zone. Words such as ``@hourly`` are refused:
+            not every cron knows them, and five fields say the same.
+
+    Raises:
+        ConfigurationError: it is not such a schedule, or one that Debian's cron would refuse.
+    """
+    fields = schedule.split()
+    if len(fields) != len(_FIELD_NAMES):
+        raise _wrong_schedule(schedule, f"needs five fields: {', '.join(_FIELD_NAMES)}")
+    for field, name in zip(fields, _FIELD_NAMES, strict=True):
+        if not _FIELD.fullmatch(field):
+            raise _wrong_schedule(schedule, f"cron does not know {field!r} as a {name}")
+    try:
+        CronSim(" ".join(fields), datetime(2000, 1, 1, tzinfo=timezone.utc))
+    except CronSimError as exc:
+        raise _wrong_schedule(schedule, str(exc)) from exc
+    return " ".join(fields)
+
+
+def heal_of(job: str) -> str:
+    """The name of the line that heals a job, a line of its own beside the job's."""
+    return f"{job} heal"
+
+
+def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
+    """The shell command that runs a job in cron's bare environment, before cron's own escapes.
+
+    Args:
+        checkout: absolute path of the checkout; the job's working folder.
+        python: absolute path of the interpreter, as ``.venv/bin/python``, its links not resolved.
+        job: the job's name, or `heal_of` it.
+        log: absolute path of the file that stdout and stderr are appended to; its folder must exist.
+
+    Raises:
+        ConfigurationError: a path that is relative or holds a control character, or a name that is no job's name.
+    """
+    for path in (checkout, python, log):
+        _check_path(path)
+    _check_job(job)
+    folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
+    return f"cd {folder} && env PYTHONPATH={source} {program} -m crons.run {job} >> {output} 2>&1"
+
+
+def install_line(current: str, *, checkout: Path, job: str, schedule: str, command: str) -> str:
+    """The crontab with this job's line in this checkout's block; every other character stays.
+
+    Harmless to repeat. A line of the job that is there already is replaced where it stands.
+
+    Args:
+        current: the present crontab; empty when there is none.
+        checkout: absolute path of the checkout, which names the block.
+        job: the job's name, or `heal_of` it.
+        schedule: see `check_schedule`.
+        command: see `job_command`; ``%`` and the backslash are escaped here, as cron wants it.
+
+    Raises:
+        ConfigurationError: a schedule, name, path or command that a crontab line cannot hold.
+        StateError: the block has lost one of its marks, or stands there twice.
+    """
+    _check_job(job)
+    line = f"{check_schedule(schedule)} {_cron_escaped(f'{command} # {job}')}\n"
+    before, block, after = _split(current, checkout)
+    places = [number for number, present in enumerate(block) if _job_of(present) == job]
+    if places:
+        block[places[0]] = line
+        block = [present for number, present in enumerate(block) if number not in places[1:]]
+    else:
+        block = [*block, line]
+    return before + _joined(block, checkout) + after
+
+
+def remove_line(current: str, *, checkout: Path, job: str) -> str:
+    """The crontab without this job's line of this checkout; every other character stays.
+
+    Harmless to repeat. The block's marks go with its last line.
+
+    Args:
+        current: the present crontab; empty when there is none.
+        checkout: absolute path of the checkout.
+        job: the job's name, or `heal_of` it.
+
+    Raises:
+        ConfigurationError: a name or a path that a crontab line cannot hold.
+        StateError: as in `install_line`.
+    """
+    _check_job(job)
+    before, block, after = _split(current, checkout)
+    kept = [present for present in block if _job_of(present) != job]
+    if len(kept) == len(block):
+        return current
+    return before + _joined(kept, checkout) + after
+
+
+def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
+    """The schedule of this checkout's line for the job; None when there is no such line.
+
+    Raises:
+        StateError: as in `install_line`.
+    """
+    _, block, _ = _split(current, checkout)
+    lines = [present for present in block if _job_of(present) == job]
+    return " ".join(lines[0].split()[:5]) if lines else None
+
+
+def _wrong_schedule(schedule: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"schedule {schedule!r}: {reason}", next_step=f'Give five fields, such as "{DEFAULT_SCHEDULE}".'
+    )
+
+
+def _check_path(path: Path) -> None:
+    if not path.is_absolute() or _CONTROL.search(str(path)):
+        raise ConfigurationError(
+            f"path {str(path)!r}: a crontab line needs an absolute path without control characters",
+            next_step="Move the checkout to such a path.",
+        )
+
+
+def _check_job(job: str) -> None:
+    if not _TASK.fullmatch(job):
+        raise ConfigurationError(f"job {job!r}: a name has small letters, digits and underscores only")
+
+
+def _cron_escaped(command: str) -> str:
+    """The command as cron hands it to ``sh`` unchanged: a bare ``%`` would end it there, and cron eats a backslash."""
+    escaped = command.replace("\\", "\\\\").replace("%", "\\%")
+    if _CONTROL.search(command):
+        raise ConfigurationError("a crontab line cannot hold a newline or another control character")
+    if len(escaped.encode(errors="surrogateescape")) > _MAX_COMMAND:
+        raise ConfigurationError(
+            f"the crontab line would be longer than the {_MAX_COMMAND} characters that cron takes",
+            next_step="Move the checkout to a shorter path.",
+        )
+    return escaped
+
+
+def _marks(checkout: Path) -> tuple[str, str]:
+    _check_path(checkout)
+    return f"# >>> data-processor {checkout} >>>", f"# <<< data-processor {checkout} <<<"
+
+
+def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
+    """The text above the block, the block's lines without its marks, the text below."""
+    # Not splitlines: cron knows no other line end than this one.
+    lines = re.findall(r"[^\n]*\n|[^\n]+", current)
+    first, last = _marks(checkout)
+    starts = [number for number, line in enumerate(lines) if line.rstrip("\r\n") == first]
+    ends = [number for number, line in enumerate(lines) if line.rstrip("\r\n") == last]
+    if not starts and not ends:
+        return "", [], current
+    if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:
+        raise StateError(
+            f"the crontab's block of {checkout} has lost one of its marks, or stands there twice",
+            next_step=f'Put it right by "crontab -e": one "{first}", one "{last}" below it.',
+        )
+    return "".join(lines[: starts[0]]), lines[starts[0] + 1 : ends[0]], "".join(lines[ends[0] + 1 :])
+
+
+def _joined(block: list[str], checkout: Path) -> str:
+    """The block with its marks; when no job is left in it, what else stands there without them."""
+    first, last = _marks(checkout)
+    if not any(_job_of(line) for line in block):
+        return "".join(block)
+    return f"{first}\n{''.join(block)}{last}\n"
+
+
+def _job_of(line: str) -> str | None:
+    """The job that a line of the block is, or `heal_of` it; None for a line that is not ours."""
+    found = _OUR_LINE.fullmatch(line)
+    return found["task"] if found else None

@@ -1,0 +1,1 @@
+"""One file a job: extract, transform, load, and its backfill."""

@@ -1,0 +1,173 @@
+"""The price of each symbol at each Tehran hour: from CoinMarketCap into ``crypto_prices``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+
+import structlog
+
+from adapters._bases.errors import EtlError
+from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_quote import Coin
+from crons.context import HealOptions, RunContext, RunReport
+from crons.doors.coin_market_cap import check_source, extractor, loader, open_table, transformer
+from crons.inspection.coin_market_cap import read_series, verify
+from crons.steps.coin_market_cap import counted_source, note_rejects
+from crons.steps.coin_market_cap_cost import (
+    check_affordable,
+    require_key,
+    tell_estimate,
+    tell_heal_estimate,
+    tell_left,
+    tell_missing,
+)
+from crons.steps.coin_market_cap_filling import Filling, Hours, asked_hours, hours_by_key
+from crons.steps.coin_market_cap_missing import missing_hours, tell_still_missing
+from crons.steps.storing import load, replay, store_kept
+from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
+from extractors.coin_market_cap_missing_plan import plan_missing, within_credits
+from extractors.coin_market_cap_plan import BackfillPlan
+from transformers.tehran_time import hour_start, hours_before
+
+__all__ = ["SOURCE", "backfill", "check_source", "heal", "open_table", "read_series", "run", "verify"]
+
+SOURCE = "CoinMarketCap"
+
+log = structlog.get_logger(__name__)
+
+
+async def run(context: RunContext) -> RunReport:
+    """Store the present hour's price of each symbol. Harmless to repeat: a later run in the hour updates it.
+
+    Raises:
+        EtlError: the source, the database or the disk failed; what was fetched is in the spool.
+    """
+    storing = loader(context)
+    async with counted_source(context) as source:
+        try:
+            rows = await _fetch_latest(context, source)
+        except EtlError:
+            await replay(context, storing)
+            raise
+    await load(context, storing, rows)
+    if not rows:
+        context.report.failures.append("CoinMarketCap gave no valid price")
+    return context.report
+
+
+async def backfill(context: RunContext, hours: int, *, dry_run: bool) -> RunReport:
+    """Store the price of each symbol for the given number of hours before the present one. Harmless to repeat.
+
+    What earlier runs left in the spool is stored first, before anything is spent.
+
+    Args:
+        context: of this run.
+        hours: one or more.
+        dry_run: log what it would cost and stop there.
+
+    Raises:
+        SourceRejected: no key, or not enough credits or reach in its plan; nothing was spent.
+        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    """
+    require_key(context, "a backfill")
+    if not dry_run:
+        await store_kept(context, loader(context))
+    async with counted_source(context) as source:
+        extract = extractor(context, source)
+        credits_left, coins = await _ask_first(context, source, extract)
+        starts = hours_before(context.now, hours)
+        plan = extract.plan_backfill(coins, start=starts[0], end=hour_start(context.now))
+        tell_estimate(plan, starts, len(coins), credits_left)
+        check_affordable(plan, credits_left)
+        if not dry_run:
+            wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
+            await _fill(context, extract, plan, coins, wanted)
+    return context.report
+
+
+async def heal(context: RunContext, hours: int, options: HealOptions, *, dry_run: bool) -> RunReport:
+    """Store the prices that are missing in the given number of hours before the present one. Harmless to repeat.
+
+    What earlier runs left in the spool is stored first. Then only hours without a price are asked for, the earliest
+    first, and nothing stored is touched. What the source has no quote for is remembered and left out next time. What
+    the credits do not reach is left for the next heal, and said.
+
+    Args:
+        context: of this run.
+        hours: one or more.
+        options: how to go about it.
+        dry_run: log what is missing and what it would cost, and stop there.
+
+    Raises:
+        SourceRejected: no key, or a plan that does not reach so far back; nothing was spent.
+        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    """
+    require_key(context, "a heal")
+    if not dry_run:
+        await store_kept(context, loader(context))
+    async with counted_source(context) as source:
+        extract = extractor(context, source)
+        credits_left, coins = await _ask_first(context, source, extract)
+        starts = hours_before(context.now, hours)
+        context.step("looking for missing hours")
+        missing = await asyncio.to_thread(missing_hours, context, coins, starts, ask_all=options.ask_all)
+        full = plan_missing({coin.cmc_id: missing[coin.symbol].values() for coin in coins if coin.symbol in missing})
+        most = options.max_credits if credits_left is None else min(options.max_credits, credits_left)
+        plan = within_credits(full, most)
+        tell_missing(missing, starts)
+        asked = _keys(asked_hours(call, coins, missing) for call in plan.calls)
+        if missing:
+            tell_heal_estimate(full, plan, missing, asked, credits_left)
+        tell_left(context, full, plan)
+        if plan.calls and not dry_run:
+            await _fill(context, extract, plan, coins, missing)
+    if not dry_run:
+        await tell_still_missing(context, coins, starts, _keys([missing]) - asked)
+    return context.report
+
+
+def _keys(parts: Iterable[Mapping[str, Hours]]) -> set[tuple[str, str]]:
+    """Symbol and hour key of all hours in these."""
+    return {(symbol, key) for part in parts for symbol, hours in part.items() for key in hours}
+
+
+async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
+    """The rows of the present hour; what else the answer held goes into the report."""
+    report = context.report
+    extract = extractor(context, source)
+    context.step("asking CoinMarketCap which coins are meant")
+    coins = await extract.resolve(context.settings.symbols)
+    context.step("asking CoinMarketCap for the latest quotes")
+    extraction = await extract.latest(coins, clock=context.clock)
+    transformed = transformer(context).latest(extraction.quotes)
+    report.hours_asked = len(coins)
+    report.without_quote = len(extraction.missing)
+    report.extracted = len(extraction.quotes)
+    report.missing.extend(f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing)
+    note_rejects(report, transformed.rejects, extraction.problems)
+    report.failures.extend(failure.error.message for failure in extraction.failures)
+    return transformed.rows
+
+
+async def _ask_first(
+    context: RunContext, source: CoinMarketCapHttpAdapter, extract: CoinMarketCapExtractor
+) -> tuple[int | None, list[Coin]]:
+    """What is free of charge: the credits left, None when not told, and the coins meant."""
+    context.step("asking CoinMarketCap for the key's plan")
+    info = await source.key_info()
+    return info.credits_left, await extract.resolve(context.settings.symbols)
+
+
+async def _fill(
+    context: RunContext,
+    extract: CoinMarketCapExtractor,
+    plan: BackfillPlan,
+    coins: Sequence[Coin],
+    wanted: Mapping[str, Hours],
+) -> None:
+    filling = Filling(context, coins=coins, wanted=wanted)
+    async with aclosing(extract.historical(plan, coins)) as answers:
+        await filling.fill(answers, plan.calls)

@@ -1,0 +1,155 @@
+"""``python -m crons.run NAME [backfill HOURS | heal [HOURS]]``: what cron calls. Arguments in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+import structlog
+
+from adapters._bases.errors import ConfigurationError, EtlError
+from configurations.config import load_log_format, load_settings
+from configurations.logs import set_up_logging
+from crons.clock import system_clock
+from crons.context import HealOptions
+from crons.edge import DONE, EPILOG, FAILED, USAGE, guarded
+from crons.execution import Request, execute
+from crons.registry import find_job, find_job_with_past
+
+MAX_HOURS = 24 * 366 * 10
+HEAL_HOURS = 168
+
+_Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+log = structlog.get_logger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime] | None = None) -> int:
+    """Run a job and say what happened.
+
+    Args:
+        arguments: as on the command line; None takes the process's own.
+        clock: gives the aware time; None takes the system's.
+
+    Returns:
+        The exit code, see `crons.edge`.
+    """
+    options = _parser().parse_args(arguments)
+    clock = clock or system_clock
+    set_up_logging(level="INFO", form=load_log_format(), secrets=(), clock=clock)
+    structlog.contextvars.bind_contextvars(job=options.name)
+    try:
+        request = _request(options)
+        settings = load_settings()
+    except ConfigurationError as error:
+        _log_refusal(error)
+        return USAGE
+    level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
+    set_up_logging(
+        level=level,
+        form=settings.log_format,
+        secrets=settings.secrets(),
+        clock=clock,
+        colours=not settings.no_color,
+    )
+    return guarded(lambda: FAILED if execute(request, settings, clock).failures else DONE, tell=_log_error)
+
+
+def _log_error(error: EtlError) -> None:
+    log.error(error.message, **({"next": error.next_step} if error.next_step else {}))
+
+
+def _log_refusal(error: ConfigurationError) -> None:
+    """An event for each thing that is wrong, the next step with the last."""
+    *lines, last = error.message.splitlines()
+    for line in lines:
+        log.error(line)
+    log.error(last, next=error.next_step)
+
+
+def _hours(text: str) -> int:
+    """A number of hours from the command line."""
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of hours from 1 to {MAX_HOURS}")
+    return int(text)
+
+
+def _credits(text: str) -> int:
+    """A number of credits from the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of credits")
+    return int(text)
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """What the command line asks for.
+
+    Raises:
+        ConfigurationError: there is no such job, or none with a past where past hours are asked for.
+    """
+    find = find_job if options.hours is None else find_job_with_past
+    heal = HealOptions(ask_all=options.all, max_credits=options.max_credits) if options.heals else None
+    return Request(options.name, find(options.name), options.hours, options.dry_run, heal)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crons.run", description="Run a job.", epilog=f"Example: crons.run cmc_hourly_prices --quiet. {EPILOG}"
+    )
+    parser.set_defaults(hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
+    parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
+    _add_quiet(parser)
+    kinds = parser.add_subparsers(metavar="[backfill HOURS | heal [HOURS]]")
+    _add_backfill(kinds)
+    _add_heal(kinds)
+    return parser
+
+
+def _add_backfill(kinds: _Kinds) -> None:
+    example = "Example: crons.run cmc_hourly_prices backfill 168 --dry-run."
+    backfill = kinds.add_parser("backfill", help="fill the past hours", epilog=f"{example} {EPILOG}")
+    backfill.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
+    backfill.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
+    _add_quiet(backfill)
+
+
+def _add_heal(kinds: _Kinds) -> None:
+    example = "Example: crons.run cmc_hourly_prices heal 168 --max-credits 20."
+    heal = kinds.add_parser("heal", help="fill those past hours that are missing", epilog=f"{example} {EPILOG}")
+    heal.set_defaults(heals=True)
+    heal.add_argument(
+        "hours",
+        metavar="HOURS",
+        type=_hours,
+        nargs="?",
+        default=HEAL_HOURS,
+        help=f"how many hours before the present one to look through ({HEAL_HOURS})",
+    )
+    heal.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
+    heal.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
+    heal.add_argument(
+        "--max-credits",
+        metavar="N",
+        type=_credits,
+        default=HealOptions.max_credits,
+        help=f"spend at most so many credits ({HealOptions.max_credits}); the rest is left for the next heal",
+    )
+    _add_quiet(heal)
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quiet", action="store_true", default=argparse.SUPPRESS, help="say only what is wrong: warnings and errors"
+    )
+
+
+if __name__ == "__main__":
+    code = main()
+    # A run that was cut short may have left a thread inside the database; waiting for it could last for ever.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,81 @@
+"""Runs a job within a time limit and under signals, and leaves at once what does not come back."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from adapters._bases.errors import RunTimedOutError, StopError
+
+T = TypeVar("T")
+
+
+class SignalledError(StopError):
+    """The process was told to end.
+
+    Args:
+        number: the signal; the exit code is 128 more.
+        step: what was being done.
+    """
+
+    def __init__(self, number: int, step: str) -> None:
+        name = signal.Signals(number).name
+        super().__init__(
+            f"ended by {name} while {step}", next_step="nothing is lost: what was fetched is stored by the next run"
+        )
+        self.exit_code = 128 + number
+
+
+LEFT_BEHIND = (RunTimedOutError, SignalledError)
+"""The errors after which the work may still be going on in a thread, inside the database perhaps."""
+
+
+def supervise(work: Coroutine[Any, Any, T], *, limit_seconds: float, step: Callable[[], str], setting: str) -> T:
+    """What ``work`` returns or raises, unless the limit or a signal comes first.
+
+    Work that is cut short is left as it stands, not unwound: a thread inside the database cannot be called back, and
+    closing a connection under it could hang. The caller must end the process with ``os._exit`` afterwards.
+
+    Args:
+        work: the job.
+        limit_seconds: for all of it.
+        step: tells what is being done now.
+        setting: the variable that holds the limit, for the message.
+
+    Raises:
+        RunTimedOutError: the limit was reached.
+        SignalledError: SIGTERM or SIGINT came.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    signals: list[int] = []
+    stop = asyncio.Event()
+
+    def end(number: int) -> None:
+        signals.append(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, number)
+    loop.run_until_complete(_first_of(task, stop, limit_seconds))
+    if task.done():
+        # An answer that was given up half way leaves readers behind, which would complain of a closed loop.
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+        return task.result()
+    if signals:
+        raise SignalledError(signals[0], step())
+    raise RunTimedOutError(
+        f"not done within {limit_seconds:g} s; it was {step()}",
+        next_step=f"see why that takes so long, or raise {setting}; what was fetched is stored by the next run",
+    )
+
+
+async def _first_of(task: asyncio.Task[T], stop: asyncio.Event, limit_seconds: float) -> None:
+    """Return once the task is done, the event is set or the time is over, whichever comes first."""
+    stopper = asyncio.create_task(stop.wait())
+    waited: set[asyncio.Task[Any]] = {task, stopper}
+    await asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
+    stopper.cancel()

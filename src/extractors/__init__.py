@@ -1,0 +1,1 @@
+"""Which calls to make, and a source's JSON as normalized rows."""

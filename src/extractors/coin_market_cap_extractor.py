@@ -1,0 +1,159 @@
+"""Which calls of CoinMarketCap to make, and their answers as quotes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
+
+from adapters._bases.errors import EtlError
+from adapters.files.coin_choices import CoinChoices
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_quote import Coin, Quote
+from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical, parse_latest
+from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, batches, plan_backfill
+from extractors.coin_market_cap_resolver import CoinMarketCapResolver
+
+_CALLS_AHEAD = 4
+_UnderWay = tuple[HistoricalCall, "asyncio.Task[Parsed]"]
+
+
+class BatchFailure(NamedTuple):
+    """Coins whose call failed, and why."""
+
+    coins: tuple[Coin, ...]
+    error: EtlError
+
+
+class LatestExtraction(NamedTuple):
+    """What came of a run's calls; what was fetched is here even if some calls failed.
+
+    Attributes:
+        quotes: one for each coin that can be read.
+        missing: coins asked for that the answers left out.
+        problems: coins that the answers hold but that cannot be read.
+        failures: calls that brought nothing; whoever stores the quotes reports these afterwards as the run's failure.
+    """
+
+    quotes: list[Quote]
+    missing: list[Coin]
+    problems: list[Problem]
+    failures: list[BatchFailure]
+
+
+class CoinMarketCapExtractor:
+    """Reads prices from CoinMarketCap; keeps nothing but the choice of coins behind symbols.
+
+    Args:
+        source: CoinMarketCap's endpoints.
+        choices: where the coin chosen for a symbol is kept.
+        currency: what prices are in.
+    """
+
+    def __init__(self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices, currency: str = "USD") -> None:
+        self._source = source
+        self._currency = currency
+        self._resolver = CoinMarketCapResolver(source=source, choices=choices)
+
+    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> list[Coin]:
+        """The coins meant by the entries; see `CoinMarketCapResolver.resolve`."""
+        return await self._resolver.resolve(entries)
+
+    async def latest(self, coins: Sequence[Coin], *, clock: Callable[[], datetime]) -> LatestExtraction:
+        """The latest quote of each coin, in calls of at most 250 side by side.
+
+        Args:
+            coins: an id under two symbols is asked for once and comes back for both.
+            clock: gives the aware time; a quote is observed when its answer came, which after a long wait for the
+                source may be in another hour than the run began in.
+
+        Raises:
+            EtlError: every call failed; the first one's error.
+        """
+        ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
+        groups = [tuple(coin for coin in coins if coin.cmc_id in batch) for batch in map(set, batches(ids, MAX_IDS))]
+        outcomes = await asyncio.gather(*(self._latest_of(group, clock) for group in groups))
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BatchFailure)]
+        if failures and len(failures) == len(groups):
+            raise failures[0].error
+        parsed = [outcome for outcome in outcomes if isinstance(outcome, Parsed)]
+        quotes = [quote for part in parsed for quote in part.quotes]
+        problems = [problem for part in parsed for problem in part.problems]
+        unanswered = {coin for failure in failures for coin in failure.coins}
+        missing = _left_out([coin for coin in coins if coin not in unanswered], quotes, problems)
+        return LatestExtraction(quotes, missing, problems, failures)
+
+    def plan_backfill(self, coins: Sequence[Coin], *, start: datetime, end: datetime) -> BackfillPlan:
+        """The calls for all Tehran hours in [start, end), and their cost; asks nobody. See `plan_backfill`."""
+        return plan_backfill(coins, start=start, end=end)
+
+    async def historical(
+        self, plan: BackfillPlan, coins: Sequence[Coin]
+    ) -> AsyncGenerator[tuple[HistoricalCall, list[Quote], list[Problem]], None]:
+        """Each call of the plan with what it brought, as the answers come; a few are under way ahead of the reader.
+
+        An answer never waits for that of an earlier call: it is paid for, and only the reader can put it in safety.
+        The first call goes alone: a plan that does not reach so far back is refused there, free of charge, before
+        others are paid for. When a call fails no further one begins, those under way are still handed out, for they
+        are paid for, and then the first failure is raised. Memory is bounded by the calls under way, whatever the
+        hours.
+
+        Raises:
+            EtlError: a call failed.
+        """
+        waiting = iter(plan.calls)
+        under_way: deque[_UnderWay] = deque()
+        failure: EtlError | None = None
+        self._begin(waiting, under_way, coins, at_most=1)
+        try:
+            while under_way:
+                await asyncio.wait([task for _, task in under_way], return_when=asyncio.FIRST_COMPLETED)
+                call, task = answered = next(one for one in under_way if one[1].done())
+                under_way.remove(answered)
+                try:
+                    parsed = await task
+                except EtlError as exc:
+                    failure = failure or exc
+                    continue
+                if failure is None:
+                    self._begin(waiting, under_way, coins, at_most=_CALLS_AHEAD)
+                yield call, parsed.quotes, parsed.problems
+        finally:
+            await _abandon([task for _, task in under_way])
+        if failure is not None:
+            raise failure
+
+    def _begin(
+        self, waiting: Iterator[HistoricalCall], under_way: deque[_UnderWay], coins: Sequence[Coin], *, at_most: int
+    ) -> None:
+        for call in islice(waiting, at_most - len(under_way)):
+            under_way.append((call, asyncio.create_task(self._historical_of(call, coins))))
+
+    async def _latest_of(self, coins: tuple[Coin, ...], clock: Callable[[], datetime]) -> Parsed | BatchFailure:
+        ids = tuple(dict.fromkeys(coin.cmc_id for coin in coins))
+        try:
+            data = await self._source.latest(ids, convert=self._currency)
+            return parse_latest(data, coins, self._currency, clock())
+        except EtlError as exc:
+            return BatchFailure(coins, exc)
+
+    async def _historical_of(self, call: HistoricalCall, coins: Sequence[Coin]) -> Parsed:
+        wanted = set(call.ids)
+        data = await self._source.historical(
+            call.ids, time_start=call.time_start, time_end=call.time_end, count=call.limit, convert=self._currency
+        )
+        return parse_historical(data, [coin for coin in coins if coin.cmc_id in wanted], self._currency)
+
+
+def _left_out(coins: Sequence[Coin], quotes: Sequence[Quote], problems: Sequence[Problem]) -> list[Coin]:
+    came = {quote.cmc_id for quote in quotes} | {problem.cmc_id for problem in problems}
+    return [coin for coin in coins if coin.cmc_id not in came]
+
+
+async def _abandon(tasks: Sequence[asyncio.Task[Parsed]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

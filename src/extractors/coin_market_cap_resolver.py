@@ -1,0 +1,106 @@
+"""From the symbols of the settings to coins, once and for good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from adapters._bases.errors import ConfigurationError, SourceRejected
+from adapters.files.coin_choices import CoinChoices
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_quote import Coin
+from extractors.coin_market_cap_candidates import Candidate, candidates_by_symbol
+
+_INVALID_VALUE = 400
+# The map answers a list of unknown symbols with 400 and names them in its text.
+_NAMED_UNKNOWN = re.compile(r'Invalid values? for "symbol": "([^"]*)"')
+# Keeps the request line below the 8,190 bytes that common servers take.
+_LONGEST_LIST = 7_500
+
+log = structlog.get_logger(__name__)
+
+
+class CoinMarketCapResolver:
+    """Finds the coin behind each symbol and keeps the choice.
+
+    Args:
+        source: asked for symbols that have no id yet; its map is free of charge.
+        choices: where the choices are kept.
+    """
+
+    def __init__(self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices) -> None:
+        self._source = source
+        self._choices = choices
+
+    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> list[Coin]:
+        """The coins meant, in the entries' order, an entry that comes twice once. Harmless to repeat.
+
+        An id given with a symbol is used as it is. A symbol without one is looked up among the choices kept;
+        only if it is not there is CoinMarketCap asked, and of the active coins the one with the lowest rank, then the
+        lowest id, is chosen, kept and logged with the others.
+
+        Args:
+            entries: (symbol, id or None); symbols in upper case.
+
+        Raises:
+            ConfigurationError: no active coin bears a symbol, or one symbol is given two ids; nothing is kept.
+            StateError: the choices cannot be read or kept.
+            SourceUnavailable, SourceRejected, ContractError: the map cannot be had; nothing is kept.
+        """
+        pins = _pins(entries)
+        kept = self._choices.load()
+        unknown = [symbol for symbol, _ in entries if symbol not in pins and symbol not in kept]
+        found = await self._asked(list(dict.fromkeys(unknown))) if unknown else {}
+        for symbol, cmc_id in pins.items():
+            if kept.get(symbol, cmc_id) != cmc_id:
+                log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, chosen_before=kept[symbol])
+        if found:
+            self._choices.save({**kept, **found})
+        chosen = {**kept, **found, **pins}
+        return [Coin(symbol, chosen[symbol]) for symbol in dict.fromkeys(symbol for symbol, _ in entries)]
+
+    async def _asked(self, symbols: Sequence[str]) -> dict[str, int]:
+        size = max(1, _LONGEST_LIST // (max(map(len, symbols)) + 1))
+        found: dict[str, list[Candidate]] = {}
+        for start in range(0, len(symbols), size):
+            found |= await self._map_of(symbols[start : start + size])
+        nobody = [symbol for symbol, bearers in found.items() if not bearers]
+        if nobody:
+            raise _no_such(nobody)
+        _tell(found)
+        return {symbol: bearers[0].cmc_id for symbol, bearers in found.items()}
+
+    async def _map_of(self, symbols: Sequence[str]) -> dict[str, list[Candidate]]:
+        try:
+            return candidates_by_symbol(await self._source.coin_map(symbols), symbols)
+        except SourceRejected as exc:
+            if exc.code != _INVALID_VALUE:
+                raise
+            named = _NAMED_UNKNOWN.search(exc.message)
+            blamed = {name.strip().upper() for name in named.group(1).split(",")} if named else set()
+            raise _no_such([symbol for symbol in symbols if symbol in blamed] or symbols) from exc
+
+
+def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
+    pins: dict[str, int] = {}
+    for symbol, cmc_id in entries:
+        if cmc_id is not None and pins.setdefault(symbol, cmc_id) != cmc_id:
+            raise ConfigurationError(
+                f"SYMBOLS: {symbol} is given two ids, {pins[symbol]} and {cmc_id}",
+                next_step="keep one of them: a table row is known by its symbol",
+            )
+    return pins
+
+
+def _no_such(symbols: Sequence[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(symbols)}",
+        next_step="correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)",
+    )
+
+
+def _tell(found: Mapping[str, Sequence[Candidate]]) -> None:
+    for symbol, (chosen, *others) in found.items():
+        log.info("coin chosen", symbol=symbol, coin=str(chosen), others=[str(other) for other in others])

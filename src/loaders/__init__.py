@@ -1,0 +1,1 @@
+"""Storable rows into the table, once each."""

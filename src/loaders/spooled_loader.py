@@ -1,0 +1,196 @@
+"""Storable rows into a table: spool first, then upsert, then forget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from adapters._bases.errors import EtlError, InvalidRowError, StateError
+from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
+from adapters.clickhouse.upsert_report import UpsertReport
+from adapters.files.spool import Batch, Spool
+from loaders.load_report import LoadReport
+
+log = structlog.get_logger(__name__)
+
+
+class Repository(Protocol):
+    """Where rows go: `adapters.clickhouse.hourly_repository.HourlyRepository`, which says what each raises."""
+
+    def ensure_ready(self) -> None:
+        """Make the table where it is missing."""
+        ...
+
+    def table_exists(self) -> bool:
+        """Whether it is there."""
+        ...
+
+    def stuck_mutations(self) -> Sequence[object]:
+        """Its mutations that fail, each with the statement that clears it."""
+        ...
+
+    def upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
+        """Store rows by their keys; complete when this returns, harmless to repeat."""
+        ...
+
+
+class SpooledLoader:
+    """Loads rows so that nothing fetched is lost and nothing is doubled; loading the same rows again is harmless.
+
+    The database is first asked for once the rows are in the spool, so a dead one never costs a fetched hour.
+
+    Args:
+        table: which one.
+        repository: where rows go.
+        spool: where they wait.
+    """
+
+    def __init__(self, *, table: HourlyTable, repository: Repository, spool: Spool) -> None:
+        self._table = table
+        self._repository = repository
+        self._spool = spool
+        self._ready = False
+        self._kept: dict[Path, Sequence[HourlyRow]] = {}
+        self._left: set[Path] = set()
+
+    @property
+    def kept(self) -> int:
+        """How many rows are in the spool by `keep` and not stored yet."""
+        return sum(map(len, self._kept.values()))
+
+    async def ensure_ready(self) -> None:
+        """Make the database, table and view if they are missing. Harmless to repeat.
+
+        Raises:
+            StorageUnavailable: the database does not answer.
+            StorageRejected: it refuses, or a table of another shape is there.
+        """
+        if not self._ready:
+            await asyncio.to_thread(self._repository.ensure_ready)
+            self._ready = True
+
+    async def load(self, rows: Sequence[HourlyRow]) -> LoadReport:
+        """Store the rows: `keep` them, then `store_kept`, which says what is raised."""
+        await self.keep(rows)
+        return await self.store_kept()
+
+    async def keep(self, rows: Sequence[HourlyRow]) -> None:
+        """Put rows into the spool for `store_kept`; before anything is awaited they are on the disk.
+
+        Whatever fails after this, a later load stores them. Should the spool not be writable, they go to the database
+        without it before the error is raised.
+
+        Raises:
+            StateError: the spool cannot be written; the message also says so where the database failed as well.
+        """
+        if not rows:
+            return
+        try:
+            path = self._spool.put(self._table.given, map(tuple, rows))
+        except StateError as error:
+            await self._store_unspooled(rows, error)
+            raise
+        self._kept[path] = rows
+
+    async def store_kept(self) -> LoadReport:
+        """Store what is kept, by one upsert, after what earlier runs left, oldest first. With none at all, do nothing.
+
+        A spool file that cannot be read, set aside or removed is told in the report and stops none of the others.
+
+        Raises:
+            StorageUnavailable: the database does not answer; what is not stored stays in the spool, and kept.
+            StorageRejected: the database refuses; likewise.
+        """
+        waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
+        report = LoadReport()
+        if waiting or self._kept:
+            await self._tell_stuck_at_first()
+            await self.ensure_ready()
+        for path in waiting:
+            report = report.plus(await self._replay(path))
+        return report.plus(await self._store_own()) if self._kept else report
+
+    async def _store_unspooled(self, rows: Sequence[HourlyRow], spool_error: StateError) -> None:
+        """Store rows that the spool did not take.
+
+        Raises:
+            StateError: the database did not take them either.
+        """
+        log.warning("the rows go to the database without the spool", reason=spool_error.message)
+        try:
+            await self.ensure_ready()
+            await asyncio.to_thread(self._repository.upsert, rows)
+        except EtlError as error:
+            raise StateError(
+                f"{len(rows)} fetched rows are lost: {spool_error.message}, and the database did not take them either: "
+                f"{error.message}",
+                next_step=f"{spool_error.next_step}; {error.next_step or 'mend the database'}",
+            ) from error
+
+    async def _tell_stuck_at_first(self) -> None:
+        """Log what is stuck before this loader writes anything: at once, for it may well be why the load then hangs."""
+        if self._ready or not await asyncio.to_thread(self._repository.table_exists):
+            return
+        for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
+            log.warning("a mutation is stuck and may block this run's updates", mutation=str(mutation))
+
+    async def _store_own(self) -> LoadReport:
+        """Store the kept batches together; only where the table cannot take a row of them each by itself."""
+        damages: dict[Path, str] = {}
+        try:
+            together = [row for batch in self._kept.values() for row in batch]
+            stored = await asyncio.to_thread(self._repository.upsert, together)
+        except InvalidRowError:
+            stored = UpsertReport()
+            for path, batch in self._kept.items():
+                part, refused = await self._store_sound(batch)
+                stored = stored.plus(part)
+                if refused:
+                    damages[path] = "; ".join(refused)
+        kept, self._kept = self._kept, {}
+        report = LoadReport(stored=stored)
+        for path in kept:
+            report = report.plus(self._settle(path, damages.get(path)))
+        return report
+
+    async def _replay(self, path: Path) -> LoadReport:
+        """Load a spool file of an earlier run; of a damaged one the sound records, and the file is set aside."""
+        batch = self._spool.read(path)
+        replayed, refused = await self._store_sound(self._rows(batch))
+        damage = "; ".join(([batch.damage] if batch.damage else []) + refused) or None
+        if damage is None:
+            log.info("rows of an earlier run loaded from the spool", file=path.name, **replayed._asdict())
+        return self._settle(path, damage).plus(LoadReport(replayed=replayed))
+
+    async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
+        """Store the rows that the table can take, and say why not the others: found by halving, for they are few."""
+        try:
+            return await asyncio.to_thread(self._repository.upsert, rows), []
+        except InvalidRowError as error:
+            if len(rows) == 1:
+                return UpsertReport(), [error.message]
+        stored, refused = await self._store_sound(rows[: len(rows) // 2])
+        others, refused_others = await self._store_sound(rows[len(rows) // 2 :])
+        return stored.plus(others), refused + refused_others
+
+    def _settle(self, path: Path, damage: str | None) -> LoadReport:
+        """Forget a file whose rows are stored, or set a damaged one aside."""
+        try:
+            if damage is None:
+                self._spool.remove(path)
+                return LoadReport()
+            target = self._spool.set_aside(path, damage)
+        except StateError as error:
+            self._left.add(path)
+            log.warning("spool file left where it is", file=str(path), reason=error.message)
+            return LoadReport(left=(error.message if damage is None else f"{error.message}; {damage}",))
+        log.warning("spool file set aside", file=str(target), reason=damage)
+        return LoadReport(set_aside=(f"{target}: {damage}",))
+
+    def _rows(self, batch: Batch) -> list[HourlyRow]:
+        """The records as rows; a column that the program no longer knows is left out, one it did not know is None."""
+        return [self._table.row(*map(record.get, self._table.given)) for record in batch.records]

@@ -1,0 +1,112 @@
+// The map of stored hours, a row for each symbol.
+
+const ROW_PIXELS = 18;
+const MARKED_AT_MOST = 4000;
+
+function showKey() {
+  const key = document.getElementById('coverage-key');
+  const counts = {};
+  for (const one of data.symbols) {
+    // As in the totals, the hour in progress counts only where it is not stored yet.
+    const letters = one.states.endsWith('w') ? one.states : one.states.slice(0, -1);
+    for (const letter of letters) counts[letter] = (counts[letter] ?? 0) + 1;
+  }
+  key.replaceChildren();
+  for (const state of STATES) {
+    if (!counts[state.letter]) continue;
+    const item = document.createElement('li');
+    const mark = document.createElement('span');
+    mark.className = 'mark';
+    mark.style.background = state[theme()];
+    mark.style.color = theme() === 'dark' ? '#101317' : '#16202c';
+    mark.textContent = state.mark;
+    item.append(mark, `${state.label}: ${counts[state.letter].toLocaleString('en')}`);
+    key.append(item);
+  }
+}
+
+// Steps of one colour each: state i has the value i.
+function stateScale() {
+  const colours = STATES.map((state) => state[theme()]);
+  return colours.flatMap((colour, i) => [[i / colours.length, colour], [(i + 1) / colours.length, colour]]);
+}
+
+function mapTrace(shown) {
+  const values = Object.fromEntries(STATES.map((state, i) => [state.letter, i]));
+  const labels = Object.fromEntries(STATES.map((state) => [state.letter, state.label]));
+  return {
+    type: 'heatmap',
+    x: data.hours,
+    y: shown.map((one) => plain(one.symbol)),
+    z: shown.map((one) => Array.from(one.states, (letter) => values[letter] ?? null)),
+    text: shown.map((one) => Array.from(one.states, (letter, i) => {
+      const price = one.prices[i];
+      return price === null ? labels[letter] : `${labels[letter]}<br>${price.toLocaleString('en', { maximumSignificantDigits: 8 })} ${plain(data.currency)}`;
+    })),
+    hovertemplate: '<b>%{y}</b>  %{x|%Y-%m-%d %H:00}<br>%{text}<extra></extra>',
+    hoverongaps: false,
+    colorscale: stateScale(),
+    zmin: -0.5,
+    zmax: STATES.length - 0.5,
+    showscale: false,
+    xgap: data.hours.length > 200 || narrow.matches ? 0 : 1,
+    ygap: 2,
+  };
+}
+
+// Marks over the cells that are not stored, so that the map does not speak by colour alone.
+function markTraces(shown) {
+  if (narrow.matches && data.hours.length > 49) return []; // the cells are narrower than a mark
+  const looks = { m: 'x-thin-open', n: 'circle-open' };
+  return Object.entries(looks).flatMap(([letter, symbol]) => {
+    const cells = shown.flatMap((one) => Array.from(one.states, (found, i) => [found, data.hours[i], one.symbol])).filter(([found]) => found === letter);
+    if (!cells.length || cells.length > MARKED_AT_MOST) return [];
+    return [{
+      type: 'scatter',
+      mode: 'markers',
+      x: cells.map((cell) => cell[1]),
+      y: cells.map((cell) => plain(cell[2])),
+      marker: { symbol, size: 5, color: theme() === 'dark' ? '#101317' : '#16202c', line: { width: 1.25, color: theme() === 'dark' ? '#101317' : '#16202c' } },
+      hoverinfo: 'skip',
+      showlegend: false,
+    }];
+  });
+}
+
+// Half an hour on either side, where the first and the last cell end.
+function wholeSpan() {
+  const ends = [data.hours[0], data.hours[data.hours.length - 1]].map((hour) => Date.parse(`${hour.replace(' ', 'T')}Z`));
+  return [ends[0] - 1800e3, ends[1] + 1800e3].map((time) => new Date(time).toISOString().slice(0, 19).replace('T', ' '));
+}
+
+function drawCoverage() {
+  showKey();
+  const gapsOnly = document.getElementById('gaps-only').checked;
+  const shown = listedSymbols().filter((one) => !gapsOnly || one.states.includes('m'));
+  const chart = document.getElementById('coverage-chart');
+  document.getElementById('no-gaps').hidden = shown.length > 0;
+  chart.hidden = !shown.length;
+  if (!shown.length) return Promise.resolve();
+  const layout = sharedLayout();
+  layout.height = 44 + ROW_PIXELS * shown.length;
+  layout.margin = { l: 8, r: 8, t: 36, b: 8 };
+  layout.uirevision = 'coverage';
+  Object.assign(layout.xaxis, { side: 'top', showgrid: false, ticks: 'outside', ticklen: 4, nticks: narrow.matches ? 4 : 9, range: wholeSpan() });
+  Object.assign(layout.yaxis, {
+    type: 'category',
+    categoryorder: 'array',
+    categoryarray: shown.map((one) => plain(one.symbol)),
+    range: [shown.length - 0.5, -0.5],
+    uirevision: shown.length,
+    fixedrange: true,
+    showgrid: false,
+    dtick: 1,
+    tickfont: { size: 11 },
+  });
+  chart.style.height = `${layout.height}px`;
+  return Plotly.react(chart, [mapTrace(shown), ...markTraces(shown)], layout, { ...sharedConfig('coverage'), displayModeBar: false });
+}
+
+function wireCoverage() {
+  document.getElementById('gaps-only').addEventListener('change', drawCoverage);
+}

@@ -1,0 +1,33 @@
+// The chart of runs: when each began, how long it took, and whether it failed.
+
+function runTrace(runs, label, marker) {
+  return {
+    type: 'scatter',
+    mode: 'markers',
+    name: label,
+    x: runs.map((run) => run.started),
+    y: runs.map((run) => run.seconds),
+    text: runs.map((run) => plain([`${run.job} ${run.kind}`, `${run.rows.toLocaleString('en')} rows`, run.error.slice(0, 120)].filter(Boolean).join('\n')).replace(/\n/g, '<br>')),
+    hovertemplate: `<b>${label}</b>  %{x|%Y-%m-%d %H:%M:%S}, %{y:,.0f} s<br>%{text}<extra></extra>`,
+    marker,
+    cliponaxis: false,
+  };
+}
+
+function drawRuns() {
+  const chart = document.getElementById('run-chart');
+  if (!chart) return Promise.resolve();
+  const dark = theme() === 'dark';
+  const layout = sharedLayout();
+  layout.uirevision = 'runs';
+  layout.hovermode = 'closest';
+  layout.showlegend = true;
+  layout.legend = { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0, itemclick: false, itemdoubleclick: false };
+  Object.assign(layout.xaxis, { range: wholeSpan(), nticks: narrow.matches ? 4 : 9 });
+  Object.assign(layout.yaxis, { title: { text: 'seconds', font: { size: 12 }, standoff: 12 }, rangemode: 'tozero', fixedrange: true, nticks: 5 });
+  const traces = [
+    runTrace(data.runs.filter((run) => !run.failed), 'ok', { symbol: 'circle', size: 7, color: LINES[theme()][0] }),
+    runTrace(data.runs.filter((run) => run.failed), 'failed', { symbol: 'x', size: 11, color: dark ? '#ff8a3d' : '#d55e00' }),
+  ].filter((trace) => trace.x.length);
+  return Plotly.react(chart, traces, layout, sharedConfig('runs'));
+}

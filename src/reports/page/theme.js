@@ -1,0 +1,79 @@
+// The page's data, its colours, and the look that all charts share.
+
+const data = JSON.parse(document.getElementById('data').textContent);
+const systemDark = matchMedia('(prefers-color-scheme: dark)');
+const coarsePointer = matchMedia('(pointer: coarse)').matches;
+const narrow = matchMedia('(max-width: 40rem)');
+
+// Distinguishable without seeing red and green apart (after Okabe and Ito), each set fit for its background.
+const LINES = {
+  light: ['#0072b2', '#d55e00', '#009e73', '#b5478f', '#8a6d00', '#3aa0dd', '#5b3fa8', '#6b7480'],
+  dark: ['#56b4e9', '#ff9d4d', '#2fcf9f', '#ee9fd0', '#f0e442', '#9ad5ff', '#b7a3ff', '#b4bdc9'],
+};
+const DASHES = ['solid', 'dash', 'dot', 'dashdot'];
+// By the letters of the data. Their lightness differs as well as their hue; marks tell the ones that matter apart.
+const STATES = [
+  { letter: 's', label: 'stored', mark: '', light: '#8ec1e8', dark: '#2d6596' },
+  { letter: 'u', label: 'stored, updated later', mark: '', light: '#2272b4', dark: '#79bdf2' },
+  { letter: 'm', label: 'missing', mark: '✕', light: '#d55e00', dark: '#ff8a3d' },
+  { letter: 'n', label: 'without a quote at the source', mark: '○', light: '#f3d27a', dark: '#8c7424' },
+  { letter: 'w', label: 'in progress, not stored yet', mark: '', light: '#c9cfd6', dark: '#4a535e' },
+];
+
+function theme() {
+  const chosen = document.documentElement.dataset.theme;
+  if (chosen !== 'auto') return chosen;
+  return systemDark.matches ? 'dark' : 'light';
+}
+
+function lineLook(slot) {
+  const colours = LINES[theme()];
+  return { color: colours[slot % colours.length], dash: DASHES[Math.floor(slot / colours.length) % DASHES.length] };
+}
+
+// The chart library reads markup in its texts, and names come from outside.
+function plain(text) {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+}
+
+function sharedLayout() {
+  const dark = theme() === 'dark';
+  const ink = dark ? '#e6eaf0' : '#16202c';
+  const line = dark ? '#2e353f' : '#d9dee5';
+  const family = getComputedStyle(document.body).fontFamily;
+  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line, automargin: true };
+  return {
+    paper_bgcolor: 'rgba(0,0,0,0)',
+    plot_bgcolor: 'rgba(0,0,0,0)',
+    font: { family, size: 12, color: ink },
+    margin: { l: 8, r: 12, t: 8, b: 8 },
+    hoverlabel: { bgcolor: dark ? '#262c35' : '#ffffff', bordercolor: line, font: { family, size: 12, color: ink }, align: 'left' },
+    modebar: { bgcolor: 'rgba(0,0,0,0)', color: dark ? '#9aa6b5' : '#566272', activecolor: dark ? '#7cc0ff' : '#0b62a8' },
+    // A finger on a chart scrolls the page; the buttons zoom.
+    dragmode: coarsePointer ? false : 'zoom',
+    xaxis: { ...axis, type: 'date' },
+    yaxis: { ...axis },
+  };
+}
+
+function sharedConfig(name) {
+  return {
+    responsive: true,
+    displaylogo: false,
+    displayModeBar: coarsePointer ? false : 'hover',
+    modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+    toImageButtonOptions: { filename: name, scale: 2 },
+    showTips: false,
+    // The library's own offer to upload the chart to its makers.
+    showSendToCloud: false,
+    plotlyServerURL: '',
+  };
+}
+
+function whenThemeChanges(draw) {
+  document.getElementById('theme').addEventListener('change', (event) => {
+    document.documentElement.dataset.theme = event.target.value;
+    draw();
+  });
+  systemDark.addEventListener('change', draw);
+}

@@ -1,0 +1,184 @@
+"""The page of hourly prices: one HTML text with its charts, its data and the library that draws them. Pure.
+
+Nothing in it is loaded from elsewhere, and its content policy allows nothing to be: scripts run by their hashes alone,
+so that a text that came from outside, such as a coin's name, cannot become one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from adapters.clickhouse.coin_market_cap_reads import StoredPrice
+from adapters.clickhouse.etl_run import RunRecord
+from reports.coverage import Coverage
+from reports.number_text import change_text, count_text, duration_text, percent_text, price_text
+from reports.price_summary import SymbolSummary, summarize
+from transformers.tehran_time import from_text, tehran_text
+
+SHOWN_FIRST = 6
+"""How many symbols the chart of prices begins with, the largest ones."""
+LISTED_RUNS = 200
+"""How many runs the table lists, the latest ones; the chart and the totals have all of them."""
+
+_SCRIPTS = ("theme.js", "choice.js", "prices.js", "coverage.js", "runs.js", "start.js")
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """What the page shows.
+
+    Attributes:
+        hours: hour keys, oldest first, at least one; the last one is the hour in progress.
+        prices: what is stored of these hours.
+        holes: (symbol, hour key) that the source had no quote for.
+        runs: that began in these hours, the latest first; empty when none was recorded.
+        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
+        stored_before: those of them with a row of an hour before these.
+        rows_stored: rows in all, whatever the hours.
+        source: where the prices were read, for people.
+        generated_at: aware.
+        version: of the program.
+        chart_library: the text of plotly.js.
+    """
+
+    hours: Sequence[str]
+    prices: Sequence[StoredPrice]
+    holes: Collection[tuple[str, str]]
+    runs: Sequence[RunRecord]
+    followed: Collection[str]
+    stored_before: Collection[str]
+    rows_stored: int
+    source: str
+    generated_at: datetime
+    version: str
+    chart_library: str
+
+
+def build_page(contents: ReportContents) -> str:
+    """The whole page.
+
+    Raises:
+        ValueError: `generated_at` is naive.
+    """
+    symbols = summarize(
+        contents.hours,
+        contents.prices,
+        holes=contents.holes,
+        followed=contents.followed,
+        stored_before=contents.stored_before,
+    )
+    program = "\n".join(["'use strict';", "(() => {", *map(_part, _SCRIPTS), "})();"])
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            contents=contents,
+            symbols=symbols,
+            coverage=reduce(Coverage.plus, (symbol.coverage for symbol in symbols), Coverage()),
+            currency=", ".join(sorted({price.currency for price in contents.prices})),
+            listed_runs=[(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
+            failed_runs=sum(run.failed for run in contents.runs),
+            credits=sum(run.credits for run in contents.runs),
+            generated_at=tehran_text(contents.generated_at),
+            style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
+            library=Markup(contents.chart_library),  # noqa: S704
+            program=Markup(program),  # noqa: S704
+            policy=_policy(contents.chart_library, program),
+            data=Markup(inline_json(_chart_data(contents, symbols))),  # noqa: S704 - escaped for its place
+        )
+    )
+
+
+def run_seconds(run: RunRecord) -> float | None:
+    """How long a run took; None when its times cannot be read."""
+    try:
+        return (from_text(run.finished_at) - from_text(run.started_at)).total_seconds()
+    except ValueError:
+        return None
+
+
+def inline_json(value: object) -> str:
+    """JSON that no HTML parser sees an end of its script in, whatever texts it holds.
+
+    Raises:
+        ValueError: a NaN or an infinity, which JSON cannot carry.
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _chart_data(contents: ReportContents, symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
+    """What the page's scripts draw."""
+    return {
+        "hours": list(contents.hours),
+        "currency": next((price.currency for price in contents.prices), ""),
+        "shownFirst": SHOWN_FIRST,
+        "symbols": [
+            {
+                "symbol": one.symbol,
+                "name": one.name,
+                "prices": list(one.prices),
+                "states": "".join(state.value for state in one.states),
+            }
+            for one in symbols
+        ],
+        "runs": [
+            {
+                "started": run.started_at,
+                "seconds": run_seconds(run),
+                "job": run.job,
+                "kind": run.kind,
+                "failed": run.failed,
+                "rows": run.inserted + run.updated + run.unchanged,
+                "error": run.error,
+            }
+            for run in contents.runs
+        ],
+    }
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy under which these inline scripts run and nothing else, and nothing is loaded.
+
+    Styles are allowed inline: the chart library sets them. Images are what it draws to save a chart as a file.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=DictLoader({"page.html": _part("page.html")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "price": price_text,
+        "percent": percent_text,
+        "change": change_text,
+        "duration": duration_text,
+        "count": count_text,
+    }
+    return environment
+
+
+def _part(name: str) -> str:
+    return (files("reports") / "page" / name).read_text(encoding="utf-8")

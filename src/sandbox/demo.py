@@ -1,0 +1,109 @@
+"""``./run.sh demo``: the main job and a backfill, shown working against the stand-in, on a database of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import EMBEDDED_HOST, ClickHouseAdapter
+from sandbox.server import StandIn
+
+JOB = "cmc_hourly_prices"
+SYMBOLS = ("BTC", "ETH", "SOL")
+HOURS = 48
+_TIMEOUT_SECONDS = 30.0
+
+
+def main() -> int:
+    """Run the job twice and fill 48 hours, each as the process that cron would start; then show what is stored.
+
+    Returns:
+        0, or the exit code of the step that failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
+        # Prices that move every second, so that the second run has something to update.
+        with StandIn(clock=lambda: datetime.now(timezone.utc), update_every_seconds=1) as source:
+            environment = _environment(Path(folder), source)
+            for title, arguments in (
+                ("The main job: the present hour of each symbol", []),
+                ("The same again: no second row for an hour, the price of the first is updated", []),
+                (f"A backfill: the {HOURS} hours before", ["backfill", str(HOURS)]),
+            ):
+                _say(f"\n=== {title}\n")
+                command = [sys.executable, "-m", "crons.run", JOB, *arguments]
+                code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
+                if code:
+                    _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
+                    return code
+        _say("\n=== What is stored: crypto.crypto_prices_hourly, prices in USD by Tehran hour\n")
+        _show(Path(folder))
+    _say("\nThese prices are simulated: they came from a stand-in on this machine, and the database is gone again.")
+    _say("For the real ones: ./run.sh cron_run, then ./run.sh setup_cron.")
+    return 0
+
+
+def _environment(folder: Path, source: StandIn) -> dict[str, str]:
+    """Every setting, so that neither .env nor the user's environment has a say: the user's data and key stay theirs."""
+    own = {
+        "CLICKHOUSE_HOST": EMBEDDED_HOST,
+        "CLICKHOUSE_PATH": str(folder / "clickhouse"),
+        "CLICKHOUSE_PORT": "8123",
+        "CLICKHOUSE_USER": "default",
+        "CLICKHOUSE_PASSWORD": "",
+        "CLICKHOUSE_DB": "crypto",
+        "CLICKHOUSE_SECURE": "false",
+        "CLICKHOUSE_CA_FILE": "",
+        "CMC_API_KEY": source.key,
+        "CMC_BASE_URL": source.base_url,
+        "SYMBOLS": ",".join(SYMBOLS),
+        "HTTP_TIMEOUT_SECONDS": "30",
+        "RUN_TIMEOUT_SECONDS": "600",
+        "BACKFILL_TIMEOUT_SECONDS": "600",
+        "STALE_AFTER_HOURS": "24",
+        "RUN_HISTORY_DAYS": "365",
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "console",
+        "DATA_PATH": str(folder),
+        "HEALTHCHECK_URL": "",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    return {**os.environ, **own}  # noqa: TID251 - handed on to the job, not read
+
+
+def _show(folder: Path) -> None:
+    """The stored table, an hour a line, a symbol a column."""
+    columns = ", ".join(f"anyIf(price, symbol = '{symbol}') AS {symbol}" for symbol in SYMBOLS)
+    statement = (
+        f"SELECT datetime, {columns}, count() FROM crypto.crypto_prices_hourly "  # noqa: S608 - constants
+        "GROUP BY datetime ORDER BY datetime"
+    )
+    with ClickHouseAdapter(
+        host=EMBEDDED_HOST,
+        port=0,
+        user="",
+        password="",
+        secure=False,
+        ca_file=None,
+        path=folder / "clickhouse",
+        connect_timeout_seconds=_TIMEOUT_SECONDS,
+        query_timeout_seconds=_TIMEOUT_SECONDS,
+    ) as database:
+        lines = database.query(statement)
+    _say(f"{'datetime (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
+    for hour, *prices, _ in lines:
+        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16.8g}" for price in prices))
+    rows = sum(int(str(line[-1])) for line in lines)
+    _say(f"\n{rows} rows: {len(lines)} hours of {len(SYMBOLS)} symbols.")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the edge to the operator
+
+
+if __name__ == "__main__":
+    sys.exit(main())

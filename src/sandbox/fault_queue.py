@@ -1,0 +1,92 @@
+"""Faults waiting for the requests that they will spoil."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sandbox.answer import Answer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to spoil an answer.
+
+    Attributes:
+        name: what it is, for reading.
+        alter: makes the spoilt answer from the honest one and the aware time of the request.
+        reached: set once a request hangs in it (hang and slow drip only).
+        released: set to let such a request go on.
+    """
+
+    name: str
+    alter: Callable[[Answer, datetime], Answer]
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def release(self) -> None:
+        """Lets requests that hang in it go on; harmless to repeat."""
+        self.released.set()
+
+
+@dataclass(eq=False)
+class _Waiting:
+    fault: Fault
+    path: str
+    left: int
+
+
+class FaultQueue:
+    """Faults by order of arrival; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []
+        self._taken: list[Fault] = []
+
+    def push(self, fault: Fault, *, path: str = "", times: int = 1) -> Fault:
+        """Spoils the next requests.
+
+        Args:
+            fault: what happens to them.
+            path: only to requests whose path ends with it, such as ``/quotes/latest``; empty matches all.
+            times: how many requests.
+
+        Returns:
+            The fault, so that it can be released later.
+        """
+        with self._lock:
+            self._waiting.append(_Waiting(fault, path, times))
+        return fault
+
+    def take(self, path: str) -> Fault | None:
+        """The oldest fault that matches, which is used up by this; None if there is none."""
+        with self._lock:
+            for waiting in self._waiting:
+                if path.endswith(waiting.path):
+                    waiting.left -= 1
+                    if waiting.left == 0:
+                        self._waiting.remove(waiting)
+                    self._taken.append(waiting.fault)
+                    return waiting.fault
+        return None
+
+    def clear(self) -> None:
+        """Forgets the faults that no request has met yet."""
+        with self._lock:
+            self._waiting.clear()
+
+    @property
+    def left(self) -> int:
+        """How many requests are still to be spoilt."""
+        with self._lock:
+            return sum(waiting.left for waiting in self._waiting)
+
+    def release(self) -> None:
+        """Lets every request go on that hangs, or that would hang in a fault pushed so far."""
+        with self._lock:
+            faults = self._taken + [waiting.fault for waiting in self._waiting]
+        for fault in faults:
+            fault.release()

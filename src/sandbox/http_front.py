@@ -1,0 +1,76 @@
+"""HTTP on a loopback port: reads requests, hands them over, sends the answers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from sandbox.answer import Answer, Wire
+
+
+class HttpFront(ThreadingHTTPServer):
+    """Serves one connection a thread, and remembers the open ones so that closing ends the idle ones too.
+
+    Args:
+        port: of 127.0.0.1; 0 takes a free one.
+        answer: called with the target and the headers (names in lower case) of each GET.
+        date: gives the Date header.
+    """
+
+    daemon_threads = False  # so that closing waits for the handlers
+    request_queue_size = 128
+
+    def __init__(self, *, port: int, answer: Callable[[str, dict[str, str]], Answer], date: Callable[[], str]) -> None:
+        self.answer = answer
+        self.date = date
+        self._open: set[object] = set()
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """As in the base class; remembers the connection."""
+        connection, address = super().get_request()
+        with self._lock:
+            self._open.add(connection)
+        return connection, address
+
+    def close_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """As in the base class; forgets the connection."""
+        with self._lock:
+            self._open.discard(request)
+        super().close_request(request)
+
+    def close_connections(self) -> None:
+        """Ends every open connection; their handlers see the end of the stream."""
+        with self._lock:
+            still_open = [connection for connection in self._open if isinstance(connection, socket.socket)]
+        for connection in still_open:
+            with contextlib.suppress(OSError):  # the other side was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # small answers would wait for the client's delayed acknowledgement
+    server: HttpFront
+
+    def do_GET(self) -> None:
+        answer = self.server.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
+        wire = Wire(self.connection)
+        try:
+            answer.send(wire, date=self.server.date(), zipped="gzip" in self.headers.get("Accept-Encoding", ""))
+        except OSError:  # the client has gone, as clients with a time limit do
+            self.close_connection = True
+        self.close_connection = self.close_connection or wire.closed or not answer.keeps_open
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:  # reset by the client between two requests
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+        """Says nothing: the stand-in keeps what was asked."""

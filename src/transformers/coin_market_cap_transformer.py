@@ -1,0 +1,162 @@
+"""Normalized quotes to storable rows, and the rejects with their reasons. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from adapters._bases.errors import InvalidRowError
+from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters.http.coin_market_cap_quote import Quote
+from transformers.tehran_time import hour_key, in_tehran, tehran_text
+
+# Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.
+FUTURE_TOLERANCE = timedelta(minutes=5)
+
+
+class Reject(NamedTuple):
+    """A quote that is not stored.
+
+    Attributes:
+        symbol: the symbol it was asked for under.
+        cmc_id: the coin's id.
+        hour: the Tehran hour it would have been stored under, as its key text.
+        reason: why, in one line.
+    """
+
+    symbol: str
+    cmc_id: int
+    hour: str
+    reason: str
+
+
+class Transformed(NamedTuple):
+    """Each quote is in one of the two, or gave way to an earlier one of its hour."""
+
+    rows: list[PriceRow]
+    rejects: list[Reject]
+
+
+class CoinMarketCapTransformer:
+    """Decides what may be stored; a price is never invented, corrected or moved to another hour.
+
+    Args:
+        now: aware; the time of the run.
+        run_id: goes into each row.
+        stale_after: a ``latest`` quote that the source updated longer ago than this is a dead coin's frozen price.
+    """
+
+    def __init__(self, *, now: datetime, run_id: str, stale_after: timedelta) -> None:
+        self._now = in_tehran(now)
+        self._run_id = run_id
+        self._stale_after = stale_after
+
+    def latest(self, quotes: Iterable[Quote]) -> Transformed:
+        """Rows of the present hour, one a symbol: of two quotes for a symbol the first stays, the other is a reject."""
+        rows: dict[str, PriceRow] = {}
+        rejects: list[Reject] = []
+        for quote in quotes:
+            reject = self._rejection(quote, self._check, self._check_not_stale, _check_not_in(rows))
+            if reject is None:
+                rows[quote.symbol] = self._row(quote)
+            else:
+                rejects.append(reject)
+        return Transformed(list(rows.values()), rejects)
+
+    def historical(self, quotes: Iterable[Quote], hours: frozenset[str]) -> Transformed:
+        """Rows of past hours: for each symbol and hour the earliest valid quote inside it.
+
+        Where a wall hour came twice (until 2022, see `transformers.tehran_time`) only the earlier one counts. Of two
+        quotes of one time the first stays, and the other is a reject if its price is another.
+
+        Args:
+            quotes: in any order; those outside ``hours`` are left out in silence.
+            hours: the hour keys that are wanted.
+        """
+        earliest: dict[tuple[str, str], Quote] = {}
+        rejects: list[Reject] = []
+        for quote in quotes:
+            key = (quote.symbol, hour_key(quote.observed_at))
+            if key[1] not in hours or in_tehran(quote.observed_at).fold:
+                continue
+            reject = self._rejection(quote, self._check, _check_not_against(earliest.get(key)))
+            if reject is not None:
+                rejects.append(reject)
+            elif key not in earliest or quote.observed_at < earliest[key].observed_at:
+                earliest[key] = quote
+        return Transformed([self._row(quote) for quote in earliest.values()], rejects)
+
+    @staticmethod
+    def _rejection(quote: Quote, *checks: Callable[[Quote], None]) -> Reject | None:
+        """The quote as a reject, by the first check that refuses it; None when all let it pass."""
+        try:
+            for check in checks:
+                check(quote)
+        except InvalidRowError as error:
+            return Reject(quote.symbol, quote.cmc_id, hour_key(quote.observed_at), error.message)
+        return None
+
+    def _check(self, quote: Quote) -> None:
+        """Refuse what no job may store."""
+        if quote.source_symbol.upper() != quote.symbol:  # a few tickers, such as USDe, are of mixed case
+            raise InvalidRowError(
+                f"CoinMarketCap calls id {quote.cmc_id} {quote.source_symbol!r}, not {quote.symbol!r}: "
+                f"see whether the coin was renamed; SYMBOLS={quote.symbol}:ID settles which coin is meant"
+            )
+        if quote.price is None:
+            raise InvalidRowError("no price (null)")
+        if not math.isfinite(quote.price) or quote.price <= 0:
+            raise InvalidRowError(f"not a price: {quote.price!r}")
+        newest = max(quote.observed_at, quote.source_updated_at or quote.observed_at)
+        if newest > self._now + FUTURE_TOLERANCE:
+            raise InvalidRowError(
+                f"from the future ({tehran_text(newest)} in Tehran): see whether this host's clock is right"
+            )
+
+    def _check_not_stale(self, quote: Quote) -> None:
+        updated = quote.source_updated_at
+        if updated is not None and self._now - updated > self._stale_after:
+            raise InvalidRowError(f"stale: last updated {tehran_text(updated)} in Tehran, so the price is frozen")
+
+    def _row(self, quote: Quote) -> PriceRow:
+        updated = quote.source_updated_at
+        return PriceRow(
+            symbol=quote.symbol,
+            cmc_id=quote.cmc_id,
+            name=quote.name,
+            price=float(quote.price or 0.0),
+            volume_24h=_finite(quote.volume_24h),
+            market_cap=_finite(quote.market_cap),
+            percent_change_1h=_finite(quote.percent_change_1h),
+            percent_change_24h=_finite(quote.percent_change_24h),
+            percent_change_7d=_finite(quote.percent_change_7d),
+            cmc_rank=quote.cmc_rank,
+            currency=quote.currency,
+            endpoint=quote.endpoint,
+            run_id=self._run_id,
+            source_updated_at=None if updated is None else tehran_text(updated),
+            fetched_at=tehran_text(quote.observed_at),
+        )
+
+
+def _finite(value: float | None) -> float | None:
+    """The value, or None where it is no number: unlike the price, such a column may be empty."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _check_not_in(rows: Mapping[str, PriceRow]) -> Callable[[Quote], None]:
+    def check(quote: Quote) -> None:
+        if quote.symbol in rows:
+            raise InvalidRowError("the source gave this coin twice")
+
+    return check
+
+
+def _check_not_against(other: Quote | None) -> Callable[[Quote], None]:
+    def check(quote: Quote) -> None:
+        if other is not None and quote.observed_at == other.observed_at and quote.price != other.price:
+            raise InvalidRowError("the source gave two prices for the very same time, and the first is taken")
+
+    return check

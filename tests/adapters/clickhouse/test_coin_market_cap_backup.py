@@ -1,0 +1,174 @@
+"""Backups: written whole, checked before anything changes, put back as they were."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StateError, StorageUnavailable
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.upsert_report import UpsertReport
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.price_rows import price_row
+from tests.support.price_table import in_table, in_view, put_by_hand
+
+Repository = CoinMarketCapClickHouseAdapter
+
+ROWS = [
+    price_row(f"S{number}", price=1e-12 * (number + 1) / 3, fetched_at=f"2026-{month:02}-01 {hour:02}:10:00")
+    for number in range(20)
+    for month in (1, 2, 11)
+    for hour in range(3)
+] + [price_row("NULLS", volume_24h=None, cmc_rank=None, source_updated_at=None, name="'\\\n\0 🪙")]
+
+
+@pytest.fixture
+def filled(repository: Repository) -> Repository:
+    """A table with rows in three months, some of them updated once."""
+    repository.upsert_prices(ROWS)
+    repository.upsert_prices([row._replace(price=2.0) for row in ROWS[:5]])
+    return repository
+
+
+def test_a_dropped_table_comes_back_as_it_was(filled: Repository, tmp_path: Path) -> None:
+    """Export, drop, restore: the same rows to the last digit, with their versions and times of writing."""
+    path = tmp_path / "backups" / "prices.native.gz"
+    before = filled.fingerprint()
+
+    assert filled.export_table(path) == len(ROWS) == filled.read_backup(path)
+    filled.drop_table()
+    assert filled.restore(path) == UpsertReport(inserted=len(ROWS), updated=0, unchanged=0)
+
+    assert filled.fingerprint() == before
+    assert filled.count_rows() == len(ROWS)
+    assert filled.restore(path) == UpsertReport(inserted=0, updated=0, unchanged=len(ROWS))
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_the_fingerprint_tells_contents_apart(filled: Repository) -> None:
+    """It changes with any value and returns with the value."""
+    before = filled.fingerprint()
+    filled.upsert_prices([ROWS[-1]._replace(cmc_rank=7)])
+    assert filled.fingerprint() != before
+
+
+def test_a_restore_updates_what_changed_since(
+    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """Keys that are there get the backup's values; keys that came later stay."""
+    path = tmp_path / "prices.native.gz"
+    filled.export_table(path)
+    filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
+
+    assert filled.restore(path) == UpsertReport(inserted=0, updated=1, unchanged=len(ROWS) - 1)
+
+    assert in_view(clickhouse, database, "price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
+
+
+def test_rows_of_one_key_are_kept_and_come_back_as_one(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """A backup holds every row; of several with one key the one that the view showed comes back."""
+    put_by_hand(clickhouse, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
+    path = tmp_path / "prices.native.gz"
+    before = repository.fingerprint()
+
+    assert repository.export_table(path) == 2
+    repository.drop_table()
+    assert repository.restore(path) == UpsertReport(inserted=1, updated=0, unchanged=0)
+
+    assert repository.fingerprint() == before
+    assert in_table(clickhouse, database, "price, version") == [(1.0, 9)]
+
+
+def test_an_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
+    """No rows are a backup too."""
+    assert repository.export_table(tmp_path / "empty.native.gz") == 0
+    assert repository.restore(tmp_path / "empty.native.gz") == UpsertReport(0, 0, 0)
+
+
+def _cut(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def _cut_inside(whole: bytes) -> bytes:
+    return gzip.compress(gzip.decompress(whole)[:-3])
+
+
+def _flip_a_bit(whole: bytes) -> bytes:
+    middle = len(whole) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+
+
+def _other_columns(whole: bytes) -> bytes:
+    return gzip.compress(gzip.decompress(whole).replace(b"symbol", b"ticker", 1))
+
+
+def _zeros(whole: bytes) -> bytes:
+    return bytes(len(whole))
+
+
+def _foreign(_: bytes) -> bytes:
+    return gzip.compress(b'{"symbol": "BTC"}\n' * 100)
+
+
+@pytest.mark.parametrize("spoil", [_cut, _cut_inside, _flip_a_bit, _other_columns, _zeros, _foreign])
+def test_a_spoiled_backup_changes_nothing(filled: Repository, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    """A truncated, damaged or foreign file is refused before the first row is written."""
+    path = tmp_path / "prices.native.gz"
+    filled.export_table(path)
+    path.write_bytes(spoil(path.read_bytes()))
+    filled.upsert_prices([ROWS[0]._replace(price=7.0)])
+    before = filled.fingerprint()
+
+    with pytest.raises(StateError, match=r"prices\.native\.gz"):
+        filled.restore(path)
+
+    assert filled.fingerprint() == before
+
+
+def test_a_missing_backup_is_said(repository: Repository, tmp_path: Path) -> None:
+    """A path that leads nowhere names itself."""
+    with pytest.raises(StateError, match=r"none\.native\.gz"):
+        repository.restore(tmp_path / "none.native.gz")
+
+
+def test_an_existing_file_is_never_overwritten(filled: Repository, tmp_path: Path) -> None:
+    """Two backups cannot share a name."""
+    path = tmp_path / "prices.native.gz"
+    path.write_text("precious")
+    with pytest.raises(StateError, match="exists already"):
+        filled.export_table(path)
+    assert path.read_text() == "precious"
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(filled: Repository, tmp_path: Path) -> None:
+    """A folder that is a file: a clear error and no half backup."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="cannot be written"):
+        filled.export_table(tmp_path / "file" / "prices.native.gz")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_backup_that_breaks_off_leaves_nothing(
+    server: ClickHouseAdapter,
+    front: ClickHouseFront,
+    make_repository: Callable[..., Repository],
+    tmp_path: Path,
+) -> None:
+    """A stream that ends too early is tried again, and then no file stays."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    repository.upsert_prices(ROWS)
+    front.faults.append(Fault("half_answer", "SELECT `symbol`", times=9))
+
+    with pytest.raises(StorageUnavailable):
+        repository.export_table(tmp_path / "prices.native.gz")
+
+    assert list(tmp_path.iterdir()) == []
+    assert repository.count_rows() == len(ROWS)

@@ -1,0 +1,298 @@
+"""The repository, behind the embedded engine and behind a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import chain
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected, StorageUnavailable
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.upsert_report import UpsertReport
+from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
+from tests.support.price_rows import price_row
+from tests.support.price_table import in_table, in_view, put_by_hand
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+
+Repository = CoinMarketCapClickHouseAdapter
+MakeRepository = Callable[..., Repository]
+
+
+def test_a_new_key_is_inserted_whole(repository: Repository, clickhouse: ClickHouseAdapter, database: str) -> None:
+    """Every field of a row is stored, with the key and the time of writing that belong to it."""
+    row = price_row(cmc_rank=None, volume_24h=None)
+
+    assert repository.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
+
+    assert in_view(clickhouse, database, ", ".join(row._fields)) == [tuple(row)]
+    assert in_view(clickhouse, database, "datetime, date, updated_at") == [
+        ("2026-11-23 12:00:00", "2026-11-23", "2026-11-23 12:35:07")
+    ]
+
+
+def test_an_existing_key_is_updated_in_place(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A second row of a key replaces the values of the first and leaves no second row."""
+    repository.upsert_prices([price_row(price=1.0, percent_change_7d=None, cmc_rank=1)])
+
+    report = repository.upsert_prices([price_row(price=2.0, percent_change_7d=0.5, cmc_rank=None, run_id="run-2")])
+
+    assert report == UpsertReport(inserted=0, updated=1, unchanged=0)
+    assert in_view(clickhouse, database, "price, percent_change_7d, cmc_rank, run_id") == [(2.0, 0.5, None, "run-2")]
+    assert repository.count_rows() == 1
+
+
+def test_the_same_values_again_are_not_written(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A row that differs only by its run leaves the stored row untouched."""
+    repository.upsert_prices([price_row(run_id="run-1")])
+
+    report = repository.upsert_prices([price_row(run_id="run-2")])
+
+    assert report == UpsertReport(inserted=0, updated=0, unchanged=1)
+    assert in_view(clickhouse, database, "run_id") == [("run-1",)]
+
+
+def test_of_rows_with_one_key_the_later_is_stored(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A key that comes twice counts once, with its last values."""
+    rows = [price_row(price=1.0), price_row(price=2.0, fetched_at="2026-11-23 12:59:59")]
+
+    assert repository.upsert_prices(rows) == UpsertReport(inserted=1, updated=0, unchanged=0)
+    assert in_view(clickhouse, database, "price, fetched_at") == [(2.0, "2026-11-23 12:59:59")]
+
+
+def test_nothing_to_store_asks_nothing(repository: Repository) -> None:
+    """No row, no statement."""
+    assert repository.upsert_prices([]) == UpsertReport(inserted=0, updated=0, unchanged=0)
+
+
+def test_a_target_hour_is_the_key_of_every_row(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A row observed inside the hour keeps its time; one observed outside is placed at the hour's start."""
+    target = datetime(2026, 11, 23, 8, 45, tzinfo=timezone.utc)  # 12:15 in Tehran
+    inside = price_row("IN", fetched_at="2026-11-23 12:59:59")
+    outside = price_row("OUT", fetched_at="2026-11-23 13:00:00")
+
+    repository.upsert_prices([inside, outside], target)
+
+    assert in_view(clickhouse, database, "symbol, datetime, fetched_at") == [
+        ("IN", "2026-11-23 12:00:00", "2026-11-23 12:59:59"),
+        ("OUT", "2026-11-23 12:00:00", "2026-11-23 12:00:00"),
+    ]
+
+
+def test_a_naive_target_hour_is_refused(repository: Repository) -> None:
+    """An hour without a zone could be any hour: nothing is written."""
+    with pytest.raises(ValueError, match="naive"):
+        repository.upsert_prices([price_row()], datetime(2026, 11, 23, 12))  # noqa: DTZ001 - the point of the test
+    assert repository.count_rows() == 0
+
+
+def test_a_later_write_wins_after_the_clock_stepped_back(
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
+) -> None:
+    """The order of writing decides, not the clock of the client."""
+    clock = chain([NOW, NOW - timedelta(hours=1)])
+    repository = make_repository(embedded, lambda: next(clock))
+    repository.ensure_ready()
+
+    repository.upsert_prices([price_row(price=1.0)])
+    repository.upsert_prices([price_row(price=2.0)])
+
+    assert in_view(embedded, database, "price, updated_at") == [(2.0, "2026-11-23 11:35:07")]
+
+
+def test_an_update_reaches_every_row_of_a_key(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """Rows of one key that were put in by hand, one with a version of the far future, all get the new values."""
+    put_by_hand(clickhouse, database, ("2026-11-23 12:10:00", 1.0, 2**63), ("2026-11-23 12:50:00", 2.0, 1))
+
+    assert repository.upsert_prices([price_row("HAND", price=3.0)]) == UpsertReport(0, 1, 0)
+
+    assert in_table(clickhouse, database, "price") == [(3.0,), (3.0,)]
+    assert in_view(clickhouse, database, "price") == [(3.0,)]
+
+
+def test_the_view_shows_one_row_a_key(repository: Repository, clickhouse: ClickHouseAdapter, database: str) -> None:
+    """Of rows of one key the one of the highest version is shown, and no filter can bring another one to light."""
+    put_by_hand(
+        clickhouse,
+        database,
+        ("2026-11-23 12:10:00", 1.0, 5),
+        ("2026-11-23 12:10:00", 4.0, 6),
+        ("2026-11-23 12:50:00", 2.0, 9),
+        ("2026-11-23 12:59:00", 3.0, 7),
+        ("2026-11-23 13:00:00", 7.0, 1),
+    )
+
+    assert repository.count_rows() >= 4
+    assert in_view(clickhouse, database, "datetime, price") == [
+        ("2026-11-23 12:00:00", 2.0),
+        ("2026-11-23 13:00:00", 7.0),
+    ]
+    for impossible in ("price = 3", "version = 7", "fetched_at = '2026-11-23 12:10:00'"):
+        assert in_view(clickhouse, database, "*", impossible) == []
+
+
+def test_texts_survive_in_an_insert_and_in_an_update(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """Quotes, backslashes, line ends, NUL and letters of any script are values and never SQL."""
+    evil = "O'Coin\\'; DROP TABLE crypto_prices; -- \"`\n\r\t\0 {x:String} %s تتر 🪙"
+    rows = [price_row("A'\\\n|B", name=evil), price_row("ETH", name="Ethereum")]
+
+    for change in (1, 2):
+        repository.upsert_prices([row._replace(name=row.name * change) for row in rows])
+        assert in_view(clickhouse, database, "symbol, name") == [
+            ("A'\\\n|B", evil * change),
+            ("ETH", "Ethereum" * change),
+        ]
+
+
+@pytest.mark.parametrize("bad", [{"price": float("nan")}, {"market_cap": float("inf")}, {"name": "half \ud83e"}])
+def test_what_cannot_be_stored_is_refused_before_anything_is_written(
+    repository: Repository, bad: dict[str, object]
+) -> None:
+    """A number that is not finite and half a character name the row, and no other row is written either."""
+    with pytest.raises(InvalidRowError, match="'BAD' at 2026-11-23 12:00:00"):
+        repository.upsert_prices([price_row("GOOD"), price_row("BAD", **bad)])  # type: ignore[arg-type]
+    assert repository.count_rows() == 0
+
+
+def test_keys_that_make_no_grid_update_only_themselves(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """Of symbols times hours only the keys asked for change."""
+    hours = [f"2026-11-23 {hour:02}:10:00" for hour in range(4)]
+    repository.upsert_prices([price_row(f"S{i}", price=1.0, fetched_at=hour) for i in range(4) for hour in hours])
+
+    diagonal = [price_row(f"S{i}", price=2.0 + i, fetched_at=hours[i]) for i in range(4)]
+    report = repository.upsert_prices([*diagonal, price_row("NEW", price=9.0, fetched_at=hours[0])])
+
+    assert report == UpsertReport(inserted=1, updated=4, unchanged=0)
+    assert [price for (price,) in in_view(clickhouse, database, "price") if price != 1.0] == [9.0, 2.0, 3.0, 4.0, 5.0]
+    assert repository.count_rows() == 17
+
+
+def test_an_upsert_takes_three_statements_at_most(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+) -> None:
+    """One SELECT, one ALTER, one INSERT, each in one round trip, for 3 rows and for 1,000."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    for size in (3, 1000):
+        rows = [price_row(f"S{i}", price=float(size)) for i in range(size)]
+        repository.upsert_prices(rows[: size // 2])
+        front.statements.clear()
+
+        report = repository.upsert_prices([row._replace(price=size + 0.5) for row in rows])
+
+        assert report == UpsertReport(inserted=size - size // 2, updated=size // 2, unchanged=0)
+        assert [statement.split()[0] for statement in front.statements] == ["SELECT", "ALTER", "INSERT"]
+
+
+def test_many_rows_go_in_chunks(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+) -> None:
+    """Rows are taken from an iterator 20,000 at a time: one SELECT and one INSERT each."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    front.statements.clear()
+    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
+
+    report = repository.upsert_prices(
+        price_row(f"S{i % 7}", fetched_at=(start + timedelta(hours=i // 7)).strftime("%Y-%m-%d %H:%M:%S"))
+        for i in range(20_001)
+    )
+
+    assert report == UpsertReport(inserted=20_001, updated=0, unchanged=0)
+    assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT"] * 2
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("kind", ["reset", "execute_then_reset"])
+@pytest.mark.parametrize("statement", ["SELECT", "ALTER", "INSERT"])
+def test_a_lost_answer_doubles_nothing_and_loses_nothing(
+    front: ClickHouseFront, server: ClickHouseAdapter, make_repository: MakeRepository, statement: str, kind: FaultKind
+) -> None:
+    """Whether the statement was executed or not before the connection dropped, each key stands once, as it should."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row("OLD", price=1.0)])
+    front.faults.append(Fault(kind, statement))
+
+    report = repository.upsert_prices([price_row("OLD", price=2.0), price_row("NEW", price=3.0)])
+
+    assert report == UpsertReport(inserted=1, updated=1, unchanged=0)
+    assert front.faults == []
+    assert in_table(server, repository.name.split(".")[0], "symbol, price") == [("NEW", 3.0), ("OLD", 2.0)]
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_database_that_stays_away_is_unavailable(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+) -> None:
+    """When the retries are used up the error says where nothing answers."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    front.refuse()
+
+    with pytest.raises(StorageUnavailable, match=f"http://127.0.0.1:{front.port}"):
+        repository.upsert_prices([price_row()])
+
+
+@pytest.mark.parametrize("code", [164, 243, 497])
+def test_a_refusal_is_not_repeated(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, code: int
+) -> None:
+    """Read-only, disk full, no right: one try, the code in the error, nothing written."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    front.statements.clear()
+    front.faults.append(Fault("error", "INSERT", code=code))
+
+    with pytest.raises(StorageRejected, match=f"error {code}") as raised:
+        repository.upsert_prices([price_row()])
+
+    assert raised.value.code == code
+    assert raised.value.next_step
+    assert len(front.asked("INSERT")) == 1
+    assert repository.count_rows() == 0
+
+
+def test_a_failed_mutation_is_withdrawn_and_reported(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A mutation that is stuck is told with its remedy; a failed update leaves none behind and says so."""
+    repository.upsert_prices([price_row(price=1.0)])
+    with pytest.raises(StorageRejected):
+        clickhouse.command(
+            f"ALTER TABLE {database}.crypto_prices UPDATE price = throwIf(price > 0, 'boo') WHERE 1 "
+            "SETTINGS mutations_sync = 2"
+        )
+    (stuck,) = repository.stuck_mutations()
+    assert "boo" in stuck.reason
+    assert stuck.kill_statement.startswith("KILL MUTATION WHERE database")
+
+    clickhouse.query(stuck.kill_statement)
+
+    assert repository.stuck_mutations() == []
+    assert repository.upsert_prices([price_row(price=2.0)]).updated == 1
+
+
+@pytest.mark.parametrize("name", ["", "1db", "a-b", "a b", "a.b", "a`b", "a';--", "crypto\n", "داده"])
+def test_a_database_name_that_is_no_identifier_is_refused(embedded: ClickHouseAdapter, name: str) -> None:
+    """Names go into SQL as identifiers, so nothing but letters, digits and underscores may stand in them."""
+    with pytest.raises(ConfigurationError):
+        CoinMarketCapClickHouseAdapter(clickhouse=embedded, database=name, retry=RetryPolicy(), clock=lambda: NOW)

@@ -1,0 +1,139 @@
+"""Upserts against a model: a dict by key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.upsert_report import UpsertReport
+from tests.support.price_rows import price_row
+from tests.support.price_table import in_table, in_view
+
+_RUNS = count(1)
+_COLUMNS = "symbol, datetime, price, market_cap, cmc_rank, name, source_updated_at"
+SLOW = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+DOUBLES = st.floats(1e-12, 1e12, allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+ROWS = st.builds(
+    lambda symbol, price, hour, **values: price_row(
+        symbol, price, fetched_at=f"2026-{hour // 2 + 10}-01 {hour:02}:10:00", **values
+    ),
+    st.sampled_from(["BTC", "ETH", "SOL", "a'\\|"]),
+    DOUBLES,
+    st.integers(0, 4),
+    market_cap=st.none() | DOUBLES,
+    cmc_rank=st.none() | st.integers(1, 9999),
+    name=TEXTS,
+    source_updated_at=st.none() | st.just("2026-11-23 12:34:00"),
+)
+
+
+@SLOW
+@given(batches=st.lists(st.lists(ROWS, max_size=8), max_size=4))
+def test_the_table_is_the_last_write_of_each_key(
+    repository: CoinMarketCapClickHouseAdapter,
+    clickhouse: ClickHouseAdapter,
+    database: str,
+    batches: Sequence[Sequence[PriceRow]],
+) -> None:
+    """After any sequence of upserts each key stands once, with the values written last, and the reports add up."""
+    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    model: dict[tuple[str, str], tuple[object, ...]] = {}
+    for batch in batches:
+        given_rows = {_key(row): _values(row) for row in batch}
+        expected = UpsertReport(
+            inserted=len(given_rows.keys() - model.keys()),
+            updated=sum(key in model and model[key] != values for key, values in given_rows.items()),
+            unchanged=sum(key in model and model[key] == values for key, values in given_rows.items()),
+        )
+        assert repository.upsert_prices(batch) == expected
+        model |= given_rows
+    assert sorted(in_view(clickhouse, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
+    assert len(in_table(clickhouse, database, "1")) == len(model)
+
+
+def _key(row: PriceRow) -> tuple[str, str]:
+    return row.symbol, row.hour_key
+
+
+def _values(row: PriceRow) -> tuple[object, ...]:
+    return row.price, row.market_cap, row.cmc_rank, row.name, row.source_updated_at
+
+
+@SLOW
+@given(prices=st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=40))
+@example(prices=[(1e-12, 1e12), (0.1 + 0.2, 1.7976931348623157e11), (123456789012.34567, 5e-12), (1.0, 3.0)])
+def test_prices_survive_to_the_last_digit(
+    repository: CoinMarketCapClickHouseAdapter,
+    clickhouse: ClickHouseAdapter,
+    database: str,
+    prices: list[tuple[float, float]],
+) -> None:
+    """A double that goes in comes out the same, by INSERT and by ALTER … UPDATE."""
+    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    for side in (0, 1):
+        repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(prices)])
+        assert in_view(clickhouse, database, "price") == [(pair[side],) for pair in prices]
+
+
+@pytest.mark.parametrize("mode", ["heavy", "lightweight"])
+def test_both_forms_of_update_do_the_same(
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    database: str,
+    mode: str,
+) -> None:
+    """A table without block columns, as servers before 26.9 have it, is updated by mutations, and none stays queued."""
+    repository = make_repository(embedded)
+    if mode == "heavy":
+        _make_table_of_an_old_server(embedded, database)
+    repository.ensure_ready()
+    rows = [price_row(f"S{i}", price=1.0 + i, cmc_rank=None if i % 2 else i) for i in range(10)]
+    repository.upsert_prices(rows)
+
+    changed = [row._replace(price=row.price / 3, name=row.symbol, cmc_rank=None) for row in rows[::3]]
+    assert repository.upsert_prices(changed) == UpsertReport(inserted=0, updated=4, unchanged=0)
+
+    stored = {row.symbol: (row.symbol, row.price, row.name, row.cmc_rank) for row in rows + changed}
+    assert in_view(embedded, database, "symbol, price, name, cmc_rank") == sorted(stored.values())
+    mutations = embedded.query(
+        "SELECT is_done FROM system.mutations WHERE database = {database:String}", {"database": database}
+    )
+    assert mutations == ([(1,)] if mode == "heavy" else [])
+
+
+def test_a_mutation_that_blocks_an_update_is_withdrawn(
+    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
+) -> None:
+    """An update that fails because a mutation is stuck names it, leaves none behind, and the next one goes through."""
+    repository = make_repository(embedded)
+    _make_table_of_an_old_server(embedded, database)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row(price=1.0)])
+    failing = f"ALTER TABLE {database}.crypto_prices UPDATE price = throwIf(price > 0, 'boo') WHERE 1"
+    embedded.command(f"{failing} SETTINGS mutations_sync = 0")
+
+    with pytest.raises(StorageRejected, match=r"; mutation .+ withdrawn$"):
+        repository.upsert_prices([price_row(price=2.0)])
+
+    assert repository.stuck_mutations() == []
+    repository.upsert_prices([price_row(price=3.0)])
+    assert in_table(embedded, database, "price") == [(3.0,)]
+
+
+def _make_table_of_an_old_server(clickhouse: ClickHouseAdapter, database: str) -> None:
+    clickhouse.command(f"CREATE DATABASE {database}")
+    clickhouse.command(CRYPTO_PRICES.create_table_statement(f"{database}.crypto_prices", (26, 8)))

@@ -1,0 +1,125 @@
+"""A lock for one process at a time, and the note of who holds it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.errors import LockHeldError
+from adapters.files.process_lock import ProcessLock, note_of, read_holder, running_holders
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+HOLDER = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from adapters.files.process_lock import ProcessLock
+clock = lambda: datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+with ProcessLock(Path(sys.argv[1]), task="cmc_hourly_prices run", clock=clock) as lock:
+    lock.tell("asking the source")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def lock_at(path: Path) -> ProcessLock:
+    """A lock that does not wait."""
+    return ProcessLock(path, task="test", clock=lambda: NOW, wait_seconds=0)
+
+
+@contextmanager
+def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lock until it is killed or the block ends."""
+    source = Path(__file__).parents[3] / "src"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(source)},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_the_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+    """The message names pid, task, start and step."""
+    path = tmp_path / "job.lock"
+    with another_process_holding(path) as process, pytest.raises(LockHeldError) as refused, lock_at(path):
+        pytest.fail("two held it at once")
+    expected = f"pid {process.pid}, cmc_hourly_prices run since 2026-11-23 15:30:00 (Tehran), asking the source"
+    assert expected in refused.value.message
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    """After SIGKILL the next process gets it at once, and the dead holder no longer counts as running."""
+    path = tmp_path / "job.lock"
+    with another_process_holding(path) as process:
+        assert [holder.pid for holder in running_holders(tmp_path)] == [process.pid]
+        process.kill()
+        process.wait()
+        assert running_holders(tmp_path) == []
+        with lock_at(path):
+            assert read_holder(note_of(path)) is not None
+
+
+def test_the_note_goes_when_the_lock_is_freed(tmp_path: Path) -> None:
+    """Afterwards there is no holder, and the lock can be had again."""
+    for _ in range(2):
+        with lock_at(tmp_path / "job.lock"):
+            pass
+        assert running_holders(tmp_path) == []
+
+
+def test_a_note_of_a_pid_passed_on_is_no_running_holder(tmp_path: Path) -> None:
+    """A living process with another start time is somebody else."""
+    with lock_at(tmp_path / "job.lock"):
+        holder = read_holder(note_of(tmp_path / "job.lock"))
+        assert holder is not None
+        assert holder.alive()
+        assert not holder._replace(process_started=holder.process_started - 1).alive()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\x00"])
+def test_a_note_that_cannot_be_read_is_no_holder(tmp_path: Path, text: str) -> None:
+    """Half a note, or another file, is nobody."""
+    note = tmp_path / "job.lock.json"
+    note.write_text(text)
+    assert read_holder(note) is None
+    assert running_holders(tmp_path) == []
+
+
+def test_a_wait_is_told_before_it_begins(tmp_path: Path) -> None:
+    """Who has to wait longer than a moment says for whom; who does not wait says nothing."""
+    path = tmp_path / "job.lock"
+    patient = ProcessLock(path, task="test", clock=lambda: NOW, wait_seconds=0.6)
+    with another_process_holding(path) as process, capture_logs() as lines:
+        with pytest.raises(LockHeldError), lock_at(path):
+            pytest.fail("two held it at once")
+        assert lines == []
+        with pytest.raises(LockHeldError), patient:
+            pytest.fail("two held it at once")
+    [line] = lines
+    assert f"pid {process.pid}" in line["other"]
+
+
+def test_a_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
+    """The note that a killed process leaves behind is kept for whoever takes the lock; an orderly end leaves none."""
+    path = tmp_path / "job.lock"
+    with another_process_holding(path) as process:
+        process.kill()
+    with lock_at(path) as lock:
+        assert lock.left_behind is not None
+        assert lock.left_behind.pid == process.pid
+    with lock_at(path) as lock:
+        assert lock.left_behind is None

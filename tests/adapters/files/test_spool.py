@@ -1,0 +1,171 @@
+"""The spool: what was put is there, whole and in order, until it is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters._bases.errors import StateError
+from adapters.files.spool import Spool
+
+COLUMNS = ("symbol", "price", "name")
+values = st.one_of(st.none(), st.text(max_size=20), st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 9))
+rows = st.lists(st.tuples(values, values, values), min_size=1, max_size=5)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool."""
+    return Spool(tmp_path / "spool")
+
+
+@given(rows)
+def test_what_was_put_is_read_back_to_the_last_digit(batch: list[tuple[object, ...]]) -> None:
+    """Any values come back as they were, in their order, with no damage told."""
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder))
+        read = spool.read(spool.put(COLUMNS, batch))
+    assert read.damage is None
+    assert [tuple(record.values()) for record in read.records] == batch
+
+
+def test_batches_wait_in_the_order_of_arrival(spool: Spool) -> None:
+    """The oldest comes first, beyond nine and after removals too."""
+    paths = [spool.put(COLUMNS, [(number, None, "")]) for number in range(12)]
+    spool.remove(paths[0])
+    spool.remove(paths[0])
+    assert spool.waiting() == paths[1:]
+
+
+@given(st.data())
+def test_damage_is_told_and_the_sound_records_are_kept(data: st.DataObject) -> None:
+    """A torn tail, zeros or a flipped bit never yields a wrong record, and never goes unnoticed."""
+    batch = [(f"S{number}", number / 3, "Näme\n") for number in range(4)]
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Spool(Path(folder))
+        path = spool.put(COLUMNS, batch)
+        whole = path.read_bytes()
+        path.write_bytes(data.draw(damaged(whole)))
+        read = spool.read(path)
+    found = [tuple(record.values()) for record in read.records]
+    assert set(found) <= set(batch)
+    assert found == batch or read.damage is not None
+
+
+def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
+    """The content with one kind of damage."""
+    place = st.integers(0, len(whole) - 1)
+    flipped = st.builds(
+        lambda at, bit: whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :], place, st.integers(0, 7)
+    )
+    return st.one_of(
+        place.map(lambda at: whole[:at]),
+        place.map(lambda at: whole[:at] + bytes(len(whole) - at)),
+        flipped,
+        st.just(b""),
+        st.just(bytes(len(whole))),
+    )
+
+
+def test_a_damaged_file_goes_aside_with_its_reason(spool: Spool) -> None:
+    """It no longer waits; it is listed as rejected, its reason beside it, and a second one does not replace it."""
+    for _ in range(2):
+        path = spool.put(COLUMNS, [("BTC", 1.0, "")])
+        target = spool.set_aside(path, "torn")
+        assert target.with_name(f"{target.name}.reason").read_text() == "torn\n"
+    assert spool.waiting() == []
+    assert len(spool.rejected()) == 2
+
+
+def test_a_file_of_somebody_else_is_left_alone(spool: Spool) -> None:
+    """Only files named like ours are batches."""
+    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
+    (path.parent / "notes.txt").write_text("mine")
+    (path.parent / "99.tmp").write_text("a write that a crash cut short")
+    assert spool.waiting() == [path]
+
+
+def test_a_spool_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    """A file where the folder should be: one clear error, nothing half-written."""
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(StateError, match="cannot be written"):
+        Spool(tmp_path / "spool").put(COLUMNS, [("BTC", 1.0, "")])
+    assert (tmp_path / "spool").read_text() == "in the way"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="a tmpfs needs root")
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    """On a disk of 64 KiB a batch of 1 MB is refused as a whole, and a small one still fits afterwards."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        spool = Spool(tmp_path)
+        with pytest.raises(StateError, match="No space left"):
+            spool.put(COLUMNS, [("BTC", 1.0, "x" * 1_000_000)])
+        assert list(tmp_path.iterdir()) == []
+        assert spool.read(spool.put(COLUMNS, [("BTC", 1.0, "")])).damage is None
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_file_that_has_gone_holds_nothing(tmp_path: Path) -> None:
+    """Whoever reads beside a job that ends may find a file gone: that is no fault, its rows are stored."""
+    spool = Spool(tmp_path)
+    path = spool.put(["symbol"], [("BTC",)])
+    spool.remove(path)
+    assert spool.read(path) == (path, [], None)
+
+
+def test_a_checksum_of_nothing_is_a_damaged_record(spool: Spool) -> None:
+    """A line whose checksum fits but which holds no record is damage, in the header's place too."""
+    path = spool.put(COLUMNS, [("BTC", 1.0, ""), ("ETH", 2.0, "")])
+    header, first, _ = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([header, first, b"00000000 "]))
+    read = spool.read(path)
+    assert [record["symbol"] for record in read.records] == ["BTC"]
+    assert read.damage == "1 of 2 records are damaged or missing"
+    path.write_bytes(b"00000000 \n")
+    assert spool.read(path).damage == "its first line is not a spool header"
+
+
+def test_what_cannot_be_read_is_damaged_as_a_whole(spool: Spool) -> None:
+    """A folder named like a batch holds nothing, says why, and can be set aside like any other."""
+    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
+    folder = path.with_name("0000000007.spool")
+    folder.mkdir()
+    read = spool.read(folder)
+    assert read.records == []
+    assert read.damage == "it cannot be read: Is a directory"
+    spool.set_aside(folder, read.damage)
+    assert spool.waiting() == [path]
+
+
+def test_a_rejected_file_is_never_replaced(spool: Spool) -> None:
+    """After a person has taken one away, the next gets a number beyond all that are there."""
+    targets = [spool.set_aside(spool.put(COLUMNS, [(name, 1.0, "")]), name) for name in ("first", "second")]
+    targets[0].unlink()
+    targets.append(spool.set_aside(spool.put(COLUMNS, [("third", 1.0, "")]), "third"))
+    assert [spool.read(path).records[0]["symbol"] for path in spool.rejected()] == ["second", "third"]
+    assert [path.with_name(f"{path.name}.reason").read_text() for path in targets] == ["first\n", "second\n", "third\n"]
+
+
+def test_what_cannot_be_moved_or_removed_says_so_and_stays(spool: Spool) -> None:
+    """A file in the way of ``rejected/`` and a folder in a batch's place are one clear error each."""
+    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
+    (path.parent / "rejected").write_text("in the way")
+    with pytest.raises(StateError, match="cannot be set aside"):
+        spool.set_aside(path, "torn")
+    folder = path.with_name("0000000007.spool")
+    folder.mkdir()
+    with pytest.raises(StateError, match="cannot be removed"):
+        spool.remove(folder)
+    assert spool.waiting() == [path, folder]
+    assert (path.parent / "rejected").read_text() == "in the way"

@@ -1,0 +1,82 @@
+"""The installed program, started as its users start it, between a simulated source and a server of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.crontab_program import CrontabProgram
+from tests.support.installation import Installation
+from tests.support.stepped_clock import SteppedClock
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """The time of source and program alike; stands at 2026-11-23 15:37:09 in Tehran."""
+    return SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
+
+
+@pytest.fixture
+def source(clock: SteppedClock) -> Iterator[StandIn]:
+    """CoinMarketCap, as far as the program can tell."""
+    with StandIn(clock=clock, requests_per_minute=1_000_000) as serving:
+        yield serving
+
+
+@pytest.fixture
+def crontab(tmp_path: Path) -> CrontabProgram:
+    """The user's crontab, empty."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = CrontabProgram(folder)
+    program.make()
+    return program
+
+
+@pytest.fixture
+def install(
+    tmp_path: Path, source: StandIn, crontab: CrontabProgram, clock: SteppedClock
+) -> Iterator[Callable[..., Installation]]:
+    """Makes installations that ask the source."""
+    made: list[Installation] = []
+
+    def make(folder: str, **settings: str) -> Installation:
+        common = {
+            "PATH": f"{crontab.folder}:{os.environ['PATH']}",
+            "CMC_BASE_URL": source.base_url,
+            "CMC_API_KEY": source.key,
+            "SYMBOLS": "BTC,ETH,SOL",
+        }
+        made.append(Installation.make(tmp_path / folder, clock=clock, settings={**common, **settings}))
+        return made[-1]
+
+    yield make
+    for installation in made:
+        installation.end_all()
+
+
+@pytest.fixture
+def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
+    """The program with a server as its database."""
+    return install(
+        "checkout",
+        CLICKHOUSE_HOST="127.0.0.1",
+        CLICKHOUSE_PORT=str(front.port),
+        CLICKHOUSE_USER=front.user,
+        CLICKHOUSE_PASSWORD=front.password,
+        CLICKHOUSE_DB=database,
+        HTTP_TIMEOUT_SECONDS="5",
+        RUN_TIMEOUT_SECONDS="20",
+    )
+
+
+@pytest.fixture
+def embedded_program(install: Callable[..., Installation]) -> Installation:
+    """The program with the embedded engine, in a folder of its own."""
+    return install("embedded")

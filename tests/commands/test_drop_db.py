@@ -1,0 +1,86 @@
+"""``drop_db`` asks whoever sits at the terminal, and only a yes changes anything."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import Installation
+
+CTRL_C, CTRL_D = "\x03", "\x04"
+PATIENCE_SECONDS = 60
+# Opened by the leader of a new session it becomes its terminal, so that Ctrl-C reaches the command as a signal.
+ON_TERMINAL = 'exec <"$0" >"$0" 2>&1; exec "$@"'
+
+
+def dropped_after(answer: str, program: Installation) -> tuple[int, str]:
+    """The exit code and what the terminal shows, when the question gets this answer."""
+    ours, theirs = pty.openpty()
+    command = ["sh", "-c", ON_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "main", "drop_db"]
+    environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "dumb", **program.settings}
+    with subprocess.Popen(command, cwd=program.root, env=environment, start_new_session=True) as process:
+        try:
+            shown = until_asked(ours)
+            os.close(theirs)
+            shown += until_closed(ours, answer)
+            process.wait(PATIENCE_SECONDS)
+        finally:
+            process.kill()  # of no matter once it has ended
+            os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def until_asked(terminal: int) -> bytes:
+    """What the terminal shows up to the question."""
+    shown = b""
+    while b"[y/N]: " not in shown:
+        assert select.select([terminal], [], [], PATIENCE_SECONDS)[0], shown
+        shown += os.read(terminal, 65536)
+    return shown
+
+
+def until_closed(terminal: int, answer: str) -> bytes:
+    """Type the answer; what the terminal shows until the command has closed it.
+
+    A key that comes while the line editor takes over the terminal is lost, so it is struck again, as a person would,
+    as long as nothing happens.
+    """
+    shown = b""
+    for _ in range(PATIENCE_SECONDS):
+        os.write(terminal, answer.encode())
+        while select.select([terminal], [], [], PATIENCE_SECONDS if shown else 1)[0]:
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:  # a terminal whose other side is closed
+                return shown
+            shown += piece
+            if not piece:
+                return shown
+        assert not shown, shown
+    raise AssertionError("the answer had no effect")
+
+
+def test_a_yes_drops_the_table(program: Installation, front: ClickHouseFront) -> None:
+    """After a backup, whose way back is told."""
+    assert program.run_job().code == 0
+    code, shown = dropped_after("y\n", program)
+    assert code == 0
+    assert "./run.sh restore" in shown
+    assert front.asked("DROP")
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", CTRL_C, CTRL_D], ids=["no", "enter", "ctrl-c", "ctrl-d"])
+def test_anything_else_changes_nothing(answer: str, program: Installation, front: ClickHouseFront) -> None:
+    """Exit 1, which stops ``clean`` as well; it is said on a line of its own, and the database is not even asked."""
+    code, shown = dropped_after(answer, program)
+    assert code == 1
+    assert shown.splitlines()[-1] == "nothing was changed"
+    assert "Traceback" not in shown
+    assert front.statements == []
+    assert not (program.root / "backups").exists()

@@ -1,0 +1,139 @@
+"""How much is said, and in which colours."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.files.process_lock import ProcessLock
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.eventually import eventually
+from tests.support.installation import JOB, Installation
+from tests.support.stepped_clock import SteppedClock
+
+RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
+MAIN_AT = RUN_AT.with_name("main_at.py")
+
+
+@pytest.mark.parametrize("arguments", [(), ("backfill", "2"), ("heal",)])
+def test_quiet_says_nothing_of_what_is_right(program: Installation, arguments: tuple[str, ...]) -> None:
+    """A good run, backfill or heal with --quiet leaves not a line, before or after its kind."""
+    done = program.run_job(*arguments, "--quiet")
+    assert (done.code, done.out, done.log) == (0, "", "")
+
+
+def test_quiet_says_what_is_wrong(program: Installation, front: ClickHouseFront) -> None:
+    """Errors come through."""
+    front.refuse()
+    done = program.run_job("--quiet")
+    assert done.code == 1
+    assert any("connection was refused" in line for line in done.errors)
+
+
+def on_a_terminal(program: Installation, *arguments: str, **settings: str) -> str:
+    """What a command says to a terminal."""
+    reading, writing = pty.openpty()
+    environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "xterm", **program.settings, **settings}
+    subprocess.run(
+        [sys.executable, *arguments], cwd=program.root, env=environment, stdout=writing, stderr=writing, check=True
+    )
+    os.close(writing)
+    said = b""
+    try:
+        while piece := os.read(reading, 65536):
+            said += piece
+    except OSError:  # a terminal whose other side is closed
+        os.close(reading)
+    return said.decode()
+
+
+@pytest.mark.parametrize("where", ["environment", ".env"])
+@pytest.mark.parametrize("which", ["job", "status"])
+def test_colours_are_for_terminals_that_want_them(
+    program: Installation, clock: SteppedClock, which: str, where: str
+) -> None:
+    """A terminal gets colours, and with NO_COLOR, wherever it is set, none."""
+    assert program.run_job().code == 0
+    clock.advance(timedelta(hours=2))  # the hour between them is missing, which status shows in yellow
+    assert program.run_job().code == 0
+    backfill, status = (str(RUN_AT), JOB, "backfill", "5"), (str(MAIN_AT), "status", JOB, "--all")
+    file, *rest = backfill if which == "job" else status
+    arguments = (file, clock().isoformat(), *rest)
+    assert "\x1b[3" in on_a_terminal(program, *arguments)
+    (program.root / ".env").write_text("NO_COLOR=1\n" if where == ".env" else "")
+    wanted = {"NO_COLOR": "1"} if where == "environment" else {}
+    assert "\x1b[3" not in on_a_terminal(program, *arguments, **wanted)
+
+
+def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
+    """Before a long step one line says what is done; without a terminal there is none."""
+    assert program.run_job().code == 0
+    assert f"looking through all that {JOB} stored" in on_a_terminal(program, "-m", "main", "verify")
+    assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
+
+
+def test_check_tells_of_a_running_job(embedded_program: Installation, clock: SteppedClock) -> None:
+    """While a job has the embedded engine open, check waits but shortly and warns: that is no fault."""
+    assert embedded_program.command("setup_db").code == 0
+    with ProcessLock(embedded_program.data / "clickhouse.lock", task=f"{JOB} run", clock=clock):
+        done = embedded_program.command("check")
+    [line] = [line for line in done.out.splitlines() if line.startswith("ClickHouse")]
+    assert "warn" in line
+    assert f"{JOB} run since" in line
+
+
+def test_a_run_that_is_cut_short_is_in_the_history(
+    program: Installation, front: ClickHouseFront, source: StandIn, clock: SteppedClock
+) -> None:
+    """A run over its time limit leaves its record on the disk without touching the database again."""
+    assert program.run_job().code == 0
+    source.faults.push(faults.hang(), path="/quotes/latest")
+    statements = front.round_trips
+    assert program.run_job(RUN_TIMEOUT_SECONDS="3", HTTP_TIMEOUT_SECONDS="60").code == 1
+    assert front.round_trips == statements
+    records = sorted((program.data / "spool" / "etl_runs" / JOB).glob("*.spool"))
+    assert len(records) == 1
+    assert "not done within 3 s" in records[0].read_text()
+    clock.advance(timedelta(seconds=1))
+    assert program.run_job().code == 0
+    assert not records[0].exists()
+
+
+def test_a_run_that_was_killed_is_in_the_history(
+    program: Installation, embedded: ClickHouseAdapter, database: str, source: StandIn, clock: SteppedClock
+) -> None:
+    """SIGKILL leaves a run no time for a record; the next run makes it from the note that the lock kept."""
+    assert program.run_job().code == 0
+    source.faults.push(faults.hang(), path="/quotes/latest")
+    clock.advance(timedelta(seconds=1))
+    running = program.start_job()
+    eventually(lambda: program.holder() == running.process.pid and "latest quotes" in program.step())
+    assert running.end().code == -signal.SIGKILL
+    clock.advance(timedelta(seconds=1))
+    assert "ended without a word" in program.run_job().log
+    clock.advance(timedelta(seconds=1))
+    assert "ended without a word" not in program.run_job().log
+    told = embedded.query(f"SELECT kind, started_at, status, error FROM {database}.etl_runs ORDER BY started_at")
+    assert [run[2] for run in told] == ["ok", "failed", "ok", "ok"]
+    error = "ended without a word (killed or power lost) while asking CoinMarketCap for the latest quotes"
+    assert told[1] == ("run", "2026-11-23 15:37:10", "failed", error)
+
+
+def test_a_dry_run_that_was_killed_is_not(program: Installation, source: StandIn, clock: SteppedClock) -> None:
+    """A dry run is in no history, however it ends."""
+    source.faults.push(faults.hang(), path="/key/info")
+    running = program.start_job("backfill", "2", "--dry-run")
+    eventually(lambda: program.holder() == running.process.pid and "plan" in program.step())
+    assert running.end().code == -signal.SIGKILL
+    clock.advance(timedelta(seconds=1))
+    assert "ended without a word" not in program.run_job().log

@@ -1,0 +1,101 @@
+"""``report`` as the operator runs it: one file, whole, or none and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import StandIn
+from tests.support.installation import Installation
+from tests.support.stepped_clock import SteppedClock
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Installation]:
+    """The program with the embedded engine and a source of its own."""
+    clock = SteppedClock(datetime.now(timezone.utc))  # the report is of the hours before the real present one
+    with StandIn(clock=clock) as source:
+        settings = {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key, "SYMBOLS": "BTC,ETH,SOL"}
+        installation = Installation.make(tmp_path / "a checkout", clock=clock, settings=settings)
+        yield installation
+        installation.end_all()
+
+
+def reports(program: Installation) -> list[Path]:
+    """What lies in reports/, unfinished files too."""
+    return sorted((program.root / "reports").glob("**/*"))
+
+
+def test_it_writes_one_page_and_says_where(program: Installation) -> None:
+    """After a run: the page in reports/, its path and size printed, the run and its prices on it."""
+    program.command("setup_db")
+    assert program.run_job().code == 0
+    finished = program.command("report", "24")
+
+    assert finished.code == 0, finished.log
+    (path,) = reports(program)
+    page = path.read_text()
+    assert finished.out.splitlines()[0] == str(path)
+    assert f"{path.stat().st_size / 1e6:.1f} MB, 24 hours and the present one" in finished.out
+    assert '<dd id="total-rows">3</dd>' in page
+    assert '<dd id="total-runs">1</dd>' in page
+    assert '<tr data-symbol="BTC">' in page
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_an_empty_table_makes_a_page_with_a_sentence(program: Installation) -> None:
+    """Nothing stored yet is no error."""
+    program.command("setup_db")
+    finished = program.command("report")
+
+    assert finished.code == 0, finished.log
+    (path,) = reports(program)
+    assert "Nothing is stored for these hours" in path.read_text()
+
+
+def test_without_a_table_it_says_what_to_do(program: Installation) -> None:
+    """No table any more: exit code 1, one line and the next step, no file."""
+    assert program.command("setup_db").code == 0
+    assert program.command("drop_db", "--yes").code == 0
+    finished = program.command("report")
+
+    assert finished.code == 1
+    assert "error: there is no crypto.crypto_prices_hourly yet" in finished.log
+    assert "next: run `./run.sh setup_db`" in finished.log
+    assert reports(program) == []
+
+
+@pytest.mark.parametrize("hours", ["0", "-3", "many", "100001"])
+def test_hours_that_are_none_are_refused(program: Installation, hours: str) -> None:
+    """A wrong number of hours is a matter of usage: exit code 2, no file."""
+    finished = program.command("report", "--", hours)
+
+    assert finished.code == 2
+    assert "HOURS" in finished.log
+    assert reports(program) == []
+
+
+def test_more_than_a_page_can_show_is_refused(program: Installation) -> None:
+    """Too many hours for so many symbols: exit code 2 and how many would do, no file."""
+    program.command("setup_db")
+    symbols = ",".join(f"C{number}" for number in range(100))
+    finished = program.command("report", "9000", SYMBOLS=symbols)
+
+    assert finished.code == 2
+    assert "9001 hours of 100 symbols are more than a page can show" in finished.log
+    assert "ask for 4999 hours at most" in finished.log
+    assert reports(program) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told(program: Installation) -> None:
+    """A file in the way of the folder: exit code 1, the reason, and the file in the way untouched."""
+    program.command("setup_db")
+    (program.root / "reports").write_text("in the way")
+    finished = program.command("report")
+
+    assert finished.code == 1
+    assert "cannot be written" in finished.log
+    assert (program.root / "reports").read_text() == "in the way"

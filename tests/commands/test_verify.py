@@ -1,0 +1,120 @@
+"""``verify``: the stored prices, looked through."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
+from adapters.files.process_lock import ProcessLock
+from tests.support.eventually import eventually
+from tests.support.installation import Installation
+from tests.support.stepped_clock import SteppedClock
+
+
+def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float]) -> None:
+    """Rows (symbol, fetched_at, price) by raw SQL."""
+    embedded.insert(f"{database}.crypto_prices", ["symbol", "fetched_at", "price"], rows)
+
+
+def test_a_good_table_passes(program: Installation) -> None:
+    """After a run and a backfill nothing is wrong: exit code 0."""
+    assert program.run_job("backfill", "5").code == 0
+    done = program.command("verify")
+    assert (done.code, done.log) == (0, "")
+    assert done.out.endswith("nothing is wrong\n")
+
+
+def test_everything_wrong_is_listed(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """Each kind of wrongness is named with its key: exit code 1."""
+    assert program.command("setup_db").code == 0
+    good = [("BTC", f"2021-05-04 {hour:02d}:00:05", 90_000.0) for hour in range(6)]
+    put(embedded, database, *good, ("BTC", "2021-05-04 03:59:00", 90_000.0), ("BTC", "2021-05-04 06:00:00", -5.0))
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 90_000.0))
+    embedded.command(
+        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price, datetime) "
+        "SETTINGS insert_allow_materialized_columns = 1 VALUES ('ETH', '2021-05-04 10:00:00', 1, '2021-05-04 11:00:00')"
+    )
+    done = program.command("verify")
+    assert done.code == 1
+    assert "BTC 2021-05-04 03:00:00: 2 rows" in done.out
+    assert "ETH 2021-05-04 11:00:00: fetched_at is 2021-05-04 10:00:00" in done.out
+    assert "BTC 2021-05-04 06:00:00: price -5" in done.out
+    assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
+    assert done.out.endswith("4 of 5 checks found something\n")
+
+
+def test_a_hole_of_the_source_is_not_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """An hour that the source had no quote for is not missing."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
+    holes = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
+    assert program.command("verify").code == 1
+    holes.note([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-05 00:00:00", "r1")])
+    assert program.command("verify").code == 0
+
+
+def test_an_hour_that_tehran_never_had_is_not_missing(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """On 2021-03-22 the clocks went from 23:59:59 of the 21st straight to 01:00."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("BTC", "2021-03-21 23:00:00", 1.0), ("BTC", "2021-03-22 01:00:00", 1.0))
+    assert program.command("verify").code == 0
+
+
+def test_a_list_that_was_cut_says_so(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """No more than 10,000 of a kind are looked for, and that there may be more is said."""
+    assert program.command("setup_db").code == 0
+    embedded.command(
+        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) SELECT concat('X', toString(number)), "
+        "'2021-05-04 10:00:00', -1 FROM numbers(10001)"
+    )
+    done = program.command("verify")
+    assert "10,000 or more found" in done.out
+    assert "and 9,990 or more" in done.out
+
+
+def test_a_stuck_mutation_is_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """A mutation that fails is found, with its reason and the statement that withdraws it."""
+    assert program.run_job().code == 0
+    embedded.command(
+        f"ALTER TABLE {database}.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
+        "SETTINGS mutations_sync = 0, alter_update_mode = 'heavy'"
+    )
+    failed = f"SELECT count() FROM system.mutations WHERE database = '{database}' AND latest_fail_reason != ''"
+    eventually(lambda: embedded.query(failed) != [(0,)])
+    done = program.command("verify")
+    assert done.code == 1
+    assert "boo" in done.out
+    assert f"KILL MUTATION WHERE database = '{database}'" in " ".join(done.out.split())
+    embedded.command(f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'")
+    assert program.command("verify").code == 0
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_a_fresh_host_stays_as_it_is(embedded_program: Installation, command: str) -> None:
+    """Looking for what is stored makes no database: exit code 1, and the next step."""
+    done = embedded_program.command(command)
+    assert done.code == 1
+    assert "there is no database yet" in done.log
+    assert "setup_db" in done.log
+    assert not embedded_program.data.exists()
+
+
+def test_a_missing_table_is_said(program: Installation) -> None:
+    """Without a table there is nothing to look through: exit code 1, with the next step."""
+    done = program.command("verify")
+    assert done.code == 1
+    assert "setup_db" in done.log
+
+
+def test_a_job_that_has_the_engine_is_named(embedded_program: Installation, clock: SteppedClock) -> None:
+    """While a job has the embedded engine open, verify says who, after a short wait: exit code 75."""
+    assert embedded_program.command("setup_db").code == 0
+    lock = embedded_program.data / "clickhouse.lock"
+    with ProcessLock(lock, task="cmc_hourly_prices run", clock=clock):
+        done = embedded_program.command("verify")
+    assert done.code == 75
+    assert "cmc_hourly_prices run" in done.log

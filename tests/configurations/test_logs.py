@@ -1,0 +1,132 @@
+"""The log: one line an event, in Tehran time, with no secret in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+import structlog
+
+from configurations.logs import rotate_log, set_up_logging
+
+NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
+SECRET = "k-3c1f"
+
+
+@pytest.fixture(autouse=True)
+def _former_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def set_up(form: str = "json", level: str = "INFO") -> None:
+    """Logging at the fixed time, with one secret."""
+    set_up_logging(level=level, form=form, secrets=[SECRET], clock=lambda: NOW)  # type: ignore[arg-type]  # of the tests
+    structlog.contextvars.bind_contextvars(job="j", run="r1")
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line carries Tehran time, level, job and run, tracebacks inside the object."""
+    set_up()
+    structlog.get_logger().info("stored", inserted=3)
+    try:
+        raise ValueError("x")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert first == {
+        "timestamp": "2026-11-23 15:30:07", "level": "info", "event": "stored", "inserted": 3, "job": "j", "run": "r1",
+    }  # fmt: skip
+    assert "ValueError: x" in second["exception"]
+
+
+def test_console_lines_carry_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people the same facts, without colours where nobody sees them."""
+    set_up("console")
+    structlog.get_logger().warning("odd", symbol="BTC")
+    line = capsys.readouterr().err
+    assert line.startswith("2026-11-23 15:30:07 [warning")
+    assert "symbol=BTC" in line
+    assert "job=j" in line
+    assert "run=r1" in line
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not in the event, its fields, inner values, foreign records or a traceback, at DEBUG either."""
+    set_up(form, "DEBUG")
+    log = structlog.get_logger()
+    log.debug(f"key {SECRET}", key=SECRET, inner={"a": [f"x{SECRET}x"]}, other=Path(SECRET))  # noqa: G004 - the point
+    logging.getLogger("some.library").error("refused %s", SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("failed")
+    text = capsys.readouterr().err
+    assert SECRET not in text
+    assert text.count("***") >= 6
+
+
+def test_libraries_that_log_addresses_and_headers_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Httpx and its transport say nothing below WARNING, whatever the level."""
+    set_up(level="DEBUG")
+    for name in ("httpx", "httpcore.http11"):
+        logging.getLogger(name).info("GET https://example.org/?secret=1")
+    assert capsys.readouterr().err == ""
+
+
+ROTATING = """
+import sys
+from pathlib import Path
+from configurations.logs import rotate_log
+print("before", flush=True)
+moved = rotate_log(Path(sys.argv[1]), max_bytes=int(sys.argv[2]), keep=2)
+print("after", moved, flush=True)
+"""
+
+
+def run_appending_to(log: Path, max_bytes: int) -> None:
+    """What cron does: the program's output appended to the log."""
+    source = Path(__file__).parents[2] / "src"
+    with log.open("ab") as output:
+        subprocess.run(
+            [sys.executable, "-c", ROTATING, str(log), str(max_bytes)],
+            stdout=output, stderr=subprocess.STDOUT, env={"PYTHONPATH": str(source)}, check=True,
+        )  # fmt: skip
+
+
+def test_a_large_log_is_moved_and_the_run_goes_on_in_a_fresh_one(tmp_path: Path) -> None:
+    """What was there is in cron.log.1, what follows in cron.log, and a few old ones are kept."""
+    log = tmp_path / "cron.log"
+    for _ in range(4):
+        run_appending_to(log, max_bytes=5)
+    assert log.read_text() == "after True\n"
+    assert (tmp_path / "cron.log.1").read_text() == "after True\nbefore\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cron.log", "cron.log.1", "cron.log.2"]
+
+
+def test_a_small_log_stays(tmp_path: Path) -> None:
+    """Below the size nothing is moved."""
+    log = tmp_path / "cron.log"
+    run_appending_to(log, max_bytes=1000)
+    assert log.read_text() == "before\nafter False\n"
+
+
+def test_a_log_that_this_process_does_not_write_to_is_left_alone(tmp_path: Path) -> None:
+    """A run at a terminal must not move cron's log."""
+    log = tmp_path / "cron.log"
+    log.write_text("x" * 100)
+    assert not rotate_log(log, max_bytes=1)
+    assert not rotate_log(tmp_path / "absent", max_bytes=1)

@@ -1,0 +1,255 @@
+"""Healing the main job, whole: a CoinMarketCap over HTTP on one side, ClickHouse over HTTP on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import SourceRejected
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter
+from configurations.config import Settings
+from crons.context import HealOptions, RunContext, RunReport
+from crons.doors.shared import clickhouse
+from crons.jobs.cmc_hourly_prices import backfill, heal, run
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.stepped_clock import SteppedClock
+from transformers.tehran_time import hour_key, hour_start, hours_before
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
+IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
+HOURS = hours_before(NOW, 24)
+USUAL = HealOptions()
+
+Stored = Callable[[], dict[tuple[str, str], float]]
+MakeContext = Callable[..., RunContext]
+Holes = set[tuple[int, datetime]]
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Stands at `NOW`."""
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def holes() -> Holes:
+    """Coins and hours that the source has no quote for; a test adds and takes away."""
+    return set()
+
+
+@pytest.fixture
+def source(clock: SteppedClock, holes: Holes) -> Iterator[StandIn]:
+    """CoinMarketCap, as far as the program can tell."""
+    with StandIn(clock=clock, holes=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def make_context(
+    source: StandIn, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
+) -> Iterator[MakeContext]:
+    """Makes the context of a run; settings other than the usual ones by keyword."""
+    opened: list[ClickHouseAdapter] = []
+
+    def make(**changes: object) -> RunContext:
+        usual: dict[str, object] = {
+            "clickhouse_host": "127.0.0.1",
+            "clickhouse_port": front.port,
+            "clickhouse_user": front.user,
+            "clickhouse_password": front.password,
+            "clickhouse_db": database,
+            "cmc_api_key": source.key,
+            "cmc_base_url": source.base_url,
+            "symbols": "BTC,ETH,SOL",
+            "data_path": tmp_path,
+        }
+        settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
+        opened.append(clickhouse(settings, task="test", clock=clock))
+        return RunContext(settings, "cmc_hourly_prices", "r1", clock(), clock, lambda _step: None, opened[-1])
+
+    yield make
+    for adapter in opened:
+        adapter.close()
+
+
+@pytest.fixture
+def stored(embedded: ClickHouseAdapter, database: str) -> Stored:
+    """Reads what the table holds, key to price; a key that stands there twice fails."""
+
+    def read() -> dict[tuple[str, str], float]:
+        found = embedded.query(f"SELECT symbol, datetime, price FROM {database}.crypto_prices")
+        rows = {(str(symbol), str(hour)): float(str(price)) for symbol, hour, price in found}
+        assert len(rows) == len(found)
+        return rows
+
+    return read
+
+
+def asked(source: StandIn) -> list[dict[str, str]]:
+    """The parameters of the calls for past quotes."""
+    return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
+
+
+def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, datetime]) -> None:
+    """Make hours missing, as an outage would have."""
+    for symbol, hour in keys:
+        embedded.command(
+            f"DELETE FROM {database}.crypto_prices WHERE symbol = '{symbol}' AND datetime = '{hour_key(hour)}'"
+        )
+
+
+async def healed(make_context: MakeContext, options: HealOptions = USUAL, *, dry_run: bool = False) -> RunReport:
+    """Heal the last day."""
+    return await heal(make_context(), 24, options, dry_run=dry_run)
+
+
+async def test_missing_hours_are_filled_and_nothing_else_is_touched(
+    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str, stored: Stored
+) -> None:
+    """Two missing hours come back at the very prices served; every other row stays as it was."""
+    await backfill(make_context(), 24, dry_run=False)
+    embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = 7 WHERE 1 SETTINGS mutations_sync = 2")
+    gone = {("BTC", HOURS[3]), ("ETH", HOURS[4])}
+    take_away(embedded, database, *gone)
+    before = stored()
+    report = await healed(make_context)
+    prices = {(symbol, hour_key(hour)): source.served_price(IDS[symbol], hour) for symbol, hour in gone}
+    assert stored() == {**before, **prices}
+    assert (report.inserted, report.updated, report.hours_asked, report.without_quote) == (2, 0, 2, 0)
+    assert report.credits == 1
+    assert asked(source)[-1]["id"] == "1,1027"
+
+
+async def test_nothing_missing_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+    """A whole table costs no credit."""
+    await backfill(make_context(), 24, dry_run=False)
+    source.requests.clear()
+    report = await healed(make_context)
+    assert (report.credits, asked(source)) == (0, [])
+
+
+async def test_a_hole_of_the_source_is_asked_for_once(make_context: MakeContext, holes: Holes, stored: Stored) -> None:
+    """What the source had no quote for is remembered, left out next time, and asked for again with --all."""
+    holes.add((1, HOURS[5]))
+    first = await healed(make_context)
+    assert (first.without_quote, first.inserted) == (1, 71)
+    assert first.missing == [f"BTC: 1 h: {hour_key(HOURS[5])[:16]}"]
+    again = await healed(make_context)
+    assert (again.hours_asked, again.credits) == (0, 0)
+    holes.clear()
+    at_last = await healed(make_context, HealOptions(ask_all=True))
+    assert (at_last.hours_asked, at_last.inserted) == (1, 1)
+    assert ("BTC", hour_key(HOURS[5])) in stored()
+
+
+async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source: StandIn, holes: Holes) -> None:
+    """What a backfill found missing at the source, a heal does not ask for again."""
+    holes.add((1027, HOURS[2]))
+    report = await backfill(make_context(), 24, dry_run=False)
+    assert (report.hours_asked, report.without_quote) == (72, 1)
+    source.requests.clear()
+    await healed(make_context)
+    assert asked(source) == []
+
+
+async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: StandIn) -> None:
+    """An hour whose price the program refused stays missing and is asked for again."""
+    source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
+    first = await healed(make_context)
+    assert first.rejected_quotes == first.without_quote * 2 == 48
+    again = await healed(make_context)
+    assert (again.hours_asked, again.inserted) == (24, 24)
+
+
+async def test_the_last_hours_are_not_given_up(make_context: MakeContext, holes: Holes) -> None:
+    """An hour younger than three hours may still get its quote, so its hole is not remembered."""
+    holes.update({(1, HOURS[-1]), (1, HOURS[-2]), (1, HOURS[-4])})
+    await healed(make_context)
+    assert (await healed(make_context)).hours_asked == 2
+
+
+async def test_a_hole_of_another_coin_says_nothing(
+    make_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
+) -> None:
+    """When a symbol has come to mean another coin, what the former one lacked is asked for."""
+    holes.add((1, HOURS[5]))
+    await healed(make_context)
+    embedded.command(
+        f"ALTER TABLE {database}.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2"
+    )
+    assert (await healed(make_context)).hours_asked == 1
+    table = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
+    assert [hole.cmc_id for hole in table.known([], first="", last="9999")] == [1]
+
+
+async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeContext, stored: Stored) -> None:
+    """A heal spends no more than told, says what is left, and the next one goes on from there."""
+    first = await healed(make_context, HealOptions(max_credits=1))
+    assert first.credits == 1
+    assert "left for the next" in first.warnings[0]
+    assert len(stored()) == 48
+    second = await healed(make_context)
+    assert (second.warnings, second.inserted) == ([], 24)
+
+
+async def test_a_capped_heal_tells_the_whole_and_its_own_part(make_context: MakeContext, holes: Holes) -> None:
+    """The estimate names both, each whole; the end names what is still missing, and why."""
+    holes.add((1, HOURS[5]))
+    with capture_logs() as lines:
+        await healed(make_context, HealOptions(max_credits=1))
+    told = {line["event"]: line for line in lines}
+    whole, part = told["estimate of all that is missing"], told["of that this heal asks for"]
+    assert (whole["coin_hours"], whole["coins"], whole["credits"]) == (72, 3, 2)
+    assert (part["coin_hours"], part["coins"], part["credits"]) == (48, 2, 1)
+    left = told["still missing"]
+    assert (left["coin_hours"], left["coins"]) == (25, 2)
+    assert (left["over_the_credits"], left["without_a_valid_quote_at_the_source"]) == (24, 1)
+
+
+async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> None:
+    """When a heal leaves nothing missing, its last words say so."""
+    with capture_logs() as lines:
+        await healed(make_context)
+    assert lines[-1]["event"] == "nothing is missing any longer"
+
+
+async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+    """A cap of zero finds and reports, and spends nothing."""
+    report = await healed(make_context, HealOptions(max_credits=0))
+    assert (report.credits, asked(source)) == (0, [])
+    assert len(report.warnings) == 1
+
+
+async def test_a_dry_run_spends_and_stores_nothing(
+    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """It says what it would do and makes not even a table."""
+    report = await healed(make_context, dry_run=True)
+    assert (report.credits, report.inserted, asked(source)) == (0, 0, [])
+    assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
+
+
+async def test_a_heal_needs_a_key(make_context: MakeContext, source: StandIn) -> None:
+    """Without a key nobody is asked."""
+    with pytest.raises(SourceRejected, match="a heal needs a key"):
+        await heal(make_context(cmc_api_key=None), 24, USUAL, dry_run=False)
+    assert source.requests == []
+
+
+async def test_the_present_hour_is_the_hourly_runs_own(make_context: MakeContext, stored: Stored) -> None:
+    """A heal never touches the present hour."""
+    await run(make_context())
+    before = stored()
+    await healed(make_context)
+    assert {key: price for key, price in stored().items() if key in before} == before
+    assert len(stored()) == 72 + 3

@@ -1,0 +1,225 @@
+"""The history of runs, from the command line to the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import EtlError, LockHeldError
+from adapters.clickhouse.etl_run import RunRecord
+from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters.files.process_lock import ProcessLock, note_of
+from configurations.config import Settings
+from configurations.version import VERSION
+from crons.execution import Request, execute
+from crons.history import history_spool, records_of
+from crons.registry import JOBS
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+JOB = "cmc_hourly_prices"
+NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
+Run = Callable[..., None]
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """Stands at 2026-11-23 15:37:09 in Tehran."""
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def source(clock: SteppedClock) -> Iterator[StandIn]:
+    """CoinMarketCap, as far as the program can tell."""
+    with StandIn(clock=clock) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def settings(source: StandIn, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
+    """With a server as the database."""
+    return Settings(
+        _env_file=None,
+        clickhouse_host="127.0.0.1",
+        clickhouse_port=front.port,
+        clickhouse_user=front.user,
+        clickhouse_password=front.password,
+        clickhouse_db=database,
+        cmc_api_key=source.key,
+        cmc_base_url=source.base_url,
+        data_path=tmp_path,
+        run_timeout_seconds=60,
+    )
+
+
+@pytest.fixture
+def history(embedded: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
+    """What the table holds."""
+    return EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
+
+
+def run(settings: Settings, clock: SteppedClock, hours: int | None = None, *, dry_run: bool = False) -> None:
+    """Run the job, or its backfill, as the command line does."""
+    execute(Request(JOB, JOBS[JOB], hours, dry_run), settings, clock)
+
+
+def waiting(settings: Settings) -> list[Path]:
+    """The records that wait on the disk."""
+    return sorted((settings.data_path / "spool" / "etl_runs" / JOB).glob("*.spool"))
+
+
+def only(history: EtlRunsAdapter) -> RunRecord:
+    """The one run in the table."""
+    [record] = history.recent(JOB, 10)
+    return record
+
+
+def test_a_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+    """Its counts, costs and Tehran times are in the table."""
+    run(settings, clock)
+    record = only(history)
+    assert (record.kind, record.status, record.error, record.version) == ("run", "ok", "", VERSION)
+    assert (record.extracted, record.inserted, record.hours_asked, record.without_quote) == (3, 3, 3, 0)
+    assert (record.calls, record.credits) == (2, 1)
+    assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
+
+
+def test_a_backfill_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+    """A backfill asks for pairs of symbol and hour."""
+    run(settings, clock, 5)
+    record = only(history)
+    assert (record.kind, record.hours_asked, record.without_quote, record.inserted) == ("backfill", 15, 0, 15)
+
+
+def test_a_record_is_one_statement_more(settings: Settings, clock: SteppedClock, front: ClickHouseFront) -> None:
+    """Once the tables are there, the history costs a run one INSERT."""
+    run(settings, clock)
+    clock.advance(timedelta(hours=1))
+    front.statements.clear()
+    run(settings, clock)
+    assert [statement for statement in front.statements if "etl_runs" in statement] == front.asked("INSERT INTO")[1:]
+    assert len(front.asked("INSERT INTO")) == 2
+
+
+def test_a_refused_run_is_recorded_with_its_reason(
+    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+) -> None:
+    """A wrong key is in the history, in one line, and no price was stored."""
+    wrong = settings.model_copy(update={"cmc_api_key": type(settings.clickhouse_password)("wrong")})
+    with pytest.raises(EtlError) as refused:
+        run(wrong, clock)
+    record = only(history)
+    assert (record.status, record.inserted) == ("failed", 0)
+    assert record.error == " ".join(refused.value.message.split())
+    assert source.credits_used == 0
+
+
+def test_a_run_without_the_database_is_recorded_by_the_next(
+    settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
+) -> None:
+    """The record of a run that failed because of the database waits on the disk for the next run."""
+    front.refuse()
+    with pytest.raises(EtlError):
+        run(settings, clock)
+    assert len(waiting(settings)) == 1
+    front.listen()
+    clock.advance(timedelta(hours=1))
+    run(settings, clock)
+    assert [(record.status, record.replayed) for record in history.recent(JOB, 10)] == [("ok", 3), ("failed", 0)]
+    assert waiting(settings) == []
+
+
+@pytest.mark.parametrize("kind", ["reset", "execute_then_reset", "error"])
+def test_a_record_that_fails_never_fails_the_run(
+    settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter, kind: str
+) -> None:
+    """Whatever befalls the record, the run is good, and the next one records it, once."""
+    run(settings, clock)
+    front.faults.append(Fault(kind, "INSERT INTO `" + settings.clickhouse_db + "`.`etl_runs`", code=497))  # type: ignore[arg-type]
+    clock.advance(timedelta(hours=1))
+    run(settings, clock)
+    assert len(waiting(settings)) == 1
+    clock.advance(timedelta(hours=1))
+    run(settings, clock)
+    assert [record.status for record in history.recent(JOB, 10)] == ["ok", "ok", "ok"]
+    assert waiting(settings) == []
+
+
+def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+    """It did nothing, and asks the database nothing."""
+    run(settings, clock, 5, dry_run=True)
+    assert history.recent(JOB, 10) == []
+
+
+def test_a_run_that_found_the_lock_held_is_not_recorded(
+    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
+) -> None:
+    """Exit code 75 means that nothing was done."""
+    with (
+        ProcessLock(settings.data_path / "locks" / f"{JOB}.lock", task="test", clock=clock),
+        pytest.raises(LockHeldError),
+    ):
+        run(settings, clock)
+    assert history.recent(JOB, 10) == []
+    assert waiting(settings) == []
+
+
+def test_a_partly_failed_run_is_recorded_as_failed(
+    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+) -> None:
+    """A run that stored nothing valid says so."""
+    for cmc_id in (1, 1027, 5426):
+        source.faults.push(faults.null_price(cmc_id), path="/quotes/latest")
+    run(settings.model_copy(update={"symbols": (("BTC", 1),)}), clock)
+    record = only(history)
+    assert (record.status, record.rejected, record.error) == ("failed", 1, "CoinMarketCap gave no valid price")
+
+
+def test_a_run_that_was_killed_after_its_record_is_recorded_once(
+    settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
+) -> None:
+    """What a run said of itself counts, not what the next one made of the note that its lock kept."""
+    front.refuse()
+    with pytest.raises(EtlError):
+        run(settings, clock)
+    [kept] = [record for path in waiting(settings) for record in records_of(history_spool(settings, JOB).read(path))]
+    lock = settings.data_path / "locks" / f"{JOB}.lock"
+    with ProcessLock(lock, task=f"{JOB} run", clock=clock, run_id=kept.run_id):
+        note = note_of(lock).read_text()
+    note_of(lock).write_text(note)
+    front.listen()
+    clock.advance(timedelta(hours=1))
+    run(settings, clock)
+    assert waiting(settings) == []
+    assert [(record.status, record.error) for record in history.recent(JOB, 10)] == [("ok", ""), ("failed", kept.error)]
+
+
+@pytest.mark.parametrize("unmovable", [False, True], ids=["they go aside", "they have to stay"])
+def test_damaged_files_of_the_history_fail_no_run(
+    unmovable: bool,  # noqa: FBT001
+    settings: Settings,
+    clock: SteppedClock,
+    history: EtlRunsAdapter,
+) -> None:
+    """A torn file and a folder in a file's place are named in the log; the run is well and in the table."""
+    folder = settings.data_path / "spool" / "etl_runs" / JOB
+    (folder / "0000000002.spool").mkdir(parents=True)
+    (folder / "0000000001.spool").write_bytes(bytes(100))
+    if unmovable:
+        (folder / "rejected").write_text("in the way")
+    with capture_logs() as logs:
+        run(settings, clock)
+    assert only(history).status == "ok"
+    told = [str(entry) for entry in logs if entry["log_level"] == "warning"]
+    assert ["0000000001" in told[0], "0000000002" in told[1]] == [True, True]
+    assert len(told) == 2
+    assert len(waiting(settings)) == (2 if unmovable else 0)

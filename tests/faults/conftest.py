@@ -1,0 +1,89 @@
+"""The installed program between a source and a database that fail on demand; each test ends in a search for secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit, by_adapter, by_process
+from tests.support.stepped_clock import SteppedClock
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+"""2026-11-23 12:35:07 in Tehran."""
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """The time of source and program alike; stands at 12:35:07 in Tehran."""
+    return SteppedClock(NOW)
+
+
+@pytest.fixture
+def source(clock: SteppedClock) -> Iterator[StandIn]:
+    """CoinMarketCap, as far as the program can tell."""
+    with StandIn(clock=clock, requests_per_minute=1_000_000, credits_monthly=1_000_000) as serving:
+        yield serving
+
+
+@pytest.fixture
+def install(tmp_path: Path, source: StandIn, clock: SteppedClock) -> Iterator[Callable[..., Installation]]:
+    """Make installations that ask the source; in the end none may have let the key or a password out."""
+    made: list[Installation] = []
+
+    def make(folder: str = "checkout", *, secrets: tuple[str, ...] = (), **settings: str) -> Installation:
+        common = {
+            "PATH": os.environ["PATH"],
+            "CMC_BASE_URL": source.base_url,
+            "CMC_API_KEY": source.key,
+            "SYMBOLS": "BTC,ETH,SOL",
+        }
+        installation = Installation.make(
+            tmp_path / folder, clock=clock, settings={**common, **settings}, secrets=(source.key, *secrets)
+        )
+        made.append(installation)
+        return installation
+
+    yield make
+    for installation in made:
+        installation.end_all()
+        assert installation.leaks() == []
+
+
+@pytest.fixture
+def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
+    """The program with a server as its database."""
+    return install(
+        secrets=(front.password,),
+        CLICKHOUSE_HOST="127.0.0.1",
+        CLICKHOUSE_PORT=str(front.port),
+        CLICKHOUSE_USER=front.user,
+        CLICKHOUSE_PASSWORD=front.password,
+        CLICKHOUSE_DB=database,
+    )
+
+
+@pytest.fixture
+def table(embedded: ClickHouseAdapter, database: str, source: StandIn) -> PriceAudit:
+    """What that server's table holds."""
+    return PriceAudit(read=by_adapter(embedded), database=database, source=source)
+
+
+@pytest.fixture
+def embedded_program(install: Callable[..., Installation]) -> Installation:
+    """The program with the embedded engine, in its own folder."""
+    return install("embedded")
+
+
+@pytest.fixture
+def embedded_table(embedded_program: Installation, source: StandIn) -> PriceAudit:
+    """What that engine's table holds."""
+    folder = embedded_program.data / "clickhouse"
+    return PriceAudit(read=by_process(folder), database="crypto", source=source)

@@ -1,0 +1,91 @@
+"""A backfill that is ended between two calls: what was answered before is on the disk, and the next run stores it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from adapters._bases.tehran_zone import in_tehran
+from sandbox import faults
+from sandbox.fault_queue import Fault
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import Finished, Installation, Running
+from tests.support.price_audit import Key, PriceAudit
+from transformers.tehran_time import hours_before
+
+SYMBOLS = ("BTC", "ETH", "XRP", "BNB", "SOL", "DOGE", "TRX", "ADA", "BCH", "LINK", "XLM", "XMR", "LTC")
+HOURS = 700
+FIRST_CALLS_SYMBOLS = 7
+"""As many of 700 hours as one call may ask for."""
+PATH = "/quotes/historical"
+
+
+def fetched(program: Installation) -> set[Key]:
+    """What the first call brings."""
+    keys = [f"{in_tehran(start):%Y-%m-%d %H}:00:00" for start in hours_before(program.clock(), HOURS)]
+    return {(symbol, key) for symbol in SYMBOLS[:FIRST_CALLS_SYMBOLS] for key in keys}
+
+
+def hang_in_second_call(source: StandIn) -> Fault:
+    """The first call is answered, the second never is."""
+    source.faults.push(Fault("honest", lambda answer, _now: answer), path=PATH)
+    return source.faults.push(faults.hang(), path=PATH)
+
+
+def ended_by(number: signal.Signals) -> Callable[[Running], Finished]:
+    """An end by a signal."""
+    return lambda job: job.end(number)
+
+
+@pytest.mark.parametrize(
+    ("end", "settings"),
+    [
+        pytest.param(ended_by(signal.SIGTERM), {}, id="SIGTERM"),
+        pytest.param(ended_by(signal.SIGKILL), {}, id="SIGKILL"),
+        pytest.param(Running.ended, {"BACKFILL_TIMEOUT_SECONDS": "10"}, id="time limit"),
+    ],
+)
+def test_what_was_answered_is_stored_by_the_next_run(
+    end: Callable[[Running], Finished],
+    *,
+    settings: dict[str, str],
+    program: Installation,
+    source: StandIn,
+    front: ClickHouseFront,
+    table: PriceAudit,
+) -> None:
+    """Every key of the first answer is in the spool, nothing else is, and the next run stores all of it at once."""
+    program.settings["SYMBOLS"] = ",".join(SYMBOLS)
+    hang = hang_in_second_call(source)
+    job = program.start_job("backfill", str(HOURS), **settings)
+    assert hang.reached.wait(30)
+    assert end(job).code != 0
+    assert (program.spooled_keys(), table.rows()) == (fetched(program), [])
+    source.faults.clear()
+    run = program.run_job()
+    assert f"replayed={FIRST_CALLS_SYMBOLS * HOURS}" in run.log
+    assert program.spooled == []
+    assert len(front.asked("INSERT INTO")) == 3  # what waited, the present hour, the history
+    table.assert_right(at_least=fetched(program))
+
+
+@pytest.mark.parametrize("kind", ["backfill", "heal"])
+def test_a_fill_stores_what_waits_before_it_asks(
+    kind: str, program: Installation, source: StandIn, front: ClickHouseFront, table: PriceAudit
+) -> None:
+    """A backfill stores what waits although its own calls fail; a heal finds nothing missing then, and pays nothing."""
+    front.refuse()
+    assert program.run_job("backfill", "5", RUN_TIMEOUT_SECONDS="2").code == 1
+    kept = program.spooled_keys()
+    assert len(kept) == 15
+    front.listen()
+    source.requests.clear()
+    wrong_key = {"CMC_API_KEY": "00000000-0000-4000-8000-000000000000"}
+    run = program.run_job(kind, "5", **(wrong_key if kind == "backfill" else {}))
+    assert run.code == int(kind == "backfill")
+    assert [request for request in source.requests if request.path.endswith(PATH)] == []
+    assert program.spooled == []
+    table.assert_right(at_least=kept)

@@ -1,0 +1,178 @@
+"""The database fails: what was fetched waits in the spool, and the next run stores it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.eventually import eventually
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+HOUR = timedelta(hours=1)
+THREE_AT_12 = {("BTC", "2026-11-23 12:00:00"), ("ETH", "2026-11-23 12:00:00"), ("SOL", "2026-11-23 12:00:00")}
+THREE_AT_13 = {(symbol, "2026-11-23 13:00:00") for symbol, _ in THREE_AT_12}
+QUICK = {"RUN_TIMEOUT_SECONDS": "2"}
+"""Half of it is for the tries at the database together, so that a test need not wait for all five of them."""
+
+
+@pytest.fixture
+def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
+    """A run of the hour before has gone well, so that the table is there."""
+    program.clock.advance(-HOUR)
+    assert program.run_job().code == 0
+    program.clock.advance(HOUR)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault("reset", times=99), "could not be asked"),
+        (Fault("error", "INSERT", times=99, code=242), "242"),
+        (Fault("error", "INSERT", times=99, code=164), "right to write"),
+        (Fault("error", "INSERT", times=99, code=159), "159"),
+        (Fault("error", "INSERT", times=99, code=243), "disk space"),
+        (Fault("half_answer", "SELECT `symbol`", times=99), "could not be asked"),
+        (Fault("error", "SELECT", times=99, code=516), "CLICKHOUSE_PASSWORD"),
+    ],
+    ids=["reset", "read-only replica", "read-only user", "too slow", "full disk", "half an answer", "wrong password"],
+)
+def test_rows_wait_in_the_spool_until_the_database_is_well(
+    fault: Fault,
+    words: str,
+    program: Installation,
+    front: ClickHouseFront,
+    table: PriceAudit,
+) -> None:
+    """A failing database ends the run with exit 1; the next run stores that hour, then its own."""
+    front.faults.append(fault)
+    failed = program.run_job(**QUICK)
+    assert failed.code == 1
+    assert words in failed.log
+    assert program.spooled_keys() == THREE_AT_12
+    assert table.keys().isdisjoint(THREE_AT_12)
+    front.faults.clear()
+    program.clock.advance(HOUR)
+    healed = program.run_job()
+    assert healed.code == 0
+    assert "replayed=3" in healed.log
+    assert program.spooled == []
+    table.assert_right(at_least=THREE_AT_12 | THREE_AT_13)
+
+
+def test_a_database_that_is_down_costs_no_hour(
+    program: Installation, front: ClickHouseFront, source: StandIn, table: PriceAudit
+) -> None:
+    """Nothing listens for two hours: both are fetched and kept, oldest first, and stored once it listens again."""
+    front.refuse()
+    for waiting in (1, 2):
+        down = program.run_job(**QUICK)
+        assert down.code == 1
+        assert "refused" in down.log
+        assert "Retry(total" not in down.log
+        assert len(program.spooled) == waiting
+        program.clock.advance(HOUR)
+    assert len([request for request in source.requests if request.path.endswith("/quotes/latest")]) == 2
+    front.listen()
+    assert "replayed=6" in program.run_job().log
+    table.assert_right(at_least=THREE_AT_12 | THREE_AT_13)
+    assert len(table.rows()) == 9
+
+
+def test_the_source_is_asked_before_the_database(
+    program: Installation, front: ClickHouseFront, source: StandIn
+) -> None:
+    """While the source has not answered, the database has not heard of the run."""
+    hang = source.faults.push(faults.hang(), path="/quotes/latest")
+    running = program.start_job()
+    assert hang.reached.wait(30)
+    assert front.statements == []
+    hang.release()
+    assert running.ended().code == 0
+
+
+def test_what_waits_is_stored_though_the_source_is_down(
+    program: Installation, front: ClickHouseFront, source: StandIn, table: PriceAudit
+) -> None:
+    """An hour in the spool does not wait for the source: the run fails for it, and stores what is there."""
+    front.refuse()
+    program.run_job(**QUICK)
+    front.listen()
+    program.clock.advance(HOUR)
+    source.faults.push(faults.refused(1010), path="/quotes/latest")
+    failed = program.run_job()
+    assert failed.code == 1
+    assert "the month's credits are used up" in failed.log
+    assert program.spooled == []
+    assert table.keys() == THREE_AT_12
+    table.assert_right()
+
+
+@pytest.mark.parametrize("kind", ["dropped", "of another shape"])
+def test_a_table_that_is_gone_or_of_another_shape(
+    kind: str, program: Installation, clean_slate: PriceAudit, embedded: ClickHouseAdapter
+) -> None:
+    """A missing table is made anew; one of another shape is left as it is, the rows kept until a person has acted."""
+    name = program.settings["CLICKHOUSE_DB"] + ".crypto_prices"
+    if kind == "dropped":
+        embedded.command(f"DROP TABLE {name} SYNC")
+        assert program.run_job().code == 0
+        clean_slate.assert_right(at_least=THREE_AT_12)
+        return
+    embedded.command(f"ALTER TABLE {name} DROP COLUMN name")
+    failed = program.run_job()
+    assert failed.code == 1
+    assert program.spooled_keys() == THREE_AT_12
+    assert clean_slate.keys().isdisjoint(THREE_AT_12)
+    embedded.command(f"ALTER TABLE {name} ADD COLUMN name String AFTER cmc_id")
+    program.clock.advance(HOUR)
+    assert program.run_job().code == 0
+    assert clean_slate.keys() >= THREE_AT_12
+
+
+@pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
+@pytest.mark.parametrize("kind", ["reset", "execute_then_reset"])
+def test_an_ambiguous_answer_doubles_nothing(
+    statement: str,
+    kind: str,
+    program: Installation,
+    front: ClickHouseFront,
+    clean_slate: PriceAudit,
+) -> None:
+    """The connection drops before or after the statement was executed: one run sees to it that each key stands once."""
+    if statement == "ALTER":
+        assert program.run_job().code == 0
+        program.clock.advance(timedelta(minutes=10))
+    fault = Fault("reset" if kind == "reset" else "execute_then_reset", statement)
+    front.faults.append(fault)
+    run = program.run_job()
+    assert run.code == 0, run.log
+    assert front.faults == []
+    assert program.spooled == []
+    clean_slate.assert_right(at_least=THREE_AT_12)
+    assert {row.source_updated_at[11:16] for row in clean_slate.rows() if row.key in THREE_AT_12} == {
+        "12:45" if statement == "ALTER" else "12:35"
+    }
+    assert len(clean_slate.rows()) == 6
+
+
+def test_a_killed_database_is_as_good_as_one_that_is_down(
+    program: Installation, front: ClickHouseFront, clean_slate: PriceAudit
+) -> None:
+    """The server goes away in the middle of the INSERT and does not come back: exit 1, rows kept, stored later."""
+    front.faults.append(Fault("hang", "INSERT"))
+    running = program.start_job(**QUICK)
+    eventually(lambda: front.asked("INSERT INTO")[1:])
+    front.__exit__()
+    assert running.ended().code == 1
+    assert program.spooled_keys() == THREE_AT_12
+    front.listen()
+    program.clock.advance(HOUR)
+    assert program.run_job().code == 0
+    clean_slate.assert_right(at_least=THREE_AT_12)

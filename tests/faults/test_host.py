@@ -1,0 +1,176 @@
+"""The host's own troubles: a full disk, old time zone data, cron's bare environment; logs that machines read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import JOB, Installation
+from tests.support.price_audit import PriceAudit
+
+
+@pytest.fixture
+def small_disk(program: Installation) -> Iterator[Path]:
+    """The program's data folder on a disk of 64 KiB."""
+    program.data.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("a tmpfs needs root")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(program.data)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    yield program.data
+    subprocess.run(["umount", str(program.data)], check=True)
+
+
+def filled(folder: Path) -> Path:
+    """A file that takes all the space that is left."""
+    path = folder / "ballast"
+    free = os.statvfs(folder)
+    path.write_bytes(bytes(free.f_bavail * free.f_frsize))
+    return path
+
+
+def test_a_full_disk_costs_no_hour(program: Installation, small_disk: Path, table: PriceAudit) -> None:
+    """The spool cannot be written: the rows go to the database all the same, and the run fails with what to do."""
+    assert program.run_job().code == 0
+    ballast = filled(small_disk)
+    run = program.run_job()
+    assert run.code == 1
+    assert "No space left on device" in run.log
+    assert "free space on that disk" in run.log
+    assert "Traceback" not in run.log
+    table.assert_right()
+    assert len(table.rows()) == 3
+    ballast.unlink()
+    assert program.run_job().code == 0
+    assert program.spooled == []
+
+
+def test_a_full_disk_and_no_database(program: Installation, small_disk: Path, front: ClickHouseFront) -> None:
+    """With nowhere to keep the rows the run names both causes: exit 1, no half file, the next run is well."""
+    assert program.run_job().code == 0
+    ballast = filled(small_disk)
+    front.refuse()
+    run = program.run_job(RUN_TIMEOUT_SECONDS="10")
+    assert run.code == 1
+    [error] = run.errors
+    assert "3 fetched rows are lost" in error
+    assert "No space left on device" in error
+    assert "the connection was refused" in error
+    assert "Traceback" not in run.log
+    front.listen()
+    ballast.unlink()
+    assert program.spooled == []
+    assert program.run_job().code == 0
+
+
+def zone_data(folder: Path, name: str, offset_seconds: int) -> None:
+    """A time zone file (RFC 8536) of one fixed offset."""
+    header = b"TZif" + b"\0" * 16 + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header + struct.pack(">lBB", offset_seconds, 1, 0) + b"OLD\0")
+
+
+def test_old_time_zone_data_on_the_host_changes_nothing(
+    program: Installation, table: PriceAudit, tmp_path: Path
+) -> None:
+    """A host that still has summer time in Tehran: hour keys and log are by the locked data, +03:30 all year."""
+    zone_data(tmp_path / "zoneinfo", "Asia/Tehran", 16200)
+    shown = "import zoneinfo, datetime; print(datetime.datetime(2026, 7, 1, tzinfo=zoneinfo.ZoneInfo('Asia/Tehran')))"
+    old = {"PYTHONTZPATH": str(tmp_path / "zoneinfo"), "TZDIR": str(tmp_path / "zoneinfo"), "TZ": "Asia/Tehran"}
+    assert program.start("-c", shown, **old).ended().out.strip().endswith("+04:30")
+    run = program.run_job(**old)
+    assert run.code == 0
+    assert {row.hour for row in table.rows()} == {"2026-11-23 12:00:00"}
+    assert run.log.startswith("2026-11-23 12:35:07")
+    table.assert_right()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati", "Asia/Kathmandu"])
+def test_the_hosts_zone_is_of_no_matter(zone: str, program: Installation, table: PriceAudit) -> None:
+    """The same rows and the same log anywhere."""
+    run = program.run_job(TZ=zone)
+    assert run.log.startswith("2026-11-23 12:35:07")
+    assert {row.hour for row in table.rows()} == {"2026-11-23 12:00:00"}
+    table.assert_right()
+
+
+def test_crons_bare_environment_is_enough(program: Installation, table: PriceAudit) -> None:
+    """No HOME, no LANG, no PATH: the settings come from ``.env``, the job runs as ever."""
+    lines = [f"{name}='{value}'" for name, value in program.settings.items() if name != "PATH"]
+    (program.root / ".env").write_text("\n".join(lines))
+    (program.root / ".env").chmod(0o600)
+    program.settings.clear()
+    run = program.run_job()
+    (program.root / ".env").unlink()
+    assert run.code == 0, run.log
+    table.assert_right()
+    assert len(table.rows()) == 3
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["a run that goes well", "a run that fails"])
+def test_json_logs_are_one_object_a_line(fails: bool, program: Installation, front: ClickHouseFront) -> None:  # noqa: FBT001
+    """Every line of a run has the Tehran time, the level, the job and the run's id, failures too."""
+    if fails:
+        front.refuse()
+    run = program.run_job(LOG_FORMAT="json", LOG_LEVEL="INFO", RUN_TIMEOUT_SECONDS="2")
+    assert run.code == int(fails)
+    events = [json.loads(line) for line in run.log.splitlines()]
+    assert len(events) >= 2
+    for event in events:
+        assert event["timestamp"] == "2026-11-23 12:35:07"
+        assert event["level"] in {"info", "warning", "error"}
+        assert event["job"] == JOB
+        assert len(event["run"]) == 12
+    assert len({event["run"] for event in events}) == 1
+    assert (events[-1]["level"] == "error") == fails
+
+
+def test_a_damaged_spool_file_is_told_until_a_person_removes_it(program: Installation, table: PriceAudit) -> None:
+    """Its sound rows are stored, it goes aside with its reason, the run is well, and every ``check`` names it."""
+    spool = program.data / "spool" / JOB
+    spool.mkdir(parents=True)
+    (spool / "0000000001.spool").write_bytes(bytes(100))
+    run = program.run_job()
+    assert run.code == 0
+    assert "a damaged spool file was set aside" in run.log
+    table.assert_right()
+    assert len(table.rows()) == 3
+    for _ in range(2):
+        told = "".join(program.command("check").out.split())
+        assert "damaged:" in told
+        assert "0000000001-0000.spool" in told
+    for path in (spool / "rejected").iterdir():
+        path.unlink()
+    assert "damaged" not in program.command("check").out
+
+
+def test_damage_in_the_history_is_told_too(program: Installation) -> None:
+    """A file of run records that is no such file is named by ``check`` before a run, by the run, and by ``check``."""
+    spool = program.data / "spool" / "etl_runs" / JOB
+    (spool / "0000000001.spool").mkdir(parents=True)
+    assert "0000000001.spool:itcannotberead" in "".join(program.command("check").out.split())
+    run = program.run_job()
+    assert run.code == 0
+    assert "a damaged file of the history was set aside" in run.log
+    told = "".join(program.command("check").out.split())
+    assert "damaged:" in told
+    assert "0000000001-0000.spool" in told
+
+
+def test_an_env_file_that_others_can_read_is_told(program: Installation) -> None:
+    """``check`` warns of it with the command that mends it."""
+    env = program.root / ".env"
+    env.write_text("STALE_AFTER_HOURS=24\n")
+    for mode, warned in ((0o644, True), (0o640, True), (0o600, False)):
+        env.chmod(mode)
+        assert ("chmod 600" in program.command("check").out) == warned

@@ -1,0 +1,146 @@
+"""The monitor of HEALTHCHECK_URL hears of every run, and can do it no harm."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+CHECK = "/ping/5f0e1d2c-check-of-tests"
+
+
+@pytest.fixture
+def monitor(httpserver: HTTPServer, program: Installation) -> HTTPServer:
+    """A monitor that takes every ping; its address is one more secret."""
+    httpserver.expect_request(f"{CHECK}/start", method="POST").respond_with_data("OK")
+    httpserver.expect_request(f"{CHECK}/fail", method="POST").respond_with_data("OK")
+    httpserver.expect_request(CHECK, method="POST").respond_with_data("OK")
+    program.settings["HEALTHCHECK_URL"] = httpserver.url_for(CHECK)
+    program.secrets += (CHECK.rpartition("/")[2],)
+    return httpserver
+
+
+def pings(monitor: HTTPServer) -> list[str]:
+    """The events that the monitor was told, in order; ``""`` is success."""
+    return [request.path.removeprefix(CHECK) for request, _ in monitor.log]
+
+
+def test_a_run_that_goes_well(monitor: HTTPServer, program: Installation) -> None:
+    """/start, then the bare address."""
+    assert program.run_job().code == 0
+    assert pings(monitor) == ["/start", ""]
+
+
+def test_a_run_that_fails(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+    """/start, then /fail with the last lines of the log and what stopped it, without a secret."""
+    source.faults.push(faults.refused(1001), path="/quotes/latest")
+    assert program.run_job().code == 1
+    assert pings(monitor) == ["/start", "/fail"]
+    told = monitor.log[-1][0].get_data(as_text=True)
+    assert "coin chosen" in told
+    assert "the API key is not valid" in told.splitlines()[-1]
+    assert source.key not in told
+
+
+def test_a_run_that_is_ended(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+    """SIGTERM is a failure too."""
+    hang = source.faults.push(faults.hang(), path="/quotes/latest")
+    job = program.start_job()
+    assert hang.reached.wait(30)
+    assert job.end(signal.SIGTERM).code == 143
+    assert pings(monitor) == ["/start", "/fail"]
+
+
+def test_an_answer_without_a_valid_price(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+    """A run that did all its steps and has nothing to show counts as failed."""
+    source.faults.push(faults.empty_data(), path="/quotes/latest")
+    assert program.run_job().code == 1
+    assert pings(monitor) == ["/start", "/fail"]
+
+
+def test_a_backfill_tells_nobody(monitor: HTTPServer, program: Installation) -> None:
+    """It is no excuse for a scheduled run that did not come."""
+    assert program.run_job("backfill", "5").code == 0
+    assert pings(monitor) == []
+
+
+def test_a_run_that_found_the_lock_held_tells_nobody(
+    monitor: HTTPServer, program: Installation, source: StandIn
+) -> None:
+    """Only the run that has the lock is the monitor's business."""
+    hang = source.faults.push(faults.hang(), path="/quotes/latest")
+    job = program.start_job()
+    assert hang.reached.wait(30)
+    assert program.run_job().code == 75
+    hang.release()
+    assert job.ended().code == 0
+    assert pings(monitor) == ["/start", ""]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_sigterm_while_the_monitor_is_told(program: Installation) -> None:
+    """The signal ends the process, which a shell shows as 143; what it leaves behind hinders no later run."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        job = program.start_job(HEALTHCHECK_URL=f"http://127.0.0.1:{server.getsockname()[1]}{CHECK}")
+        connection, _ = server.accept()
+        with connection:
+            assert job.end(signal.SIGTERM).code == -signal.SIGTERM
+    assert program.run_job().code == 0
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent", "500", "redirect", "no address"])
+def test_a_monitor_that_is_ill_changes_nothing(
+    kind: str, program: Installation, httpserver: HTTPServer, silent_port: int, table: PriceAudit
+) -> None:
+    """The run is done as ever and within seconds, with a warning that does not quote the address."""
+    elsewhere: list[Request] = []
+
+    def note(request: Request) -> Response:
+        elsewhere.append(request)
+        return Response("OK")
+
+    httpserver.expect_request("/elsewhere").respond_with_handler(note)
+    answer = Response(status=302, headers={"Location": "/elsewhere"}) if kind == "redirect" else Response(status=500)
+    httpserver.expect_request(CHECK).respond_with_response(answer)
+    httpserver.expect_request(f"{CHECK}/start").respond_with_response(answer)
+    url = {
+        "refused": f"http://127.0.0.1:9{CHECK}",
+        "silent": f"http://127.0.0.1:{silent_port}{CHECK}",
+        "no address": f"http://no-such-host.invalid{CHECK}",
+    }.get(kind, httpserver.url_for(CHECK))
+    program.secrets += (CHECK.rpartition("/")[2],)
+    began = datetime.now(timezone.utc)
+    run = program.run_job(HEALTHCHECK_URL=url)
+    assert (datetime.now(timezone.utc) - began).total_seconds() < 20
+    assert run.code == 0, run.log
+    assert "the monitor of HEALTHCHECK_URL was not reached" in run.log
+    assert elsewhere == []
+    table.assert_right()
+
+
+def test_the_monitor_hears_of_a_dead_database(
+    monitor: HTTPServer, program: Installation, front: ClickHouseFront
+) -> None:
+    """/fail says what could not be reached."""
+    front.refuse()
+    assert program.run_job(RUN_TIMEOUT_SECONDS="2").code == 1
+    assert pings(monitor) == ["/start", "/fail"]
+    assert "refused" in monitor.log[-1][0].get_data(as_text=True)

@@ -1,0 +1,125 @@
+"""The table's own troubles: a mutation that is stuck, a backup that is none."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.eventually import eventually
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+
+def fingerprint(program: Installation, adapter: ClickHouseAdapter) -> tuple[object, ...]:
+    """A hash over every row of the table, and how many there are."""
+    table = f"{program.settings['CLICKHOUSE_DB']}.crypto_prices"
+    return adapter.query(f"SELECT count(), sum(sipHash64(tuple(*))) FROM {table}")[0]
+
+
+def backup_of(program: Installation) -> Path:
+    """The one backup that there is."""
+    (backup,) = [path for path in (program.root / "backups").iterdir() if path.is_file()]
+    return backup
+
+
+def test_a_stuck_mutation_is_told_with_its_remedy(
+    program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
+) -> None:
+    """The run and ``check`` name a mutation that failed before, and the statement that withdraws it; that helps."""
+    assert program.run_job().code == 0
+    database = program.settings["CLICKHOUSE_DB"]
+    embedded.command(
+        f"ALTER TABLE {database}.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
+        "SETTINGS mutations_sync = 0, alter_update_mode = 'heavy'"
+    )
+    stuck = f"SELECT count() FROM system.mutations WHERE database = '{database}' AND latest_fail_reason != ''"
+
+    eventually(lambda: embedded.query(stuck) != [(0,)])
+    program.clock.advance(timedelta(hours=1))
+    run = program.run_job()
+    assert run.code == 0
+    assert f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'" in run.log
+    assert "boo" in run.log
+    assert "KILL MUTATION" in "".join(program.command("check").out.split("\n"))
+    embedded.command(f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'")
+    assert "KILL MUTATION" not in program.run_job().log
+    table.assert_right()
+    assert len(table.rows()) == 6
+
+
+def test_what_is_dropped_comes_back(program: Installation, embedded: ClickHouseAdapter, table: PriceAudit) -> None:
+    """``drop_db`` then ``restore``: the same rows to the last bit, by their hash; a second restore changes nothing."""
+    assert program.run_job("backfill", "48").code == 0
+    assert program.run_job().code == 0
+    before = fingerprint(program, embedded)
+    assert program.command("drop_db", "--yes").code == 0
+    assert table.rows() == []
+    for times in range(2):
+        restored = program.command("restore", str(backup_of(program)))
+        assert restored.code == 0
+        assert ("147 rows inserted" if times == 0 else "147 there already") in restored.out
+        assert fingerprint(program, embedded) == before
+    table.assert_right()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "flipped", "foreign", "text", "missing", "empty"])
+def test_a_file_that_is_no_whole_backup_is_refused(
+    kind: str, program: Installation, embedded: ClickHouseAdapter
+) -> None:
+    """Before anything changes: exit 1, one line, and the table as it was."""
+    assert program.run_job("backfill", "24").code == 0
+    assert program.command("drop_db", "--yes").code == 0
+    backup = backup_of(program)
+    whole = backup.read_bytes()
+    assert program.run_job().code == 0
+    before = fingerprint(program, embedded)
+    middle = len(whole) // 2
+    spoilt = {
+        "truncated": whole[:middle],
+        "flipped": whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :],
+        "foreign": gzip.compress(b"id,name\n1,somebody else's\n"),
+        "text": b"SELECT 1",
+        "empty": b"",
+    }
+    if kind == "missing":
+        backup.unlink()
+    else:
+        backup.write_bytes(spoilt[kind])
+    refused = program.command("restore", str(backup))
+    assert refused.code == 1
+    assert len([line for line in refused.log.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in refused.log
+    assert fingerprint(program, embedded) == before
+
+
+def test_a_backup_that_breaks_off_keeps_the_table(
+    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter
+) -> None:
+    """The copy is verified before the drop: when the export fails, nothing is dropped and no half file stays."""
+    assert program.run_job().code == 0
+    before = fingerprint(program, embedded)
+    front.faults.append(Fault("half_answer", "SELECT `symbol`", times=9))
+    dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="2")
+    assert dropped.code == 1
+    assert fingerprint(program, embedded) == before
+    assert list((program.root / "backups").iterdir()) == []
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(program: Installation, front: ClickHouseFront) -> None:
+    """Nothing is dropped by a ``drop_db`` that is killed in its export, and the next leaves its own backup only."""
+    assert program.run_job().code == 0
+    front.statements.clear()
+    front.faults.append(Fault("hang", "SELECT `symbol`"))
+    exporting = program.start("-m", "main", "drop_db", "--yes")
+    eventually(lambda: front.asked("SELECT `symbol`"))
+    exporting.end()
+    assert front.asked("DROP") == []
+    assert len(list((program.root / "backups").iterdir())) == 1
+    assert program.command("drop_db", "--yes").code == 0
+    assert list((program.root / "backups").iterdir()) == [backup_of(program)]
+    assert not backup_of(program).name.startswith(".")

@@ -1,0 +1,120 @@
+"""One run of a job at a time: the others say whom they met; runs of different checkouts take turns at one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.eventually import eventually
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+BUSY = 75
+
+
+def test_of_eight_runs_one_runs(program: Installation, source: StandIn, table: PriceAudit) -> None:
+    """Started together: seven exit 75 and name the one's pid, its start and what it does; the table is as after one."""
+    hang = source.faults.push(faults.hang(), path="/quotes/latest", times=8)
+    jobs = [program.start_job() for _ in range(8)]
+    eventually(lambda: sum(job.process.poll() is not None for job in jobs) == 7)
+    assert hang.reached.wait(30)
+    (winner,) = [job for job in jobs if job.process.poll() is None]
+    hang.release()
+    assert winner.ended().code == 0
+    for job in jobs:
+        if job is not winner:
+            lost = job.ended()
+            assert lost.code == BUSY
+            holder = f"pid {winner.process.pid}, cmc_hourly_prices run since 2026-11-23 12:35:07 (Tehran), "
+            assert lost.log.partition(holder)[2].startswith(("starting", "asking CoinMarketCap"))
+    assert len(table.rows()) == 3
+    table.assert_right()
+    assert len([one for one in source.requests if one.path.endswith("/quotes/latest")]) == 1
+
+
+def test_a_run_meets_a_backfill(program: Installation, source: StandIn, table: PriceAudit) -> None:
+    """Cron's run during a backfill exits 75 and says what the backfill is doing; the next run is well."""
+    hang = source.faults.push(faults.hang(), path="/quotes/historical")
+    backfill = program.start_job("backfill", "24")
+    assert hang.reached.wait(30)
+    run = program.run_job()
+    assert run.code == BUSY
+    assert f"pid {backfill.process.pid}, cmc_hourly_prices backfill since" in run.log
+    assert "asking CoinMarketCap for past quotes" in run.log
+    hang.release()
+    assert backfill.ended().code == 0
+    assert program.run_job().code == 0
+    assert len(table.rows()) == 25 * 3
+    table.assert_right()
+
+
+def test_two_checkouts_take_turns_at_one_engine(
+    install: Callable[..., Installation], embedded_program: Installation, embedded_table: PriceAudit
+) -> None:
+    """Four runs of two checkouts on one embedded folder at once, each its own hour: all wait their turn, none fails."""
+    folder = str(embedded_program.data / "clickhouse")
+    other = install("other", CLICKHOUSE_PATH=folder)
+    for _ in range(2):
+        jobs = [program.start_job(CLICKHOUSE_PATH=folder) for program in (embedded_program, other)]
+        assert [job.ended().code for job in jobs] == [0, 0]
+        embedded_program.clock.advance(timedelta(hours=1))
+    assert len(embedded_table.rows()) == 6
+    embedded_table.assert_right()
+
+
+def test_two_checkouts_take_turns_at_one_server(
+    install: Callable[..., Installation], program: Installation, table: PriceAudit
+) -> None:
+    """Runs of two checkouts that write to one database at once never both insert an hour; each waits for the other."""
+    other = install("other", secrets=program.secrets, **program.settings)
+    for _ in range(4):
+        jobs = [one.start_job() for one in (program, other)]
+        assert [job.ended().code for job in jobs] == [0, 0]
+        program.clock.advance(timedelta(hours=1))
+    assert len(table.rows()) == 12
+    table.assert_right()
+
+
+def test_a_run_waits_for_another_checkouts_write(
+    install: Callable[..., Installation], program: Installation, table: PriceAudit, front: ClickHouseFront
+) -> None:
+    """While one is inside its INSERT the other has not yet looked which keys are there."""
+    other = install("other", secrets=program.secrets, **program.settings)
+    assert program.run_job().code == 0
+    program.clock.advance(timedelta(hours=1))
+    inserts = len(front.asked("INSERT"))
+    front.faults.append(Fault("hang", "INSERT"))
+    first = program.start_job()
+    eventually(lambda: len(front.asked("INSERT")) > inserts)
+    asked = len(front.statements)
+    second = other.start_job()
+    eventually(lambda: other.step().startswith("storing"))
+    assert len(front.statements) == asked
+    first.end()
+    assert second.ended().code == 0
+    assert len(table.rows()) == 6
+    table.assert_right()
+
+
+def test_an_operators_command_waits_for_the_engine(embedded_program: Installation, embedded_table: PriceAudit) -> None:
+    """``setup_db`` while a run has the embedded engine: it goes ahead once the run is through."""
+    job = embedded_program.start_job()
+    set_up = embedded_program.start("-m", "main", "setup_db")
+    assert (job.ended().code, set_up.ended().code) == (0, 0)
+    assert len(embedded_table.rows()) == 3
+
+
+def test_drop_db_does_not_start_beside_a_run(program: Installation, front: ClickHouseFront) -> None:
+    """A run that is storing keeps its table: ``drop_db`` exits 75 and changes nothing."""
+    front.faults.append(Fault("hang", "INSERT"))
+    job = program.start_job()
+    eventually(lambda: front.asked("INSERT"))
+    dropped = program.command("drop_db", "--yes")
+    assert dropped.code == BUSY
+    assert f"pid {job.process.pid}" in dropped.log
+    assert front.asked("DROP") == []
+    assert not (program.root / "backups").exists()
+    job.end()

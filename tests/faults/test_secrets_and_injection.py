@@ -1,0 +1,163 @@
+"""Nobody is let in: certificates are verified, odd names are refused or quoted, and no secret comes out."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sandbox import faults
+from sandbox.server import StandIn
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.installation import JOB, Installation
+from tests.support.price_audit import PriceAudit
+
+TLS = Path(__file__).parents[1] / "support" / "tls"
+NASTY = ["it's; touch owned", 'a "quoted" folder', "100% $(touch owned) `touch owned`", "two  blanks & more", "--help"]
+
+
+@pytest.fixture
+def over_tls(program: Installation, front: ClickHouseFront, engine_path: Path) -> Callable[..., tuple[int, str, int]]:
+    """Run the job against a server of HTTPS only; its exit code, its log, and how often the server was asked."""
+
+    def run(**settings: str) -> tuple[int, str, int]:
+        secure = ClickHouseFront(engine_path, front.user, front.password, certificate=TLS / "loopback.pem")
+        with secure:
+            done = program.run_job(CLICKHOUSE_SECURE="true", CLICKHOUSE_PORT=str(secure.port), **settings)
+        return done.code, done.log, secure.round_trips
+
+    return run
+
+
+def test_a_server_of_the_named_authority_is_trusted(
+    over_tls: Callable[..., tuple[int, str, int]], table: PriceAudit
+) -> None:
+    """CLICKHOUSE_SECURE with CLICKHOUSE_CA_FILE: a whole run over HTTPS."""
+    code, log, _ = over_tls(CLICKHOUSE_CA_FILE=str(TLS / "loopback_authority.pem"))
+    assert code == 0, log
+    table.assert_right()
+
+
+def test_a_server_of_an_unknown_authority_hears_nothing(
+    over_tls: Callable[..., tuple[int, str, int]], program: Installation
+) -> None:
+    """Without the CA file: exit 1, the setting to make is named, no password was sent, the rows wait."""
+    code, log, asked = over_tls()
+    assert (code, asked) == (1, 0)
+    assert "CLICKHOUSE_CA_FILE" in log
+    assert len(program.spooled) == 1
+
+
+def test_a_database_without_tls_is_not_spoken_to_in_clear(program: Installation, front: ClickHouseFront) -> None:
+    """CLICKHOUSE_SECURE against a server that speaks plain HTTP: exit 1, nothing was asked."""
+    run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="2")
+    assert run.code == 1
+    assert front.statements == []
+
+
+def test_an_echoed_key_and_password_stay_inside(program: Installation, source: StandIn, front: ClickHouseFront) -> None:
+    """A source and a database that quote the secrets in their answers: whatever is shown or kept has stars instead."""
+    message = f"the key {source.key} is odd"
+    status = {"error_code": 1001, "error_message": message, "credit_count": 0}
+    source.faults.push(faults.json_body({"status": status}, status=401), path="/quotes/latest")
+    refused = program.run_job()
+    assert refused.code == 1
+    assert "the key *** is odd" in refused.log
+    front.faults.append(Fault("error", times=999, code=516, text=f"the password {front.password} is odd"))
+    run = program.run_job()
+    assert (run.code, "the password *** is odd" in run.log) == (1, True)
+    for command in ("setup_db", "check", "status"):
+        told = program.command(command)
+        assert (command, told.code, "the password *** is odd" in told.out + told.log) == (command, 1, True)
+    assert program.leaks() == []
+
+
+def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source: StandIn) -> None:
+    """Process title, lock note, spool and log of a run that was killed and of one that was told to end."""
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        hang = source.faults.push(faults.hang(), path="/quotes/latest")
+        job = program.start_job()
+        assert hang.reached.wait(30)
+        assert program.leaks() == []
+        job.end(number)
+    assert program.leaks() == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CLICKHOUSE_DB", "crypto; DROP DATABASE crypto"),
+        ("CLICKHOUSE_DB", "crypto`"),
+        ("CLICKHOUSE_DB", "../crypto"),
+        ("CLICKHOUSE_DB", "crypto\n"),
+        ("CLICKHOUSE_DB", "a%sb"),
+        ("SYMBOLS", "BTC'; DROP TABLE crypto_prices --"),
+        ("SYMBOLS", "BTC,../ETH"),
+        ("SYMBOLS", "BTC\nETH"),
+        ("SYMBOLS", "B TC"),
+        ("SYMBOLS", "BTC%"),
+        ("CLICKHOUSE_HOST", "localhost/?query=DROP"),
+        ("CMC_BASE_URL", "http://example.com"),
+        ("CMC_BASE_URL", "https://user:password@example.com"),
+        ("CMC_API_KEY", "key\nX-Other: header"),
+        ("HEALTHCHECK_URL", "gopher://example.com/check"),
+        ("HEALTHCHECK_URL", "http://[half/check"),
+        ("HEALTHCHECK_URL", "check"),
+    ],
+)
+def test_a_setting_that_could_become_code_is_refused(
+    variable: str, value: str, program: Installation, source: StandIn, front: ClickHouseFront
+) -> None:
+    """Exit 2, the variable named on one line, and neither the source nor the database is asked."""
+    run = program.run_job(**{variable: value})
+    assert run.code == 2
+    assert variable in run.log
+    assert "Traceback" not in run.log
+    assert (source.requests, front.statements) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["../cmc_hourly_prices", "x; touch owned", "100%", "a b", "$(touch owned)", "a\nb"])
+@pytest.mark.parametrize("module", ["crons.run", "main setup_cron"])
+def test_a_name_that_is_no_jobs_is_refused(name: str, module: str, program: Installation) -> None:
+    """Exit 2, the jobs there are, and nothing happened."""
+    done = program.start("-m", *module.split(), name).ended()
+    assert done.code == 2
+    assert JOB in done.log
+    assert not list(program.root.rglob("owned"))
+
+
+@pytest.mark.parametrize("folder", NASTY)
+def test_the_crontab_line_runs_from_any_path(
+    folder: str, install: Callable[..., Installation], program: Installation, tmp_path: Path
+) -> None:
+    """The line of ``setup_cron`` is handed to sh as cron does it, from a checkout whose path is full of traps."""
+    odd = install(folder, **{name: value for name, value in program.settings.items() if name.startswith("CLICKHOUSE")})
+    shown = odd.start("-m", "main", "setup_cron", JOB, "--dry-run", PATH=crontab_path(tmp_path)).ended()
+    assert shown.code == 0, shown.log
+    (line,) = [line[1:] for line in shown.out.splitlines() if line.startswith("+0 * * * * ")]
+    command = line.split(" ", 5)[5].replace("\\%", "%").replace("\\\\", "\\")
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", **settings_of(odd)}
+    # Without the stand-in's clock: what matters is that the job is started, reads its settings and logs in its folder.
+    subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=False, timeout=60)
+    log = (odd.root / "logs" / "cron.log").read_text()
+    assert f"writes=ClickHouse at 127.0.0.1:{program.settings['CLICKHOUSE_PORT']}" in log.replace("'", "")
+    assert "this host's clock says" in log
+    assert not list(tmp_path.rglob("owned"))
+
+
+def settings_of(program: Installation) -> dict[str, str]:
+    """Its settings without those of the machine."""
+    return {name: value for name, value in program.settings.items() if name != "PATH"}
+
+
+def crontab_path(folder: Path) -> str:
+    """A PATH on which ``crontab`` has nothing in it."""
+    tool = folder / "crontab_bin" / "crontab"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho no crontab for tester >&2\nexit 1\n")
+    tool.chmod(0o755)
+    return f"{shlex.quote(str(tool.parent))}:/usr/bin:/bin"

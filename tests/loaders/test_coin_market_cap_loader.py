@@ -1,0 +1,287 @@
+"""The loader between spool and table: whatever breaks between any two steps, each fetched row ends up stored once."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from datetime import datetime, timezone
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import EtlError, StateError
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters.clickhouse.upsert_report import UpsertReport
+from adapters.files.spool import Spool
+from loaders.coin_market_cap_loader import CoinMarketCapLoader, LoadReport
+from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
+from tests.support.price_rows import price_row
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+Key = tuple[str, str]
+_PRICES = count(1)
+_DATABASES = count(1)
+
+symbols = st.sets(st.sampled_from(["BTC", "ETH", "SOL"]), min_size=1)
+hours = st.integers(9, 11)
+breaks: st.SearchStrategy[FaultKind] = st.sampled_from(["reset", "execute_then_reset"])
+statements = st.sampled_from(["CREATE", "SELECT `symbol`", "INSERT", "ALTER"])
+
+
+class Expected:
+    """A dict that stands for the table, and a list that stands for the spool.
+
+    A key may have one of several values, None among them for none, where damage leaves open which got through.
+    """
+
+    def __init__(self) -> None:
+        self.table: dict[Key, set[float | None]] = {}
+        self.waiting: list[list[tuple[PriceRow, bool]]] = []
+        self.damaged = 0
+
+    def put(self, rows: list[PriceRow]) -> None:
+        """A batch in the spool."""
+        self.waiting.append([(row, True) for row in rows])
+
+    def drain(self, *, all_but: int = 0) -> None:
+        """All that waits but for the youngest ones, oldest first."""
+        drained = self.waiting[: len(self.waiting) - all_but]
+        for row, sure in (record for batch in drained for record in batch):
+            key = (row.symbol, row.hour_key)
+            self.table[key] = {row.price} if sure else self.table.get(key, {None}) | {row.price}
+        del self.waiting[: len(drained)]
+
+    def damage(self, lines: set[int]) -> None:
+        """The oldest batch has lost these lines of its file; the header, line 0, takes all of them along."""
+        batch = self.waiting[0]
+        self.waiting[0] = [(row, sure and not {0, at} & lines) for at, (row, sure) in enumerate(batch, start=1)]
+        self.damaged += 1
+
+
+class LoaderMachine(RuleBasedStateMachine):
+    """Loads, loads that break off, kills while the spool is written, and damage to what waits."""
+
+    front: ClickHouseFront
+    clickhouse: ClickHouseAdapter
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.database = f"loader_{next(_DATABASES)}"
+        self.spool = Spool(Path(self.folder.name))
+        self.expected = Expected()
+        self.touched: set[bytes] = set()
+
+    def teardown(self) -> None:
+        """Whatever happened: one more load, and the table is as the model has it."""
+        self.front.faults.clear()
+        try:
+            self.load_goes_well({"BTC"}, 12)
+        finally:
+            self.clickhouse.command(f"DROP DATABASE IF EXISTS {self.database} SYNC")
+            self.folder.cleanup()
+
+    @rule(names=symbols, hour=hours)
+    def load_goes_well(self, names: set[str], hour: int) -> None:
+        """A load without a fault drains the spool; then each key stands once, with the value it should have."""
+        self._load(self._put(names, hour))
+        self.expected.drain()
+        assert self.spool.waiting() == []
+        assert len(self.spool.rejected()) == self.expected.damaged
+        self._compare()
+
+    @rule(names=symbols, hour=hours, kind=breaks, statement=statements)
+    def load_breaks_off(self, names: set[str], hour: int, kind: FaultKind, statement: str) -> None:
+        """The connection is lost before or after a statement was executed: what was not acknowledged waits."""
+        self.front.faults.append(Fault(kind, statement))
+        rows = self._put(names, hour)
+        try:
+            self._load(rows)
+        except EtlError:
+            self.expected.drain(all_but=len(self.spool.waiting()))
+        else:
+            self.front.faults.clear()
+            self.expected.drain()
+
+    @rule(names=symbols, hour=hours)
+    def killed_after_the_spool_was_written(self, names: set[str], hour: int) -> None:
+        """The process ends between the spool and the database."""
+        self.spool.put(PriceRow._fields, self._put(names, hour))
+
+    @rule(torn=st.binary(max_size=40))
+    def killed_while_the_spool_was_written(self, torn: bytes) -> None:
+        """What is half written does not count and is in nobody's way."""
+        (Path(self.folder.name) / "unfinished.tmp").write_bytes(torn)
+
+    @precondition(lambda self: self.spool.waiting() and self.spool.waiting()[0].read_bytes() not in self.touched)
+    @rule(data=st.data(), kind=st.sampled_from(["torn tail", "zeroed", "flipped bit"]))
+    def damage(self, data: st.DataObject, kind: str) -> None:
+        """The disk loses a part of the oldest batch."""
+        path = self.spool.waiting()[0]
+        whole = path.read_bytes()
+        at = data.draw(st.integers(0, len(whole) - 2))
+        line = whole[:at].count(b"\n")
+        lost = {line, line + 1} if whole[at : at + 1] == b"\n" else {line}
+        if kind == "flipped bit":
+            spoilt = whole[:at] + bytes([whole[at] ^ 1 << data.draw(st.integers(0, 7))]) + whole[at + 1 :]
+        else:
+            lost |= set(range(line, whole.count(b"\n")))
+            spoilt = whole[:at] + (bytes(len(whole) - at) if kind == "zeroed" else b"")
+        path.write_bytes(spoilt)
+        self.touched.add(spoilt)
+        self.expected.damage(lost)
+
+    def _put(self, names: set[str], hour: int) -> list[PriceRow]:
+        at = f"2026-11-23 {hour:02d}:05:07"
+        rows = [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
+        self.expected.put(rows)
+        return rows
+
+    def _load(self, rows: list[PriceRow]) -> None:
+        asyncio.run(loader(self.clickhouse, self.database, self.spool).load(rows))
+
+    def _compare(self) -> None:
+        statement = f"SELECT symbol, datetime, price FROM {self.database}.crypto_prices"
+        found = [((str(symbol), str(hour)), price) for symbol, hour, price in self.clickhouse.query(statement)]
+        assert [key for key, times in Counter(key for key, _ in found).items() if times > 1] == []
+        stored = dict(found)
+        assert {key for key, allowed in self.expected.table.items() if stored.get(key) not in allowed} == set()
+        assert set(stored) <= set(self.expected.table)
+        # From here on what is stored is known.
+        self.expected.table = {key: {stored.get(key)} for key in self.expected.table}  # type: ignore[arg-type]
+
+
+def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> CoinMarketCapLoader:
+    """A loader whose steps are tried once."""
+    repository = CoinMarketCapClickHouseAdapter(
+        clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
+    )
+    return CoinMarketCapLoader(repository=repository, spool=spool)
+
+
+def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
+    """After any sequence of loads, breaks, kills and damage, one more load leaves the table as a dict would be."""
+
+    class Machine(LoaderMachine):
+        pass
+
+    Machine.front, Machine.clickhouse = front, server
+    few = settings(max_examples=20, stateful_step_count=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    run_state_machine_as_test(Machine, settings=few)
+
+
+async def test_nothing_to_load_asks_nobody(front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path) -> None:
+    """No rows and an empty spool: the database is not even connected to."""
+    report = await loader(server, "never_made", Spool(tmp_path / "spool")).load([])
+    assert report == LoadReport()
+    assert front.statements == []
+
+
+async def test_rows_are_stored_though_the_spool_cannot_be_written(
+    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """A spool on a broken disk costs no hour: the rows go straight to the table, and the run fails for the disk."""
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(StateError, match="cannot be written"):
+        await loader(embedded, database, Spool(tmp_path / "spool")).load([price_row()])
+    assert embedded.query(f"SELECT symbol FROM {database}.crypto_prices") == [("BTC",)]
+
+
+async def test_without_spool_and_database_both_are_named(
+    front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path
+) -> None:
+    """Rows that neither took are lost, and the one error says so with both causes."""
+    (tmp_path / "spool").write_text("in the way")
+    front.refuse()
+    with pytest.raises(StateError) as failure:
+        await loader(server, "never_made", Spool(tmp_path / "spool")).load([price_row("BTC"), price_row("ETH")])
+    assert "2 fetched rows are lost" in failure.value.message
+    assert "cannot be written: " in failure.value.message
+    assert "the connection was refused" in failure.value.message
+
+
+async def test_kept_batches_are_stored_by_one_upsert(
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
+) -> None:
+    """What is kept is on the disk at once, is stored together by one INSERT, and leaves the spool."""
+    spool = Spool(tmp_path / "spool")
+    storing = loader(server, database, spool)
+    for name in ("BTC", "ETH", "SOL"):
+        await storing.keep([price_row(name)])
+    assert [spool.read(path).records[0]["symbol"] for path in spool.waiting()] == ["BTC", "ETH", "SOL"]
+    assert (storing.kept, front.statements) == (3, [])
+    report = await storing.store_kept()
+    assert report == LoadReport(stored=UpsertReport(inserted=3))
+    assert len(front.asked("INSERT")) == 1
+    assert (storing.kept, spool.waiting()) == (0, [])
+
+
+async def test_the_next_loader_stores_what_was_only_kept(
+    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """A process that ends between keeping and storing has lost nothing."""
+    await loader(embedded, database, Spool(tmp_path / "spool")).keep([price_row("BTC")])
+    report = await loader(embedded, database, Spool(tmp_path / "spool")).load([])
+    assert report == LoadReport(replayed=UpsertReport(inserted=1))
+
+
+@pytest.mark.parametrize("unmovable", [False, True], ids=["it goes aside", "it has to stay"])
+async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
+    unmovable: bool,  # noqa: FBT001
+    embedded: ClickHouseAdapter,
+    database: str,
+    tmp_path: Path,
+) -> None:
+    """A folder named like a batch is named; the batches around it and the own rows are stored."""
+    spool = Spool(tmp_path)
+    (tmp_path / "0000000001.spool").mkdir()
+    if unmovable:
+        (tmp_path / "rejected").write_text("in the way")
+    spool.put(PriceRow._fields, [price_row("SOL")])
+    storing = loader(embedded, database, spool)
+    report = await storing.load([price_row("BTC")])
+    assert (sum(report.stored), sum(report.replayed)) == (1, 1)
+    [told] = report.left if unmovable else report.set_aside
+    assert "0000000001" in told
+    assert "it cannot be read: Is a directory" in told
+    assert [path.name for path in spool.waiting()] == ["0000000001.spool"] * unmovable
+    assert await storing.load([]) == LoadReport()
+
+
+async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
+    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """The file goes aside with the reason; every other row of it and the batches after it are stored."""
+    spool = Spool(tmp_path / "spool")
+    bad = price_row("BAD", name="half a character: \ud800")
+    spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), bad, price_row("ADA"), price_row("DOT")])
+    spool.put(PriceRow._fields, [price_row("SOL")])
+    report = await loader(embedded, database, spool).load([price_row("BTC")])
+    assert (report.stored, report.replayed) == (UpsertReport(inserted=1), UpsertReport(inserted=5))
+    assert len(report.set_aside) == 1
+    assert "'BAD' at 2026-11-23 12:00:00: " in report.set_aside[0]
+    assert len(spool.rejected()) == 1
+    stored = {str(symbol) for (symbol,) in embedded.query(f"SELECT symbol FROM {database}.crypto_prices")}
+    assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
+
+
+async def test_an_own_row_that_cannot_be_stored_costs_no_other(
+    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """Of batches kept together only the file with the bad row goes aside, and all other rows are stored."""
+    spool = Spool(tmp_path / "spool")
+    storing = loader(embedded, database, spool)
+    await storing.keep([price_row("ETH")])
+    await storing.keep([price_row("BAD", name="half a character: \ud800"), price_row("SOL")])
+    report = await storing.store_kept()
+    assert report.stored == UpsertReport(inserted=2)
+    assert len(report.set_aside) == len(spool.rejected()) == 1
+    assert (storing.kept, spool.waiting()) == (0, [])

@@ -1,0 +1,50 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.number_text import change_text, count_text, duration_text, percent_text, price_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (87654.32, "87,654.32"),
+        (131.2468, "131.247"),
+        (1.0, "1.00000"),
+        (0.27435, "0.274350"),
+        (0.0000078911, "0.00000789110"),
+        (0.0, "0.00000"),
+        (None, "–"),  # noqa: RUF001 - the dash it is
+    ],
+)
+def test_prices_have_six_digits_and_no_powers(value: float | None, text: str) -> None:
+    """Large and tiny prices alike."""
+    assert price_text(value) == text
+
+
+@given(st.floats(min_value=1e-12, max_value=1e12))
+def test_a_price_reads_back(value: float) -> None:
+    """What is shown is the price, but for its last digits."""
+    assert float(price_text(value).replace(",", "")) == pytest.approx(value, rel=1e-2 if value < 1e-9 else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],  # noqa: RUF001
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    """Seconds, minutes, hours; a dash for an unknown one."""
+    assert duration_text(seconds) == text
+
+
+def test_percentages_and_counts() -> None:
+    """A change has its sign, a true minus; counts have their commas."""
+    assert change_text(-1234.5) == "−1,234.50 %"  # noqa: RUF001 - a minus sign
+    assert change_text(0.5) == "+0.50 %"
+    assert change_text(None) == percent_text(None)
+    assert percent_text(99.9) == "99.9 %"
+    assert count_text(33600) == "33,600"

@@ -1,0 +1,220 @@
+"""The page as a text: valid, self-contained, true to its contents, and deaf to what foreign texts hold."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from typing import Any
+
+import html5lib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.clickhouse.coin_market_cap_reads import StoredPrice
+from reports.price_report import LISTED_RUNS, ReportContents, build_page, inline_json, run_seconds
+from tests.support.report_contents import (
+    NOW,
+    chart_library,
+    hour_keys,
+    price_wave,
+    report_contents,
+    stored_price,
+    stored_run,
+)
+
+HOURS = hour_keys(6)
+LIBRARY = "/* plotly.js */"
+FOREIGN = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30
+) | st.sampled_from(
+    [
+        "</script><script>alert(1)</script>",
+        "<!--<script>",
+        "]]>",
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "&lt;b&gt;",
+        "\u2028",
+        "'\"`",
+    ]
+)
+PRICES = st.builds(
+    StoredPrice,
+    symbol=FOREIGN,
+    datetime=st.sampled_from(HOURS),
+    name=FOREIGN,
+    price=st.floats(),
+    market_cap=st.none() | st.floats(),
+    currency=FOREIGN,
+    is_updated=st.booleans(),
+)
+
+
+def page_of(contents: ReportContents, *, strict: bool = True) -> Any:
+    """The page's tree; a page that is no valid HTML is an error."""
+    return html5lib.HTMLParser(strict=strict, namespaceHTMLElements=False).parse(build_page(contents))
+
+
+def data_of(tree: Any) -> dict[str, Any]:
+    """What the page's scripts draw."""
+    found: dict[str, Any] = json.loads(tree.find(".//script[@id='data']").text, parse_constant=pytest.fail)
+    return found
+
+
+def text_of(tree: Any, path: str) -> str:
+    """All text within an element."""
+    return "".join(tree.find(path).itertext())
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        report_contents(library=LIBRARY),
+        report_contents(price_wave(3, HOURS), hours=HOURS, library=LIBRARY),
+        report_contents(
+            price_wave(3, HOURS),
+            hours=HOURS,
+            runs=[stored_run(), stored_run(status="failed", error="no")],
+            library=LIBRARY,
+        ),
+    ],
+    ids=["empty", "prices", "runs"],
+)
+def test_it_is_valid_html(contents: ReportContents) -> None:
+    """A strict parser finds nothing to complain of."""
+    tree = page_of(contents)
+
+    assert tree.find("head/title").text.startswith("Hourly cryptocurrency prices, 2026-11-2")
+    assert len(tree.findall(".//script")) == 3
+
+
+@given(prices=st.lists(PRICES, max_size=8), error=FOREIGN)
+@settings(max_examples=60, deadline=None)
+def test_foreign_texts_and_numbers_never_break_the_page(prices: list[StoredPrice], error: str) -> None:
+    """Whatever names, symbols and doubles hold, the page is valid, has its three scripts, and tells the same texts."""
+    contents = report_contents(prices, hours=HOURS, runs=[stored_run(error=error)], library=LIBRARY)
+    tree = page_of(contents)
+    data = data_of(tree)
+
+    assert len(tree.findall(".//script")) == 3
+    assert {one["symbol"] for one in data["symbols"]} == {"BTC", "ETH", "SOL", *(price.symbol for price in prices)}
+    assert data["runs"][0]["error"] == error
+    for one in data["symbols"]:
+        assert len(one["prices"]) == len(one["states"]) == len(HOURS)
+        assert all(price is None or math.isfinite(price) for price in one["prices"])
+
+
+def test_the_policy_names_the_scripts_by_their_hashes() -> None:
+    """What runs is the library and the page's program, to the byte; nothing may be loaded from anywhere."""
+    # The library holds control characters within its texts, which a strict parser does not like to see.
+    tree = page_of(report_contents(price_wave(1, HOURS), hours=HOURS), strict=False)
+    policy = tree.find(".//meta[@http-equiv='Content-Security-Policy']").attrib["content"]
+    scripts = [script.text for script in tree.findall(".//script") if "type" not in script.attrib]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+
+    assert policy.startswith("default-src 'none'; ")
+    assert re.findall(r"'sha256-([^']+)'", policy) == hashes
+    assert scripts[0] == chart_library()
+    assert "unsafe-eval" not in policy
+    assert "http" not in policy
+
+
+def test_no_element_points_outside() -> None:
+    """No source, no link, no form: the only address is the empty icon."""
+    tree = page_of(report_contents(price_wave(3, HOURS), hours=HOURS, runs=[stored_run()], library=LIBRARY))
+    names = ("src", "href", "action", "srcset", "data", "poster", "formaction")
+
+    assert [element.attrib[name] for element in tree.iter() for name in names if name in element.attrib] == ["data:,"]
+    assert "url(" not in text_of(tree, ".//style")
+    assert "@import" not in text_of(tree, ".//style")
+
+
+def test_totals_and_tables_say_what_is_stored() -> None:
+    """Coverage, symbols, hours, rows, runs, failures and credits, and a row for each symbol by market cap."""
+    prices = [price for price in price_wave(3, HOURS) if (price.symbol, price.datetime) != ("ETH", HOURS[2])]
+    runs = [stored_run(credits=2), stored_run(95, status="failed", error="no answer", credits=1)]
+    tree = page_of(report_contents(prices, hours=HOURS, runs=runs, library=LIBRARY))
+
+    assert text_of(tree, ".//dd[@id='total-coverage']") == "94.4 %"
+    assert text_of(tree, ".//dd[@id='total-symbols']") == "3"
+    assert text_of(tree, ".//dd[@id='total-hours']") == "6"
+    assert text_of(tree, ".//dd[@id='total-rows']") == "20"
+    assert text_of(tree, ".//dd[@id='total-last']") == "12:00"
+    assert text_of(tree, ".//dd[@id='total-runs']") == "2"
+    assert text_of(tree, ".//dd[@id='total-credits']") == "3"
+    assert [row.attrib["data-symbol"] for row in tree.findall(".//table[@id='symbol-table']/tbody/tr")] == [
+        "BTC",
+        "ETH",
+        "SOL",
+    ]
+    assert "✕ failed" in text_of(tree, ".//table[@id='run-table']")
+    assert "2026-11-23 12:35:07, Tehran time, from crypto.crypto_prices_hourly by Data Processor 0.1.0" in text_of(
+        tree, ".//footer"
+    )
+
+
+def test_only_the_latest_runs_are_listed() -> None:
+    """The table ends somewhere and says so; the chart and the total have all runs."""
+    runs = [stored_run(number) for number in range(LISTED_RUNS + 5)]
+    tree = page_of(report_contents(hours=HOURS, runs=runs, library=LIBRARY))
+
+    assert len(tree.findall(".//table[@id='run-table']/tbody/tr")) == LISTED_RUNS
+    assert len(data_of(tree)["runs"]) == LISTED_RUNS + 5
+    assert f"The latest {LISTED_RUNS} of {LISTED_RUNS + 5} runs" in text_of(tree, "body")
+
+
+def test_an_empty_table_is_told_in_a_sentence() -> None:
+    """No charts of nothing, but the command that fills the table."""
+    tree = page_of(report_contents(library=LIBRARY))
+
+    assert "./run.sh cron_backfill cmc_hourly_prices 48" in text_of(tree, ".//p[@id='empty']")
+    assert tree.findall(".//*[@class='chart']") == []
+    assert text_of(tree, ".//p[@id='no-runs']") == "No runs recorded in these hours."
+
+
+def test_two_hundred_symbols_of_a_week_stay_small() -> None:
+    """The page of 200 symbols x 168 hours is at most 1 MB beside the library."""
+    hours = hour_keys(168)
+    page = build_page(report_contents(price_wave(200, hours), hours=hours, library=LIBRARY))
+
+    assert len(page.encode()) < 1_000_000
+
+
+def test_the_same_contents_make_the_same_page() -> None:
+    """No clock and no chance in it."""
+    contents = report_contents(price_wave(2, HOURS), hours=HOURS, library=LIBRARY)
+
+    assert build_page(contents) == build_page(contents)
+
+
+def test_a_naive_time_is_refused() -> None:
+    """The time of generation is an instant."""
+    contents = report_contents(library=LIBRARY)
+    naive = ReportContents(**{**vars(contents), "generated_at": NOW.replace(tzinfo=None)})
+
+    with pytest.raises(ValueError, match="naive"):
+        build_page(naive)
+
+
+def test_inline_json_refuses_what_json_cannot_carry() -> None:
+    """A NaN that got this far is an error, not a page that no browser reads."""
+    with pytest.raises(ValueError, match="JSON"):
+        inline_json([math.nan])
+
+
+def test_a_run_with_unreadable_times_took_an_unknown_time() -> None:
+    """A history written by hand does not stop the page."""
+    assert run_seconds(stored_run(finished_at="")) is None
+    assert run_seconds(stored_run(0)) == 4
+
+
+def test_a_row_outside_the_followed_symbols_is_shown_and_not_expected() -> None:
+    """A symbol that is no longer followed has its stored hours, and no missing ones."""
+    tree = page_of(report_contents([stored_price("OLD", HOURS[1])], hours=HOURS, followed=["BTC"], library=LIBRARY))
+    states = {one["symbol"]: one["states"] for one in data_of(tree)["symbols"]}
+
+    assert states == {"OLD": "-s-----", "BTC": "-------"}

@@ -1,0 +1,273 @@
+"""The page as a browser shows it: drawn, switched, filtered, and alone with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from reports.price_report import SHOWN_FIRST, ReportContents, build_page
+from tests.support.browser import MISSING, Browser, running_browser
+from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}"),
+]
+Show = Callable[..., Browser]
+HOURS = hour_keys(48)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all pages."""
+    with running_browser(tmp_path_factory.mktemp("chromium")) as running:
+        yield running
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Show:
+    """Write a page and show it."""
+
+    def open_page(contents: ReportContents, *, dark: bool = False, phone: bool = False) -> Browser:
+        path = tmp_path / "report.html"
+        path.write_bytes(build_page(contents).encode())
+        browser.open(path, dark=dark, phone=phone)
+        return browser
+
+    return open_page
+
+
+def three_symbols() -> ReportContents:
+    """Three symbols with a gap, a hole, an update, and runs of which one failed."""
+    prices = [
+        price
+        for price in price_wave(3, HOURS)
+        if (price.symbol, price.datetime) not in {("BTC", HOURS[5]), ("SOL", HOURS[9])}
+    ]
+    prices[0] = prices[0]._replace(is_updated=True)
+    runs = [stored_run(), stored_run(95, status="failed", error="no answer"), stored_run(155)]
+    return report_contents(prices, hours=HOURS, holes={("SOL", HOURS[9])}, runs=runs)
+
+
+def click(browser: Browser, selector: str) -> None:
+    """Click what the selector finds first."""
+    browser.run(f"document.querySelector({selector!r}).click()")
+
+
+def test_three_symbols_are_drawn_without_a_complaint(show: Show) -> None:
+    """A line for each symbol, a map row for each, both kinds of run, and not a word in the console."""
+    page = show(three_symbols())
+
+    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC", "ETH", "SOL"]
+    assert [trace["type"] for trace in page.traces("coverage-chart")] == ["heatmap", "scatter", "scatter"]
+    assert [(trace["name"], trace["points"]) for trace in page.traces("run-chart")] == [("ok", 2), ("failed", 1)]
+    assert (
+        page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 5
+    )  # two are broken by a gap
+    assert page.messages() == []
+
+
+def test_nothing_is_asked_of_the_network(show: Show) -> None:
+    """The file itself and texts within it are all that the browser reads, whatever is clicked."""
+    page = show(three_symbols())
+    for selector in ("#unit input[value=price]", "#scale input[value=log]", "#theme input[value=dark]"):
+        click(page, selector)
+
+    addresses = page.requests()
+
+    assert [address for address in addresses if not address.startswith(("data:", "blob:"))] == [addresses[0]]
+    assert addresses[0].startswith("file://")
+
+
+def test_the_policy_stops_what_tries(show: Show, httpserver: HTTPServer) -> None:
+    """Even a script that ran in the page could load nothing, and no inline script gets to run."""
+    page = show(three_symbols())
+    address = httpserver.url_for("/seen")
+    page.run(
+        f"document.body.insertAdjacentHTML('beforeend', '<img src=\"{address}\" onerror=\"window.ran = 1\">');"
+        f"const script = document.createElement('script'); script.textContent = 'window.ran = 2';"
+        "document.body.append(script);"
+        f"return fetch('{address}').catch(() => null)"
+    )
+
+    assert page.run("return window.ran ?? null") is None
+    assert httpserver.log == []
+    assert any("Content Security Policy" in message for message in page.messages())
+
+
+def test_indexed_and_price_switch(show: Show) -> None:
+    """Indexed, every line begins at 100; as prices, at the price."""
+    first = "return document.getElementById('price-chart')._fullData.map((t) => t.y[0])"
+    page = show(three_symbols())
+
+    assert page.run(first) == [100, 100, 100]
+    click(page, "#unit input[value=price]")
+    assert page.run(first)[0] == pytest.approx(87654.32, rel=0.05)
+
+
+def test_log_scale_switch(show: Show) -> None:
+    """The axis of prices becomes logarithmic, and linear again."""
+    kind = "return document.getElementById('price-chart')._fullLayout.yaxis.type"
+    page = show(three_symbols())
+
+    assert page.run(kind) == "linear"
+    click(page, "#scale input[value=log]")
+    assert page.run(kind) == "log"
+
+
+def test_span_buttons_zoom(show: Show) -> None:
+    """24 h shows the last 24 hours; a span longer than the page has no button."""
+    page = show(three_symbols())
+    click(page, "#span button[data-hours='24']")
+
+    begin = str(page.run("return document.getElementById('price-chart')._fullLayout.xaxis.range[0]"))
+
+    assert begin.startswith(HOURS[-25][:16])
+    assert page.run("return document.querySelector(\"#span button[data-hours='168']\").hidden")
+
+
+def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
+    """A symbol's box decides whether it has a line; the others keep their colours."""
+    page = show(three_symbols())
+    before = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
+    click(page, "#chips [data-symbol=BTC] input")
+
+    after = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
+
+    assert after == {name: before[name] for name in ("ETH", "SOL")}
+    click(page, "#chips [data-symbol=BTC] input")
+    assert len(page.traces("price-chart")) == 3
+
+
+def test_no_symbol_chosen_says_so(show: Show) -> None:
+    """Without a line the chart has a sentence."""
+    page = show(three_symbols())
+    click(page, "#choose-none")
+
+    assert page.traces("price-chart") == []
+    assert page.run("return document.getElementById('price-chart').textContent").endswith("No symbol is chosen")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_follow_the_system_and_the_switch(show: Show, dark: bool) -> None:  # noqa: FBT001 - pytest gives it
+    """As the system prefers, until the switch says otherwise; the charts follow too."""
+    ink = (
+        "return [getComputedStyle(document.body).backgroundColor, "
+        "document.getElementById('price-chart')._fullLayout.font.color]"
+    )
+    page = show(three_symbols(), dark=dark)
+    by_system = page.run(ink)
+    click(page, f"#theme input[value={'light' if dark else 'dark'}]")
+
+    assert by_system[0] == ("rgb(16, 19, 23)" if dark else "rgb(245, 246, 248)")
+    assert page.run(ink)[0] == ("rgb(245, 246, 248)" if dark else "rgb(16, 19, 23)")
+    assert page.run(ink)[1] != by_system[1]
+
+
+def test_two_hundred_symbols_are_manageable(show: Show) -> None:
+    """The chart begins with the largest ones, the filter narrows every list, and all can be drawn."""
+    hours = hour_keys(168)
+    prices = price_wave(200, hours)
+    page = show(report_contents(prices, hours=hours, followed={price.symbol for price in prices}))
+    listed = "return [...document.querySelectorAll('.chip')].filter((chip) => !chip.hidden).length"
+
+    assert [trace["name"] for trace in page.traces("price-chart")][:3] == ["BTC", "ETH", "SOL"]
+    assert len(page.traces("price-chart")) == SHOWN_FIRST
+    assert page.run(listed) == 200
+    page.run(
+        "const box = document.getElementById('filter'); box.value = 'coin 19'; box.dispatchEvent(new Event('input'))"
+    )
+    assert page.run(listed) == 11
+    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 11
+    click(page, "#choose-filtered")
+    assert len(page.traces("price-chart")) == 11
+    assert page.messages() == []
+
+
+def test_only_symbols_with_gaps(show: Show) -> None:
+    """The map narrows to the symbols with missing hours."""
+    page = show(three_symbols())
+    click(page, "#gaps-only")
+
+    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y") == ["BTC"]
+
+
+def test_the_map_tells_states_by_more_than_colour(show: Show) -> None:
+    """Hover text in words, marks over what is not stored, and a key that names and counts the states."""
+    page = show(three_symbols())
+    texts = page.run("return document.getElementById('coverage-chart')._fullData[0].text.map((row) => [...row])")
+    key = page.run("return document.getElementById('coverage-key').textContent")
+
+    assert texts[0][5] == "missing"
+    assert texts[2][9] == "without a quote at the source"
+    assert texts[0][0].startswith("stored, updated later<br>")
+    assert "✕missing: 1" in key
+    assert "○without a quote at the source: 1" in key
+
+
+@pytest.mark.parametrize("contents", [three_symbols(), report_contents()], ids=["three", "empty"])
+def test_it_fits_a_phone(show: Show, contents: ReportContents) -> None:
+    """Nothing is wider than the screen, and a finger on a chart scrolls the page."""
+    page = show(contents, phone=True)
+
+    assert page.run("return document.documentElement.scrollWidth") == 390
+    for chart in ("price-chart", "coverage-chart", "run-chart"):
+        mode = f"const c = document.getElementById('{chart}'); return c && c._fullLayout.dragmode"
+        assert page.run(mode) in (None, False)
+    assert page.messages() == []
+
+
+def test_an_empty_page_has_a_sentence_and_no_chart(show: Show) -> None:
+    """Nothing stored: what to do instead of broken charts, and no error."""
+    page = show(report_contents())
+
+    assert "Nothing is stored for these hours" in page.run("return document.getElementById('empty').textContent")
+    assert page.run("return document.getElementById('no-runs').textContent") == "No runs recorded in these hours."
+    assert page.run("return document.querySelectorAll('.chart').length") == 0
+    assert page.messages() == []
+
+
+def test_a_single_price_can_be_seen(show: Show) -> None:
+    """One hour of one symbol is a point, shown as a price."""
+    page = show(report_contents([stored_price(hour=HOURS[40])], hours=HOURS, followed=["BTC"]))
+
+    assert page.run("return document.querySelector('#unit input:checked').value") == "price"
+    assert page.run("return document.querySelectorAll('#price-chart .point').length") > 0
+    assert page.messages() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "</script><script>window.ran = 1</script>",
+        "<img src=x onerror='window.ran = 1'>",
+        "<!--<script>",
+        "%{y} <a href='javascript:window.ran=1'>Coin</a> & \u2028 ${price}",
+    ],
+)
+def test_foreign_names_stay_texts(show: Show, name: str) -> None:
+    """Whatever a coin is called and whatever its symbol holds, it is shown as it is, and nothing of it runs."""
+    prices = [stored_price(name[:40], hour, name=name) for hour in HOURS]
+    runs = [stored_run(error=name, job=name, status="failed")]
+    page = show(report_contents(prices, hours=HOURS, followed=[name[:40]], runs=runs))
+
+    assert page.run("return document.querySelector('#symbol-table tbody td').textContent") == name
+    assert page.run("return document.querySelector('.chip').textContent") == name[:40]
+    assert page.run("return document.querySelector('#run-table .error').textContent") == name
+    assert page.run("return window.ran ?? null") is None
+    assert page.run("return document.querySelectorAll('main img, main a[href], svg a').length") == 0
+    assert page.messages() == []
+
+
+def test_the_charts_offer_no_upload(show: Show) -> None:
+    """The library's button that sends a chart to its makers is not there."""
+    page = show(three_symbols())
+    titles = page.run(
+        "return [...document.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title || b.ariaLabel || '')"
+    )
+
+    assert titles
+    assert [title for title in titles if "cloud" in title.lower() or "link" in title.lower()] == []

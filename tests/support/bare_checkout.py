@@ -1,0 +1,144 @@
+"""A checkout with run.sh alone, on a machine whose Python and Poetry only write down what they are asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_SH = Path(__file__).parents[2] / "run.sh"
+_TOOLS = ("bash", "cat", "cksum", "cp", "env", "flock", "mkdir", "readlink", "rm", "sh")
+
+_PYTHON = """#!/bin/sh
+state='{state}'
+version=3.11
+[ ! -e "$state/version" ] || version=$(cat "$state/version")
+case "$*" in
+*version_info*) echo "$version" ;;
+-V) echo "Python $version" ;;
+*ensurepip*) [ ! -e "$state/no_venv" ] ;;
+'-m pip --version') ;;
+'-m poetry --version') ;;
+'-m venv --clear '*)
+    echo "venv ${{4##*/}}" >> "$state/calls"
+    rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
+'-m pip install '* | '-m poetry '*)
+    echo "${{0#{root}/}} $*" >> "$state/calls"
+    if [ -e "$state/gate" ]; then echo "at the gate"; read -r _ < "$state/gate"; fi
+    [ ! -e "$state/failing" ] ;;
+*)
+    echo "run $*" >> "$state/calls"
+    printf '%s\\n' "$$" "$PWD" "$PYTHONPATH" > "$state/process"
+    [ ! -e "$state/failing $3" ] || exit "$(cat "$state/failing $3")" ;;
+esac
+"""
+
+_POETRY = """#!/bin/sh
+state='{state}'
+case "$*" in
+--version) echo "Poetry (version $(cat "$state/poetry"))" ;;
+'export --help') [ ! -e "$state/no_export" ] ;;
+*) echo "poetry $*" >> "$state/calls"; [ ! -e "$state/no_json" ] ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class BareCheckout:
+    """The checkout and its machine.
+
+    Args:
+        root: the checkout's folder.
+        state: the folder that steers the machine's commands and keeps what they were asked.
+    """
+
+    root: Path
+    state: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> BareCheckout:
+        """A checkout in a path with a blank, a quote and a per cent; its Python is 3.11, its Poetry 2.2.0."""
+        checkout = cls(folder / "check 100% out", folder / "state")
+        for path in (checkout.root, checkout.bin):
+            path.mkdir(parents=True)
+        shutil.copy(RUN_SH, checkout.root)
+        checkout.change_lock("first")
+        for tool in _TOOLS:
+            (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
+        checkout.say("poetry", "2.2.0")
+        checkout._program("python3", _PYTHON)
+        checkout._program("poetry", _POETRY)
+        return checkout
+
+    @property
+    def bin(self) -> Path:
+        """The only folder on PATH."""
+        return self.state / "bin"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As bare as cron's."""
+        return {"HOME": str(self.state), "PATH": str(self.bin)}
+
+    @property
+    def calls(self) -> list[str]:
+        """What Python and Poetry were asked to do, in order."""
+        path = self.state / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def say(self, name: str, text: str = "") -> None:
+        """Steer the machine's commands by a file of this name."""
+        (self.state / name).write_text(text)
+
+    def unsay(self, name: str) -> None:
+        """Take that back."""
+        (self.state / name).unlink()
+
+    def remove(self, program: str) -> None:
+        """Take a program off the machine."""
+        (self.bin / program).unlink()
+
+    def change_lock(self, text: str) -> None:
+        """Another poetry.lock, as after an update."""
+        (self.root / "poetry.lock").write_text(text)
+
+    def files(self) -> set[str]:
+        """All that is in the checkout."""
+        return {os.path.relpath(path, self.root) for path in self.root.rglob("*")}
+
+    def run(
+        self,
+        *arguments: str,
+        script: Path | None = None,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Call run.sh to its end."""
+        with self.start(*arguments, script=script, cwd=cwd, environment=environment) as process:
+            out, err = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(
+        self,
+        *arguments: str,
+        script: Path | None = None,
+        cwd: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Call run.sh and do not wait."""
+        return subprocess.Popen(
+            [str(script or self.root / "run.sh"), *arguments],
+            cwd=cwd or self.state,
+            env=self.environment | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _program(self, name: str, text: str) -> None:
+        path = self.bin / name
+        path.write_text(text.format(state=self.state, root=self.root))
+        path.chmod(0o755)

@@ -1,0 +1,301 @@
+"""A small ClickHouse server: its HTTP protocol, as clickhouse-connect speaks it, over the embedded engine.
+
+It asks for user and password, counts what it is asked, and can be told to fail. It knows what this project and the
+driver use of the protocol and no more: https://clickhouse.com/docs/interfaces/http
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import ssl
+import struct
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connect, has no types
+
+FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error"]
+
+_NOT_SETTINGS = {
+    "buffer_size",
+    "client_protocol_version",
+    "enable_http_compression",
+    "http_headers_progress_interval_ms",
+    "query",
+    "query_id",
+    "send_progress_in_http_headers",
+    "wait_end_of_query",
+}
+_INSERT = re.compile(r"\s*(INSERT INTO .+?)\s+FORMAT (\w+)\s*", re.DOTALL)
+_STATUS_OF_CODE = {60: 404, 81: 404, 164: 403, 516: 403}
+
+
+@dataclass
+class Fault:
+    """One failure to come.
+
+    Attributes:
+        kind: ``reset``: the connection is reset before anything is executed; ``execute_then_reset``: after it was;
+            ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``error``: an
+            answer with `code`.
+        statement: the beginning of the statements that it befalls, such as ``INSERT``.
+        times: how many of them.
+        code: of ``error``: ClickHouse's error code.
+        text: of ``error``: what the answer says.
+    """
+
+    kind: FaultKind
+    statement: str = ""
+    times: int = 1
+    code: int = 0
+    text: str = "injected."
+
+
+@dataclass
+class ClickHouseFront:
+    """A server on a free port of the loopback; a context manager.
+
+    Attributes:
+        path: the folder of the embedded engine's data.
+        user: who may ask.
+        password: with which password.
+        certificate: PEM with a certificate and its key; given, the front speaks HTTPS.
+        statements: every statement that was asked, in order, those of the driver's handshake among them.
+        faults: failures to come; each goes once it has befallen its statements.
+    """
+
+    path: Path
+    user: str = "default"
+    password: str = ""
+    certificate: Path | None = None
+    statements: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    port: int = 0
+    _closing: threading.Event = field(default_factory=threading.Event)
+    _server: _Server | None = None
+    _thread: threading.Thread | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _executing: threading.Lock = field(default_factory=threading.Lock)
+    _sessions: dict[tuple[tuple[str, str], ...], Any] = field(default_factory=dict)
+
+    def __enter__(self) -> ClickHouseFront:
+        """Start to listen."""
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let every hanging answer go, and stop."""
+        self._closing.set()
+        self.refuse()
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    @property
+    def round_trips(self) -> int:
+        """How many requests were made."""
+        return len(self.statements)
+
+    def asked(self, beginning: str) -> list[str]:
+        """The statements that begin like this, in order."""
+        return [statement for statement in self.statements if statement.lstrip().startswith(beginning)]
+
+    def listen(self) -> None:
+        """Take connections, on the same port as before if there was one."""
+        server = _Server(("127.0.0.1", self.port), _handler(self))
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        self.port = server.server_address[1]
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+
+    def refuse(self) -> None:
+        """Take no connection any more, and close those there are; harmless twice."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+        self._thread.join()
+        self._server = self._thread = None
+
+    def take_fault(self, statement: str) -> Fault | None:
+        """The failure that befalls this statement."""
+        with self._lock:
+            self.statements.append(statement)
+            for fault in self.faults:
+                if statement.lstrip().startswith(fault.statement):
+                    fault.times -= 1
+                    if fault.times == 0:
+                        self.faults.remove(fault)
+                    return fault
+        return None
+
+    def wait_for_close(self) -> None:
+        """Wait until the front is closed."""
+        self._closing.wait()
+
+    def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
+        """What the engine answers, in a session with the settings that came along."""
+        bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
+        with self._executing:
+            connection = self._session(
+                tuple(pair for pair in parameters.items() if pair[0] not in _NOT_SETTINGS and pair[0][6:] not in bound)
+            )
+            if insert := _INSERT.fullmatch(statement):
+                return self._insert(connection, insert[1], insert[2], body)
+            return bytes(connection.query(statement, "TabSeparated", params=bound).bytes() or b"")
+
+    def _session(self, settings: tuple[tuple[str, str], ...]) -> Any:
+        """A connection to the engine; one for each set of settings, for setting them costs more than a statement."""
+        if settings not in self._sessions:
+            connect: Any = chdb.connect  # its package is typed in one of its two distributions only
+            connection = connect(str(self.path))
+            for name, value in settings:
+                if name == "database":
+                    connection.query(f"USE `{value}`")
+                else:
+                    connection.query(f"SET {name} = '{value}'")
+            self._sessions[settings] = connection
+        return self._sessions[settings]
+
+    def _insert(self, connection: Any, insert: str, kind: str, body: bytes) -> bytes:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(body)
+            file.flush()
+            connection.query(f"{insert} FROM INFILE '{file.name}' COMPRESSION 'none' FORMAT {kind}", "TabSeparated")
+        return b""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = True
+    allow_reuse_address = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        for connection in list(self._connections):
+            with suppress(OSError):  # the client may have closed it already
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or was sent away, is what these tests are about."""
+
+
+def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else every answer waits for the kernel, 40 ms
+
+        def do_GET(self) -> None:
+            self._serve()
+
+        def do_POST(self) -> None:
+            self._serve()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+        def _serve(self) -> None:
+            parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+            body = self._body()
+            statement = parameters.pop("query", "")
+            if not statement:
+                statement, body = _split(body)
+            if not self._is_known():
+                text = f"Code: 516. DB::Exception: {front.user}: Authentication failed. (AUTHENTICATION_FAILED)"
+                self._answer(403, text.encode(), 516)
+                return
+            fault = front.take_fault(statement)
+            if fault is None:
+                self._execute(statement, body, parameters, half=False)
+            else:
+                self._fail(fault, statement, body, parameters)
+
+        def _fail(self, fault: Fault, statement: str, body: bytes, parameters: dict[str, str]) -> None:
+            if fault.kind == "hang":
+                front.wait_for_close()
+            elif fault.kind == "error":
+                text = f"Code: {fault.code}. DB::Exception: {fault.text} (INJECTED)"
+                self._answer(_STATUS_OF_CODE.get(fault.code, 500), text.encode(), fault.code)
+                return
+            elif fault.kind == "execute_then_reset":
+                front.execute(statement, body, parameters)
+            elif fault.kind == "half_answer":
+                self._execute(statement, body, parameters, half=True)
+            self._reset()
+
+        def _execute(self, statement: str, body: bytes, parameters: dict[str, str], *, half: bool) -> None:
+            try:
+                answer = front.execute(statement, body, parameters)
+            except RuntimeError as error:
+                found = re.search(r"Code: (\d+)", str(error))
+                code = int(found[1]) if found else 1001
+                self._answer(_STATUS_OF_CODE.get(code, 500), str(error).encode(), code)
+                return
+            self._answer(200, answer, half=half)
+
+        def _answer(self, status: int, answer: bytes, code: int = 0, *, half: bool = False) -> None:
+            self.send_response(status)
+            if "lz4" in self.headers.get("Accept-Encoding", "") and not code:
+                answer = lz4.frame.compress(answer)
+                self.send_header("Content-Encoding", "lz4")
+            if code:
+                self.send_header("X-ClickHouse-Exception-Code", str(code))
+            self.send_header("X-ClickHouse-Summary", "{}")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer[: len(answer) // 2] if half else answer)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding", "") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+        def _is_known(self) -> bool:
+            login = base64.b64encode(f"{front.user}:{front.password}".encode()).decode()
+            return self.headers.get("Authorization", "") == f"Basic {login}"
+
+        def _reset(self) -> None:
+            """End the connection the hard way: no answer, not even its beginning."""
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    return Handler
+
+
+def _split(body: bytes) -> tuple[str, bytes]:
+    """The statement and the rows of a body; the driver's INSERT has both in it, apart by the end of the first line."""
+    first, _, rest = body.partition(b"\n")
+    if first.startswith(b"INSERT INTO") and first.endswith(b"FORMAT Native"):
+        return first.decode(), rest
+    return body.decode(), b""

@@ -1,0 +1,63 @@
+"""A `crontab` command that keeps its text in a file: the outside of the crontab door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROGRAM = """#!/bin/sh
+table={folder}/table
+echo "$1" >> {folder}/calls
+case "$1" in
+-l)
+    if [ -e {folder}/locked ]; then echo "you are not allowed to use this program" >&2; exit 1; fi
+    if [ ! -e "$table" ]; then echo "no crontab for tester" >&2; exit 1; fi
+    # As Debian's does: a carriage return shows as two characters.
+    sed "s/$(printf '\\r')/\\\\\\\\r/g" "$table" ;;
+-e)
+    if [ -e {folder}/no_editor ]; then echo "no editor" >&2; exit 1; fi
+    cp "$table" {folder}/crontab.edit && eval "$VISUAL {folder}/crontab.edit" ;;
+-)
+    if [ -e {folder}/refusing ]; then echo "bad minute" >&2; exit 1; fi
+    if [ -e {folder}/forgetful ]; then cat > /dev/null; else cat > "$table"; fi ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class CrontabProgram:
+    """The command and its state.
+
+    Args:
+        folder: an empty folder without blanks in its path; a file in it named ``locked``, ``no_editor``, ``refusing``
+            or ``forgetful`` makes the command behave so.
+    """
+
+    folder: Path
+
+    def make(self) -> str:
+        """Write the command; its path."""
+        program = self.folder / "crontab"
+        program.write_text(_PROGRAM.format(folder=self.folder))
+        program.chmod(0o755)
+        return str(program)
+
+    def behave(self, how: str) -> None:
+        """Make the command behave so from now on."""
+        (self.folder / how).touch()
+
+    @property
+    def table(self) -> bytes | None:
+        """The stored crontab; None when there is none."""
+        path = self.folder / "table"
+        return path.read_bytes() if path.exists() else None
+
+    def store(self, table: bytes) -> None:
+        """Put a crontab there."""
+        (self.folder / "table").write_bytes(table)
+
+    @property
+    def calls(self) -> list[str]:
+        """The arguments of the calls so far."""
+        path = self.folder / "calls"
+        return path.read_text().split() if path.exists() else []

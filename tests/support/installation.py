@@ -1,0 +1,192 @@
+"""The program as it is installed: a copy of its own, started as real processes with an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.stepped_clock import SteppedClock
+
+JOB = "cmc_hourly_prices"
+_SUPPORT = Path(__file__).parent
+_SRC = _SUPPORT.parents[1] / "src"
+_PATIENCE_SECONDS = 90
+
+
+class Finished(NamedTuple):
+    """A process that has ended.
+
+    Attributes:
+        code: its exit code; negative for the number of the signal that ended it.
+        out: what it printed.
+        log: what it logged, to stderr.
+    """
+
+    code: int
+    out: str
+    log: str
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of the log that tell of an error."""
+        return [line for line in self.log.splitlines() if "[error" in line]
+
+
+class Running:
+    """A process of the program; its output goes to files, so that it never waits for a reader."""
+
+    def __init__(self, arguments: list[str], *, cwd: Path, environment: dict[str, str], output: Path) -> None:
+        self._out = output.with_suffix(".out")
+        self._log = output.with_suffix(".log")
+        with self._out.open("w") as out, self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                arguments, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log
+            )
+        self.titles = [self.title()]
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self._log.read_text(errors="replace")
+
+    def title(self) -> str:
+        """What the system shows of it to everybody on the host; empty when it has ended."""
+        try:
+            return Path(f"/proc/{self.process.pid}/cmdline").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def reap(self) -> None:
+        """Take note of its end as soon as it comes, as a shell or cron would; else the ended process stays listed."""
+        threading.Thread(target=self.process.wait, daemon=True).start()
+
+    def ended(self) -> Finished:
+        """Wait for its end."""
+        self.titles.append(self.title())
+        code = self.process.wait(_PATIENCE_SECONDS)
+        return Finished(code, self._out.read_text(errors="replace"), self.log)
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> Finished:
+        """Send a signal, by default the one that nobody survives, and wait for the end."""
+        self.process.send_signal(number)
+        return self.ended()
+
+
+@dataclass
+class Installation:
+    """A checkout with nothing in it but the program.
+
+    Attributes:
+        root: the checkout, made by `make`.
+        clock: what time it is for the job.
+        settings: environment variables of each process; everything else of this process's environment is left out.
+        secrets: what no process may let out, see `leaks`.
+    """
+
+    root: Path
+    clock: SteppedClock
+    settings: dict[str, str]
+    secrets: tuple[str, ...] = ()
+    _started: list[Running] = field(default_factory=list)
+
+    @classmethod
+    def make(
+        cls,
+        root: Path,
+        *,
+        clock: SteppedClock,
+        settings: dict[str, str],
+        secrets: tuple[str, ...] = (),
+    ) -> Installation:
+        """Copy the program to a new folder."""
+        shutil.copytree(_SRC, root / "src")
+        (root / "logs").mkdir()
+        (root / "output").mkdir()
+        return cls(root, clock, settings, secrets)
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps spool, locks and choices."""
+        return self.root / "data"
+
+    @property
+    def lock_note(self) -> Path:
+        """The note of the job's lock."""
+        return self.data / "locks" / f"{JOB}.lock.json"
+
+    @property
+    def spooled(self) -> list[Path]:
+        """The batches that wait in the spool, oldest first."""
+        return sorted((self.data / "spool" / JOB).glob("*.spool"))
+
+    def step(self) -> str:
+        """What the job said last that it does; empty when none runs."""
+        return str(self._noted("step") or "")
+
+    def holder(self) -> object:
+        """The pid of the process that took the job's lock last."""
+        return self._noted("pid")
+
+    def _noted(self, what: str) -> object:
+        try:
+            return json.loads(self.lock_note.read_text())[what]
+        except (OSError, ValueError):
+            return None
+
+    def spooled_keys(self) -> set[tuple[str, str]]:
+        """Symbol and hour of every record in the spool."""
+        return {(record[0], f"{record[-1][:13]}:00:00") for record in self._spooled_records()}
+
+    def start(self, *arguments: str, **settings: str) -> Running:
+        """Start ``python`` with these arguments; settings of this one process go over the others."""
+        number = len(self._started)
+        running = Running(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            environment={"PYTHONPATH": str(self.root / "src"), "LOG_LEVEL": "DEBUG", **self.settings, **settings},
+            output=self.root / "output" / f"{number:04d}",
+        )
+        self._started.append(running)
+        return running
+
+    def start_job(self, *arguments: str, **settings: str) -> Running:
+        """Start the hourly job, or its ``backfill HOURS``; for it, time stands still at what the clock says now."""
+        return self.start(str(_SUPPORT / "run_at.py"), self.clock().isoformat(), JOB, *arguments, **settings)
+
+    def run_job(self, *arguments: str, **settings: str) -> Finished:
+        """Run it to its end."""
+        return self.start_job(*arguments, **settings).ended()
+
+    def command(self, *arguments: str, **settings: str) -> Finished:
+        """Run an operator's command to its end."""
+        return self.start("-m", "main", *arguments, **settings).ended()
+
+    def end_all(self) -> None:
+        """End what still runs."""
+        for running in self._started:
+            if running.process.poll() is None:
+                running.end()
+
+    def leaks(self) -> list[str]:
+        """Where a secret came out: in a file that the program wrote or printed, in its name, in a process's title."""
+        titles = [(f"title of process {running.process.pid}", t) for running in self._started for t in running.titles]
+        places = [*self._texts(), *titles]
+        return [place for place, text in places for secret in self.secrets if secret in text]
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for path in self.root.rglob("*"):
+            if path.is_file() and self.root / "src" not in path.parents:
+                yield str(path), f"{path}\n{path.read_bytes().decode(errors='replace')}"
+
+    def _spooled_records(self) -> Iterator[list[str]]:
+        for path in self.spooled:
+            for line in path.read_text().splitlines()[1:]:
+                yield json.loads(line.partition(" ")[2])

@@ -1,0 +1,25 @@
+"""What stands in the table and in the view, read past the repository; rows put in past it."""
+
+from __future__ import annotations
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+
+
+def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
+    """The rows of the view, ordered by key."""
+    return _select(clickhouse, f"{database}.crypto_prices_hourly", columns, where)
+
+
+def in_table(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
+    """The rows of the table, ordered by key, as they stand beside each other."""
+    return _select(clickhouse, f"{database}.crypto_prices", columns, where)
+
+
+def put_by_hand(clickhouse: ClickHouseAdapter, database: str, *rows: tuple[str, float, int]) -> None:
+    """Insert rows (fetched_at, price, version) of the symbol HAND, each by a statement of its own."""
+    for row in rows:
+        clickhouse.insert(f"{database}.crypto_prices", ["symbol", "fetched_at", "price", "version"], [("HAND", *row)])
+
+
+def _select(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str) -> list[tuple[object, ...]]:
+    return clickhouse.query(f"SELECT {columns} FROM {source} WHERE {where} ORDER BY symbol, datetime")

@@ -1,0 +1,87 @@
+"""Contents for the tests of the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import cache
+
+from adapters.clickhouse.coin_market_cap_reads import StoredPrice
+from adapters.clickhouse.etl_run import RunRecord
+from reports.chart_library import chart_library as read_chart_library
+from reports.price_report import ReportContents
+from transformers.tehran_time import hour_key, hours_before, tehran_text
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+"""2026-11-23 12:35:07 in Tehran."""
+_COINS = (("BTC", "Bitcoin", 87654.32), ("ETH", "Ethereum", 2834.57), ("SOL", "Solana", 131.2468))
+
+
+@cache
+def chart_library() -> str:
+    """The library that draws the charts."""
+    return read_chart_library()
+
+
+def hour_keys(hours: int) -> list[str]:
+    """That many complete hours before `NOW` and the one in progress."""
+    return [hour_key(start) for start in [*hours_before(NOW, hours), NOW]]
+
+
+def stored_price(symbol: str = "BTC", hour: str = "2026-11-23 11:00:00", **values: object) -> StoredPrice:
+    """An hour that is valid as it is; name what the test is about."""
+    price = StoredPrice(symbol, hour, "Bitcoin", 87654.32, 1.7e12, "USD", is_updated=False)
+    return price._replace(**values)  # type: ignore[arg-type]  # the test knows the fields
+
+
+def stored_run(minutes_ago: int = 35, **values: object) -> RunRecord:
+    """A run of the hourly job that went well."""
+    started = NOW - timedelta(minutes=minutes_ago)
+    times = tehran_text(started), tehran_text(started + timedelta(seconds=4 + minutes_ago % 7))
+    run = RunRecord("run-1", "cmc_hourly_prices", "run", *times, "ok", extracted=3, inserted=3, calls=1, credits=1)
+    return run._replace(**values)  # type: ignore[arg-type]  # the test knows the fields
+
+
+def price_wave(symbols: int, hours: Sequence[str]) -> list[StoredPrice]:
+    """Smooth made-up prices of that many symbols, all hours stored; the first three symbols are well known ones."""
+    named = [*_COINS, *((f"C{number:04d}", f"Coin {number}", 1000 / number**2) for number in range(4, symbols + 1))]
+    return [
+        StoredPrice(
+            symbol,
+            hour,
+            name,
+            base * math.exp(0.03 * math.sin(i / 19 + place) + 0.008 * math.sin(i / 3.1 + 2 * place)),
+            1e12 / (place + 1),
+            "USD",
+            is_updated=False,
+        )
+        for place, (symbol, name, base) in enumerate(named[:symbols])
+        for i, hour in enumerate(hours)
+    ]
+
+
+def report_contents(
+    prices: Sequence[StoredPrice] = (),
+    *,
+    hours: Sequence[str] | None = None,
+    holes: Collection[tuple[str, str]] = (),
+    runs: Sequence[RunRecord] = (),
+    followed: Collection[str] = ("BTC", "ETH", "SOL"),
+    stored_before: Collection[str] = (),
+    library: str | None = None,
+) -> ReportContents:
+    """Contents of the page, of the 48 hours before `NOW` unless others are named."""
+    return ReportContents(
+        hours=hour_keys(48) if hours is None else hours,
+        prices=prices,
+        holes=holes,
+        runs=runs,
+        followed=followed,
+        stored_before=stored_before,
+        rows_stored=len(prices),
+        source="crypto.crypto_prices_hourly",
+        generated_at=NOW,
+        version="0.1.0",
+        chart_library=chart_library() if library is None else library,
+    )

@@ -1,0 +1,24 @@
+"""A clock that moves only when a test moves it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+class SteppedClock:
+    """Called, it gives its present instant.
+
+    Args:
+        now: aware; where it stands at first.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """The present instant."""
+        return self.now
+
+    def advance(self, step: timedelta) -> None:
+        """Moves the clock, back if `step` is negative."""
+        self.now += step

@@ -1,0 +1,48 @@
+"""A program: a table in an embedded engine of its own, which takes times and tells the keys the table makes of them.
+
+Arguments: the folder. Started with the variable TZ, which is where the engine takes its zone from. Writes its server's
+zone as the first line; then answers each line of standard input, a JSON array of `fetched_at`, with a JSON array of
+pairs: the table's `datetime` and `date`, in the order of the input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from tests.support.price_table import in_table
+
+
+def main(folder: Path) -> None:
+    """Serve until standard input ends."""
+    with ClickHouseAdapter(
+        host="embedded",
+        port=0,
+        user="",
+        password="",
+        secure=False,
+        ca_file=None,
+        path=folder,
+        connect_timeout_seconds=5,
+        query_timeout_seconds=60,
+    ) as door:
+        repository = CoinMarketCapClickHouseAdapter(
+            clickhouse=door, database="zoned", retry=RetryPolicy(), clock=lambda: datetime.now(timezone.utc)
+        )
+        repository.ensure_ready()
+        print(door.query("SELECT serverTimeZone()")[0][0], flush=True)  # noqa: T201 - a program of its own
+        for line in sys.stdin:
+            times = json.loads(line)
+            door.command("TRUNCATE TABLE zoned.crypto_prices")
+            rows = [(f"S{number:06}", time, 1.0) for number, time in enumerate(times)]
+            door.insert("zoned.crypto_prices", ["symbol", "fetched_at", "price"], rows)
+            print(json.dumps(in_table(door, "zoned", "datetime, date")), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,188 @@
+"""The Grafana dashboard: every query of it runs on the tables as the program makes them, and gives what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.etl_run import FAILED, OK, RunRecord
+from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from tests.support.price_rows import price_row
+from transformers.tehran_time import hour_key, hour_start, tehran_text
+
+DASHBOARD: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "dashboards" / "hourly_prices.json").read_text(encoding="utf-8")
+)
+PLUGIN = "grafana-clickhouse-datasource"
+FIRST = hour_start(datetime.now(timezone.utc) - timedelta(hours=6))
+"""Of six complete hours: the queries look at the server's clock to leave out the present one."""
+
+
+def _targets() -> Iterator[tuple[str, dict[str, Any]]]:
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target
+    for annotation in DASHBOARD["annotations"]["list"]:
+        if "target" in annotation:
+            yield annotation["name"], annotation["target"]
+
+
+def _queries() -> dict[str, str]:
+    queries = {title: target["rawSql"] for title, target in _targets()}
+    variable = next(one for one in DASHBOARD["templating"]["list"] if one["name"] == "symbol")
+    return {**queries, "variable symbol": variable["query"]["rawSql"]}
+
+
+def expand(sql: str, *, database: str, symbols: list[str], start: datetime, end: datetime) -> str:
+    """The query as ClickHouse gets it: Grafana puts its variables in, then the plugin its macros.
+
+    The macros are those of the plugin's pkg/macros/macros.go: $__fromTime is toDateTime(SECONDS SINCE 1970).
+    """
+    values = {
+        "${database}": database,
+        "${symbol:singlequote}": ",".join(f"'{symbol}'" for symbol in symbols),
+        "$__fromTime": f"toDateTime({int(start.timestamp())})",
+        "$__toTime": f"toDateTime({int(end.timestamp())})",
+    }
+    for name, value in values.items():
+        sql = sql.replace(name, value)
+    assert "$" not in sql, "a variable or macro that this test does not know"
+    return sql
+
+
+@pytest.fixture
+def ask(
+    embedded: ClickHouseAdapter, database: str, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
+) -> Callable[[str], list[tuple[object, ...]]]:
+    """Run a query of the dashboard over six hours: BTC has all but the third, ETH begins at the fourth."""
+    repository = make_repository(embedded, lambda: datetime.now(timezone.utc))
+    repository.ensure_ready()
+    hours = [FIRST + timedelta(hours=number) for number in range(6)]
+    rows = [price_row("BTC", 100.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours) if i != 2]
+    rows += [price_row("ETH", 10.0 + i, fetched_at=hour_key(hour), market_cap=1.0) for i, hour in enumerate(hours[3:])]
+    repository.upsert_prices(rows)
+    runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365)
+    started = [tehran_text(FIRST + timedelta(minutes=minutes)) for minutes in (5, 65)]
+    runs.record(
+        [
+            RunRecord("run-1", "cmc_hourly_prices", "run", started[0], started[0], OK, credits=1),
+            RunRecord(
+                "run-2", "cmc_hourly_prices", "run", started[1], started[1], FAILED, credits=2, error="no answer"
+            ),
+        ]
+    )
+    queries = _queries()
+
+    def run(title: str) -> list[tuple[object, ...]]:
+        sql = expand(
+            queries[title],
+            database=database,
+            symbols=["BTC", "ETH"],
+            start=FIRST - timedelta(minutes=30),
+            end=FIRST + timedelta(hours=6, minutes=20),
+        )
+        return embedded.query(sql)
+
+    return run
+
+
+@pytest.mark.parametrize("title", _queries())
+def test_every_query_runs_and_finds_what_is_stored(ask: Callable[[str], list[tuple[object, ...]]], title: str) -> None:
+    """Each query of the dashboard is accepted by ClickHouse and gives rows."""
+    assert ask(title)
+
+
+def test_times_are_the_instants_of_the_tehran_hours(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+    """The stored Tehran text becomes the instant that it names, so that Grafana shows it in any zone."""
+    first = ask("Price")[0]
+
+    assert isinstance(first[0], datetime)
+    assert first[0].astimezone(timezone.utc) == FIRST.astimezone(timezone.utc)
+    assert first[1:] == ("BTC", 100.0)
+
+
+def test_coverage_counts_from_the_first_stored_hour(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+    """Nine expected hours, one of them missing; the hours before ETH began and the present one do not count."""
+    states = [(symbol, state) for _, symbol, state in ask("Coverage by hour")]
+
+    assert [state for symbol, state in states if symbol == "BTC"] == [1, 1, 0, 1, 1, 1]
+    assert [state for symbol, state in states if symbol == "ETH"] == [1, 1, 1]
+    assert ask("Hours missing") == [(1,)]
+    assert ask("Coverage") == [(88.8,)]
+
+
+def test_indexed_prices_begin_at_100(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+    """The first price of each symbol in the range is 100, the others are in proportion."""
+    indexed = [value for _, symbol, value in ask("Indexed to 100") if symbol == "BTC"]
+
+    assert indexed == pytest.approx([100, 101, 103, 104, 105])
+
+
+def test_runs_and_failures_are_counted(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+    """The runs of the range, the failed ones told apart, their credits added up."""
+    assert ask("Failed runs")[0][0] == 1
+    assert ask("Credits used") == [(3,)]
+    assert len(ask("Runs")) == 2
+
+
+def test_the_last_hour_is_in_milliseconds(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+    """Grafana's date units want milliseconds since 1970."""
+    assert ask("Last hour") == [((FIRST + timedelta(hours=5)).timestamp() * 1000,)]
+
+
+def test_an_hour_written_again_shows_as_updated(
+    ask: Callable[[str], list[tuple[object, ...]]],
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+) -> None:
+    """An update a minute after the insert makes the state updated."""
+    later = make_repository(embedded, lambda: datetime.now(timezone.utc) + timedelta(minutes=1))
+    later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(FIRST))])
+
+    assert ask("Coverage by hour")[0][1:] == ("BTC", 2)
+
+
+def test_it_can_be_imported_as_it_is() -> None:
+    """Every panel and query takes the data source from the variable; nothing is to be edited or asked for."""
+    assert DASHBOARD["__inputs"] == []
+    assert DASHBOARD["id"] is None
+    variables = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["datasource"]["query"] == PLUGIN
+    sources = [panel["datasource"] for panel in DASHBOARD["panels"]]
+    sources += [target["datasource"] for _, target in _targets()]
+    sources += [variables["symbol"]["datasource"]]
+    assert all(source == {"type": PLUGIN, "uid": "${datasource}"} for source in sources)
+
+
+def test_queries_are_in_the_form_of_the_plugin() -> None:
+    """Raw SQL, with the format that fits: 0 for time series, 1 for tables."""
+    formats = {"timeseries": 0, "table": 1}
+    for _, target in _targets():
+        assert target["editorType"] == "sql"
+        assert target["format"] == formats[target["queryType"]]
+        assert target["pluginVersion"]
+        assert not re.search(r";\s*$", target["rawSql"])
+
+
+def test_panels_neither_overlap_nor_share_an_id() -> None:
+    """Each panel has its own place on the 24 columns and its own number."""
+    panels = DASHBOARD["panels"]
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24

@@ -1,0 +1,56 @@
+"""Help: every command shows how it is used, by an example that is one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from crons.run import main as run_job
+from main import app
+from tests.support.bare_checkout import RUN_SH
+
+COMMANDS = re.findall(r"^([a-z][a-z_]*)\(\) \{$", RUN_SH.read_text(), re.MULTILINE)
+OPERATOR_COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]  # an app with commands is a group
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_run_sh_has_an_example(command: str) -> None:
+    """Each command's help shows a whole command line of that command."""
+    done = subprocess.run([str(RUN_SH), command, "--help"], capture_output=True, text=True, check=True)
+    assert re.search(rf"Example: .*\./run\.sh {command}\b", done.stdout)
+
+
+@pytest.mark.parametrize("command", OPERATOR_COMMANDS)
+def test_help_of_an_operator_command_has_an_example(command: str) -> None:
+    """So does the help of the program behind it, with the exit codes."""
+    done = CliRunner().invoke(app, [command, "--help"], prog_name="run.sh", env={"COLUMNS": "400"})
+    assert done.exit_code == 0
+    assert re.search(rf"Example: \./run\.sh {command}\b", done.stdout)
+    assert "75 another run holds the lock" in " ".join(done.stdout.split())
+
+
+def test_operator_commands_are_behind_run_sh() -> None:
+    """No operator command is left without a function in run.sh."""
+    assert set(OPERATOR_COMMANDS) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["backfill"], ["heal"]])
+def test_help_of_a_job_has_an_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The program that cron starts shows its own command line."""
+    with pytest.raises(SystemExit) as end:
+        run_job(["cmc_hourly_prices", *arguments, "--help"])
+    assert end.value.code == 0
+    assert f"Example: crons.run cmc_hourly_prices {''.join(arguments)}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("arguments", ["heal 0", "heal x", "heal 1 2", "heal --max-credits -1", "heal --max-credits x"])
+def test_a_wrong_heal_is_a_usage_error(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, before anything is read or asked."""
+    with pytest.raises(SystemExit) as end:
+        run_job(["cmc_hourly_prices", *arguments.split()])
+    assert end.value.code == 2
+    assert "usage: " in capsys.readouterr().err

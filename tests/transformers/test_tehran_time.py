@@ -1,0 +1,100 @@
+"""Tehran hours: keys, ranges, and the hour that came twice."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transformers.tehran_time import (
+    HOUR,
+    describe_hours,
+    from_text,
+    hour_key,
+    hour_ranges,
+    hour_start,
+    hours_before,
+    tehran_text,
+)
+
+UTC = timezone.utc
+seconds = st.integers(
+    int(datetime(2015, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2035, 1, 1, tzinfo=UTC).timestamp())
+)
+instants = seconds.map(lambda second: datetime.fromtimestamp(second, UTC))
+
+
+def test_an_hour_in_tehran_starts_at_half_past_in_utc() -> None:
+    """Since 2022 Tehran is 3:30 ahead of UTC, in summer too."""
+    assert hour_key(datetime(2026, 7, 1, 10, 29, 59, tzinfo=UTC)) == "2026-07-01 13:00:00"
+    assert hour_key(datetime(2026, 7, 1, 10, 30, tzinfo=UTC)) == "2026-07-01 14:00:00"
+
+
+def test_summer_time_of_before_2022_is_kept() -> None:
+    """In the summer of 2021 Tehran was 4:30 ahead."""
+    assert tehran_text(datetime(2021, 7, 1, 10, 0, tzinfo=UTC)) == "2021-07-01 14:30:00"
+
+
+def test_the_hour_that_came_twice_has_one_key() -> None:
+    """On 2022-09-21 two instants an hour apart share the key 23:00, and the text means the earlier."""
+    first = datetime(2022, 9, 21, 18, 30, tzinfo=UTC)
+    assert hour_key(first) == hour_key(first + HOUR) == "2022-09-21 23:00:00"
+    assert from_text("2022-09-21 23:00:00").astimezone(UTC) == first
+
+
+@pytest.mark.parametrize("function", [hour_key, hour_start, tehran_text, lambda now: hours_before(now, 1)])
+def test_naive_time_is_refused(function: object) -> None:
+    """No function guesses the zone of a naive time."""
+    with pytest.raises(ValueError, match="naive"):
+        function(datetime(2026, 1, 1))  # type: ignore[operator]  # noqa: DTZ001 - that is the point
+
+
+@given(instants)
+def test_the_start_is_in_the_same_hour_and_not_after_the_instant(instant: datetime) -> None:
+    """An instant lies less than an hour after the start of its hour, and both have one key."""
+    start = hour_start(instant)
+    assert timedelta() <= instant - start.astimezone(UTC) < HOUR
+    assert hour_key(start) == hour_key(instant)
+    assert hour_key(instant) == tehran_text(instant)[:13] + ":00:00"
+
+
+@given(instants, st.integers(1, 1000))
+def test_hours_before_are_adjacent_and_end_before_the_present_one(now: datetime, count: int) -> None:
+    """N hours, each an hour of real time after the other, the last one right before the current hour."""
+    starts = [start.astimezone(UTC) for start in hours_before(now, count)]
+    assert len(starts) == count
+    assert all(later - earlier == HOUR for earlier, later in pairwise(starts))
+    assert hour_start(now).astimezone(UTC) - starts[-1] == HOUR
+
+
+def test_no_hours_at_all_is_refused() -> None:
+    """Zero hours is a mistake, not an empty answer."""
+    with pytest.raises(ValueError, match="at least one"):
+        hours_before(datetime(2026, 1, 1, tzinfo=UTC), 0)
+
+
+@given(instants)
+def test_text_and_back(instant: datetime) -> None:
+    """Text read back is the same second, or the hour before where the wall hour came twice."""
+    whole = instant.replace(microsecond=0)
+    assert whole - from_text(tehran_text(instant)).astimezone(UTC) in {timedelta(), HOUR}
+
+
+@given(st.sets(st.integers(0, 200)))
+def test_ranges_hold_each_hour_once(numbers: set[int]) -> None:
+    """Ranges cover exactly the hours given, and no two of them touch."""
+    base = datetime(2026, 1, 1, 20, 30, tzinfo=UTC)
+    ranges = hour_ranges(base + HOUR * number for number in numbers)
+    covered = [first + HOUR * step for first, last in ranges for step in range((last - first) // HOUR + 1)]
+    assert covered == sorted(base + HOUR * number for number in numbers)
+    assert all(later[0] - earlier[1] > HOUR for earlier, later in pairwise(ranges))
+
+
+def test_hours_are_described_as_ranges() -> None:
+    """A lone hour by itself, neighbours as a range."""
+    base = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    hours = [base, base + HOUR * 4, base + HOUR * 5]
+    assert describe_hours(hours) == "2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-22 19:00"
