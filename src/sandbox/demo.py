@@ -25,8 +25,8 @@ def main() -> int:
         0, or the exit code of the step that failed.
     """
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
-        # Prices that move every second, so that the second run has something to update.
-        with StandIn(clock=lambda: datetime.now(timezone.utc), update_every_seconds=1) as source:
+        # Prices that move faster than a process starts, so that the second run has something to update.
+        with StandIn(clock=lambda: datetime.now(timezone.utc), update_every_seconds=0.125) as source:
             environment = _environment(Path(folder), source)
             for title, arguments in (
                 ("The main job: the present hour of each symbol", []),

@@ -31,10 +31,11 @@ class Market:
 
     Args:
         coins: the coins listed.
-        update_every_seconds: values change only at multiples of it since 1970 UTC, as behind the source's own cache.
+        update_every_seconds: values change only at multiples of it since 1970 UTC, as behind the source's own cache;
+            below a second a power of two, so that its multiples are exact.
     """
 
-    def __init__(self, coins: Iterable[ListedCoin], *, update_every_seconds: int = 60) -> None:
+    def __init__(self, coins: Iterable[ListedCoin], *, update_every_seconds: float = 60) -> None:
         self.coins = tuple(coins)
         self.update_every_seconds = update_every_seconds
         self.by_id = {coin.id: coin for coin in self.coins}

@@ -71,7 +71,7 @@ class StandIn:
         requests_per_minute: int = 50,
         credits_monthly: int = 15_000,
         months_of_history: int = 1,
-        update_every_seconds: int = 60,
+        update_every_seconds: float = 60,
         extra_coins: int = 0,
         holes: Collection[tuple[int, datetime]] | HoleRule = (),
         port: int = 0,
