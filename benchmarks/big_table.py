@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import EMBEDDED_HOST, ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_address import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_zone import tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
@@ -77,13 +78,7 @@ class BigTable(NamedTuple):
 def engine(folder: Path) -> Iterator[RecordingAdapter]:
     """The embedded engine on a folder; a process can have but one open at a time."""
     adapter = RecordingAdapter(
-        host=EMBEDDED_HOST,
-        port=0,
-        user="",
-        password="",
-        secure=False,
-        ca_file=None,
-        path=folder,
+        address=EmbeddedEngine(folder),
         connect_timeout_seconds=_QUERY_SECONDS,
         query_timeout_seconds=_QUERY_SECONDS,
     )

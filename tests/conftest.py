@@ -11,6 +11,7 @@ import pytest
 import stamina
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_address import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
@@ -98,13 +99,7 @@ def repository(
 def clickhouse_adapter(engine_path: Path, front: ClickHouseFront | None) -> ClickHouseAdapter:
     """A door: to the server if there is one, else to the embedded engine."""
     return ClickHouseAdapter(
-        host="embedded" if front is None else "127.0.0.1",
-        port=0 if front is None else front.port,
-        user="" if front is None else front.user,
-        password="" if front is None else front.password,
-        secure=False,
-        ca_file=None,
-        path=engine_path,
+        address=EmbeddedEngine(engine_path) if front is None else front.address,
         connect_timeout_seconds=5,
         query_timeout_seconds=60,
     )

@@ -9,7 +9,8 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import EMBEDDED_HOST, ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_address import EmbeddedEngine
 from sandbox.server import StandIn
 
 JOB = "cmc_hourly_prices"
@@ -49,7 +50,7 @@ def main() -> int:
 def _environment(folder: Path, source: StandIn) -> dict[str, str]:
     """Every setting, so that neither .env nor the user's environment has a say: the user's data and key stay theirs."""
     own = {
-        "CLICKHOUSE_HOST": EMBEDDED_HOST,
+        "CLICKHOUSE_HOST": "embedded",
         "CLICKHOUSE_PATH": str(folder / "clickhouse"),
         "CLICKHOUSE_PORT": "8123",
         "CLICKHOUSE_USER": "default",
@@ -83,13 +84,7 @@ def _show(folder: Path) -> None:
         "GROUP BY datetime ORDER BY datetime"
     )
     with ClickHouseAdapter(
-        host=EMBEDDED_HOST,
-        port=0,
-        user="",
-        password="",
-        secure=False,
-        ca_file=None,
-        path=folder / "clickhouse",
+        address=EmbeddedEngine(folder / "clickhouse"),
         connect_timeout_seconds=_TIMEOUT_SECONDS,
         query_timeout_seconds=_TIMEOUT_SECONDS,
     ) as database:

@@ -24,6 +24,8 @@ from urllib.parse import parse_qsl, urlsplit
 import chdb
 import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connect, has no types
 
+from adapters._bases.clickhouse_address import Server
+
 FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error"]
 
 _NOT_SETTINGS = {
@@ -99,6 +101,11 @@ class ClickHouseFront:
         self.refuse()
         while self._sessions:
             self._sessions.popitem()[1].close()
+
+    @property
+    def address(self) -> Server:
+        """Where it listens, with its user and password."""
+        return Server("127.0.0.1", self.port, self.user, self.password, secure=self.certificate is not None)
 
     @property
     def round_trips(self) -> int:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_address import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.price_table import in_table
@@ -21,13 +22,7 @@ from tests.support.price_table import in_table
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
     with ClickHouseAdapter(
-        host="embedded",
-        port=0,
-        user="",
-        password="",
-        secure=False,
-        ca_file=None,
-        path=folder,
+        address=EmbeddedEngine(folder),
         connect_timeout_seconds=5,
         query_timeout_seconds=60,
     ) as door:

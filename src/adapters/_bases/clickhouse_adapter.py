@@ -11,18 +11,16 @@ import logging
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from adapters._bases.clickhouse_address import EmbeddedEngine, Server
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
 from adapters._bases.embedded_folder import prepare_embedded_folder
 from adapters._bases.errors import EtlError, StorageRejected
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-EMBEDDED_HOST = "embedded"
 
 _PIECE_BYTES = 1 << 20
 _STATEMENT_BYTES = 64 << 20
@@ -36,13 +34,7 @@ class ClickHouseAdapter:
     unknown) and `StorageRejected` when it refused. Nothing that writes is ever sent twice by this class.
 
     Args:
-        host: name or address of the server; ``embedded`` for the engine inside this process.
-        port: its HTTP(S) port; unused when embedded.
-        user: unused when embedded.
-        password: unused when embedded; in no message.
-        secure: speak HTTPS; the server's certificate is always verified.
-        ca_file: certificates of the authority to trust, PEM; None trusts those of the system.
-        path: the folder of the embedded engine's data, made when missing; unused with a server.
+        address: of a server, or the folder of the engine inside this process.
         connect_timeout_seconds: to reach the server; rounded to whole seconds, at least one.
         query_timeout_seconds: for one statement; rounded likewise.
         guard: held from the first use until `close`: a lock that keeps other processes from the embedded folder.
@@ -51,41 +43,17 @@ class ClickHouseAdapter:
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
-        user: str,
-        password: str,
-        secure: bool,
-        ca_file: Path | None,
-        path: Path,
+        address: EmbeddedEngine | Server,
         connect_timeout_seconds: float,
         query_timeout_seconds: float,
         guard: AbstractContextManager[object] | None = None,
     ) -> None:
+        self.address = address
         self._guard = nullcontext() if guard is None else guard
         self._held = ExitStack()
-        self._host = host
-        self._port = port
-        self._user = user
-        self._password = password
-        self._scheme = "https" if secure else "http"
-        self._ca_file = ca_file
-        self._path = path
         self._connect_timeout_seconds = max(1, round(connect_timeout_seconds))
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
         self._client: Client | None = None
-
-    @property
-    def kind(self) -> Literal["embedded", "server"]:
-        """Which of the two it is."""
-        return "embedded" if self._host == EMBEDDED_HOST else "server"
-
-    @property
-    def where(self) -> str:
-        """For people: ``embedded engine at data/clickhouse``, ``https://host:8443``."""
-        if self.kind == "embedded":
-            return f"embedded engine at {self._path}"
-        return f"{self._scheme}://{self._host}:{self._port}"
 
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""
@@ -176,7 +144,7 @@ class ClickHouseAdapter:
             logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
             with ExitStack() as held:
                 held.enter_context(self._guard)
-                client = self._open_embedded() if self.kind == "embedded" else self._open_server()
+                client = self._opened()
                 held.callback(client.close)
                 with self._translated_errors():
                     self._set_up_session(client)
@@ -184,27 +152,34 @@ class ClickHouseAdapter:
                 self._held = held.pop_all()
         return self._client
 
-    def _open_embedded(self) -> Client:
+    def _opened(self) -> Client:
+        if isinstance(self.address, Server):
+            return self._open_server(self.address)
+        return self._open_embedded(self.address)
+
+    def _open_embedded(self, engine: EmbeddedEngine) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - half the start-up time of a command that needs no database
 
-        prepare_embedded_folder(self._path)
+        prepare_embedded_folder(engine.path)
         with self._translated_errors():
-            return clickhouse_connect.get_client(interface="chdb", path=str(self._path), show_clickhouse_errors="scrub")
+            return clickhouse_connect.get_client(
+                interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
+            )
 
-    def _open_server(self) -> Client:
+    def _open_server(self, server: Server) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - as above
 
-        if self._ca_file is not None and not self._ca_file.is_file():
-            raise StorageRejected(f"there is no file {self._ca_file}", next_step="Correct CLICKHOUSE_CA_FILE.")
+        if server.ca_file is not None and not server.ca_file.is_file():
+            raise StorageRejected(f"there is no file {server.ca_file}", next_step="Correct CLICKHOUSE_CA_FILE.")
         with self._translated_errors():
             client = clickhouse_connect.get_client(
-                interface=self._scheme,
-                host=self._host,
-                port=self._port,
-                username=self._user,
-                password=self._password,
+                interface=server.scheme,
+                host=server.host,
+                port=server.port,
+                username=server.user,
+                password=server.password,
                 verify=True,
-                ca_cert=None if self._ca_file is None else str(self._ca_file),
+                ca_cert=None if server.ca_file is None else str(server.ca_file),
                 connect_timeout=self._connect_timeout_seconds,
                 send_receive_timeout=self._query_timeout_seconds,
                 query_retries=0,
@@ -238,7 +213,8 @@ class ClickHouseAdapter:
         try:
             yield
         except (ClickHouseError, StreamCompleteException, HTTPError, OSError, ImportError) as error:
-            raise storage_error(error, self.where, secret=self._password) from error
+            secret = self.address.password if isinstance(self.address, Server) else ""
+            raise storage_error(error, str(self.address), secret=secret) from error
 
 
 def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError:

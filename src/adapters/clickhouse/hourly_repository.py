@@ -63,7 +63,7 @@ class HourlyRepository:
     def describe_server(self) -> str:
         """Which engine answers, where, and its version, in one line."""
         version = ".".join(map(str, self._retry.call(self._clickhouse.server_version)))
-        return f"{self._clickhouse.where}, version {version}"
+        return f"{self._clickhouse.address}, version {version}"
 
     def ensure_ready(self) -> None:
         """Make the database, the table and the view where they are missing; harmless to repeat.

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_address import EmbeddedEngine, Server
 from adapters._bases.errors import StorageRejected
 from adapters._bases.retry import RetryPolicy, log_retries
 from adapters.files.process_lock import ProcessLock
@@ -81,14 +82,21 @@ def clickhouse(
     where = engine_lock(path) if settings.embedded else server_lock(settings)
     lock = ProcessLock(where, task=task, clock=clock, wait_seconds=wait_seconds)
     return ClickHouseAdapter(
-        host=settings.clickhouse_host,
-        port=settings.clickhouse_port,
-        user=settings.clickhouse_user,
-        password=settings.clickhouse_password.get_secret_value(),
-        secure=settings.clickhouse_secure,
-        ca_file=settings.clickhouse_ca_file,
-        path=path,
+        address=_address(settings),
         connect_timeout_seconds=settings.http_timeout_seconds,
         query_timeout_seconds=settings.run_timeout_seconds / 2,
         guard=lock if settings.embedded or writes else None,
+    )
+
+
+def _address(settings: Settings) -> EmbeddedEngine | Server:
+    if settings.embedded:
+        return EmbeddedEngine(settings.clickhouse_path)
+    return Server(
+        settings.clickhouse_host,
+        settings.clickhouse_port,
+        settings.clickhouse_user,
+        settings.clickhouse_password.get_secret_value(),
+        secure=settings.clickhouse_secure,
+        ca_file=settings.clickhouse_ca_file,
     )

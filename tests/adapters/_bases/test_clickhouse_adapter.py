@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver import exceptions as driver
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, storage_error
+from adapters._bases.clickhouse_address import EmbeddedEngine
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
@@ -18,20 +20,10 @@ TLS = Path(__file__).parents[2] / "support" / "tls"
 PASSWORD = "pass-in-tests"
 
 
-def door(
-    front: ClickHouseFront, *, password: str = PASSWORD, secure: bool = False, **values: object
-) -> ClickHouseAdapter:
-    """A door to the front; name what the test is about."""
-    arguments = {
-        "host": "127.0.0.1",
-        "port": front.port,
-        "user": "writer",
-        "ca_file": None,
-        "path": front.path,
-        "connect_timeout_seconds": 1,
-        "query_timeout_seconds": 1,
-    }
-    return ClickHouseAdapter(password=password, secure=secure, **(arguments | values))  # type: ignore[arg-type]
+def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
+    """A door to the front; name what of its address the test is about."""
+    address = replace(front.address, **values)  # type: ignore[arg-type]
+    return ClickHouseAdapter(address=address, connect_timeout_seconds=1, query_timeout_seconds=1)
 
 
 def driver_errors() -> Iterator[type[Exception]]:
@@ -98,9 +90,8 @@ def test_rows_and_parameters_pass_on_both_paths(clickhouse: ClickHouseAdapter) -
 def test_version_and_place_are_told(embedded: ClickHouseAdapter, server: ClickHouseAdapter) -> None:
     """Both doors know the version; each says where it leads."""
     assert embedded.server_version() == server.server_version() >= (26, 9)
-    assert (embedded.kind, server.kind) == ("embedded", "server")
-    assert embedded.where.startswith("embedded engine at /")
-    assert server.where.startswith("http://127.0.0.1:")
+    assert str(embedded.address).startswith("embedded engine at /")
+    assert str(server.address).startswith("http://127.0.0.1:")
 
 
 def test_nothing_is_read_where_nothing_is_yet(clickhouse: ClickHouseAdapter) -> None:
@@ -115,7 +106,7 @@ def test_an_error_says_where_once(embedded: ClickHouseAdapter) -> None:
     """The place stands in brackets, with its own words."""
     with pytest.raises(StorageRejected) as refused:
         embedded.query("SELECT nothing")
-    assert refused.value.message.startswith(f"ClickHouse ({embedded.where}) answered error 47: ")
+    assert refused.value.message.startswith(f"ClickHouse ({embedded.address}) answered error 47: ")
 
 
 def test_the_door_opens_on_first_use(front: ClickHouseFront) -> None:
@@ -217,14 +208,14 @@ def secure_front(engine_path: Path) -> Iterator[ClickHouseFront]:
 
 def test_tls_trusts_the_given_authority(secure_front: ClickHouseFront) -> None:
     """A server whose certificate the given authority signed is trusted."""
-    with door(secure_front, secure=True, ca_file=TLS / "loopback_authority.pem") as adapter:
+    with door(secure_front, ca_file=TLS / "loopback_authority.pem") as adapter:
         assert adapter.query("SELECT 1") == [(1,)]
-        assert adapter.where.startswith("https://")
+        assert str(adapter.address).startswith("https://")
 
 
 def test_tls_is_always_verified(secure_front: ClickHouseFront) -> None:
     """A certificate of an unknown authority stops the run before a password is sent."""
-    with door(secure_front, secure=True) as adapter, pytest.raises(StorageRejected, match="certificate") as raised:
+    with door(secure_front) as adapter, pytest.raises(StorageRejected, match="certificate") as raised:
         adapter.query("SELECT 1")
 
     assert "CLICKHOUSE_CA_FILE" in raised.value.next_step
@@ -234,7 +225,7 @@ def test_tls_is_always_verified(secure_front: ClickHouseFront) -> None:
 def test_a_missing_authority_file_is_named(secure_front: ClickHouseFront) -> None:
     """A wrong path is said as such."""
     missing = Path("/nowhere/ca.pem")
-    with door(secure_front, secure=True, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
+    with door(secure_front, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
         adapter.query("SELECT 1")
 
 
@@ -262,28 +253,19 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def embedded_at(folder: Path) -> ClickHouseAdapter:
     """A door to an embedded engine of its own."""
-    return ClickHouseAdapter(
-        host="embedded",
-        port=0,
-        user="",
-        password="",
-        secure=False,
-        ca_file=None,
-        path=folder,
-        connect_timeout_seconds=1,
-        query_timeout_seconds=1,
-    )
+    return ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=1, query_timeout_seconds=1)
 
 
 def test_a_server_run_never_imports_the_engine(front: ClickHouseFront) -> None:
     """A process that speaks to a server loads no embedded engine, and one that made no query no driver either."""
     program = (
-        "import sys; from pathlib import Path\n"
+        "import sys\n"
         "from adapters._bases.clickhouse_adapter import ClickHouseAdapter\n"
+        "from adapters._bases.clickhouse_address import Server\n"
         "import adapters.clickhouse.coin_market_cap_clickhouse_adapter\n"
         "assert 'clickhouse_connect' not in sys.modules\n"
-        f"with ClickHouseAdapter(host='127.0.0.1', port={front.port}, user='writer', password={PASSWORD!r},\n"
-        " secure=False, ca_file=None, path=Path('x'), connect_timeout_seconds=5, query_timeout_seconds=5) as door:\n"
+        f"address = Server('127.0.0.1', {front.port}, 'writer', {PASSWORD!r})\n"
+        "with ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5) as door:\n"
         "    print(door.query('SELECT 1'), 'chdb' in sys.modules)\n"
     )
     source = Path(__file__).parents[3] / "src"
