@@ -6,8 +6,9 @@ from adapters.system.crontab import Crontab
 from commands.screen import say, show_table
 from configurations.config import PROJECT_ROOT
 from crons.edge import DONE
-from crons.install import HEAL_SCHEDULE, heal_of, installed_schedule
+from crons.install import heal_of, installed_schedule
 from crons.registry import JOBS
+from crons.schedule import HEAL_SCHEDULE
 
 
 def show() -> int:

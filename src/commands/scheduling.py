@@ -12,8 +12,9 @@ from configurations.config import load_settings
 from crons.clock import system_clock
 from crons.crontab_change import CrontabChange, remove_cron, setup_cron
 from crons.edge import DONE
-from crons.install import HEAL_SCHEDULE, heal_of
+from crons.install import heal_of
 from crons.registry import Job, find_job, find_job_with_past
+from crons.schedule import HEAL_SCHEDULE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

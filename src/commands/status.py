@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise, takewhile
+from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple
-
-from cronsim import CronSim
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
@@ -29,10 +27,10 @@ from crons.edge import DONE, FAILED
 from crons.history import history_spool, records_of
 from crons.install import installed_schedule
 from crons.registry import JOBS, Job, find_job
+from crons.schedule import longest_interval, next_run
 from crons.series import Series
 
 _RECENT_RUNS = 100
-_WEEK = timedelta(days=7)
 
 
 class _Read(NamedTuple):
@@ -85,7 +83,7 @@ def _facts(name: str, job: Job, settings: Settings, crontab: str, now: datetime)
         name=name,
         every=longest_interval(schedule or job.schedule, now),
         schedule=schedule,
-        next_run=_next_run(schedule, now) if schedule else None,
+        next_run=next_run(schedule, now) if schedule else None,
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
         database_detail=read.detail,
@@ -146,25 +144,3 @@ def _failed_in_a_row(kept: Sequence[RunRecord], stored: Sequence[RunRecord], *, 
 
 def _first(records: Sequence[RunRecord]) -> RunRecord | None:
     return next(iter(_latest_first(records)), None)
-
-
-def _next_run(schedule: str, now: datetime) -> datetime:
-    """When cron starts a line next, in the host's zone, as cron reckons: by the host's wall clock."""
-    wall = next(CronSim(schedule, now.astimezone().replace(tzinfo=None)))
-    return wall.astimezone()
-
-
-def longest_interval(schedule: str, now: datetime) -> timedelta:
-    """The longest time between two turns of a schedule, of those within a week, on the host's clock.
-
-    Args:
-        schedule: a cron expression.
-        now: aware.
-    """
-    wall = now.astimezone().replace(tzinfo=None)
-    longest = timedelta()
-    for one, following in pairwise(CronSim(schedule, wall)):
-        longest = max(longest, following - one)
-        if following - wall > _WEEK:
-            break
-    return longest

@@ -66,7 +66,7 @@ def setup_cron(
         checkout: absolute path of the checkout; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
         python: absolute path of the interpreter, its links not resolved.
         job: the job's name, or `crons.install.heal_of` it.
-        schedule: see `crons.install.check_schedule`; in the host's time zone.
+        schedule: see `crons.schedule.check_schedule`; in the host's time zone.
         now: aware, in Tehran; names the copy of the previous crontab.
         dry_run: only say what would change.
 

@@ -15,50 +15,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from datetime import datetime, timezone
 from pathlib import Path
 
-from cronsim import CronSim, CronSimError
-
 from adapters._bases.errors import ConfigurationError, StateError
-
-DEFAULT_SCHEDULE = "0 * * * *"
-HEAL_SCHEDULE = "17 4 * * *"
-"""Daily, and away from the full hour: a heal and an hourly run of a job exclude each other."""
+from crons.schedule import check_schedule
 
 _MAX_COMMAND = 998
 """Bytes of a command that Debian's cron takes: MAX_COMMAND of its cron.h is 1000, newline and end included."""
 
-_FIELD_NAMES = ("minute", "hour", "day of month", "month", "day of week")
-_VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"
-_TERM = rf"(?:(?:\*|{_VALUE}-{_VALUE})(?:/\d{{1,2}})?|{_VALUE})"
-_FIELD = re.compile(rf"{_TERM}(?:,{_TERM})*")
 _TASK = re.compile(r"[a-z][a-z0-9_]*(?: heal)?")
 _OUR_LINE = re.compile(rf"[^#\s].* # (?P<task>{_TASK.pattern})\r?\n?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def check_schedule(schedule: str) -> str:
-    """The schedule with single blanks between its fields.
-
-    Args:
-        schedule: five fields as crontab(5) has them, in the host's time zone. Words such as ``@hourly`` are refused:
-            not every cron knows them, and five fields say the same.
-
-    Raises:
-        ConfigurationError: it is not such a schedule, or one that Debian's cron would refuse.
-    """
-    fields = schedule.split()
-    if len(fields) != len(_FIELD_NAMES):
-        raise _wrong_schedule(schedule, f"needs five fields: {', '.join(_FIELD_NAMES)}")
-    for field, name in zip(fields, _FIELD_NAMES, strict=True):
-        if not _FIELD.fullmatch(field):
-            raise _wrong_schedule(schedule, f"cron does not know {field!r} as a {name}")
-    try:
-        CronSim(" ".join(fields), datetime(2000, 1, 1, tzinfo=timezone.utc))
-    except CronSimError as exc:
-        raise _wrong_schedule(schedule, str(exc)) from exc
-    return " ".join(fields)
 
 
 def heal_of(job: str) -> str:
@@ -94,7 +61,7 @@ def install_line(current: str, *, checkout: Path, job: str, schedule: str, comma
         current: the present crontab; empty when there is none.
         checkout: absolute path of the checkout, which names the block.
         job: the job's name, or `heal_of` it.
-        schedule: see `check_schedule`.
+        schedule: see `crons.schedule.check_schedule`.
         command: see `job_command`; ``%`` and the backslash are escaped here, as cron wants it.
 
     Raises:
@@ -144,12 +111,6 @@ def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
     _, block, _ = _split(current, checkout)
     lines = [present for present in block if _job_of(present) == job]
     return " ".join(lines[0].split()[:5]) if lines else None
-
-
-def _wrong_schedule(schedule: str, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"schedule {schedule!r}: {reason}", next_step=f'Give five fields, such as "{DEFAULT_SCHEDULE}".'
-    )
 
 
 def _check_path(path: Path) -> None:
