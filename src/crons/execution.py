@@ -15,7 +15,7 @@ from configurations.logs import rotate_log
 from crons.context import HealOptions, RunContext, RunReport
 from crons.doors.shared import clickhouse
 from crons.heartbeat import monitored
-from crons.history import Recording, record_killed
+from crons.recording import Recording, record_killed
 from crons.registry import Job
 from crons.supervision import supervise
 
