@@ -21,12 +21,12 @@ class PriceRow(NamedTuple):
         percent_change_1h: 1.5 means 1.5 %; None when unknown.
         percent_change_24h: as `percent_change_1h`.
         percent_change_7d: as `percent_change_1h`.
-        cmc_rank: 1 is the largest market cap; None when unknown.
+        cmc_rank: 1 is the largest market cap; None when unknown, which leaves a stored rank as it is.
         currency: such as ``USD``.
         endpoint: ``latest`` or ``historical``.
         run_id: the run that brought the row.
         source_updated_at: when the source last updated the quote; None when it does not say.
-        fetched_at: when the price was observed, to the second.
+        fetched_at: when the price was observed, to the second; an update leaves that of the key's first price.
     """
 
     symbol: str

@@ -25,7 +25,13 @@ CRYPTO_PRICES = HourlyTable(
         Column("percent_change_1h", "Nullable(Float64)", "Change of price over 1 hour, in percent; NULL if unknown"),
         Column("percent_change_24h", "Nullable(Float64)", "Change of price over 24 hours, in percent; NULL if unknown"),
         Column("percent_change_7d", "Nullable(Float64)", "Change of price over 7 days, in percent; NULL if unknown"),
-        Column("cmc_rank", "Nullable(UInt32)", "Rank by market capitalization, 1 is the largest; NULL if unranked"),
+        # Historical quotes have no rank: a backfill over hours that are stored must not take theirs away.
+        Column(
+            "cmc_rank",
+            "Nullable(UInt32)",
+            "Rank by market capitalization, 1 is the largest; NULL if unknown",
+            keeps_known=True,
+        ),
         Column("currency", "String", "Currency of price, volume_24h and market_cap, such as USD"),
         Column("endpoint", "String", "Kind of call that brought the row: latest or historical"),
         Column("run_id", "String", "Run that wrote the row last"),
@@ -34,6 +40,6 @@ CRYPTO_PRICES = HourlyTable(
             "Nullable(String)",
             "When the source updated the quote, Tehran wall time; NULL if unknown",
         ),
-        Column("fetched_at", "String", "When the price was observed, Tehran wall time, to the second"),
+        Column("fetched_at", "String", "When the key's first price was observed, Tehran wall time, to the second"),
     ),
 )

@@ -86,7 +86,8 @@ class HourlyRepository:
 
         A key that the table has gets the new values in place, whoever wrote it and whenever; a key that it has not is
         inserted; a key whose values are the very same (but for the run) is left alone. Of rows with one key the later
-        one is stored. An update leaves `fetched_at` and `version` as they were: they are part of the sorting key.
+        one is stored. An update leaves `fetched_at` and `version` as they were, for the table is sorted and merged by
+        them, and what a column `keeps_known` of a value that the row does not have.
 
         Args:
             rows: any number; taken in chunks of 20,000, each of at most three statements.
@@ -148,7 +149,7 @@ class HourlyRepository:
         report = UpsertReport(0, 0, 0)
         for chunk in _chunks(iter(rows)):
             by_key = {stored.key: stored for stored in chunk}
-            refuse_unstorable(by_key)
+            refuse_unstorable(self._table, by_key)
             upsert = ChunkUpsert(
                 clickhouse=self._clickhouse,
                 name=self._schema.table,

@@ -90,6 +90,8 @@ def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -
         else:
             new = f"arrayElement({json_array(values, kind)}, {place})"
             place = _POSITION
+        if column in table.keeping:
+            new = f"coalesce({new}, {quoted_identifier(column)})"
         texts.append(f"{quoted_identifier(column)} = {new}")
     return ", ".join(texts)
 

@@ -60,6 +60,7 @@ class Column(NamedTuple):
         comment: what it holds, with its unit.
         kind: ``DEFAULT``, ``MATERIALIZED``, or empty for a column that every INSERT gives.
         expression: of a column with a kind.
+        keeps_known: whether an update with NULL leaves the stored value: for what only some calls of a source tell.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Column(NamedTuple):
     comment: str
     kind: str = ""
     expression: str = ""
+    keeps_known: bool = False
 
 
 _COMMON_COLUMNS = (
@@ -113,6 +115,9 @@ class HourlyTable:
         in_view: the names of those that the view shows, in its order.
         updated: the names of those that an update writes: all that are not in the sorting key, nor made by the server.
         compared: those that make a row another one: `updated` without the run and the time of writing.
+        keeping: the names of those whose stored value an update with NULL leaves.
+        required: the names of those of `own` that know no NULL.
+        required_values: gives their values of a row.
         types: column to type.
     """
 
@@ -129,13 +134,24 @@ class HourlyTable:
         self.in_view = ("symbol", "datetime", "date", *(name for name in self.stored if name != "symbol"))
         self.updated = (*(name for name in self.given if name not in SORTING_KEY), "updated_at")
         self.compared = tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
+        self.keeping = frozenset(column.name for column in own if column.keeps_known)
+        self.required = tuple(column.name for column in own if not column.type.startswith("Nullable"))
         self.types = {column.name: column.type for column in self.columns}
         # With the key, for of a single name attrgetter would give the bare value.
         self._values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter("symbol", *self.compared)
+        self.required_values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter(*self.required)
 
     def compared_values(self, row: HourlyRow) -> tuple[object, ...]:
         """The values of the `compared` columns."""
         return self._values(row)[1:]
+
+    def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
+        """Whether an update with the row would change a stored row of these `compared` values."""
+        given = self.compared_values(row)
+        return given != stored and any(
+            new != old and not (new is None and name in self.keeping)
+            for name, new, old in zip(self.compared, given, stored, strict=True)
+        )
 
     def create_table_statement(self, table: str, server_version: tuple[int, ...]) -> str:
         """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""

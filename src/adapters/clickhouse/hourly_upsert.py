@@ -57,7 +57,7 @@ class ChunkUpsert:
         changed = {
             key: row
             for key, row in self._rows.items()
-            if key in stored and any(values != self._table.compared_values(row.row) for values in stored[key])
+            if key in stored and any(self._table.changes(row.row, values) for values in stored[key])
         }
         if self._report is None:
             unchanged = len(self._rows) - len(missing) - len(changed)
@@ -100,19 +100,33 @@ class ChunkUpsert:
             self._clickhouse.insert(self._name, (*columns, "version"), kept)
 
 
-def refuse_unstorable(rows: Mapping[Key, StoredRow]) -> None:
+def refuse_unstorable(table: HourlyTable, rows: Mapping[Key, StoredRow]) -> None:
     """See that every value can be written, before anything is.
 
+    A value that is missing where the column knows no NULL is refused here: ClickHouse would take it for zero or for an
+    empty text, and a price of zero would be an invented one.
+
     Raises:
-        InvalidRowError: names the first row with a number that is not finite, or with half a character in a text.
+        InvalidRowError: names the first row with a missing value, a number that is not finite, or half a character in
+            a text.
     """
-    if _writable([stored.row for stored in rows.values()]):
+    plain = [stored.row for stored in rows.values()]
+    if _encodable(plain) and not any(None in table.required_values(row) for row in plain):
         return
-    symbol, hour = next(key for key, stored in rows.items() if not _writable([stored.row]))
-    raise InvalidRowError(f"{symbol!r} at {hour}: a number is not finite, or a text holds half a character")
+    for (symbol, hour), stored in rows.items():
+        if reason := _unstorable(table, stored.row):
+            raise InvalidRowError(f"{symbol!r} at {hour}: {reason}")
 
 
-def _writable(rows: Sequence[HourlyRow]) -> bool:
+def _unstorable(table: HourlyTable, row: HourlyRow) -> str:
+    """Why the row cannot be written; empty when it can."""
+    missing = [name for name, value in zip(table.required, table.required_values(row), strict=True) if value is None]
+    if missing:
+        return f"{', '.join(missing)} missing"
+    return "" if _encodable([row]) else "a number is not finite, or a text holds half a character"
+
+
+def _encodable(rows: Sequence[HourlyRow]) -> bool:
     try:
         json.dumps(rows, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:

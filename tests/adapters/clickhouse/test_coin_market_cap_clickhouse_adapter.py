@@ -39,13 +39,42 @@ def test_an_existing_key_is_updated_in_place(
     repository: Repository, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """A second row of a key replaces the values of the first and leaves no second row."""
-    repository.upsert_prices([price_row(price=1.0, percent_change_7d=None, cmc_rank=1)])
+    repository.upsert_prices([price_row(price=1.0, percent_change_7d=None, market_cap=5.0)])
 
-    report = repository.upsert_prices([price_row(price=2.0, percent_change_7d=0.5, cmc_rank=None, run_id="run-2")])
+    report = repository.upsert_prices([price_row(price=2.0, percent_change_7d=0.5, market_cap=None, run_id="run-2")])
 
     assert report == UpsertReport(inserted=0, updated=1, unchanged=0)
-    assert in_view(clickhouse, database, "price, percent_change_7d, cmc_rank, run_id") == [(2.0, 0.5, None, "run-2")]
+    assert in_view(clickhouse, database, "price, percent_change_7d, market_cap, run_id") == [(2.0, 0.5, None, "run-2")]
     assert repository.count_rows() == 1
+
+
+def test_an_update_keeps_the_time_of_the_first_price(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """`fetched_at` is in the sorting key, which cannot be updated; `source_updated_at` tells the price's time."""
+    repository.upsert_prices([price_row(price=1.0, fetched_at="2026-11-23 12:35:07")])
+
+    later = price_row(price=2.0, fetched_at="2026-11-23 12:50:00", source_updated_at="2026-11-23 12:49:00")
+    repository.upsert_prices([later])
+
+    assert in_view(clickhouse, database, "price, fetched_at, source_updated_at") == [
+        (2.0, "2026-11-23 12:35:07", "2026-11-23 12:49:00")
+    ]
+
+
+def test_a_rank_that_the_source_does_not_tell_leaves_the_stored_one(
+    repository: Repository, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """Historical quotes have none: it is neither taken away nor a change by itself, and a new one counts."""
+    rows = [price_row("BTC", cmc_rank=1), price_row("ETH", cmc_rank=2), price_row("NEW", cmc_rank=None)]
+    repository.upsert_prices(rows)
+
+    assert repository.upsert_prices([rows[0]._replace(cmc_rank=None)]).unchanged == 1
+    changed = [rows[0]._replace(cmc_rank=None, price=5.0), rows[1]._replace(cmc_rank=3), rows[2]._replace(cmc_rank=9)]
+    assert repository.upsert_prices(changed).updated == 3
+
+    assert in_view(clickhouse, database, "symbol, cmc_rank") == [("BTC", 1), ("ETH", 3), ("NEW", 9)]
+    assert repository.upsert_prices([row._replace(cmc_rank=None) for row in changed]).unchanged == 3
 
 
 def test_the_same_values_again_are_not_written(
@@ -160,11 +189,17 @@ def test_texts_survive_in_an_insert_and_in_an_update(
         ]
 
 
-@pytest.mark.parametrize("bad", [{"price": float("nan")}, {"market_cap": float("inf")}, {"name": "half \ud83e"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"price": float("nan")}, {"market_cap": float("inf")}, {"name": "half \ud83e"}, {"price": None}, {"name": None}],
+)
 def test_what_cannot_be_stored_is_refused_before_anything_is_written(
     repository: Repository, bad: dict[str, object]
 ) -> None:
-    """A number that is not finite and half a character name the row, and no other row is written either."""
+    """A number that is not finite, half a character and a missing price name the row; no other row is written either.
+
+    ClickHouse itself would take a missing price for zero, which nobody served.
+    """
     with pytest.raises(InvalidRowError, match="'BAD' at 2026-11-23 12:00:00"):
         repository.upsert_prices([price_row("GOOD"), price_row("BAD", **bad)])  # type: ignore[arg-type]
     assert repository.count_rows() == 0

@@ -14,6 +14,7 @@ from adapters._bases.errors import StorageRejected
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_row import PriceRow
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.hourly_statements import StoredRow, update_statement
 from adapters.clickhouse.upsert_report import UpsertReport
 from tests.support.price_rows import price_row
 from tests.support.price_table import in_table, in_view
@@ -53,7 +54,7 @@ def test_the_table_is_the_last_write_of_each_key(
     clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
     model: dict[tuple[str, str], tuple[object, ...]] = {}
     for batch in batches:
-        given_rows = {_key(row): _values(row) for row in batch}
+        given_rows = {_key(row): _kept_rank(_values(row), model.get(_key(row))) for row in batch}
         expected = UpsertReport(
             inserted=len(given_rows.keys() - model.keys()),
             updated=sum(key in model and model[key] != values for key, values in given_rows.items()),
@@ -71,6 +72,12 @@ def _key(row: PriceRow) -> tuple[str, str]:
 
 def _values(row: PriceRow) -> tuple[object, ...]:
     return row.price, row.market_cap, row.cmc_rank, row.name, row.source_updated_at
+
+
+def _kept_rank(values: tuple[object, ...], before: tuple[object, ...] | None) -> tuple[object, ...]:
+    """The values as an upsert leaves them: a rank that is not given leaves the one before."""
+    price, market_cap, rank, *others = values
+    return price, market_cap, before[2] if rank is None and before else rank, *others
 
 
 @SLOW
@@ -104,15 +111,37 @@ def test_both_forms_of_update_do_the_same(
     rows = [price_row(f"S{i}", price=1.0 + i, cmc_rank=None if i % 2 else i) for i in range(10)]
     repository.upsert_prices(rows)
 
-    changed = [row._replace(price=row.price / 3, name=row.symbol, cmc_rank=None) for row in rows[::3]]
+    changed = [row._replace(price=row.price / 3, name=row.symbol, market_cap=None, cmc_rank=None) for row in rows[::3]]
     assert repository.upsert_prices(changed) == UpsertReport(inserted=0, updated=4, unchanged=0)
 
-    stored = {row.symbol: (row.symbol, row.price, row.name, row.cmc_rank) for row in rows + changed}
-    assert in_view(embedded, database, "symbol, price, name, cmc_rank") == sorted(stored.values())
+    stored = {row.symbol: (row.symbol, row.price, row.name, row.market_cap) for row in rows + changed}
+    assert in_view(embedded, database, "symbol, price, name, market_cap") == sorted(stored.values())
+    assert in_view(embedded, database, "symbol, cmc_rank") == [(row.symbol, row.cmc_rank) for row in rows]
     mutations = embedded.query(
         "SELECT is_done FROM system.mutations WHERE database = {database:String}", {"database": database}
     )
     assert mutations == ([(1,)] if mode == "heavy" else [])
+
+
+def test_the_form_of_an_update_follows_the_servers_version() -> None:
+    """Patch parts from 26.9 on; before it, where they can give wrong results, a mutation that is waited for."""
+    rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
+    old = update_statement("t", CRYPTO_PRICES, rows, (26, 8, 9, 9))
+    new = update_statement("t", CRYPTO_PRICES, rows, (26, 9, 1, 1))
+    assert old.endswith(" SETTINGS mutations_sync = 2")
+    assert new == f"{old}, alter_update_mode = 'lightweight'"
+
+
+def test_the_update_of_an_old_server_is_complete_when_it_returns(
+    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
+) -> None:
+    """The very statement such a server is sent changes the row, and leaves no mutation queued."""
+    _make_table_of_an_old_server(embedded, database)
+    make_repository(embedded).upsert_prices([price_row(price=1.0)])
+    rows = {row.key: row for row in [StoredRow(price_row(price=2.0), "2026-11-23 12:35:07")]}
+    embedded.command(update_statement(f"{database}.crypto_prices", CRYPTO_PRICES, rows, (26, 8)))
+    assert in_table(embedded, database, "price") == [(2.0,)]
+    assert embedded.query(f"SELECT is_done FROM system.mutations WHERE database = '{database}'") == [(1,)]
 
 
 def test_a_mutation_that_blocks_an_update_is_withdrawn(

@@ -232,6 +232,20 @@ async def test_a_backfill_corrects_a_price_of_the_hour(
     assert rows() == served(source, hours_before(clock(), 1)[0])
 
 
+async def test_a_corrected_price_tells_its_own_time_and_keeps_its_rank(
+    make_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """`fetched_at` stays that of the first price, `source_updated_at` is that of this one; past quotes have no rank."""
+    context = make_context(symbols="BTC:1")
+    await run(context)
+    clock.advance(HOUR)
+    await backfill(make_context(symbols="BTC:1"), 1, dry_run=False)
+    columns = "endpoint, fetched_at, source_updated_at, cmc_rank"
+    assert embedded.query(f"SELECT {columns} FROM {database}.crypto_prices") == [
+        ("historical", "2026-11-23 15:37:09", "2026-11-23 15:00:00", 1)
+    ]
+
+
 async def test_a_dry_run_spends_and_writes_nothing(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
     """It says calls, credits and what is left, and stops there."""
     with capture_logs() as logs:
