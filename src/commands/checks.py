@@ -78,8 +78,8 @@ def check_folders(folders: Iterable[Path]) -> list[Finding]:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """The folder, or the nearest one above it that is there; one whose name no disk can hold is not."""
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - Path.exists raises
 
 
 def check_crontab(crontab: Crontab, schedules: Mapping[str, str | None]) -> list[Finding]:

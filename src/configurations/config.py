@@ -6,16 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PositiveFloat,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters._bases.errors import ConfigurationError
@@ -25,6 +16,7 @@ from configurations.values import (
     empty_as_none,
     host_name,
     identifier,
+    not_empty,
     safe_address,
     symbol_entries,
     words_for,
@@ -32,7 +24,10 @@ from configurations.values import (
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = "embedded"
+_HOUR_SECONDS = 3600
+_TEN_YEARS_HOURS = 10 * 365 * 24
 
+Folder = Annotated[Path, BeforeValidator(not_empty)]
 OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_as_none)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
@@ -53,7 +48,7 @@ class Settings(BaseSettings):
     model_config = FORM
 
     clickhouse_host: Annotated[str, AfterValidator(host_name)] = EMBEDDED
-    clickhouse_path: Path = Path("data/clickhouse")
+    clickhouse_path: Folder = Path("data/clickhouse")
     clickhouse_port: Annotated[int, Field(ge=1, le=65535)] = 8123
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
@@ -67,13 +62,13 @@ class Settings(BaseSettings):
         ("ETH", None),
         ("SOL", None),
     )
-    http_timeout_seconds: PositiveFloat = 30.0
-    run_timeout_seconds: Annotated[float, Field(gt=0, lt=3600)] = 600.0
-    backfill_timeout_seconds: PositiveFloat = 21600.0
-    stale_after_hours: PositiveFloat = 24.0
+    http_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 30.0
+    run_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 600.0
+    backfill_timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * _HOUR_SECONDS)] = 21600.0
+    stale_after_hours: Annotated[float, Field(gt=0, le=_TEN_YEARS_HOURS)] = 24.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "console"
-    data_path: Path = Path("data")
+    data_path: Folder = Path("data")
     run_history_days: Annotated[int, Field(ge=1, le=7300)] = 365
     healthcheck_url: OptionalSecret = None
     no_color: str = ""
@@ -87,6 +82,21 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else PROJECT_ROOT / value.expanduser()
+
+    @field_validator("clickhouse_path")
+    @classmethod
+    def _whole_to_the_engine(cls, value: Path) -> Path:
+        # The embedded engine takes what follows a question mark for options of its own.
+        if "?" in str(value):
+            raise ValueError("a path without a question mark is needed, the checkout's own included")
+        return value
+
+    @field_validator("clickhouse_ca_file")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
 
     @field_validator("cmc_api_key")
     @classmethod
@@ -102,12 +112,6 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("an address such as https://hc-ping.com/your-check is needed")
         return value
-
-    @model_validator(mode="after")
-    def _ca_file_exists(self) -> Settings:
-        if self.clickhouse_ca_file is not None and not self.clickhouse_ca_file.is_file():
-            raise ValueError(f"CLICKHOUSE_CA_FILE: there is no file {self.clickhouse_ca_file}")
-        return self
 
     @property
     def embedded(self) -> bool:

@@ -59,6 +59,13 @@ def empty_as_none(value: object) -> object:
     return None if value == "" else value
 
 
+def not_empty(value: object) -> object:
+    """An empty path would mean the checkout itself."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("a path is needed")
+    return value
+
+
 def safe_address(value: str) -> str:
     """Over https, or to this machine: else what travels could be read or changed on the way."""
     parts = urlsplit(value)

@@ -15,7 +15,7 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from adapters.http.coin_market_cap_quote import Coin, Quote
 from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, batches, plan_backfill
-from extractors.coin_market_cap_resolver import CoinMarketCapResolver
+from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution
 
 _CALLS_AHEAD = 4
 _UnderWay = tuple[HistoricalCall, "asyncio.Task[Parsed]"]
@@ -58,7 +58,7 @@ class CoinMarketCapExtractor:
         self._currency = currency
         self._resolver = CoinMarketCapResolver(source=source, choices=choices)
 
-    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> list[Coin]:
+    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
         """The coins meant by the entries; see `CoinMarketCapResolver.resolve`."""
         return await self._resolver.resolve(entries)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
-from adapters._bases.errors import ConfigurationError, SourceRejected
+from adapters._bases.errors import ConfigurationError, SourceRejected, StateError
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from adapters.http.coin_market_cap_quote import Coin
@@ -22,6 +23,27 @@ _LONGEST_LIST = 7_500
 log = structlog.get_logger(__name__)
 
 
+class Resolution(NamedTuple):
+    """What came of a look for coins.
+
+    Attributes:
+        coins: those found, in the entries' order, each symbol once.
+        unknown: symbols that no active coin bears, in that order.
+    """
+
+    coins: list[Coin]
+    unknown: tuple[str, ...] = ()
+
+    def complaint(self) -> ConfigurationError | None:
+        """The wrong setting that the unknown symbols are; None when there are none."""
+        if not self.unknown:
+            return None
+        return ConfigurationError(
+            f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}",
+            next_step="correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)",
+        )
+
+
 class CoinMarketCapResolver:
     """Finds the coin behind each symbol and keeps the choice.
 
@@ -34,45 +56,57 @@ class CoinMarketCapResolver:
         self._source = source
         self._choices = choices
 
-    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> list[Coin]:
-        """The coins meant, in the entries' order, an entry that comes twice once. Harmless to repeat.
+    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
+        """The coins meant. Harmless to repeat.
 
-        An id given with a symbol is used as it is. A symbol without one is looked up among the choices kept;
-        only if it is not there is CoinMarketCap asked, and of the active coins the one with the lowest rank, then the
-        lowest id, is chosen, kept and logged with the others.
+        An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. A symbol
+        without one is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and of the
+        active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the others.
+        Whenever another coin than the last time is meant, that is logged as a warning.
 
         Args:
             entries: (symbol, id or None); symbols in upper case.
 
         Raises:
-            ConfigurationError: no active coin bears a symbol, or one symbol is given two ids; nothing is kept.
-            StateError: the choices cannot be read or kept.
+            ConfigurationError: one symbol is given two ids; nothing is kept.
+            StateError: the choices cannot be read, or one that was made cannot be kept.
             SourceUnavailable, SourceRejected, ContractError: the map cannot be had; nothing is kept.
         """
         pins = _pins(entries)
         kept = self._choices.load()
-        unknown = [symbol for symbol, _ in entries if symbol not in pins and symbol not in kept]
-        found = await self._asked(list(dict.fromkeys(unknown))) if unknown else {}
+        symbols = list(dict.fromkeys(symbol for symbol, _ in entries))
+        new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
+        found = await self._asked(new) if new else {}
         for symbol, cmc_id in pins.items():
             if kept.get(symbol, cmc_id) != cmc_id:
-                log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, chosen_before=kept[symbol])
-        if found:
-            self._choices.save({**kept, **found})
+                log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
         chosen = {**kept, **found, **pins}
-        return [Coin(symbol, chosen[symbol]) for symbol in dict.fromkeys(symbol for symbol, _ in entries)]
+        if chosen != kept:
+            self._keep(chosen, made=bool(found))
+        coins = [Coin(symbol, chosen[symbol]) for symbol in symbols if symbol in chosen]
+        return Resolution(coins, tuple(symbol for symbol in symbols if symbol not in chosen))
+
+    def _keep(self, chosen: Mapping[str, int], *, made: bool) -> None:
+        """Save the choices. Those of the settings stand there the next time too: a full disk costs no hour for them."""
+        try:
+            self._choices.save(chosen)
+        except StateError as error:
+            if made:
+                raise
+            log.warning("the ids of SYMBOLS are not kept", reason=error.message)
 
     async def _asked(self, symbols: Sequence[str]) -> dict[str, int]:
+        """The coins that CoinMarketCap has for these symbols; without those that no active coin bears."""
         size = max(1, _LONGEST_LIST // (max(map(len, symbols)) + 1))
         found: dict[str, list[Candidate]] = {}
         for start in range(0, len(symbols), size):
             found |= await self._map_of(symbols[start : start + size])
-        nobody = [symbol for symbol, bearers in found.items() if not bearers]
-        if nobody:
-            raise _no_such(nobody)
-        _tell(found)
-        return {symbol: bearers[0].cmc_id for symbol, bearers in found.items()}
+        borne = {symbol: bearers for symbol, bearers in found.items() if bearers}
+        _tell(borne)
+        return {symbol: bearers[0].cmc_id for symbol, bearers in borne.items()}
 
     async def _map_of(self, symbols: Sequence[str]) -> dict[str, list[Candidate]]:
+        """The active coins of each symbol; of one that makes the map refuse the whole list, none."""
         try:
             return candidates_by_symbol(await self._source.coin_map(symbols), symbols)
         except SourceRejected as exc:
@@ -80,7 +114,9 @@ class CoinMarketCapResolver:
                 raise
             named = _NAMED_UNKNOWN.search(exc.message)
             blamed = {name.strip().upper() for name in named.group(1).split(",")} if named else set()
-            raise _no_such([symbol for symbol in symbols if symbol in blamed] or symbols) from exc
+        others = [symbol for symbol in symbols if symbol not in blamed]
+        # Where it names none of them, nobody knows which of them it means.
+        return await self._map_of(others) if others and len(others) < len(symbols) else {}
 
 
 def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
@@ -92,13 +128,6 @@ def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
                 next_step="keep one of them: a table row is known by its symbol",
             )
     return pins
-
-
-def _no_such(symbols: Sequence[str]) -> ConfigurationError:
-    return ConfigurationError(
-        f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(symbols)}",
-        next_step="correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)",
-    )
 
 
 def _tell(found: Mapping[str, Sequence[Candidate]]) -> None:

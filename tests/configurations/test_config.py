@@ -75,6 +75,14 @@ def test_symbols_may_carry_ids(tmp_path: Path) -> None:
         "CMC_BASE_URL=ftp://example.org",
         "CMC_BASE_URL=https://user@example.org",
         "HTTP_TIMEOUT_SECONDS=0",
+        "HTTP_TIMEOUT_SECONDS=inf",
+        "BACKFILL_TIMEOUT_SECONDS=1e12",
+        "STALE_AFTER_HOURS=inf",
+        "STALE_AFTER_HOURS=1e12",
+        "STALE_AFTER_HOURS=nan",
+        "CLICKHOUSE_PATH=",
+        "CLICKHOUSE_PATH=data/a?b=c",
+        "DATA_PATH=' '",
         "RUN_TIMEOUT_SECONDS=3600",
         "RUN_TIMEOUT_SECONDS=nan",
         "BACKFILL_TIMEOUT_SECONDS=-1",
@@ -93,10 +101,11 @@ def test_a_wrong_value_is_named_in_one_line(tmp_path: Path, line: str) -> None:
 
 
 def test_each_wrong_variable_has_a_line(tmp_path: Path) -> None:
-    """Two mistakes, two lines."""
+    """Three mistakes, three lines."""
     with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "SYMBOLS=\nLOG_LEVEL=LOUD")
-    assert sorted(line.partition(":")[0] for line in refused.value.message.splitlines()) == ["LOG_LEVEL", "SYMBOLS"]
+        load(tmp_path, "SYMBOLS=\nLOG_LEVEL=LOUD\nCLICKHOUSE_CA_FILE=/nowhere/ca.pem")
+    named = sorted(line.partition(":")[0] for line in refused.value.message.splitlines())
+    assert named == ["CLICKHOUSE_CA_FILE", "LOG_LEVEL", "SYMBOLS"]
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:

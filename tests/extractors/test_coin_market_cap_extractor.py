@@ -84,48 +84,72 @@ async def test_a_symbol_is_resolved_once_kept_and_told_with_the_others(tmp_path:
     route = respx.get(MAP).mock(return_value=good(map_rows()))
     with capture_logs() as logs:
         async with extractor(tmp_path) as first:
-            coins = await first.resolve([("SOL", None), ("BTC", None), ("SOL", None)])
+            coins, _ = await first.resolve([("SOL", None), ("BTC", None), ("SOL", None)])
     assert coins == [Coin("SOL", 5426), Coin("BTC", 1)]
     assert route.calls.last.request.url.params["symbol"] == "SOL,BTC"
     told = next(entry for entry in logs if entry["event"] == "coin chosen" and entry["symbol"] == "SOL")
     assert told["coin"] == "Solana (id 5426, rank 6)"
     assert told["others"] == ["Another SOL (illustrative) (id 990144, rank 7311)"]
     async with extractor(tmp_path) as second:
-        assert await second.resolve([("SOL", None), ("BTC", None)]) == coins
+        assert await second.resolve([("SOL", None), ("BTC", None)]) == (coins, ())
     assert route.call_count == 1
 
 
-async def test_a_given_id_wins_over_the_kept_choice_while_it_is_given(tmp_path: Path) -> None:
-    """It is logged, and a mistyped id is mended by taking it out of the settings again. Nobody is asked."""
+async def test_a_given_id_wins_and_is_kept(tmp_path: Path) -> None:
+    """The coin of a symbol never changes silently: not by another id, nor by taking the id out. Nobody is asked."""
     CoinChoices(path=tmp_path / "coins.json").save({"SOL": 5426})
     async with extractor(tmp_path) as changing:
         with capture_logs() as logs:
-            assert await changing.resolve([("SOL", 990144), ("BTC", 1)]) == [Coin("SOL", 990144), Coin("BTC", 1)]
-        assert [(entry["event"], entry["chosen_before"]) for entry in logs] == [("coin changed by the settings", 5426)]
-        assert await changing.resolve([("SOL", None)]) == [Coin("SOL", 5426)]
+            assert (await changing.resolve([("SOL", 990144), ("BTC", 1)])).coins == [
+                Coin("SOL", 990144),
+                Coin("BTC", 1),
+            ]
+            assert (await changing.resolve([("SOL", None), ("BTC", None)])).coins == [
+                Coin("SOL", 990144),
+                Coin("BTC", 1),
+            ]
+            assert (await changing.resolve([("BTC", 990101)])).coins == [Coin("BTC", 990101)]
+    told = [(entry["event"], entry["symbol"], entry["before"]) for entry in logs]
+    assert told == [("coin changed by the settings", "SOL", 5426), ("coin changed by the settings", "BTC", 1)]
+
+
+async def test_ids_of_the_settings_that_cannot_be_kept_cost_nothing() -> None:
+    """They stand in the settings; a warning says that they are not kept."""
+    async with extractor(Path("/proc/nobody can make this")) as asking:
+        with capture_logs() as logs:
+            assert (await asking.resolve([("BTC", 1)])).coins == [Coin("BTC", 1)]
+    assert [entry["event"] for entry in logs] == ["the ids of SYMBOLS are not kept"]
+
+
+def map_by_symbols(request: httpx.Request) -> httpx.Response:
+    """The map as it is asked: refuses a list with an unknown symbol, naming it, as CoinMarketCap does."""
+    unknown = [symbol for symbol in request.url.params["symbol"].split(",") if symbol in {"NOPE", "NADA"}]
+    return refused(400, 400, f'Invalid values for "symbol": "{",".join(unknown)}"') if unknown else good(map_rows())
 
 
 @respx.mock
 @pytest.mark.parametrize(
-    ("answer", "named"),
+    ("answer", "coins", "unknown"),
     [
-        (refused(400, 400, 'Invalid values for "symbol": "NOPE,NADA"'), "NOPE, NADA"),
-        (refused(400, 400, 'Invalid value for "symbol": "NOPE"'), "NOPE"),
-        (refused(400, 400, "something else"), "BTC, NOPE, NADA"),
-        (good([]), "BTC, NOPE, NADA"),
-        (good(map_rows()), "NOPE, NADA"),
+        (map_by_symbols, [Coin("BTC", 1)], ("NOPE", "NADA")),
+        (good(map_rows()), [Coin("BTC", 1)], ("NOPE", "NADA")),
+        (good([]), [], ("BTC", "NOPE", "NADA")),
+        (refused(400, 400, "something else"), [], ("BTC", "NOPE", "NADA")),
+        (refused(400, 400, 'Invalid value for "symbol": "OTHER"'), [], ("BTC", "NOPE", "NADA")),
     ],
 )
-async def test_unknown_symbols_are_named_and_nothing_is_kept(
-    tmp_path: Path, answer: httpx.Response, named: str
+async def test_unknown_symbols_are_named_beside_the_coins_found(
+    tmp_path: Path, answer: Any, coins: list[Coin], unknown: tuple[str, ...]
 ) -> None:
-    """Whether the map refuses or leaves them out, it is a wrong setting."""
-    respx.get(MAP).mock(return_value=answer)
+    """Whether the map refuses or leaves them out: a wrong setting, which is not kept and costs the others nothing."""
+    respx.get(MAP).mock(side_effect=answer if callable(answer) else [answer])
     async with extractor(tmp_path) as asking:
-        with pytest.raises(ConfigurationError) as caught:
-            await asking.resolve([("BTC", None), ("NOPE", None), ("NADA", None)])
-    assert caught.value.message.endswith(f"the symbol {named}")
-    assert files_in(tmp_path) == []
+        found = await asking.resolve([("BTC", None), ("NOPE", None), ("NADA", None)])
+    assert found == (coins, unknown)
+    complaint = found.complaint()
+    assert complaint is not None
+    assert complaint.message.endswith(f"the symbol {', '.join(unknown)}")
+    assert CoinChoices(path=tmp_path / "coins.json").load() == dict(coins)
 
 
 @respx.mock

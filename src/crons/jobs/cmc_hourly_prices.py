@@ -139,7 +139,12 @@ async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -
     report = context.report
     extract = extractor(context, source)
     context.step("asking CoinMarketCap which coins are meant")
-    coins = await extract.resolve(context.settings.symbols)
+    coins, _ = found = await extract.resolve(context.settings.symbols)
+    if (complaint := found.complaint()) is not None:
+        if not coins:
+            raise complaint
+        # The other symbols' hour could perhaps never be had again.
+        report.failures.append(complaint.message)
     context.step("asking CoinMarketCap for the latest quotes")
     extraction = await extract.latest(coins, clock=context.clock)
     transformed = transformer(context).latest(extraction.quotes)
@@ -155,10 +160,17 @@ async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -
 async def _ask_first(
     context: RunContext, source: CoinMarketCapHttpAdapter, extract: CoinMarketCapExtractor
 ) -> tuple[int | None, list[Coin]]:
-    """What is free of charge: the credits left, None when not told, and the coins meant."""
+    """What is free of charge: the credits left, None when not told, and the coins meant.
+
+    Raises:
+        ConfigurationError: no active coin bears one of the symbols; past hours can wait until that is corrected.
+    """
     context.step("asking CoinMarketCap for the key's plan")
     info = await source.key_info()
-    return info.credits_left, await extract.resolve(context.settings.symbols)
+    found = await extract.resolve(context.settings.symbols)
+    if (complaint := found.complaint()) is not None:
+        raise complaint
+    return info.credits_left, found.coins
 
 
 async def _fill(

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import SourceRejected
+from adapters._bases.errors import ConfigurationError, SourceRejected
 from configurations.config import Settings
 from crons.context import RunContext
 from crons.doors.shared import clickhouse
@@ -172,6 +172,17 @@ async def test_a_coin_left_out_is_named_and_the_others_are_stored(
     assert report.missing == ["ETH (id 1027)"]
     assert second.rejected == ["BTC (id 1) 2026-11-23 15:00:00: no price (null)"]
     assert len(rows()) == 3
+
+
+async def test_a_symbol_that_nothing_bears_costs_the_others_nothing(make_context: MakeContext, rows: Rows) -> None:
+    """A typing error in SYMBOLS fails the run by name, the others' hour is stored; a backfill waits for the mend."""
+    report = await run(make_context(symbols="BTC,NOPE,ETH"))
+    assert report.failures == ["SYMBOLS: CoinMarketCap has no active coin with the symbol NOPE"]
+    assert sorted(symbol for symbol, _ in rows()) == ["BTC", "ETH"]
+    for work in (run(make_context(symbols="NOPE")), backfill(make_context(symbols="BTC,NOPE"), 1, dry_run=False)):
+        with pytest.raises(ConfigurationError, match="symbol NOPE"):
+            await work
+    assert len(rows()) == 2
 
 
 async def test_nothing_valid_is_a_failure(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
