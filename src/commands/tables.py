@@ -41,7 +41,8 @@ def set_up() -> int:
 def drop(*, unasked: bool) -> int:
     """Back up every job's table, then drop it; the exit code.
 
-    The jobs' locks are held meanwhile: a run between the copy and the drop would lose its rows.
+    The jobs' locks and the database's are held meanwhile: rows that a run of this or another checkout stored between
+    the copy and the drop would be lost.
 
     Raises:
         LockHeldError: a job is running.
@@ -51,7 +52,7 @@ def drop(*, unasked: bool) -> int:
         say("nothing was changed")
         return FAILED
     for name in JOBS:
-        with _quiet(settings, name, "drop_db"), _table(settings, name, "drop_db") as table:
+        with _quiet(settings, name, "drop_db"), _table(settings, name, "drop_db", writes=True) as table:
             if not table.table_exists():
                 say(f"there is no {table.name}: nothing to drop")
                 continue
@@ -68,7 +69,7 @@ def put_back(file: Path, job: str) -> int:
     """Upsert a backup's rows; the exit code. Harmless to repeat."""
     settings = settings_with_log()
     find_job(job)
-    with _quiet(settings, job, "restore"), _table(settings, job, "restore") as table:
+    with _quiet(settings, job, "restore"), _table(settings, job, "restore", writes=True) as table:
         mention(f"reading {file}, then putting its rows into {table.name}")
         done = table.restore(file)
         say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
@@ -85,10 +86,11 @@ def _agreed() -> bool:
 
 
 @contextmanager
-def _table(settings: Settings, name: str, task: str) -> Iterator[Table]:
-    with (
-        JOBS[name].load().open_table(settings, task=task, clock=system_clock, wait_seconds=ENGINE_WAIT_SECONDS) as table
-    ):
+def _table(settings: Settings, name: str, task: str, *, writes: bool = False) -> Iterator[Table]:
+    job = JOBS[name].load()
+    with job.open_table(
+        settings, task=task, clock=system_clock, wait_seconds=ENGINE_WAIT_SECONDS, writes=writes
+    ) as table:
         yield table
 
 

@@ -148,7 +148,7 @@ class JobModule(Protocol):
         ...
 
     def open_table(
-        self, settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float
+        self, settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float, writes: bool = False
     ) -> AbstractContextManager[Table]:
         """The job's table; the database is connected to when it is first needed.
 
@@ -156,7 +156,9 @@ class JobModule(Protocol):
             settings: what the operator set.
             task: what it is used for, for whoever has to wait meanwhile.
             clock: gives the aware time.
-            wait_seconds: how long to wait for another process that has the embedded engine's folder open.
+            wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
+                the same database of the same server.
+            writes: whether rows are written or dropped; who only reads a server waits for nobody.
         """
         ...
 

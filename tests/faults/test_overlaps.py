@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront, Fault
@@ -97,6 +99,30 @@ def test_a_run_waits_for_another_checkouts_write(
     assert second.ended().code == 0
     assert len(table.rows()) == 6
     table.assert_right()
+
+
+@pytest.mark.parametrize("command", ["drop_db", "restore"])
+def test_a_command_that_writes_waits_for_another_checkouts_write(
+    install: Callable[..., Installation], program: Installation, front: ClickHouseFront, command: str
+) -> None:
+    """Else an hour stored between the copy and the drop would be lost, and one stored beside a restore doubled."""
+    other = install("other", secrets=program.secrets, **program.settings)
+    assert program.run_job().code == 0
+    arguments = ["--yes"]
+    if command == "restore":
+        assert program.command("drop_db", "--yes").code == 0
+        (backup,) = (program.root / "backups").iterdir()
+        arguments = [str(backup)]
+    inserts = len(front.asked("INSERT"))
+    front.faults.append(Fault("hang", "INSERT"))
+    run = other.start_job()
+    eventually(lambda: len(front.asked("INSERT")) > inserts)
+    asked = len(front.statements)
+    waiting = program.start("-m", "main", command, *arguments)
+    eventually(lambda: "waiting for another process" in waiting.log)
+    assert len(front.statements) == asked
+    run.end()
+    assert waiting.ended().code == 0
 
 
 def test_an_operators_command_waits_for_the_engine(embedded_program: Installation, embedded_table: PriceAudit) -> None:

@@ -65,10 +65,10 @@ async def check_source(settings: Settings, clock: Callable[[], datetime]) -> Fin
 
 @contextmanager
 def open_table(
-    settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float
+    settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float, writes: bool = False
 ) -> Iterator[CoinMarketCapClickHouseAdapter]:
     """The table of prices, on a connection of its own; see `crons.context.JobModule.open_table`."""
-    with clickhouse(settings, task=task, clock=clock, wait_seconds=wait_seconds) as database:
+    with clickhouse(settings, task=task, clock=clock, wait_seconds=wait_seconds, writes=writes) as database:
         yield _table(settings, database, clock)
 
 
