@@ -11,19 +11,21 @@ import psutil
 from adapters._bases.errors import StateError
 from adapters.files.held_locks import held_without_note, users_of
 from adapters.files.process_lock import Holder, running_holders
-from commands.screen import say, settings_with_log
+from commands.screen import say
+from configurations.config import load_data_path
 from crons.edge import DONE
 
 GRACE_SECONDS = 10.0
 
 
 def end_all() -> int:
-    """End the running jobs of this checkout and say which; the exit code.
+    """End the running jobs of this checkout and say which, whatever other settings are; the exit code.
 
     Raises:
+        ConfigurationError: DATA_PATH is wrong.
         StateError: a job runs that its lock's note does not name; the others are ended.
     """
-    locks = settings_with_log().data_path / "locks"
+    locks = load_data_path() / "locks"
     ended = end_running_jobs(locks, grace_seconds=GRACE_SECONDS)
     unnamed = held_without_note(locks)
     if ended or not unnamed:

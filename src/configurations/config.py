@@ -27,8 +27,17 @@ EMBEDDED = "embedded"
 _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
 
-Folder = Annotated[Path, BeforeValidator(not_empty)]
-OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none)]
+
+def _in_checkout(value: Path | None) -> Path | None:
+    """The absolute path of one that is relative to the checkout, or to somebody's home."""
+    try:
+        return None if value is None else PROJECT_ROOT / value.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home folder for {value}") from error
+
+
+Folder = Annotated[Path, BeforeValidator(not_empty), AfterValidator(_in_checkout)]
+OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none), AfterValidator(_in_checkout)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_as_none)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
 """Where a source is: its base URL, without a slash at the end."""
@@ -78,11 +87,6 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("clickhouse_path", "data_path", "clickhouse_ca_file")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else PROJECT_ROOT / value.expanduser()
-
     @field_validator("clickhouse_path")
     @classmethod
     def _whole_to_the_engine(cls, value: Path) -> Path:
@@ -130,12 +134,27 @@ class _LogSettings(BaseSettings):
     log_format: LogFormat = "console"
 
 
+class _StateSettings(BaseSettings):
+    model_config = FORM
+
+    data_path: Folder = Path("data")
+
+
 def load_log_format(env_file: Path | None = PROJECT_ROOT / ".env") -> LogFormat:
     """LOG_FORMAT alone, for a log of what is wrong with the other settings; its default where it is wrong itself."""
     try:
         return _LogSettings(_env_file=env_file).log_format
     except (ValidationError, OSError, UnicodeDecodeError):
         return "console"
+
+
+def load_data_path(env_file: Path | None = PROJECT_ROOT / ".env") -> Path:
+    """DATA_PATH alone, for what must go on though other settings are wrong: a job that runs can still be ended.
+
+    Raises:
+        ConfigurationError: DATA_PATH itself is wrong, or the file cannot be read.
+    """
+    return load_own_settings(_StateSettings, env_file).data_path
 
 
 def load_settings(env_file: Path | None = PROJECT_ROOT / ".env") -> Settings:

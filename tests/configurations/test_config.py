@@ -82,6 +82,7 @@ def test_symbols_may_carry_ids(tmp_path: Path) -> None:
         "STALE_AFTER_HOURS=nan",
         "CLICKHOUSE_PATH=",
         "CLICKHOUSE_PATH=data/a?b=c",
+        "CLICKHOUSE_PATH=~nobody-of-that-name/clickhouse",
         "DATA_PATH=' '",
         "RUN_TIMEOUT_SECONDS=3600",
         "RUN_TIMEOUT_SECONDS=nan",

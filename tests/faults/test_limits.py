@@ -113,6 +113,19 @@ def test_kill_ends_a_run_and_says_so(program: Installation, source: StandIn) -> 
     assert "no job of this checkout is running" in program.command("kill").out
 
 
+def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installation, source: StandIn) -> None:
+    """Whoever spoils ``.env`` while a long backfill runs can still end it; only a wrong DATA_PATH is in the way."""
+    hang = source.faults.push(faults.hang(), path="/quotes/latest")
+    job = program.start_job()
+    assert hang.reached.wait(30)
+    job.reap()
+    assert program.command("kill", DATA_PATH="").code == 2
+    told = program.command("kill", SYMBOLS="", LOG_LEVEL="LOUD")
+    assert told.code == 0
+    assert f"pid {job.process.pid}" in told.out
+    assert job.ended().code == TERMINATED
+
+
 @pytest.mark.parametrize("note", ["", "of a dead process"])
 def test_kill_does_not_overlook_a_run_without_a_note(note: str, program: Installation, source: StandIn) -> None:
     """A full disk may leave no note, or an old one: exit 1, and the command that ends the process."""

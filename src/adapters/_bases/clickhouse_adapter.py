@@ -194,7 +194,8 @@ class ClickHouseAdapter:
         """Settings that every statement relies on; those that the server does not know or allow stay as they are."""
         wanted = {
             "async_insert": 0,
-            "max_execution_time": self._query_timeout_seconds,
+            # Less than the driver waits: what took too long has then ended at the server before it is looked at again.
+            "max_execution_time": max(1, self._query_timeout_seconds * 3 // 4),
             "max_partitions_per_insert_block": 0,
             "max_query_size": _STATEMENT_BYTES,
             "precise_float_parsing": 1,

@@ -94,6 +94,11 @@ def test_version_and_place_are_told(embedded: ClickHouseAdapter, server: ClickHo
     assert str(server.address).startswith("http://127.0.0.1:")
 
 
+def test_the_server_gives_up_before_the_program_does(clickhouse: ClickHouseAdapter) -> None:
+    """A statement that takes too long has ended when it is looked at again: 45 of the 60 seconds that are waited."""
+    assert clickhouse.query("SELECT toUInt64(getSetting('max_execution_time'))") == [(45,)]
+
+
 def test_nothing_is_read_where_nothing_is_yet(clickhouse: ClickHouseAdapter) -> None:
     """A table or database to come has no rows; every other refusal stays an error."""
     assert clickhouse.query_if_there("SELECT 1 FROM nowhere") == []
