@@ -60,8 +60,9 @@ restore() {
     # Usage: restore FILE [--job NAME]
     # Example: ./run.sh restore backups/NAME, as drop_db printed it
     local file=${1-}
+    [[ -n $file ]] || _usage_error restore "restore: FILE is missing"
     # A path is meant from where the caller stands; from elsewhere it may also be meant from the checkout.
-    [[ -e $_caller/$file && $file != /* && -n $file ]] && set -- "$_caller/$file" "${@:2}"
+    [[ -e $_caller/$file && $file != /* ]] && set -- "$_caller/$file" "${@:2}"
     _run main -m main restore "$@"
 }
 
@@ -78,7 +79,7 @@ cron_run() {
     # Usage: cron_run [NAME] [--quiet]
     # NAME is cmc_hourly_prices when not given; --quiet shows warnings and errors only.
     # Example: ./run.sh cron_run --quiet
-    [[ ${1-} == [a-z]* ]] || set -- cmc_hourly_prices "$@"
+    [[ ${1--} == -* ]] && set -- cmc_hourly_prices "$@"
     _run main -m crons.run "$@"
 }
 
@@ -117,7 +118,7 @@ cron_heal() {
     # Spends at most N credits, 100 when not given; what is over that is left for the next heal.
     # Hours that CoinMarketCap had no quote for are remembered and not asked for again, unless --all.
     # Example: ./run.sh cron_heal cmc_hourly_prices 168 --dry-run
-    [[ ${1-} == [a-z]* ]] || set -- cmc_hourly_prices "$@"
+    [[ ${1--} == [-0-9]* ]] && set -- cmc_hourly_prices "$@"
     _run main -m crons.run "$1" heal "${@:2}"
 }
 
@@ -156,8 +157,10 @@ report() {
 clean() {
     # Start anew: kill, drop_db, setup_db, cron_run cmc_hourly_prices; the first failure ends it.
     # Usage: clean [--yes]
-    # As drop_db does, it makes a backup first, and asks on a terminal unless --yes.
+    # Running jobs are ended before anything else; then, as drop_db does, it asks on a terminal unless --yes, and makes a
+    # backup first.
     # Example: ./run.sh clean --yes
+    [[ $# == 0 || $* == --yes ]] || _usage_error clean "clean takes nothing but --yes: $*"
     bash "$_self" kill
     bash "$_self" drop_db "$@"
     bash "$_self" setup_db

@@ -129,10 +129,12 @@ def test_backfill_without_a_name_is_a_usage_error(checkout: BareCheckout) -> Non
         ("kill", "-m main kill"),
         ("cron_run", "-m crons.run cmc_hourly_prices"),
         ("cron_run other", "-m crons.run other"),
+        ("cron_run OTHER", "-m crons.run OTHER"),
         ("cron_run --quiet", "-m crons.run cmc_hourly_prices --quiet"),
         ("cron_heal", "-m crons.run cmc_hourly_prices heal"),
         ("cron_heal 24 --all", "-m crons.run cmc_hourly_prices heal 24 --all"),
         ("cron_heal x 24 --max-credits 5", "-m crons.run x heal 24 --max-credits 5"),
+        ("cron_heal X", "-m crons.run X heal"),
         ("jobs", "-m main jobs"),
         ("status x --json", "-m main status x --json"),
         ("verify", "-m main verify"),
@@ -191,6 +193,14 @@ def test_backup_is_meant_from_where_the_caller_stands(ready: BareCheckout, tmp_p
     (tmp_path / "my backup").touch()
     ready.run("restore", "my backup", cwd=tmp_path)
     assert ready.calls == [f"run -m main restore {tmp_path}/my backup"]
+
+
+@pytest.mark.parametrize("arguments", [("clean", "--bogus"), ("clean", "--yes", "x"), ("restore",), ("restore", "")])
+def test_arguments_that_cannot_be_meant_do_nothing(ready: BareCheckout, arguments: tuple[str, ...]) -> None:
+    """They are a usage error with the command's help: clean ends no job before it is refused."""
+    done = ready.run(*arguments)
+    assert (done.returncode, ready.calls) == (2, [])
+    assert f"Usage: ./run.sh {arguments[0]}" in done.stderr
 
 
 def test_clean_is_four_commands(ready: BareCheckout) -> None:

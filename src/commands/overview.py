@@ -18,7 +18,7 @@ from commands.checks import (
     failed,
 )
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
-from configurations.config import PROJECT_ROOT, Settings, load_settings
+from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings
 from crons.clock import system_clock
 from crons.context import JobModule
 from crons.doors.shared import spool
@@ -54,7 +54,7 @@ def _findings() -> Iterator[Finding]:
         for line in error.message.splitlines():
             yield Finding(".env", "fail", line, error.next_step)
     else:
-        yield from check_env_file(PROJECT_ROOT / ".env", {name.upper() for name in Settings.model_fields})
+        yield from check_env_file(ENV_FILE, {name.upper() for name in Settings.model_fields})
         yield from check_folders(
             [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
         )

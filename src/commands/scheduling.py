@@ -14,7 +14,8 @@ from crons.crontab_change import CrontabChange, remove_cron, setup_cron
 from crons.edge import DONE
 from crons.install import heal_of
 from crons.registry import Job, find_job, find_job_with_past
-from crons.schedule import HEAL_SCHEDULE
+from crons.schedule import HEAL_SCHEDULE, next_run
+from transformers.tehran_time import hour_start
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -35,11 +36,12 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
         # Its links not resolved: as .venv/bin/python it finds what the set-up installed.
         python=Path(sys.executable),
         job=heal_of(name) if heal else name,
-        schedule=schedule or usual,
+        schedule=usual if schedule is None else schedule,
         now=in_tehran(system_clock()),
         dry_run=dry_run,
     )
     _show(change, dry_run=dry_run)
+    _tell_next(usual if schedule is None else schedule, takes_prices=not heal)
     if lacking:
         tell(f"warning: {lacking} is not set, so every heal will fail: set it in .env")
     return DONE
@@ -52,6 +54,18 @@ def remove(name: str, *, heal: bool, dry_run: bool) -> int:
     change = remove_cron(Crontab(), checkout=CHECKOUT, job=job, now=in_tehran(system_clock()), dry_run=dry_run)
     _show(change, dry_run=dry_run)
     return DONE
+
+
+def _tell_next(schedule: str, *, takes_prices: bool) -> None:
+    """Say when cron starts the line, on both clocks: Tehran's hours begin at half past on a host whose zone is UTC."""
+    now = system_clock()
+    start = next_run(schedule, now)
+    form = "%Y-%m-%d %H:%M"
+    say(f"cron starts it next at {start:{form}} on this host's clock, {in_tehran(start):{form}} in Tehran")
+    late = in_tehran(start).minute
+    if takes_prices and late:
+        begins = hour_start(now).astimezone().minute
+        say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
 
 
 def _lacking(job: Job) -> str:

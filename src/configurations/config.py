@@ -23,6 +23,7 @@ from configurations.values import (
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+ENV_FILE = PROJECT_ROOT / ".env"
 EMBEDDED = "embedded"
 _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
@@ -140,15 +141,15 @@ class _StateSettings(BaseSettings):
     data_path: Folder = Path("data")
 
 
-def load_log_format(env_file: Path | None = PROJECT_ROOT / ".env") -> LogFormat:
+def load_log_format(env_file: Path | None = ENV_FILE) -> LogFormat:
     """LOG_FORMAT alone, for a log of what is wrong with the other settings; its default where it is wrong itself."""
     try:
-        return _LogSettings(_env_file=env_file).log_format
-    except (ValidationError, OSError, UnicodeDecodeError):
+        return load_own_settings(_LogSettings, env_file).log_format
+    except ConfigurationError:
         return "console"
 
 
-def load_data_path(env_file: Path | None = PROJECT_ROOT / ".env") -> Path:
+def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
     """DATA_PATH alone, for what must go on though other settings are wrong: a job that runs can still be ended.
 
     Raises:
@@ -157,12 +158,12 @@ def load_data_path(env_file: Path | None = PROJECT_ROOT / ".env") -> Path:
     return load_own_settings(_StateSettings, env_file).data_path
 
 
-def load_settings(env_file: Path | None = PROJECT_ROOT / ".env") -> Settings:
+def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     """The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
     return load_own_settings(Settings, env_file)
 
 
-def load_own_settings(kind: type[SettingsT], env_file: Path | None = PROJECT_ROOT / ".env") -> SettingsT:
+def load_own_settings(kind: type[SettingsT], env_file: Path | None = ENV_FILE) -> SettingsT:
     """The settings of this process, of the given kind.
 
     Args:

@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from configurations.config import load_log_format, load_settings
+from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.clock import system_clock
 from crons.context import HealOptions
@@ -28,23 +29,29 @@ _Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 log = structlog.get_logger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    env_file: Path | None = ENV_FILE,
+) -> int:
     """Run a job and say what happened.
 
     Args:
         arguments: as on the command line; None takes the process's own.
         clock: gives the aware time; None takes the system's.
+        env_file: where the settings are that the environment does not hold; None: nowhere.
 
     Returns:
         The exit code, see `crons.edge`.
     """
     options = _parser().parse_args(arguments)
     clock = clock or system_clock
-    set_up_logging(level="INFO", form=load_log_format(), secrets=(), clock=clock)
+    set_up_logging(level="INFO", form=load_log_format(env_file), secrets=(), clock=clock)
     structlog.contextvars.bind_contextvars(job=options.name)
     try:
         request = _request(options)
-        settings = load_settings()
+        settings = load_settings(env_file)
     except ConfigurationError as error:
         _log_refusal(error)
         return USAGE
@@ -57,6 +64,13 @@ def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime
         colours=not settings.no_color,
     )
     return guarded(lambda: FAILED if execute(request, settings, clock).failures else DONE, tell=_log_error)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: a run that was cut short may have left a thread inside the database, for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _log_error(error: EtlError) -> None:
@@ -148,8 +162,4 @@ def _add_quiet(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    # A run that was cut short may have left a thread inside the database; waiting for it could last for ever.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(main())

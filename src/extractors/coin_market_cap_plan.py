@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from adapters.http.coin_market_cap_quote import Coin
@@ -62,6 +62,8 @@ def plan_backfill(coins: Sequence[Coin], *, start: datetime, end: datetime) -> B
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("the bounds must be aware")
+    # Arithmetic on a zoned datetime counts wall hours, and Tehran's clocks moved until 2022; in UTC it counts real ones
+    start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
     if (end - start) % timedelta(hours=1):
         raise ValueError("the span must be a whole number of hours")
     ids = tuple(dict.fromkeys(coin.cmc_id for coin in coins))

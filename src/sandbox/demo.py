@@ -35,7 +35,7 @@ def main() -> int:
                 (f"A backfill: the {HOURS} hours before", ["backfill", str(HOURS)]),
             ):
                 _say(f"\n=== {title}\n")
-                command = [sys.executable, "-m", "crons.run", JOB, *arguments]
+                command = [sys.executable, "-m", "sandbox.demo_job", JOB, *arguments]
                 code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
                 if code:
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _environment(folder: Path, source: StandIn) -> dict[str, str]:
-    """Every setting, so that neither .env nor the user's environment has a say: the user's data and key stay theirs."""
+    """Every setting, so that the user's environment has no say: the user's data and key stay theirs."""
     own = {
         "CLICKHOUSE_HOST": "embedded",
         "CLICKHOUSE_PATH": str(folder / "clickhouse"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import ConfigurationError
-from configurations.config import PROJECT_ROOT, Settings, load_settings
+from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings
 from configurations.env_file import nearly_right
 
 
@@ -140,6 +140,15 @@ def test_a_line_that_says_nothing_is_named_by_its_number(tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match="line 2 is neither") as refused:
         load(tmp_path, "LOG_LEVEL=INFO\nmy key is k-3c1\nSYMBOLS=BTC\n")
     assert "3c1" not in refused.value.message
+
+
+def test_the_form_of_the_log_is_read_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A line that says nothing is told once, with its number, not by the library that reads the file as well."""
+    (tmp_path / ".env").write_text("LOG_FORMAT=json\nmy key is k-3c1\n")
+    assert load_log_format(tmp_path / ".env") == "console"
+    assert caplog.records == []
+    (tmp_path / ".env").write_text("LOG_FORMAT=json\nSYMBOLS=\n")
+    assert load_log_format(tmp_path / ".env") == "json"
 
 
 def test_forms_of_a_file_that_people_write(tmp_path: Path) -> None:

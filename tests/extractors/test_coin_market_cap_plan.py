@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters._bases.tehran_zone import TEHRAN
 from adapters.http.coin_market_cap_quote import Coin
 from extractors.coin_market_cap_plan import MAX_IDS, MAX_POINTS, STEP, plan_backfill
+from transformers.tehran_time import hours_before
 
 END = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
 
@@ -52,6 +54,16 @@ def test_no_call_passes_the_bounds(number: int, hours: int) -> None:
 def test_the_number_of_calls(number: int, hours: int, calls: int) -> None:
     """Coins and hours are batched together, never a call an hour."""
     assert len(plan_backfill(coins_of(number), start=END - timedelta(hours=hours), end=END).calls) == calls
+
+
+@pytest.mark.parametrize("now", [datetime(2022, 9, 22, 12, tzinfo=TEHRAN), datetime(2022, 3, 22, 12, tzinfo=TEHRAN)])
+def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
+    """24 hours over the change of the clocks are 48 half hours, and all of them within the call's bounds."""
+    plan = plan_backfill(coins_of(3), start=hours_before(now, 24)[0], end=now)
+    (call,) = plan.calls
+    assert call.points == plan.points == 3 * 48
+    assert call.time_end - call.time_start == timedelta(hours=24)
+    assert call.time_end == now - STEP
 
 
 def test_an_id_under_two_symbols_is_asked_for_once() -> None:

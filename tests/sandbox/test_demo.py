@@ -16,7 +16,7 @@ def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: P
     """It ends 0 with 49 hours of three symbols, says that they are simulated, and takes no setting of the user's."""
     shutil.copytree(SRC, tmp_path / "a checkout" / "src")
     (tmp_path / "a checkout" / "logs").mkdir()
-    (tmp_path / "a checkout" / ".env").write_text("SYMBOLS=DOGE\nCLICKHOUSE_HOST=db.example.com\nLOG_LEVEL=ERROR\n")
+    (tmp_path / "a checkout" / ".env").write_text("SYMBOLS=\nthis says nothing\nLOG_LEVEL=ERROR\n")
     done = subprocess.run(
         [sys.executable, "-m", "sandbox.demo"],
         cwd=tmp_path / "a checkout",

@@ -5,15 +5,11 @@ A script of its own, started with the program's ``src`` on PYTHONPATH; it ends i
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime
 
-from crons.run import main
+from crons.run import leave, main
 
 if __name__ == "__main__":
     instant = datetime.fromisoformat(sys.argv[1])
-    code = main(sys.argv[2:], clock=lambda: instant)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(main(sys.argv[2:], clock=lambda: instant))

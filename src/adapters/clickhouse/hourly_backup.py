@@ -73,7 +73,10 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
             for values in native_rows(file, columns):  # type: ignore[arg-type]  # a GzipFile reads as a BinaryIO does
                 yield _stored_row(table, values)
     except OSError as error:
-        raise StateError(f"the backup {path} cannot be read: {error.strerror or error}") from error
+        raise StateError(
+            f"the backup {path} cannot be read: {error.strerror or error}",
+            next_step="Nothing was changed; drop_db puts its backups into backups/: name one of them.",
+        ) from error
     except (ValueError, EOFError, zlib.error) as error:
         raise StateError(
             f"{path} is no whole backup of this table: {error}", next_step="Nothing was changed; use another file."
