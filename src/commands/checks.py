@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -18,6 +20,9 @@ from adapters.system.crontab import Crontab
 from configurations.env_file import nearly_right
 from crons.findings import Finding
 
+_OLDEST_POETRY = (2, 2)
+"""As in run.sh and pyproject.toml."""
+_PATIENCE_SECONDS = 10
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 
 
@@ -38,11 +43,27 @@ def check_python() -> Finding:
 
 
 def check_poetry(checkout: Path) -> Finding:
-    """Which Poetry the next set-up will use."""
-    found = shutil.which("poetry") or next(
-        (str(path) for path in [checkout / ".poetry/bin/poetry"] if path.exists()), None
-    )
-    return Finding("Poetry", "ok", found or "none here; the set-up bootstraps its own when it needs one")
+    """Which Poetry the next set-up will use: that of PATH if it is new enough, else a private one."""
+    on_path, own = shutil.which("poetry"), checkout / ".poetry/bin/poetry"
+    version = _poetry_version(on_path) if on_path else None
+    if version is not None and version >= _OLDEST_POETRY:
+        return Finding("Poetry", "ok", f"{'.'.join(map(str, version))} ({on_path})")
+    too_old = f"; {on_path} is too old" if version else ""
+    if own.exists():
+        return Finding("Poetry", "ok", f"{own}{too_old}")
+    return Finding("Poetry", "ok", f"the set-up bootstraps its own when it needs one{too_old or '; none here'}")
+
+
+def _poetry_version(program: str) -> tuple[int, int] | None:
+    """Its first two numbers; None when it does not tell them."""
+    try:
+        told = subprocess.run(  # noqa: S603 - the program that the set-up would run
+            [program, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    numbers = re.search(r"(\d+)\.(\d+)", told)
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:

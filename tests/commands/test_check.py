@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from sandbox import faults
 from sandbox.server import StandIn
+from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -130,8 +132,50 @@ def test_a_folder_that_cannot_be_written_fails_the_check(program: Installation) 
     assert "/dev/null/data cannot be written" in rows(finished)["folders"]
 
 
+def test_credits_that_are_used_up_fail_the_check(tmp_path: Path) -> None:
+    """The key is valid and buys nothing: exit code 1, when the credits come back, and what to do."""
+    with StandIn(clock=system_clock, credits_monthly=0) as poor:
+        settings = {"PATH": str(tmp_path), "CMC_BASE_URL": poor.base_url, "CMC_API_KEY": poor.key}
+        program = Installation.make(tmp_path / "a checkout", clock=SteppedClock(system_clock()), settings=settings)
+        finished = program.command("check")
+    assert finished.code == 1
+    row = rows(finished)["CoinMarketCap"]
+    assert "fail" in row
+    assert "0 of 0 credits left" in row
+    assert "wait for the reset" in row
+
+
+def test_the_installed_line_is_a_row(program: Installation, tmp_path: Path) -> None:
+    """Before it is installed what to do, afterwards its schedule."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    CrontabProgram(folder).make()
+    path = f"{folder}:{os.environ['PATH']}"
+    before = rows(program.command("check", PATH=path))
+    assert "./run.sh setup_cron cmc_hourly_prices" in before["job cmc_hourly_prices"]
+    assert "crontab" in before
+    assert program.command("setup_cron", "--schedule", "5 * * * *", PATH=path).code == 0
+    after = rows(program.command("check", PATH=path))
+    assert "installed: 5 * * * *" in after["job cmc_hourly_prices"]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("2.2.0", "2.2 ("), ("1.8.3", "bootstraps its own when it needs one; "), (None, "; none here")],
+)
+def test_the_poetry_of_the_next_set_up_is_told(
+    program: Installation, tmp_path: Path, version: str | None, told: str
+) -> None:
+    """One on PATH that run.sh would refuse is not passed off as good."""
+    if version is not None:
+        poetry = tmp_path / "poetry"
+        poetry.write_text(f"#!/bin/sh\necho 'Poetry (version {version})'\n")
+        poetry.chmod(0o755)
+    assert told in rows(program.command("check"))["Poetry"]
+
+
 def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: StandIn) -> None:
-    """A refusal of the plan's credits is a row that fails."""
+    """A plan that is not paid is a row that fails."""
     source.faults.push(faults.refused(1003), path="/key/info")
     finished = program.command("check")
     assert finished.code == 1

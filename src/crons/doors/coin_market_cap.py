@@ -60,7 +60,9 @@ async def check_source(settings: Settings, clock: Callable[[], datetime]) -> Fin
         f"{info.credits_left} of {info.credit_limit_monthly} credits left, "
         f"{info.requests_per_minute} calls a minute, credits reset: {info.reset}"
     )
-    return Finding("CoinMarketCap", "fail" if info.credits_left == 0 else "ok", f"key valid: {told}", "")
+    if info.credits_left == 0:
+        return Finding("CoinMarketCap", "fail", f"key valid: {told}", "wait for the reset, or use a higher plan")
+    return Finding("CoinMarketCap", "ok", f"key valid: {told}")
 
 
 @contextmanager
