@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from adapters.clickhouse.upsert_report import UpsertReport
+
 if TYPE_CHECKING:
     from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-    from adapters.clickhouse.upsert_report import UpsertReport
     from configurations.config import Settings
     from crons.findings import Finding
     from crons.series import Series
@@ -26,7 +27,7 @@ class RunReport:
         inserted: keys that were new.
         updated: keys that were there with other values.
         unchanged: keys that were there with the same values.
-        replayed: rows of earlier runs that had waited in the spool.
+        replayed: what became of rows of earlier runs that had waited in the spool.
         rejected: what was not stored and why, one line for each coin and reason of an answer.
         rejected_quotes: how many quotes those are.
         hours_asked: pairs of symbol and hour that the source was asked for.
@@ -42,7 +43,7 @@ class RunReport:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
-    replayed: int = 0
+    replayed: UpsertReport = field(default_factory=UpsertReport)
     rejected: list[str] = field(default_factory=list)
     rejected_quotes: int = 0
     hours_asked: int = 0

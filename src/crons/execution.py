@@ -126,7 +126,7 @@ def _log_end(report: RunReport) -> None:
         inserted=report.inserted,
         updated=report.updated,
         unchanged=report.unchanged,
-        replayed=report.replayed,
+        replayed=sum(report.replayed),
         rejected=report.rejected_quotes,
         calls=report.calls,
         credits=report.credits,

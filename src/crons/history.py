@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from adapters._bases.errors import StateError
@@ -26,13 +28,13 @@ class History:
         self._runs = runs
         self._spool = spool
 
-    def keep(self, record: RunRecord) -> None:
-        """Put a record on the disk.
+    def keep(self, records: Sequence[RunRecord]) -> None:
+        """Put records on the disk, all of them or none.
 
         Raises:
-            StateError: it cannot be written there.
+            StateError: they cannot be written there.
         """
-        self._spool.put(RunRecord._fields, [record])
+        self._spool.put(RunRecord._fields, records)
 
     def store(self) -> None:
         """Store all records that wait on the disk, by one INSERT. Harmless to repeat.

@@ -10,7 +10,8 @@ import structlog
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
 from adapters._bases.tehran_zone import tehran_text
-from adapters.clickhouse.etl_run import FAILED, OK, RunRecord
+from adapters.clickhouse.etl_run import FAILED, OK, REPLAY, RunRecord
+from adapters.clickhouse.upsert_report import UpsertReport
 from adapters.files.process_lock import Holder
 from configurations.version import VERSION
 from crons.context import RunContext
@@ -55,7 +56,7 @@ class Recording:
         """
         try:
             if self._recorded:
-                self._history.keep(self._record(error))
+                self._history.keep(self._records(error))
         except StateError as failure:
             _tell(failure)
         if not isinstance(error, LEFT_BEHIND):
@@ -82,10 +83,11 @@ class Recording:
         finally:
             self._context.database.close()
 
-    def _record(self, error: BaseException | None) -> RunRecord:
+    def _records(self, error: BaseException | None) -> list[RunRecord]:
+        """This run's, and that of the replay that it was to earlier ones, where it stored any of their rows."""
         report, context = self._context.report, self._context
         reason = "; ".join(report.failures) if error is None else _reason(error)
-        return RunRecord(
+        record = RunRecord(
             run_id=context.run_id,
             job=context.job,
             kind=self._kind,
@@ -96,7 +98,7 @@ class Recording:
             inserted=report.inserted,
             updated=report.updated,
             unchanged=report.unchanged,
-            replayed=report.replayed,
+            replayed=sum(report.replayed),
             rejected=report.rejected_quotes,
             hours_asked=report.hours_asked,
             without_quote=report.without_quote,
@@ -106,6 +108,22 @@ class Recording:
             host=socket.gethostname(),
             version=VERSION,
         )
+        return [record, _replay_of(record, report.replayed)] if record.replayed else [record]
+
+
+def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:
+    """The record of what a run stored of earlier ones' rows; good, for it counts what is stored."""
+    return RunRecord(
+        run_id=f"{run.run_id}-replay",
+        job=run.job,
+        kind=REPLAY,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        status=OK,
+        host=run.host,
+        version=run.version,
+        **stored._asdict(),
+    )
 
 
 def record_killed(context: RunContext, holder: Holder | None) -> None:
@@ -130,7 +148,7 @@ def record_killed(context: RunContext, holder: Holder | None) -> None:
         version=VERSION,
     )
     try:
-        history_of(context).keep(record)
+        history_of(context).keep([record])
     except StateError as failure:
         _tell(failure)
 

@@ -8,6 +8,8 @@ from adapters.clickhouse.sql_text import quoted_identifier, quoted_text
 
 TABLE = "etl_runs"
 OK, FAILED = "ok", "failed"
+REPLAY = "replay"
+"""The kind of a record that tells what a run stored of earlier ones' rows; the run has a record of its own."""
 
 
 class RunRecord(NamedTuple):
@@ -16,9 +18,9 @@ class RunRecord(NamedTuple):
     Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``.
 
     Attributes:
-        run_id: as in the rows that it wrote and in the log.
+        run_id: as in the rows that it wrote and in the log; of a replay the run's, with ``-replay`` added.
         job: the job's name.
-        kind: ``run``, ``backfill`` or ``heal``.
+        kind: ``run``, ``backfill``, ``heal`` or ``replay``.
         started_at: when it began.
         finished_at: when it ended; as `started_at` for one that was killed, of whose end nobody knows.
         status: ``ok`` or ``failed``.
@@ -64,9 +66,9 @@ class RunRecord(NamedTuple):
 
 
 _COMMENTS = {
-    "run_id": "Run, as in crypto_prices.run_id and in the log",
+    "run_id": "Run, as in crypto_prices.run_id and in the log; of a replay with -replay added",
     "job": "Name of the job",
-    "kind": "run, backfill or heal",
+    "kind": "run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows",
     "started_at": "When it began, Tehran wall time",
     "finished_at": "When it ended, Tehran wall time; as started_at for a run that was killed",
     "status": "ok or failed",

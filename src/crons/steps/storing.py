@@ -26,7 +26,7 @@ async def store_kept(context: RunContext, loader: SpooledLoader) -> None:
     context.step(f"storing {loader.kept} rows" if loader.kept else "storing what waits in the spool")
     done = await loader.store_kept()
     context.report.add_stored(done.stored)
-    context.report.replayed += sum(done.replayed)
+    context.report.replayed = context.report.replayed.plus(done.replayed)
     context.report.warnings.extend(f"a damaged spool file was set aside: {line}" for line in done.set_aside)
     context.report.warnings.extend(f"a spool file is in the way: {line}" for line in done.left)
 
