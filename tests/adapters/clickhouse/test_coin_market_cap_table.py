@@ -201,3 +201,16 @@ def test_dropping_removes_view_and_table(repository: CoinMarketCapClickHouseAdap
     repository.drop_table()
     assert not repository.table_exists()
     repository.drop_table()
+
+
+def test_what_is_stored_is_on_the_disk(repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter) -> None:
+    """An insert and an update end in calls that sync files: a power cut afterwards costs no price."""
+
+    def synced() -> int:
+        found = embedded.query("SELECT value FROM system.events WHERE event = 'FileSync'")
+        return int(str(found[0][0])) if found else 0
+
+    for price in (1.0, 2.0):
+        before = synced()
+        repository.upsert_prices([price_row(price=price)])
+        assert synced() > before
