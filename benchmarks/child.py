@@ -28,16 +28,20 @@ class Ran(NamedTuple):
 
 
 def run_python(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
-    """Run this Python with these arguments.
+    """Run this Python with these arguments, such as ``["-m", "crons.run", …]``; see `run_program`."""
+    return run_program([sys.executable, *arguments], environment)
+
+
+def run_program(command: Sequence[str], environment: Mapping[str, str]) -> Ran:
+    """Run a program to its end.
 
     Args:
-        arguments: such as ``["-m", "crons.run", …]``.
+        command: the program and its arguments.
         environment: all of it; nothing is inherited.
 
     Raises:
         RuntimeError: it failed; the message holds its output.
     """
-    command = [sys.executable, *arguments]
     with tempfile.TemporaryDirectory() as folder:
         account, output = Path(folder) / "account", Path(folder) / "output"
         with output.open("wb") as file:

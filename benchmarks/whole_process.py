@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.child import in_turn, peaks, walls
-from benchmarks.job import Job
+import statistics
+
+from benchmarks.child import in_turn, peaks, run_program, walls
+from benchmarks.job import Job, bare_environment
 from benchmarks.plan import Plan
 from benchmarks.rivals import dlt, floor
 from benchmarks.section import Section, Target, megabytes, ratio, seconds
 from benchmarks.stand_in import stand_in, symbols
+from configurations.config import PROJECT_ROOT
 
 FEW = 3
 _DLT_BOUNDS = (0.8, 0.7)
 _FLOOR_BOUND = 1.6
+_HELP_BOUND_SECONDS = 0.1
 _NAMES = ("cron_run", "dlt", "dlt, parquet", "floor")
 
 
@@ -30,7 +34,14 @@ def measure(plan: Plan) -> Section:
     with stand_in(coins=max(plan.coins, FEW)) as source:
         for coins, dlt_bound in zip((FEW, plan.coins), _DLT_BOUNDS, strict=True):
             _add(section, plan, source, coins, dlt_bound)
+    _add_help(section, plan)
     return section
+
+
+def _add_help(section: Section, plan: Plan) -> None:
+    (runs,) = in_turn(plan.runs, lambda: run_program([str(PROJECT_ROOT / "run.sh"), "help"], bare_environment()))
+    section.rows.append(("", "run.sh help", seconds(walls(runs)), megabytes(peaks(runs)), ""))
+    section.targets.append(Target("run.sh help: wall, seconds", _HELP_BOUND_SECONDS, statistics.median(walls(runs))))
 
 
 def _add(section: Section, plan: Plan, source: str, coins: int, dlt_bound: float) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -58,14 +57,13 @@ def usage_of(checkout: BareCheckout, command: str) -> str:
     return checkout.run("help", command).stdout.splitlines()[0].removeprefix("Usage: ./run.sh ")
 
 
-def test_help_is_quick(checkout: BareCheckout) -> None:
-    """Help answers within a tenth of a second."""
-    took = []
-    for _ in range(5):
-        start = time.perf_counter()
-        checkout.run("help")
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.1
+def test_help_starts_next_to_nothing(checkout: BareCheckout) -> None:
+    """It needs no Python and no set-up, only bash and two small tools: that is why it answers at once."""
+    for tool in {path.name for path in checkout.bin.iterdir()} - {"bash", "env", "cat", "readlink"}:
+        checkout.remove(tool)
+    done = checkout.run("help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nCommands\n" in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
