@@ -99,21 +99,22 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
                 return supervise(request.work(context), limit_seconds=limit, step=lambda: current[0], setting=variable)
 
         report = monitored(request.monitor(settings), supervised, clock=clock)
-    _log_end(report)
+    _log_end(request, report)
     return report
 
 
 def _log_start(request: Request, settings: Settings) -> None:
-    """What is run, and where it writes."""
+    """What is run, and where it writes: a dry run nowhere."""
     database = (
         f"embedded ClickHouse in {settings.clickhouse_path}"
         if settings.embedded
         else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
     )
-    log.info("started", kind=request.kind, writes=f"{database}, database {settings.clickhouse_db}")
+    writes = {} if request.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}
+    log.info("started", kind=request.kind, **_mark(request), **writes)
 
 
-def _log_end(report: RunReport) -> None:
+def _log_end(request: Request, report: RunReport) -> None:
     """What the run did; the failures last, where people look first."""
     for line in report.rejected:
         log.warning("rejected", quote=line)
@@ -123,6 +124,7 @@ def _log_end(report: RunReport) -> None:
         log.warning(line)
     log.info(
         "failed" if report.failures else "done",
+        **_mark(request),
         inserted=report.inserted,
         updated=report.updated,
         unchanged=report.unchanged,
@@ -133,3 +135,8 @@ def _log_end(report: RunReport) -> None:
     )
     for line in report.failures:
         log.error(line)
+
+
+def _mark(request: Request) -> dict[str, bool]:
+    """What tells a dry run from one that spends and stores."""
+    return {"dry_run": True} if request.dry_run else {}

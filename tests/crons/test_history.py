@@ -16,6 +16,7 @@ from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
 from adapters.files.process_lock import ProcessLock, note_of
 from configurations.config import Settings
 from configurations.version import VERSION
+from crons.context import HealOptions
 from crons.execution import Request, execute
 from crons.history import history_spool, records_of
 from crons.registry import JOBS
@@ -159,6 +160,19 @@ def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, hist
     """It did nothing, and asks the database nothing."""
     run(settings, clock, 5, dry_run=True)
     assert history.recent(JOB, 10) == []
+
+
+@pytest.mark.parametrize("heal", [None, HealOptions()], ids=["backfill", "heal"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_dry_run_says_that_it_is_one(
+    settings: Settings, clock: SteppedClock, *, heal: HealOptions | None, dry_run: bool
+) -> None:
+    """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
+    with capture_logs() as lines:
+        execute(Request(JOB, JOBS[JOB], 5, dry_run, heal), settings, clock)
+    first, last = (next(line for line in lines if line["event"] == event) for event in ("started", "done"))
+    assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
+    assert ("writes" in first) is not dry_run
 
 
 def test_a_run_that_found_the_lock_held_is_not_recorded(

@@ -71,7 +71,12 @@ class ClickHouseAdapter:
             return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
 
     def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
-        """As `query`; no rows where the table or the database is not there yet."""
+        """As `query`; no rows where the table, the database or the embedded engine's folder is not there yet.
+
+        Nothing is made: that folder stays away, which a connection would make.
+        """
+        if isinstance(self.address, EmbeddedEngine) and not self.address.path.exists():
+            return []
         try:
             return self.query(sql, parameters)
         except StorageRejected as error:

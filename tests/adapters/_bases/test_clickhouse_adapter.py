@@ -107,6 +107,14 @@ def test_nothing_is_read_where_nothing_is_yet(clickhouse: ClickHouseAdapter) -> 
         clickhouse.query_if_there("SELECT nothing")
 
 
+def test_looking_makes_no_embedded_folder(tmp_path: Path) -> None:
+    """Where the engine was never used there is nothing to read, and still no folder afterwards."""
+    never_used = EmbeddedEngine(tmp_path / "clickhouse")
+    with ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5) as adapter:
+        assert adapter.query_if_there("SELECT 1") == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_says_where_once(embedded: ClickHouseAdapter) -> None:
     """The place stands in brackets, with its own words."""
     with pytest.raises(StorageRejected) as refused:
