@@ -30,7 +30,8 @@ class RunReport:
         replayed: what became of rows of earlier runs that had waited in the spool.
         rejected: what was not stored and why, one line for each coin and reason of an answer.
         rejected_quotes: how many quotes those are.
-        hours_asked: pairs of symbol and hour that the source was asked for.
+        hours_asked: pairs of symbol and hour that the source was asked for; counted before it is asked, so that a
+            run which fails is known by them too.
         without_quote: those among them for which it gave no price.
         missing: what was asked for and not given, one line each.
         calls: HTTP calls to the source, retries included.

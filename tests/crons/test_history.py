@@ -124,6 +124,25 @@ def test_a_refused_run_is_recorded_with_its_reason(
     assert source.credits_used == 0
 
 
+@pytest.mark.parametrize(("hours", "endpoint", "asked"), [(None, "latest", 3), (5, "historical", 15)])
+def test_a_run_whose_source_fails_is_recorded_with_what_it_asked(
+    settings: Settings,
+    clock: SteppedClock,
+    source: StandIn,
+    history: EtlRunsAdapter,
+    *,
+    hours: int | None,
+    endpoint: str,
+    asked: int,
+) -> None:
+    """The source was asked for those hours, though no answer came."""
+    source.faults.push(faults.no_data(), path=f"/quotes/{endpoint}")
+    with pytest.raises(EtlError):
+        run(settings, clock, hours)
+    record = only(history)
+    assert (record.status, record.hours_asked, record.extracted) == ("failed", asked, 0)
+
+
 def test_a_run_without_the_database_is_recorded_by_the_next(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:

@@ -146,9 +146,9 @@ async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -
         # The other symbols' hour could perhaps never be had again.
         report.failures.append(complaint.message)
     context.step("asking CoinMarketCap for the latest quotes")
+    report.hours_asked = len(coins)
     extraction = await extract.latest(coins, clock=context.clock)
     transformed = transformer(context).latest(extraction.quotes)
-    report.hours_asked = len(coins)
     report.without_quote = len(extraction.missing)
     report.extracted = len(extraction.quotes)
     report.missing.extend(f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing)

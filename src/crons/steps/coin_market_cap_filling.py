@@ -100,6 +100,7 @@ class Filling:
         """Put each answer's rows into the spool as it comes, for an end by a signal or a limit unwinds nothing."""
         context, step = self._context, f"asking CoinMarketCap for past quotes, {len(calls)} calls"
         total = sum(len(hours) for call in calls for hours in self._asked(call).values())
+        context.report.hours_asked += total
         no_color = bool(context.settings.no_color)
         context.step(step)
         with progress(calls=len(calls), hours=total, clock=context.clock, no_color=no_color) as advance:
@@ -131,7 +132,6 @@ class Filling:
         rejects = [reject for reject in transformed.rejects if reject.hour in asked.get(reject.symbol, ())]
         report.extracted += len(quotes)
         note_rejects(report, rejects, problems)
-        report.hours_asked += sum(map(len, asked.values()))
         given = {(row.symbol, row.hour_key) for row in rows}
         # What the source gave and the program refused is missing, but no hole of the source.
         refused = {(reject.symbol, reject.hour) for reject in rejects}
