@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
-from adapters._bases.errors import EtlError
+from adapters._bases.errors import EtlError, SourceRejected
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from adapters.http.coin_market_cap_quote import Coin, Quote
@@ -18,6 +18,8 @@ from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCal
 from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution
 
 _CALLS_AHEAD = 4
+_BAD_REQUEST = 400
+"""By it CoinMarketCap refuses a question, not the one who asks: it may answer another."""
 _UnderWay = tuple[HistoricalCall, "asyncio.Task[Parsed]"]
 
 
@@ -42,6 +44,13 @@ class LatestExtraction(NamedTuple):
     missing: list[Coin]
     problems: list[Problem]
     failures: list[BatchFailure]
+
+
+class Refusal(NamedTuple):
+    """A call that CoinMarketCap refuses by itself, such as one beyond the plan's reach; it costs nothing."""
+
+    call: HistoricalCall
+    error: SourceRejected
 
 
 class CoinMarketCapExtractor:
@@ -91,38 +100,47 @@ class CoinMarketCapExtractor:
         return plan_backfill(coins, start=start, end=end)
 
     async def historical(
-        self, plan: BackfillPlan, coins: Sequence[Coin]
+        self, plan: BackfillPlan, coins: Sequence[Coin], *, refusals: list[Refusal] | None = None
     ) -> AsyncGenerator[tuple[HistoricalCall, list[Quote], list[Problem]], None]:
         """Each call of the plan with what it brought, as the answers come; a few are under way ahead of the reader.
 
         An answer never waits for that of an earlier call: it is paid for, and only the reader can put it in safety.
-        The first call goes alone: a plan that does not reach so far back is refused there, free of charge, before
-        others are paid for. When a call fails no further one begins, those under way are still handed out, for they
-        are paid for, and then the first failure is raised. Memory is bounded by the calls under way, whatever the
+        Until one is answered, calls go alone: a plan that does not reach so far back is refused there, free of charge,
+        before others are paid for. When a call fails no further one begins, those under way are still handed out, for
+        they are paid for, and then the first failure is raised. Memory is bounded by the calls under way, whatever the
         hours.
 
+        Args:
+            plan: the calls.
+            coins: what their ids mean.
+            refusals: takes the calls that are refused by themselves, which then fail nothing unless all of them are;
+                None lets the first one fail.
+
         Raises:
-            EtlError: a call failed.
+            EtlError: a call failed, or every call was refused.
         """
         waiting = iter(plan.calls)
         under_way: deque[_UnderWay] = deque()
         failure: EtlError | None = None
-        self._begin(waiting, under_way, coins, at_most=1)
+        at_most = 1
+        self._begin(waiting, under_way, coins, at_most=at_most)
         try:
             while under_way:
-                await asyncio.wait([task for _, task in under_way], return_when=asyncio.FIRST_COMPLETED)
-                call, task = answered = next(one for one in under_way if one[1].done())
-                under_way.remove(answered)
-                try:
-                    parsed = await task
-                except EtlError as exc:
-                    failure = failure or exc
-                    continue
+                call, outcome = await _next_outcome(under_way)
+                if isinstance(outcome, Parsed):
+                    at_most = _CALLS_AHEAD
+                elif refusals is not None and _is_refusal_of_the_call(outcome):
+                    refusals.append(Refusal(call, outcome))
+                else:
+                    failure = failure or outcome
                 if failure is None:
-                    self._begin(waiting, under_way, coins, at_most=_CALLS_AHEAD)
-                yield call, parsed.quotes, parsed.problems
+                    self._begin(waiting, under_way, coins, at_most=at_most)
+                if isinstance(outcome, Parsed):
+                    yield call, outcome.quotes, outcome.problems
         finally:
             await _abandon([task for _, task in under_way])
+        if refusals and len(refusals) == len(plan.calls):
+            failure = refusals[0].error
         if failure is not None:
             raise failure
 
@@ -151,6 +169,22 @@ class CoinMarketCapExtractor:
 def _left_out(coins: Sequence[Coin], quotes: Sequence[Quote], problems: Sequence[Problem]) -> list[Coin]:
     came = {quote.cmc_id for quote in quotes} | {problem.cmc_id for problem in problems}
     return [coin for coin in coins if coin.cmc_id not in came]
+
+
+async def _next_outcome(under_way: deque[_UnderWay]) -> tuple[HistoricalCall, Parsed | EtlError]:
+    """The call that is through first, taken out, with what it brought or why it failed."""
+    await asyncio.wait([task for _, task in under_way], return_when=asyncio.FIRST_COMPLETED)
+    call, task = through = next(one for one in under_way if one[1].done())
+    under_way.remove(through)
+    try:
+        return call, await task
+    except EtlError as error:
+        return call, error
+
+
+def _is_refusal_of_the_call(error: EtlError) -> TypeGuard[SourceRejected]:
+    """Whether CoinMarketCap refuses this one call: by the code where there is one, which 200 may hide."""
+    return isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
 
 
 async def _abandon(tasks: Sequence[asyncio.Task[Parsed]]) -> None:

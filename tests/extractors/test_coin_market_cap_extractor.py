@@ -21,7 +21,7 @@ from adapters._bases.retry import RetryPolicy
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from adapters.http.coin_market_cap_quote import Coin
-from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
+from extractors.coin_market_cap_extractor import CoinMarketCapExtractor, Refusal
 from extractors.coin_market_cap_plan import HistoricalCall
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
@@ -276,6 +276,36 @@ async def test_a_plan_beyond_reach_is_refused_by_one_call(tmp_path: Path) -> Non
         with pytest.raises(SourceRejected, match="beyond the plan's reach"):
             _ = [part async for part in asking.historical(plan, coins_of(100))]
     assert route.call_count == 1
+
+
+@respx.mock
+async def test_calls_beyond_reach_may_be_passed_over(tmp_path: Path) -> None:
+    """Refused ones are handed over and go alone, free of charge; then the others are made."""
+    made: list[int] = []
+
+    def first_two_refused(request: httpx.Request) -> httpx.Response:
+        made.append(len(made))
+        return refused(400, 400, "Your plan allows 1 months of historical access") if len(made) < 3 else past(request)
+
+    respx.get(HISTORICAL).mock(side_effect=first_two_refused)
+    coins, refusals = coins_of(100), list[Refusal]()
+    async with extractor(tmp_path) as asking:
+        plan = asking.plan_backfill(coins, start=NOW - timedelta(hours=168), end=NOW)
+        parts = [part async for part in asking.historical(plan, coins, refusals=refusals)]
+    assert [refusal.call for refusal in refusals] == list(plan.calls[:2])
+    assert sorted(call for call, _, _ in parts) == sorted(plan.calls[2:])
+
+
+@respx.mock
+@pytest.mark.parametrize(("status", "calls"), [(400, 4), (402, 1)])
+async def test_when_every_call_is_refused_the_refusal_is_raised(tmp_path: Path, status: int, calls: int) -> None:
+    """There is nothing to go on with; and a refusal of the one who asks, not of the call, is never passed over."""
+    route = respx.get(HISTORICAL).mock(return_value=refused(status, status))
+    async with extractor(tmp_path) as asking:
+        plan = asking.plan_backfill(coins_of(100), start=NOW - timedelta(hours=168), end=NOW)
+        with pytest.raises(SourceRejected):
+            _ = [part async for part in asking.historical(plan, coins_of(100), refusals=[])]
+    assert route.call_count == calls
 
 
 @respx.mock

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -16,20 +14,11 @@ from crons.context import HealOptions, RunContext, RunReport
 from crons.doors.coin_market_cap import check_source, extractor, loader, open_table, transformer
 from crons.inspection.coin_market_cap import read_series, verify
 from crons.steps.coin_market_cap import counted_source, note_rejects
-from crons.steps.coin_market_cap_cost import (
-    check_affordable,
-    require_key,
-    tell_estimate,
-    tell_heal_estimate,
-    tell_left,
-    tell_missing,
-)
-from crons.steps.coin_market_cap_filling import Filling, Hours, asked_hours, hours_by_key
-from crons.steps.coin_market_cap_missing import missing_hours, tell_still_missing
+from crons.steps.coin_market_cap_cost import check_affordable, require_key, tell_estimate
+from crons.steps.coin_market_cap_filling import Filling, hours_by_key
+from crons.steps.coin_market_cap_healing import Healing
 from crons.steps.storing import load, replay, store_kept
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
-from extractors.coin_market_cap_missing_plan import plan_missing, within_credits
-from extractors.coin_market_cap_plan import BackfillPlan
 from transformers.tehran_time import hour_start, hours_before
 
 __all__ = ["SOURCE", "backfill", "check_source", "heal", "open_table", "read_series", "run", "verify"]
@@ -84,7 +73,8 @@ async def backfill(context: RunContext, hours: int, *, dry_run: bool) -> RunRepo
         check_affordable(plan, credits_left)
         if not dry_run:
             wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
-            await _fill(context, extract, plan, coins, wanted)
+            async with aclosing(extract.historical(plan, coins)) as answers:
+                await Filling(context, coins=coins, wanted=wanted).fill(answers, plan.calls)
     return context.report
 
 
@@ -93,7 +83,8 @@ async def heal(context: RunContext, hours: int, options: HealOptions, *, dry_run
 
     What earlier runs left in the spool is stored first. Then only hours without a price are asked for, the earliest
     first, and nothing stored is touched. What the source has no quote for is remembered and left out next time. What
-    the credits do not reach is left for the next heal, and said.
+    the credits do not reach is left for the next heal. Hours that the plan does not reach are passed over, unless it
+    reaches none of them. The heal's last words say what is still missing, and why.
 
     Args:
         context: of this run.
@@ -102,7 +93,7 @@ async def heal(context: RunContext, hours: int, options: HealOptions, *, dry_run
         dry_run: log what is missing and what it would cost, and stop there.
 
     Raises:
-        SourceRejected: no key, or a plan that does not reach so far back; nothing was spent.
+        SourceRejected: no key, or a plan that reaches none of the missing hours; nothing was spent.
         EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
     """
     require_key(context, "a heal")
@@ -111,27 +102,11 @@ async def heal(context: RunContext, hours: int, options: HealOptions, *, dry_run
     async with counted_source(context) as source:
         extract = extractor(context, source)
         credits_left, coins = await _ask_first(context, source, extract)
-        starts = hours_before(context.now, hours)
-        context.step("looking for missing hours")
-        missing = await asyncio.to_thread(missing_hours, context, coins, starts, ask_all=options.ask_all)
-        full = plan_missing({coin.cmc_id: missing[coin.symbol].values() for coin in coins if coin.symbol in missing})
-        most = options.max_credits if credits_left is None else min(options.max_credits, credits_left)
-        plan = within_credits(full, most)
-        tell_missing(missing, starts)
-        asked = _keys(asked_hours(call, coins, missing) for call in plan.calls)
-        if missing:
-            tell_heal_estimate(full, plan, missing, asked, credits_left)
-        tell_left(context, full, plan)
-        if plan.calls and not dry_run:
-            await _fill(context, extract, plan, coins, missing)
-    if not dry_run:
-        await tell_still_missing(context, coins, starts, _keys([missing]) - asked)
+        healing = Healing(context, coins, hours_before(context.now, hours))
+        plan = await healing.plan(options, credits_left)
+        if not dry_run:
+            await healing.fill(extract, plan)
     return context.report
-
-
-def _keys(parts: Iterable[Mapping[str, Hours]]) -> set[tuple[str, str]]:
-    """Symbol and hour key of all hours in these."""
-    return {(symbol, key) for part in parts for symbol, hours in part.items() for key in hours}
 
 
 async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
@@ -171,15 +146,3 @@ async def _ask_first(
     if (complaint := found.complaint()) is not None:
         raise complaint
     return info.credits_left, found.coins
-
-
-async def _fill(
-    context: RunContext,
-    extract: CoinMarketCapExtractor,
-    plan: BackfillPlan,
-    coins: Sequence[Coin],
-    wanted: Mapping[str, Hours],
-) -> None:
-    filling = Filling(context, coins=coins, wanted=wanted)
-    async with aclosing(extract.historical(plan, coins)) as answers:
-        await filling.fill(answers, plan.calls)

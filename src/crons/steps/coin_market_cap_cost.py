@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
 from adapters._bases.errors import SourceRejected
 from crons.context import RunContext
-from crons.steps.coin_market_cap_filling import Hours
+from crons.steps.coin_market_cap_filling import Hours, Keys
 from extractors.coin_market_cap_plan import BackfillPlan
 from transformers.tehran_time import describe_hours
 
-Keys = Collection[tuple[str, str]]
-"""(symbol, hour key) pairs."""
-_NAMED_SYMBOLS = 10
 _GET_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
 
 log = structlog.get_logger(__name__)
@@ -73,18 +70,6 @@ def check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
             f"the backfill would cost about {plan.credits} credits, and {credits_left} are left; nothing was spent",
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
-
-
-def tell_missing(missing: Mapping[str, Hours], starts: Sequence[datetime]) -> None:
-    """Log what is missing of these hours, symbols that miss the same in one line."""
-    if not missing:
-        log.info("no hour is missing that the source may have", hours=describe_hours(starts))
-    alike: dict[str, list[str]] = {}
-    for symbol, hours in missing.items():
-        alike.setdefault(describe_hours(hours.values()), []).append(symbol)
-    for ranges, symbols in alike.items():
-        named = ",".join(symbols[:_NAMED_SYMBOLS]) + (",…" if len(symbols) > _NAMED_SYMBOLS else "")
-        log.info("missing", symbols=named, coins=len(symbols), hours_each=len(missing[symbols[0]]), ranges=ranges)
 
 
 def tell_left(context: RunContext, full: BackfillPlan, plan: BackfillPlan) -> None:

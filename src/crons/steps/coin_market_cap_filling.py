@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 Answers = AsyncIterator[tuple[HistoricalCall, list[Quote], list[Problem]]]
 Hours = Mapping[str, datetime]
 """Hour key to the hour's aware start."""
+Keys = Set[tuple[str, str]]
+"""(symbol, hour key) pairs."""
 
 
 def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
@@ -66,6 +68,9 @@ class Filling:
         context: of the run.
         coins: those asked for.
         wanted: symbol to the hours of it that are wanted; what an answer brings beside them is left out.
+
+    Attributes:
+        answered: the calls whose answers were taken.
     """
 
     def __init__(self, context: RunContext, *, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> None:
@@ -75,6 +80,7 @@ class Filling:
         self._coins = list(coins)
         self._wanted = wanted
         self._transformer = transformer(context)
+        self.answered: list[HistoricalCall] = []
         self._new_holes: list[Hole] = []
         self._missing: dict[str, list[datetime]] = {}
 
@@ -108,6 +114,7 @@ class Filling:
                 asked = self._asked(call)
                 rows = self._take(asked, quotes, problems)
                 await self._loader.keep(rows)
+                self.answered.append(call)
                 if self._loader.kept >= ROWS_A_LOAD:
                     await self._store()
                     context.step(step)

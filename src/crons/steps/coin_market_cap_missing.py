@@ -1,9 +1,8 @@
-"""Which hours of which coins are not stored, and which of those the source is known to have no quote for."""
+"""Which hours of which coins are not stored and may be asked for; words for them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -13,6 +12,8 @@ from crons.context import RunContext
 from crons.doors.coin_market_cap import holes, stored_hours
 from crons.steps.coin_market_cap_filling import Hours, hours_by_key
 from transformers.tehran_time import describe_hours, hour_key
+
+_NAMED_SYMBOLS = 10
 
 log = structlog.get_logger(__name__)
 
@@ -52,33 +53,21 @@ def missing_hours(
     return missing
 
 
-async def tell_still_missing(
-    context: RunContext, coins: Sequence[Coin], starts: Sequence[datetime], left_out: Collection[tuple[str, str]]
-) -> None:
-    """Log what a heal leaves missing, and why, in one line.
+def tell_missing(missing: Mapping[str, Hours], *, event: str) -> None:
+    """Log missing hours, symbols that miss the same in one line.
 
     Args:
-        context: of the run.
-        coins: each symbol once.
-        starts: the hours that should be there, in the order of time; at least one.
-        left_out: (symbol, hour key) of the hours that the heal did not ask for, for want of credits.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
+        missing: symbol to its missing hours.
+        event: what the lines say of them.
     """
-    context.step("looking for what is still missing")
-    missing = await asyncio.to_thread(missing_hours, context, coins, starts, ask_all=True)
-    keys = {(symbol, key) for symbol, hours in missing.items() for key in hours}
-    if not keys:
-        log.info("nothing is missing any longer", hours=describe_hours(starts))
-        return
-    over = len(keys & set(left_out))
-    log.info(
-        "still missing",
-        coin_hours=len(keys),
-        coins=len(missing),
-        ranges=describe_hours({start for hours in missing.values() for start in hours.values()}),
-        over_the_credits=over,
-        without_a_valid_quote_at_the_source=len(keys) - over,
-    )
+    alike: dict[str, list[str]] = {}
+    for symbol, hours in missing.items():
+        alike.setdefault(describe_hours(hours.values()), []).append(symbol)
+    for ranges, symbols in alike.items():
+        hours_each = len(missing[symbols[0]])
+        log.info(event, symbols=named(symbols), coins=len(symbols), hours_each=hours_each, ranges=ranges)
+
+
+def named(symbols: Sequence[str]) -> str:
+    """Symbols for a line of the log: the first ten."""
+    return ",".join(symbols[:_NAMED_SYMBOLS]) + (",…" if len(symbols) > _NAMED_SYMBOLS else "")

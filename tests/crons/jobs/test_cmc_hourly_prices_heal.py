@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -214,6 +215,70 @@ async def test_a_capped_heal_tells_the_whole_and_its_own_part(make_context: Make
     left = told["still missing"]
     assert (left["coin_hours"], left["coins"]) == (25, 2)
     assert (left["over_the_credits"], left["without_a_valid_quote_at_the_source"]) == (24, 1)
+
+
+async def test_what_is_still_missing_is_told_by_symbol(make_context: MakeContext, holes: Holes) -> None:
+    """Each symbol is named with its hours, those that miss the same together."""
+    holes.update({(1, HOURS[5]), (1027, HOURS[5]), (5426, HOURS[7])})
+    with capture_logs() as lines:
+        await healed(make_context)
+    told = [
+        (line["symbols"], line["hours_each"], line["ranges"])
+        for line in lines
+        if line["event"] == "hours still missing"
+    ]
+    assert told == [("BTC,ETH", 1, hour_key(HOURS[5])[:16]), ("SOL", 1, hour_key(HOURS[7])[:16])]
+
+
+async def test_a_heal_that_its_source_ends_tells_what_is_still_missing(
+    make_context: MakeContext, source: StandIn
+) -> None:
+    """The error goes on, after the hours that were not answered."""
+    source.faults.push(faults.refused(1010), path="/quotes/historical")
+    with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
+        await healed(make_context)
+    assert [line["symbols"] for line in lines if line["event"] == "hours still missing"] == ["BTC,ETH,SOL"]
+    assert (lines[-1]["event"], lines[-1]["coin_hours"], lines[-1]["not_answered"]) == ("still missing", 72, 72)
+
+
+async def test_a_source_and_a_database_that_fail_are_told_by_the_sources_error(
+    make_context: MakeContext, source: StandIn, front: ClickHouseFront
+) -> None:
+    """What is missing cannot be looked for, which hides nothing."""
+    source.faults.push(faults.refused(1010), path="/quotes/historical")
+
+    def step(text: str) -> None:
+        if text == "looking for what is still missing":
+            front.refuse()
+
+    context = replace(make_context(), step=step)
+    with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
+        await heal(context, 24, USUAL, dry_run=False)
+    assert "what is still missing could not be looked for" in [line["event"] for line in lines]
+
+
+async def test_hours_beyond_the_plans_reach_are_passed_over(
+    make_context: MakeContext, embedded: ClickHouseAdapter, database: str, stored: Stored
+) -> None:
+    """Of 40 days on a plan of a month, the first half missing: the near hour is filled, the far ones are named."""
+    await backfill(make_context(), 24 * 20, dry_run=False)
+    take_away(embedded, database, ("BTC", HOURS[3]))
+    with capture_logs() as lines:
+        report = await heal(make_context(), 24 * 40, USUAL, dry_run=False)
+    assert (report.inserted, report.credits, report.failures) == (1, 1, [])
+    assert ("BTC", hour_key(HOURS[3])) in stored()
+    [refused] = [line for line in lines if line["event"] == "refused"]
+    assert (refused["symbols"], "beyond the plan's reach" in refused["reason"]) == ("BTC,ETH,SOL", True)
+    far = 3 * 24 * 20
+    assert (lines[-1]["coin_hours"], lines[-1]["refused_by_the_source"], lines[-1]["not_answered"]) == (far, far, 0)
+
+
+async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: StandIn) -> None:
+    """Nothing is spent, and what is missing is told all the same."""
+    with capture_logs() as lines, pytest.raises(SourceRejected, match="beyond the plan's reach"):
+        await heal(make_context(), 24 * 60, USUAL, dry_run=False)
+    assert source.credits_used == 0
+    assert (lines[-1]["event"], lines[-1]["refused_by_the_source"]) == ("still missing", 3 * 24 * 60)
 
 
 async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> None:
