@@ -72,13 +72,27 @@ def check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
         )
 
 
-def tell_left(context: RunContext, full: BackfillPlan, plan: BackfillPlan) -> None:
-    """Warn of what the credits do not reach."""
-    if full != plan:
-        context.report.warnings.append(
-            f"{full.credits - plan.credits} of {full.credits} credits' worth of missing hours are left for the next "
-            "heal: this one's credits do not reach further (--max-credits)"
-        )
+def tell_left(
+    context: RunContext, full: BackfillPlan, plan: BackfillPlan, *, max_credits: int, credits_left: int | None
+) -> None:
+    """Warn of what the credits do not reach, and name the bound: the heal's own, or what the key has left.
+
+    Args:
+        context: of the run.
+        full: the plan for all that is missing.
+        plan: as much of it as this heal asks for.
+        max_credits: the most that this heal may spend.
+        credits_left: what the source says is left; None when not told.
+    """
+    if full == plan:
+        return
+    bound = f"this one may spend {max_credits} (--max-credits)"
+    if credits_left is not None and credits_left < max_credits:
+        bound = f"the key has {credits_left} left, and `./run.sh check` says when they come back"
+    context.report.warnings.append(
+        f"{full.credits - plan.credits} of {full.credits} credits' worth of missing hours are left for the next heal: "
+        f"{bound}"
+    )
 
 
 def require_key(context: RunContext, what: str) -> None:

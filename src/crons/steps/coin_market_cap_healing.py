@@ -60,7 +60,7 @@ class Healing:
             tell_heal_estimate(full, plan, self._missing, self._keys_of(plan.calls), credits_left)
         else:
             log.info("no hour is missing that the source may have", hours=describe_hours(self._starts))
-        tell_left(self._context, full, plan)
+        tell_left(self._context, full, plan, max_credits=options.max_credits, credits_left=credits_left)
         return plan
 
     async def fill(self, extract: CoinMarketCapExtractor, plan: BackfillPlan) -> None:

@@ -203,6 +203,22 @@ async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeC
     assert (second.warnings, second.inserted) == ([], 24)
 
 
+@pytest.mark.parametrize(
+    ("left_of_the_key", "most", "bound"),
+    [(1, 100, "the key has 1 left"), (15, 1, "this one may spend 1 (--max-credits)")],
+)
+async def test_what_bounds_a_heal_is_named(
+    make_context: MakeContext, clock: SteppedClock, left_of_the_key: int, most: int, bound: str
+) -> None:
+    """What is left for the next heal is blamed on the key's credits or on --max-credits, whichever ends first."""
+    with StandIn(clock=clock, credits_monthly=left_of_the_key) as source:
+        context = make_context(cmc_base_url=source.base_url)
+        report = await heal(context, 24, HealOptions(max_credits=most), dry_run=False)
+    [warning] = report.warnings
+    assert warning.startswith(f"1 of 2 credits' worth of missing hours are left for the next heal: {bound}")
+    assert warning.count("--max-credits") == bound.count("--max-credits")
+
+
 async def test_a_capped_heal_tells_the_whole_and_its_own_part(make_context: MakeContext, holes: Holes) -> None:
     """The estimate names both, each whole; the end names what is still missing, and why."""
     holes.add((1, HOURS[5]))
