@@ -117,6 +117,8 @@ cron_heal() {
     # NAME is cmc_hourly_prices and HOURS 168 when not given. Needs CMC_API_KEY. --dry-run stops after the estimate.
     # Spends at most N credits, 100 when not given; what is over that is left for the next heal.
     # Hours that CoinMarketCap had no quote for are remembered and not asked for again, unless --all.
+    # Hours before a symbol's first stored one are filled too, so that a new symbol gets its last week; status, verify
+    # and report count from the first stored one on.
     # Example: ./run.sh cron_heal cmc_hourly_prices 168 --dry-run
     [[ ${1--} == [-0-9]* ]] && set -- cmc_hourly_prices "$@"
     _run main -m crons.run "$1" heal "${@:2}"

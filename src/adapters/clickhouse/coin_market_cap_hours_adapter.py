@@ -72,6 +72,14 @@ class CoinMarketCapHoursAdapter:
         )
         return {str(symbol) for (symbol,) in self._read(statement, symbols, first=first)} if symbols else set()
 
+    def first_hours(self, symbols: Sequence[str]) -> dict[str, str]:
+        """The key of the earliest hour with a price; a symbol that was never stored is left out."""
+        statement = (
+            f"SELECT symbol, min(datetime) FROM {self._table} "  # noqa: S608 - the name is quoted
+            "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
+        )
+        return {str(symbol): str(hour) for symbol, hour in self._read(statement, symbols)}
+
     def _read(self, statement: str, symbols: Sequence[str], **bounds: str) -> list[tuple[object, ...]]:
         parameters = {"symbols": list(symbols), **bounds}
         return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))

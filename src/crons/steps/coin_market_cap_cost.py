@@ -31,7 +31,13 @@ def tell_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, cr
 
 
 def tell_heal_estimate(
-    full: BackfillPlan, plan: BackfillPlan, missing: Mapping[str, Hours], asked: Keys, credits_left: int | None
+    full: BackfillPlan,
+    plan: BackfillPlan,
+    missing: Mapping[str, Hours],
+    asked: Keys,
+    *,
+    before_first: int,
+    credits_left: int | None,
 ) -> None:
     """Log what all that is missing will cost, and what of it this heal asks for, before anything is spent.
 
@@ -40,11 +46,13 @@ def tell_heal_estimate(
         plan: as much of it as this heal's credits reach.
         missing: symbol to its missing hours.
         asked: (symbol, hour key) of those that `plan` asks for.
+        before_first: how many of the missing lie before the first stored hour of their symbol.
         credits_left: what the source says is left; None when not told.
     """
     log.info(
         "estimate of all that is missing",
         coin_hours=sum(map(len, missing.values())),
+        before_the_first_stored=before_first,
         coins=len(missing),
         calls=len(full.calls),
         credits=full.credits,

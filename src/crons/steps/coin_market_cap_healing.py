@@ -14,7 +14,7 @@ from adapters.http.coin_market_cap_quote import Coin
 from crons.context import HealOptions, RunContext
 from crons.steps.coin_market_cap_cost import tell_heal_estimate, tell_left
 from crons.steps.coin_market_cap_filling import Filling, Hours, Keys, asked_hours
-from crons.steps.coin_market_cap_missing import missing_hours, named, tell_missing
+from crons.steps.coin_market_cap_missing import count_before_first, missing_hours, named, tell_missing
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor, Refusal
 from extractors.coin_market_cap_missing_plan import plan_missing, within_credits
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
@@ -57,7 +57,9 @@ class Healing:
         plan = within_credits(full, most)
         if self._missing:
             tell_missing(self._missing, event="missing")
-            tell_heal_estimate(full, plan, self._missing, self._keys_of(plan.calls), credits_left)
+            before_first = await asyncio.to_thread(count_before_first, self._context, self._missing)
+            asked = self._keys_of(plan.calls)
+            tell_heal_estimate(full, plan, self._missing, asked, before_first=before_first, credits_left=credits_left)
         else:
             log.info("no hour is missing that the source may have", hours=describe_hours(self._starts))
         tell_left(self._context, full, plan, max_credits=options.max_credits, credits_left=credits_left)

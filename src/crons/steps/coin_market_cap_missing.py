@@ -53,6 +53,24 @@ def missing_hours(
     return missing
 
 
+def count_before_first(context: RunContext, missing: Mapping[str, Hours]) -> int:
+    """How many of these hours lie before the first stored one of their symbol, or are of a symbol without any.
+
+    Asks the database, in this thread.
+
+    Args:
+        context: of the run.
+        missing: symbol to hours that have no price.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+        StorageRejected: it refuses.
+    """
+    first = stored_hours(context).first_hours(list(missing))
+    # Keys are in the order of time as they are in that of text.
+    return sum(symbol not in first or key < first[symbol] for symbol, hours in missing.items() for key in hours)
+
+
 def tell_missing(missing: Mapping[str, Hours], *, event: str) -> None:
     """Log missing hours, symbols that miss the same in one line.
 

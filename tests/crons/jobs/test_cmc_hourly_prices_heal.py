@@ -297,6 +297,18 @@ async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeCont
     assert (lines[-1]["event"], lines[-1]["refused_by_the_source"]) == ("still missing", 3 * 24 * 60)
 
 
+async def test_hours_before_the_first_stored_one_are_counted(
+    make_context: MakeContext, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """They are filled like the others, but status and verify miss none of them; a symbol never stored has only such."""
+    await backfill(make_context(symbols="BTC,ETH"), 24, dry_run=False)
+    take_away(embedded, database, ("BTC", HOURS[0]), ("BTC", HOURS[1]), ("ETH", HOURS[5]))
+    with capture_logs() as lines:
+        report = await healed(make_context)
+    [told] = [line for line in lines if line["event"] == "estimate of all that is missing"]
+    assert (told["coin_hours"], told["before_the_first_stored"], report.inserted) == (27, 26, 27)
+
+
 async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> None:
     """When a heal leaves nothing missing, its last words say so."""
     with capture_logs() as lines:
