@@ -49,15 +49,17 @@ setup_db() {
 
 drop_db() {
     # Export the whole table to backups/, verify the copy, then drop the table.
-    # Usage: drop_db [--yes]
+    # Usage: drop_db [--yes] [--quiet]
     # On a terminal it asks first, unless --yes; without a terminal it goes on, the backup being made.
+    # --quiet prints nothing but errors and where the backup is.
     # Example: ./run.sh drop_db --yes
     _run main -m main drop_db "$@"
 }
 
 restore() {
     # Put a backup back into the table, by the same upsert as every other write.
-    # Usage: restore FILE [--job NAME]
+    # Usage: restore FILE [--job NAME] [--quiet]
+    # --quiet prints nothing but errors.
     # Example: ./run.sh restore backups/NAME, as drop_db printed it
     local file=${1-}
     [[ -n $file ]] || _usage_error restore "restore: FILE is missing"
@@ -142,7 +144,8 @@ status() {
 
 verify() {
     # Look through the stored prices for what may never stand there.
-    # Usage: verify
+    # Usage: verify [--quiet]
+    # --quiet prints nothing but what is wrong.
     # Keys that stand twice or disagree with their time, absurd prices, missing hours, stuck mutations; exit code 1 if any.
     # Example: ./run.sh verify
     _run main -m main verify "$@"
@@ -150,7 +153,8 @@ verify() {
 
 report() {
     # Write one HTML file into reports/ with the prices, the coverage and the runs of the last HOURS hours.
-    # Usage: report [HOURS]
+    # Usage: report [HOURS] [--quiet]
+    # --quiet prints nothing but errors and where the file is.
     # HOURS is 168 when not given. The file needs no network: open it in any browser, send it to anybody.
     # Example: ./run.sh report 720
     _run main -m main report "$@"

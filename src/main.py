@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 JobName = Annotated[str, typer.Argument(metavar="[NAME]", help="the job")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="say only what is wrong, and what was asked for")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change, make none")]
 
 # Every import inside a command: what a command does not need is not loaded.
@@ -43,22 +44,24 @@ def setup_db() -> None:
 
 
 @app.command("drop_db", epilog=f"Example: ./run.sh drop_db --yes. {EPILOG}")
-def drop_db(*, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
+def drop_db(*, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, quiet: Quiet = False) -> None:
     """Export the table to backups/, verify the copy, then drop the table. Asks on a terminal, unless --yes."""
     from commands.tables import drop  # noqa: PLC0415
 
-    _finish(lambda: drop(unasked=yes))
+    _finish(lambda: drop(unasked=yes, quiet=quiet))
 
 
 @app.command("restore", epilog=f"Example: ./run.sh restore backups/FILE. {EPILOG}")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup that drop_db made")],
     job: Annotated[str, typer.Option(help="the job whose backup it is")] = MAIN_JOB,
+    *,
+    quiet: Quiet = False,
 ) -> None:
     """Put a backup back by the same upsert as every run's: rows with a key of the backup take its values."""
     from commands.tables import put_back  # noqa: PLC0415
 
-    _finish(lambda: put_back(file.resolve(), job))
+    _finish(lambda: put_back(file.resolve(), job, quiet=quiet))
 
 
 @app.command("kill", epilog=f"Example: ./run.sh kill. {EPILOG}")
@@ -113,11 +116,11 @@ def status(
 
 
 @app.command("verify", epilog=f"Example: ./run.sh verify. {EPILOG}")
-def verify() -> None:
+def verify(*, quiet: Quiet = False) -> None:
     """Look through the stored prices for what may never stand there; exit 1 with the list if anything is wrong."""
     from commands.verify import verify as look  # noqa: PLC0415
 
-    _finish(look)
+    _finish(lambda: look(quiet=quiet))
 
 
 @app.command("report", epilog=f"Example: ./run.sh report 720. {EPILOG}")
@@ -125,11 +128,13 @@ def report(
     hours: Annotated[
         int, typer.Argument(metavar="[HOURS]", min=1, max=100_000, help="hours before the present one")
     ] = 168,
+    *,
+    quiet: Quiet = False,
 ) -> None:
     """Write one HTML file into reports/ with the prices, the coverage and the runs of the last hours."""
     from commands.report import report as write  # noqa: PLC0415
 
-    _finish(lambda: write(hours))
+    _finish(lambda: write(hours, quiet=quiet))
 
 
 def _finish(action: Callable[[], int]) -> None:

@@ -26,15 +26,19 @@ MOST_CELLS = 500_000
 """Hours of symbols that a browser still draws at ease, about 8 MB of page beside the library."""
 
 
-def report(hours: int) -> int:
+def report(hours: int, *, quiet: bool) -> int:
     """Write the page of the present hour and the given number of hours before it, say where; the exit code.
+
+    Args:
+        hours: one or more.
+        quiet: say nothing but where it is.
 
     Raises:
         ConfigurationError: that is more than a page can show.
         StorageRejected: there is no database or no table.
         StateError: the file cannot be written; none is left behind.
     """
-    settings = settings_with_log()
+    settings = settings_with_log(quiet=quiet)
     require_database(settings)
     now = system_clock()
     mention(f"reading {hours:,} hours and drawing them")
@@ -43,7 +47,9 @@ def report(hours: int) -> int:
     page = build_page(_contents(settings, keys, now))
     path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
     _write(path, page.encode())
-    say(f"{path}\n{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
+    say(str(path))
+    if not quiet:
+        say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
     return DONE
 
 

@@ -9,21 +9,25 @@ from configurations.config import Settings, load_settings
 from configurations.logs import set_up_logging
 from crons.clock import system_clock
 from crons.findings import Finding
+from crons.progress import bars_are_wanted
 
 SHORT_WAIT_SECONDS = 2.0
 """How long a command that only looks waits for a job that has the embedded engine open."""
 _WIDTH_WITHOUT_TERMINAL = 200
 
 
-def settings_with_log() -> Settings:
+def settings_with_log(*, quiet: bool = False) -> Settings:
     """The settings, with the log set up as they say.
+
+    Args:
+        quiet: no lines of the log but errors, and nothing that is only of interest while it is waited for.
 
     Raises:
         ConfigurationError: something in them is wrong.
     """
     settings = load_settings()
     set_up_logging(
-        level=settings.log_level,
+        level="ERROR" if quiet else settings.log_level,
         form=settings.log_format,
         secrets=settings.secrets(),
         clock=system_clock,
@@ -43,8 +47,8 @@ def tell(text: str) -> None:
 
 
 def mention(text: str) -> None:
-    """Tell somebody who waits at a terminal what takes its time; elsewhere nothing is said."""
-    if sys.stderr.isatty():
+    """Tell somebody who waits at a terminal what takes its time; elsewhere, or with --quiet, nothing is said."""
+    if bars_are_wanted():
         tell(f"{text} …")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import typer
 
 from adapters._bases.tehran_zone import in_tehran
 from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters.clickhouse.rows_told import RowsTold
 from adapters.files.process_lock import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
@@ -20,6 +21,7 @@ from crons.context import Table
 from crons.doors.shared import ENGINE_WAIT_SECONDS, clickhouse
 from crons.edge import DONE, FAILED
 from crons.registry import JOBS, MAIN_JOB, find_job
+from crons.row_progress import row_progress
 
 BACKUPS = PROJECT_ROOT / "backups"
 
@@ -38,8 +40,12 @@ def set_up() -> int:
     return DONE
 
 
-def drop(*, unasked: bool) -> int:
+def drop(*, unasked: bool, quiet: bool) -> int:
     """Back up every job's table, then drop it; the exit code.
+
+    Args:
+        unasked: do not ask whoever sits at the terminal.
+        quiet: print nothing but where the backups are.
 
     The jobs' locks and the database's are held meanwhile: rows that a run of this or another checkout stored between
     the copy and the drop would be lost.
@@ -47,33 +53,46 @@ def drop(*, unasked: bool) -> int:
     Raises:
         LockHeldError: a job is running.
     """
-    settings = settings_with_log()
+    settings = settings_with_log(quiet=quiet)
     if not unasked and sys.stdin.isatty() and not _agreed():
         say("nothing was changed")
         return FAILED
     for name in JOBS:
-        with _quiet(settings, name, "drop_db"), _table(settings, name, "drop_db", writes=True) as table:
-            if not table.table_exists():
+        with _undisturbed(settings, name, "drop_db"), _table(settings, name, "drop_db", writes=True) as table:
+            if table.table_exists():
+                _drop(table, name, settings, quiet=quiet)
+            elif not quiet:
                 say(f"there is no {table.name}: nothing to drop")
-                continue
-            backup = _backup_path(table)
-            mention(f"exporting {table.count_rows():,} rows of {table.name}")
-            rows = table.export_table(backup)
-            say(f"{rows} rows of {table.name} are in {backup}")
-            table.drop_table()
-            say(f"{table.name} is dropped; to put it back: ./run.sh restore {_restored(backup, name)}")
     return DONE
 
 
-def put_back(file: Path, job: str) -> int:
-    """Upsert a backup's rows; the exit code. Harmless to repeat."""
-    settings = settings_with_log()
+def put_back(file: Path, job: str, *, quiet: bool) -> int:
+    """Upsert a backup's rows; the exit code. Harmless to repeat; when quiet, only errors are told."""
+    settings = settings_with_log(quiet=quiet)
     find_job(job)
-    with _quiet(settings, job, "restore"), _table(settings, job, "restore", writes=True) as table:
+    with _undisturbed(settings, job, "restore"), _table(settings, job, "restore", writes=True) as table:
         mention(f"reading {file}, then putting its rows into {table.name}")
-        done = table.restore(file)
-        say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
+        with _row_progress(settings) as told:
+            done = table.restore(file, told)
+        if not quiet:
+            say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
     return DONE
+
+
+def _drop(table: Table, name: str, settings: Settings, *, quiet: bool) -> None:
+    """Back up one table, then drop it."""
+    backup = _backup_path(table)
+    mention(f"exporting {table.count_rows():,} rows of {table.name}")
+    with _row_progress(settings) as told:
+        rows = table.export_table(backup, told)
+    say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
+    table.drop_table()
+    if not quiet:
+        say(f"{table.name} is dropped; to put it back: ./run.sh restore {_restored(backup, name)}")
+
+
+def _row_progress(settings: Settings) -> AbstractContextManager[RowsTold]:
+    return row_progress(clock=system_clock, no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:
@@ -95,7 +114,7 @@ def _table(settings: Settings, name: str, task: str, *, writes: bool = False) ->
 
 
 @contextmanager
-def _quiet(settings: Settings, name: str, task: str) -> Iterator[None]:
+def _undisturbed(settings: Settings, name: str, task: str) -> Iterator[None]:
     """No run of the job meanwhile."""
     with ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock):
         yield

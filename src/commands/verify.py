@@ -11,14 +11,17 @@ from crons.findings import Finding
 from crons.registry import JOBS
 
 
-def verify() -> int:
+def verify(*, quiet: bool) -> int:
     """Look, show, and give the exit code: 1 if anything is wrong.
+
+    Args:
+        quiet: show nothing but what is wrong.
 
     Raises:
         LockHeldError: a running job has the embedded engine open.
         EtlError: there is no database yet, it does not answer, or it refuses.
     """
-    settings = settings_with_log()
+    settings = settings_with_log(quiet=quiet)
     require_database(settings)
     findings: list[Finding] = []
     left_out: list[str] = []
@@ -30,9 +33,11 @@ def verify() -> int:
                 findings.extend(module.verify(settings, database))
             else:
                 left_out.append(f"{name} is not looked through: it has no checks of its own")
-    show_findings(findings, no_color=bool(settings.no_color))
-    for line in left_out:
-        say(line)
     wrong = [finding for finding in findings if finding.state == "fail"]
-    say(f"{len(wrong)} of {len(findings)} checks found something" if wrong else "nothing is wrong")
+    if not quiet or wrong:
+        show_findings(wrong if quiet else findings, no_color=bool(settings.no_color))
+    if not quiet:
+        for line in left_out:
+            say(line)
+        say(f"{len(wrong)} of {len(findings)} checks found something" if wrong else "nothing is wrong")
     return FAILED if wrong else DONE

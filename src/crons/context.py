@@ -13,6 +13,7 @@ from adapters.clickhouse.upsert_report import UpsertReport
 
 if TYPE_CHECKING:
     from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+    from adapters.clickhouse.rows_told import RowsTold
     from configurations.config import Settings
     from crons.findings import Finding
     from crons.series import Series
@@ -128,11 +129,11 @@ class Table(Protocol):
         """Its mutations that fail, each with the statement that clears it."""
         ...
 
-    def export_table(self, path: Path) -> int:
+    def export_table(self, path: Path, told: RowsTold) -> int:
         """Write all of it to a file, verified; the number of rows."""
         ...
 
-    def restore(self, path: Path) -> UpsertReport:
+    def restore(self, path: Path, told: RowsTold) -> UpsertReport:
         """Put a file of `export_table` back."""
         ...
 

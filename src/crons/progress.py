@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 log = structlog.get_logger(__name__)
 
@@ -86,21 +89,35 @@ def progress(*, calls: int, hours: int, clock: Callable[[], datetime], no_color:
         no_color: a bar without colours, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
     """
     tally = Tally(calls=calls, hours=hours, clock=clock)
-    if sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO):
+    if bars_are_wanted():
         with _bar(tally, hours, no_color=no_color) as advance:
             yield advance
     else:
         yield _log_lines(tally)
 
 
-@contextmanager
-def _bar(tally: Tally, hours: int, *, no_color: bool) -> Iterator[Advance]:
+def bars_are_wanted() -> bool:
+    """Whether somebody looks on at a terminal, and wants more than warnings."""
+    return sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO)
+
+
+def new_bar(*, no_color: bool) -> Progress:
+    """A bar on stderr with words beside it, gone at its end; a context manager.
+
+    Args:
+        no_color: a bar without colours, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
+    """
     # Drawn only on a terminal, so loaded only there.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
 
     console = Console(stderr=True, no_color=no_color or None)  # None: as the environment says
-    with Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True) as bar:
+    return Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True)
+
+
+@contextmanager
+def _bar(tally: Tally, hours: int, *, no_color: bool) -> Iterator[Advance]:
+    with new_bar(no_color=no_color) as bar:
         task = bar.add_task("asking", total=hours)
 
         def advance(*, coins: Collection[str], hours: int, rows: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,42 @@ def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
     assert program.run_job().code == 0
     assert f"looking through all that {JOB} stored" in on_a_terminal(program, "-m", "main", "verify")
     assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
+
+
+def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> None:
+    """Of a backfill by hours, coins and rows; of an export and a restore by rows; each with its speed and time left."""
+    backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", COLUMNS="160")
+    assert re.search(r"15 of 15 coin-hours, 3 coins, 15 rows, \d+ rows/s, 0:00:00 left", backfill)
+    dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", COLUMNS="160")
+    assert re.search(r"verifying: 15 of 15 rows, \d+ rows/s, 0:00:00 left", dropped)
+    [backup] = (program.root / "backups").iterdir()
+    restored = on_a_terminal(program, "-m", "main", "restore", str(backup), COLUMNS="160")
+    assert re.search(r"storing: 15 of 15 rows, \d+ rows/s, 0:00:00 left", restored)
+
+
+def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
+    """No bar and no word of what is right; only where a backup or a report is, for that was asked for."""
+    assert on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""
+    report = on_a_terminal(program, "-m", "main", "report", "5", "--quiet")
+    assert [report.strip()] == [str(path) for path in (program.root / "reports").iterdir()]
+    dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", "--quiet")
+    [backup] = (program.root / "backups").iterdir()
+    assert dropped.strip() == str(backup)
+    assert on_a_terminal(program, "-m", "main", "restore", str(backup), "--quiet") == ""
+    assert on_a_terminal(program, "-m", "main", "verify", "--quiet") == ""
+
+
+def test_quiet_lists_what_is_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """The faults that verify finds, and nothing of what is right; errors of every command."""
+    assert program.run_job().code == 0
+    embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
+    wrong = program.command("verify", "--quiet")
+    assert (wrong.code, wrong.log) == (1, "")
+    assert "fail" in wrong.out
+    assert " ok " not in wrong.out
+    refused = program.command("restore", "nowhere", "--quiet")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.log.startswith("error: ")
 
 
 def test_check_tells_of_a_running_job(embedded_program: Installation, clock: SteppedClock) -> None:

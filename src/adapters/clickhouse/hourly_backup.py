@@ -13,12 +13,13 @@ from adapters._bases.errors import StateError, StorageUnavailable
 from adapters.clickhouse.hourly_statements import StoredRow
 from adapters.clickhouse.hourly_table import PARTITION_KEY, HourlyTable
 from adapters.clickhouse.native_format import native_rows
+from adapters.clickhouse.rows_told import RowsTold, telling
 from adapters.clickhouse.sql_text import quoted_identifier, quoted_text
 
 _GZIP_LEVEL = 3
 
 
-def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path) -> int:
+def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
     """Write every stored row to a new file, month by month, in the order of time.
 
     The file is written beside `path` under another name, read back and counted, and only then given its name. That
@@ -30,6 +31,7 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
         name: the table's, quoted, with its database.
         table: what it is.
         path: of the file; its folder is made when missing.
+        told: how far it is: month by month as it writes, then as it reads back.
 
     Returns:
         How many rows it holds.
@@ -43,8 +45,8 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
         raise StateError(f"{path} exists already", next_step="Choose another name.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(clickhouse, name, table, partial)
-        count = sum(1 for _ in read_backup(table, partial))
+        written = _write(clickhouse, name, table, partial, told)
+        count = sum(1 for _ in telling(told, "verifying", read_backup(table, partial), written))
         stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
         if count != stored:
             raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
@@ -89,22 +91,28 @@ def _check_not_empty(path: Path) -> None:
         raise EOFError("it is empty")
 
 
-def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path) -> None:
+def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
+    """How many rows there were to write."""
     # By months, which are the partitions, so that a sort never holds more than one of them in memory.
-    months = clickhouse.query(f"SELECT DISTINCT {PARTITION_KEY} AS month FROM {name} ORDER BY month")  # noqa: S608 - quoted
+    counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} GROUP BY month ORDER BY month"  # noqa: S608 - quoted
+    months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
+    total, done = sum(rows for _, rows in months), 0
     columns = ", ".join(quoted_identifier(column) for column in table.stored)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as file:
-        for (month,) in months:
+        for month, rows in months:
             statement = (
-                f"SELECT {columns} FROM {name} WHERE {PARTITION_KEY} = {quoted_text(str(month))} "  # noqa: S608 - quoted
+                f"SELECT {columns} FROM {name} WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted
                 "ORDER BY datetime, symbol, version"
             )
             with clickhouse.native_stream(statement) as pieces:
                 for piece in pieces:
                     file.write(piece)
+            done += rows
+            told("exporting", done=done, total=total)
         file.close()
         raw.flush()
         os.fsync(raw.fileno())
+    return total
 
 
 def _stored_row(table: HourlyTable, values: tuple[object, ...]) -> StoredRow:

@@ -16,6 +16,7 @@ from adapters.clickhouse.hourly_statements import StoredRow
 from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
 from adapters.clickhouse.hourly_upsert import ChunkUpsert, refuse_unstorable
 from adapters.clickhouse.mutations import Mutations, StuckMutation
+from adapters.clickhouse.rows_told import RowsTold, telling, told_to_nobody
 from adapters.clickhouse.sql_text import quoted_identifier
 from adapters.clickhouse.upsert_report import UpsertReport
 
@@ -119,31 +120,43 @@ class HourlyRepository:
         """Mutations that have failed and are queued, with the statement that would withdraw each. Reads only."""
         return self._retry.call(self._mutations.stuck)
 
-    def export_table(self, path: Path) -> int:
+    def export_table(self, path: Path, told: RowsTold = told_to_nobody) -> int:
         """Write every row to a new file, verified by reading it back; how many rows it holds.
+
+        Args:
+            path: of the file.
+            told: how far it is.
 
         Raises:
             StateError: the file exists already or cannot be written; none is left behind.
         """
-        return self._retry.call(lambda: export_table(self._clickhouse, self._schema.table, self._table, path))
+        return self._retry.call(lambda: export_table(self._clickhouse, self._schema.table, self._table, path, told))
 
-    def read_backup(self, path: Path) -> int:
+    def read_backup(self, path: Path, told: RowsTold = told_to_nobody) -> int:
         """How many rows a backup holds; every byte of it is read and checked. Needs no database.
+
+        Args:
+            path: of the file.
+            told: how far it is.
 
         Raises:
             StateError: it is missing, truncated, damaged or of another kind.
         """
-        return sum(1 for _ in read_backup(self._table, path))
+        return sum(1 for _ in telling(told, "checking", read_backup(self._table, path), None))
 
-    def restore(self, path: Path) -> UpsertReport:
+    def restore(self, path: Path, told: RowsTold = told_to_nobody) -> UpsertReport:
         """Put a backup back by the same upsert; a row whose key is missing comes back as it was, to its version.
+
+        Args:
+            path: of the file.
+            told: how far it is: as it checks the whole file, then as it stores the rows.
 
         Raises:
             StateError: the file is not a whole backup; nothing was changed.
         """
-        self.read_backup(path)
+        rows = self.read_backup(path, told)
         self.ensure_ready()
-        return self._upsert(read_backup(self._table, path))
+        return self._upsert(telling(told, "storing", read_backup(self._table, path), rows))
 
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
         report = UpsertReport(0, 0, 0)
