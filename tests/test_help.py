@@ -38,13 +38,17 @@ def test_operator_commands_are_behind_run_sh() -> None:
     assert set(OPERATOR_COMMANDS) <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [[], ["backfill"], ["heal"]])
-def test_help_of_a_job_has_an_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The program that cron starts shows its own command line."""
+@pytest.mark.parametrize(
+    ("arguments", "command"), [([], "cron_run"), (["backfill"], "cron_backfill"), (["heal"], "cron_heal")]
+)
+def test_help_of_a_job_has_an_example(arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The program that cron starts shows the command that people type."""
     with pytest.raises(SystemExit) as end:
         run_job(["cmc_hourly_prices", *arguments, "--help"])
     assert end.value.code == 0
-    assert f"Example: crons.run cmc_hourly_prices {''.join(arguments)}" in " ".join(capsys.readouterr().out.split())
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"usage: ./run.sh {command} " in told
+    assert f"Example: ./run.sh {command} cmc_hourly_prices " in told
 
 
 @pytest.mark.parametrize("arguments", ["heal 0", "heal x", "heal 1 2", "heal --max-credits -1", "heal --max-credits x"])
@@ -53,4 +57,4 @@ def test_a_wrong_heal_is_a_usage_error(arguments: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as end:
         run_job(["cmc_hourly_prices", *arguments.split()])
     assert end.value.code == 2
-    assert "usage: " in capsys.readouterr().err
+    assert "usage: ./run.sh cron_heal " in capsys.readouterr().err

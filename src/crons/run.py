@@ -45,7 +45,10 @@ def main(
     Returns:
         The exit code, see `crons.edge`.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        # By the command that was typed; argparse itself would name that of the hourly run.
+        options.command.error(f"unrecognized arguments: {' '.join(unknown)}")
     clock = clock or system_clock
     set_up_logging(level="INFO", form=load_log_format(env_file), secrets=(), clock=clock)
     structlog.contextvars.bind_contextvars(job=options.name)
@@ -111,10 +114,10 @@ def _request(options: argparse.Namespace) -> Request:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crons.run", description="Run a job.", epilog=f"Example: crons.run cmc_hourly_prices --quiet. {EPILOG}"
-    )
-    parser.set_defaults(hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
+    """Its parts bear the names of the commands of run.sh: that is what people type."""
+    example = "Example: ./run.sh cron_run cmc_hourly_prices --quiet."
+    parser = argparse.ArgumentParser(prog="./run.sh cron_run", description="Run a job.", epilog=f"{example} {EPILOG}")
+    parser.set_defaults(command=parser, hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
     parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
     _add_quiet(parser)
     kinds = parser.add_subparsers(metavar="[backfill HOURS | heal [HOURS]]")
@@ -124,17 +127,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_backfill(kinds: _Kinds) -> None:
-    example = "Example: crons.run cmc_hourly_prices backfill 168 --dry-run."
-    backfill = kinds.add_parser("backfill", help="fill the past hours", epilog=f"{example} {EPILOG}")
+    example = "Example: ./run.sh cron_backfill cmc_hourly_prices 168 --dry-run."
+    backfill = kinds.add_parser(
+        "backfill", prog="./run.sh cron_backfill NAME", help="fill the past hours", epilog=f"{example} {EPILOG}"
+    )
+    backfill.set_defaults(command=backfill)
     backfill.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
     backfill.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
     _add_quiet(backfill)
 
 
 def _add_heal(kinds: _Kinds) -> None:
-    example = "Example: crons.run cmc_hourly_prices heal 168 --max-credits 20."
-    heal = kinds.add_parser("heal", help="fill those past hours that are missing", epilog=f"{example} {EPILOG}")
-    heal.set_defaults(heals=True)
+    example = "Example: ./run.sh cron_heal cmc_hourly_prices 168 --max-credits 20."
+    heal = kinds.add_parser(
+        "heal",
+        prog="./run.sh cron_heal [NAME]",
+        help="fill those past hours that are missing",
+        epilog=f"{example} {EPILOG}",
+    )
+    heal.set_defaults(command=heal, heals=True)
     heal.add_argument(
         "hours",
         metavar="HOURS",
