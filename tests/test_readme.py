@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SOURCES = [path.read_text() for path in sorted((ROOT / "src").rglob("*.py"))]
+SAID = re.findall(
+    r"^\| `([^`]+)`[^|]* \|", README.partition("## When it says …")[2].partition("\n## ")[0], re.MULTILINE
+)
+"""The messages of the troubleshooting table; ``…`` stands for what differs."""
 
 
 def named_tests() -> list[tuple[Path, str]]:
@@ -37,3 +45,46 @@ def test_every_link_into_the_checkout_leads_somewhere() -> None:
     """No link of README is dead."""
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def text_of(node: ast.AST) -> str | None:
+    """A text of the program, with ``…`` for what is put into it while it runs; None for what is no text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(part_of, node.values))
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def part_of(node: ast.expr) -> str:
+    """A part of such a text; Python puts quotes around what is shown by ``!r``."""
+    if isinstance(node, ast.FormattedValue):
+        return "'…'" if node.conversion == ord("r") else "…"
+    return text_of(node) or ""
+
+
+def fixed_parts(message: str) -> list[str]:
+    """What stands in a message whenever it comes; codes are put into it."""
+    return [part.strip() for part in re.split(r"…|\d+", message) if part.strip()]
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """Every text of the program."""
+    nodes = (node for source in SOURCES for node in ast.walk(ast.parse(source)))
+    return [text for node in nodes if (text := text_of(node))]
+
+
+@pytest.mark.parametrize("message", SAID)
+def test_every_message_that_readme_explains_is_one_of_the_programs(message: str, texts: list[str]) -> None:
+    """Its fixed parts are in the program's texts, and its codes among the program's numbers."""
+    assert [part for part in fixed_parts(message) if not any(part in text for text in texts)] == []
+    numbers = re.findall(r"\d+", message)
+    assert [number for number in numbers if not any(re.search(rf"\b{number}\b", source) for source in SOURCES)] == []
+
+
+def test_readme_explains_what_status_says() -> None:
+    """Whatever `status` names as needing a person has its line in the table."""
+    facts = ast.parse((ROOT / "src" / "commands" / "status_facts.py").read_text())
+    said = [text_of(node.value) or "" for node in ast.walk(facts) if isinstance(node, ast.Yield) and node.value]
+    assert len(said) >= 8
+    explained = [fixed_parts(message) for message in SAID]
+    assert [text for text in said if not any(all(part in text for part in parts) for parts in explained)] == []
