@@ -52,6 +52,13 @@ def three_symbols() -> ReportContents:
     return report_contents(prices, hours=HOURS, holes={("SOL", HOURS[9])}, runs=runs)
 
 
+def two_hundred_symbols() -> ReportContents:
+    """A week of two hundred symbols."""
+    hours = hour_keys(168)
+    prices = price_wave(200, hours)
+    return report_contents(prices, hours=hours, followed={price.symbol for price in prices})
+
+
 def click(browser: Browser, selector: str) -> None:
     """Click what the selector finds first."""
     browser.run(f"document.querySelector({selector!r}).click()")
@@ -129,6 +136,36 @@ def test_span_buttons_zoom(show: Show) -> None:
     assert page.run("return document.querySelector(\"#span button[data-hours='168']\").hidden")
 
 
+def test_hovering_tells_price_and_hour(show: Show) -> None:
+    """The mouse over the chart shows each symbol's price of that hour, and which hour it is."""
+    page = show(three_symbols())
+    click(page, "#unit input[value=price]")
+    page.point_at("#price-chart .nsewdrag", across=0.5)
+    told = page.run(
+        "const layer = document.querySelector('#price-chart .hoverlayer');"
+        "return new Promise((told) => { const look = () => layer.textContent ? told(layer.textContent) :"
+        " requestAnimationFrame(look); look(); })"
+    )
+
+    hour = next(hour for hour in HOURS if hour[:16] in told)
+    prices = [price for price in three_symbols().prices if price.datetime == hour]
+    assert len(prices) == 3
+    assert [price.symbol for price in prices if f"{price.symbol} : {price.price:,.8g}" not in told] == []
+
+
+def test_dragging_zooms(show: Show) -> None:
+    """The span that the mouse is drawn over fills the chart."""
+    shown = "return document.getElementById('price-chart')._fullLayout.xaxis.range.map((end) => Date.parse(end))"
+    page = show(three_symbols())
+    begin, end = page.run(shown)
+    page.drag("#price-chart .nsewdrag", begin=0.25, end=0.5)
+
+    zoomed = [(moment - begin) / (end - begin) for moment in page.run(shown)]
+
+    assert zoomed == pytest.approx([0.25, 0.5], abs=0.02)
+    assert page.messages() == []
+
+
 def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
     """A symbol's box decides whether it has a line; the others keep their colours."""
     page = show(three_symbols())
@@ -169,9 +206,7 @@ def test_colours_follow_the_system_and_the_switch(show: Show, dark: bool) -> Non
 
 def test_two_hundred_symbols_are_manageable(show: Show) -> None:
     """The chart begins with the largest ones, the filter narrows every list, and all can be drawn."""
-    hours = hour_keys(168)
-    prices = price_wave(200, hours)
-    page = show(report_contents(prices, hours=hours, followed={price.symbol for price in prices}))
+    page = show(two_hundred_symbols())
     listed = "return [...document.querySelectorAll('.chip')].filter((chip) => !chip.hidden).length"
 
     assert [trace["name"] for trace in page.traces("price-chart")][:3] == ["BTC", "ETH", "SOL"]
@@ -217,6 +252,18 @@ def test_it_fits_a_phone(show: Show, contents: ReportContents) -> None:
     for chart in ("price-chart", "coverage-chart", "run-chart"):
         mode = f"const c = document.getElementById('{chart}'); return c && c._fullLayout.dragmode"
         assert page.run(mode) in (None, False)
+    assert page.messages() == []
+
+
+def test_two_hundred_symbols_fit_a_phone(show: Show) -> None:
+    """Opened, and with every one of them drawn, the page needs no sideways scrolling."""
+    width = "return document.documentElement.scrollWidth"
+    page = show(two_hundred_symbols(), phone=True)
+
+    assert page.run(width) == 390
+    click(page, "#choose-filtered")
+    assert len(page.traces("price-chart")) == 200
+    assert page.run(width) == 390
     assert page.messages() == []
 
 
