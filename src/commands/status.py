@@ -18,7 +18,8 @@ from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
 from commands.status_facts import JobFacts, SpoolFacts, needs
-from commands.status_view import as_json_text, show_job
+from commands.status_json import as_json_text
+from commands.status_view import show_job
 from configurations.config import PROJECT_ROOT, Settings
 from crons.clock import system_clock
 from crons.context import InspectedJobModule
