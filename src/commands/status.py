@@ -23,13 +23,14 @@ from commands.status_view import show_job
 from configurations.config import PROJECT_ROOT, Settings
 from crons.clock import system_clock
 from crons.context import InspectedJobModule
-from crons.doors.shared import clickhouse, has_no_database
+from crons.doors.shared import clickhouse, engine_lock, has_no_database
 from crons.edge import DONE, FAILED
 from crons.history import history_spool, records_of
 from crons.install import installed_schedule
 from crons.registry import JOBS, Job, find_job
 from crons.schedule import longest_interval, next_run
 from crons.series import Series
+from transformers.tehran_time import from_text
 
 _RECENT_RUNS = 100
 
@@ -39,6 +40,7 @@ class _Read(NamedTuple):
 
     state: str
     detail: str = ""
+    in_use_since: datetime | None = None
     runs: Sequence[RunRecord] = ()
     heals: Sequence[RunRecord] = ()
     successes: Sequence[RunRecord] = ()
@@ -88,6 +90,7 @@ def _facts(name: str, job: Job, settings: Settings, crontab: str, now: datetime)
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
         database_detail=read.detail,
+        in_use_since=read.in_use_since,
         last_success=_first([*(one for one in kept if not one.failed and one.kind == "run"), *read.successes]),
         last_failure=_first([*(one for one in kept if one.failed), *read.failures]),
         failed_runs=_failed_in_a_row(kept, read.runs, kind="run"),
@@ -118,9 +121,15 @@ def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
                 series=_series(job, settings, database, now),
             )
     except LockHeldError as error:
-        return _Read("in use", error.message)
+        return _Read("in use", error.message, _in_use_since(settings))
     except EtlError as error:
         return _Read("unreachable", " ".join(error.message.split()))
+
+
+def _in_use_since(settings: Settings) -> datetime | None:
+    """Since when another process has the embedded engine open, aware; None when its note does not tell."""
+    holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))
+    return None if holder is None else from_text(holder.since)
 
 
 def _series(job: Job, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Series] | None:

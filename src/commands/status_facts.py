@@ -46,7 +46,8 @@ class JobFacts:
         running: who holds its lock; None when nobody does.
         database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
         database_detail: who uses it, or why it cannot be read; empty when it can.
-        last_success: its last good hourly run; None when there is none, or when the history cannot be read.
+        in_use_since: since when another process has the database open, aware; None when none has, or nobody knows.
+        last_success: its last good hourly run; None when there is none, or when none is known, see `not_known`.
         last_failure: its last failed run of any kind; likewise.
         failed_runs: its last hourly runs, back to the first good one, the latest first; empty when the last was good.
         failed_heals: likewise its last heals.
@@ -62,6 +63,7 @@ class JobFacts:
     running: str | None
     database: str
     database_detail: str
+    in_use_since: datetime | None
     last_success: RunRecord | None
     last_failure: RunRecord | None
     failed_runs: Sequence[RunRecord]
@@ -74,6 +76,11 @@ class JobFacts:
     def stale_after(self) -> timedelta:
         """The age from which its last good run and a symbol's last price are too old: two turns, at least two hours."""
         return max(LEAST_STALE_AFTER, 2 * self.every)
+
+    @property
+    def not_known(self) -> str | None:
+        """Why nothing is known of what the database holds; None when it was read, or when there is none yet."""
+        return {"in use": "the database is in use", "unreachable": "the database cannot be read"}.get(self.database)
 
 
 def needs(job: JobFacts, now: datetime) -> list[str]:
@@ -95,6 +102,9 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
 def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
     if job.database == "unreachable":
         yield f"the database cannot be read: {job.database_detail}"
+    if job.in_use_since is not None and now - job.in_use_since > job.stale_after:
+        held = describe_age(now - job.in_use_since)
+        yield f"the database has been in use for {held}: {job.database_detail}; ./run.sh kill ends this checkout's jobs"
     if job.last_success is not None:
         age = now - from_text(job.last_success.finished_at)
         if age > job.stale_after and job.database != "in use":

@@ -34,6 +34,7 @@ def _job_document(job: JobFacts, now: datetime) -> dict[str, Any]:
         "needs": needs(job, now),
         "last_success": _run_document(job.last_success, now),
         "last_failure": _run_document(job.last_failure, now),
+        "not_known": job.not_known,
         "failures_in_a_row": len(job.failed_runs),
         "failed_heals_in_a_row": len(job.failed_heals),
         "schedule": job.schedule,

@@ -42,8 +42,8 @@ def show_job(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) 
 
 def _lines(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
     lines = [
-        ("last success", _describe_run(job.last_success, now)),
-        ("last failure", _describe_run(job.last_failure, now)),
+        ("last success", _describe_run(job.last_success, job, now)),
+        ("last failure", _describe_run(job.last_failure, job, now)),
         ("next run", _describe_next(job)),
         ("running", job.running or "no"),
         ("spool", _describe_spool(job.spool, now)),
@@ -55,9 +55,9 @@ def _lines(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
     return lines
 
 
-def _describe_run(run: RunRecord | None, now: datetime) -> str:
+def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
     if run is None:
-        return "none known"
+        return f"not known: {job.not_known}" if job.not_known else "none known"
     what = f"{run.finished_at} in Tehran, {describe_age(now - from_text(run.finished_at))} ago ({run.kind})"
     return f"{what}: {run.error}" if run.error else what
 

@@ -64,6 +64,7 @@ def test_the_json_keeps_its_schema(program: Installation) -> None:
         "needs": "list",
         "last_success": "NoneType",
         "last_failure": "NoneType",
+        "not_known": "NoneType",
         "failures_in_a_row": "int",
         "failed_heals_in_a_row": "int",
         "schedule": "NoneType",
@@ -232,6 +233,31 @@ def test_a_running_job_is_named(embedded_program: Installation, clock: SteppedCl
     assert job["database"]["state"] == "in use"
     assert f"{JOB} run since" in job["database"]["detail"]
     assert job["running"].startswith(f"pid {os.getpid()}, {JOB} since")
+
+
+def test_what_cannot_be_read_is_not_called_none(embedded_program: Installation, clock: SteppedClock) -> None:
+    """While the engine is in use, the last runs are not known: text and JSON say so, and name the reason."""
+    assert embedded_program.run_job().code == 0
+    with ProcessLock(embedded_program.data / "clickhouse.lock", task=f"{JOB} backfill", clock=clock):
+        text = command(embedded_program, "status", JOB).out
+        job = status_of(embedded_program, 0)
+    assert text.count("not known: the database is in use") == 2
+    assert "none known" not in text
+    assert (job["not_known"], job["last_success"], job["symbols"]) == ("the database is in use", None, None)
+    assert status_of(embedded_program, 0)["not_known"] is None
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(119, 0), (121, 1)])
+def test_a_database_that_stays_in_use_needs_a_person(
+    embedded_program: Installation, clock: SteppedClock, minutes: int, code: int
+) -> None:
+    """Whoever keeps it for longer than a run may be old is named: a monitor does not stay green meanwhile."""
+    assert embedded_program.command("setup_db").code == 0
+    with ProcessLock(embedded_program.data / "clickhouse.lock", task=f"{JOB} backfill", clock=clock):
+        clock.advance(timedelta(minutes=minutes))
+        needs = status_of(embedded_program, code)["needs"]
+    assert [need.partition(":")[0] for need in needs] == ["the database has been in use for 2 h 1 min"] * code
+    assert all(f"pid {os.getpid()}, {JOB} backfill since" in need for need in needs)
 
 
 def test_the_next_run_is_told_in_both_zones(program: Installation, crontab: CrontabProgram) -> None:
