@@ -25,7 +25,7 @@ def as_json_text(jobs: Sequence[JobFacts], now: datetime) -> str:
         "needs_person": any(needs(job, now) for job in jobs),
         "jobs": [_job_document(job, now) for job in jobs],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _job_document(job: JobFacts, now: datetime) -> dict[str, Any]:

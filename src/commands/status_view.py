@@ -105,12 +105,18 @@ def _row(one: Series) -> tuple[str, ...]:
     shares = [share.percent for share in one.coverage.shares.values()]
     return (
         one.symbol,
-        "none" if one.last_price is None else f"{one.last_price:.8g}",
+        _describe_price(one),
         "none in 30 days" if one.last_hour is None else one.last_hour[:16],
         *("-" if percent is None else f"{percent:.1f}" for percent in shares),
         sparkline(one.trend),
         _describe_missing(one),
     )
+
+
+def _describe_price(one: Series) -> str:
+    if one.last_hour is None:
+        return "none"
+    return "no number" if one.last_price is None else f"{one.last_price:.8g}"
 
 
 def _describe_missing(one: Series) -> str:

@@ -12,10 +12,11 @@ class Series(NamedTuple):
 
     Attributes:
         symbol: as it is followed.
-        last_hour: key of the latest hour with a price, Tehran wall time; None when there is none in the longest span.
-        last_price: that hour's price.
+        last_hour: key of the latest stored hour, Tehran wall time; None when there is none in the longest span.
+        last_price: that hour's price, finite; None when there is none, or one that is no number.
         coverage: which hours are stored; the present hour is not counted.
-        trend: the prices of the 24 hours before the present one and of the present one, None where there is none.
+        trend: the prices of the 24 hours before the present one and of the present one, finite;
+            None where there is none, or one that is no number.
     """
 
     symbol: str

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.process_lock import ProcessLock
 from sandbox import faults
 from sandbox.server import StandIn
@@ -17,6 +18,7 @@ from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
+from transformers.tehran_time import tehran_text
 
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 
@@ -128,6 +130,23 @@ def test_missing_hours_are_shown_as_ranges(program: Installation, clock: Stepped
     assert symbol["coverage"]["24h"] == {"stored": 1, "expected": 10, "percent": 10.0}
     assert symbol["missing_hours"] == 9
     assert len(symbol["missing"]) == 1
+
+
+@pytest.mark.parametrize("price", ["nan", "inf", "-inf"])
+def test_a_price_that_is_no_number_is_not_known(
+    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, price: str
+) -> None:
+    """Somebody stored it past the program: text and JSON go on, the hour counts, its price is null."""
+    assert program.run_job(SYMBOLS="ETH").code == 0
+    embedded.command(
+        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) "
+        f"VALUES ('BTC', '{tehran_text(clock())}', {price})"
+    )
+    symbols = {one["symbol"]: one for one in status_of(program, 1)["symbols"]}
+    assert (symbols["BTC"]["last_hour"], symbols["BTC"]["last_price"]) == ("2026-11-23 15:00:00", None)
+    assert symbols["BTC"]["last_24_hours"] == [None] * 25
+    [line] = [line for line in command(program, "status", JOB).out.splitlines() if line.startswith("BTC")]
+    assert "no number" in line
 
 
 def test_two_failures_in_a_row_need_a_person(

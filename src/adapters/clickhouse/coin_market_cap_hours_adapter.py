@@ -17,14 +17,14 @@ class StoredHours(NamedTuple):
     Attributes:
         hours: those that have a price, each once, in no order.
         last_hour: the latest of them.
-        last_price: its price.
-        prices: hour to price, of the hours that were asked for with their prices.
+        last_price: its price, whatever double stands there; None only in a table of another shape.
+        prices: hour to price, of the hours that were asked for with their prices; likewise.
     """
 
     hours: frozenset[str]
     last_hour: str
-    last_price: float
-    prices: dict[str, float]
+    last_price: float | None
+    prices: dict[str, float | None]
 
 
 class CoinMarketCapHoursAdapter:
@@ -60,7 +60,7 @@ class CoinMarketCapHoursAdapter:
         )
         found = self._read(statement, symbols, first=first, priced_from=priced_from)
         return {
-            str(symbol): StoredHours(frozenset(hours), str(last), float(price), dict(priced))  # type: ignore[call-overload,arg-type]  # as the statement says
+            str(symbol): StoredHours(frozenset(hours), str(last), price, dict(priced))  # type: ignore[call-overload,arg-type]  # as the statement says
             for symbol, hours, last, price, priced in found
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -23,7 +24,7 @@ _PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
 """Somebody is waiting at the screen."""
 _TREND_HOURS = 24
 _SHOWN = 10
-_NOTHING = StoredHours(frozenset(), "", 0.0, {})
+_NOTHING = StoredHours(frozenset(), "", None, {})
 
 
 def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Series]:
@@ -48,10 +49,15 @@ def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) 
         there = stored.get(symbol, _NOTHING)
         before = first in there.hours or symbol in older
         coverage = cover(hours, there.hours, holes.get(symbol, frozenset()), stored_before=before)
-        trend = [there.prices.get(hour_key(hour)) for hour in recent]
-        last_hour, last_price = (there.last_hour, there.last_price) if there.hours else (None, None)
+        trend = [_known(there.prices.get(hour_key(hour))) for hour in recent]
+        last_hour, last_price = (there.last_hour, _known(there.last_price)) if there.hours else (None, None)
         made.append(Series(symbol, last_hour, last_price, coverage, trend))
     return made
+
+
+def _known(price: float | None) -> float | None:
+    """The price; None where there is none, or one that is no number: `verify` names it."""
+    return price if price is not None and math.isfinite(price) else None
 
 
 def verify(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
