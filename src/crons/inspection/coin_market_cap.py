@@ -1,29 +1,23 @@
-"""Looks at the stored prices: what is there, what is missing, what is wrong. Writes nothing."""
+"""What is stored of each symbol lately, and what is missing. Writes nothing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Sequence
+from datetime import datetime
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.tehran_zone import TEHRAN
-from adapters.clickhouse.coin_market_cap_checks_adapter import MOST_FOUND, CoinMarketCapChecksAdapter, Wrong
 from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter
 from adapters.clickhouse.coin_market_cap_hours_adapter import CoinMarketCapHoursAdapter, StoredHours
-from adapters.clickhouse.coin_market_cap_table import TABLE
-from adapters.clickhouse.mutations import Mutations
 from configurations.config import Settings
-from crons.findings import Finding
 from crons.series import Series
 from transformers.coverage import SPANS, cover
-from transformers.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
+from transformers.tehran_time import hour_key, hour_start, hours_before
 
-_PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
+PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
 """Somebody is waiting at the screen."""
 _TREND_HOURS = 24
-_SHOWN = 10
 _NOTHING = StoredHours(frozenset(), "", None, {})
 
 
@@ -38,12 +32,12 @@ def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) 
     recent = [*hours[-_TREND_HOURS:], hour_start(now)]
     first, last = hour_key(hours[0]), hour_key(hours[-1])
     symbols = [symbol for symbol, _ in settings.symbols]
-    table = CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=_PATIENCE)
+    table = CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
     stored = table.stored(symbols, first=first, priced_from=hour_key(recent[0]))
     older = table.stored_before(
         [name for name in symbols if first not in stored.get(name, _NOTHING).hours], first=first
     )
-    holes = _holes(settings, database, symbols, first, last)
+    holes = holes_by_symbol(settings, database, symbols, first, last)
     made = []
     for symbol in symbols:
         there = stored.get(symbol, _NOTHING)
@@ -60,71 +54,24 @@ def _known(price: float | None) -> float | None:
     return price if price is not None and math.isfinite(price) else None
 
 
-def verify(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
-    """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
+def holes_by_symbol(
+    settings: Settings, database: ClickHouseAdapter, symbols: Sequence[str], first: str, last: str
+) -> dict[str, set[str]]:
+    """Symbol to the hour keys that the source had no quote for, from the hour ``first`` to ``last``, both inside.
+
+    Args:
+        settings: what the operator set.
+        database: where they are noted.
+        symbols: those asked about; empty for all.
+        first: hour key.
+        last: hour key.
 
     Raises:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=_PATIENCE)
-    mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
-    holes_of_all = _holes(settings, database, [], "", "9999")
-    breaks = checks.breaks()
-    stuck = [f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in mutations.stuck()]
-    return [
-        _finding("duplicate keys", _lines(checks.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
-        _finding("keys against fetched_at", _lines(checks.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
-        _finding("prices", _lines(checks.absurd_prices()), "./run.sh cron_backfill NAME HOURS asks for them again"),
-        _finding(
-            "missing hours",
-            _gaps(breaks, holes_of_all),
-            "./run.sh cron_heal NAME HOURS",
-            cut=len(breaks) >= MOST_FOUND,
-        ),
-        _finding("stuck mutations", stuck, "withdraw each with its KILL MUTATION, then see why it failed"),
-    ]
-
-
-def _holes(
-    settings: Settings, database: ClickHouseAdapter, symbols: Sequence[str], first: str, last: str
-) -> dict[str, set[str]]:
-    adapter = CoinMarketCapHolesAdapter(clickhouse=database, database=settings.clickhouse_db, retry=_PATIENCE)
+    adapter = CoinMarketCapHolesAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
     holes: dict[str, set[str]] = {}
     for hole in adapter.known(symbols, first=first, last=last):
         holes.setdefault(hole.symbol, set()).add(hole.datetime)
     return holes
-
-
-def _gaps(breaks: Iterable[tuple[str, str, str]], holes: Mapping[str, set[str]]) -> list[str]:
-    """A line for each symbol with hours missing inside its range, known holes not counted."""
-    missing: dict[str, list[datetime]] = {}
-    for symbol, before, after in breaks:
-        # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
-        hour, end = from_text(before).astimezone(timezone.utc) + HOUR, from_text(after).astimezone(timezone.utc)
-        while hour < end:
-            if hour_key(hour) not in holes.get(symbol, set()) and hour_key(hour) != before:
-                missing.setdefault(symbol, []).append(hour.astimezone(TEHRAN))
-            hour += HOUR
-    return [f"{symbol}: {len(hours)} h: {describe_hours(hours)}" for symbol, hours in missing.items()]
-
-
-def _lines(wrong: Iterable[Wrong]) -> list[str]:
-    return [f"{one.symbol} {one.hour}: {one.detail}" for one in wrong]
-
-
-def _finding(subject: str, lines: Sequence[str], next_step: str, *, cut: bool = False) -> Finding:
-    """A finding of these lines, the first ones shown.
-
-    Args:
-        subject: what was looked at.
-        lines: one for each thing that is wrong.
-        next_step: what to do about them.
-        cut: whether there may be more than were looked for; there may be of so many that the look-up was cut.
-    """
-    if not lines:
-        return Finding(subject, "ok", "none" if subject != "prices" else "none absurd")
-    or_more = " or more" if cut or len(lines) >= MOST_FOUND else ""
-    rest = f"\n… and {len(lines) - _SHOWN:,}{or_more}{'' if or_more else ' more'}" if len(lines) > _SHOWN else ""
-    found = f"{len(lines):,}{or_more} found\n"
-    return Finding(subject, "fail", found + "\n".join(lines[:_SHOWN]) + rest, next_step)

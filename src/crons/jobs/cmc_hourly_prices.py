@@ -12,7 +12,8 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from adapters.http.coin_market_cap_quote import Coin
 from crons.context import HealOptions, RunContext, RunReport
 from crons.doors.coin_market_cap import check_source, extractor, loader, open_table, transformer
-from crons.inspection.coin_market_cap import read_series, verify
+from crons.inspection.coin_market_cap import read_series
+from crons.inspection.coin_market_cap_checks import verify
 from crons.steps.coin_market_cap import counted_source, note_rejects
 from crons.steps.coin_market_cap_cost import check_affordable, require_key, tell_estimate
 from crons.steps.coin_market_cap_filling import Filling, hours_by_key
