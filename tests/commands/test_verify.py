@@ -13,7 +13,7 @@ from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
 
-def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float]) -> None:
+def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float | None]) -> None:
     """Rows (symbol, fetched_at, price) by raw SQL."""
     embedded.insert(f"{database}.crypto_prices", ["symbol", "fetched_at", "price"], rows)
 
@@ -42,7 +42,36 @@ def test_everything_wrong_is_listed(program: Installation, embedded: ClickHouseA
     assert "ETH 2021-05-04 11:00:00: fetched_at is 2021-05-04 10:00:00" in done.out
     assert "BTC 2021-05-04 06:00:00: price -5" in done.out
     assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
-    assert done.out.endswith("4 of 5 checks found something\n")
+    assert done.out.endswith("4 of 6 checks found something\n")
+
+
+def test_a_table_of_another_shape_is_named(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """What differs is a finding, and the rows are looked through all the same; so is a view that is gone."""
+    assert program.command("setup_db").code == 0
+    embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", None))
+    embedded.command(f"DROP VIEW {database}.crypto_prices_hourly")
+    done = program.command("verify")
+    assert done.code == 1
+    assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in done.out
+    assert f"{database}.crypto_prices_hourly is missing" in done.out
+    assert "BTC 2021-05-04 10:00:00: price NULL" in done.out
+    assert done.out.endswith("2 of 6 checks found something\n")
+
+
+def test_a_shape_that_the_checks_cannot_read_is_a_finding(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Without the columns that they ask for there is nothing to look through: that is said beside the difference."""
+    assert program.command("setup_db").code == 0
+    embedded.command(f"DROP TABLE {database}.crypto_prices")
+    embedded.command(
+        f"CREATE TABLE {database}.crypto_prices (symbol String) ENGINE = ReplacingMergeTree ORDER BY symbol"
+    )
+    done = program.command("verify")
+    assert (done.code, done.log) == (1, "")
+    assert "column price is 'missing', not 'Float64'" in done.out
+    assert "cannot be looked through in this shape" in done.out
 
 
 def test_a_hole_of_the_source_is_not_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

@@ -69,16 +69,16 @@ class CoinMarketCapChecksAdapter:
         )
 
     def absurd_prices(self) -> list[Wrong]:
-        """Prices that are zero, negative, not finite, or `ABSURD_FACTOR` times off their neighbours' median.
+        """Prices that are NULL, zero, negative, not finite, or `ABSURD_FACTOR` times off their neighbours' median.
 
-        A NULL cannot stand there: the column's type has none, and a column of another type is found by the schema.
+        A NULL can stand in a column of another type only, which `HourlySchema.differences` tells as well.
         """
         neighbours = f"OVER ({_ALONG_HOURS} {NEIGHBOURS} PRECEDING AND {NEIGHBOURS} FOLLOWING)"
         return self._wrong(
-            "SELECT symbol, datetime, concat('price ', toString(price), "  # noqa: S608 - quoted
+            "SELECT symbol, datetime, concat('price ', ifNull(toString(price), 'NULL'), "  # noqa: S608 - quoted
             "if(isFinite(price) AND price > 0, concat(', its neighbours say about ', toString(around)), '')) "
             f"FROM (SELECT symbol, datetime, price, medianExact(price) {neighbours} AS around FROM {self._table}) "
-            "WHERE NOT isFinite(price) OR price <= 0 "
+            "WHERE isNull(price) OR NOT isFinite(price) OR price <= 0 "
             f"OR (around > 0 AND (price > {ABSURD_FACTOR} * around OR price * {ABSURD_FACTOR} < around)) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
@@ -52,11 +52,22 @@ class HourlySchema:
             self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
             self._clickhouse.command(wanted.create_table_statement(self.table, self._clickhouse.server_version()))
             shapes = self._shapes()
-        self._refuse_another(wanted.name, _expected_table(wanted), shapes.get(wanted.name, {}))
+        self._refuse_another(wanted.name, self._of_table(shapes.get(wanted.name, {})))
         if wanted.view not in shapes:
             self._clickhouse.command(wanted.create_view_statement(self.view, self.table))
             shapes = self._shapes()
-        self._refuse_another(wanted.view, _expected_view(wanted), shapes.get(wanted.view, {}))
+        self._refuse_another(wanted.view, self._of_view(shapes.get(wanted.view, {})))
+
+    def differences(self) -> list[str]:
+        """What makes the table or the view another one than is wanted, one line each; none where there is no table."""
+        shapes = self._shapes()
+        table, view = self._wanted.name, self._wanted.view
+        if table not in shapes:
+            return []
+        lines = [f"{self._database}.{table}: {line}" for line in self._of_table(shapes[table])]
+        if view not in shapes:
+            return [*lines, f"{self._database}.{view} is missing"]
+        return lines + [f"{self._database}.{view}: {line}" for line in self._of_view(shapes[view])]
 
     def table_exists(self) -> bool:
         """Whether a table of that name is there, whatever its shape."""
@@ -80,20 +91,30 @@ class HourlySchema:
             shapes[str(table)][f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
 
-    def _refuse_another(self, name: str, expected: Mapping[str, str], found: Mapping[str, str]) -> None:
-        differences = [
-            f"{what} is {found.get(what, 'missing')!r}, not {wanted!r}"
-            for what, wanted in expected.items()
-            if _without_blanks(found.get(what, "missing")) != _without_blanks(wanted)
-        ]
-        if name == self._wanted.name and not found.get("engine", "").endswith(_ENGINE):
-            differences.insert(0, f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}")
+    def _of_table(self, found: Mapping[str, str]) -> list[str]:
+        differences = _differences(_expected_table(self._wanted), found)
+        if found.get("engine", "").endswith(_ENGINE):
+            return differences
+        return [f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}", *differences]
+
+    def _of_view(self, found: Mapping[str, str]) -> list[str]:
+        return _differences(_expected_view(self._wanted), found)
+
+    def _refuse_another(self, name: str, differences: Sequence[str]) -> None:
         if differences:
             more = f", and {len(differences) - _TOLD_DIFFERENCES} more" if len(differences) > _TOLD_DIFFERENCES else ""
             raise StorageRejected(
                 f"{self._database}.{name} has another shape: {'; '.join(differences[:_TOLD_DIFFERENCES])}{more}",
                 next_step=f"Rename or drop {self._database}.{name}, then run `./run.sh setup_db`.",
             )
+
+
+def _differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return [
+        f"{what} is {found.get(what, 'missing')!r}, not {wanted!r}"
+        for what, wanted in expected.items()
+        if _without_blanks(found.get(what, "missing")) != _without_blanks(wanted)
+    ]
 
 
 def _without_blanks(text: str) -> str:

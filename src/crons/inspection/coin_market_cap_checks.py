@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
 from adapters._bases.tehran_zone import TEHRAN
 from adapters.clickhouse.coin_market_cap_checks_adapter import MOST_FOUND, CoinMarketCapChecksAdapter, Wrong
-from adapters.clickhouse.coin_market_cap_table import TABLE
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, TABLE
+from adapters.clickhouse.hourly_schema import HourlySchema
 from adapters.clickhouse.mutations import Mutations
 from configurations.config import Settings
 from crons.findings import Finding
@@ -23,8 +25,20 @@ def verify(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
 
     Raises:
         StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
+        StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
+    schema = HourlySchema(clickhouse=database, database=settings.clickhouse_db, table=CRYPTO_PRICES)
+    differences = PATIENCE.call(schema.differences)
+    shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
+    try:
+        return [shape, *_of_rows(settings, database)]
+    except StorageRejected as error:
+        if not differences:
+            raise
+        return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
+
+
+def _of_rows(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
     checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
     mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
     holes_of_all = holes_by_symbol(settings, database, [], "", "9999")

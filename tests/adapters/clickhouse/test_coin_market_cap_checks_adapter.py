@@ -92,6 +92,14 @@ def test_an_absurd_price_is_named(
     assert found(checks) == {"price": [("BTC", "2026-11-22 10:00:00")]}
 
 
+def test_a_null_is_named(checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
+    """It can stand in a column whose type somebody changed."""
+    clickhouse.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
+    put(clickhouse, database, "2026-11-22 10:00:05", "NULL")
+    assert found(checks) == {"price": [("BTC", "2026-11-22 10:00:00")]}
+    assert checks.absurd_prices()[0].detail == "price NULL"
+
+
 @pytest.mark.parametrize("price", ["8900000", "905"])
 def test_a_leap_within_the_bounds_is_a_price(
     checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str, price: str
