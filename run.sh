@@ -145,8 +145,8 @@ status() {
 verify() {
     # Look through the stored prices for what may never stand there.
     # Usage: verify [--quiet]
-    # Another shape than the program makes, keys that stand twice or disagree with their time, absurd prices, missing
-    # hours, stuck mutations; exit code 1 if any. --quiet prints nothing but what is wrong.
+    # Another shape than the program makes, keys that stand twice or disagree with their time, hours to come, absurd
+    # prices, missing hours, stuck mutations; exit code 1 if any. --quiet prints nothing but what is wrong.
     # Example: ./run.sh verify
     _run main -m main verify "$@"
 }

@@ -30,7 +30,7 @@ def verify(*, quiet: bool) -> int:
             module = job.load()
             if isinstance(module, InspectedJobModule):
                 mention(f"looking through all that {name} stored")
-                findings.extend(module.verify(settings, database))
+                findings.extend(module.verify(settings, database, system_clock()))
             else:
                 left_out.append(f"{name} is not looked through: it has no checks of its own")
     wrong = [finding for finding in findings if finding.state == "fail"]

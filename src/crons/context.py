@@ -194,6 +194,6 @@ class InspectedJobModule(Protocol):
         """What is stored of each symbol lately."""
         ...
 
-    def verify(self, settings: Settings, database: ClickHouseAdapter) -> Sequence[Finding]:
+    def verify(self, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Finding]:
         """What is wrong with what is stored: a finding for each thing looked at, several lines in its detail."""
         ...

@@ -132,6 +132,20 @@ def test_missing_hours_are_shown_as_ranges(program: Installation, clock: Stepped
     assert len(symbol["missing"]) == 1
 
 
+def test_a_row_of_an_hour_to_come_hides_nothing(
+    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """A symbol whose last price is old stays stale, whatever somebody stored under a later hour."""
+    assert program.run_job(SYMBOLS="BTC").code == 0
+    clock.advance(timedelta(hours=4))
+    assert program.run_job(SYMBOLS="ETH,SOL").code == 0
+    later = tehran_text(clock() + timedelta(hours=1))
+    embedded.command(f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) VALUES ('BTC', '{later}', 1)")
+    job = status_of(program, 1)
+    assert [need.partition(":")[0] for need in job["needs"]] == ["no price for over 2 hours of BTC"]
+    assert job["symbols"][0]["last_hour"] == "2026-11-23 15:00:00"
+
+
 @pytest.mark.parametrize("price", ["nan", "inf", "-inf"])
 def test_a_price_that_is_no_number_is_not_known(
     program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, price: str

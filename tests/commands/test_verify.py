@@ -42,7 +42,7 @@ def test_everything_wrong_is_listed(program: Installation, embedded: ClickHouseA
     assert "ETH 2021-05-04 11:00:00: fetched_at is 2021-05-04 10:00:00" in done.out
     assert "BTC 2021-05-04 06:00:00: price -5" in done.out
     assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
-    assert done.out.endswith("4 of 6 checks found something\n")
+    assert done.out.endswith("4 of 7 checks found something\n")
 
 
 def test_a_table_of_another_shape_is_named(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
@@ -56,7 +56,7 @@ def test_a_table_of_another_shape_is_named(program: Installation, embedded: Clic
     assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in done.out
     assert f"{database}.crypto_prices_hourly is missing" in done.out
     assert "BTC 2021-05-04 10:00:00: price NULL" in done.out
-    assert done.out.endswith("2 of 6 checks found something\n")
+    assert done.out.endswith("2 of 7 checks found something\n")
 
 
 def test_a_shape_that_the_checks_cannot_read_is_a_finding(
@@ -91,6 +91,32 @@ def test_an_hour_that_tehran_never_had_is_not_missing(
     assert program.command("setup_db").code == 0
     put(embedded, database, ("BTC", "2021-03-21 23:00:00", 1.0), ("BTC", "2021-03-22 01:00:00", 1.0))
     assert program.command("verify").code == 0
+
+
+def test_an_hour_to_come_is_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """It is named; the hours between it and the present one are no gap."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2100-05-04 10:00:00", 1.0))
+    done = program.command("verify")
+    assert done.code == 1
+    assert "BTC 2100-05-04 10:00:00: fetched_at is 2100-05-04 10:00:00" in done.out
+    assert done.out.endswith("1 of 7 checks found something\n")
+
+
+def test_a_key_that_is_no_time_stops_no_check(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """It is named, and the hours around it are looked through all the same."""
+    assert program.command("setup_db").code == 0
+    embedded.command(
+        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price, datetime, date) "
+        "SETTINGS insert_allow_materialized_columns = 1 VALUES "
+        "('BTC', '2021-05-04 25:61:00', 1, '2021-05-04 25:00:00', '2021-05-04')"
+    )
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0))
+    done = program.command("verify")
+    assert (done.code, done.log) == (1, "")
+    assert "BTC 2021-05-04 25:00:00: fetched_at is 2021-05-04 25:61:00" in done.out
 
 
 def test_a_list_that_was_cut_says_so(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

@@ -15,6 +15,7 @@ NEIGHBOURS = 2
 """How many stored hours on either side a price is compared with, by the median of all, itself among them."""
 MOST_FOUND = 10_000
 """How many wrong things of a kind are looked for; where as many are found, there may be more."""
+_FORM = "'%Y-%m-%d %H:%i:%s'"
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 
 
@@ -64,7 +65,7 @@ class CoinMarketCapChecksAdapter:
         return self._wrong(
             f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} "  # noqa: S608 - quoted
             "WHERE datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
-            "OR isNull(parseDateTimeOrNull(fetched_at, '%Y-%m-%d %H:%i:%s', 'UTC')) "
+            f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC')) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
@@ -83,19 +84,32 @@ class CoinMarketCapChecksAdapter:
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
-    def breaks(self) -> list[tuple[str, str, str]]:
-        """Where a symbol's hours break off: symbol, the last hour before, the first hour after; by wall clock."""
+    def future_rows(self, *, present: str) -> list[Wrong]:
+        """Rows of hours after the one whose key is ``present``."""
+        return self._wrong(
+            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} "  # noqa: S608 - quoted
+            f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
+            present=present,
+        )
+
+    def breaks(self, *, last: str) -> list[tuple[str, str, str]]:
+        """Where a symbol's hours break off: symbol, the last hour before, the first hour after; by wall clock.
+
+        Args:
+            last: hour key; rows after it are left out, as are those whose key is no time: other checks name them.
+        """
         previous = f"OVER ({_ALONG_HOURS} 1 PRECEDING AND CURRENT ROW)"
         statement = (
             "SELECT symbol, before, datetime FROM "  # noqa: S608 - quoted
-            f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table}) "
-            "WHERE before != '' AND dateDiff('hour', parseDateTimeOrZero(before, '%Y-%m-%d %H:%i:%s', 'UTC'), "
-            "parseDateTimeOrZero(datetime, '%Y-%m-%d %H:%i:%s', 'UTC')) > 1 "
+            f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table} "
+            f"WHERE datetime <= {{last:String}} AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
+            f"WHERE before != '' AND dateDiff('hour', parseDateTime(before, {_FORM}, 'UTC'), "
+            f"parseDateTime(datetime, {_FORM}, 'UTC')) > 1 "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
-        found = self._retry.call(lambda: self._clickhouse.query(statement))
+        found = self._retry.call(lambda: self._clickhouse.query(statement, {"last": last}))
         return [(str(symbol), str(before), str(after)) for symbol, before, after in found]
 
-    def _wrong(self, statement: str) -> list[Wrong]:
-        found = self._retry.call(lambda: self._clickhouse.query(statement))
+    def _wrong(self, statement: str, **parameters: str) -> list[Wrong]:
+        found = self._retry.call(lambda: self._clickhouse.query(statement, parameters))
         return [Wrong(str(symbol), str(hour), str(detail)) for symbol, hour, detail in found]

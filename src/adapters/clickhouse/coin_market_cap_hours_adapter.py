@@ -44,21 +44,24 @@ class CoinMarketCapHoursAdapter:
         self._retry = retry
         self._table = f"{quoted_identifier(database)}.{quoted_identifier(TABLE)}"
 
-    def stored(self, symbols: Sequence[str], *, first: str, priced_from: str) -> dict[str, StoredHours]:
-        """What is stored from the hour ``first`` on; a symbol without a row then is left out. Empty without a table.
+    def stored(self, symbols: Sequence[str], *, first: str, last: str, priced_from: str) -> dict[str, StoredHours]:
+        """What is stored from one hour to another, both inside; a symbol without a row then is left out.
+
+        Empty without a table.
 
         Args:
             symbols: upper case.
             first: hour key; months before it are not read.
+            last: hour key.
             priced_from: hour key; from here on the prices come along.
         """
         statement = (
             "SELECT symbol, groupUniqArray(datetime), max(datetime), argMax(price, (datetime, version)), "  # noqa: S608 - the name is quoted
             "groupArrayIf((datetime, price), datetime >= {priced_from:String}) "
-            f"FROM {self._table} WHERE datetime >= {{first:String}} AND symbol IN {{symbols:Array(String)}} "
-            "GROUP BY symbol"
+            f"FROM {self._table} WHERE datetime BETWEEN {{first:String}} AND {{last:String}} "
+            "AND symbol IN {symbols:Array(String)} GROUP BY symbol"
         )
-        found = self._read(statement, symbols, first=first, priced_from=priced_from)
+        found = self._read(statement, symbols, first=first, last=last, priced_from=priced_from)
         return {
             str(symbol): StoredHours(frozenset(hours), str(last), price, dict(priced))  # type: ignore[call-overload,arg-type]  # as the statement says
             for symbol, hours, last, price, priced in found

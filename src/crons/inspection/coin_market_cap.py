@@ -33,7 +33,8 @@ def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) 
     first, last = hour_key(hours[0]), hour_key(hours[-1])
     symbols = [symbol for symbol, _ in settings.symbols]
     table = CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
-    stored = table.stored(symbols, first=first, priced_from=hour_key(recent[0]))
+    # Not beyond the present hour: a row of an hour to come, which `verify` names, says nothing of how late it is.
+    stored = table.stored(symbols, first=first, last=hour_key(now), priced_from=hour_key(recent[0]))
     older = table.stored_before(
         [name for name in symbols if first not in stored.get(name, _NOTHING).hours], first=first
     )

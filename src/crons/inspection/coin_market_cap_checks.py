@@ -20,7 +20,7 @@ from transformers.tehran_time import HOUR, describe_hours, from_text, hour_key
 _SHOWN = 10
 
 
-def verify(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
+def verify(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
     """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
 
     Raises:
@@ -31,22 +31,27 @@ def verify(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
     differences = PATIENCE.call(schema.differences)
     shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
     try:
-        return [shape, *_of_rows(settings, database)]
+        return [shape, *_of_rows(settings, database, hour_key(now))]
     except StorageRejected as error:
         if not differences:
             raise
         return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
 
 
-def _of_rows(settings: Settings, database: ClickHouseAdapter) -> list[Finding]:
+def _of_rows(settings: Settings, database: ClickHouseAdapter, present: str) -> list[Finding]:
     checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
     mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
     holes_of_all = holes_by_symbol(settings, database, [], "", "9999")
-    breaks = checks.breaks()
+    breaks = checks.breaks(last=present)
     stuck = [f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in mutations.stuck()]
     return [
         _finding("duplicate keys", _lines(checks.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
         _finding("keys against fetched_at", _lines(checks.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
+        _finding(
+            "hours to come",
+            _lines(checks.future_rows(present=present)),
+            "see the clock of the host that wrote them, then delete these rows",
+        ),
         _finding("prices", _lines(checks.absurd_prices()), "./run.sh cron_backfill NAME HOURS asks for them again"),
         _finding(
             "missing hours",

@@ -36,7 +36,7 @@ def missing_hours(
     hours = hours_by_key(starts)
     first, last = hour_key(starts[0]), hour_key(starts[-1])
     symbols = [coin.symbol for coin in coins]
-    stored = stored_hours(context).stored(symbols, first=first, priced_from=last)
+    stored = stored_hours(context).stored(symbols, first=first, last=last, priced_from=last)
     known = [] if ask_all else holes(context).known(symbols, first=first, last=last)
     # A hole is of a coin: when a symbol has come to mean another one, its former holes say nothing.
     given_up = {(hole.symbol, hole.cmc_id, hole.datetime) for hole in known}

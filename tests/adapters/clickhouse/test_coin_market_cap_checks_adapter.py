@@ -11,6 +11,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from tests.support.price_rows import price_row
 
 HOURS = [f"2026-11-22 {hour:02d}:00:05" for hour in range(10)]
+PRESENT = "2026-11-22 14:00:00"
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def found(checks: CoinMarketCapChecksAdapter) -> dict[str, list[tuple[str, str]]
         "duplicate": checks.duplicate_keys(),
         "key": checks.wrong_keys(),
         "price": checks.absurd_prices(),
-        "break": [Wrong(*one) for one in checks.breaks()],
+        "break": [Wrong(*one) for one in checks.breaks(last=PRESENT)],
+        "future": checks.future_rows(present=PRESENT),
     }
     return {name: [(one.symbol, one.hour) for one in wrong] for name, wrong in named.items() if wrong}
 
@@ -80,7 +82,7 @@ def test_a_time_that_is_none_is_named(
         "SETTINGS insert_allow_materialized_columns = 1 VALUES "
         "('ODD', '2026-11-22 25:61:00', 1, '2026-11-22 25:00:00', '2026-11-22')"
     )
-    assert found(checks) == {"key": [("ODD", "2026-11-22 25:00:00")]}
+    assert found(checks) == {"key": [("ODD", "2026-11-22 25:00:00")], "future": [("ODD", "2026-11-22 25:00:00")]}
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "nan", "inf", "-inf", "9100000", "899"])
@@ -112,4 +114,13 @@ def test_a_leap_within_the_bounds_is_a_price(
 def test_a_break_is_named(checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
     """Hours missing inside a symbol's range, named by the hours around them."""
     put(clickhouse, database, "2026-11-22 14:00:05", "90004")
-    assert checks.breaks() == [("BTC", "2026-11-22 09:00:00", "2026-11-22 14:00:00")]
+    assert checks.breaks(last=PRESENT) == [("BTC", "2026-11-22 09:00:00", "2026-11-22 14:00:00")]
+
+
+def test_an_hour_to_come_is_named(
+    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A row after the present hour; the hours up to it are no break."""
+    put(clickhouse, database, "2026-11-22 15:00:00", "90004")
+    assert found(checks) == {"future": [("BTC", "2026-11-22 15:00:00")]}
+    assert checks.future_rows(present=PRESENT)[0].detail == "fetched_at is 2026-11-22 15:00:00"
