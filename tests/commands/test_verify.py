@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -11,6 +14,9 @@ from adapters.files.process_lock import ProcessLock
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
+from transformers.tehran_time import tehran_text
+
+MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 
 
 def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float | None]) -> None:
@@ -42,6 +48,7 @@ def test_everything_wrong_is_listed(program: Installation, embedded: ClickHouseA
     assert "ETH 2021-05-04 11:00:00: fetched_at is 2021-05-04 10:00:00" in done.out
     assert "BTC 2021-05-04 06:00:00: price -5" in done.out
     assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
+    assert "3 hours of 1 symbol missing" in done.out
     assert done.out.endswith("4 of 7 checks found something\n")
 
 
@@ -72,6 +79,21 @@ def test_a_shape_that_the_checks_cannot_read_is_a_finding(
     assert (done.code, done.log) == (1, "")
     assert "column price is 'missing', not 'Float64'" in done.out
     assert "cannot be looked through in this shape" in done.out
+
+
+def test_the_remedy_reaches_back_to_the_first_wrong_hour(
+    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The commands that mend it can be taken as they are: their HOURS take in all that is missing or absurd."""
+    assert program.command("setup_db").code == 0
+    ago = [tehran_text(clock() - timedelta(hours=hours)) for hours in range(12)]
+    put(embedded, database, *[("BTC", ago[hours], 1.0) for hours in (0, 2, 3, 10)], ("ETH", ago[0], -1.0))
+    put(embedded, database, *[("ETH", ago[hours], -1.0) for hours in (3, 11)])
+    done = program.start(MAIN_AT, clock().isoformat(), "verify").ended()
+    assert "16 hours of 2 symbols missing" in done.out
+    told = " ".join(done.out.split())
+    assert "./run.sh cron_heal cmc_hourly_prices 10" in told
+    assert "./run.sh cron_backfill cmc_hourly_prices 11" in told
 
 
 def test_a_hole_of_the_source_is_not_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

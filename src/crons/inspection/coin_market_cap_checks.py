@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from contextlib import suppress
 from datetime import datetime, timezone
+from typing import TypeAlias
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
@@ -15,8 +17,13 @@ from adapters.clickhouse.mutations import Mutations
 from configurations.config import Settings
 from crons.findings import Finding
 from crons.inspection.coin_market_cap import PATIENCE, holes_by_symbol
-from transformers.tehran_time import HOUR, describe_hours, from_text, hour_key
+from transformers.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start
 
+_Break: TypeAlias = "tuple[str, str, str]"
+"""A symbol, its last hour before a gap and its first one after it."""
+
+_JOB = "cmc_hourly_prices"
+"""Whose rows these are, for the commands that mend them."""
 _SHOWN = 10
 
 
@@ -31,40 +38,49 @@ def verify(settings: Settings, database: ClickHouseAdapter, now: datetime) -> li
     differences = PATIENCE.call(schema.differences)
     shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
     try:
-        return [shape, *_of_rows(settings, database, hour_key(now))]
+        return [shape, *_of_rows(settings, database, now)]
     except StorageRejected as error:
         if not differences:
             raise
         return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
 
 
-def _of_rows(settings: Settings, database: ClickHouseAdapter, present: str) -> list[Finding]:
+def _of_rows(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
     checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
     mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
     holes_of_all = holes_by_symbol(settings, database, [], "", "9999")
-    breaks = checks.breaks(last=present)
+    absurd = checks.absurd_prices()
+    again = f"./run.sh cron_backfill {_JOB} {_reach(_instants(absurd), now)} asks for them again"
     stuck = [f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in mutations.stuck()]
     return [
         _finding("duplicate keys", _lines(checks.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
         _finding("keys against fetched_at", _lines(checks.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
         _finding(
             "hours to come",
-            _lines(checks.future_rows(present=present)),
+            _lines(checks.future_rows(present=hour_key(now))),
             "see the clock of the host that wrote them, then delete these rows",
         ),
-        _finding("prices", _lines(checks.absurd_prices()), "./run.sh cron_backfill NAME HOURS asks for them again"),
-        _finding(
-            "missing hours",
-            _gaps(breaks, holes_of_all),
-            "./run.sh cron_heal NAME HOURS",
-            cut=len(breaks) >= MOST_FOUND,
-        ),
+        _finding("prices", _lines(absurd), again),
+        _missing_hours(checks.breaks(last=hour_key(now)), holes_of_all, now),
         _finding("stuck mutations", stuck, "withdraw each with its KILL MUTATION, then see why it failed"),
     ]
 
 
-def _gaps(breaks: Iterable[tuple[str, str, str]], holes: Mapping[str, set[str]]) -> list[str]:
-    """A line for each symbol with hours missing inside its range, known holes not counted."""
+def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, set[str]], now: datetime) -> Finding:
+    missing = _gaps(breaks, holes)
+    hours = [hour for gaps in missing.values() for hour in gaps]
+    cut = len(breaks) >= MOST_FOUND
+    return _finding(
+        "missing hours",
+        [f"{symbol}: {len(gaps)} h: {describe_hours(gaps)}" for symbol, gaps in missing.items()],
+        f"./run.sh cron_heal {_JOB} {_reach(hours, now)}",
+        found=f"{_counted(hours, 'hour', cut=cut)} of {_counted(missing, 'symbol', cut=cut)} missing",
+        cut=cut,
+    )
+
+
+def _gaps(breaks: Iterable[_Break], holes: Mapping[str, set[str]]) -> dict[str, list[datetime]]:
+    """Symbol to the hours missing inside its range, known holes not counted; only symbols that miss any."""
     missing: dict[str, list[datetime]] = {}
     for symbol, before, after in breaks:
         # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
@@ -73,25 +89,47 @@ def _gaps(breaks: Iterable[tuple[str, str, str]], holes: Mapping[str, set[str]])
             if hour_key(hour) not in holes.get(symbol, set()) and hour_key(hour) != before:
                 missing.setdefault(symbol, []).append(hour.astimezone(TEHRAN))
             hour += HOUR
-    return [f"{symbol}: {len(hours)} h: {describe_hours(hours)}" for symbol, hours in missing.items()]
+    return missing
+
+
+def _reach(hours: Iterable[datetime], now: datetime) -> int:
+    """How many hours before the present one take in all of these: HOURS of a heal or backfill; at least one."""
+    # In UTC: arithmetic on two times of one zone counts wall hours.
+    earliest = min((hour.astimezone(timezone.utc) for hour in hours), default=now)
+    return max(1, (hour_start(now).astimezone(timezone.utc) - earliest) // HOUR)
+
+
+def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
+    """The hours of these keys; one that is no time, which a check of its own names, is left out."""
+    hours = []
+    for one in wrong:
+        with suppress(ValueError):
+            hours.append(from_text(one.hour))
+    return hours
+
+
+def _counted(things: Sized, noun: str, *, cut: bool) -> str:
+    """``9 hours``, ``1 symbol``, ``9 or more hours``."""
+    return f"{len(things):,}{' or more' if cut else ''} {noun}{'' if len(things) == 1 and not cut else 's'}"
 
 
 def _lines(wrong: Iterable[Wrong]) -> list[str]:
     return [f"{one.symbol} {one.hour}: {one.detail}" for one in wrong]
 
 
-def _finding(subject: str, lines: Sequence[str], next_step: str, *, cut: bool = False) -> Finding:
+def _finding(subject: str, lines: Sequence[str], next_step: str, *, found: str = "", cut: bool = False) -> Finding:
     """A finding of these lines, the first ones shown.
 
     Args:
         subject: what was looked at.
         lines: one for each thing that is wrong.
         next_step: what to do about them.
+        found: how much that is; empty where the number of lines says it.
         cut: whether there may be more than were looked for; there may be of so many that the look-up was cut.
     """
     if not lines:
         return Finding(subject, "ok", "none" if subject != "prices" else "none absurd")
     or_more = " or more" if cut or len(lines) >= MOST_FOUND else ""
     rest = f"\n… and {len(lines) - _SHOWN:,}{or_more}{'' if or_more else ' more'}" if len(lines) > _SHOWN else ""
-    found = f"{len(lines):,}{or_more} found\n"
-    return Finding(subject, "fail", found + "\n".join(lines[:_SHOWN]) + rest, next_step)
+    head = found or f"{len(lines):,}{or_more} found"
+    return Finding(subject, "fail", "\n".join([head, *lines[:_SHOWN]]) + rest, next_step)
