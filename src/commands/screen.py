@@ -78,7 +78,10 @@ def show_table(
         table.add_row(*map(Text, row), style=colours[number] if colours else None)
     # None: as the environment says.
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, no_color=no_color or None)
-    console.print(table)
+    # Not printed by itself: it would end the program by its own exit code where nobody reads any longer.
+    with console.capture() as drawn:
+        console.print(table)
+    say(drawn.get().removesuffix("\n"))
 
 
 def show_findings(findings: Collection[Finding], *, no_color: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Callable
 
 import structlog
@@ -18,6 +21,11 @@ EXIT_CODES = {
     INTERRUPTED: "ended by Ctrl-C",
     TERMINATED: "ended by SIGTERM",
 }
+UNREAD = 141
+"""Whoever read the output went away, as ``head`` does: what a shell gives for a program that SIGPIPE ended, 128 and 13.
+
+No table has it: there is nobody left to tell, and a shell shows it only with ``pipefail``.
+"""
 EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 
 log = structlog.get_logger(__name__)
@@ -26,14 +34,30 @@ log = structlog.get_logger(__name__)
 def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None]) -> int:
     """The exit code of ``action``, or of the error that ended it.
 
-    A SIGTERM that comes while no job is supervised ends the process as the system does: 143 to a shell as well.
+    What the output's encoding cannot carry is printed as question marks. When whoever reads the output went away, that
+    is no defect: the command ends quietly, by `UNREAD`. A SIGTERM that comes while no job is supervised ends the
+    process as the system does: 143 to a shell as well.
 
     Args:
         action: returns an exit code.
         tell: shows an expected error to the operator: its message and its next step.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return action()
+        return _judged(action, tell)
+    except BrokenPipeError:
+        _say_no_more()
+        return UNREAD
+
+
+def _judged(action: Callable[[], int], tell: Callable[[EtlError], None]) -> int:
+    try:
+        code = action()
+        # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be told there.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # an error as any other to what follows
     except EtlError as error:
         tell(error)
         return exit_code(error)
@@ -43,6 +67,15 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None]) -> i
     except Exception:  # whatever else it is, the log has all of it and the exit code says so
         log.exception("unexpected error", next="this is a defect of the program: report it with these lines")
         return FAILED
+    return code
+
+
+def _say_no_more() -> None:
+    """Let whatever else is written, such as when the interpreter ends, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def exit_code(error: EtlError) -> int:
