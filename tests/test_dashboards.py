@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
 from adapters.clickhouse.etl_run import FAILED, OK, RunRecord
 from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
 from tests.support.price_rows import price_row
@@ -61,7 +63,7 @@ def expand(sql: str, *, database: str, symbols: list[str], start: datetime, end:
 @pytest.fixture
 def ask(
     embedded: ClickHouseAdapter, database: str, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
-) -> Callable[[str], list[tuple[object, ...]]]:
+) -> Callable[..., list[tuple[object, ...]]]:
     """Run a query of the dashboard over six hours: BTC has all but the third, ETH begins at the fourth."""
     repository = make_repository(embedded, lambda: datetime.now(timezone.utc))
     repository.ensure_ready()
@@ -81,14 +83,12 @@ def ask(
     )
     queries = _queries()
 
-    def run(title: str) -> list[tuple[object, ...]]:
-        sql = expand(
-            queries[title],
-            database=database,
-            symbols=["BTC", "ETH"],
-            start=FIRST - timedelta(minutes=30),
-            end=FIRST + timedelta(hours=6, minutes=20),
-        )
+    def run(
+        title: str,
+        start: datetime = FIRST - timedelta(minutes=30),
+        end: datetime = FIRST + timedelta(hours=6, minutes=20),
+    ) -> list[tuple[object, ...]]:
+        sql = expand(queries[title], database=database, symbols=["BTC", "ETH"], start=start, end=end)
         return embedded.query(sql)
 
     return run
@@ -117,6 +117,33 @@ def test_coverage_counts_from_the_first_stored_hour(ask: Callable[[str], list[tu
     assert [state for symbol, state in states if symbol == "ETH"] == [1, 1, 1]
     assert ask("Hours missing") == [(1,)]
     assert ask("Coverage") == [(88.8,)]
+
+
+def test_an_hour_without_a_quote_is_not_missing(
+    ask: Callable[[str], list[tuple[object, ...]]], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """What the source itself had nothing for has a state of its own; a hole that was filled later is stored."""
+    holes = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
+    hours = [hour_key(FIRST + timedelta(hours=number)) for number in (2, 3)]
+    holes.note([Hole("BTC", hour, 1, hours[0], "run-1") for hour in hours])
+
+    assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
+    assert ask("Hours missing") == [(0,)]
+    assert ask("Coverage") == [(88.8,)]
+
+
+@pytest.mark.parametrize(("start", "end"), [(30, 190), (0, 180), (1, 181), (59, 180)])
+def test_every_hour_that_starts_in_the_range_is_there(
+    ask: Callable[..., list[tuple[object, ...]]], start: int, end: int
+) -> None:
+    """Whatever the minutes at which the range begins and ends, such as 10:30 to 13:10: its last hour too."""
+    span = FIRST + timedelta(minutes=start), FIRST + timedelta(minutes=end)
+    hours = [FIRST + timedelta(hours=number) for number in range(4)]
+
+    shown = [time for time, symbol, _ in ask("Coverage by hour", *span) if symbol == "BTC"]
+    assert [time.astimezone(timezone.utc) for time in shown if isinstance(time, datetime)] == [
+        hour for hour in hours if span[0] <= hour <= span[1]
+    ]
 
 
 def test_indexed_prices_begin_at_100(ask: Callable[[str], list[tuple[object, ...]]]) -> None:

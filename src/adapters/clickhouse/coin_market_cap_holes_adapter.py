@@ -11,6 +11,8 @@ from adapters.clickhouse.sql_text import quoted_identifier
 
 TABLE = "crypto_price_holes"
 
+_SELECT_TABLE = "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+
 
 class Hole(NamedTuple):
     """An hour without a quote; its fields are the table's columns. Texts of time are Tehran wall time.
@@ -47,8 +49,13 @@ class CoinMarketCapHolesAdapter:
     def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, retry: RetryPolicy) -> None:
         self._clickhouse = clickhouse
         self._retry = retry
+        self._database = database
         self._quoted_database = quoted_identifier(database)
         self._table = f"{self._quoted_database}.{quoted_identifier(TABLE)}"
+
+    def ensure_ready(self) -> None:
+        """Make the table where it is missing; harmless to repeat, and one SELECT where it is there."""
+        self._retry.call(self._ensure_ready)
 
     def note(self, holes: Sequence[Hole]) -> None:
         """Remember holes, the table made where it is missing. Harmless to repeat."""
@@ -65,7 +72,10 @@ class CoinMarketCapHolesAdapter:
         """
         return self._retry.call(lambda: self._known(symbols, first, last))
 
-    def _note(self, holes: Sequence[Hole]) -> None:
+    def _ensure_ready(self) -> None:
+        # Looked at first: to make what is there already takes a right that a user who only writes rows may not have.
+        if self._clickhouse.query(_SELECT_TABLE, {"database": self._database, "name": TABLE}):
+            return
         self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {self._quoted_database}")
         self._clickhouse.command(
             f"CREATE TABLE IF NOT EXISTS {self._table}\n(\n"
@@ -77,6 +87,9 @@ class CoinMarketCapHolesAdapter:
             "ENGINE = ReplacingMergeTree\nORDER BY (symbol, datetime)\n"
             "COMMENT 'Hours for which the source itself had no quote'"
         )
+
+    def _note(self, holes: Sequence[Hole]) -> None:
+        self._ensure_ready()
         self._clickhouse.insert(self._table, Hole._fields, holes)
 
     def _known(self, symbols: Sequence[str], first: str, last: str) -> list[Hole]:
