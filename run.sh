@@ -137,7 +137,7 @@ status() {
     # Say how the last runs went, which hours are missing and what the prices look like.
     # Usage: status [NAME] [--json] [--all]
     # Exit code 1 if a person is needed: no success for over 2 hours, failures in a row, rows waiting for over an hour.
-    # --json gives one JSON object for machines; --all shows every symbol, however many there are.
+    # --json gives one JSON object for machines; --all shows every symbol beyond a screenful of a terminal.
     # Example: ./run.sh status --json
     _run main -m main status "$@"
 }

@@ -107,7 +107,7 @@ def status(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one job; all of them without it")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="every symbol, however many there are")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond a screenful")] = False,
 ) -> None:
     """Say how the last runs went, which hours are missing, what the prices look like; exit 1 if a person is needed."""
     from commands.status import status as look  # noqa: PLC0415

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Sequence
 
 from configurations.config import Settings, load_settings
@@ -14,6 +17,10 @@ from crons.progress import bars_are_wanted
 SHORT_WAIT_SECONDS = 2.0
 """How long a command that only looks waits for a job that has the embedded engine open."""
 _WIDTH_WITHOUT_TERMINAL = 200
+_ENDLESS = 100_000
+_ANY_HEIGHT = 100
+_LEAST_WIDTH = 20
+"""Of the text beside an indent, in columns."""
 
 
 def settings_with_log(*, quiet: bool = False) -> Settings:
@@ -41,6 +48,36 @@ def say(text: str) -> None:
     print(text)  # noqa: T201 - the edge to the operator
 
 
+def say_wrapped(text: str, *, first: str = "", most_lines: int | None = None) -> None:
+    """Print a paragraph to stdout: on a terminal broken at blanks to its width, elsewhere in one line.
+
+    Args:
+        text: without line ends.
+        first: begins it; the lines below are indented by as much.
+        most_lines: on a terminal; what is beyond them is left out and a sign of it put there. None for all.
+    """
+    size = terminal_size()
+    if size is None:
+        say(f"{first}{text}")
+        return
+    say(
+        textwrap.fill(
+            text,
+            max(size.columns, len(first) + _LEAST_WIDTH),
+            initial_indent=first,
+            subsequent_indent=" " * len(first),
+            break_on_hyphens=False,
+            max_lines=most_lines,
+            placeholder=" …",
+        )
+    )
+
+
+def terminal_size() -> os.terminal_size | None:
+    """Columns and lines of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size() if sys.stdout.isatty() else None
+
+
 def tell(text: str) -> None:
     """Print to stderr: what is no answer, but should be known."""
     print(text, file=sys.stderr)  # noqa: T201 - the edge to the operator
@@ -58,6 +95,7 @@ def show_table(
     *,
     colours: Sequence[str | None] | None = None,
     no_color: bool = False,
+    whole: bool = False,
 ) -> None:
     """Print a table to stdout: fitted to a terminal, plain where there is none.
 
@@ -66,6 +104,7 @@ def show_table(
         rows: cells as they are to be read; nothing in them is markup.
         colours: one for each row, None for none.
         no_color: not in colours, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
+        whole: each row is one line, whose cells are neither folded nor cut, however long it becomes.
     """
     from rich.console import Console  # noqa: PLC0415 - not every command draws a table
     from rich.table import Table  # noqa: PLC0415
@@ -73,11 +112,13 @@ def show_table(
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=whole)
     for number, row in enumerate(rows):
         table.add_row(*map(Text, row), style=colours[number] if colours else None)
-    # None: as the environment says.
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, no_color=no_color or None)
+    size = terminal_size()
+    width = _ENDLESS if whole else _WIDTH_WITHOUT_TERMINAL if size is None else size.columns
+    # With a height: without one it takes a dumb terminal for one of 80 columns. None: as the environment says.
+    console = Console(width=width, height=_ANY_HEIGHT, no_color=no_color or None)
     # Not printed by itself: it would end the program by its own exit code where nobody reads any longer.
     with console.capture() as drawn:
         console.print(table)

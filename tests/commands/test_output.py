@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +17,7 @@ from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
+from tests.support.terminal import on_a_terminal
 
 RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
 MAIN_AT = RUN_AT.with_name("main_at.py")
@@ -41,23 +38,6 @@ def test_quiet_says_what_is_wrong(program: Installation, front: ClickHouseFront)
     assert any("connection was refused" in line for line in done.errors)
 
 
-def on_a_terminal(program: Installation, *arguments: str, **settings: str) -> str:
-    """What a command says to a terminal."""
-    reading, writing = pty.openpty()
-    environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "xterm", **program.settings, **settings}
-    subprocess.run(
-        [sys.executable, *arguments], cwd=program.root, env=environment, stdout=writing, stderr=writing, check=True
-    )
-    os.close(writing)
-    said = b""
-    try:
-        while piece := os.read(reading, 65536):
-            said += piece
-    except OSError:  # a terminal whose other side is closed
-        os.close(reading)
-    return said.decode()
-
-
 @pytest.mark.parametrize("where", ["environment", ".env"])
 @pytest.mark.parametrize("which", ["job", "status"])
 def test_colours_are_for_terminals_that_want_them(
@@ -73,7 +53,7 @@ def test_colours_are_for_terminals_that_want_them(
     assert "\x1b[3" in on_a_terminal(program, *arguments)
     (program.root / ".env").write_text("NO_COLOR=1\n" if where == ".env" else "")
     wanted = {"NO_COLOR": "1"} if where == "environment" else {}
-    assert "\x1b[3" not in on_a_terminal(program, *arguments, **wanted)
+    assert "\x1b[3" not in on_a_terminal(program, *arguments, settings=wanted)
 
 
 def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
@@ -85,12 +65,12 @@ def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
 
 def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> None:
     """Of a backfill by hours, coins and rows; of an export and a restore by rows; each with its speed and time left."""
-    backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", COLUMNS="160")
+    backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", columns=160)
     assert re.search(r"15 of 15 coin-hours, 3 coins, 15 rows, \d+ rows/s, 0:00:00 left", backfill)
-    dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", COLUMNS="160")
+    dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", columns=160)
     assert re.search(r"verifying: 15 of 15 rows, \d+ rows/s, 0:00:00 left", dropped)
     [backup] = (program.root / "backups").iterdir()
-    restored = on_a_terminal(program, "-m", "main", "restore", str(backup), COLUMNS="160")
+    restored = on_a_terminal(program, "-m", "main", "restore", str(backup), columns=160)
     assert re.search(r"storing: 15 of 15 rows, \d+ rows/s, 0:00:00 left", restored)
 
 

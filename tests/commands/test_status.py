@@ -18,8 +18,10 @@ from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
+from tests.support.terminal import on_a_terminal
 from transformers.tehran_time import tehran_text
 
+PLAIN = {"TERM": "dumb"}
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 
 
@@ -304,17 +306,56 @@ def test_the_next_run_is_told_in_both_zones(program: Installation, crontab: Cron
 
 
 def test_beyond_a_screenful_the_worst_come_first(program: Installation) -> None:
-    """Of many symbols those that miss most are shown, the number of hidden ones is said, and --all shows each."""
-    many = ",".join(["ETH", "SOL", *(f"X{number}:{number}" for number in range(100_001, 100_061)), "BTC"])
+    """Of many symbols a terminal shows those that miss most, and how many it hides; --all shows each."""
+    many = {"SYMBOLS": ",".join(["ETH", "SOL", *(f"X{number}:{number}" for number in range(100_001, 100_061)), "BTC"])}
     assert program.run_job().code == 0
-    settings = {"SYMBOLS": many}
-    short = command(program, "status", JOB, **settings).out.splitlines()
-    everything = command(program, "status", JOB, "--all", **settings).out.splitlines()
-    shown = [line.split()[0] for line in short if "none in 30 days" in line or "20" in line[:40]]
+    arguments = (MAIN_AT, program.clock().isoformat(), "status", JOB)
+    short = on_a_terminal(program, *arguments, lines=60, code=1, settings=PLAIN | many).splitlines()
+    everything = on_a_terminal(program, *arguments, "--all", lines=60, code=1, settings=PLAIN | many).splitlines()
     assert sum(line.startswith("X") for line in everything) == 60
     assert sum(line.startswith("X") for line in short) == 44
-    assert "BTC" not in shown
+    assert not any(line.startswith(("BTC", "ETH", "SOL")) for line in short)
     assert "19 symbols are hidden, the worst are shown first; --all shows every one" in short
+
+
+def test_without_a_terminal_no_symbol_is_hidden(program: Installation) -> None:
+    """Whoever looks for one among many, such as by ``grep``, finds it, in one line."""
+    many = {"SYMBOLS": ",".join([*(f"X{number}:{number}" for number in range(100_001, 100_101)), "BTC"])}
+    assert program.run_job().code == 0
+    lines = command(program, "status", JOB, **many).out.splitlines()
+    assert sum(line.startswith(("X", "BTC")) for line in lines) == 101
+    assert not any("hidden" in line for line in lines)
+
+
+@pytest.mark.parametrize(("columns", "trend"), [(60, 0), (80, 23), (120, 25), (200, 25)])
+def test_the_table_fits_the_terminal(
+    program: Installation, source: StandIn, clock: SteppedClock, columns: int, trend: int
+) -> None:
+    """A symbol is one line, its sparkline as long as there is room; its gaps go below where they do not fit."""
+    for hours in (3, 4, 5):
+        assert program.run_job().code == 0
+        clock.advance(timedelta(hours=hours))
+    source.faults.push(faults.refused(1003), path="/quotes/latest")
+    assert program.run_job().code == 1
+    arguments = (MAIN_AT, clock().isoformat(), "status", JOB)
+    lines = on_a_terminal(program, *arguments, columns=columns, code=1, settings=PLAIN).splitlines()
+    assert [len(line) for line in lines if len(line) > columns and not line.startswith("  - ")] == []
+    [bitcoin] = [line.split() for line in lines if line.startswith("BTC")]
+    assert [len(word) for word in bitcoin[7:8]] == [trend] * bool(trend)
+    gap = "2026-11-23 16:00 to 2026-11-23 17:00"
+    [first] = [line for line in lines if gap in line][:1]
+    assert first.startswith("BTC" if columns == 200 else "  BTC")
+    failure = next(number for number, line in enumerate(lines) if line.startswith("  last failure"))
+    assert "…" in lines[failure + 1] or columns > 100
+
+
+def test_a_failure_is_told_whole_where_there_is_no_terminal(program: Installation, source: StandIn) -> None:
+    """What a terminal cuts short is one whole line in a pipe."""
+    source.faults.push(faults.refused(1003), path="/quotes/latest")
+    assert program.run_job().code == 1
+    reason = status_of(program, 1)["last_failure"]["error"]
+    assert len(reason) > 80
+    assert f"(run): {reason}\n" in command(program, "status", JOB).out
 
 
 @pytest.mark.parametrize(("key", "warned"), [("", 1), ("a-key", 0)])
