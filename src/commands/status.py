@@ -17,7 +17,7 @@ from adapters.files.process_lock import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
-from commands.status_facts import JobFacts, SpoolFacts, needs
+from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_json import as_json_text
 from commands.status_view import show_job
 from configurations.config import PROJECT_ROOT, Settings
@@ -26,8 +26,8 @@ from crons.context import InspectedJobModule
 from crons.doors.shared import clickhouse, engine_lock, has_no_database
 from crons.edge import DONE, FAILED
 from crons.history import history_spool, records_of
-from crons.install import installed_schedule
-from crons.registry import JOBS, Job, find_job
+from crons.install import heal_of, installed_schedule
+from crons.registry import JOBS, MAIN_JOB, Job, find_job
 from crons.schedule import longest_interval, next_run
 from crons.series import Series
 from transformers.tehran_time import from_text
@@ -66,33 +66,38 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     now = system_clock()
     crontab = Crontab()
     lines = crontab.read() if crontab.is_available() else ""
-    jobs = [_facts(one, JOBS[one], settings, lines, now) for one in ([name] if name else JOBS)]
+    jobs = [_facts(one, settings, lines, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
     if as_json:
         say(as_json_text(jobs, now))
     else:
-        for job in jobs:
+        for number, job in enumerate(jobs):
+            if number:
+                say("")
             show_job(job, now, everything=everything, no_color=bool(settings.no_color))
     return FAILED if any(needs(job, now) for job in jobs) else DONE
 
 
-def _facts(name: str, job: Job, settings: Settings, crontab: str, now: datetime) -> JobFacts:
+def _facts(name: str, settings: Settings, crontab: str, now: datetime, *, asked_for: bool) -> JobFacts:
     # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
     history = history_spool(settings, name)
     kept = [record for path in history.waiting() for record in records_of(history.read(path))]
+    job = JOBS[name]
     read = _read(name, job, settings, now)
-    schedule = installed_schedule(crontab, checkout=PROJECT_ROOT, job=name)
+    turn = _turn(crontab, name, now)
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
-        every=longest_interval(schedule or job.schedule, now),
-        schedule=schedule,
-        next_run=next_run(schedule, now) if schedule else None,
+        wanted=asked_for or name == MAIN_JOB,
+        every=longest_interval(turn.schedule if turn else job.schedule, now),
+        next_run=turn,
+        next_heal=_turn(crontab, heal_of(name), now),
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
         database_detail=read.detail,
         in_use_since=read.in_use_since,
         last_success=_first([*(one for one in kept if not one.failed and one.kind == "run"), *read.successes]),
         last_failure=_first([*(one for one in kept if one.failed), *read.failures]),
+        last_heal=_first([*(one for one in kept if one.kind == "heal"), *read.heals]),
         failed_runs=_failed_in_a_row(kept, read.runs, kind="run"),
         failed_heals=_failed_in_a_row(kept, read.heals, kind="heal"),
         spool=_spool_facts(Spool(settings.data_path / "spool" / name)),
@@ -124,6 +129,12 @@ def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
         return _Read("in use", error.message, _in_use_since(settings))
     except EtlError as error:
         return _Read("unreachable", " ".join(error.message.split()))
+
+
+def _turn(crontab: str, task: str, now: datetime) -> Turn | None:
+    """When cron starts a job, or the heal of one, next; None when it is not installed."""
+    schedule = installed_schedule(crontab, checkout=PROJECT_ROOT, job=task)
+    return Turn(schedule, next_run(schedule, now)) if schedule else None
 
 
 def _in_use_since(settings: Settings) -> datetime | None:

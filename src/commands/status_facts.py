@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.clickhouse.etl_run import RunRecord
 from crons.series import Series
@@ -34,21 +35,35 @@ class SpoolFacts:
     damaged: Sequence[Path]
 
 
+class Turn(NamedTuple):
+    """When cron starts a line of the crontab next.
+
+    Attributes:
+        schedule: of the line.
+        at: aware, on the host's clock.
+    """
+
+    schedule: str
+    at: datetime
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobFacts:
     """A job.
 
     Attributes:
         name: the job's.
+        wanted: whether its runs are waited for though it is not in the crontab: the main job's, and one's asked for.
         every: how far apart its scheduled runs are, where they are farthest apart.
-        schedule: of its crontab line; None when it has none.
-        next_run: when cron starts it next, aware, on the host's clock; None when it is not in the crontab.
+        next_run: None when it is not in the crontab.
+        next_heal: of its daily heal; likewise.
         running: who holds its lock; None when nobody does.
         database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
         database_detail: who uses it, or why it cannot be read; empty when it can.
         in_use_since: since when another process has the database open, aware; None when none has, or nobody knows.
         last_success: its last good hourly run; None when there is none, or when none is known, see `not_known`.
         last_failure: its last failed run of any kind; likewise.
+        last_heal: its last heal, however it ended; likewise.
         failed_runs: its last hourly runs, back to the first good one, the latest first; empty when the last was good.
         failed_heals: likewise its last heals.
         spool: what waits to be stored.
@@ -57,15 +72,17 @@ class JobFacts:
     """
 
     name: str
+    wanted: bool
     every: timedelta
-    schedule: str | None
-    next_run: datetime | None
+    next_run: Turn | None
+    next_heal: Turn | None
     running: str | None
     database: str
     database_detail: str
     in_use_since: datetime | None
     last_success: RunRecord | None
     last_failure: RunRecord | None
+    last_heal: RunRecord | None
     failed_runs: Sequence[RunRecord]
     failed_heals: Sequence[RunRecord]
     spool: SpoolFacts
@@ -76,6 +93,11 @@ class JobFacts:
     def stale_after(self) -> timedelta:
         """The age from which its last good run and a symbol's last price are too old: two turns, at least two hours."""
         return max(LEAST_STALE_AFTER, 2 * self.every)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it runs, has run or should run: a job that is merely registered needs nobody."""
+        return self.wanted or self.next_run is not None or self.last_failure is not None
 
     @property
     def not_known(self) -> str | None:
@@ -109,7 +131,7 @@ def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
         age = now - from_text(job.last_success.finished_at)
         if age > job.stale_after and job.database != "in use":
             yield f"no good run for {describe_age(age)}: see logs/cron.log, then ./run.sh cron_run {job.name}"
-    elif job.database in {"ok", "empty"} and (not job.series or stale_symbols(job, now)):
+    elif job.in_use and job.database in {"ok", "empty"} and (not job.series or stale_symbols(job, now)):
         yield f"no good run yet: ./run.sh cron_run {job.name}"
     if len(job.failed_runs) >= FAILURES_IN_A_ROW:
         yield f"{len(job.failed_runs)} runs in a row failed, the last one because {job.failed_runs[0].error}"

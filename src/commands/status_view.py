@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters._bases.tehran_zone import in_tehran
 from adapters.clickhouse.etl_run import RunRecord
 from commands.screen import say, say_wrapped
-from commands.status_facts import JobFacts, SpoolFacts, describe_age, needs
+from commands.status_facts import JobFacts, SpoolFacts, Turn, describe_age, needs
 from commands.status_table import show_symbols
 from transformers.tehran_time import from_text
 
@@ -41,7 +41,8 @@ def _lines(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
     lines = [
         ("last success", _describe_run(job.last_success, job, now)),
         ("last failure", _describe_run(job.last_failure, job, now)),
-        ("next run", _describe_next(job)),
+        ("next run", _describe_next_run(job)),
+        *_lines_of_heal(job, now),
         ("running", job.running or "no"),
         ("spool", _describe_spool(job.spool, now)),
     ]
@@ -59,12 +60,20 @@ def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
     return f"{what}: {run.error}" if run.error else what
 
 
-def _describe_next(job: JobFacts) -> str:
-    if job.next_run is None:
-        return f"not in the crontab: ./run.sh setup_cron {job.name}"
+def _describe_next_run(job: JobFacts) -> str:
+    return _describe_turn(job.next_run) if job.next_run else f"not in the crontab: ./run.sh setup_cron {job.name}"
+
+
+def _lines_of_heal(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
+    """Of a job that was healed, or will be."""
+    lines = [("last heal", _describe_run(job.last_heal, job, now))] if job.last_heal or job.next_heal else []
+    return [*lines, ("next heal", _describe_turn(job.next_heal))] if job.next_heal else lines
+
+
+def _describe_turn(turn: Turn) -> str:
     return (
-        f"{job.next_run:%Y-%m-%d %H:%M} on this host ({job.next_run:%Z}), "
-        f"{in_tehran(job.next_run):%Y-%m-%d %H:%M} in Tehran ({job.schedule})"
+        f"{turn.at:%Y-%m-%d %H:%M} on this host ({turn.at:%Z}), "
+        f"{in_tehran(turn.at):%Y-%m-%d %H:%M} in Tehran ({turn.schedule})"
     )
 
 

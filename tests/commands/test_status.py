@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
-from transformers.tehran_time import tehran_text
+from transformers.tehran_time import from_text, tehran_text
 
 PLAIN = {"TERM": "dumb"}
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
@@ -68,12 +68,14 @@ def test_the_json_keeps_its_schema(program: Installation) -> None:
         "needs": "list",
         "last_success": "NoneType",
         "last_failure": "NoneType",
+        "last_heal": "NoneType",
         "not_known": "NoneType",
         "failures_in_a_row": "int",
         "failed_heals_in_a_row": "int",
         "schedule": "NoneType",
         "next_run": "NoneType",
         "next_run_host": "NoneType",
+        "next_heal": "NoneType",
         "running": "NoneType",
         "database": "dict",
         "spool": "dict",
@@ -303,6 +305,41 @@ def test_the_next_run_is_told_in_both_zones(program: Installation, crontab: Cron
     [line] = [line for line in done.out.splitlines() if line.startswith("  next run")]
     assert " 02:30 on this host (E" in line
     assert line.endswith(" in Tehran (30 2 * * *)")
+
+
+def test_heals_are_shown(program: Installation, clock: SteppedClock) -> None:
+    """The last one, however it ended, and the next one if its line is installed; nothing of a job without heals."""
+    assert program.run_job().code == 0
+    assert " heal " not in command(program, "status", JOB).out
+    assert command(program, "setup_cron", "--heal").code == 0
+    assert "  last heal     none known\n  next heal " in command(program, "status", JOB).out
+    assert program.run_job("heal", "2", CMC_API_KEY="").code == 1
+    job = status_of(program, 0)
+    assert job["last_heal"]["at"] == "2026-11-23 15:37:09"
+    assert job["last_heal"]["error"].startswith("a heal needs a key")
+    assert from_text(job["next_heal"]) > clock()
+    assert f"({job['last_heal']['kind']}): {job['last_heal']['error']}\n" in command(program, "status", JOB).out
+
+
+def test_values_of_the_json_are_as_documented(program: Installation, front: ClickHouseFront) -> None:
+    """Runs with their id, kind, Tehran time, age and error; next turns in Tehran's time and the host's."""
+    for arguments in ((), ("--heal",)):
+        assert program.command("setup_cron", *arguments).code == 0
+    assert program.run_job().code == 0
+    front.refuse()
+    assert program.run_job().code == 1
+    front.listen()
+    job = status_of(program, 0)
+    success, failure = job["last_success"], job["last_failure"]
+    assert list(success) == list(failure) == ["run_id", "kind", "at", "age_seconds", "error"]
+    assert (success["kind"], success["at"], success["error"]) == ("run", "2026-11-23 15:37:09", "")
+    assert (failure["kind"], failure["at"]) == ("run", "2026-11-23 15:37:09")
+    assert "connection was refused" in failure["error"]
+    assert 0 <= success["age_seconds"] < 60
+    assert success["run_id"] != failure["run_id"]
+    assert job["schedule"] == "0 * * * *"
+    assert from_text(job["next_run"]) == datetime.fromisoformat(job["next_run_host"])
+    assert from_text(job["next_heal"]) > program.clock()
 
 
 def test_beyond_a_screenful_the_worst_come_first(program: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -175,6 +176,17 @@ def test_every_command_knows_both_jobs(
     assert house.command(*restore[1].split()).code == 0
     assert len(before) == 2
     assert stored(embedded, database) == before
+
+
+def test_a_job_that_is_merely_registered_needs_nobody(house: Installation) -> None:
+    """Not in the crontab and never run: status of all jobs shows it, below the main one; asked for it, it says so."""
+    shown = house.command("status")
+    main, other = shown.out.split("\n\nfx_hourly_rates\n")
+    assert (shown.code, "no good run yet" in main, "nothing needs a person" in other) == (1, True, True)
+    assert house.command("status", JOB).code == 1
+    assert house.command("setup_cron", JOB).code == 0
+    jobs = json.loads(house.command("status", "--json").out)["jobs"]
+    assert [job["needs"] for job in jobs] == [[f"no good run yet: ./run.sh cron_run {job['name']}"] for job in jobs]
 
 
 @pytest.mark.parametrize(
