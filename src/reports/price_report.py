@@ -85,6 +85,7 @@ def build_page(contents: ReportContents) -> str:
         .render(
             contents=contents,
             symbols=symbols,
+            never_stored=sum(symbol.never_stored for symbol in symbols),
             coverage=reduce(Coverage.plus, (symbol.coverage for symbol in symbols), Coverage()),
             currency=", ".join(sorted({price.currency for price in contents.prices})),
             listed_runs=[(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],

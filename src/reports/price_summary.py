@@ -25,6 +25,7 @@ class SymbolSummary:
         coverage: the states counted, the hour in progress left out.
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
+        never_stored: whether it is followed and has no row, neither in the page's hours nor before them.
     """
 
     symbol: str
@@ -35,6 +36,7 @@ class SymbolSummary:
     coverage: Coverage
     longest_gap: int
     last_hour: str
+    never_stored: bool
 
     @property
     def known_prices(self) -> list[float]:
@@ -75,7 +77,15 @@ def summarize(
         return 0 if symbol in stored_before else next((i for i, hour in enumerate(hours) if hour in rows), len(hours))
 
     summaries = [
-        _summary(symbol, hours, rows, holes, expected_from=begin(symbol, rows)) for symbol, rows in stored.items()
+        _summary(
+            symbol,
+            hours,
+            rows,
+            holes,
+            expected_from=begin(symbol, rows),
+            never_stored=symbol not in stored_before and not rows,
+        )
+        for symbol, rows in stored.items()
     ]
     return sorted(summaries, key=lambda one: (-(one.market_cap or 0.0), one.symbol))
 
@@ -87,6 +97,7 @@ def _summary(
     holes: Collection[tuple[str, str]],
     *,
     expected_from: int,
+    never_stored: bool,
 ) -> SymbolSummary:
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
@@ -101,6 +112,7 @@ def _summary(
         coverage=count_states(states),
         longest_gap=longest_gap(states),
         last_hour=priced[-1] if priced else "",
+        never_stored=never_stored,
     )
 
 

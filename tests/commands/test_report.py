@@ -53,7 +53,7 @@ def test_an_empty_table_makes_a_page_with_a_sentence(program: Installation) -> N
 
     assert finished.code == 0, finished.log
     (path,) = reports(program)
-    assert "Nothing is stored for these hours" in path.read_text()
+    assert "Nothing is stored yet" in path.read_text()
 
 
 def test_without_a_table_it_says_what_to_do(program: Installation) -> None:

@@ -218,3 +218,31 @@ def test_a_row_outside_the_followed_symbols_is_shown_and_not_expected() -> None:
     states = {one["symbol"]: one["states"] for one in data_of(tree)["symbols"]}
 
     assert states == {"OLD": "-s-----", "BTC": "-------"}
+
+
+def test_a_coin_that_never_had_a_price_is_told() -> None:
+    """In the totals and in its row; not one whose prices all lie before these hours, nor one nobody follows."""
+    prices = [stored_price("OLD", HOURS[1]), stored_price("BTC", HOURS[1])]
+    tree = page_of(report_contents(prices, hours=HOURS, stored_before=["SOL"], library=LIBRARY))
+    rows = {row.attrib["data-symbol"]: "".join(row.itertext()) for row in tree.findall(".//tr[@data-symbol]")}
+
+    assert {symbol: "never stored" in text for symbol, text in rows.items()} == {
+        "BTC": False,
+        "ETH": True,
+        "OLD": False,
+        "SOL": False,
+    }
+    assert "3 followed, 1 never stored" in text_of(tree, ".//dl")
+
+
+def test_missing_hours_are_counted_by_symbol_and_hour() -> None:
+    """Three symbols of six hours may miss more than six: the total says what it counts."""
+    prices = [stored_price("BTC", HOURS[0])]
+    tree = page_of(report_contents(prices, hours=HOURS, stored_before=["ETH"], library=LIBRARY))
+
+    assert "11 symbol-hours missing" in text_of(tree, ".//dl")
+
+
+def test_the_footer_says_what_the_page_is_of() -> None:
+    """Its time, its table, its program and its library: nothing about what nobody can know."""
+    assert text_of(page_of(report_contents(library=LIBRARY)), ".//footer").strip().endswith("is loaded from elsewhere.")

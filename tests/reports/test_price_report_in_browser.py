@@ -271,9 +271,22 @@ def test_an_empty_page_has_a_sentence_and_no_chart(show: Show) -> None:
     """Nothing stored: what to do instead of broken charts, and no error."""
     page = show(report_contents())
 
-    assert "Nothing is stored for these hours" in page.run("return document.getElementById('empty').textContent")
+    assert "Nothing is stored yet" in page.run("return document.getElementById('empty').textContent")
     assert page.run("return document.getElementById('no-runs').textContent") == "No runs recorded in these hours."
     assert page.run("return document.querySelectorAll('.chart').length") == 0
+    assert page.messages() == []
+
+
+def test_a_history_without_a_price_in_these_hours_is_a_map_of_missing_hours(show: Show) -> None:
+    """After an outage longer than the page: each hour is missing, and the chart of prices says that it has none."""
+    page = show(report_contents(hours=HOURS, stored_before=["BTC", "ETH"], rows_stored=900))
+
+    assert page.run("return document.getElementById('empty')") is None
+    assert "✕missing: 96" in page.run("return document.getElementById('coverage-key').textContent")
+    assert page.run("return [...document.getElementById('coverage-chart')._fullData[0].y]") == ["BTC", "ETH", "SOL"]
+    assert page.run("return document.getElementById('price-chart').textContent").count("No price in these hours") == 1
+    click(page, "#choose-none")
+    assert "No symbol is chosen" in page.run("return document.getElementById('price-chart').textContent")
     assert page.messages() == []
 
 

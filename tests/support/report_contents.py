@@ -69,9 +69,10 @@ def report_contents(
     runs: Sequence[RunRecord] = (),
     followed: Collection[str] = ("BTC", "ETH", "SOL"),
     stored_before: Collection[str] = (),
+    rows_stored: int | None = None,
     library: str | None = None,
 ) -> ReportContents:
-    """Contents of the page, of the 48 hours before `NOW` unless others are named."""
+    """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named."""
     return ReportContents(
         hours=hour_keys(48) if hours is None else hours,
         prices=prices,
@@ -79,7 +80,7 @@ def report_contents(
         runs=runs,
         followed=followed,
         stored_before=stored_before,
-        rows_stored=len(prices),
+        rows_stored=len(prices) if rows_stored is None else rows_stored,
         source="crypto.crypto_prices_hourly",
         generated_at=NOW,
         version="0.1.0",

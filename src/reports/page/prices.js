@@ -54,13 +54,14 @@ function drawPrices() {
     tickformat: scale === 'log' && !indexed ? ',~g' : '',
     autorange: true,
   });
+  const lack = chosen.some((one) => one.prices.some((price) => price !== null)) ? '' : chosen.length ? 'No price in these hours' : 'No symbol is chosen';
   const fewest = chosen.length <= LEGEND_AT_MOST;
   Object.assign(layout, {
     uirevision: 'prices',
     hovermode: fewest && !narrow.matches ? 'x unified' : 'closest',
     showlegend: fewest && chosen.length > 0,
     legend: { orientation: 'h', y: -0.12, yanchor: 'top', x: 0, itemclick: false, itemdoubleclick: false },
-    annotations: chosen.length ? [] : [{ text: 'No symbol is chosen', showarrow: false, font: { size: 14 }, xref: 'paper', yref: 'paper', x: 0.5, y: 0.5 }],
+    annotations: lack ? [{ text: lack, showarrow: false, font: { size: 14 }, xref: 'paper', yref: 'paper', x: 0.5, y: 0.5 }] : [],
   });
   const traces = chosen.map((one) => priceTrace(one, indexed, chosen.length > DASHED_AT_MOST));
   if (layout.hovermode === 'closest') {
