@@ -183,10 +183,10 @@ demo() {
 
 bench() {
     # Measure what the program costs, against dlt and against the size of the table; writes benchmarks/RESULTS.md.
-    # Usage: bench [--tiny] [--quick] [--large] [NAME ...]
+    # Usage: bench [--tiny] [--quick] [--large] [--folder FOLDER] [NAME ...]
     # NAME is one of process, backfill, memory, upsert, reads, year, server; all when not given, some ten minutes.
     # --tiny only shows that it works, --quick is a first idea: neither writes. --large adds a table of 100 million
-    # rows, made once and kept in data/bench, and a whole year of updates.
+    # rows, made once and kept in FOLDER, data/bench when not given, and a whole year of updates.
     # Example: ./run.sh bench --quick process
     _run bench -m benchmarks "$@"
 }

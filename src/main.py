@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Operator commands of Data Processor.",
     epilog=EPILOG,
 )
-JobName = Annotated[str, typer.Argument(metavar="[NAME]", help="the job")]
+JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say only what is wrong, and what was asked for")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change, make none")]
@@ -104,7 +104,7 @@ def jobs() -> None:
 
 @app.command("status", epilog=f"Example: ./run.sh status --json. {EPILOG}")
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="one job; all of them without it")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; all of them without it")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
     everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond a screenful")] = False,
@@ -126,7 +126,7 @@ def verify(*, quiet: Quiet = False) -> None:
 @app.command("report", epilog=f"Example: ./run.sh report 720. {EPILOG}")
 def report(
     hours: Annotated[
-        int, typer.Argument(metavar="[HOURS]", min=1, max=100_000, help="hours before the present one")
+        int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
     ] = 168,
     *,
     quiet: Quiet = False,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 
 import pytest
 from typer.main import get_command
@@ -14,6 +16,13 @@ from main import app
 from tests.support.bare_checkout import RUN_SH
 
 COMMANDS = re.findall(r"^([a-z][a-z_]*)\(\) \{$", RUN_SH.read_text(), re.MULTILINE)
+OTHER_PROGRAMS = {
+    "cron_run": ["crons.run"],
+    "cron_backfill": ["crons.run", "cmc_hourly_prices", "backfill"],
+    "cron_heal": ["crons.run", "cmc_hourly_prices", "heal"],
+    "bench": ["benchmarks"],
+}
+"""Module and arguments behind those commands of run.sh that are no operator commands."""
 OPERATOR_COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]  # an app with commands is a group
 
 
@@ -31,6 +40,25 @@ def test_help_of_an_operator_command_has_an_example(command: str) -> None:
     assert done.exit_code == 0
     assert re.search(rf"Example: \./run\.sh {command}\b", done.stdout)
     assert "75 another run holds the lock" in " ".join(done.stdout.split())
+    assert "[[" not in done.stdout
+
+
+@pytest.mark.parametrize("command", [*OPERATOR_COMMANDS, *OTHER_PROGRAMS])
+def test_usage_names_every_option(command: str) -> None:
+    """The usage line of run.sh and the program behind it know the same options: none is hidden, none made up."""
+    usage = help_of(str(RUN_SH), "help", command).partition("\n")[0]
+    program = OTHER_PROGRAMS.get(command, ["main", command])
+    told = help_of(sys.executable, "-m", *program, "--help")
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", told, re.MULTILINE))
+    assert set(re.findall(r"--[a-z-]+", usage)) == options - {"--help"}
+
+
+def help_of(*command: str) -> str:
+    """What a command says of its own use."""
+    environment = {"PYTHONPATH": "src", "PATH": os.environ["PATH"], "COLUMNS": "400"}
+    return subprocess.run(
+        command, cwd=RUN_SH.parent, env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_operator_commands_are_behind_run_sh() -> None:
