@@ -136,7 +136,11 @@ jobs() {
 status() {
     # Say how the last runs went, which hours are missing and what the prices look like.
     # Usage: status [NAME] [--json] [--all]
-    # Exit code 1 if a person is needed: no success for over 2 hours, failures in a row, rows waiting for over an hour.
+    # Exit code 1 if a person is needed:
+    # - no good run, or no price of a symbol, for two hours, or for two of the longest intervals of the schedule
+    # - two runs or two heals in a row failed, the last of the heals within eight days
+    # - rows or records of runs that wait in the spool for over an hour, or a damaged file of it
+    # - a database that does not answer, or that another process has had open for as long as a run may be old
     # --json gives one JSON object for machines; --all shows every symbol beyond a screenful of a terminal.
     # Example: ./run.sh status --json
     _run main -m main status "$@"
@@ -221,7 +225,7 @@ _exit_codes() {
 
 Exit codes
   0    done
-  1    the job failed
+  1    the job or command failed, or something needs a person (status, verify, check)
   2    usage or configuration
   75   another run holds the lock
   130  ended by Ctrl-C

@@ -15,7 +15,7 @@ from crons.supervision import SignalledError
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
     DONE: "done",
-    FAILED: "the job failed",
+    FAILED: "the job or command failed, or something needs a person (status, verify, check)",
     USAGE: "usage or configuration",
     BUSY: "another run holds the lock",
     INTERRUPTED: "ended by Ctrl-C",
