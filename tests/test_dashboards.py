@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -24,8 +24,8 @@ DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "dashboards" / "hourly_prices.json").read_text(encoding="utf-8")
 )
 PLUGIN = "grafana-clickhouse-datasource"
-FIRST = hour_start(datetime.now(timezone.utc) - timedelta(hours=6))
-"""Of six complete hours: the queries look at the server's clock to leave out the present one."""
+Ask: TypeAlias = "Callable[..., list[tuple[object, ...]]]"
+"""Runs the query of a panel, of a range of time if one is given."""
 
 
 def _targets() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -61,18 +61,27 @@ def expand(sql: str, *, database: str, symbols: list[str], start: datetime, end:
 
 
 @pytest.fixture
+def first() -> datetime:
+    """Of six complete hours: the queries look at the server's clock to leave out the present one."""
+    return hour_start(datetime.now(timezone.utc) - timedelta(hours=6))
+
+
+@pytest.fixture
 def ask(
-    embedded: ClickHouseAdapter, database: str, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
-) -> Callable[..., list[tuple[object, ...]]]:
+    embedded: ClickHouseAdapter,
+    database: str,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    first: datetime,
+) -> Ask:
     """Run a query of the dashboard over six hours: BTC has all but the third, ETH begins at the fourth."""
     repository = make_repository(embedded, lambda: datetime.now(timezone.utc))
     repository.ensure_ready()
-    hours = [FIRST + timedelta(hours=number) for number in range(6)]
+    hours = [first + timedelta(hours=number) for number in range(6)]
     rows = [price_row("BTC", 100.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours) if i != 2]
     rows += [price_row("ETH", 10.0 + i, fetched_at=hour_key(hour), market_cap=1.0) for i, hour in enumerate(hours[3:])]
     repository.upsert_prices(rows)
     runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365)
-    started = [tehran_text(FIRST + timedelta(minutes=minutes)) for minutes in (5, 65)]
+    started = [tehran_text(first + timedelta(minutes=minutes)) for minutes in (5, 65)]
     runs.record(
         [
             RunRecord("run-1", "cmc_hourly_prices", "run", started[0], started[0], OK, credits=1),
@@ -85,8 +94,8 @@ def ask(
 
     def run(
         title: str,
-        start: datetime = FIRST - timedelta(minutes=30),
-        end: datetime = FIRST + timedelta(hours=6, minutes=20),
+        start: datetime = first - timedelta(minutes=30),
+        end: datetime = first + timedelta(hours=6, minutes=20),
     ) -> list[tuple[object, ...]]:
         sql = expand(queries[title], database=database, symbols=["BTC", "ETH"], start=start, end=end)
         return embedded.query(sql)
@@ -95,21 +104,21 @@ def ask(
 
 
 @pytest.mark.parametrize("title", _queries())
-def test_every_query_runs_and_finds_what_is_stored(ask: Callable[[str], list[tuple[object, ...]]], title: str) -> None:
+def test_every_query_runs_and_finds_what_is_stored(ask: Ask, title: str) -> None:
     """Each query of the dashboard is accepted by ClickHouse and gives rows."""
     assert ask(title)
 
 
-def test_times_are_the_instants_of_the_tehran_hours(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+def test_times_are_the_instants_of_the_tehran_hours(ask: Ask, first: datetime) -> None:
     """The stored Tehran text becomes the instant that it names, so that Grafana shows it in any zone."""
-    first = ask("Price")[0]
+    earliest = ask("Price")[0]
 
-    assert isinstance(first[0], datetime)
-    assert first[0].astimezone(timezone.utc) == FIRST.astimezone(timezone.utc)
-    assert first[1:] == ("BTC", 100.0)
+    assert isinstance(earliest[0], datetime)
+    assert earliest[0].astimezone(timezone.utc) == first.astimezone(timezone.utc)
+    assert earliest[1:] == ("BTC", 100.0)
 
 
-def test_coverage_counts_from_the_first_stored_hour(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+def test_coverage_counts_from_the_first_stored_hour(ask: Ask) -> None:
     """Nine expected hours, one of them missing; the hours before ETH began and the present one do not count."""
     states = [(symbol, state) for _, symbol, state in ask("Coverage by hour")]
 
@@ -120,11 +129,11 @@ def test_coverage_counts_from_the_first_stored_hour(ask: Callable[[str], list[tu
 
 
 def test_an_hour_without_a_quote_is_not_missing(
-    ask: Callable[[str], list[tuple[object, ...]]], embedded: ClickHouseAdapter, database: str
+    ask: Ask, embedded: ClickHouseAdapter, database: str, first: datetime
 ) -> None:
     """What the source itself had nothing for has a state of its own; a hole that was filled later is stored."""
     holes = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
-    hours = [hour_key(FIRST + timedelta(hours=number)) for number in (2, 3)]
+    hours = [hour_key(first + timedelta(hours=number)) for number in (2, 3)]
     holes.note([Hole("BTC", hour, 1, hours[0], "run-1") for hour in hours])
 
     assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
@@ -133,12 +142,10 @@ def test_an_hour_without_a_quote_is_not_missing(
 
 
 @pytest.mark.parametrize(("start", "end"), [(30, 190), (0, 180), (1, 181), (59, 180)])
-def test_every_hour_that_starts_in_the_range_is_there(
-    ask: Callable[..., list[tuple[object, ...]]], start: int, end: int
-) -> None:
+def test_every_hour_that_starts_in_the_range_is_there(ask: Ask, start: int, end: int, first: datetime) -> None:
     """Whatever the minutes at which the range begins and ends, such as 10:30 to 13:10: its last hour too."""
-    span = FIRST + timedelta(minutes=start), FIRST + timedelta(minutes=end)
-    hours = [FIRST + timedelta(hours=number) for number in range(4)]
+    span = first + timedelta(minutes=start), first + timedelta(minutes=end)
+    hours = [first + timedelta(hours=number) for number in range(4)]
 
     shown = [time for time, symbol, _ in ask("Coverage by hour", *span) if symbol == "BTC"]
     assert [time.astimezone(timezone.utc) for time in shown if isinstance(time, datetime)] == [
@@ -146,33 +153,34 @@ def test_every_hour_that_starts_in_the_range_is_there(
     ]
 
 
-def test_indexed_prices_begin_at_100(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+def test_indexed_prices_begin_at_100(ask: Ask) -> None:
     """The first price of each symbol in the range is 100, the others are in proportion."""
     indexed = [value for _, symbol, value in ask("Indexed to 100") if symbol == "BTC"]
 
     assert indexed == pytest.approx([100, 101, 103, 104, 105])
 
 
-def test_runs_and_failures_are_counted(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+def test_runs_and_failures_are_counted(ask: Ask) -> None:
     """The runs of the range, the failed ones told apart, their credits added up."""
     assert ask("Failed runs")[0][0] == 1
     assert ask("Credits used") == [(3,)]
     assert len(ask("Runs")) == 2
 
 
-def test_the_last_hour_is_in_milliseconds(ask: Callable[[str], list[tuple[object, ...]]]) -> None:
+def test_the_last_hour_is_in_milliseconds(ask: Ask, first: datetime) -> None:
     """Grafana's date units want milliseconds since 1970."""
-    assert ask("Last hour") == [((FIRST + timedelta(hours=5)).timestamp() * 1000,)]
+    assert ask("Last hour") == [((first + timedelta(hours=5)).timestamp() * 1000,)]
 
 
 def test_an_hour_written_again_shows_as_updated(
-    ask: Callable[[str], list[tuple[object, ...]]],
+    ask: Ask,
     embedded: ClickHouseAdapter,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    first: datetime,
 ) -> None:
     """An update a minute after the insert makes the state updated."""
     later = make_repository(embedded, lambda: datetime.now(timezone.utc) + timedelta(minutes=1))
-    later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(FIRST))])
+    later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(first))])
 
     assert ask("Coverage by hour")[0][1:] == ("BTC", 2)
 
