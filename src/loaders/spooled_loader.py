@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
@@ -14,28 +13,9 @@ from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
 from adapters.clickhouse.upsert_report import UpsertReport
 from adapters.files.spool import Batch, Spool
 from loaders.load_report import LoadReport
+from loaders.repository import Repository, store_sound
 
 log = structlog.get_logger(__name__)
-
-
-class Repository(Protocol):
-    """Where rows go: `adapters.clickhouse.hourly_repository.HourlyRepository`, which says what each raises."""
-
-    def ensure_ready(self) -> None:
-        """Make the table where it is missing."""
-        ...
-
-    def table_exists(self) -> bool:
-        """Whether it is there."""
-        ...
-
-    def stuck_mutations(self) -> Sequence[object]:
-        """Its mutations that fail, each with the statement that clears it."""
-        ...
-
-    def upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
-        """Store rows by their keys; complete when this returns, harmless to repeat."""
-        ...
 
 
 class SpooledLoader:
@@ -56,6 +36,7 @@ class SpooledLoader:
         self._ready = False
         self._kept: dict[Path, Sequence[HourlyRow]] = {}
         self._left: set[Path] = set()
+        self._stored_early = LoadReport()
 
     @property
     def kept(self) -> int:
@@ -81,20 +62,22 @@ class SpooledLoader:
     async def keep(self, rows: Sequence[HourlyRow]) -> None:
         """Put rows into the spool for `store_kept`; before anything is awaited they are on the disk.
 
-        Whatever fails after this, a later load stores them. Should the spool not be writable, they go to the database
-        without it before the error is raised.
+        Whatever fails after this, a later load stores them. Should the spool not be writable, what is in it is stored
+        first, which makes room, and they are put again; should it stay so, they go to the database without it before
+        the error is raised.
 
         Raises:
             StateError: the spool cannot be written; the message also says so where the database failed as well.
+            StorageUnavailable: the spool had no room at first, and the database does not answer; they are in the spool.
+            StorageRejected: likewise, and it refuses.
         """
         if not rows:
             return
         try:
-            path = self._spool.put(self._table.given, map(tuple, rows))
+            self._put(rows)
         except StateError as error:
-            await self._store_unspooled(rows, error)
-            raise
-        self._kept[path] = rows
+            log.warning("the spool cannot be written: what is in it is stored first", reason=error.message)
+            await self._keep_after_the_others(rows)
 
     async def store_kept(self) -> LoadReport:
         """Store what is kept, by one upsert, after what earlier runs left, oldest first. With none at all, do nothing.
@@ -106,7 +89,7 @@ class SpooledLoader:
             StorageRejected: the database refuses; likewise.
         """
         waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
-        report = LoadReport()
+        report, self._stored_early = self._stored_early, LoadReport()
         if waiting or self._kept:
             await self._tell_stuck_at_first()
             await self.ensure_ready()
@@ -114,8 +97,27 @@ class SpooledLoader:
             report = report.plus(await self._replay(path))
         return report.plus(await self._store_own()) if self._kept else report
 
+    def _put(self, rows: Sequence[HourlyRow]) -> None:
+        self._kept[self._spool.put(self._table.given, map(tuple, rows))] = rows
+
+    async def _keep_after_the_others(self, rows: Sequence[HourlyRow]) -> None:
+        """Store what is in the spool, and only then put the rows: younger ones never reach the table before older."""
+        try:
+            self._stored_early = await self.store_kept()
+        except EtlError as error:
+            try:
+                self._put(rows)
+            except StateError as spool_error:
+                raise _lost(rows, spool_error, error) from error
+            raise
+        try:
+            self._put(rows)
+        except StateError as error:
+            await self._store_unspooled(rows, error)
+            raise
+
     async def _store_unspooled(self, rows: Sequence[HourlyRow], spool_error: StateError) -> None:
-        """Store rows that the spool did not take.
+        """Store rows that the spool did not take, after all that waits in it.
 
         Raises:
             StateError: the database did not take them either.
@@ -123,13 +125,11 @@ class SpooledLoader:
         log.warning("the rows go to the database without the spool", reason=spool_error.message)
         try:
             await self.ensure_ready()
-            await asyncio.to_thread(self._repository.upsert, rows)
+            _, refused = await store_sound(self._repository, rows)
         except EtlError as error:
-            raise StateError(
-                f"{len(rows)} fetched rows are lost: {spool_error.message}, and the database did not take them either: "
-                f"{error.message}",
-                next_step=f"{spool_error.next_step}; {error.next_step or 'mend the database'}",
-            ) from error
+            raise _lost(rows, spool_error, error) from error
+        for reason in refused:
+            log.warning("a row that the table cannot take is lost", reason=reason)
 
     async def _tell_stuck_at_first(self) -> None:
         """Log what is stuck before this loader writes anything: at once, for it may well be why the load then hangs."""
@@ -147,7 +147,7 @@ class SpooledLoader:
         except InvalidRowError:
             stored = UpsertReport()
             for path, batch in self._kept.items():
-                part, refused = await self._store_sound(batch)
+                part, refused = await store_sound(self._repository, batch)
                 stored = stored.plus(part)
                 if refused:
                     damages[path] = "; ".join(refused)
@@ -160,22 +160,11 @@ class SpooledLoader:
     async def _replay(self, path: Path) -> LoadReport:
         """Load a spool file of an earlier run; of a damaged one the sound records, and the file is set aside."""
         batch = self._spool.read(path)
-        replayed, refused = await self._store_sound(self._rows(batch))
+        replayed, refused = await store_sound(self._repository, self._rows(batch))
         damage = "; ".join(([batch.damage] if batch.damage else []) + refused) or None
         if damage is None:
             log.info("rows of an earlier run loaded from the spool", file=path.name, **replayed._asdict())
         return self._settle(path, damage).plus(LoadReport(replayed=replayed))
-
-    async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
-        """Store the rows that the table can take, and say why not the others: found by halving, for they are few."""
-        try:
-            return await asyncio.to_thread(self._repository.upsert, rows), []
-        except InvalidRowError as error:
-            if len(rows) == 1:
-                return UpsertReport(), [error.message]
-        stored, refused = await self._store_sound(rows[: len(rows) // 2])
-        others, refused_others = await self._store_sound(rows[len(rows) // 2 :])
-        return stored.plus(others), refused + refused_others
 
     def _settle(self, path: Path, damage: str | None) -> LoadReport:
         """Forget a file whose rows are stored, or set a damaged one aside."""
@@ -194,3 +183,12 @@ class SpooledLoader:
     def _rows(self, batch: Batch) -> list[HourlyRow]:
         """The records as rows; a column that the program no longer knows is left out, one it did not know is None."""
         return [self._table.row(*map(record.get, self._table.given)) for record in batch.records]
+
+
+def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:
+    """The one error for rows that neither the spool nor the database took."""
+    return StateError(
+        f"{len(rows)} fetched rows are lost: {spool_error.message}, and the database did not take them either: "
+        f"{error.message}",
+        next_step=f"{spool_error.next_step}; {error.next_step or 'mend the database'}",
+    )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,33 +13,21 @@ import pytest
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.small_disk import filled, small_disk
 
 
 @pytest.fixture
-def small_disk(program: Installation) -> Iterator[Path]:
+def disk(program: Installation) -> Iterator[Path]:
     """The program's data folder on a disk of 64 KiB."""
     program.data.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a tmpfs needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(program.data)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs")
-    yield program.data
-    subprocess.run(["umount", str(program.data)], check=True)
+    with small_disk(program.data) as folder:
+        yield folder
 
 
-def filled(folder: Path) -> Path:
-    """A file that takes all the space that is left."""
-    path = folder / "ballast"
-    free = os.statvfs(folder)
-    path.write_bytes(bytes(free.f_bavail * free.f_frsize))
-    return path
-
-
-def test_a_full_disk_costs_no_hour(program: Installation, small_disk: Path, table: PriceAudit) -> None:
+def test_a_full_disk_costs_no_hour(program: Installation, disk: Path, table: PriceAudit) -> None:
     """The spool cannot be written: the rows go to the database all the same, and the run fails with what to do."""
     assert program.run_job().code == 0
-    ballast = filled(small_disk)
+    ballast = filled(disk)
     run = program.run_job()
     assert run.code == 1
     assert "No space left on device" in run.log
@@ -54,10 +40,40 @@ def test_a_full_disk_costs_no_hour(program: Installation, small_disk: Path, tabl
     assert program.spooled == []
 
 
-def test_a_full_disk_and_no_database(program: Installation, small_disk: Path, front: ClickHouseFront) -> None:
+@pytest.mark.parametrize("stays_full", [False, True], ids=["a replay makes room", "it stays full"])
+def test_a_full_disk_stops_no_replay(
+    stays_full: bool,  # noqa: FBT001
+    program: Installation,
+    disk: Path,
+    front: ClickHouseFront,
+    table: PriceAudit,
+) -> None:
+    """What waits is stored although the disk is full, and before the run's own rows: the younger price stands."""
+    assert program.run_job().code == 0
+    front.refuse()
+    program.clock.advance(timedelta(minutes=5))
+    assert program.run_job(RUN_TIMEOUT_SECONDS="10").code == 1
+    [waiting] = program.spooled
+    front.listen()
+    if stays_full:
+        waiting.with_name("a second name").hardlink_to(waiting)
+    ballast = filled(disk)
+    program.clock.advance(timedelta(minutes=5))
+    run = program.run_job()
+    assert run.code == int(stays_full)
+    assert "No space left on device" in run.log
+    assert ("free space on that disk" in run.log) == stays_full
+    assert program.spooled == []
+    assert min(row.source_updated_at for row in table.rows()) > "2026-11-23 12:44:00"
+    table.assert_right()
+    ballast.unlink()
+    assert program.run_job().code == 0
+
+
+def test_a_full_disk_and_no_database(program: Installation, disk: Path, front: ClickHouseFront) -> None:
     """With nowhere to keep the rows the run names both causes: exit 1, no half file, the next run is well."""
     assert program.run_job().code == 0
-    ballast = filled(small_disk)
+    ballast = filled(disk)
     front.refuse()
     run = program.run_job(RUN_TIMEOUT_SECONDS="10")
     assert run.code == 1

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import EtlError, StateError
+from adapters._bases.errors import EtlError, StateError, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_row import PriceRow
@@ -24,6 +25,7 @@ from adapters.files.spool import Spool
 from loaders.coin_market_cap_loader import CoinMarketCapLoader, LoadReport
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.price_rows import price_row
+from tests.support.small_disk import filled, small_disk
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 Key = tuple[str, str]
@@ -193,6 +195,40 @@ async def test_rows_are_stored_though_the_spool_cannot_be_written(
     with pytest.raises(StateError, match="cannot be written"):
         await loader(embedded, database, Spool(tmp_path / "spool")).load([price_row()])
     assert embedded.query(f"SELECT symbol FROM {database}.crypto_prices") == [("BTC",)]
+
+
+async def test_what_waits_is_stored_before_rows_that_the_spool_does_not_take(
+    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """An unwritable spool stops no replay, and the younger price of an hour stands in the end."""
+    spool = Spool(tmp_path / "spool")
+    spool.put(PriceRow._fields, [price_row("BTC", 1.0), price_row("ETH", 1.0)])
+    (tmp_path / "spool" / "unfinished.tmp").mkdir()
+    bad = price_row("BAD", name="half a character: \ud800")
+    with pytest.raises(StateError, match="cannot be written"), capture_logs() as lines:
+        await loader(embedded, database, spool).load([bad, price_row("BTC", 2.0)])
+    assert "'BAD' at 2026-11-23 12:00:00: " in lines[-1]["reason"]
+    assert spool.waiting() == []
+    await loader(embedded, database, spool).load([])
+    stored = embedded.query(f"SELECT symbol, price FROM {database}.crypto_prices ORDER BY symbol")
+    assert stored == [("BTC", 2.0), ("ETH", 1.0)]
+
+
+async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
+) -> None:
+    """Where the first replay makes room on a full disk and the next one fails, the rows wait behind the others."""
+    with small_disk(tmp_path) as disk:
+        spool = Spool(disk / "spool")
+        for name in ("BTC", "ETH"):
+            spool.put(PriceRow._fields, [price_row(name)])
+        filled(disk)
+        front.faults.append(Fault("reset", "INSERT", spared=1))
+        storing = loader(server, database, spool)
+        with pytest.raises(StorageUnavailable):
+            await storing.load([price_row("SOL")])
+        assert [spool.read(path).records[0]["symbol"] for path in spool.waiting()] == ["ETH", "SOL"]
+        assert sum((await storing.store_kept()).stored) == 1
 
 
 async def test_without_spool_and_database_both_are_named(

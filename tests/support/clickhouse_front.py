@@ -52,6 +52,7 @@ class Fault:
             answer with `code`.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
         times: how many of them.
+        spared: how many of them are executed before the first that it befalls.
         code: of ``error``: ClickHouse's error code.
         text: of ``error``: what the answer says.
     """
@@ -59,6 +60,7 @@ class Fault:
     kind: FaultKind
     statement: str = ""
     times: int = 1
+    spared: int = 0
     code: int = 0
     text: str = "injected."
 
@@ -143,11 +145,15 @@ class ClickHouseFront:
         with self._lock:
             self.statements.append(statement)
             for fault in self.faults:
-                if statement.lstrip().startswith(fault.statement):
-                    fault.times -= 1
-                    if fault.times == 0:
-                        self.faults.remove(fault)
-                    return fault
+                if not statement.lstrip().startswith(fault.statement):
+                    continue
+                if fault.spared:
+                    fault.spared -= 1
+                    continue
+                fault.times -= 1
+                if fault.times == 0:
+                    self.faults.remove(fault)
+                return fault
         return None
 
     def wait_for_close(self) -> None:

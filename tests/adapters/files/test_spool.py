@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.errors import StateError
 from adapters.files.spool import Spool
+from tests.support.small_disk import small_disk
 
 COLUMNS = ("symbol", "price", "name")
 values = st.one_of(st.none(), st.text(max_size=20), st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 9))
@@ -100,20 +98,14 @@ def test_a_spool_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Pat
     assert (tmp_path / "spool").read_text() == "in the way"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="a tmpfs needs root")
 def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     """On a disk of 64 KiB a batch of 1 MB is refused as a whole, and a small one still fits afterwards."""
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=False)
-    if mounted.returncode:
-        pytest.skip("this machine lets nobody mount a tmpfs")
-    try:
+    with small_disk(tmp_path):
         spool = Spool(tmp_path)
         with pytest.raises(StateError, match="No space left"):
             spool.put(COLUMNS, [("BTC", 1.0, "x" * 1_000_000)])
         assert list(tmp_path.iterdir()) == []
         assert spool.read(spool.put(COLUMNS, [("BTC", 1.0, "")])).damage is None
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_a_file_that_has_gone_holds_nothing(tmp_path: Path) -> None:
