@@ -34,7 +34,7 @@ def _noted(path: Path) -> bool:
 
 def _held(path: Path) -> bool:
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=0, fallback_to_soft=False):
             return False
     except Timeout:
         return True

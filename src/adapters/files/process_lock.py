@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_zone import tehran_text
+from adapters.files.private_folder import make_private
 
 _UNNOTICED_SECONDS = 0.5
 
@@ -62,16 +64,29 @@ class ProcessLock:
         wait_seconds: how long to wait for another holder; even a caller who should not wait gives the winner of a race
             the moment it needs to write its note.
         run_id: of the run that takes it; empty for what is no run.
+        step: what its holder does until it tells another.
+        private: whether its folder has to be ours and closed to everybody else, see `make_private`: for one in a place
+            where everybody may make it.
 
     Attributes:
         left_behind: the holder before, when its process ended without letting go: it was killed, or the power was lost.
     """
 
     def __init__(
-        self, path: Path, *, task: str, clock: Callable[[], datetime], wait_seconds: float = 0.5, run_id: str = ""
+        self,
+        path: Path,
+        *,
+        task: str,
+        clock: Callable[[], datetime],
+        wait_seconds: float = 0.5,
+        run_id: str = "",
+        step: str = "starting",
+        private: bool = False,
     ) -> None:
         self.left_behind: Holder | None = None
         self._run_id = run_id
+        self._step = step
+        self._private = private
         self._note = note_of(path)
         self._task = task
         self._clock = clock
@@ -79,17 +94,18 @@ class ProcessLock:
         self._since = ""
         self._process_started = psutil.Process().create_time()
         # Not by thread: the database's is taken in a worker thread and released in the main one.
-        self._lock = FileLock(path, timeout=wait_seconds, thread_local=False)
+        # No soft lock where the file system knows no other: it would outlive its process.
+        self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> ProcessLock:
         """Take the lock.
 
         Raises:
             LockHeldError: another process holds it; the message names it.
-            StateError: the lock file cannot be written.
+            StateError: the lock file cannot be written, or its folder is not to be trusted.
         """
         try:
-            self._note.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             self._acquire()
         except Timeout as error:
             holder = read_holder(self._note)
@@ -104,8 +120,14 @@ class ProcessLock:
             ) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._note)
-        self.tell("starting")
+        self.tell(self._step)
         return self
+
+    def _make_folder(self) -> None:
+        if self._private:
+            make_private(self._note.parent)
+        else:
+            self._note.parent.mkdir(parents=True, exist_ok=True)
 
     def _acquire(self) -> None:
         """Take the lock, and say before a wait that somebody would notice what is waited for."""
@@ -125,10 +147,14 @@ class ProcessLock:
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
         beside = self._note.with_name(f"{self._note.name}.new")
         try:
-            beside.write_text(json.dumps(holder._asdict()), encoding="utf-8")
+            # What a killed process left of it, or somebody put there: never written through.
+            beside.unlink(missing_ok=True)
+            with beside.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(holder._asdict()))
             beside.replace(self._note)
         except OSError:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -39,7 +39,7 @@ def server_lock(settings: Settings) -> Path:
     """The lock of a server's database on this host, for those who write: checkouts that share it take turns.
 
     Two that looked for the same keys at once would both insert them. It is outside every checkout, and no temporary
-    folder of the environment's, which cron and a shell may have each its own.
+    folder of the environment's, which cron and a shell may have each its own. Its folder there is closed to others.
     """
     where = f"{settings.clickhouse_host}_{settings.clickhouse_port}_{settings.clickhouse_db}"
     return Path("/tmp") / f"data-processor-{os.getuid()}" / f"{where}.lock"  # noqa: S108 - a lock is not secret
@@ -80,7 +80,14 @@ def clickhouse(
     """
     path = settings.clickhouse_path
     where = engine_lock(path) if settings.embedded else server_lock(settings)
-    lock = ProcessLock(where, task=task, clock=clock, wait_seconds=wait_seconds)
+    lock = ProcessLock(
+        where,
+        task=task,
+        clock=clock,
+        wait_seconds=wait_seconds,
+        step="using the database",
+        private=not settings.embedded,
+    )
     return ClickHouseAdapter(
         address=_address(settings),
         connect_timeout_seconds=settings.http_timeout_seconds,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from adapters._bases.errors import LockHeldError
+from adapters._bases.errors import LockHeldError, StateError
 from adapters.files.process_lock import ProcessLock, note_of, read_holder, running_holders
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
@@ -123,3 +125,37 @@ def test_a_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
         assert lock.left_behind.pid == process.pid
     with lock_at(path) as lock:
         assert lock.left_behind is None
+
+
+def test_a_note_is_never_written_through_a_link(tmp_path: Path) -> None:
+    """Whatever stands in the note's place or in that of its draft is replaced, not followed."""
+    path = tmp_path / "job.lock"
+    other = tmp_path / "somebody's file"
+    other.write_text("theirs")
+    for place in (note_of(path), tmp_path / "job.lock.json.new"):
+        place.symlink_to(other)
+    with lock_at(path):
+        assert other.read_text() == "theirs"
+        assert not note_of(path).is_symlink()
+        assert read_holder(note_of(path)) is not None
+
+
+def test_a_private_lock_is_not_taken_in_an_open_folder(tmp_path: Path) -> None:
+    """Where others may write they could hold the lock, or have it hold somebody up: it is refused, nothing is made."""
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks").chmod(0o777)
+    lock = ProcessLock(tmp_path / "locks" / "job.lock", task="test", clock=lambda: NOW, private=True)
+    with pytest.raises(StateError, match="open to other users"), lock:
+        pytest.fail("it was taken")
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_no_lock_is_taken_that_would_outlive_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without kernel locks a run ends with an error instead of leaving a file that blocks the next."""
+
+    def not_there(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", not_there)
+    with pytest.raises(StateError, match="Function not implemented"), lock_at(tmp_path / "job.lock"):
+        pytest.fail("it was taken")
