@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -23,7 +25,10 @@ from transformers.tehran_time import hour_key, hours_before
 HOUR = timedelta(hours=1)
 SYMBOLS = ("BTC", "ETH", "SOL")
 Moment = Callable[[], object]
-FRONT_TRIALS, EMBEDDED_TRIALS = 12, 10
+FRONT_KILLS, EMBEDDED_KILLS = 12, 10
+"""How many kills of each seed have to strike a living process, 102 in all."""
+MOST_TRIALS = 3
+"""For each of them: a process may have come to its end before its moment."""
 
 
 def keys_of_now(program: Installation) -> set[Key]:
@@ -32,8 +37,20 @@ def keys_of_now(program: Installation) -> set[Key]:
     return {(symbol, hour) for symbol in SYMBOLS}
 
 
-def killed(program: Installation, job: Running, moment: Moment, delay_seconds: float, stores: set[Key]) -> set[Key]:
-    """Kill a job some time after a moment; the keys that were fetched for good by then.
+class Killed(NamedTuple):
+    """How a job that was to be killed ended.
+
+    Attributes:
+        fetched: the keys that it, or a job before it, had fetched for good by then.
+        struck: whether the signal came before it had ended by itself.
+    """
+
+    fetched: set[Key]
+    struck: bool
+
+
+def killed(program: Installation, job: Running, moment: Moment, delay_seconds: float, stores: set[Key]) -> Killed:
+    """Kill a job some time after a moment.
 
     Args:
         program: whose job it is.
@@ -44,8 +61,11 @@ def killed(program: Installation, job: Running, moment: Moment, delay_seconds: f
     """
     eventually(lambda: moment() or job.process.poll() is not None)
     threading.Event().wait(delay_seconds)
+    before = program.spooled_keys()
     ended = job.end()
-    return program.spooled_keys() | (stores if ended.code == 0 else set())
+    assert ended.code in {0, -signal.SIGKILL}, ended.log
+    fetched = before | program.spooled_keys() | (stores if ended.code == 0 else set())
+    return Killed(fetched, ended.code == -signal.SIGKILL)
 
 
 def keys_of_backfill(program: Installation, hours: int) -> set[Key]:
@@ -76,17 +96,22 @@ def moments_of(
 def test_killed_at_random_with_a_server(
     seed: int, program: Installation, source: StandIn, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """Twelve runs and backfills in twelve hours, each killed somewhere between its start and its end."""
+    """Runs and backfills, an hour apart, until twelve were killed somewhere between their start and their end."""
     chance = random.Random(seed)  # noqa: S311 - a test's dice
     fetched: set[Key] = set()
-    for trial in range(FRONT_TRIALS):
+    struck = 0
+    for trial in range(MOST_TRIALS * FRONT_KILLS):
         program.clock.advance(HOUR)
         backfill = trial % 3 == 2
         stores = keys_of_backfill(program, 30) if backfill else keys_of_now(program)
         job = program.start_job(*(("backfill", "30") if backfill else ()))
         moment = chance.choice(moments_of(program, job, source, front, statements=chance.randrange(14)))
-        fetched |= killed(program, job, moment, chance.choice((0, 0.002, 0.01, 0.05, 0.15)), stores)
-        fetched |= table.keys()
+        end = killed(program, job, moment, chance.choice((0, 0.002, 0.01, 0.05, 0.15)), stores)
+        fetched |= end.fetched | table.keys()
+        struck += end.struck
+        if struck == FRONT_KILLS:
+            break
+    assert struck == FRONT_KILLS
     assert program.run_job().code == 0
     assert program.spooled == []
     table.assert_right(at_least=fetched | keys_of_now(program))
@@ -96,15 +121,21 @@ def test_killed_at_random_with_a_server(
 def test_killed_at_random_with_the_embedded_engine(
     seed: int, embedded_program: Installation, source: StandIn, embedded_table: PriceAudit
 ) -> None:
-    """Ten runs and backfills, killed while the engine starts, works or stops; the engine's folder stays usable."""
+    """As above until ten were killed while the engine starts, works or stops; the engine's folder stays usable."""
     program, chance = embedded_program, random.Random(seed)  # noqa: S311 - a test's dice
     fetched: set[Key] = set()
-    for trial in range(EMBEDDED_TRIALS):
+    struck = 0
+    for trial in range(MOST_TRIALS * EMBEDDED_KILLS):
         program.clock.advance(HOUR)
         backfill = trial % 3 == 2
         stores = keys_of_backfill(program, 30) if backfill else keys_of_now(program)
         job = program.start_job(*(("backfill", "30") if backfill else ()))
-        fetched |= killed(program, job, asked_again(source), chance.uniform(0, 0.5), stores)
+        end = killed(program, job, asked_again(source), chance.uniform(0, 0.5), stores)
+        fetched |= end.fetched | embedded_table.keys()
+        struck += end.struck
+        if struck == EMBEDDED_KILLS:
+            break
+    assert struck == EMBEDDED_KILLS
     assert program.run_job().code == 0
     assert program.spooled == []
     embedded_table.assert_right(at_least=fetched | keys_of_now(program))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -188,5 +189,6 @@ class Installation:
 
     def _spooled_records(self) -> Iterator[list[str]]:
         for path in self.spooled:
-            for line in path.read_text().splitlines()[1:]:
-                yield json.loads(line.partition(" ")[2])
+            with suppress(FileNotFoundError):  # a job that runs may have stored it meanwhile
+                for line in path.read_text().splitlines()[1:]:
+                    yield json.loads(line.partition(" ")[2])
