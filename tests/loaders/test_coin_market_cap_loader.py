@@ -292,20 +292,31 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     assert await storing.load([]) == LoadReport()
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"name": "half a character: \ud800"},
+        {"cmc_id": -1},
+        {"fetched_at": "no time at all"},
+        {"fetched_at": None},
+        {"symbol": ["BAD"]},
+    ],
+    ids=str,
+)
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
-    embedded: ClickHouseAdapter, database: str, tmp_path: Path
+    clickhouse: ClickHouseAdapter, database: str, tmp_path: Path, bad: dict[str, object]
 ) -> None:
     """The file goes aside with the reason; every other row of it and the batches after it are stored."""
     spool = Spool(tmp_path / "spool")
-    bad = price_row("BAD", name="half a character: \ud800")
-    spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), bad, price_row("ADA"), price_row("DOT")])
+    row = price_row("BAD")._replace(**bad)  # type: ignore[arg-type]
+    spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), row, price_row("ADA"), price_row("DOT")])
     spool.put(PriceRow._fields, [price_row("SOL")])
-    report = await loader(embedded, database, spool).load([price_row("BTC")])
+    report = await loader(clickhouse, database, spool).load([price_row("BTC")])
     assert (report.stored, report.replayed) == (UpsertReport(inserted=1), UpsertReport(inserted=5))
     assert len(report.set_aside) == 1
-    assert "'BAD' at 2026-11-23 12:00:00: " in report.set_aside[0]
+    assert f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: " in report.set_aside[0]
     assert len(spool.rejected()) == 1
-    stored = {str(symbol) for (symbol,) in embedded.query(f"SELECT symbol FROM {database}.crypto_prices")}
+    stored = {str(symbol) for (symbol,) in clickhouse.query(f"SELECT symbol FROM {database}.crypto_prices")}
     assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
 
 

@@ -33,6 +33,22 @@ _PASSING = frozenset(
 )
 NOT_THERE = frozenset({60, 81})
 """UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing to read yet."""
+ABOUT_A_VALUE = frozenset(
+    {
+        6,  # CANNOT_PARSE_TEXT
+        26,  # CANNOT_PARSE_QUOTED_STRING
+        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        38,  # CANNOT_PARSE_DATE
+        41,  # CANNOT_PARSE_DATETIME
+        69,  # ARGUMENT_OUT_OF_BOUND
+        70,  # CANNOT_CONVERT_TYPE
+        72,  # CANNOT_PARSE_NUMBER
+        117,  # INCORRECT_DATA
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        469,  # VIOLATED_CONSTRAINT
+    }
+)
+"""A value of a row that is written to a table of the right shape is refused; without it the others are taken."""
 _CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
 _SET_UP = "Make it with `./run.sh setup_db`."
 _NEXT_STEPS = {

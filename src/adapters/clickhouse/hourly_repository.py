@@ -14,10 +14,11 @@ from adapters.clickhouse.hourly_backup import export_table, read_backup
 from adapters.clickhouse.hourly_schema import HourlySchema
 from adapters.clickhouse.hourly_statements import StoredRow
 from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
-from adapters.clickhouse.hourly_upsert import ChunkUpsert, refuse_unstorable
+from adapters.clickhouse.hourly_upsert import ChunkUpsert
 from adapters.clickhouse.mutations import Mutations, StuckMutation
 from adapters.clickhouse.rows_told import RowsTold, telling, told_to_nobody
 from adapters.clickhouse.sql_text import quoted_identifier
+from adapters.clickhouse.storable_values import refuse_unstorable
 from adapters.clickhouse.upsert_report import UpsertReport
 
 _CHUNK_ROWS = 20_000
@@ -96,7 +97,8 @@ class HourlyRepository:
                 placed; None leaves each row in the hour of its `fetched_at`.
 
         Raises:
-            InvalidRowError: a value that cannot be stored; nothing of its chunk was written.
+            InvalidRowError: a value that cannot be stored; of its chunk nothing was written, unless only ClickHouse saw
+                it, such as a text that is no time.
             ValueError: `target_hour` is naive.
         """
         updated_at = tehran_text(self._clock())
@@ -161,14 +163,13 @@ class HourlyRepository:
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
         report = UpsertReport(0, 0, 0)
         for chunk in _chunks(iter(rows)):
-            by_key = {stored.key: stored for stored in chunk}
-            refuse_unstorable(self._table, by_key)
+            refuse_unstorable(self._table, chunk)
             upsert = ChunkUpsert(
                 clickhouse=self._clickhouse,
                 name=self._schema.table,
                 table=self._table,
                 mutations=self._mutations,
-                rows=by_key,
+                rows={stored.key: stored for stored in chunk},
             )
             report = report.plus(self._retry.call(upsert))
         return report

@@ -119,8 +119,6 @@ class HourlyTable:
         updated: the names of those that an update writes: all that are not in the sorting key, nor made by the server.
         compared: those that make a row another one: `updated` without the run and the time of writing.
         keeping: the names of those whose stored value an update with NULL leaves.
-        required: the names of those of `own` that know no NULL.
-        required_values: gives their values of a row.
         types: column to type.
     """
 
@@ -138,11 +136,9 @@ class HourlyTable:
         self.updated = (*(name for name in self.given if name not in SORTING_KEY), "updated_at")
         self.compared = tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
         self.keeping = frozenset(column.name for column in own if column.keeps_known)
-        self.required = tuple(column.name for column in own if not column.type.startswith("Nullable"))
         self.types = {column.name: column.type for column in self.columns}
         # With the key, for of a single name attrgetter would give the bare value.
         self._values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter("symbol", *self.compared)
-        self.required_values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter(*self.required)
 
     def compared_values(self, row: HourlyRow) -> tuple[object, ...]:
         """The values of the `compared` columns."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters.clickhouse.hourly_statements import Key, StoredRow, select_statement, update_statement
-from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
+from adapters.clickhouse.hourly_table import HourlyTable
 from adapters.clickhouse.mutations import Mutations
 from adapters.clickhouse.upsert_report import UpsertReport
 
@@ -50,7 +50,7 @@ class ChunkUpsert:
         Raises:
             StorageUnavailable: no answer; some, all or none of it may be done: call again.
             StorageRejected: ClickHouse refused; a failed mutation has been withdrawn.
-            InvalidRowError: a value that cannot be stored; nothing was written.
+            InvalidRowError: it refused a value; others of the rows may be written.
         """
         stored = self._stored()
         missing = {key: row for key, row in self._rows.items() if key not in stored}
@@ -62,11 +62,21 @@ class ChunkUpsert:
         if self._report is None:
             unchanged = len(self._rows) - len(missing) - len(changed)
             self._report = UpsertReport(len(missing), len(changed), unchanged)
-        if changed:
-            self._update(changed)
-        if missing:
-            self._insert(list(missing.values()))
+        try:
+            if changed:
+                self._update(changed)
+            if missing:
+                self._insert(list(missing.values()))
+        except StorageRejected as error:
+            if error.code not in ABOUT_A_VALUE:
+                raise
+            raise InvalidRowError(f"{self._named()}: {error.message}") from error
         return self._report
+
+    def _named(self) -> str:
+        """The row, or, where there are several, that it is one of them."""
+        (symbol, hour), *others = self._rows
+        return f"one of {len(self._rows)} rows" if others else f"{symbol!r} at {hour}"
 
     def _stored(self) -> dict[Key, list[tuple[object, ...]]]:
         """The compared values of every stored row, by key; more than one where rows of one key were put in by hand."""
@@ -98,37 +108,3 @@ class ChunkUpsert:
             self._clickhouse.insert(self._name, columns, fresh)
         if kept:
             self._clickhouse.insert(self._name, (*columns, "version"), kept)
-
-
-def refuse_unstorable(table: HourlyTable, rows: Mapping[Key, StoredRow]) -> None:
-    """See that every value can be written, before anything is.
-
-    A value that is missing where the column knows no NULL is refused here: ClickHouse would take it for zero or for an
-    empty text, and a price of zero would be an invented one.
-
-    Raises:
-        InvalidRowError: names the first row with a missing value, a number that is not finite, or half a character in
-            a text.
-    """
-    plain = [stored.row for stored in rows.values()]
-    if _encodable(plain) and not any(None in table.required_values(row) for row in plain):
-        return
-    for (symbol, hour), stored in rows.items():
-        if reason := _unstorable(table, stored.row):
-            raise InvalidRowError(f"{symbol!r} at {hour}: {reason}")
-
-
-def _unstorable(table: HourlyTable, row: HourlyRow) -> str:
-    """Why the row cannot be written; empty when it can."""
-    missing = [name for name, value in zip(table.required, table.required_values(row), strict=True) if value is None]
-    if missing:
-        return f"{', '.join(missing)} missing"
-    return "" if _encodable([row]) else "a number is not finite, or a text holds half a character"
-
-
-def _encodable(rows: Sequence[HourlyRow]) -> bool:
-    try:
-        json.dumps(rows, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError:
-        return False
-    return True

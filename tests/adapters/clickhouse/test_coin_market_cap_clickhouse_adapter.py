@@ -9,6 +9,7 @@ from itertools import chain
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
@@ -189,20 +190,61 @@ def test_texts_survive_in_an_insert_and_in_an_update(
         ]
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [{"price": float("nan")}, {"market_cap": float("inf")}, {"name": "half \ud83e"}, {"price": None}, {"name": None}],
-)
-def test_what_cannot_be_stored_is_refused_before_anything_is_written(
-    repository: Repository, bad: dict[str, object]
-) -> None:
-    """A number that is not finite, half a character and a missing price name the row; no other row is written either.
+UNSTORABLE: list[dict[str, object]] = [
+    {"price": float("nan")},
+    {"market_cap": float("inf")},
+    {"price": 10**400},
+    {"price": None},
+    {"price": "1.5"},
+    {"price": True},
+    {"volume_24h": [1.5]},
+    {"cmc_id": -1},
+    {"cmc_id": 2**32},
+    {"cmc_rank": 1.0},
+    {"name": "half \ud83e"},
+    {"name": None},
+    {"name": 5},
+]
 
-    ClickHouse itself would take a missing price for zero, which nobody served.
+
+@pytest.mark.parametrize("bad", UNSTORABLE, ids=str)
+@pytest.mark.parametrize("stored", [False, True], ids=["insert", "update"])
+def test_what_cannot_be_stored_is_refused_before_anything_is_written(
+    repository: Repository,
+    clickhouse: ClickHouseAdapter,
+    database: str,
+    bad: dict[str, object],
+    stored: bool,  # noqa: FBT001
+) -> None:
+    """A value that its column does not take names the row; no other row is written either.
+
+    ClickHouse itself would take a missing price for zero, and in an update any that is no number, which nobody served.
     """
-    with pytest.raises(InvalidRowError, match="'BAD' at 2026-11-23 12:00:00"):
-        repository.upsert_prices([price_row("GOOD"), price_row("BAD", **bad)])  # type: ignore[arg-type]
-    assert repository.count_rows() == 0
+    before = [price_row("BAD", price=1.0)] if stored else []
+    repository.upsert_prices(before)
+    with pytest.raises(InvalidRowError, match=f"'BAD' at 2026-11-23 12:00:00: {next(iter(bad))} is "):
+        repository.upsert_prices([price_row("GOOD"), price_row("BAD", **{"price": 2.0, **bad})])  # type: ignore[arg-type]
+    assert in_table(clickhouse, database, "symbol, price") == [(row.symbol, row.price) for row in before]
+
+
+@pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
+def test_what_only_clickhouse_finds_unstorable_is_about_the_row_too(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, statement: str
+) -> None:
+    """An error code that is about a value names the row, or that it is one of some; other codes stop the upsert."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row("BTC"), price_row("ETH")] if statement == "ALTER" else [])
+    for code in sorted(ABOUT_A_VALUE):
+        front.faults.append(Fault("error", statement, code=code))
+        with pytest.raises(InvalidRowError, match=f"'BTC' at 2026-11-23 12:00:00: .*error {code}: injected"):
+            repository.upsert_prices([price_row("BTC", price=5.0)])
+    front.faults.append(Fault("error", statement, code=72))
+    with pytest.raises(InvalidRowError, match=r"one of 2 rows: .*error 72: injected"):
+        repository.upsert_prices([price_row("BTC", price=5.0), price_row("ETH", price=5.0)])
+    front.faults.append(Fault("error", statement, code=16))
+    with pytest.raises(StorageRejected, match="error 16: injected"):
+        repository.upsert_prices([price_row("BTC", price=5.0)])
 
 
 def test_keys_that_make_no_grid_update_only_themselves(
