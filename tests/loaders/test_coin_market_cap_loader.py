@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,7 @@ from adapters.clickhouse.upsert_report import UpsertReport
 from adapters.files.spool import Spool
 from loaders.coin_market_cap_loader import CoinMarketCapLoader, LoadReport
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
+from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
 from tests.support.price_rows import price_row
 from tests.support.small_disk import filled, small_disk
 
@@ -34,6 +36,7 @@ _DATABASES = count(1)
 
 symbols = st.sets(st.sampled_from(["BTC", "ETH", "SOL"]), min_size=1)
 hours = st.integers(9, 11)
+endings: st.SearchStrategy[Ending] = st.sampled_from(ENDINGS)
 breaks: st.SearchStrategy[FaultKind] = st.sampled_from(["reset", "execute_then_reset"])
 statements = st.sampled_from(["CREATE", "SELECT `symbol`", "INSERT", "ALTER"])
 
@@ -78,7 +81,8 @@ class LoaderMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.database = f"loader_{next(_DATABASES)}"
-        self.spool = Spool(Path(self.folder.name))
+        self.disk = MortalDisk(Path(self.folder.name))
+        self.spool = Spool(Path(self.folder.name) / "spool" / "job", self.disk)
         self.expected = Expected()
         self.touched: set[bytes] = set()
 
@@ -100,28 +104,46 @@ class LoaderMachine(RuleBasedStateMachine):
         assert len(self.spool.rejected()) == self.expected.damaged
         self._compare()
 
-    @rule(names=symbols, hour=hours, kind=breaks, statement=statements)
-    def load_breaks_off(self, names: set[str], hour: int, kind: FaultKind, statement: str) -> None:
-        """The connection is lost before or after a statement was executed: what was not acknowledged waits."""
-        self.front.faults.append(Fault(kind, statement))
-        rows = self._put(names, hour)
-        try:
-            self._load(rows)
-        except EtlError:
-            self.expected.drain(all_but=len(self.spool.waiting()))
-        else:
-            self.front.faults.clear()
-            self.expected.drain()
+    @rule(names=symbols, hour=hours, kind=breaks, statement=statements, spared=st.integers(0, 2))
+    def load_breaks_off(self, names: set[str], hour: int, kind: FaultKind, statement: str, spared: int) -> None:
+        """The connection is lost before or after some statement was executed: what was not acknowledged waits."""
+        self.front.faults.append(Fault(kind, statement, spared=spared))
+        with suppress(EtlError):
+            self._load(self._put(names, hour))
+        self.front.faults.clear()
+        self.expected.drain(all_but=len(self.spool.waiting()))
 
-    @rule(names=symbols, hour=hours)
-    def killed_after_the_spool_was_written(self, names: set[str], hour: int) -> None:
-        """The process ends between the spool and the database."""
+    @rule(names=symbols, hour=hours, ending=endings)
+    def dies_after_the_spool_was_written(self, names: set[str], hour: int, ending: Ending) -> None:
+        """The process or the machine ends between the spool and the database."""
+        self.disk.settle()
         self.spool.put(PriceRow._fields, self._put(names, hour))
+        self.disk.restart(ending)
+        assert len(self.spool.waiting()) == len(self.expected.waiting)
+
+    @rule(names=symbols, hour=hours, ending=endings, steps=st.integers(0, 12))
+    def dies_at_the_disk(self, names: set[str], hour: int, ending: Ending, steps: int) -> None:
+        """The process or the machine ends in some operation of the disk: what `keep` had acknowledged is not lost."""
+        self.disk.settle()
+        self.disk.steps_left = steps
+        rows, storing = _rows(names, hour), loader(self.clickhouse, self.database, self.spool)
+        kept = False
+        with suppress(Died):
+            asyncio.run(storing.keep(rows))
+            kept = True
+            asyncio.run(storing.store_kept())
+        self.disk.restart(ending)
+        waiting = len(self.spool.waiting())
+        if kept or waiting > len(self.expected.waiting):
+            self.expected.put(rows)
+        self.expected.drain(all_but=waiting)
 
     @rule(torn=st.binary(max_size=40))
     def killed_while_the_spool_was_written(self, torn: bytes) -> None:
         """What is half written does not count and is in nobody's way."""
-        (Path(self.folder.name) / "unfinished.tmp").write_bytes(torn)
+        folder = Path(self.folder.name) / "spool" / "job"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "unfinished.tmp").write_bytes(torn)
 
     @precondition(lambda self: self.spool.waiting() and self.spool.waiting()[0].read_bytes() not in self.touched)
     @rule(data=st.data(), kind=st.sampled_from(["torn tail", "zeroed", "flipped bit"]))
@@ -142,8 +164,7 @@ class LoaderMachine(RuleBasedStateMachine):
         self.expected.damage(lost)
 
     def _put(self, names: set[str], hour: int) -> list[PriceRow]:
-        at = f"2026-11-23 {hour:02d}:05:07"
-        rows = [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
+        rows = _rows(names, hour)
         self.expected.put(rows)
         return rows
 
@@ -159,6 +180,12 @@ class LoaderMachine(RuleBasedStateMachine):
         assert set(stored) <= set(self.expected.table)
         # From here on what is stored is known.
         self.expected.table = {key: {stored.get(key)} for key in self.expected.table}  # type: ignore[arg-type]
+
+
+def _rows(names: set[str], hour: int) -> list[PriceRow]:
+    """A row for each name, all of the hour, at prices that no other row has."""
+    at = f"2026-11-23 {hour:02d}:05:07"
+    return [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
 
 
 def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> CoinMarketCapLoader:

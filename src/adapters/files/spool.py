@@ -7,7 +7,6 @@ the columns and the number of records. A file appears whole or not at all (writt
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters._bases.errors import StateError
+from adapters.files.disk import Disk
 
 SUFFIX = ".spool"
 _FORMAT = 1
@@ -41,9 +41,11 @@ class Spool:
 
     Args:
         folder: made when first written to. Damaged files go to ``rejected/`` inside it.
+        disk: it is on; None stands for the host's.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._disk = disk or Disk()
         self._folder = folder
         self._rejected = folder / "rejected"
 
@@ -63,14 +65,14 @@ class Spool:
         # One name for all: what a killed process left of it is overwritten by the next. The job's lock keeps it safe.
         aside = self._folder / "unfinished.tmp"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{self._next_number():010d}{SUFFIX}"
-            _write_through(aside, body.encode())
-            aside.rename(path)
-            _sync_folder(self._folder)
+            self._disk.make_folder(self._folder)
+            path = self._folder / f"{_next_number(self._folder, first=1):010d}{SUFFIX}"
+            self._disk.write(aside, body.encode())
+            self._disk.rename(aside, path)
+            self._disk.sync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
-                aside.unlink()
+                self._disk.unlink(aside)
             raise StateError(
                 f"the spool {self._folder} cannot be written: {error.strerror or error}",
                 next_step=_MEND,
@@ -101,15 +103,15 @@ class Spool:
             return Batch(path, [], None)
         except OSError as error:
             return Batch(path, [], f"it cannot be read: {error.strerror or error}")
-        header = _record(lines[0]) if lines else None
-        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        header = _header(lines[0]) if lines else None
+        if header is None:
             return Batch(path, [], "its first line is not a spool header")
-        columns = [str(column) for column in header["columns"]]
+        columns, count = header
         values = [_record(line) for line in lines[1:]]
         sound = [value for value in values if isinstance(value, list) and len(value) == len(columns)]
         records = [dict(zip(columns, value, strict=True)) for value in sound]
-        lost = int(header["records"]) - len(records)
-        return Batch(path, records, f"{lost} of {header['records']} records are damaged or missing" if lost else None)
+        lost = count - len(records)
+        return Batch(path, records, f"{lost} of {count} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
         """Forget a batch that is loaded. Harmless twice.
@@ -118,8 +120,8 @@ class Spool:
             StateError: it cannot be removed.
         """
         try:
-            path.unlink(missing_ok=True)
-            _sync_folder(self._folder)
+            self._disk.unlink(path)
+            self._disk.sync_folder(self._folder)
         except OSError as error:
             raise StateError(f"{path} cannot be removed: {error.strerror or error}", next_step=_MEND) from error
 
@@ -129,28 +131,32 @@ class Spool:
         Raises:
             StateError: it cannot be moved there, and stays where it is.
         """
-        target = self._rejected / f"{path.stem}-{self._next_rejected():04d}{SUFFIX}"
-        beside = target.with_suffix(f"{SUFFIX}.reason")
+        beside = None
         try:
-            self._rejected.mkdir(exist_ok=True)
-            _write_through(beside, f"{reason}\n".encode())
-            path.rename(target)
-            _sync_folder(self._folder)
+            self._disk.make_folder(self._rejected)
+            target = self._rejected / f"{path.stem}-{_next_number(self._rejected, first=0):04d}{SUFFIX}"
+            beside = target.with_suffix(f"{SUFFIX}.reason")
+            self._disk.write(beside, f"{reason}\n".encode())
+            self._disk.rename(path, target)
+            self._disk.sync_folder(self._rejected)
+            self._disk.sync_folder(self._folder)
         except OSError as error:
             with suppress(OSError):
-                if not target.exists():
-                    beside.unlink()
+                if beside is not None and not target.exists():
+                    self._disk.unlink(beside)
             raise StateError(f"{path} cannot be set aside: {error.strerror or error}", next_step=_MEND) from error
         return target
 
-    def _next_rejected(self) -> int:
-        """One more than any file there has, or any reason of a file that was taken away."""
-        numbers = (path.name.partition(".")[0].rpartition("-")[2] for path in self._rejected.glob(f"*{SUFFIX}*"))
-        return max((int(number) for number in numbers if number.isdecimal()), default=-1) + 1
 
-    def _next_number(self) -> int:
-        numbers = (int(path.stem) for path in self.waiting() if path.stem.isdecimal())
-        return max(numbers, default=0) + 1
+def _next_number(folder: Path, *, first: int) -> int:
+    """One more than that of any batch there, or of any reason of one that was taken away: none is ever replaced.
+
+    Raises:
+        OSError: the folder cannot be listed, which a glob would pass over in silence.
+    """
+    stems = (path.name.partition(".")[0] for path in folder.iterdir() if SUFFIX in path.suffixes)
+    numbers = (stem.rpartition("-")[2] for stem in stems)
+    return max((int(number) for number in numbers if number.isdecimal()), default=first - 1) + 1
 
 
 def _written(path: Path) -> datetime | None:
@@ -165,6 +171,16 @@ def _line(record: object) -> str:
     return f"{zlib.crc32(text.encode()):08x} {text}\n"
 
 
+def _header(line: bytes) -> tuple[list[str], int] | None:
+    """The columns and the number of records that a header tells; None when the line is no header."""
+    match _record(line):
+        case {"format": number, "columns": [*columns], "records": int(count)} if number == _FORMAT and all(
+            isinstance(column, str) for column in columns
+        ):
+            return columns, count
+    return None
+
+
 def _record(line: bytes) -> object:
     """The record of a line; None when its checksum does not fit, or fits what is no record, as that of nothing does."""
     checksum, _, text = line.partition(b" ")
@@ -174,19 +190,3 @@ def _record(line: bytes) -> object:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder last: fsync of a file does not cover its name."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,10 @@ from hypothesis import strategies as st
 
 from adapters._bases.errors import StateError
 from adapters.files.spool import Spool
+from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
 from tests.support.small_disk import small_disk
 
+NOBODY = 65534
 COLUMNS = ("symbol", "price", "name")
 values = st.one_of(st.none(), st.text(max_size=20), st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 9))
 rows = st.lists(st.tuples(values, values, values), min_size=1, max_size=5)
@@ -40,6 +45,60 @@ def test_batches_wait_in_the_order_of_arrival(spool: Spool) -> None:
     spool.remove(paths[0])
     spool.remove(paths[0])
     assert spool.waiting() == paths[1:]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_put_outlasts_everything(tmp_path: Path, ending: Ending) -> None:
+    """Once `put` has returned, neither a kill nor a power loss takes the batch away: its folder was made for it."""
+    disk = MortalDisk(tmp_path)
+    spool = Spool(tmp_path / "spool" / "job", disk)
+    spool.put(COLUMNS, [("BTC", 1.0, "")])
+    disk.restart(ending)
+    assert [spool.read(path).records for path in spool.waiting()] == [[{"symbol": "BTC", "price": 1.0, "name": ""}]]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_batch_is_there_whole_or_not_at_all(tmp_path: Path, ending: Ending) -> None:
+    """Wherever the disk dies in `put`: no damage, nothing in the way of the next, and those before it are there."""
+    steps = 0
+    while True:
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        disk = MortalDisk(folder)
+        spool = Spool(folder / "spool", disk)
+        spool.put(COLUMNS, [("BTC", 1.0, "")])
+        disk.steps_left = steps
+        died = True
+        with suppress(Died):
+            spool.put(COLUMNS, [("ETH", 2.0, "")])
+            died = False
+        disk.restart(ending)
+        spool.put(COLUMNS, [("SOL", 3.0, "")])
+        batches = [spool.read(path) for path in spool.waiting()]
+        assert [batch.damage for batch in batches] == [None] * len(batches)
+        found = [batch.records[0]["symbol"] for batch in batches]
+        assert found in [["BTC", "ETH", "SOL"]] + [["BTC", "SOL"]] * died
+        if not died:
+            break
+        steps += 1
+    assert steps == 4
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_removed_or_set_aside_stays_so(tmp_path: Path, ending: Ending) -> None:
+    """A batch never comes back to be stored over a younger one, and a damaged one keeps its reason."""
+    disk = MortalDisk(tmp_path)
+    spool = Spool(tmp_path / "spool", disk)
+    stored, damaged = (spool.put(COLUMNS, [(name, 1.0, "")]) for name in ("BTC", "ETH"))
+    spool.remove(stored)
+    disk.restart(ending)
+    assert spool.waiting() == [damaged]
+    spool.set_aside(damaged, "torn")
+    disk.restart(ending)
+    assert spool.waiting() == []
+    [target] = spool.rejected()
+    assert [record["symbol"] for record in spool.read(target).records] == ["ETH"]
+    assert target.with_name(f"{target.name}.reason").read_text() == "torn\n"
 
 
 @given(st.data())
@@ -126,6 +185,45 @@ def test_a_checksum_of_nothing_is_a_damaged_record(spool: Spool) -> None:
     assert read.damage == "1 of 2 records are damaged or missing"
     path.write_bytes(b"00000000 \n")
     assert spool.read(path).damage == "its first line is not a spool header"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"format":1}',
+        '{"format":1,"columns":["symbol"]}',
+        '{"format":1,"records":1}',
+        '{"format":1,"columns":"symbol","records":1}',
+        '{"format":1,"columns":[["symbol"]],"records":1}',
+        '{"format":1,"columns":["symbol"],"records":"one"}',
+        '{"format":1,"columns":["symbol"],"records":null}',
+        '{"format":2,"columns":["symbol"],"records":1}',
+        '["format",1]',
+    ],
+)
+def test_a_header_that_tells_too_little_is_damage(spool: Spool, header: str) -> None:
+    """A checksum that fits makes no header of it: nothing is raised, and the file can be set aside."""
+    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
+    record = path.read_bytes().splitlines()[1]
+    path.write_bytes(b"%08x %s\n%s\n" % (zlib.crc32(header.encode()), header.encode(), record))
+    assert spool.read(path) == (path, [], "its first line is not a spool header")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody whom a folder does not let look")
+def test_a_folder_that_can_be_written_but_not_listed_keeps_its_batches() -> None:
+    """What waits there unseen is never replaced: the rows are refused."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        waiting = Spool(folder).put(COLUMNS, [("BTC", 1.0, "")])
+        os.chown(folder, NOBODY, NOBODY)
+        folder.chmod(0o300)
+        os.seteuid(NOBODY)
+        try:
+            with pytest.raises(StateError, match="cannot be written: Permission denied"):
+                Spool(folder).put(COLUMNS, [("ETH", 2.0, "")])
+        finally:
+            os.seteuid(0)
+        assert [record["symbol"] for record in Spool(folder).read(waiting).records] == ["BTC"]
 
 
 def test_what_cannot_be_read_is_damaged_as_a_whole(spool: Spool) -> None:

@@ -1,0 +1,119 @@
+"""A disk that dies between two operations, or in one, and after a power loss has only what had to last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Literal
+
+from adapters.files.disk import Disk
+
+Ending = Literal["process", "power, new names kept", "power, new names lost"]
+ENDINGS: tuple[Ending, ...] = ("process", "power, new names kept", "power, new names lost")
+"""What is left: all that was done; or, of what was not synced, the names without their content, or nothing at all."""
+_TORN = b"what was here is lost"
+
+
+class Died(Exception):  # noqa: N818 - no error of the program, which must not catch it
+    """The process, or the whole machine, ended here."""
+
+
+class MortalDisk(Disk):
+    """A disk as the host's, until it dies.
+
+    A rename lasts in both folders once one of them is synced, as on every file system with a journal.
+
+    Args:
+        root: the folder that is looked after; what is above it lasts.
+
+    Attributes:
+        steps_left: how many operations it does before it dies in the next one; None lets it live.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.steps_left: int | None = None
+        self._root = root
+        self._contents: dict[int, bytes] = {}
+        self._names: dict[Path, dict[str, int]] = {}
+        self._renamed_to: dict[Path, set[Path]] = {}
+        self._removed: list[int] = []
+        self.settle()
+
+    def write(self, path: Path, content: bytes) -> None:
+        """As on the host's; whoever dies in it leaves half of the file."""
+        if path.exists():
+            self._contents.pop(path.stat().st_ino, None)
+        if self.steps_left == 0:
+            path.write_bytes(content[: len(content) // 2])
+        self._step()
+        super().write(path, content)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """As on the host's."""
+        self._step()
+        super().rename(source, target)
+        self._renamed_to.setdefault(source.parent, set()).add(target.parent)
+        self._renamed_to.setdefault(target.parent, set()).add(source.parent)
+
+    def unlink(self, path: Path) -> None:
+        """As on the host's; the file's number is not given to another, for a power loss may bring it back."""
+        self._step()
+        if path.exists():
+            self._removed.append(os.open(path, os.O_RDONLY))
+        super().unlink(path)
+
+    def sync(self, descriptor: int) -> None:
+        """Note what lasts from now on."""
+        self._step()
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            for folder in (path, *self._renamed_to.get(path, ())):
+                self._names[folder] = _names_in(folder)
+        else:
+            self._contents[os.fstat(descriptor).st_ino] = path.read_bytes()
+
+    def settle(self) -> None:
+        """All that is there lasts from now on: the kernel writes everything sooner or later."""
+        while self._removed:
+            os.close(self._removed.pop())
+        folders = [self._root, *(path for path in self._root.rglob("*") if path.is_dir())]
+        self._names = {folder: _names_in(folder) for folder in folders}
+        files = [path for path in self._root.rglob("*") if path.is_file()]
+        self._contents = {path.stat().st_ino: path.read_bytes() for path in files}
+        self._renamed_to = {}
+
+    def restart(self, ending: Ending) -> None:
+        """Live again, with what is left."""
+        self.steps_left = None
+        if ending == "power, new names kept":
+            self._names |= {folder: _names_in(folder) for folder in self._root.rglob("*") if folder.is_dir()}
+            self._names[self._root] = _names_in(self._root)
+        if ending != "process":
+            left = self._left_in(self._root)
+            for path in self._root.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for path, content in left.items():
+                path.mkdir() if content is None else path.write_bytes(content)
+        self.settle()
+
+    def _left_in(self, folder: Path) -> dict[Path, bytes | None]:
+        """What lasts of a folder: each file's content, None for a folder, which comes before what is in it."""
+        left: dict[Path, bytes | None] = {}
+        for name, number in self._names.get(folder, {}).items():
+            if folder / name in self._names or (folder / name).is_dir():
+                left |= {folder / name: None, **self._left_in(folder / name)}
+            else:
+                left[folder / name] = self._contents.get(number, _TORN)
+        return left
+
+    def _step(self) -> None:
+        if self.steps_left == 0:
+            raise Died
+        if self.steps_left is not None:
+            self.steps_left -= 1
+
+
+def _names_in(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_ino for path in folder.iterdir()}
