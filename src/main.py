@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from adapters._bases.errors import EtlError
+from crons.clock import system_clock
 from crons.edge import EPILOG, guarded
 from crons.registry import MAIN_JOB
 
@@ -139,7 +140,9 @@ def report(
 
 def _finish(action: Callable[[], int]) -> None:
     """Run a command's action and end with its exit code."""
-    raise typer.Exit(guarded(action, tell=_tell))
+    from configurations.config import load_log_format  # noqa: PLC0415 - help needs no settings
+
+    raise typer.Exit(guarded(action, tell=_tell, clock=system_clock, log_format=load_log_format))
 
 
 def _tell(error: EtlError) -> None:

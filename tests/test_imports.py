@@ -25,6 +25,14 @@ def test_setup_cron_loads_no_client(tmp_path: Path) -> None:
     assert _loaded(done).isdisjoint({"httpx", "clickhouse_connect", "chdb"})
 
 
+def test_help_of_a_command_loads_no_settings() -> None:
+    """Whoever asks how a command is called waits for nothing that it takes to do it."""
+    done = _loading(["main", "check", "--help"], {})
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert _loaded(done).isdisjoint({"pydantic_settings", "httpx", "clickhouse_connect"})
+
+
 def test_a_run_against_a_server_loads_no_engine(front: ClickHouseFront, tmp_path: Path) -> None:
     """The job itself, from fetching to storing, leaves the embedded engine alone when there is a server."""
     with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapters._bases.errors import ConfigurationError
 from configurations.env_file import refuse_unreadable_lines
+from configurations.logs import LogFormat
 from configurations.values import (
     SymbolEntry,
     empty_as_none,
@@ -42,7 +43,6 @@ OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none), AfterValid
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_as_none)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
 """Where a source is: its base URL, without a slash at the end."""
-LogFormat = Literal["console", "json"]
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 FORM = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True)

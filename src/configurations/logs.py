@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters._bases.tehran_zone import tehran_text
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 else:
     _StreamHandler = logging.StreamHandler  # Python 3.10 cannot subscript it
 
+LogFormat = Literal["console", "json"]
 HIDDEN = "***"
 # httpx logs every request's whole address at INFO, its transport every header at DEBUG.
 _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
@@ -33,8 +35,8 @@ _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
 def set_up_logging(
     *,
     level: str,
-    form: Literal["console", "json"],
-    secrets: Iterable[str],
+    form: LogFormat,
+    secrets: Iterable[str] | None,
     clock: Callable[[], datetime],
     colours: bool = False,
 ) -> None:
@@ -43,7 +45,8 @@ def set_up_logging(
     Args:
         level: the least level shown, such as ``INFO``.
         form: ``console`` for people, ``json`` for one JSON object a line.
-        secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included.
+        secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included; None while they
+            are not known: of an exception then only its kind and its places in the code are shown.
         clock: gives the aware time of each event.
         colours: colour the console form where stderr is a terminal.
     """
@@ -51,7 +54,9 @@ def set_up_logging(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         _tehran_time(clock),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_places_alone)
+        if secrets is None
+        else structlog.processors.format_exc_info,
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -60,7 +65,7 @@ def set_up_logging(
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets), renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets or ()), renderer],
     )
     handler = _StderrHandler()
     handler.setFormatter(formatter)
@@ -156,6 +161,19 @@ def _tehran_time(clock: Callable[[], datetime]) -> Processor:
         return {"timestamp": tehran_text(clock()), **event}
 
     return add
+
+
+def _places_alone(exc_info: ExcInfo) -> str:
+    """A traceback without what the exceptions say, the first cause first."""
+    told: list[str] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None:
+        kind = type(error)
+        told.append(
+            f"{''.join(traceback.format_tb(error.__traceback__))}{kind.__module__}.{kind.__qualname__}: {HIDDEN}"
+        )
+        error = error.__cause__ or error.__context__
+    return "\n".join(reversed(told))
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:

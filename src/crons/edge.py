@@ -6,10 +6,12 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StopError
+from configurations.logs import LogFormat, set_up_logging
 from crons.supervision import SignalledError
 
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
@@ -31,8 +33,17 @@ EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXI
 log = structlog.get_logger(__name__)
 
 
-def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None]) -> int:
+def guarded(
+    action: Callable[[], int],
+    *,
+    tell: Callable[[EtlError], None],
+    clock: Callable[[], datetime],
+    log_format: Callable[[], LogFormat],
+) -> int:
     """The exit code of ``action``, or of the error that ended it.
+
+    The log is set up before anything can fail, for structlog's own would show local variables, and so secrets. The
+    action sets it up anew once it has the settings; until then no exception's own words are shown.
 
     What the output's encoding cannot carry is printed as question marks. When whoever reads the output went away, that
     is no defect: the command ends quietly, by `UNREAD`. A SIGTERM that comes while no job is supervised ends the
@@ -41,11 +52,19 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None]) -> i
     Args:
         action: returns an exit code.
         tell: shows an expected error to the operator: its message and its next step.
+        clock: gives the aware time, for the log.
+        log_format: reads it from the settings.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    set_up_logging(level="INFO", form="console", secrets=None, clock=clock)
+
+    def logged() -> int:
+        set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
+        return action()
+
     try:
-        return _judged(action, tell)
+        return _judged(logged, tell)
     except BrokenPipeError:
         _say_no_more()
         return UNREAD

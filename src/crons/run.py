@@ -12,12 +12,12 @@ from typing import NoReturn, TypeAlias
 
 import structlog
 
-from adapters._bases.errors import ConfigurationError, EtlError
+from adapters._bases.errors import EtlError
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.clock import system_clock
 from crons.context import HealOptions
-from crons.edge import DONE, EPILOG, FAILED, USAGE, guarded
+from crons.edge import DONE, EPILOG, FAILED, guarded
 from crons.execution import Request, execute
 from crons.registry import find_job, find_job_with_past
 
@@ -50,14 +50,19 @@ def main(
         # By the command that was typed; argparse itself would name that of the hourly run.
         options.command.error(f"unrecognized arguments: {' '.join(unknown)}")
     clock = clock or system_clock
-    set_up_logging(level="INFO", form=load_log_format(env_file), secrets=(), clock=clock)
     structlog.contextvars.bind_contextvars(job=options.name)
-    try:
-        request = _request(options)
-        settings = load_settings(env_file)
-    except ConfigurationError as error:
-        _log_refusal(error)
-        return USAGE
+    return guarded(
+        lambda: _run(options, clock, env_file),
+        tell=_log_error,
+        clock=clock,
+        log_format=lambda: load_log_format(env_file),
+    )
+
+
+def _run(options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None) -> int:
+    """The exit code of what the command line asks for."""
+    request = _request(options)
+    settings = load_settings(env_file)
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
         level=level,
@@ -66,7 +71,7 @@ def main(
         clock=clock,
         colours=not settings.no_color,
     )
-    return guarded(lambda: FAILED if execute(request, settings, clock).failures else DONE, tell=_log_error)
+    return FAILED if execute(request, settings, clock).failures else DONE
 
 
 def leave(code: int) -> NoReturn:
@@ -77,15 +82,11 @@ def leave(code: int) -> NoReturn:
 
 
 def _log_error(error: EtlError) -> None:
-    log.error(error.message, **({"next": error.next_step} if error.next_step else {}))
-
-
-def _log_refusal(error: ConfigurationError) -> None:
     """An event for each thing that is wrong, the next step with the last."""
-    *lines, last = error.message.splitlines()
+    *lines, last = error.message.split("\n")
     for line in lines:
         log.error(line)
-    log.error(last, next=error.next_step)
+    log.error(last, **({"next": error.next_step} if error.next_step else {}))
 
 
 def _hours(text: str) -> int:

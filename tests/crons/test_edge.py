@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 
 from adapters._bases.errors import EtlError
+from crons.clock import system_clock
 from crons.edge import EXIT_CODES, guarded
 from tests.support.bare_checkout import RUN_SH
 
@@ -38,7 +39,7 @@ def test_an_interrupted_command_says_so() -> None:
     def interrupted() -> int:
         raise KeyboardInterrupt
 
-    assert guarded(interrupted, tell=told.append) == 130
+    assert guarded(interrupted, tell=told.append, clock=system_clock, log_format=lambda: "console") == 130
     assert [error.message for error in told] == ["ended by Ctrl-C"]
 
 

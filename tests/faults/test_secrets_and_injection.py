@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -10,13 +11,30 @@ from pathlib import Path
 
 import pytest
 
+from main import app
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.stepped_clock import SteppedClock
 
 TLS = Path(__file__).parents[1] / "support" / "tls"
+TELLTALE = Path(__file__).parents[1] / "support" / "telltale_library.py"
+EACH_COMMAND = (
+    "check",
+    "setup_db",
+    "drop_db --yes",
+    "restore backup",
+    "kill",
+    "setup_cron",
+    "setup_cron --heal",
+    "remove_cron",
+    "jobs",
+    "status",
+    "verify",
+    "report",
+)
 NASTY = ["it's; touch owned", 'a "quoted" folder', "100% $(touch owned) `touch owned`", "two  blanks & more", "--help"]
 
 
@@ -85,6 +103,36 @@ def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source:
         assert program.leaks() == []
         job.end(number)
     assert program.leaks() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"~ main {command}" for command in EACH_COMMAND),
+        f"~ crons.run {JOB}",
+        f"~ crons.run {JOB} heal",
+        f"/ crons.run {JOB}",
+    ],
+)
+def test_an_error_that_nobody_foresaw_shows_no_secret(words: str, tmp_path: Path, clock: SteppedClock) -> None:
+    """Before the secrets are known as such: each command ends in exit 1 and names the error, not what it quotes."""
+    (tmp_path / "crontab").touch(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    settings = {"PATH": path, "CMC_API_KEY": "key-of-environment", "DATA_PATH": "~/data"}
+    program = Installation.make(tmp_path / "odd", clock=clock, settings=settings)
+    (program.root / ".env").write_text("CLICKHOUSE_PASSWORD='password of file'\nCMC_API_KEY=key-of-file\n")
+    done = program.start(str(TELLTALE), *words.split()).ended()
+    told = done.out + done.log
+    assert done.code == 1, told
+    assert "unexpected error" in done.log
+    assert "LookupError" in done.log
+    secrets = ("key-of-environment", "password of file", "key-of-file")
+    assert [secret for secret in secrets if secret in told] == [], told
+
+
+def test_every_command_is_among_them() -> None:
+    """A new command of `main` is tried too."""
+    assert {command.name for command in app.registered_commands} == {words.split()[0] for words in EACH_COMMAND}
 
 
 @pytest.mark.parametrize(
