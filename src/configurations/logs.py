@@ -132,6 +132,9 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
 
     Returns:
         Whether it was moved.
+
+    Raises:
+        OSError: a file could not be moved or made; the output goes on where it went.
     """
     outputs = [number for number in (1, 2) if _is_open_on(number, path)]
     if not outputs or path.stat().st_size < max_bytes:

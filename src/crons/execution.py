@@ -80,7 +80,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
     # A dry run has no id, for it is in no history, not even when it is killed.
     noted = "" if request.dry_run else run_id
     with ProcessLock(lock_file, task=f"{request.name} {request.kind}", clock=clock, run_id=noted) as lock:
-        rotate_log(PROJECT_ROOT / "logs" / "cron.log")
+        _rotate_cron_log()
         current = ["starting"]
 
         def step(text: str) -> None:
@@ -101,6 +101,15 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         report = monitored(request.monitor(settings), supervised, clock=clock)
     _log_end(request, report)
     return report
+
+
+def _rotate_cron_log() -> None:
+    """Move cron's log aside once it is large; a log that stays as it is costs no hour."""
+    path = PROJECT_ROOT / "logs" / "cron.log"
+    try:
+        rotate_log(path)
+    except OSError as error:
+        log.warning("the log could not be moved aside, and grows", path=str(path), reason=str(error))
 
 
 def _log_start(request: Request, settings: Settings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,8 @@ from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
 from tests.support.small_disk import filled, small_disk
+
+RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
 
 
 @pytest.fixture
@@ -129,6 +133,22 @@ def test_crons_bare_environment_is_enough(program: Installation, table: PriceAud
     run = program.run_job()
     (program.root / ".env").unlink()
     assert run.code == 0, run.log
+    table.assert_right()
+    assert len(table.rows()) == 3
+
+
+def test_a_log_that_cannot_be_moved_aside_costs_no_hour(program: Installation, table: PriceAudit) -> None:
+    """A large ``cron.log`` and a folder where the last old one would go: a warning in the log, the run as ever."""
+    log = program.root / "logs" / "cron.log"
+    log.write_bytes(b"x" * 5_000_000)
+    log.with_name("cron.log.2").touch()
+    log.with_name("cron.log.3").mkdir()
+    command = [sys.executable, str(RUN_AT), program.clock().isoformat(), JOB]
+    environment = {"PYTHONPATH": str(program.root / "src"), **program.settings}
+    with log.open("ab") as output:  # as cron does
+        subprocess.run(command, cwd=program.root, env=environment, stdout=output, stderr=output, check=True)
+    [warning] = [line for line in log.read_text().splitlines() if "could not be moved aside" in line]
+    assert "cron.log.3" in warning
     table.assert_right()
     assert len(table.rows()) == 3
 
