@@ -21,7 +21,7 @@ from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings
 from crons.clock import system_clock
 from crons.context import JobModule
-from crons.doors.shared import spool
+from crons.doors.shared import impatient, spool
 from crons.edge import DONE, FAILED
 from crons.findings import Finding
 from crons.history import history_spool
@@ -49,7 +49,7 @@ def _findings() -> Iterator[Finding]:
     yield check_poetry(PROJECT_ROOT)
     yield Finding("set-up", "ok", f"installed in {sys.prefix}")
     try:
-        settings = settings_with_log()
+        settings = impatient(settings_with_log())
     except EtlError as error:
         for line in error.message.splitlines():
             yield Finding(".env", "fail", line, error.next_step)

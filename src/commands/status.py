@@ -23,7 +23,7 @@ from commands.status_view import show_job
 from configurations.config import PROJECT_ROOT, Settings
 from crons.clock import system_clock
 from crons.context import InspectedJobModule
-from crons.doors.shared import clickhouse, engine_lock, has_no_database
+from crons.doors.shared import clickhouse, engine_lock, has_no_database, impatient
 from crons.edge import DONE, FAILED
 from crons.history import history_spool, records_of
 from crons.install import heal_of, installed_schedule
@@ -62,7 +62,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     """
     if name is not None:
         find_job(name)
-    settings = settings_with_log()
+    settings = impatient(settings_with_log())
     now = system_clock()
     crontab = Crontab()
     lines = crontab.read() if crontab.is_available() else ""

@@ -18,7 +18,7 @@ from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons.clock import system_clock
 from crons.context import Table
-from crons.doors.shared import ENGINE_WAIT_SECONDS, clickhouse
+from crons.doors.shared import ENGINE_WAIT_SECONDS, clickhouse, impatient
 from crons.edge import DONE, FAILED
 from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.row_progress import row_progress
@@ -28,7 +28,7 @@ BACKUPS = PROJECT_ROOT / "backups"
 
 def set_up() -> int:
     """Make what is missing; the exit code."""
-    settings = settings_with_log()
+    settings = impatient(settings_with_log())
     for name in JOBS:
         with _table(settings, name, "setup_db") as table:
             table.ensure_ready()

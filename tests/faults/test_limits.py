@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from datetime import datetime, timezone
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_hung_database_ends_the_run_in_time(program: Installation, front: Clic
     assert program.run_job().code == 0
     assert len(table.rows()) == 3
     table.assert_right()
+
+
+@pytest.mark.parametrize("command", ["check", "status", "setup_db"])
+def test_a_silent_database_keeps_nobody_waiting(command: str, program: Installation) -> None:
+    """A port that takes connections and never answers: one line and exit 1 soon, not after half of a run's limit."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        began = datetime.now(timezone.utc)
+        told = program.command(command, CLICKHOUSE_PORT=port, HTTP_TIMEOUT_SECONDS="1")
+    assert (datetime.now(timezone.utc) - began).total_seconds() < 20
+    assert told.code == 1
+    assert f"ClickHouse (http://127.0.0.1:{port}) did not answer in time" in told.out + told.log
+    assert "Traceback" not in told.log
 
 
 @pytest.mark.parametrize("arguments", [(), ("backfill", "5")], ids=["run", "backfill"])

@@ -19,6 +19,16 @@ ENGINE_WAIT_SECONDS = 120.0
 """How long a job waits for another that has the embedded engine's folder open: most are through in seconds."""
 
 
+def impatient(settings: Settings) -> Settings:
+    """The settings for a command that somebody waits for: the time of one answer is all that a call may take.
+
+    A job has half of its run for a call and its retries, which for a database that takes the connection and says
+    nothing is minutes.
+    """
+    limit = min(settings.run_timeout_seconds, 2 * settings.http_timeout_seconds)
+    return settings.model_copy(update={"run_timeout_seconds": limit})
+
+
 def retry_policy(settings: Settings) -> RetryPolicy:
     """The one policy, each retry logged; its tries take at most half of a run, the other half is left to store."""
     log_retries()
