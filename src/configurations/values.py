@@ -69,7 +69,7 @@ def not_empty(value: object) -> object:
 def safe_address(value: str) -> str:
     """Over https, or to this machine: else what travels could be read or changed on the way."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("an address such as https://api.example.com is needed")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("https is needed: over http what is sent, a key too, could be read on the way")
