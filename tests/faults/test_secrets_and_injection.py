@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from main import app
 from sandbox import faults
@@ -75,6 +76,24 @@ def test_a_database_without_tls_is_not_spoken_to_in_clear(program: Installation,
     run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="2")
     assert run.code == 1
     assert front.statements == []
+
+
+@pytest.mark.parametrize("statement", ["", "INSERT"], ids=["at the first statement", "at the INSERT"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_of_the_database_is_not_followed(
+    status: int, statement: str, program: Installation, front: ClickHouseFront, httpserver: HTTPServer
+) -> None:
+    """Exit 1, one line, tried once; the host that it leads to is never asked, and the rows wait."""
+    front.faults.append(Fault("redirect", statement, times=99, code=status, text=httpserver.url_for("/")))
+    run = program.run_job()
+    assert run.code == 1
+    assert httpserver.log == []
+    [error] = run.errors
+    assert "answered with a redirect, which is not followed" in error
+    assert "CLICKHOUSE_HOST" in error
+    assert "Traceback" not in run.log
+    assert "tried again" not in run.log
+    assert len(program.spooled) == 1
 
 
 def test_an_echoed_key_and_password_stay_inside(program: Installation, source: StandIn, front: ClickHouseFront) -> None:

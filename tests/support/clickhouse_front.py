@@ -26,7 +26,7 @@ import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connec
 
 from adapters._bases.clickhouse_address import Server
 
-FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error"]
+FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "redirect"]
 
 _NOT_SETTINGS = {
     "buffer_size",
@@ -49,12 +49,12 @@ class Fault:
     Attributes:
         kind: ``reset``: the connection is reset before anything is executed; ``execute_then_reset``: after it was;
             ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``error``: an
-            answer with `code`.
+            answer with `code`; ``redirect``: an answer with the HTTP status `code` that leads to `text`.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
         times: how many of them.
         spared: how many of them are executed before the first that it befalls.
-        code: of ``error``: ClickHouse's error code.
-        text: of ``error``: what the answer says.
+        code: of ``error``: ClickHouse's error code; of ``redirect``: the HTTP status.
+        text: of ``error``: what the answer says; of ``redirect``: the address.
     """
 
     kind: FaultKind
@@ -255,6 +255,9 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
                 text = f"Code: {fault.code}. DB::Exception: {fault.text} (INJECTED)"
                 self._answer(_STATUS_OF_CODE.get(fault.code, 500), text.encode(), fault.code)
                 return
+            elif fault.kind == "redirect":
+                self._redirect(fault)
+                return
             elif fault.kind == "execute_then_reset":
                 front.execute(statement, body, parameters)
             elif fault.kind == "half_answer":
@@ -282,6 +285,12 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer[: len(answer) // 2] if half else answer)
+
+        def _redirect(self, fault: Fault) -> None:
+            self.send_response(fault.code)
+            self.send_header("Location", fault.text)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "") != "chunked":

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from adapters._bases.clickhouse_address import EmbeddedEngine, Server
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
+from adapters._bases.clickhouse_redirects import refuse_redirects
 from adapters._bases.embedded_folder import prepare_embedded_folder
 from adapters._bases.errors import EtlError, StorageRejected
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+    from urllib3 import PoolManager
 
 _PIECE_BYTES = 1 << 20
 _STATEMENT_BYTES = 64 << 20
@@ -149,7 +151,7 @@ class ClickHouseAdapter:
             logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
             with ExitStack() as held:
                 held.enter_context(self._guard)
-                client = self._opened()
+                client = self._opened(held)
                 held.callback(client.close)
                 with self._translated_errors():
                     self._set_up_session(client)
@@ -157,9 +159,9 @@ class ClickHouseAdapter:
                 self._held = held.pop_all()
         return self._client
 
-    def _opened(self) -> Client:
+    def _opened(self, held: ExitStack) -> Client:
         if isinstance(self.address, Server):
-            return self._open_server(self.address)
+            return self._open_server(self.address, held.enter_context(_pool(self.address)))
         return self._open_embedded(self.address)
 
     def _open_embedded(self, engine: EmbeddedEngine) -> Client:
@@ -171,11 +173,9 @@ class ClickHouseAdapter:
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )
 
-    def _open_server(self, server: Server) -> Client:
+    def _open_server(self, server: Server, pool: PoolManager) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - as above
 
-        if server.ca_file is not None and not server.ca_file.is_file():
-            raise StorageRejected(f"there is no file {server.ca_file}", next_step="Correct CLICKHOUSE_CA_FILE.")
         with self._translated_errors():
             client = clickhouse_connect.get_client(
                 interface=server.scheme,
@@ -183,14 +183,12 @@ class ClickHouseAdapter:
                 port=server.port,
                 username=server.user,
                 password=server.password,
-                verify=True,
-                ca_cert=None if server.ca_file is None else str(server.ca_file),
                 connect_timeout=self._connect_timeout_seconds,
                 send_receive_timeout=self._query_timeout_seconds,
                 query_retries=0,
                 autogenerate_session_id=False,
                 show_clickhouse_errors="scrub",
-                dedicated_pool=True,
+                pool_mgr=pool,
             )
         client.http_retries = 0  # type: ignore[attr-defined]  # one retry policy, and it is not urllib3's
         return client
@@ -248,6 +246,22 @@ def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError
         ImportError,
     )
     return uncoded_error(error, text, where, passing=not isinstance(error, ours))
+
+
+def _pool(server: Server) -> PoolManager:
+    """Connections of one adapter's own: through a proxy where the environment names one, certificates verified."""
+    from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager  # noqa: PLC0415 - as above
+
+    if server.ca_file is not None and not server.ca_file.is_file():
+        raise StorageRejected(f"there is no file {server.ca_file}", next_step="Correct CLICKHOUSE_CA_FILE.")
+    proxy = check_env_proxy(server.scheme, server.host, server.port)
+    pool: PoolManager = get_pool_manager(
+        verify=True,
+        ca_cert=None if server.ca_file is None else str(server.ca_file),
+        http_proxy=None if server.secure else proxy,
+        https_proxy=proxy if server.secure else None,
+    )
+    return refuse_redirects(pool, str(server))
 
 
 def _once(body: bytes) -> Generator[bytes, None, None]:
