@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,33 @@ def test_a_database_without_tls_is_not_spoken_to_in_clear(program: Installation,
     run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="2")
     assert run.code == 1
     assert front.statements == []
+
+
+@pytest.fixture
+def source_over_tls() -> Iterator[HTTPServer]:
+    """A host of HTTPS in the source's place, whose authority the system does not know; it has no prices."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "loopback.pem")
+    with HTTPServer(host="127.0.0.1", ssl_context=context) as server:
+        yield server
+
+
+def test_a_source_of_an_unknown_authority_hears_nothing(program: Installation, source_over_tls: HTTPServer) -> None:
+    """Exit 1, one line that says why, tried once; no request was made, so the key did not leave."""
+    run = program.run_job(CMC_BASE_URL=source_over_tls.url_for(""))
+    assert run.code == 1
+    assert source_over_tls.log == []
+    [error] = run.errors
+    assert "its TLS certificate is not trusted, so nothing was sent" in error
+    assert "tried again" not in run.log
+
+
+def test_a_source_of_a_known_authority_is_asked(program: Installation, source_over_tls: HTTPServer) -> None:
+    """The same host is asked once the system knows its authority: nothing else was in the way."""
+    authority = str(TLS / "loopback_authority.pem")
+    here = {"CMC_BASE_URL": source_over_tls.url_for(""), "RUN_TIMEOUT_SECONDS": "2"}
+    assert program.run_job(**here, SSL_CERT_FILE=authority).code == 1
+    assert source_over_tls.log != []
 
 
 @pytest.mark.parametrize("statement", ["", "INSERT"], ids=["at the first statement", "at the INSERT"])
