@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from adapters._bases.errors import InvalidRowError
+from adapters.http.coin_market_cap_quote import Flaw
+
+T = TypeVar("T")
 
 _HIGHEST_ID = 2**32 - 1
 """What the table's column holds; CoinMarketCap's ids have five digits so far."""
@@ -93,6 +97,38 @@ class Fields(NamedTuple):
     def _wrong(self, key: str, expected: str) -> InvalidRowError:
         found = "absent" if key not in self.values else f"not {expected}: {_shown(self.values[key])}"
         return InvalidRowError(f"{self.path}.{key} is {found}")
+
+
+class Spare:
+    """Reads what a price can do without: what cannot be read is noted and does not cost the row.
+
+    Args:
+        flaws: those noted before.
+
+    Attributes:
+        flaws: those noted so far.
+    """
+
+    def __init__(self, flaws: tuple[Flaw, ...] = ()) -> None:
+        self.flaws = flaws
+
+    def read(self, reader: Callable[[str], T | None], key: str) -> T | None:
+        """What the reader of a `Fields` gives for the key; None where it cannot."""
+        try:
+            return reader(key)
+        except InvalidRowError as error:
+            self.flaws += (Flaw(key, f"{error.message}; it is left empty"),)
+            return None
+
+    def name(self, fields: Fields, symbol: str) -> str:
+        """The text under ``name``: the beginning of one that is too long, the symbol in place of what is no text."""
+        value = fields.values.get("name")
+        try:
+            return fields.text("name")
+        except InvalidRowError as error:
+            beginning = value[:_LONGEST_TEXT] if isinstance(value, str) and _is_utf8(value) else ""
+            self.flaws += (Flaw("name", f"{error.message}; {'it is cut' if beginning else f'{symbol} stands in'}"),)
+            return beginning or symbol
 
 
 def fields_of(path: str, value: object) -> Fields:

@@ -5,8 +5,9 @@ list, as an object by id or symbol, of coins or of lists of coins, or as one bar
 currency or as a list. A coin is known by its own ``id`` field, never by the key it lies under. Unknown keys are
 ignored.
 
-A coin or a point that is not as documented becomes a `Problem`, and the others are kept. Prices are not judged here:
-null, NaN and negative ones pass on to the transformer.
+A coin or a point whose id, symbol, price or time is not as documented becomes a `Problem`, and the others are kept.
+What a price can do without is left empty when it cannot be read, and noted with the quote: that hour's latest quote
+cannot be had again. Prices are not judged here: null, NaN and negative ones pass on to the transformer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, InvalidRowError
 from adapters.http.coin_market_cap_quote import Coin, Quote
-from extractors.coin_market_cap_fields import Fields, fields_of
+from extractors.coin_market_cap_fields import Fields, Spare, fields_of
 
 
 class Problem(NamedTuple):
@@ -101,9 +102,12 @@ def parse_historical(data: object, coins: Sequence[Coin], currency: str) -> Pars
 
 def _latest_quote(coin: Coin, fields: Fields, currency: str, observed_at: datetime) -> Quote:
     quote = fields.by_currency("quote", currency)
-    return _common(coin, fields, quote, currency, observed_at)._replace(
-        cmc_rank=fields.rank("cmc_rank"),
+    common = _common(coin, fields, quote, currency, observed_at)
+    spare = Spare(common.flaws)
+    return common._replace(
+        cmc_rank=spare.read(fields.rank, "cmc_rank"),
         source_updated_at=quote.moment("last_updated") or fields.moment("last_updated"),
+        flaws=spare.flaws,
     )
 
 
@@ -116,22 +120,24 @@ def _past_quote(coin: Coin, fields: Fields, point: Fields, currency: str) -> Quo
 
 
 def _common(coin: Coin, fields: Fields, quote: Fields, currency: str, observed_at: datetime) -> Quote:
+    spare = Spare()
     return Quote(
         symbol=coin.symbol,
         source_symbol=fields.text("symbol"),
         cmc_id=coin.cmc_id,
-        name=fields.text("name"),
+        name=spare.name(fields, coin.symbol),
         price=quote.number("price"),
-        volume_24h=quote.number("volume_24h"),
-        market_cap=quote.number("market_cap"),
-        percent_change_1h=quote.number("percent_change_1h"),
-        percent_change_24h=quote.number("percent_change_24h"),
-        percent_change_7d=quote.number("percent_change_7d"),
+        volume_24h=spare.read(quote.number, "volume_24h"),
+        market_cap=spare.read(quote.number, "market_cap"),
+        percent_change_1h=spare.read(quote.number, "percent_change_1h"),
+        percent_change_24h=spare.read(quote.number, "percent_change_24h"),
+        percent_change_7d=spare.read(quote.number, "percent_change_7d"),
         cmc_rank=None,
         currency=currency,
         endpoint="latest",
         observed_at=observed_at,
         source_updated_at=None,
+        flaws=spare.flaws,
     )
 
 

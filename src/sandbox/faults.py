@@ -16,7 +16,16 @@ from sandbox.faulty_answers import (
     truncated_json,
     wrong_types,
 )
-from sandbox.faulty_quotes import duplicated, frozen_quote, left_out, nan_price, null_price, odd_price, renamed
+from sandbox.faulty_quotes import (
+    duplicated,
+    frozen_quote,
+    left_out,
+    nan_price,
+    null_price,
+    odd_fields,
+    odd_price,
+    renamed,
+)
 from sandbox.faulty_wires import gzip_bomb, hang, huge_body, redirect, reset_before_answer, reset_in_body, slow_drip
 
 __all__ = [
@@ -36,6 +45,7 @@ __all__ = [
     "nan_price",
     "no_data",
     "null_price",
+    "odd_fields",
     "odd_price",
     "plain_body",
     "redirect",

@@ -29,6 +29,16 @@ def odd_price(coin_id: int, price: Any) -> Fault:
     return _each_quote(f"price {price!r}", coin_id, lambda quote: quote.update(price=price))
 
 
+def odd_fields(coin_id: int, **values: Any) -> Fault:
+    """Any values in fields of the coin or of its quotes, wherever it has them."""
+
+    def spoil(coin: JsonObject) -> None:
+        for part in (coin, *_quotes(coin)):
+            part.update({name: value for name, value in values.items() if name in part})
+
+    return _each_coin(f"odd {', '.join(values)}", coin_id, spoil)
+
+
 def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
     """The coin was last updated at that aware instant: before its death, or in the future."""
 

@@ -203,7 +203,7 @@ async def test_latest_goes_in_batches_of_250(tmp_path: Path) -> None:
 @respx.mock
 async def test_what_the_answer_leaves_out_is_missing_and_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     """Requested minus returned, by name; a coin that came damaged is not missing."""
-    respx.get(LATEST).mock(return_value=good([latest_coin(1), {**latest_coin(2), "name": 5}]))
+    respx.get(LATEST).mock(return_value=good([latest_coin(1), {**latest_coin(2), "symbol": 5}]))
     async with extractor(tmp_path) as asking:
         found = await asking.latest(coins_of(3), clock=lambda: NOW)
     assert [quote.symbol for quote in found.quotes] == ["C1"]

@@ -99,13 +99,8 @@ def test_data_that_is_no_collection_breaks_the_contract(data: object) -> None:
         (one(id=True), ".id is not an id"),
         (one(id=1.0), ".id is not an id"),
         (one(id=2**32), ".id is not an id"),
-        (one(name=None), ".name is not a text"),
-        (one(name="B" * 201), ".name is not a text of at most 200 characters"),
         (one(symbol="B" * 201), ".symbol is not a text of at most 200 characters"),
         (one(symbol="\ud800"), ".symbol is not a text"),
-        (one(cmc_rank=10**60), ".cmc_rank is not a rank: a huge number"),
-        (one(cmc_rank=0), ".cmc_rank is not a rank"),
-        (one(cmc_rank=True), ".cmc_rank is not a rank"),
         (one(quote=None), "has no quote in USD"),
         (one(quote=[]), "has no quote in USD"),
         (one(quote={"EUR": {}}), "has no quote in USD"),
@@ -114,7 +109,6 @@ def test_data_that_is_no_collection_breaks_the_contract(data: object) -> None:
         (one_quoted(price=True), ".price is not a number"),
         (one_quoted(price=10**400), "a double can hold"),
         (one_quoted(price={}), ".price is not a number: an object"),
-        (one_quoted(volume_24h="many"), ".volume_24h is not a number"),
         (one_quoted(last_updated="yesterday"), ".last_updated is not a time"),
         (one_quoted(last_updated="2026-11-22T11:59:00"), ".last_updated is not a time"),
         (one_quoted(last_updated=1763812740), ".last_updated is not a time"),
@@ -128,6 +122,52 @@ def test_a_malformed_coin_does_not_cost_the_others(bad: object, words: str) -> N
     assert [quote.symbol for quote in parsed.quotes] == ["ETH"]
     assert len(parsed.problems) == 1
     assert words in parsed.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("bad", "field", "words"),
+    [
+        (one(cmc_rank=10**60), "cmc_rank", ".cmc_rank is not a rank: a huge number; it is left empty"),
+        (one(cmc_rank=0), "cmc_rank", ".cmc_rank is not a rank: 0; it is left empty"),
+        (one(cmc_rank=True), "cmc_rank", ".cmc_rank is not a rank: True; it is left empty"),
+        (one_quoted(volume_24h="many"), "volume_24h", ".volume_24h is not a number: 'many'; it is left empty"),
+        (one_quoted(market_cap=[]), "market_cap", ".market_cap is not a number: a list; it is left empty"),
+        (one_quoted(percent_change_1h=10**400), "percent_change_1h", "a double can hold: a huge number; it is left"),
+        (one_quoted(percent_change_24h=False), "percent_change_24h", "is not a number: False; it is left empty"),
+        (one_quoted(percent_change_7d={}), "percent_change_7d", "is not a number: an object; it is left empty"),
+    ],
+)
+def test_what_a_price_can_do_without_does_not_cost_it(bad: object, field: str, words: str) -> None:
+    """It is left empty and noted with its place; the price is kept."""
+    parsed = latest([bad])
+    (quote,) = parsed.quotes
+    assert (quote.price, getattr(quote, field), parsed.problems) == (87654.5, None, [])
+    (flaw,) = quote.flaws
+    assert flaw.field == field
+    assert words in flaw.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "words"),
+    [
+        (None, "BTC", ".name is not a text: None; BTC stands in"),
+        ("\ud800", "BTC", "BTC stands in"),
+        ("B" * 201, "B" * 200, ".name is not a text of at most 200 characters"),
+        ("B" * 201, "B" * 200, "; it is cut"),
+    ],
+)
+def test_a_name_that_cannot_be_stored_does_not_cost_the_price(name: object, kept: str, words: str) -> None:
+    """A long one is cut, the symbol stands in for any other."""
+    (quote,) = latest([one(name=name)]).quotes
+    assert (quote.name, quote.price) == (kept, 87654.5)
+    (flaw,) = quote.flaws
+    assert words in flaw.reason
+
+
+def test_every_flaw_of_a_coin_is_noted() -> None:
+    """One does not hide the others."""
+    (quote,) = latest([{**one_quoted(volume_24h="?", market_cap="?"), "cmc_rank": -1, "name": 5}]).quotes
+    assert {flaw.field for flaw in quote.flaws} == {"name", "volume_24h", "market_cap", "cmc_rank"}
 
 
 def test_null_and_absent_numbers_are_unknown_not_zero() -> None:
@@ -283,7 +323,10 @@ def test_only_our_own_errors_come_out_whatever_the_answer(data: object) -> None:
         for quote in parsed.quotes:
             assert quote.observed_at.tzinfo is not None
             assert type(quote.price) in (float, type(None))
-            quote.name.encode()
+            assert len(quote.name.encode(errors="strict")) <= 800
+            for flaw in quote.flaws:
+                assert flaw.reason.isprintable()
+                assert len(flaw.reason) < 400
         for problem in parsed.problems:
             assert problem.reason.isprintable()
             assert len(problem.reason) < 400

@@ -51,6 +51,26 @@ def test_a_bad_quote_is_left_out_and_named(
     table.assert_right()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "path"), [((), LATEST), (("backfill", "2"), "/quotes/historical")], ids=["run", "backfill"]
+)
+def test_a_bad_field_beside_the_price_costs_no_row(
+    arguments: tuple[str, ...], path: str, program: Installation, source: StandIn, table: PriceAudit
+) -> None:
+    """The row is stored without it, and the coin is told with what was wrong, but not as rejected."""
+    source.faults.push(faults.odd_fields(ETH, volume_24h="much", market_cap=True, name="E" * 300), path=path)
+    run = program.run_job(*arguments)
+    assert run.code == 0
+    assert "rejected=0" in run.log
+    told = [line for line in run.log.splitlines() if "ETH (id 1027)" in line and "stored, but" in line]
+    assert len(told) == 3, run.log
+    assert "volume_24h is not a number: 'much'; it is left empty" in "".join(told)
+    assert "; it is cut" in "".join(told)
+    rows = [row for row in table.rows() if row.symbol == "ETH"]
+    assert len(rows) == (2 if arguments else 1)
+    table.assert_right()
+
+
 def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: StandIn, table: PriceAudit) -> None:
     """The first of the two stands; the second is told."""
     source.faults.push(faults.duplicated(ETH), path=LATEST)

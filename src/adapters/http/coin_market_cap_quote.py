@@ -20,6 +20,18 @@ class Coin(NamedTuple):
     cmc_id: int
 
 
+class Flaw(NamedTuple):
+    """Something beside the price that could not be read.
+
+    Attributes:
+        field: CoinMarketCap's name of it.
+        reason: one line, with the place in the answer and what stands in for it.
+    """
+
+    field: str
+    reason: str
+
+
 class Quote(NamedTuple):
     """One observation of one coin's price, as CoinMarketCap gave it; nothing is checked or rounded here.
 
@@ -39,6 +51,7 @@ class Quote(NamedTuple):
         endpoint: the kind of call it came from.
         observed_at: aware; the run's own ``now`` for ``latest``, the quote's own time for ``historical``.
         source_updated_at: aware; when the source last updated the quote; None when it does not say.
+        flaws: what of it could not be read, and is None, or a name in need, for that reason.
     """
 
     symbol: str
@@ -56,3 +69,4 @@ class Quote(NamedTuple):
     endpoint: Endpoint
     observed_at: datetime
     source_updated_at: datetime | None
+    flaws: tuple[Flaw, ...] = ()

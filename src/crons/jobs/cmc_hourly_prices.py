@@ -14,7 +14,7 @@ from crons.context import HealOptions, RunContext, RunReport
 from crons.doors.coin_market_cap import check_source, extractor, loader, open_table, transformer
 from crons.inspection.coin_market_cap import read_series
 from crons.inspection.coin_market_cap_checks import verify
-from crons.steps.coin_market_cap import counted_source, note_rejects
+from crons.steps.coin_market_cap import counted_source, note_flaws, note_rejects
 from crons.steps.coin_market_cap_cost import check_affordable, require_key, tell_estimate
 from crons.steps.coin_market_cap_filling import Filling, hours_by_key
 from crons.steps.coin_market_cap_healing import Healing
@@ -129,6 +129,7 @@ async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -
     report.extracted = len(extraction.quotes)
     report.missing.extend(f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing)
     note_rejects(report, transformed.rejects, extraction.problems)
+    note_flaws(report, extraction.quotes, transformed.rows)
     report.failures.extend(failure.error.message for failure in extraction.failures)
     return transformed.rows
 

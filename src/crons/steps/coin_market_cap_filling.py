@@ -15,7 +15,7 @@ from adapters.http.coin_market_cap_quote import Coin, Quote
 from crons.context import RunContext
 from crons.doors.coin_market_cap import holes, loader, transformer
 from crons.progress import progress
-from crons.steps.coin_market_cap import note_rejects
+from crons.steps.coin_market_cap import note_flaws, note_rejects
 from crons.steps.storing import store_kept
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import HistoricalCall
@@ -139,6 +139,7 @@ class Filling:
         rejects = [reject for reject in transformed.rejects if reject.hour in asked.get(reject.symbol, ())]
         report.extracted += len(quotes)
         note_rejects(report, rejects, problems)
+        note_flaws(report, quotes, rows)
         given = {(row.symbol, row.hour_key) for row in rows}
         # What the source gave and the program refused is missing, but no hole of the source.
         refused = {(reject.symbol, reject.hour) for reject in rejects}
