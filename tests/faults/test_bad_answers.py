@@ -159,6 +159,20 @@ def test_what_passes_is_waited_for(fault: Fault, program: Installation, source: 
     table.assert_right()
 
 
+@pytest.mark.parametrize("asked", [2, None], ids=["Retry-After", "no Retry-After"])
+def test_a_limit_is_waited_out(asked: int | None, program: Installation, table: PriceAudit) -> None:
+    """The next try comes no sooner than Retry-After says, and without one no sooner than the next minute, and stores."""
+    program.clock = SteppedClock(datetime.now(timezone.utc).replace(second=59, microsecond=0))
+    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+        source.faults.push(faults.refused(1008, retry_after_seconds=asked), path=LATEST)
+        run = program.run_job(CMC_BASE_URL=source.base_url, CMC_API_KEY=source.key)
+        first, second = [request.at for request in source.requests if request.path.endswith(LATEST)]
+    assert run.code == 0, run.log
+    assert second - first >= timedelta(seconds=2)
+    assert "wait='2.0 s'" in run.log
+    assert len(table.rows()) == 3
+
+
 @pytest.mark.parametrize("hours", [-1, 1], ids=["an hour behind", "an hour ahead"])
 def test_a_host_clock_an_hour_off_stores_nothing(
     hours: int, program: Installation, clock: SteppedClock, table: PriceAudit
