@@ -161,7 +161,7 @@ def test_what_passes_is_waited_for(fault: Fault, program: Installation, source: 
 
 @pytest.mark.parametrize("asked", [2, None], ids=["Retry-After", "no Retry-After"])
 def test_a_limit_is_waited_out(asked: int | None, program: Installation, table: PriceAudit) -> None:
-    """The next try comes no sooner than Retry-After says, and without one no sooner than the next minute, and stores."""
+    """The next try comes no sooner than Retry-After says, and without one no sooner than the next minute."""
     program.clock = SteppedClock(datetime.now(timezone.utc).replace(second=59, microsecond=0))
     with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
         source.faults.push(faults.refused(1008, retry_after_seconds=asked), path=LATEST)

@@ -51,7 +51,7 @@ class Mutations:
         return [self._described(str(mutation_id), str(reason)) for mutation_id, reason in found]
 
     def kill_stuck(self) -> list[StuckMutation]:
-        """Withdraw those that have failed; what was withdrawn. Harmless to repeat."""
+        """Withdraw those that have failed, whoever began them; what was withdrawn. Harmless to repeat."""
         stuck = self.stuck()
         for mutation in stuck:
             self._clickhouse.query(mutation.kill_statement)
