@@ -20,7 +20,8 @@ from tests.support.bare_checkout import RUN_SH
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 SRC = ROOT / "src"
-IMPORTS = "import sys, main; from crons.edge import guarded"
+IMPORTS = "import sys, main; from crons.clock import system_clock; from crons.edge import guarded"
+COLLABORATORS = "tell=lambda error: None, clock=system_clock, log_format=lambda: 'console'"
 
 
 def test_the_exit_codes_are_told_alike() -> None:
@@ -47,7 +48,7 @@ def test_an_interrupted_command_says_so() -> None:
 @pytest.mark.parametrize("said", ["print('x')", "print('x', file=sys.stderr)"], ids=["stdout", "stderr"])
 def test_output_that_nobody_reads_ends_quietly(said: str, lines: int) -> None:
     """As for ``head``: the exit code that a shell gives for a closed pipe, and not a word about it."""
-    script = f"sys.exit(guarded(lambda: [{said} for _ in range({lines})] and 0, tell=lambda error: None))"
+    script = f"sys.exit(guarded(lambda: [{said} for _ in range({lines})] and 0, {COLLABORATORS}))"
     assert ended(script, closed="stderr" if "stderr" in said else "stdout") == (141, "")
 
 
@@ -59,7 +60,7 @@ def test_a_command_that_nobody_reads_ends_quietly() -> None:
 
 def test_what_the_terminal_cannot_show_is_a_question_mark() -> None:
     """An encoding without the sparkline's signs stops no command."""
-    script = "sys.exit(guarded(lambda: print('\\u2581 5', file=sys.stdout) or 0, tell=lambda error: None))"
+    script = f"sys.exit(guarded(lambda: print('\\u2581 5', file=sys.stdout) or 0, {COLLABORATORS}))"
     done = subprocess.run(
         [sys.executable, "-c", f"{IMPORTS}; {script}"],
         env={"PYTHONPATH": str(SRC), "PYTHONIOENCODING": "ascii"},
