@@ -16,6 +16,8 @@ from tests.support.installation import Installation
 CTRL_C, CTRL_D = "\x03", "\x04"
 PATIENCE_SECONDS = 60
 SILENCE_SECONDS = 10  # far longer than the command takes to hear a key on a busy machine
+# Whoever runs the tests in the background may ignore Ctrl-C, which every process of theirs would inherit.
+HEARS_CTRL_C = ("env", "--default-signal=INT")
 # Opened by the leader of a new session it becomes its terminal, so that Ctrl-C reaches the command as a signal.
 ON_TERMINAL = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 
@@ -23,7 +25,7 @@ ON_TERMINAL = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 def dropped_after(answer: str, program: Installation) -> tuple[int, str]:
     """The exit code and what the terminal shows, when the question gets this answer."""
     ours, theirs = pty.openpty()
-    command = ["sh", "-c", ON_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "main", "drop_db"]
+    command = [*HEARS_CTRL_C, "sh", "-c", ON_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "main", "drop_db"]
     environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "dumb", **program.settings}
     with subprocess.Popen(command, cwd=program.root, env=environment, start_new_session=True) as process:
         try:
