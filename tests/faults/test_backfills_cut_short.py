@@ -78,7 +78,7 @@ def test_a_fill_stores_what_waits_before_it_asks(
 ) -> None:
     """A backfill stores what waits although its own calls fail; a heal finds nothing missing then, and pays nothing."""
     front.refuse()
-    assert program.run_job("backfill", "5", RUN_TIMEOUT_SECONDS="2").code == 1
+    assert program.run_job("backfill", "5", RUN_TIMEOUT_SECONDS="4").code == 1
     kept = program.spooled_keys()
     assert len(kept) == 15
     front.listen()

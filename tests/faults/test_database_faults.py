@@ -17,7 +17,7 @@ from tests.support.price_audit import PriceAudit
 HOUR = timedelta(hours=1)
 THREE_AT_12 = {("BTC", "2026-11-23 12:00:00"), ("ETH", "2026-11-23 12:00:00"), ("SOL", "2026-11-23 12:00:00")}
 THREE_AT_13 = {(symbol, "2026-11-23 13:00:00") for symbol, _ in THREE_AT_12}
-QUICK = {"RUN_TIMEOUT_SECONDS": "2"}
+QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
 """Half of it is for the tries at the database together, so that a test need not wait for all five of them."""
 
 

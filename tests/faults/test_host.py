@@ -158,7 +158,7 @@ def test_json_logs_are_one_object_a_line(fails: bool, program: Installation, fro
     """Every line of a run has the Tehran time, the level, the job and the run's id, failures too."""
     if fails:
         front.refuse()
-    run = program.run_job(LOG_FORMAT="json", LOG_LEVEL="INFO", RUN_TIMEOUT_SECONDS="2")
+    run = program.run_job(LOG_FORMAT="json", LOG_LEVEL="INFO", RUN_TIMEOUT_SECONDS="4")
     assert run.code == int(fails)
     events = [json.loads(line) for line in run.log.splitlines()]
     assert len(events) >= 2

@@ -141,6 +141,6 @@ def test_the_monitor_hears_of_a_dead_database(
 ) -> None:
     """/fail says what could not be reached."""
     front.refuse()
-    assert program.run_job(RUN_TIMEOUT_SECONDS="2").code == 1
+    assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
     assert pings(monitor) == ["/start", "/fail"]
     assert "refused" in monitor.log[-1][0].get_data(as_text=True)

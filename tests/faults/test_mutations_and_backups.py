@@ -104,7 +104,7 @@ def test_a_backup_that_breaks_off_keeps_the_table(
     assert program.run_job().code == 0
     before = fingerprint(program, embedded)
     front.faults.append(Fault("half_answer", "SELECT `symbol`", times=9))
-    dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="2")
+    dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="4")
     assert dropped.code == 1
     assert fingerprint(program, embedded) == before
     assert list((program.root / "backups").iterdir()) == []

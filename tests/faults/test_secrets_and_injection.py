@@ -74,7 +74,7 @@ def test_a_server_of_an_unknown_authority_hears_nothing(
 
 def test_a_database_without_tls_is_not_spoken_to_in_clear(program: Installation, front: ClickHouseFront) -> None:
     """CLICKHOUSE_SECURE against a server that speaks plain HTTP: exit 1, nothing was asked."""
-    run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="2")
+    run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="4")
     assert run.code == 1
     assert front.statements == []
 
