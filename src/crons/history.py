@@ -13,6 +13,8 @@ from adapters.files.spool import Batch, Spool
 from configurations.config import Settings
 from crons.context import RunContext
 
+_REQUIRED = frozenset(RunRecord._fields) - RunRecord._field_defaults.keys()
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,7 +47,7 @@ class History:
             StorageUnavailable: the database does not answer; they go on waiting.
             StorageRejected: it refuses; they go on waiting.
         """
-        batches = [self._spool.read(path) for path in self._spool.waiting()]
+        batches = [_without_strangers(self._spool.read(path)) for path in self._spool.waiting()]
         records = [record for batch in batches for record in records_of(batch)]
         # A run that was killed once its record was kept is told of twice; its own word counts, which is the earlier.
         once = {record.run_id: record for record in reversed(records)}
@@ -82,6 +84,19 @@ def history_spool(settings: Settings, job: str) -> Spool:
 
 
 def records_of(batch: Batch) -> list[RunRecord]:
-    """The records of a spool file; what an older version did not know yet is zero or empty."""
+    """The records of a spool file; what an older version did not know yet is zero or empty.
+
+    One without what every run has is passed over: it is none of ours.
+    """
     known = [{name: record[name] for name in RunRecord._fields if name in record} for record in batch.records]
-    return [RunRecord(**values) for values in known]  # type: ignore[arg-type]  # our own records, their checksum verified
+    whole = [values for values in known if values.keys() >= _REQUIRED]
+    return [RunRecord(**values) for values in whole]  # type: ignore[arg-type]  # our own records, their checksum verified
+
+
+def _without_strangers(batch: Batch) -> Batch:
+    """The batch, damaged if it has records that `records_of` passes over."""
+    strangers = len(batch.records) - len(records_of(batch))
+    if not strangers:
+        return batch
+    words = f"{strangers} records lack what every run has"
+    return batch._replace(damage=words if batch.damage is None else f"{batch.damage}; {words}")

@@ -258,3 +258,19 @@ def test_damaged_files_of_the_history_fail_no_run(
     assert ["0000000001" in told[0], "0000000002" in told[1]] == [True, True]
     assert len(told) == 2
     assert len(waiting(settings)) == (2 if unmovable else 0)
+
+
+def test_a_record_that_is_none_of_ours_fails_no_run(
+    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
+) -> None:
+    """A sound file of something else goes aside with its reason; what it holds beside of ours is kept."""
+    ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
+    columns = [*RunRecord._fields[1:], "run_id"]
+    history_spool(settings, JOB).put(columns, [[*ours[1:], ours.run_id]])
+    history_spool(settings, JOB).put(["symbol", "price"], [["BTC", 1.0]])
+    with capture_logs() as logs:
+        run(settings, clock)
+    assert [record.run_id for record in history.recent(JOB, 10)][1:] == ["r0"]
+    told = [str(entry["reason"]) for entry in logs if entry["log_level"] == "warning"]
+    assert told == ["1 records lack what every run has"]
+    assert waiting(settings) == []
