@@ -80,7 +80,7 @@ def ask(
     rows = [price_row("BTC", 100.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours) if i != 2]
     rows += [price_row("ETH", 10.0 + i, fetched_at=hour_key(hour), market_cap=1.0) for i, hour in enumerate(hours[3:])]
     repository.upsert_prices(rows)
-    runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365)
+    runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
     started = [tehran_text(first + timedelta(minutes=minutes)) for minutes in (5, 65)]
     runs.record(
         [

@@ -170,7 +170,9 @@ def test_every_command_knows_both_jobs(
     before = stored(embedded, database)
     assert f"{JOB}" in house.command("verify").out
     assert house.command("setup_cron", JOB).code == 0
-    assert "answers with 2 rates" in house.command("check").out
+    assert (
+        "answers with 2 rates" in house.command("check", CMC_BASE_URL="http://127.0.0.1:1", RUN_TIMEOUT_SECONDS="2").out
+    )
     dropped = house.command("drop_db", "--yes").out
     restore = re.search(rf"\./run\.sh (restore \S*fx_rates\S* --job {JOB})", dropped)
     assert restore is not None

@@ -27,7 +27,7 @@ SYMBOLS = ("BTC", "ETH", "SOL")
 Moment = Callable[[], object]
 FRONT_KILLS, EMBEDDED_KILLS = 12, 10
 """How many kills of each seed have to strike a living process, 102 in all."""
-MOST_TRIALS = 3
+MOST_TRIALS = 5
 """For each of them: a process may have come to its end before its moment."""
 
 

@@ -101,7 +101,7 @@ def test_a_source_of_an_unknown_authority_hears_nothing(program: Installation, s
 def test_a_source_of_a_known_authority_is_asked(program: Installation, source_over_tls: HTTPServer) -> None:
     """The same host is asked once the system knows its authority: nothing else was in the way."""
     authority = str(TLS / "loopback_authority.pem")
-    here = {"CMC_BASE_URL": source_over_tls.url_for(""), "RUN_TIMEOUT_SECONDS": "2"}
+    here = {"CMC_BASE_URL": source_over_tls.url_for(""), "RUN_TIMEOUT_SECONDS": "4"}
     assert program.run_job(**here, SSL_CERT_FILE=authority).code == 1
     assert source_over_tls.log != []
 

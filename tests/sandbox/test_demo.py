@@ -32,9 +32,9 @@ def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: P
     )
     assert done.returncode == 0, done.stdout + done.stderr
     hours = re.findall(r"^\d{4}-\d\d-\d\d \d\d:00:00( +[\d.]+){3}$", done.stdout, re.MULTILINE)
-    assert len(hours) in {49, 50}  # the full hour may strike meanwhile
+    assert len(hours) in {48, 49}  # 48 where the hour strikes before the backfill, which then has that of the runs
     assert f"{3 * len(hours)} rows" in done.stdout
     assert "simulated" in done.stdout
-    assert "updated=3" in done.stderr or len(hours) == 50
+    assert "updated=3" in done.stderr
     assert sorted(path.name for path in (tmp_path / "a checkout").iterdir()) == [".env", "logs", "src"]
     assert list(tmp_path.iterdir()) == [tmp_path / "a checkout"]

@@ -88,6 +88,7 @@ class ClickHouseFront:
     _closing: threading.Event = field(default_factory=threading.Event)
     _server: _Server | None = None
     _thread: threading.Thread | None = None
+    _kept_port: socket.socket | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _executing: threading.Lock = field(default_factory=threading.Lock)
     _sessions: dict[tuple[tuple[str, str], ...], Any] = field(default_factory=dict)
@@ -101,8 +102,10 @@ class ClickHouseFront:
         """Let every hanging answer go, and stop."""
         self._closing.set()
         self.refuse()
-        while self._sessions:
-            self._sessions.popitem()[1].close()
+        self._let_port_go()
+        with self._executing:
+            while self._sessions:
+                self._sessions.popitem()[1].close()
 
     @property
     def address(self) -> Server:
@@ -120,6 +123,7 @@ class ClickHouseFront:
 
     def listen(self) -> None:
         """Take connections, on the same port as before if there was one."""
+        self._let_port_go()
         server = _Server(("127.0.0.1", self.port), _handler(self))
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -139,6 +143,15 @@ class ClickHouseFront:
         self._server.server_close()
         self._thread.join()
         self._server = self._thread = None
+        # Bound, and not listening: connections are refused, and nobody else gets the port meanwhile.
+        self._kept_port = socket.socket()
+        self._kept_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._kept_port.bind(("127.0.0.1", self.port))
+
+    def _let_port_go(self) -> None:
+        if self._kept_port is not None:
+            self._kept_port.close()
+            self._kept_port = None
 
     def take_fault(self, statement: str) -> Fault | None:
         """The failure that befalls this statement."""

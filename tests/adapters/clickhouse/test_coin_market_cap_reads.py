@@ -94,6 +94,6 @@ def test_runs_since_a_time_the_latest_first(
         RunRecord(f"run-{number}", "cmc_hourly_prices", "run", started, started, OK, credits=number)
         for number, started in enumerate(("2026-11-23 09:59:59", FIRST, LAST))
     ]
-    EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=365).record(runs)
+    EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=7_300).record(runs)
 
     assert reads.runs(FIRST) == [runs[2], runs[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -53,7 +54,8 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
 ) -> None:
     """A folder of the lock's name that leads elsewhere: the database is not asked, and nothing is made there."""
     # No user's number: the real folder may be in use by a run of this host.
-    monkeypatch.setattr("os.getuid", lambda: f"test-{tmp_path.name}")
+    nobody = f"test-{uuid.uuid4().hex}"
+    monkeypatch.setattr("os.getuid", lambda: nobody)
     folder = server_lock(settings).parent
     folder.symlink_to(tmp_path)
     try:
