@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from adapters._bases.tehran_zone import tehran_text
+from adapters._bases.tehran_time import tehran_text
 from benchmarks import backfill, memory, reads, server, upsert, whole_process
 from benchmarks.document import document
 from benchmarks.plan import Plan

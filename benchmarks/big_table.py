@@ -8,12 +8,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_address import EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.tehran_zone import tehran_text
+from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters.clickhouse.coin_market_cap_table import PriceRow
 
 LAST_HOUR = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)
 """The newest hour of every table: 12:00 in Tehran. Aware."""

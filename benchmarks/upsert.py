@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from adapters._bases.tehran_zone import tehran_text
-from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters._bases.tehran_time import tehran_text
+from adapters.clickhouse.coin_market_cap_table import PriceRow
 from benchmarks.big_table import LAST_HOUR, BigTable, RecordingAdapter, engine, make_table, open_table
 from benchmarks.clock import timed
 from benchmarks.plan import Plan

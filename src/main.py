@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from adapters._bases.errors import EtlError
-from crons.clock import system_clock
-from crons.edge import EPILOG, guarded
+from crons.exits import EPILOG, guarded
+from crons.parts import system_clock
 from crons.registry import MAIN_JOB
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change, make n
 @app.command("check", epilog=f"Example: ./run.sh check. {EPILOG}")
 def check() -> None:
     """Look at everything the main job and those in the crontab need, one row each; exit 1 if something is missing."""
-    from commands.overview import check as look  # noqa: PLC0415
+    from commands.check import check as look  # noqa: PLC0415
 
     _finish(look)
 
@@ -68,7 +68,7 @@ def restore(
 @app.command("kill", epilog=f"Example: ./run.sh kill. {EPILOG}")
 def kill() -> None:
     """End this checkout's running jobs, and only those: SIGTERM, then SIGKILL after a grace time."""
-    from commands.running_jobs import end_all  # noqa: PLC0415
+    from commands.kill import end_all  # noqa: PLC0415
 
     _finish(end_all)
 
@@ -82,7 +82,7 @@ def setup_cron(
     dry_run: DryRun = False,
 ) -> None:
     """Install the job's crontab line. Installing twice changes nothing."""
-    from commands.scheduling import install  # noqa: PLC0415
+    from commands.cron import install  # noqa: PLC0415
 
     _finish(lambda: install(name, schedule=schedule, heal=heal, dry_run=dry_run))
 
@@ -90,7 +90,7 @@ def setup_cron(
 @app.command("remove_cron", epilog=f"Example: ./run.sh remove_cron. {EPILOG}")
 def remove_cron(name: JobName = MAIN_JOB, *, heal: Heal = False, dry_run: DryRun = False) -> None:
     """Remove the job's crontab line; every other line stays."""
-    from commands.scheduling import remove  # noqa: PLC0415
+    from commands.cron import remove  # noqa: PLC0415
 
     _finish(lambda: remove(name, heal=heal, dry_run=dry_run))
 
@@ -98,7 +98,7 @@ def remove_cron(name: JobName = MAIN_JOB, *, heal: Heal = False, dry_run: DryRun
 @app.command("jobs", epilog=f"Example: ./run.sh jobs. {EPILOG}")
 def jobs() -> None:
     """List the jobs: what each does, its schedule, and whether it is installed in the crontab."""
-    from commands.jobs import show  # noqa: PLC0415
+    from commands.cron import show  # noqa: PLC0415
 
     _finish(show)
 

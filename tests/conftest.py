@@ -11,8 +11,7 @@ import pytest
 import stamina
 from hypothesis import HealthCheck, settings
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_address import EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront

@@ -13,12 +13,14 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
-from adapters.clickhouse.etl_run import FAILED, OK, RunRecord
-from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CoinMarketCapClickHouseAdapter,
+    CoinMarketCapHolesAdapter,
+    Hole,
+)
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
 from tests.support.price_rows import price_row
-from transformers.tehran_time import hour_key, hour_start, tehran_text
 
 DASHBOARD: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "dashboards" / "hourly_prices.json").read_text(encoding="utf-8")

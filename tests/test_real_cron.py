@@ -24,7 +24,7 @@ import pytest
 
 from adapters._bases.errors import StateError
 from adapters.system.crontab import Crontab
-from crons.crontab_change import remove_cron, setup_cron
+from crons.install import remove_cron, setup_cron
 from sandbox.server import StandIn
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit, by_process

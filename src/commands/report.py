@@ -9,17 +9,14 @@ from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
-from adapters.clickhouse.coin_market_cap_hours_adapter import CoinMarketCapHoursAdapter
-from adapters.clickhouse.coin_market_cap_reads import CoinMarketCapReads
+from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHoursAdapter, CoinMarketCapReads
 from commands.screen import mention, say, settings_with_log
-from configurations.config import PROJECT_ROOT, Settings
-from configurations.version import VERSION
-from crons.clock import system_clock
-from crons.doors.shared import clickhouse, require_database, retry_policy
-from crons.edge import DONE
+from configurations.config import PROJECT_ROOT, VERSION, Settings
+from crons.exits import DONE
+from crons.parts import clickhouse, require_database, retry_policy, system_clock
 from reports.chart_library import chart_library
 from reports.price_report import ReportContents, build_page
-from transformers.tehran_time import hour_key, hours_before, in_tehran
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000

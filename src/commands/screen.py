@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 
 from configurations.config import Settings, load_settings
 from configurations.logs import set_up_logging
-from crons.clock import system_clock
-from crons.findings import Finding
+from crons.job import Finding
+from crons.parts import system_clock
 from crons.progress import bars_are_wanted
 
 SHORT_WAIT_SECONDS = 2.0

@@ -9,28 +9,24 @@ from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
-from adapters.clickhouse.etl_run import FAILED as RUN_FAILED
-from adapters.clickhouse.etl_run import OK as RUN_OK
-from adapters.clickhouse.etl_run import RunRecord
-from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
-from adapters.files.process_lock import note_of, read_holder
+from adapters._bases.tehran_time import from_text
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
+from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
 from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
-from commands.status_json import as_json_text
-from commands.status_view import show_job
+from commands.status_view import as_json_text, show_job
 from configurations.config import PROJECT_ROOT, Settings
-from crons.clock import system_clock
-from crons.context import InspectedJobModule
-from crons.doors.shared import clickhouse, engine_lock, has_no_database, impatient
-from crons.edge import DONE, FAILED
+from crons.exits import DONE, FAILED
 from crons.history import history_spool, records_of
 from crons.install import heal_of, installed_schedule
+from crons.job import InspectedJobModule, Series
+from crons.parts import clickhouse, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, MAIN_JOB, Job, find_job
 from crons.schedule import longest_interval, next_run
-from crons.series import Series
-from transformers.tehran_time import from_text
 
 _RECENT_RUNS = 100
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters.clickhouse.etl_run import RunRecord
-from crons.series import Series
-from transformers.tehran_time import from_text, hour_start
+from adapters._bases.tehran_time import from_text, hour_start
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
+from crons.job import Series
 
 LEAST_STALE_AFTER = timedelta(hours=2)
 SPOOL_AFTER = timedelta(hours=1)

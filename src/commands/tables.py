@@ -10,18 +10,17 @@ from pathlib import Path
 
 import typer
 
-from adapters._bases.tehran_zone import in_tehran
-from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
-from adapters.clickhouse.rows_told import RowsTold
-from adapters.files.process_lock import ProcessLock
+from adapters._bases.hourly_backup import RowsTold
+from adapters._bases.tehran_time import in_tehran
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
+from adapters.files.locks import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
-from crons.clock import system_clock
-from crons.context import Table
-from crons.doors.shared import ENGINE_WAIT_SECONDS, clickhouse, impatient
-from crons.edge import DONE, FAILED
+from crons.exits import DONE, FAILED
+from crons.job import Table
+from crons.parts import ENGINE_WAIT_SECONDS, clickhouse, impatient, system_clock
+from crons.progress import row_progress
 from crons.registry import JOBS, MAIN_JOB, find_job
-from crons.row_progress import row_progress
 
 BACKUPS = PROJECT_ROOT / "backups"
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
-from crons.clock import system_clock
-from crons.context import InspectedJobModule
-from crons.doors.shared import clickhouse, require_database
-from crons.edge import DONE, FAILED
-from crons.findings import Finding
+from crons.exits import DONE, FAILED
+from crons.job import Finding, InspectedJobModule
+from crons.parts import clickhouse, require_database, system_clock
 from crons.registry import JOBS
 
 

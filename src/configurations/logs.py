@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from adapters._bases.tehran_zone import tehran_text
+from adapters._bases.tehran_time import tehran_text
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]

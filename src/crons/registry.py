@@ -6,7 +6,7 @@ import importlib
 from typing import NamedTuple, cast
 
 from adapters._bases.errors import ConfigurationError
-from crons.context import JobModule, PastJobModule
+from crons.job import JobModule, PastJobModule
 
 
 class Job(NamedTuple):

@@ -15,11 +15,11 @@ import structlog
 from adapters._bases.errors import EtlError
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
-from crons.clock import system_clock
-from crons.context import HealOptions
-from crons.edge import DONE, EPILOG, FAILED, guarded
-from crons.execution import Request, execute
+from crons.exits import DONE, EPILOG, FAILED, guarded
+from crons.job import HealOptions
+from crons.parts import system_clock
 from crons.registry import find_job, find_job_with_past
+from crons.runner import Request, execute
 
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
@@ -43,7 +43,7 @@ def main(
         env_file: where the settings are that the environment does not hold; None: nowhere.
 
     Returns:
-        The exit code, see `crons.edge`.
+        The exit code, see `crons.exits`.
     """
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:

@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeGuard
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from adapters.http.coin_market_cap_quote import Coin, Quote
 from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, batches, plan_backfill
+from extractors.coin_market_cap_quote import Coin, Quote
 from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution
 
 _CALLS_AHEAD = 4

@@ -5,8 +5,7 @@ from __future__ import annotations
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.files.spool import Spool
-from loaders.load_report import LoadReport
-from loaders.spooled_loader import SpooledLoader
+from loaders.spooled_loader import LoadReport, SpooledLoader
 
 __all__ = ["CoinMarketCapLoader", "LoadReport"]
 

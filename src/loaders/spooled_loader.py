@@ -5,15 +5,73 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from adapters._bases.errors import EtlError, InvalidRowError, StateError
-from adapters.clickhouse.hourly_table import HourlyRow, HourlyTable
-from adapters.clickhouse.upsert_report import UpsertReport
+from adapters._bases.hourly_table import HourlyRow, HourlyTable
+from adapters._bases.hourly_upsert import UpsertReport
 from adapters.files.spool import Batch, Spool
-from loaders.load_report import LoadReport
-from loaders.repository import Repository, store_sound
+
+
+class LoadReport(NamedTuple):
+    """What a load did.
+
+    Attributes:
+        stored: the given rows.
+        replayed: rows of earlier runs that had waited in the spool.
+        set_aside: damaged spool files that now wait for a person, each as ``path: reason``.
+        left: spool files that could be neither set aside nor removed, each as ``reason``; the rows of those that can
+            be read are stored.
+    """
+
+    stored: UpsertReport = UpsertReport()
+    replayed: UpsertReport = UpsertReport()
+    set_aside: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    def plus(self, other: LoadReport) -> LoadReport:
+        """Both together."""
+        return LoadReport(
+            self.stored.plus(other.stored),
+            self.replayed.plus(other.replayed),
+            self.set_aside + other.set_aside,
+            self.left + other.left,
+        )
+
+
+class Repository(Protocol):
+    """Where rows go: `adapters._bases.hourly_repository.HourlyRepository`, which says what each raises."""
+
+    def ensure_ready(self) -> None:
+        """Make the table where it is missing."""
+        ...
+
+    def table_exists(self) -> bool:
+        """Whether it is there."""
+        ...
+
+    def stuck_mutations(self) -> Sequence[object]:
+        """Its mutations that fail, each with the statement that clears it."""
+        ...
+
+    def upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
+        """Store rows by their keys; complete when this returns, harmless to repeat."""
+        ...
+
+
+async def store_sound(repository: Repository, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
+    """Store the rows that the table can take, and say why not the others: found by halving, for they are few."""
+    try:
+        return await asyncio.to_thread(repository.upsert, rows), []
+    except InvalidRowError as error:
+        if len(rows) == 1:
+            return UpsertReport(), [error.message]
+    stored, refused = await store_sound(repository, rows[: len(rows) // 2])
+    others, refused_others = await store_sound(repository, rows[len(rows) // 2 :])
+    return stored.plus(others), refused + refused_others
+
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_address import EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from sandbox.server import StandIn
 
 JOB = "cmc_hourly_prices"

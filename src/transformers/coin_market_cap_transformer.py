@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from adapters._bases.errors import InvalidRowError
-from adapters.clickhouse.coin_market_cap_row import PriceRow
-from adapters.http.coin_market_cap_quote import Quote
-from transformers.tehran_time import hour_key, in_tehran, tehran_text
+from adapters._bases.tehran_time import hour_key, in_tehran, tehran_text
+from adapters.clickhouse.coin_market_cap_table import PriceRow
+from extractors.coin_market_cap_quote import Quote
 
 # Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -68,7 +68,7 @@ class CoinMarketCapTransformer:
     def historical(self, quotes: Iterable[Quote], hours: frozenset[str]) -> Transformed:
         """Rows of past hours: for each symbol and hour the earliest valid quote inside it.
 
-        Where a wall hour came twice (until 2022, see `transformers.tehran_time`) only the earlier one counts. Of two
+        Where a wall hour came twice (until 2022, see `adapters._bases.tehran_time`) only the earlier one counts. Of two
         quotes of one time the first stays, and the other is a reject if its price is another.
 
         Args:

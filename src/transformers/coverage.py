@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from transformers.tehran_time import hour_key
+from adapters._bases.tehran_time import hour_key
 
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 """The spans that people ask about, in hours before the present one; the longest last."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.files.process_lock import ProcessLock
+from adapters.files.locks import ProcessLock
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront

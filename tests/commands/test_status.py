@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.files.process_lock import ProcessLock
+from adapters._bases.tehran_time import from_text, tehran_text
+from adapters.files.locks import ProcessLock
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
@@ -19,7 +20,6 @@ from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
-from transformers.tehran_time import from_text, tehran_text
 
 PLAIN = {"TERM": "dumb"}
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")

@@ -9,12 +9,12 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
-from adapters.files.process_lock import ProcessLock
+from adapters._bases.tehran_time import tehran_text
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHolesAdapter, Hole
+from adapters.files.locks import ProcessLock
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
-from transformers.tehran_time import tehran_text
 
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 

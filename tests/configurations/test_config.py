@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import ConfigurationError
-from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings
-from configurations.env_file import nearly_right
+from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings, nearly_right
 
 
 @pytest.fixture(autouse=True)

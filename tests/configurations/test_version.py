@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from configurations.config import PROJECT_ROOT
-from configurations.version import VERSION
+from configurations.config import PROJECT_ROOT, VERSION
 
 
 def test_the_version_is_that_of_pyproject() -> None:

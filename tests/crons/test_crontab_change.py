@@ -10,7 +10,7 @@ import pytest
 
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters.system.crontab import Crontab
-from crons.crontab_change import CrontabChange, remove_cron, setup_cron
+from crons.install import CrontabChange, remove_cron, setup_cron
 from tests.support.crontab_program import CrontabProgram
 
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=ZoneInfo("Asia/Tehran"))

@@ -11,15 +11,13 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
-from adapters.clickhouse.etl_run import RunRecord
-from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
-from adapters.files.process_lock import ProcessLock, note_of
-from configurations.config import Settings
-from configurations.version import VERSION
-from crons.context import HealOptions
-from crons.execution import Request, execute
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.files.locks import ProcessLock, note_of
+from configurations.config import VERSION, Settings
 from crons.history import history_spool, records_of
+from crons.job import HealOptions
 from crons.registry import JOBS
+from crons.runner import Request, execute
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront, Fault

@@ -241,7 +241,7 @@ def test_a_schedule_that_cron_would_refuse_makes_no_crontab() -> None:
 def test_import_brings_no_driver() -> None:
     """Changing a crontab works without the HTTP client and the database driver."""
     program = (
-        "import sys, crons.crontab_change, crons.install, adapters.system.crontab\n"
+        "import sys, crons.install, crons.install, adapters.system.crontab\n"
         "print([name for name in ('httpx', 'clickhouse_connect', 'chdb') if name in sys.modules])"
     )
     source = Path(__file__).parents[2] / "src"

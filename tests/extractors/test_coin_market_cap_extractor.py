@@ -20,9 +20,9 @@ from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from adapters.http.coin_market_cap_quote import Coin
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor, Refusal
 from extractors.coin_market_cap_plan import HistoricalCall
+from extractors.coin_market_cap_quote import Coin
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
 BASE = "https://cmc.test"

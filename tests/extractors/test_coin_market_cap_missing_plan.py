@@ -8,9 +8,16 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http.coin_market_cap_quote import Coin
-from extractors.coin_market_cap_missing_plan import plan_missing, within_credits
-from extractors.coin_market_cap_plan import MAX_IDS, MAX_POINTS, STEP, BackfillPlan, plan_backfill
+from extractors.coin_market_cap_plan import (
+    MAX_IDS,
+    MAX_POINTS,
+    STEP,
+    BackfillPlan,
+    plan_backfill,
+    plan_missing,
+    within_credits,
+)
+from extractors.coin_market_cap_quote import Coin
 
 START = datetime(2026, 11, 1, 20, 30, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

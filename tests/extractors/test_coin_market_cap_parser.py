@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
-from adapters.http.coin_market_cap_quote import Coin
 from extractors.coin_market_cap_parser import Parsed, parse_historical, parse_latest
+from extractors.coin_market_cap_quote import Coin
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
 NOW = datetime(2026, 11, 22, 12, 0, 21, tzinfo=timezone.utc)

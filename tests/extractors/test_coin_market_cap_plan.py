@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters._bases.tehran_zone import TEHRAN
-from adapters.http.coin_market_cap_quote import Coin
+from adapters._bases.tehran_time import TEHRAN, hours_before
 from extractors.coin_market_cap_plan import MAX_IDS, MAX_POINTS, STEP, plan_backfill
-from transformers.tehran_time import hours_before
+from extractors.coin_market_cap_quote import Coin
 
 END = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
 

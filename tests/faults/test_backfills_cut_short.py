@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters._bases.tehran_zone import in_tehran
+from adapters._bases.tehran_time import hours_before, in_tehran
 from sandbox import faults
 from sandbox.fault_queue import Fault
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Finished, Installation, Running
 from tests.support.price_audit import Key, PriceAudit
-from transformers.tehran_time import hours_before
 
 SYMBOLS = ("BTC", "ETH", "XRP", "BNB", "SOL", "DOGE", "TRX", "ADA", "BCH", "LINK", "XLM", "XMR", "LTC")
 HOURS = 700

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from adapters._bases.tehran_zone import in_tehran
+from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.installation import Installation, Running
 from tests.support.price_audit import Key, PriceAudit
-from transformers.tehran_time import hour_key, hours_before
 
 HOUR = timedelta(hours=1)
 SYMBOLS = ("BTC", "ETH", "SOL")

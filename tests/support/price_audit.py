@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.tehran_zone import TEHRAN
+from adapters._bases.tehran_time import TEHRAN
 from sandbox.server import StandIn
 
 Key = tuple[str, str]

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
-from adapters.clickhouse.coin_market_cap_reads import StoredPrice
-from adapters.clickhouse.etl_run import RunRecord
+from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.chart_library import chart_library as read_chart_library
 from reports.price_report import ReportContents
-from transformers.tehran_time import hour_key, hours_before, tehran_text
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 """2026-11-23 12:35:07 in Tehran."""

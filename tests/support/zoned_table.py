@@ -12,8 +12,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_address import EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.price_table import in_table

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._bases.tehran_time import hour_key, hours_before
 from transformers.coverage import SPANS, Share, cover, sparkline
-from transformers.tehran_time import hour_key, hours_before
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=timezone.utc)
 HOURS = hours_before(NOW, 720)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformers.tehran_time import (
+from adapters._bases.tehran_time import (
     HOUR,
     describe_hours,
     from_text,

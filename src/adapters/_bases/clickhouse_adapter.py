@@ -6,23 +6,180 @@ and the embedded engine only when that is the one asked for.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from adapters._bases.clickhouse_address import EmbeddedEngine, Server
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
-from adapters._bases.clickhouse_redirects import refuse_redirects
-from adapters._bases.embedded_folder import prepare_embedded_folder
-from adapters._bases.errors import EtlError, StorageRejected
+from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-    from urllib3 import PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def quoted_identifier(name: str) -> str:
+    """The name of a database, table or column between backticks.
+
+    Raises:
+        ConfigurationError: it is not letters, digits and underscores, beginning with no digit.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name for a ClickHouse database, table or column",
+            next_step="Use letters, digits and underscores, and begin with a letter.",
+        )
+    return f"`{name}`"
+
+
+def quoted_text(text: str) -> str:
+    """A String literal; every character survives, NUL and line ends too."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
+
+
+def quoted_texts(texts: Iterable[str]) -> str:
+    """String literals for the inside of an IN list."""
+    return ", ".join(quoted_text(text) for text in texts)
+
+
+def json_array(values: Iterable[object], element_type: str) -> str:
+    """An Array of `element_type`, written as one JSON text and parsed by the server once.
+
+    A literal array is many times slower to parse and to plan once it holds thousands of elements. Doubles keep every
+    digit: JSON carries the shortest text that reads back as the same double.
+
+    Raises:
+        ValueError: a NaN or an infinity, which JSON cannot carry.
+    """
+    text = json.dumps(list(values), separators=(",", ":"), allow_nan=False)
+    return f"JSONExtract({quoted_text(text)}, {quoted_text(f'Array({element_type})')})"
+
+
+@dataclass(frozen=True)
+class EmbeddedEngine:
+    """The engine inside this process; to people ``embedded engine at data/clickhouse``.
+
+    Attributes:
+        path: the folder of its data, made when missing; one process at a time can have it open.
+    """
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"embedded engine at {self.path}"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server; to people ``https://host:8443``.
+
+    Attributes:
+        host: its name or address.
+        port: its HTTP(S) port.
+        user: who signs in.
+        password: in no message, and in no text of this object.
+        secure: speak HTTPS; the server's certificate is always verified.
+        ca_file: certificates of the authority to trust, PEM; None trusts those of the system.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    secure: bool = False
+    ca_file: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return "https" if self.secure else "http"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
+    """The same pool, from now on with `StorageRejected` in place of a redirect.
+
+    Args:
+        pool: the driver follows one redirect with it when it connects, whatever it is told later.
+        where: which ClickHouse, for the message.
+    """
+    ask = pool.urlopen
+
+    def ask_here(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        response = ask(method, url, **{**options, "redirect": False})
+        if response.get_redirect_location():
+            response.close()
+            raise StorageRejected(
+                f"ClickHouse ({where}) answered with a redirect, which is not followed so that nothing goes elsewhere",
+                next_step="Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE.",
+            )
+        return response
+
+    pool.urlopen = ask_here  # type: ignore[assignment, method-assign]  # the driver takes a pool, and no option for this
+    return pool
+
+
+# The engine locks this file for as long as it runs, and writes into it who it is.
+_STATUS_FILE = "status"
+
+
+def prepare_embedded_folder(path: Path) -> None:
+    """Make the folder when missing, and see that no other process has it open; harmless to repeat.
+
+    The engine itself names neither cause: it says only that it could not start.
+
+    Raises:
+        StorageUnavailable: another process has it open; the message names its pid.
+        StorageRejected: the folder cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path, os.W_OK | os.X_OK)
+        owner = _other_owner(path / _STATUS_FILE)
+    except OSError as error:
+        raise StorageRejected(
+            f"the folder {path} of the embedded engine cannot be used: {error.strerror}",
+            next_step="Correct CLICKHOUSE_PATH, or the rights of that folder.",
+        ) from error
+    if not writable:
+        raise StorageRejected(
+            f"the folder {path} of the embedded engine cannot be written to",
+            next_step="Correct CLICKHOUSE_PATH, or the rights of that folder.",
+        )
+    if owner:
+        raise StorageUnavailable(
+            f"the folder {path} of the embedded engine is in use by process {owner}",
+            next_step="Wait until that process ends; `./run.sh kill` ends this checkout's jobs.",
+        )
+
+
+def _other_owner(status: Path) -> str:
+    """The pid of another process that holds the lock; empty when nobody else does."""
+    try:
+        with status.open() as file:
+            found = re.search(r"PID: (\d+)", file.read())
+            pid = found.group(1) if found else "unknown"
+            if pid == str(os.getpid()):
+                return ""
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return ""
+    except BlockingIOError:
+        return pid
+    return ""
+
 
 _PIECE_BYTES = 1 << 20
 _STATEMENT_BYTES = 64 << 20

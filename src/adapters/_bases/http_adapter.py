@@ -7,20 +7,167 @@ whatever goes wrong into the tree of `adapters._bases.errors`. What an answer me
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import ssl
+import zlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from datetime import datetime
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import httpx
 
-from adapters._bases.errors import ConfigurationError, EtlError, RetryableError, SourceRejected, SourceUnavailable
-from adapters._bases.http_body import BoundedBody, json_answer
+from adapters._bases.errors import (
+    ConfigurationError,
+    ContractError,
+    EtlError,
+    RetryableError,
+    SourceRejected,
+    SourceUnavailable,
+)
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.retry_after import retry_after_seconds
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Seconds to wait by the ``Retry-After`` header (RFC 9110, 10.2.3: seconds, or a date); never below 0.
+
+    Args:
+        headers: of the answer, names in lower case or in a mapping that does not mind.
+        now: aware. A date is reckoned from the answer's own ``Date`` header where there is one, so that a wrong clock
+            on this host neither shortens nor stretches the wait; else from this.
+
+    Returns:
+        None when the header is absent or unreadable.
+    """
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        until = _moment(value)
+        if until is None:
+            return None
+        seconds = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # "-0000" is the one zone that is read as naive; it still counts from UTC.
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+
+
+_PLAIN = frozenset({"", "identity"})
+_ZIPPED = frozenset({"gzip", "x-gzip", "deflate"})
+_CLIENT_ERRORS = range(400, 500)
+_FORBIDDEN = 403
+# The 4xx that say "not now" or "not you" by a gatekeeper, rather than "never": RFC 9110 408, RFC 8470 425,
+# RFC 6585 429, and 403, with which Cloudflare's page of HTML answers before the service is reached.
+_PASSING_STATUSES = frozenset({_FORBIDDEN, 408, 425, 429})
+
+
+class BoundedBody:
+    """A body that grows piece by piece and never past its bound.
+
+    The bound holds for the pieces as they came and for what they decompress to, and is checked before memory is taken:
+    a few kilobytes of gzip that stand for gigabytes cost no more than the bound.
+
+    Args:
+        where: host and path of the question, for messages.
+        content_encoding: the header of that name; gzip, deflate or none. A chain of several is refused: each link
+            multiplies what a hostile body can grow to.
+        max_bytes: the most that the body may hold, before and after decompression.
+
+    Raises:
+        ContractError: from the constructor, for an encoding that was not asked for.
+    """
+
+    def __init__(self, *, where: str, content_encoding: str, max_bytes: int) -> None:
+        encoding = content_encoding.strip().lower()
+        if encoding not in _PLAIN | _ZIPPED:
+            raise ContractError(f"{where}: the answer is compressed in a way that was not asked for")
+        # 32 added to the window size: zlib tells gzip and deflate apart by itself.
+        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding in _ZIPPED else None
+        self._where = where
+        self._max_bytes = max_bytes
+        self._received = 0
+        self._body = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """Takes the next piece as it came from the network.
+
+        Raises:
+            ContractError: the bound is passed.
+            SourceUnavailable: the compressed data are garbled.
+        """
+        self._received += len(piece)
+        if self._received <= self._max_bytes:
+            self._body += self._inflated(piece)
+        if max(self._received, len(self._body)) > self._max_bytes:
+            raise ContractError(
+                f"{self._where}: the answer is larger than {self._max_bytes} bytes, more than is ever due"
+            )
+
+    def content(self) -> bytes:
+        """The whole body, decompressed.
+
+        Raises:
+            SourceUnavailable: the compressed data end before their end mark.
+        """
+        if self._inflater is not None and self._received and not self._inflater.eof:
+            raise SourceUnavailable(f"{self._where}: the answer was cut short")
+        return bytes(self._body)
+
+    def _inflated(self, piece: bytes) -> bytes:
+        if self._inflater is None:
+            return piece
+        try:
+            return self._inflater.decompress(piece, self._max_bytes - len(self._body) + 1)
+        except zlib.error as exc:
+            raise SourceUnavailable(
+                f"{self._where}: the answer is garbled, its compressed data cannot be read"
+            ) from exc
+
+
+def json_answer(content: bytes, *, status: int, where: str) -> object:
+    """The JSON value in a body; NaN and Infinity, which Python's reader knows, are let through.
+
+    Args:
+        content: the whole body, decompressed.
+        status: the HTTP status it came with.
+        where: host and path of the question, for messages.
+
+    Raises:
+        SourceUnavailable: no JSON, though it may come another time (an overloaded server's page, a body cut short).
+        SourceRejected: no JSON, and a status that says the address or the question is wrong.
+    """
+    try:
+        value: object = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        found = f"HTTP {status} with {_nature(content)} instead of JSON"
+        if status in _CLIENT_ERRORS and status not in _PASSING_STATUSES:
+            raise SourceRejected(
+                f"{where}: {found}", next_step="check the base URL in the settings", status=status
+            ) from exc
+        sender = ": from a gatekeeper such as Cloudflare, not from the service" if status == _FORBIDDEN else ""
+        raise SourceUnavailable(f"{where}: {found}{sender}", next_step="try again later", status=status) from exc
+    return value
+
+
+def _nature(content: bytes) -> str:
+    start = content[:64].strip()
+    if not start:
+        return "an empty body"
+    if start.startswith(b"<"):
+        return "a page of HTML"
+    return "JSON that breaks off" if start[:1] in (b"{", b"[") else "a text"
+
 
 T = TypeVar("T")
 Params = Mapping[str, str]

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError
-from adapters.files.disk import Disk
 
 SUFFIX = ".spool"
 _FORMAT = 1

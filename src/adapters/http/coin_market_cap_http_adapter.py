@@ -6,16 +6,141 @@ ones. Coins are asked for by id, which is permanent; symbols are not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
-from adapters._bases.errors import ContractError, SourceRejected
+from aiolimiter import AsyncLimiter
+
+from adapters._bases.errors import ClockError, ContractError, SourceRejected
 from adapters._bases.http_adapter import HttpAdapter
-from adapters.http.call_gate import CallGate
-from adapters.http.coin_market_cap_clock import refuse_wrong_clock
-from adapters.http.coin_market_cap_errors import error_of, read_envelope
-from adapters.http.coin_market_cap_key_info import KeyInfo, parse_key_info
+from adapters._bases.tehran_time import tehran_text
+from adapters.http.coin_market_cap_errors import error_of, one_line, read_envelope
+
+_MINUTE_SECONDS = 60.0
+_BURST_SHARE = 5
+
+
+def burst_and_period(calls_per_minute: int) -> tuple[int, float]:
+    """A leaky bucket, (calls at once, seconds to drain them), that passes no more than asked in any 60 seconds.
+
+    A bucket of a whole minute's calls would pass them twice in one minute: once at once, once more as it drains. So a
+    fifth may go at once and the other four fifths drain over the minute.
+
+    Args:
+        calls_per_minute: at least 1; a limit of 1 passes one call a minute after the first.
+    """
+    burst = max(1, calls_per_minute // _BURST_SHARE)
+    return burst, _MINUTE_SECONDS * burst / max(calls_per_minute - burst, 1)
+
+
+class CallGate:
+    """Passes callers within a number at a time and a number a minute.
+
+    Args:
+        side_by_side: calls in flight at the same time.
+        calls_per_minute: until `set_calls_per_minute` says otherwise.
+    """
+
+    def __init__(self, *, side_by_side: int, calls_per_minute: int) -> None:
+        self._in_flight = asyncio.Semaphore(side_by_side)
+        self.set_calls_per_minute(calls_per_minute)
+
+    def set_calls_per_minute(self, calls_per_minute: int) -> None:
+        """From now on so many a minute; callers already waiting keep to the former number."""
+        self._limiter = AsyncLimiter(*burst_and_period(calls_per_minute))
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Waits for its turn, then holds one of the places until left."""
+        async with self._in_flight:
+            await self._limiter.acquire()
+            yield
+
+
+TOLERANCE = timedelta(minutes=5)
+"""More than the age of an answer from a cache on the way and the seconds by which healthy clocks differ."""
+
+
+def refuse_wrong_clock(body: object, *, now: datetime) -> None:
+    """Compare the time in an answer (``status.timestamp``) with this host's.
+
+    Args:
+        body: the JSON value of an answer; one without a readable timestamp passes.
+        now: aware; the moment at which the answer came.
+
+    Raises:
+        ClockError: they are further apart than `TOLERANCE`.
+    """
+    told = _timestamp(body)
+    if told is not None and abs(told - now) > TOLERANCE:
+        raise ClockError(
+            f"this host's clock says {tehran_text(now)}, CoinMarketCap's {tehran_text(told)} (both in Tehran): "
+            "prices would be stored under the wrong hour, so nothing was",
+            next_step="set this host's clock, for example by: timedatectl set-ntp true",
+        )
+
+
+def _timestamp(body: object) -> datetime | None:
+    status = body.get("status") if isinstance(body, dict) else None
+    text = status.get("timestamp") if isinstance(status, dict) else None
+    try:
+        # Cut to the second: Python 3.10 reads neither the Z nor every number of digits after the point.
+        return datetime.strptime(str(text)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+class KeyInfo(NamedTuple):
+    """A key's plan and what is left of it; None where CoinMarketCap does not say.
+
+    Attributes:
+        credit_limit_monthly: credits the plan gives a month.
+        credits_left: credits that can be spent now: the month's, or the day's where the plan has a smaller daily limit.
+        requests_per_minute: calls the plan allows a minute.
+        reset: when the month's credits come back, in CoinMarketCap's words, such as ``In 8 days, 11 hours``.
+    """
+
+    credit_limit_monthly: int | None
+    credits_left: int | None
+    requests_per_minute: int | None
+    reset: str | None
+
+
+def parse_key_info(data: object) -> KeyInfo:
+    """``data`` of ``/v1/key/info``; unknown keys are ignored, absent numbers become None.
+
+    Raises:
+        ContractError: there is no plan or no usage in it.
+    """
+    plan, usage = _part(data, "plan"), _part(data, "usage")
+    left = [_number(usage.get(span), "credits_left") for span in ("current_day", "current_month")]
+    reset = plan.get("credit_limit_monthly_reset")
+    return KeyInfo(
+        credit_limit_monthly=_number(plan, "credit_limit_monthly"),
+        credits_left=min((number for number in left if number is not None), default=None),
+        requests_per_minute=_number(plan, "rate_limit_minute"),
+        reset=one_line(reset) if isinstance(reset, str) else None,
+    )
+
+
+def _part(data: object, key: str) -> dict[str, object]:
+    part = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(part, dict):
+        raise ContractError(
+            f"CoinMarketCap's /v1/key/info answered without data.{key}",
+            next_step="check CMC_BASE_URL; if it is right, the API has changed",
+            json_path=f"data.{key}",
+        )
+    return part
+
+
+def _number(part: object, key: str) -> int | None:
+    value = part.get(key) if isinstance(part, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 _KEYLESS_PREFIX = "/public-api"

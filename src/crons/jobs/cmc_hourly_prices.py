@@ -7,20 +7,26 @@ from contextlib import aclosing
 import structlog
 
 from adapters._bases.errors import EtlError
-from adapters.clickhouse.coin_market_cap_row import PriceRow
+from adapters._bases.tehran_time import hour_start, hours_before
+from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from adapters.http.coin_market_cap_quote import Coin
-from crons.context import HealOptions, RunContext, RunReport
-from crons.doors.coin_market_cap import check_source, extractor, loader, open_table, transformer
-from crons.inspection.coin_market_cap import read_series
-from crons.inspection.coin_market_cap_checks import verify
-from crons.steps.coin_market_cap import counted_source, note_flaws, note_rejects
-from crons.steps.coin_market_cap_cost import check_affordable, require_key, tell_estimate
-from crons.steps.coin_market_cap_filling import Filling, hours_by_key
-from crons.steps.coin_market_cap_healing import Healing
-from crons.steps.storing import load, replay, store_kept
+from crons.job import HealOptions, RunContext, RunReport
+from crons.jobs.cmc_backfill import Filling, check_affordable, hours_by_key, require_key, tell_estimate
+from crons.jobs.cmc_heal import Healing
+from crons.jobs.cmc_inspection import read_series, verify
+from crons.jobs.cmc_parts import (
+    check_source,
+    counted_source,
+    extractor,
+    loader,
+    note_flaws,
+    note_rejects,
+    open_table,
+    transformer,
+)
+from crons.storing import load, replay, store_kept
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
-from transformers.tehran_time import hour_start, hours_before
+from extractors.coin_market_cap_quote import Coin
 
 __all__ = ["SOURCE", "backfill", "check_source", "heal", "open_table", "read_series", "run", "verify"]
 

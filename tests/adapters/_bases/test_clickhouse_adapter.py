@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver import exceptions as driver
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, storage_error
-from adapters._bases.clickhouse_address import EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, storage_error
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
@@ -274,7 +273,7 @@ def test_a_server_run_never_imports_the_engine(front: ClickHouseFront) -> None:
     program = (
         "import sys\n"
         "from adapters._bases.clickhouse_adapter import ClickHouseAdapter\n"
-        "from adapters._bases.clickhouse_address import Server\n"
+        "from adapters._bases.clickhouse_adapter import Server\n"
         "import adapters.clickhouse.coin_market_cap_clickhouse_adapter\n"
         "assert 'clickhouse_connect' not in sys.modules\n"
         f"address = Server('127.0.0.1', {front.port}, 'writer', {PASSWORD!r})\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_body import BoundedBody, json_answer
+from adapters._bases.http_adapter import BoundedBody, json_answer
 
 WHERE = "host/path"
 

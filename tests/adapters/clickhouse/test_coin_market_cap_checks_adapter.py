@@ -6,8 +6,11 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_checks_adapter import CoinMarketCapChecksAdapter, Wrong
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CoinMarketCapChecksAdapter,
+    CoinMarketCapClickHouseAdapter,
+    Wrong,
+)
 from tests.support.price_rows import price_row
 
 HOURS = [f"2026-11-22 {hour:02d}:00:05" for hour in range(10)]

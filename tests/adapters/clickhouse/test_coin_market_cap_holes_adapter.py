@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CoinMarketCapClickHouseAdapter,
+    CoinMarketCapHolesAdapter,
+    Hole,
+)
 
 BTC = Hole("BTC", "2026-11-22 10:00:00", 1, "2026-11-23 12:00:00", "r1")
 ETH = Hole("ETH", "2026-11-22 11:00:00", 1027, "2026-11-23 12:00:00", "r1")

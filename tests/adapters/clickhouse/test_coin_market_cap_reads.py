@@ -9,11 +9,13 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter, Hole
-from adapters.clickhouse.coin_market_cap_reads import CoinMarketCapReads
-from adapters.clickhouse.etl_run import OK, RunRecord
-from adapters.clickhouse.etl_runs_adapter import EtlRunsAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CoinMarketCapClickHouseAdapter,
+    CoinMarketCapHolesAdapter,
+    CoinMarketCapReads,
+    Hole,
+)
+from adapters.clickhouse.etl_runs_clickhouse_adapter import OK, EtlRunsAdapter, RunRecord
 from tests.support.price_rows import price_row
 
 FIRST, LAST = "2026-11-23 10:00:00", "2026-11-23 12:00:00"

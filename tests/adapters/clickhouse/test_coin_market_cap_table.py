@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.tehran_zone import tehran_text
+from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
-from transformers.tehran_time import hour_key
 
 MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
 PROJECT = Path(__file__).parents[3]

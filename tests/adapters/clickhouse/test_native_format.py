@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.clickhouse.native_format import native_rows
+from adapters._bases.hourly_backup import native_rows
 
 COLUMNS = [("s", "String"), ("n", "Nullable(String)"), ("u", "UInt64"), ("f", "Nullable(Float64)")]
 

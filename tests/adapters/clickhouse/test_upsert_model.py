@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_upsert import StoredRow, UpsertReport, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_row import PriceRow
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
-from adapters.clickhouse.hourly_statements import StoredRow, update_statement
-from adapters.clickhouse.upsert_report import UpsertReport
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from tests.support.price_rows import price_row
 from tests.support.price_table import in_table, in_view
 

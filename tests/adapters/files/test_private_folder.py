@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import StateError
-from adapters.files.private_folder import make_private
+from adapters.files.locks import make_private
 
 
 def mode(folder: Path) -> int:

@@ -15,14 +15,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.errors import LockHeldError, StateError
-from adapters.files.process_lock import ProcessLock, note_of, read_holder, running_holders
+from adapters.files.locks import ProcessLock, note_of, read_holder, running_holders
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 HOLDER = """
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from adapters.files.process_lock import ProcessLock
+from adapters.files.locks import ProcessLock
 clock = lambda: datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 with ProcessLock(Path(sys.argv[1]), task="cmc_hourly_prices run", clock=clock) as lock:
     lock.tell("asking the source")

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.call_gate import CallGate, burst_and_period
+from adapters.http.coin_market_cap_http_adapter import CallGate, burst_and_period
 
 
 @given(st.integers(2, 100_000))

@@ -19,8 +19,7 @@ from adapters._bases.errors import ContractError, EtlError, RetryableError, Sour
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters.http.coin_market_cap_errors import error_of, read_envelope
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
-from adapters.http.coin_market_cap_key_info import KeyInfo
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
 BASE = "https://cmc.test"

@@ -11,16 +11,16 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hours_before
 from configurations.config import Settings
-from crons.context import RunContext
-from crons.doors.shared import clickhouse
+from crons.job import RunContext
 from crons.jobs.cmc_hourly_prices import backfill, run
+from crons.parts import clickhouse
 from sandbox import faults
 from sandbox.coins import ANOTHER_BTC_ID
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.stepped_clock import SteppedClock
-from transformers.tehran_time import HOUR, hour_key, hours_before
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 

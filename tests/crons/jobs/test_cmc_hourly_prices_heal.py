@@ -13,16 +13,16 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceRejected
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_holes_adapter import CoinMarketCapHolesAdapter
+from adapters._bases.tehran_time import hour_key, hour_start, hours_before
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHolesAdapter
 from configurations.config import Settings
-from crons.context import HealOptions, RunContext, RunReport
-from crons.doors.shared import clickhouse
+from crons.job import HealOptions, RunContext, RunReport
 from crons.jobs.cmc_hourly_prices import backfill, heal, run
+from crons.parts import clickhouse
 from sandbox import faults
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.stepped_clock import SteppedClock
-from transformers.tehran_time import hour_key, hour_start, hours_before
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 

@@ -1,0 +1,240 @@
+"""A table in one file: gzip over ClickHouse's Native format, which `clickhouse-client` reads as well.
+
+A Native file is a sequence of blocks; a block says how many columns and rows it has, then of each column the name, the
+type and all values: https://clickhouse.com/docs/interfaces/formats/Native
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.errors import StateError, StorageUnavailable
+from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
+from adapters._bases.hourly_upsert import StoredRow
+
+EVERY_ROWS = 20_000
+
+T = TypeVar("T")
+
+
+class RowsTold(Protocol):
+    """Told now and then how far a piece of work is."""
+
+    def __call__(self, doing: str, /, *, done: int, total: int | None) -> None:
+        """So many rows are through.
+
+        Args:
+            doing: what is done, such as ``exporting``.
+            done: rows so far; starts anew with another piece of work, or when one is tried again.
+            total: how many there are; None when nobody knows yet.
+        """
+        ...
+
+
+def told_to_nobody(_doing: str, *, done: int, total: int | None) -> None:
+    """Takes no note."""
+
+
+def telling(told: RowsTold, doing: str, rows: Iterable[T], total: int | None) -> Iterator[T]:
+    """The rows as they come, of which every 20,000th and the end is told."""
+    done = 0
+    for done, row in enumerate(rows, 1):
+        yield row
+        if done % EVERY_ROWS == 0:
+            told(doing, done=done, total=total)
+    told(doing, done=done, total=total)
+
+
+_ARRAY_CODES = {"UInt32": "I", "UInt64": "Q", "Float64": "d"}
+_ROWS_LIMIT = 1 << 24
+_TEXT_LIMIT = 1 << 20
+
+
+def native_rows(file: BinaryIO, columns: Sequence[tuple[str, str]]) -> Iterator[tuple[object, ...]]:
+    """The rows of a file, read block by block.
+
+    Args:
+        file: at its beginning.
+        columns: the name and type of each column that the file must have, in order: String, UInt32, UInt64, Float64,
+            and the Nullable of those.
+
+    Raises:
+        ValueError: it has other columns, is no Native format, or ends within a block.
+    """
+    while (width := _number(file, at_end=0)) != 0:
+        height = _number(file)
+        if width != len(columns) or height > _ROWS_LIMIT:
+            raise ValueError(f"a block of {width} columns and {height} rows")
+        yield from zip(*[_column(file, name, kind, height) for name, kind in columns], strict=True)
+
+
+def _column(file: BinaryIO, name: str, kind: str, height: int) -> Sequence[object]:
+    found = (_text(file), _text(file))
+    if found != (name, kind):
+        raise ValueError(f"column {found[0]!r} of type {found[1]!r} where {name!r} of type {kind!r} was due")
+    if not kind.startswith("Nullable("):
+        return _values(file, kind, height)
+    nulls = _exactly(file, height)
+    values = _values(file, kind.removeprefix("Nullable(").removesuffix(")"), height)
+    return [None if null else value for null, value in zip(nulls, values, strict=True)]
+
+
+def _values(file: BinaryIO, kind: str, height: int) -> Sequence[object]:
+    if kind == "String":
+        return [_text(file) for _ in range(height)]
+    values = array(_ARRAY_CODES[kind])
+    values.frombytes(_exactly(file, height * values.itemsize))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def _text(file: BinaryIO) -> str:
+    length = _number(file)
+    if length > _TEXT_LIMIT:
+        raise ValueError(f"a text of {length} bytes")
+    return _exactly(file, length).decode()
+
+
+def _number(file: BinaryIO, at_end: int | None = None) -> int:
+    """A number of seven bits a byte, the lowest first; `at_end`, if given, where the file ends before it."""
+    number = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)
+        if not byte and shift == 0 and at_end is not None:
+            return at_end
+        if not byte:
+            break
+        number |= (byte[0] & 0x7F) << shift
+        if not byte[0] & 0x80:
+            return number
+    raise ValueError("a number without an end")
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise ValueError(f"{size - len(data)} bytes are missing at the end")
+    return data
+
+
+_GZIP_LEVEL = 3
+
+
+def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
+    """Write every stored row to a new file, month by month, in the order of time.
+
+    The file is written beside `path` under another name, read back and counted, and only then given its name. That
+    other name is the table's alone, so that what a killed export left goes with the next; the job's lock
+    keeps two from writing it at once.
+
+    Args:
+        clickhouse: where the table is.
+        name: the table's, quoted, with its database.
+        table: what it is.
+        path: of the file; its folder is made when missing.
+        told: how far it is: month by month as it writes, then as it reads back.
+
+    Returns:
+        How many rows it holds.
+
+    Raises:
+        StorageUnavailable: the database does not answer, or the stream ended early.
+        StateError: the file exists already or cannot be written.
+    """
+    partial = path.with_name(f".{table.name}.partial")
+    if path.exists():
+        raise StateError(f"{path} exists already", next_step="Choose another name.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = _write(clickhouse, name, table, partial, told)
+        count = sum(1 for _ in telling(told, "verifying", read_backup(table, partial), written))
+        stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
+        if count != stored:
+            raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StateError(
+            f"the backup {path} cannot be written: {error.strerror}", next_step="Free disk space or correct its rights."
+        ) from error
+    finally:
+        if partial.exists():
+            partial.unlink()
+    return count
+
+
+def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
+    """The rows of a file that `export_table` wrote of such a table, as they are asked for.
+
+    Raises:
+        StateError: the file is missing, truncated, damaged or of another kind; found out at the latest at its end.
+    """
+    columns = [(name, table.types[name]) for name in table.stored]
+    try:
+        _check_not_empty(path)
+        with gzip.open(path, "rb") as file:
+            for values in native_rows(file, columns):  # type: ignore[arg-type]  # a GzipFile reads as a BinaryIO does
+                yield _stored_row(table, values)
+    except OSError as error:
+        raise StateError(
+            f"the backup {path} cannot be read: {error.strerror or error}",
+            next_step="Nothing was changed; drop_db puts its backups into backups/: name one of them.",
+        ) from error
+    except (ValueError, EOFError, zlib.error) as error:
+        raise StateError(
+            f"{path} is no whole backup of this table: {error}", next_step="Nothing was changed; use another file."
+        ) from error
+
+
+def _check_not_empty(path: Path) -> None:
+    """A file of no bytes is a whole file of nothing to gzip; a backup of an empty table is not one."""
+    if not path.stat().st_size:
+        raise EOFError("it is empty")
+
+
+def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
+    """How many rows there were to write."""
+    # By months, which are the partitions, so that a sort never holds more than one of them in memory.
+    counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} GROUP BY month ORDER BY month"  # noqa: S608 - quoted
+    months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
+    total, done = sum(rows for _, rows in months), 0
+    columns = ", ".join(quoted_identifier(column) for column in table.stored)
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as file:
+        for month, rows in months:
+            statement = (
+                f"SELECT {columns} FROM {name} WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted
+                "ORDER BY datetime, symbol, version"
+            )
+            with clickhouse.native_stream(statement) as pieces:
+                for piece in pieces:
+                    file.write(piece)
+            done += rows
+            told("exporting", done=done, total=total)
+        file.close()
+        raw.flush()
+        os.fsync(raw.fileno())
+    return total
+
+
+def _stored_row(table: HourlyTable, values: tuple[object, ...]) -> StoredRow:
+    row = table.row(*values[: len(table.given)])
+    updated_at, version = (values[table.stored.index(name)] for name in ("updated_at", "version"))
+    return StoredRow(row, str(updated_at), int(version))  # type: ignore[call-overload]  # an UInt64
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,320 @@
+"""A table with one row for each (symbol, Tehran hour), and its view: what a pipeline says, and what all have. Pure.
+
+**The key.** `datetime` is computed from `fetched_at`, which is Tehran wall time already. The formula names the zone
+UTC so that the server neither shifts nor reinterprets that text, whatever its own zone is.
+
+**The version.** `ReplacingMergeTree(version)` keeps, of rows with one sorting key, the one of the highest version, and
+the view shows, of rows with one (symbol, datetime), the same. A version comes from the server's clock in nanoseconds
+when a row is inserted, never from the client's, and it decides only between rows that were *inserted* beside each
+other, such as by hand. A later write of the program never competes by version: it finds the key and rewrites every row
+of it in place, so it wins even after a clock stepped back, and its repetition changes nothing.
+
+**Patch parts.** The two block columns let `ALTER … UPDATE` write small patch parts instead of rewriting whole parts.
+They are given from ClickHouse 26.9 on, at creation only: earlier releases have an older patch format, and turning the
+columns on or off later gives wrong results.
+
+**Power loss.** What was fetched leaves the spool once the table has it, so the table has it on the disk: each insert
+and each patch is synced, which ClickHouse by itself leaves to the operating system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.errors import StorageRejected
+
+SORTING_KEY = ("symbol", "datetime", "fetched_at")
+PRIMARY_KEY = ("symbol", "datetime")
+PARTITION_KEY = "substring(datetime, 1, 7)"
+FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
+
+_WALL_TIME = "toDateTime(fetched_at, 'UTC')"
+_Row = TypeVar("_Row", bound="HourlyRow")
+
+
+class HourlyRow(Protocol):
+    """A row to store: a NamedTuple with these fields and the pipeline's own, in the order of the table's columns."""
+
+    @property
+    def symbol(self) -> str:
+        """What it is about; key of the row together with its hour."""
+        ...
+
+    @property
+    def fetched_at(self) -> str:
+        """When it was observed, Tehran wall time, ``YYYY-MM-DD HH:MM:SS``."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Its values."""
+        ...
+
+    def _replace(self: _Row, *args: Any, **kwargs: Any) -> _Row: ...
+
+
+class Column(NamedTuple):
+    """One column.
+
+    Attributes:
+        name: as in SQL.
+        type: ClickHouse's name of the type.
+        comment: what it holds, with its unit.
+        kind: ``DEFAULT``, ``MATERIALIZED``, or empty for a column that every INSERT gives.
+        expression: of a column with a kind.
+        keeps_known: whether an update with NULL leaves the stored value: for what only some calls of a source tell.
+    """
+
+    name: str
+    type: str
+    comment: str
+    kind: str = ""
+    expression: str = ""
+    keeps_known: bool = False
+
+
+_COMMON_COLUMNS = (
+    Column("updated_at", "String", "When the row was written last, Tehran wall time, to the second"),
+    Column(
+        "version",
+        "UInt64",
+        "When the row was inserted, nanoseconds since 1970 by the server's clock; the highest stands",
+        "DEFAULT",
+        "toUInt64(toUnixTimestamp64Nano(now64(9)))",
+    ),
+    Column(
+        "datetime",
+        "String",
+        "Start of the hour that fetched_at lies in, Tehran wall time; key of the row together with symbol",
+        "MATERIALIZED",
+        f"formatDateTime(toStartOfHour({_WALL_TIME}), '%Y-%m-%d %H:%i:%S', 'UTC')",
+    ),
+    Column(
+        "date",
+        "String",
+        "Day that fetched_at lies in, in Tehran, YYYY-MM-DD",
+        "MATERIALIZED",
+        f"formatDateTime(toDate({_WALL_TIME}), '%Y-%m-%d')",
+    ),
+)
+
+
+class HourlyTable:
+    """What a pipeline stores, and how it is written.
+
+    Args:
+        name: of the table.
+        view: of its view, which people read.
+        about: what it holds, in a few words.
+        row: makes a row of one value for each of `own`, in their order.
+        own: the columns that a row gives, ``symbol`` and ``fetched_at`` among them; String, UInt32, UInt64, Float64 or
+            the Nullable of those.
+
+    Attributes:
+        given: the names of `own`.
+        columns: all of them.
+        stored: the names of those that are not computed from others.
+        in_view: the names of those that the view shows, in its order.
+        updated: the names of those that an update writes: all that are not in the sorting key, nor made by the server.
+        compared: those that make a row another one: `updated` without the run and the time of writing.
+        keeping: the names of those whose stored value an update with NULL leaves.
+        types: column to type.
+    """
+
+    def __init__(
+        self, *, name: str, view: str, about: str, row: Callable[..., HourlyRow], own: tuple[Column, ...]
+    ) -> None:
+        self.name = name
+        self.view = view
+        self._about = about
+        self.row = row
+        self.given = tuple(column.name for column in own)
+        self.columns = (*own, *_COMMON_COLUMNS)
+        self.stored = tuple(column.name for column in self.columns if column.kind != "MATERIALIZED")
+        self.in_view = ("symbol", "datetime", "date", *(name for name in self.stored if name != "symbol"))
+        self.updated = (*(name for name in self.given if name not in SORTING_KEY), "updated_at")
+        self.compared = tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
+        self.keeping = frozenset(column.name for column in own if column.keeps_known)
+        self.types = {column.name: column.type for column in self.columns}
+        # With the key, for of a single name attrgetter would give the bare value.
+        self._values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter("symbol", *self.compared)
+
+    def compared_values(self, row: HourlyRow) -> tuple[object, ...]:
+        """The values of the `compared` columns."""
+        return self._values(row)[1:]
+
+    def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
+        """Whether an update with the row would change a stored row of these `compared` values."""
+        given = self.compared_values(row)
+        return given != stored and any(
+            new != old and not (new is None and name in self.keeping)
+            for name, new, old in zip(self.compared, given, stored, strict=True)
+        )
+
+    def create_table_statement(self, table: str, server_version: tuple[int, ...]) -> str:
+        """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
+        columns = ",\n    ".join(_definition(column) for column in self.columns)
+        patches = ", enable_block_number_column = 1, enable_block_offset_column = 1"
+        return (
+            f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {columns}\n)\n"
+            f"ENGINE = ReplacingMergeTree(version)\nPARTITION BY {PARTITION_KEY}\n"
+            f"PRIMARY KEY ({', '.join(PRIMARY_KEY)})\nORDER BY ({', '.join(SORTING_KEY)})"
+            f"\nSETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+            f"{patches if has_sound_patches(server_version) else ''}\n"
+            f"COMMENT {quoted_text(f'{self._about}; read them through {self.view}')}"
+        )
+
+    def create_view_statement(self, view: str, table: str) -> str:
+        """CREATE VIEW IF NOT EXISTS over `table`; both are quoted and carry their database.
+
+        LIMIT 1 BY on the primary key lets filters on symbol, datetime and date, and the choice of columns, through to
+        the table, and a read of everything goes along the sorting key without holding the table in memory; argMax with
+        GROUP BY does neither, and FINAL knows only rows of one fetched_at.
+        """
+        names = ", ".join(quoted_identifier(name) for name in self.in_view)
+        comment = f"{self._about}, exactly one row for each symbol and Tehran hour"
+        return (
+            f"CREATE VIEW IF NOT EXISTS {view} AS\nSELECT {names}\nFROM {table}\n"
+            "ORDER BY symbol, datetime, version DESC, fetched_at DESC\nLIMIT 1 BY symbol, datetime\n"
+            f"COMMENT {quoted_text(comment)}"
+        )
+
+
+def has_sound_patches(server_version: tuple[int, ...]) -> bool:
+    """Whether updates may be written as patch parts on a server of this version."""
+    return server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES
+
+
+def _definition(column: Column) -> str:
+    default = f" {column.kind} {column.expression}" if column.kind else ""
+    return f"{quoted_identifier(column.name)} {column.type}{default} COMMENT {quoted_text(column.comment)}"
+
+
+_ENGINE = "ReplacingMergeTree"  # Replicated and Shared ones end with it
+
+_SELECT_TABLES = (
+    "SELECT name, engine, partition_key, primary_key, sorting_key FROM system.tables "
+    "WHERE database = {database:String} AND name IN {names:Array(String)}"
+)
+_SELECT_COLUMNS = (
+    "SELECT table, name, type, default_kind, default_expression FROM system.columns "
+    "WHERE database = {database:String} AND table IN {names:Array(String)}"
+)
+_TOLD_DIFFERENCES = 3
+
+
+class HourlySchema:
+    """The database, the table and its view in it.
+
+    Args:
+        clickhouse: where they are.
+        database: plain name of the database.
+        table: what is to be there.
+
+    Raises:
+        ConfigurationError: the database's name is no identifier.
+    """
+
+    def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: HourlyTable) -> None:
+        self._clickhouse = clickhouse
+        self._database = database
+        self._wanted = table
+        self.table = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
+        self.view = f"{quoted_identifier(database)}.{quoted_identifier(table.view)}"
+
+    def ensure_ready(self) -> None:
+        """Make what is missing; harmless to repeat, and two SELECTs where nothing is.
+
+        Raises:
+            StorageRejected: a table or view of that name and of another shape is there; it is left as it is.
+        """
+        wanted, shapes = self._wanted, self._shapes()
+        if wanted.name not in shapes:
+            self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
+            self._clickhouse.command(wanted.create_table_statement(self.table, self._clickhouse.server_version()))
+            shapes = self._shapes()
+        self._refuse_another(wanted.name, self._of_table(shapes.get(wanted.name, {})))
+        if wanted.view not in shapes:
+            self._clickhouse.command(wanted.create_view_statement(self.view, self.table))
+            shapes = self._shapes()
+        self._refuse_another(wanted.view, self._of_view(shapes.get(wanted.view, {})))
+
+    def differences(self) -> list[str]:
+        """What makes the table or the view another one than is wanted, one line each; none where there is no table."""
+        shapes = self._shapes()
+        table, view = self._wanted.name, self._wanted.view
+        if table not in shapes:
+            return []
+        lines = [f"{self._database}.{table}: {line}" for line in self._of_table(shapes[table])]
+        if view not in shapes:
+            return [*lines, f"{self._database}.{view} is missing"]
+        return lines + [f"{self._database}.{view}: {line}" for line in self._of_view(shapes[view])]
+
+    def table_exists(self) -> bool:
+        """Whether a table of that name is there, whatever its shape."""
+        return self._wanted.name in self._shapes()
+
+    def drop(self) -> None:
+        """Drop the view and the table; harmless when they are missing. The database stays."""
+        if not self._shapes():
+            return
+        self._clickhouse.command(f"DROP VIEW IF EXISTS {self.view}")
+        self._clickhouse.command(f"DROP TABLE IF EXISTS {self.table} SYNC")
+
+    def _shapes(self) -> dict[str, dict[str, str]]:
+        """Of the table and the view, whichever exist: what each property is, by the names of the expected ones."""
+        names = {"database": self._database, "names": [self._wanted.name, self._wanted.view]}
+        shapes: dict[str, dict[str, str]] = {}
+        for table, engine, partition, primary, sorting in self._clickhouse.query(_SELECT_TABLES, names):
+            shapes[str(table)] = {"engine": str(engine), "partition key": str(partition)}
+            shapes[str(table)] |= {"primary key": str(primary), "sorting key": str(sorting)}
+        for table, name, kind, default_kind, expression in self._clickhouse.query(_SELECT_COLUMNS, names):
+            shapes[str(table)][f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
+        return shapes
+
+    def _of_table(self, found: Mapping[str, str]) -> list[str]:
+        differences = _differences(_expected_table(self._wanted), found)
+        if found.get("engine", "").endswith(_ENGINE):
+            return differences
+        return [f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}", *differences]
+
+    def _of_view(self, found: Mapping[str, str]) -> list[str]:
+        return _differences(_expected_view(self._wanted), found)
+
+    def _refuse_another(self, name: str, differences: Sequence[str]) -> None:
+        if differences:
+            more = f", and {len(differences) - _TOLD_DIFFERENCES} more" if len(differences) > _TOLD_DIFFERENCES else ""
+            raise StorageRejected(
+                f"{self._database}.{name} has another shape: {'; '.join(differences[:_TOLD_DIFFERENCES])}{more}",
+                next_step=f"Rename or drop {self._database}.{name}, then run `./run.sh setup_db`.",
+            )
+
+
+def _differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return [
+        f"{what} is {found.get(what, 'missing')!r}, not {wanted!r}"
+        for what, wanted in expected.items()
+        if _without_blanks(found.get(what, "missing")) != _without_blanks(wanted)
+    ]
+
+
+def _without_blanks(text: str) -> str:
+    return "".join(text.split())
+
+
+def _expected_table(table: HourlyTable) -> dict[str, str]:
+    return {
+        "partition key": PARTITION_KEY,
+        "primary key": ", ".join(PRIMARY_KEY),
+        "sorting key": ", ".join(SORTING_KEY),
+        **{
+            f"column {column.name}": f"{column.type} {column.kind} {column.expression}".strip()
+            for column in table.columns
+        },
+    }
+
+
+def _expected_view(table: HourlyTable) -> dict[str, str]:
+    return {f"column {name}": table.types[name] for name in table.in_view}

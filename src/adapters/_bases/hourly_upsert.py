@@ -1,0 +1,349 @@
+"""The upsert of an hourly table: look for the keys, update those that are there, insert the others.
+
+Both statements that look at stored keys find their rows by symbol and datetime, the primary key, and by the range of
+datetime, which rules out partitions: their cost grows with the keys asked for, not with the table.
+
+Values are checked here before anything is written. ClickHouse is not left to do it: its INSERT takes a missing number
+for zero, and its UPDATE whatever does not fit. A price of zero would be an invented one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+from adapters._bases.clickhouse_adapter import (
+    ClickHouseAdapter,
+    json_array,
+    quoted_identifier,
+    quoted_text,
+    quoted_texts,
+)
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
+from adapters._bases.errors import InvalidRowError, StorageRejected
+from adapters._bases.hourly_table import HourlyRow, HourlyTable, has_sound_patches
+
+
+class UpsertReport(NamedTuple):
+    """What an upsert did, in rows.
+
+    Attributes:
+        inserted: keys that were not in the table.
+        updated: keys that were, with other values.
+        unchanged: keys that were, with the very values given (but for the run that brought them): not written.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def plus(self, other: UpsertReport) -> UpsertReport:
+        """Both together."""
+        return UpsertReport(
+            self.inserted + other.inserted, self.updated + other.updated, self.unchanged + other.unchanged
+        )
+
+
+Key = tuple[str, str]
+"""(symbol, datetime)"""
+
+# A key as one text; no two keys share one, for what follows the last bar is always as long.
+_KEY_TEXT = "concat(symbol, '|', datetime)"
+_POSITION = "key_position"
+# The rows that SELECT may bring beyond those asked for, as a multiple, before it names each key.
+_SUPERSET_LIMIT = 2
+
+
+class StoredRow(NamedTuple):
+    """A row as it goes into the table.
+
+    Attributes:
+        row: what is stored.
+        updated_at: when it is written, Tehran wall time.
+        version: the version it had, for a row that comes back from a backup; None lets the server make one.
+    """
+
+    row: HourlyRow
+    updated_at: str
+    version: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """By the hour of `fetched_at`; the table makes its own key by its own formula, to the same end."""
+        return self.row.symbol, f"{self.row.fetched_at[:13]}:00:00"
+
+
+def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
+    """SELECT of symbol, datetime and the compared columns of all rows with these keys, and possibly of some others.
+
+    `name` is the table's, quoted, with its database; `keys` is not empty. The rows asked for are those of every symbol
+    at every hour among the keys; where that would be many more than the keys, each key is named.
+    """
+    symbols, hours = _sides(keys)
+    where = _in_grid(symbols, hours)
+    if len(symbols) * len(hours) > _SUPERSET_LIMIT * len(keys):
+        where += f" AND {_position_of(keys)} > 0"
+    columns = ", ".join(quoted_identifier(column) for column in ("symbol", "datetime", *table.compared))
+    return f"SELECT {columns} FROM {name} WHERE {where}"  # noqa: S608 - every name and value in it is quoted
+
+
+def update_statement(
+    name: str, table: HourlyTable, rows: Mapping[Key, StoredRow], server_version: tuple[int, ...]
+) -> str:
+    """ALTER … UPDATE that gives every stored row of these keys its new values; `rows` is not empty, `name` quoted.
+
+    The values travel inside the statement, so that it needs no staging table that would have to outlive it, and it may
+    be repeated. It is complete when ClickHouse answers: as a patch part where those are sound, else as a mutation that
+    is waited for.
+    """
+    symbols, hours = _sides(rows)
+    where = _in_grid(symbols, hours)
+    position = _position_of(rows)
+    if len(symbols) * len(hours) != len(rows):
+        where += f" AND {position} > 0"
+    assignments = _assignments(table, list(rows.values()), position)
+    settings = "mutations_sync = 2"  # also for the heavy form that ClickHouse falls back to
+    if has_sound_patches(server_version):
+        settings += ", alter_update_mode = 'lightweight'"
+    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {where} SETTINGS {settings}"
+
+
+def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
+    """``column = value`` for every updated column: one value where all rows agree, else the row's place in an array."""
+    texts = []
+    place = f"({position} AS {_POSITION})"  # the alias serves the assignments that follow: it is computed once
+    for column in table.updated:
+        value_of = attrgetter(column if column == "updated_at" else f"row.{column}")
+        values = [value_of(row) for row in rows]
+        kind = table.types[column]
+        if all(value == values[0] for value in values):
+            new = f"arrayElement({json_array(values[:1], kind)}, 1)"
+        else:
+            new = f"arrayElement({json_array(values, kind)}, {place})"
+            place = _POSITION
+        if column in table.keeping:
+            new = f"coalesce({new}, {quoted_identifier(column)})"
+        texts.append(f"{quoted_identifier(column)} = {new}")
+    return ", ".join(texts)
+
+
+def _sides(keys: Collection[Key]) -> tuple[list[str], list[str]]:
+    return sorted({symbol for symbol, _ in keys}), sorted({hour for _, hour in keys})
+
+
+def _in_grid(symbols: Sequence[str], hours: Sequence[str]) -> str:
+    between = f"datetime BETWEEN {quoted_text(hours[0])} AND {quoted_text(hours[-1])}"
+    return f"{between} AND symbol IN ({quoted_texts(symbols)}) AND datetime IN ({quoted_texts(hours)})"
+
+
+def _position_of(keys: Collection[Key]) -> str:
+    """Where a row's key stands among `keys`, from 1; 0 for a row of another key."""
+    texts = json_array((f"{symbol}|{hour}" for symbol, hour in keys), "String")
+    return f"transform({_KEY_TEXT}, {texts}, range(1, {len(keys) + 1}), 0)"
+
+
+def refuse_unstorable(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
+    """See that every value can be written as it is, before anything is.
+
+    Raises:
+        InvalidRowError: names a row with a missing value where the column knows no NULL, one of another type or beyond
+            its bounds, a number that is not finite, or half a character in a text.
+    """
+    for name, values in zip(table.given, zip(*(stored.row for stored in rows), strict=True), strict=True):
+        kind = table.types[name]
+        takes = _taker(kind)
+        for stored, value in zip(rows, values, strict=True):
+            if not takes(value):
+                shown = "missing" if value is None else f"{value!a:.60}, which is no {kind}"
+                raise InvalidRowError(f"{_named(stored.row)}: {name} is {shown}")
+
+
+def _named(row: HourlyRow) -> str:
+    """The row's key for people, whatever its values are."""
+    return f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00"
+
+
+def _taker(kind: str) -> Callable[[object], bool]:
+    """Whether a column of this type takes a value."""
+    inner = kind.removeprefix("Nullable(").removesuffix(")")
+    takes = _TAKERS[inner]
+    return takes if inner == kind else lambda value: value is None or takes(value)
+
+
+def _is_text(value: object) -> bool:
+    """UTF-8 has no code for half a character."""
+    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
+
+
+def _is_double(value: object) -> bool:
+    return isinstance(value, (float, int)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_unsigned(bits: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and 0 <= value < 1 << bits
+
+
+_TAKERS: dict[str, Callable[[object], bool]] = {
+    "String": _is_text,
+    "Float64": _is_double,
+    "UInt32": _is_unsigned(32),
+    "UInt64": _is_unsigned(64),
+}
+
+
+_REASON_LIMIT = 200
+
+
+class StuckMutation(NamedTuple):
+    """A mutation that has failed and is still queued.
+
+    Attributes:
+        mutation_id: ClickHouse's name of it.
+        reason: why it failed last, on one line.
+        kill_statement: the SQL that would withdraw it.
+    """
+
+    mutation_id: str
+    reason: str
+    kill_statement: str
+
+    def __str__(self) -> str:
+        return f"{self.mutation_id} fails: {self.reason}; this statement withdraws it: {self.kill_statement}"
+
+
+class Mutations:
+    """The mutations of one table.
+
+    Args:
+        clickhouse: where the table is.
+        database: its database, unquoted.
+        table: its name, unquoted.
+    """
+
+    def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: str) -> None:
+        self._clickhouse = clickhouse
+        self._database = database
+        self._table = table
+
+    def stuck(self) -> list[StuckMutation]:
+        """Those that have failed and are queued, oldest first. Reads only."""
+        found = self._clickhouse.query(
+            "SELECT mutation_id, latest_fail_reason FROM system.mutations WHERE database = {database:String} "
+            "AND table = {table:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id",
+            {"database": self._database, "table": self._table},
+        )
+        return [self._described(str(mutation_id), str(reason)) for mutation_id, reason in found]
+
+    def kill_stuck(self) -> list[StuckMutation]:
+        """Withdraw those that have failed, whoever began them; what was withdrawn. Harmless to repeat."""
+        stuck = self.stuck()
+        for mutation in stuck:
+            self._clickhouse.query(mutation.kill_statement)
+        return stuck
+
+    def _described(self, mutation_id: str, reason: str) -> StuckMutation:
+        return StuckMutation(
+            mutation_id,
+            " ".join(reason.split())[:_REASON_LIMIT],
+            f"KILL MUTATION WHERE database = {quoted_text(self._database)} AND table = {quoted_text(self._table)} "
+            f"AND mutation_id = {quoted_text(mutation_id)}",
+        )
+
+
+class ChunkUpsert:
+    """The upsert of one chunk; every call does what is still missing, so it may be called again after any failure.
+
+    Args:
+        clickhouse: where the table is.
+        name: the table's, quoted, with its database.
+        table: what it is.
+        mutations: those of the table.
+        rows: what to store, by key; not empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        clickhouse: ClickHouseAdapter,
+        name: str,
+        table: HourlyTable,
+        mutations: Mutations,
+        rows: Mapping[Key, StoredRow],
+    ) -> None:
+        self._clickhouse = clickhouse
+        self._name = name
+        self._table = table
+        self._mutations = mutations
+        self._rows = rows
+        self._report: UpsertReport | None = None
+
+    def __call__(self) -> UpsertReport:
+        """Store the rows; at most three statements: one SELECT, one ALTER … UPDATE, one INSERT.
+
+        Returns:
+            What the first look at the table found to do. A later call, after a lost answer, looks again and does only
+            what the first one did not get done, which does not make an inserted row an unchanged one.
+
+        Raises:
+            StorageUnavailable: no answer; some, all or none of it may be done: call again.
+            StorageRejected: ClickHouse refused; a failed mutation has been withdrawn.
+            InvalidRowError: it refused a value; others of the rows may be written.
+        """
+        stored = self._stored()
+        missing = {key: row for key, row in self._rows.items() if key not in stored}
+        changed = {
+            key: row
+            for key, row in self._rows.items()
+            if key in stored and any(self._table.changes(row.row, values) for values in stored[key])
+        }
+        if self._report is None:
+            unchanged = len(self._rows) - len(missing) - len(changed)
+            self._report = UpsertReport(len(missing), len(changed), unchanged)
+        try:
+            if changed:
+                self._update(changed)
+            if missing:
+                self._insert(list(missing.values()))
+        except StorageRejected as error:
+            if error.code not in ABOUT_A_VALUE:
+                raise
+            raise InvalidRowError(f"{self._named()}: {error.message}") from error
+        return self._report
+
+    def _named(self) -> str:
+        """The row, or, where there are several, that it is one of them."""
+        (symbol, hour), *others = self._rows
+        return f"one of {len(self._rows)} rows" if others else f"{symbol!r} at {hour}"
+
+    def _stored(self) -> dict[Key, list[tuple[object, ...]]]:
+        """The compared values of every stored row, by key; more than one where rows of one key were put in by hand."""
+        stored: dict[Key, list[tuple[object, ...]]] = {}
+        for symbol, hour, *values in self._clickhouse.query(select_statement(self._name, self._table, self._rows)):
+            stored.setdefault((str(symbol), str(hour)), []).append(tuple(values))
+        return stored
+
+    def _update(self, rows: Mapping[Key, StoredRow]) -> None:
+        statement = update_statement(self._name, self._table, rows, self._clickhouse.server_version())
+        try:
+            self._clickhouse.command(statement)
+        except StorageRejected as error:
+            withdrawn = self._mutations.kill_stuck()
+            if not withdrawn:
+                raise
+            raise StorageRejected(
+                f"{error.message}; mutation {', '.join(one.mutation_id for one in withdrawn)} withdrawn",
+                next_step=error.next_step,
+                code=error.code,
+            ) from error
+
+    def _insert(self, rows: Sequence[StoredRow]) -> None:
+        """Rows from a backup bring their version along; for the others the server makes one."""
+        columns = (*self._table.given, "updated_at")
+        fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
+        kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]
+        if fresh:
+            self._clickhouse.insert(self._name, columns, fresh)
+        if kept:
+            self._clickhouse.insert(self._name, (*columns, "version"), kept)

@@ -1,0 +1,252 @@
+"""Locks whose notes do not tell who holds them: asked of the kernel, which always knows that they are held."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import psutil
+import structlog
+from filelock import FileLock, Timeout
+
+from adapters._bases.errors import LockHeldError, StateError
+from adapters._bases.tehran_time import tehran_text
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def make_private(folder: Path) -> None:
+    """See that the folder is there, ours, and closed to everybody else; harmless to repeat.
+
+    One of ours that others could only read is closed. What others may have written to, or made, is not trusted.
+
+    Raises:
+        StateError: what is there is no folder, somebody else's, or one that others may write to; nothing was changed.
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise StateError(f"{folder} is no folder", next_step="see who put it there, and remove it")
+    if found.st_uid != os.getuid():
+        raise StateError(
+            f"{folder} belongs to another user (uid {found.st_uid})",
+            next_step="see who made it, and have it removed",
+        )
+    if found.st_mode & _OTHERS_WRITE:
+        raise StateError(
+            f"{folder} is open to other users", next_step=f"see what they put there, then `rm -r {folder}`"
+        )
+    if found.st_mode & _OTHERS:
+        folder.chmod(0o700)
+
+
+_UNNOTICED_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Holder(NamedTuple):
+    """Who holds a lock.
+
+    Attributes:
+        pid: the process.
+        process_started: its start as the system counts it, in seconds since 1970; tells it from a later one of its pid.
+        since: when it took the lock, Tehran text.
+        task: what it was started for, such as ``cmc_hourly_prices``.
+        step: what it was doing last.
+        run_id: of the run that it is; empty for what is no run.
+    """
+
+    pid: int
+    process_started: float
+    since: str
+    task: str
+    step: str
+    run_id: str = ""
+
+    def alive(self) -> bool:
+        """Whether that very process still runs."""
+        try:
+            return psutil.Process(self.pid).create_time() == self.process_started
+        except psutil.Error:
+            return False
+
+    def __str__(self) -> str:
+        return f"pid {self.pid}, {self.task} since {self.since} (Tehran), {self.step}"
+
+
+class ProcessLock:
+    """At most one process at a time holds it; the kernel frees it when that process ends, however it ends.
+
+    Args:
+        path: the lock file; its folder is made if missing. The note is ``path`` with ``.json`` added.
+        task: what the lock is taken for.
+        clock: gives the aware time.
+        wait_seconds: how long to wait for another holder; even a caller who should not wait gives the winner of a race
+            the moment it needs to write its note.
+        run_id: of the run that takes it; empty for what is no run.
+        step: what its holder does until it tells another.
+        private: whether its folder has to be ours and closed to everybody else, see `make_private`: for one in a place
+            where everybody may make it.
+
+    Attributes:
+        left_behind: the holder before, when its process ended without letting go: it was killed, or the power was lost.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        task: str,
+        clock: Callable[[], datetime],
+        wait_seconds: float = 0.5,
+        run_id: str = "",
+        step: str = "starting",
+        private: bool = False,
+    ) -> None:
+        self.left_behind: Holder | None = None
+        self._run_id = run_id
+        self._step = step
+        self._private = private
+        self._note = note_of(path)
+        self._task = task
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._since = ""
+        self._process_started = psutil.Process().create_time()
+        # Not by thread: the database's is taken in a worker thread and released in the main one.
+        # No soft lock where the file system knows no other: it would outlive its process.
+        self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
+
+    def __enter__(self) -> ProcessLock:
+        """Take the lock.
+
+        Raises:
+            LockHeldError: another process holds it; the message names it.
+            StateError: the lock file cannot be written, or its folder is not to be trusted.
+        """
+        try:
+            self._make_folder()
+            self._acquire()
+        except Timeout as error:
+            holder = read_holder(self._note)
+            raise LockHeldError(
+                f"another run holds the lock: {holder or 'its note is not readable'}",
+                next_step="wait for it, or end it with ./run.sh kill",
+            ) from error
+        except OSError as error:
+            raise StateError(
+                f"the lock {self._lock.lock_file} cannot be taken: {error.strerror or error}",
+                next_step="see who owns that folder and whether its disk is full",
+            ) from error
+        self._since = tehran_text(self._clock())
+        self.left_behind = read_holder(self._note)
+        self.tell(self._step)
+        return self
+
+    def _make_folder(self) -> None:
+        if self._private:
+            make_private(self._note.parent)
+        else:
+            self._note.parent.mkdir(parents=True, exist_ok=True)
+
+    def _acquire(self) -> None:
+        """Take the lock, and say before a wait that somebody would notice what is waited for."""
+        unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
+        try:
+            self._lock.acquire(timeout=unnoticed)
+        except Timeout:
+            if self._wait_seconds <= unnoticed:
+                raise
+            log.info(
+                "waiting for another process", up_to_seconds=self._wait_seconds, other=str(read_holder(self._note))
+            )
+            self._lock.acquire(timeout=self._wait_seconds - unnoticed)
+
+    def tell(self, step: str) -> None:
+        """Write down what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+        holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
+        beside = self._note.with_name(f"{self._note.name}.new")
+        try:
+            # What a killed process left of it, or somebody put there: never written through.
+            beside.unlink(missing_ok=True)
+            with beside.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(holder._asdict()))
+            beside.replace(self._note)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._note.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def note_of(lock: Path) -> Path:
+    """Where the note of a lock is."""
+    return lock.with_name(f"{lock.name}.json")
+
+
+def read_holder(note: Path) -> Holder | None:
+    """Who wrote the note; None where there is none, or where it cannot be read."""
+    try:
+        return Holder(**json.loads(note.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def running_holders(folder: Path) -> list[Holder]:
+    """The holders of the locks in a folder whose process still runs, in the order of the locks' names."""
+    notes = sorted(folder.glob("*.lock.json"))
+    return [holder for note in notes if (holder := read_holder(note)) is not None and holder.alive()]
+
+
+def held_without_note(folder: Path) -> list[Path]:
+    """The locks of a folder that a process holds which their note does not name, as when the disk was full.
+
+    Each other lock is taken and freed at once.
+
+    Raises:
+        StateError: a lock file cannot be opened.
+    """
+    return [path for path in sorted(folder.glob("*.lock")) if not _noted(path) and _held(path)]
+
+
+def users_of(path: Path) -> list[int]:
+    """The processes that have a file open, as far as this user may know."""
+    return [process.pid for process in psutil.process_iter() if _has_open(process, path.resolve())]
+
+
+def _noted(path: Path) -> bool:
+    holder = read_holder(note_of(path))
+    return holder is not None and holder.alive()
+
+
+def _held(path: Path) -> bool:
+    try:
+        with FileLock(path, timeout=0, fallback_to_soft=False):
+            return False
+    except Timeout:
+        return True
+    except OSError as error:
+        raise StateError(
+            f"the lock {path} cannot be looked at: {error.strerror or error}", next_step="see who owns it"
+        ) from error
+
+
+def _has_open(process: psutil.Process, path: Path) -> bool:
+    try:
+        return any(file.path == str(path) for file in process.open_files())
+    except (psutil.Error, OSError):
+        return False

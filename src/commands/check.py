@@ -1,0 +1,231 @@
+"""``check``: everything the jobs in use need, one row each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from adapters._bases.errors import EtlError, LockHeldError
+from adapters.files.spool import Spool
+from adapters.system.crontab import Crontab
+from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
+from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
+from crons.exits import DONE, FAILED
+from crons.history import history_spool
+from crons.install import installed_schedule
+from crons.job import Finding, JobModule
+from crons.parts import impatient, spool, system_clock
+from crons.registry import JOBS, MAIN_JOB
+
+_OLDEST_POETRY = (2, 2)
+"""As in run.sh and pyproject.toml."""
+_PATIENCE_SECONDS = 10
+_CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
+
+
+def failed(subject: str, error: EtlError) -> Finding:
+    """An expected error as a finding."""
+    return Finding(subject, "fail", " ".join(error.message.split()), error.next_step)
+
+
+def check_python() -> Finding:
+    """Whether this Python is one that the program is tested on."""
+    good = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    return Finding(
+        "Python",
+        "ok" if good else "fail",
+        f"{platform.python_version()} ({sys.executable})",
+        "" if good else "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install",
+    )
+
+
+def check_poetry(checkout: Path) -> Finding:
+    """Which Poetry the next set-up will use: that of PATH if it is new enough, else a private one."""
+    on_path, own = shutil.which("poetry"), checkout / ".poetry/bin/poetry"
+    version = _poetry_version(on_path) if on_path else None
+    if version is not None and version >= _OLDEST_POETRY:
+        return Finding("Poetry", "ok", f"{'.'.join(map(str, version))} ({on_path})")
+    too_old = f"; {on_path} is too old" if version else ""
+    if own.exists():
+        return Finding("Poetry", "ok", f"{own}{too_old}")
+    return Finding("Poetry", "ok", f"the set-up bootstraps its own when it needs one{too_old or '; none here'}")
+
+
+def _poetry_version(program: str) -> tuple[int, int] | None:
+    """Its first two numbers; None when it does not tell them."""
+    try:
+        told = subprocess.run(  # noqa: S603 - the program that the set-up would run
+            [program, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    numbers = re.search(r"(\d+)\.(\d+)", told)
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
+
+
+def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:
+    """Whether others on this host can read or change ``.env``, and whether a name in it was probably mistyped.
+
+    Args:
+        path: of the file, which is valid or absent.
+        known: the names of the settings.
+    """
+    if not path.exists():
+        return [Finding(".env", "ok", "none: defaults and the environment apply", "cp env.example .env to change them")]
+    found = [
+        Finding(".env", "warn", f"there is no setting {name}", f"did you mean {meant}?")
+        for name, meant in nearly_right(path, known).items()
+    ]
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return [
+            Finding(".env", "warn", "valid, but others on this host can read or change it", f"chmod 600 {path}"),
+            *found,
+        ]
+    return [Finding(".env", "ok", "valid, readable by its owner only"), *found]
+
+
+def check_folders(folders: Iterable[Path]) -> list[Finding]:
+    """Whether this user can write where the program does; a folder that is not there yet is made when it is needed."""
+    stuck = [folder for folder in folders if not os.access(_nearest(folder), os.W_OK | os.X_OK)]
+    if not stuck:
+        return [Finding("folders", "ok", "data, logs, backups and reports can be written")]
+    return [
+        Finding("folders", "fail", f"{folder} cannot be written by this user", f"see who owns {_nearest(folder)}")
+        for folder in stuck
+    ]
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there; one whose name no disk can hold is not."""
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - Path.exists raises
+
+
+def check_crontab(crontab: Crontab, schedules: Mapping[str, str | None]) -> list[Finding]:
+    """Whether there is a crontab command, and for each job whether its line is installed.
+
+    Args:
+        crontab: the door.
+        schedules: job to the schedule of its installed line; None where it has none.
+    """
+    if not crontab.is_available():
+        return [Finding("crontab", "warn", "there is no crontab command", "apt-get install cron")]
+    found = [_check_daemon()]
+    for job, schedule in sorted(schedules.items()):
+        if schedule is None:
+            found.append(Finding(f"job {job}", "warn", "not installed in the crontab", f"./run.sh setup_cron {job}"))
+        else:
+            found.append(Finding(f"job {job}", "ok", f"installed: {schedule}"))
+    return found
+
+
+def _check_daemon() -> Finding:
+    """Whether a cron daemon runs, as far as this user can see: without one no line of a crontab does anything."""
+    names = {process.info["name"] for process in psutil.process_iter(["name"])}
+    if names & _CRON_DAEMONS:
+        return Finding("crontab", "ok", "cron runs")
+    return Finding("crontab", "warn", "no cron daemon is seen to run", "service cron start")
+
+
+def check_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
+    """What waits in a spool of a job: files that the job's next run loads, and damaged ones that need a person."""
+    found = []
+    if waiting := spool.waiting():
+        found.append(Finding(subject, "warn", f"{len(waiting)} files wait to be stored", f"./run.sh cron_run {job}"))
+    found.extend(
+        Finding(
+            subject, "warn", f"waits, and is damaged: {path}: {damage}", "the next run sets it aside, or says why not"
+        )
+        for path, _, damage in map(spool.read, waiting)
+        if damage is not None
+    )
+    found.extend(
+        Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")
+        for path in spool.rejected()
+    )
+    return found
+
+
+def check() -> int:
+    """Look, show, and give the exit code: 1 if a job cannot do without something that is missing."""
+    findings = list(_findings())
+    show_findings(findings, no_color=_no_color())
+    return FAILED if any(finding.state == "fail" for finding in findings) else DONE
+
+
+def _no_color() -> bool:
+    """Whether the settings want no colours; settings that are wrong, a finding themselves, leave that to the screen."""
+    try:
+        return bool(load_settings().no_color)
+    except EtlError:
+        return False
+
+
+def _findings() -> Iterator[Finding]:
+    yield check_python()
+    yield check_poetry(PROJECT_ROOT)
+    yield Finding("set-up", "ok", f"installed in {sys.prefix}")
+    try:
+        settings = impatient(settings_with_log())
+    except EtlError as error:
+        for line in error.message.splitlines():
+            yield Finding(".env", "fail", line, error.next_step)
+    else:
+        yield from check_env_file(ENV_FILE, {name.upper() for name in Settings.model_fields})
+        yield from check_folders(
+            [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
+        )
+        for name in _jobs_in_use():
+            yield from _of_job(name, JOBS[name].load(), settings)
+    yield from _or_failed("crontab", lambda: check_crontab(Crontab(), _schedules()))
+
+
+def _of_job(name: str, module: JobModule, settings: Settings) -> Iterator[Finding]:
+    yield from _or_failed("ClickHouse", lambda: _of_table(module, settings))
+    yield from _or_failed(module.SOURCE, lambda: [asyncio.run(module.check_source(settings, system_clock))])
+    yield from check_spool(f"spool {name}", name, spool(settings, name))
+    yield from check_spool(f"history {name}", name, history_spool(settings, name))
+
+
+def _of_table(module: JobModule, settings: Settings) -> list[Finding]:
+    with module.open_table(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as table:
+        found = [Finding("ClickHouse", "ok", table.describe_server())]
+        if not table.table_exists():
+            return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
+        found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
+        stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
+        return [*found, *stuck]
+
+
+def _jobs_in_use() -> list[str]:
+    """The main job, and the others whose line is installed: a job that nobody runs needs nothing."""
+    try:
+        schedules = _schedules()
+    except EtlError:  # told with the crontab's own finding
+        return [MAIN_JOB]
+    return [MAIN_JOB, *(job for job, schedule in schedules.items() if schedule and job != MAIN_JOB)]
+
+
+def _schedules() -> dict[str, str | None]:
+    """Each job's schedule in the crontab; None where it has none."""
+    crontab = Crontab()
+    current = crontab.read() if crontab.is_available() else ""
+    return {job: installed_schedule(current, checkout=PROJECT_ROOT, job=job) for job in JOBS}
+
+
+def _or_failed(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return look()
+    except LockHeldError as error:
+        return [Finding(subject, "warn", f"in use, so not looked into: {error.message}", error.next_step)]
+    except EtlError as error:
+        return [failed(subject, error)]

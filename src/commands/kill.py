@@ -1,0 +1,86 @@
+"""Ends the running jobs of one checkout."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from adapters._bases.errors import StateError
+from adapters.files.locks import Holder, held_without_note, running_holders, users_of
+from commands.screen import say
+from configurations.config import load_data_path
+from crons.exits import DONE
+
+GRACE_SECONDS = 10.0
+
+
+def end_all() -> int:
+    """End the running jobs of this checkout and say which, whatever other settings are; the exit code.
+
+    Raises:
+        ConfigurationError: DATA_PATH is wrong.
+        StateError: a job runs that its lock's note does not name; the others are ended.
+    """
+    locks = load_data_path() / "locks"
+    ended = end_running_jobs(locks, grace_seconds=GRACE_SECONDS)
+    unnamed = held_without_note(locks)
+    if ended or not unnamed:
+        say("\n".join(ended) or "no job of this checkout is running")
+    if unnamed:
+        raise _not_ended(unnamed)
+    return DONE
+
+
+def end_running_jobs(locks: Path, *, grace_seconds: float) -> list[str]:
+    """SIGTERM to every job that holds a lock in the folder, SIGKILL to those still there after the grace time.
+
+    Only a process whose start fits the lock's note is touched: a pid may have passed on to somebody else's process.
+
+    Args:
+        locks: the folder of this checkout's job locks.
+        grace_seconds: how long they may take to end by themselves.
+
+    Returns:
+        A line for each process ended; empty when none ran. Harmless to repeat.
+    """
+    found = [(holder, process) for holder in running_holders(locks) if (process := _process(holder)) is not None]
+    for _, process in found:
+        _signal(process, forced=False)
+    _, stubborn = psutil.wait_procs([process for _, process in found], timeout=grace_seconds)
+    for process in stubborn:
+        _signal(process, forced=True)
+    psutil.wait_procs(stubborn, timeout=grace_seconds)
+    return [f"ended {'by force ' if process in stubborn else ''}{holder}" for holder, process in found]
+
+
+def _not_ended(locks: Sequence[Path]) -> StateError:
+    """Nobody is ended on suspicion: whoever has the file open may only be reading it."""
+    users = sorted({pid for path in locks for pid in users_of(path)})
+    return StateError(
+        f"held by a process that its note does not name, so not ended: {', '.join(map(str, locks))}",
+        next_step=f"see whether it is a job, then end it: kill {' '.join(map(str, users))}"
+        if users
+        else f"find it with its owner's rights: fuser {' '.join(shlex.quote(str(path)) for path in locks)}",
+    )
+
+
+def _process(holder: Holder) -> psutil.Process | None:
+    try:
+        process = psutil.Process(holder.pid)
+        return process if process.create_time() == holder.process_started else None
+    except psutil.Error:
+        return None
+
+
+def _signal(process: psutil.Process, *, forced: bool) -> None:
+    """Send SIGKILL or SIGTERM; a process that is gone already is what we wanted."""
+    try:
+        if forced:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.NoSuchProcess:
+        return

@@ -1,1 +1,0 @@
-"""What is stored, looked at for the operator: nothing here writes."""

@@ -1,0 +1,206 @@
+"""Looks through all stored prices for what may never stand there. Writes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TypeAlias
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import HourlySchema
+from adapters._bases.hourly_upsert import Mutations
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    MOST_FOUND,
+    CoinMarketCapChecksAdapter,
+    CoinMarketCapHolesAdapter,
+    CoinMarketCapHoursAdapter,
+    StoredHours,
+    Wrong,
+)
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, TABLE
+from configurations.config import Settings
+from crons.job import Finding, Series
+from transformers.coverage import SPANS, cover
+
+PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
+"""Somebody is waiting at the screen."""
+_TREND_HOURS = 24
+_NOTHING = StoredHours(frozenset(), "", None, {})
+
+
+def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Series]:
+    """What is stored of each symbol of the settings, in their order; of the last 30 days and no further back.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+        StorageRejected: it refuses.
+    """
+    hours = hours_before(now, max(SPANS.values()))
+    recent = [*hours[-_TREND_HOURS:], hour_start(now)]
+    first, last = hour_key(hours[0]), hour_key(hours[-1])
+    symbols = [symbol for symbol, _ in settings.symbols]
+    table = CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
+    # Not beyond the present hour: a row of an hour to come, which `verify` names, says nothing of how late it is.
+    stored = table.stored(symbols, first=first, last=hour_key(now), priced_from=hour_key(recent[0]))
+    older = table.stored_before(
+        [name for name in symbols if first not in stored.get(name, _NOTHING).hours], first=first
+    )
+    holes = holes_by_symbol(settings, database, symbols, first, last)
+    made = []
+    for symbol in symbols:
+        there = stored.get(symbol, _NOTHING)
+        before = first in there.hours or symbol in older
+        coverage = cover(hours, there.hours, holes.get(symbol, frozenset()), stored_before=before)
+        trend = [_known(there.prices.get(hour_key(hour))) for hour in recent]
+        last_hour, last_price = (there.last_hour, _known(there.last_price)) if there.hours else (None, None)
+        made.append(Series(symbol, last_hour, last_price, coverage, trend))
+    return made
+
+
+def _known(price: float | None) -> float | None:
+    """The price; None where there is none, or one that is no number: `verify` names it."""
+    return price if price is not None and math.isfinite(price) else None
+
+
+def holes_by_symbol(
+    settings: Settings, database: ClickHouseAdapter, symbols: Sequence[str], first: str, last: str
+) -> dict[str, set[str]]:
+    """Symbol to the hour keys that the source had no quote for, from the hour ``first`` to ``last``, both inside.
+
+    Args:
+        settings: what the operator set.
+        database: where they are noted.
+        symbols: those asked about; empty for all.
+        first: hour key.
+        last: hour key.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+        StorageRejected: it refuses.
+    """
+    adapter = CoinMarketCapHolesAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
+    holes: dict[str, set[str]] = {}
+    for hole in adapter.known(symbols, first=first, last=last):
+        holes.setdefault(hole.symbol, set()).add(hole.datetime)
+    return holes
+
+
+_Break: TypeAlias = "tuple[str, str, str]"
+"""A symbol, its last hour before a gap and its first one after it."""
+
+_JOB = "cmc_hourly_prices"
+"""Whose rows these are, for the commands that mend them."""
+_SHOWN = 10
+
+
+def verify(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
+    """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
+
+    Raises:
+        StorageUnavailable: the database does not answer.
+        StorageRejected: it refuses, and not because the table has another shape, which is a finding.
+    """
+    schema = HourlySchema(clickhouse=database, database=settings.clickhouse_db, table=CRYPTO_PRICES)
+    differences = PATIENCE.call(schema.differences)
+    shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
+    try:
+        return [shape, *_of_rows(settings, database, now)]
+    except StorageRejected as error:
+        if not differences:
+            raise
+        return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
+
+
+def _of_rows(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
+    checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
+    mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
+    holes_of_all = holes_by_symbol(settings, database, [], "", "9999")
+    absurd = checks.absurd_prices()
+    again = f"./run.sh cron_backfill {_JOB} {_reach(_instants(absurd), now)} asks for them again"
+    stuck = [f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in mutations.stuck()]
+    return [
+        _finding("duplicate keys", _lines(checks.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
+        _finding("keys against fetched_at", _lines(checks.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
+        _finding(
+            "hours to come",
+            _lines(checks.future_rows(present=hour_key(now))),
+            "see the clock of the host that wrote them, then delete these rows",
+        ),
+        _finding("prices", _lines(absurd), again),
+        _missing_hours(checks.breaks(last=hour_key(now)), holes_of_all, now),
+        _finding("stuck mutations", stuck, "withdraw each with its KILL MUTATION, then see why it failed"),
+    ]
+
+
+def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, set[str]], now: datetime) -> Finding:
+    missing = _gaps(breaks, holes)
+    hours = [hour for gaps in missing.values() for hour in gaps]
+    cut = len(breaks) >= MOST_FOUND
+    return _finding(
+        "missing hours",
+        [f"{symbol}: {len(gaps)} h: {describe_hours(gaps)}" for symbol, gaps in missing.items()],
+        f"./run.sh cron_heal {_JOB} {_reach(hours, now)}",
+        found=f"{_counted(hours, 'hour', cut=cut)} of {_counted(missing, 'symbol', cut=cut)} missing",
+        cut=cut,
+    )
+
+
+def _gaps(breaks: Iterable[_Break], holes: Mapping[str, set[str]]) -> dict[str, list[datetime]]:
+    """Symbol to the hours missing inside its range, known holes not counted; only symbols that miss any."""
+    missing: dict[str, list[datetime]] = {}
+    for symbol, before, after in breaks:
+        # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
+        hour, end = from_text(before).astimezone(timezone.utc) + HOUR, from_text(after).astimezone(timezone.utc)
+        while hour < end:
+            if hour_key(hour) not in holes.get(symbol, set()) and hour_key(hour) != before:
+                missing.setdefault(symbol, []).append(hour.astimezone(TEHRAN))
+            hour += HOUR
+    return missing
+
+
+def _reach(hours: Iterable[datetime], now: datetime) -> int:
+    """How many hours before the present one take in all of these: HOURS of a heal or backfill; at least one."""
+    # In UTC: arithmetic on two times of one zone counts wall hours.
+    earliest = min((hour.astimezone(timezone.utc) for hour in hours), default=now)
+    return max(1, (hour_start(now).astimezone(timezone.utc) - earliest) // HOUR)
+
+
+def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
+    """The hours of these keys; one that is no time, which a check of its own names, is left out."""
+    hours = []
+    for one in wrong:
+        with suppress(ValueError):
+            hours.append(from_text(one.hour))
+    return hours
+
+
+def _counted(things: Sized, noun: str, *, cut: bool) -> str:
+    """``9 hours``, ``1 symbol``, ``9 or more hours``."""
+    return f"{len(things):,}{' or more' if cut else ''} {noun}{'' if len(things) == 1 and not cut else 's'}"
+
+
+def _lines(wrong: Iterable[Wrong]) -> list[str]:
+    return [f"{one.symbol} {one.hour}: {one.detail}" for one in wrong]
+
+
+def _finding(subject: str, lines: Sequence[str], next_step: str, *, found: str = "", cut: bool = False) -> Finding:
+    """A finding of these lines, the first ones shown.
+
+    Args:
+        subject: what was looked at.
+        lines: one for each thing that is wrong.
+        next_step: what to do about them.
+        found: how much that is; empty where the number of lines says it.
+        cut: whether there may be more than were looked for; there may be of so many that the look-up was cut.
+    """
+    if not lines:
+        return Finding(subject, "ok", "none" if subject != "prices" else "none absurd")
+    or_more = " or more" if cut or len(lines) >= MOST_FOUND else ""
+    rest = f"\n… and {len(lines) - _SHOWN:,}{or_more}{'' if or_more else ' more'}" if len(lines) > _SHOWN else ""
+    head = found or f"{len(lines):,}{or_more} found"
+    return Finding(subject, "fail", "\n".join([head, *lines[:_SHOWN]]) + rest, next_step)

@@ -1,1 +1,0 @@
-"""What the runs of a pipeline have in common: the steps between its doors."""

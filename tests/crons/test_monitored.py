@@ -1,0 +1,77 @@
+"""The monitor is told what a run did, and a run does not depend on it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from adapters._bases.errors import SourceRejected
+from configurations.logs import set_up_logging
+from crons.job import RunReport
+from crons.runner import monitored
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def url(httpserver: HTTPServer) -> str:
+    """A monitor's address with a query, as healthchecks.io's slugs have."""
+    for event in ("/start", "/fail", ""):
+        httpserver.expect_request(f"/ping/secret{event}", method="POST", query_string="create=1").respond_with_data()
+    return httpserver.url_for("/ping/secret?create=1")
+
+
+def told(httpserver: HTTPServer) -> list[tuple[str, str]]:
+    """The pings that came: what follows the address, and the body."""
+    return [
+        (request.path.removeprefix("/ping/secret"), request.get_data(as_text=True)) for request, _ in httpserver.log
+    ]
+
+
+def test_nobody_is_told_without_an_address() -> None:
+    """The run's report comes back, and that is all."""
+    report = RunReport(inserted=3)
+    assert monitored(None, lambda: report, clock=lambda: NOW) is report
+
+
+def test_a_good_run(url: str, httpserver: HTTPServer) -> None:
+    """Its start and its end, without a word."""
+    monitored(url, RunReport, clock=lambda: NOW)
+    assert told(httpserver) == [("/start", ""), ("", "")]
+
+
+def test_a_run_with_failures(url: str, httpserver: HTTPServer) -> None:
+    """They are the last lines that the monitor is told."""
+    monitored(url, lambda: RunReport(failures=["no valid price"]), clock=lambda: NOW)
+    event, text = told(httpserver)[-1]
+    assert event == "/fail"
+    assert text.splitlines()[-1] == "no valid price"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(SourceRejected("the key is not valid"), "the key is not valid"), (KeyError("x"), "KeyError")]
+)
+def test_a_run_that_raises(url: str, httpserver: HTTPServer, error: Exception, words: str) -> None:
+    """The error passes through; the monitor is told its message, of an unexpected one the kind only."""
+
+    def run() -> RunReport:
+        raise error
+
+    with pytest.raises(type(error)):
+        monitored(url, run, clock=lambda: NOW)
+    event, text = told(httpserver)[-1]
+    assert event == "/fail"
+    assert words in text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/secret", "http://no-such-host.invalid/secret"])
+def test_a_monitor_that_cannot_be_reached_is_a_warning(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twice, for start and end; the address, which is a secret, is in none."""
+    set_up_logging(level="INFO", form="json", secrets=(), clock=lambda: NOW)
+    report = RunReport()
+    assert monitored(url, lambda: report, clock=lambda: NOW) is report
+    log = capsys.readouterr().err
+    assert log.count("the monitor of HEALTHCHECK_URL was not reached") == 2
+    assert "secret" not in log
