@@ -9,11 +9,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
+from adapters._bases.http_adapter import Answer
+from adapters.http.coin_market_cap_http_adapter import coins_body
 from extractors.coin_market_cap_parser import Parsed, parse_historical, parse_latest
 from extractors.coin_market_cap_quote import Coin
 
@@ -46,6 +49,34 @@ def one_quoted(**changes: object) -> dict[str, Any]:
 def latest(data: object) -> Parsed:
     """What is in a latest answer for the usual coins."""
     return parse_latest(data, COINS, "USD", NOW)
+
+
+def text_of(data: object) -> object:
+    """The data as they come from the source: text, wherever that is JSON by the standard."""
+    return from_wire(json.dumps(data).encode())
+
+
+def from_wire(data: bytes) -> object:
+    """The data of an answer that holds this text."""
+    return coins_body(Answer("cmc.test", 200, b'{"status": {}, "data": ' + data + b"}")).data
+
+
+@pytest.mark.parametrize("name", [*LATEST, *HISTORICAL])
+def test_text_and_values_give_the_same(name: str) -> None:
+    """Every layout, read at once from its text, gives what its JSON value gives field by field."""
+    data = data_of(name)
+    assert isinstance(text_of(data), msgspec.Raw)
+    assert latest(text_of(data)) == latest(data)
+    assert parse_historical(text_of(data), COINS, "USD") == parse_historical(data, COINS, "USD")
+
+
+@pytest.mark.parametrize("bad", [b'{"id": 1027, "name": "\xff"}', b"[]", b"7", b'"coin"', b'{"id": 1027}'])
+def test_a_coin_whose_text_cannot_be_read_costs_no_other(bad: bytes) -> None:
+    """Bytes that are not UTF-8 in one coin are named with its place; the next coin is kept."""
+    parsed = latest(from_wire(b"[" + bad + b", " + json.dumps(one()).encode() + b"]"))
+    assert [quote.symbol for quote in parsed.quotes] == ["BTC"]
+    assert len(parsed.problems) == 1
+    assert "data[0]" in parsed.problems[0].reason
 
 
 @pytest.mark.parametrize("name", LATEST)
@@ -313,12 +344,16 @@ def _has(node: Any, key: Any) -> bool:
 @settings(max_examples=400, deadline=None)
 @given(damaged() | JUNK)
 def test_only_our_own_errors_come_out_whatever_the_answer(data: object) -> None:
-    """Damage to any layout gives quotes of coins asked for, named problems, or a `ContractError`."""
+    """Damage to any layout gives quotes of coins asked for, named problems, or a `ContractError`; as text the same."""
+    text = text_of(data)
     for parse in (latest, lambda value: parse_historical(value, COINS, "USD")):
         try:
             parsed = parse(data)
         except ContractError:
+            with pytest.raises(ContractError):
+                parse(text)
             continue
+        assert repr(parse(text)) == repr(parsed)
         assert {quote.cmc_id for quote in parsed.quotes} <= {1, 1027, 5426}
         for quote in parsed.quotes:
             assert quote.observed_at.tzinfo is not None

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import may_pass
 
 _OK = 0
 _HTTP_OK = 200
@@ -101,7 +102,8 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
     if code in _REFUSALS:
         why, next_step = _REFUSALS[code]
         return SourceRejected(_told(why, envelope), next_step=next_step, status=status, code=code)
-    if _may_pass(status, code):
+    # On a 200 the code says what the status would have said.
+    if may_pass(code if status == _HTTP_OK and code is not None else status):
         next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
         return SourceUnavailable(
             _told("it is overloaded or failing", envelope), next_step=next_step, status=status, code=code
@@ -146,12 +148,6 @@ def _refused(envelope: Envelope) -> SourceRejected:
         why = "the hours asked for are beyond the plan's reach, nothing was charged"
         next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
     return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
-
-
-def _may_pass(status: int, code: int | None) -> bool:
-    """Whether a failure without a rule of its own may be over next time, as HTTP has it: by status, else by code."""
-    known = code if code is not None and code != _OK and status == _HTTP_OK else status
-    return known in (408, 425, 429) or 500 <= known <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
 def _told(why: str, envelope: Envelope) -> str:

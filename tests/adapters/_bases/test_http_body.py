@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import BoundedBody, json_answer
+from adapters._bases.http_adapter import Answer, BoundedBody, json_answer
 
 WHERE = "host/path"
 
@@ -94,13 +94,13 @@ def test_what_is_no_json_is_named_and_classed(status: int, content: bytes, kind:
     if content.startswith(b'{"n"') and _reads_long_numbers():
         pytest.skip("this Python reads whole numbers of any length")
     with pytest.raises(kind, match=words) as caught:
-        json_answer(content, status=status, where=WHERE)
+        json_answer(Answer(WHERE, status, content))
     assert caught.value.message.startswith(WHERE)
 
 
 def test_nan_and_a_byte_order_mark_are_let_through() -> None:
     """What Python's reader knows beyond the standard is no reason to lose an answer."""
-    assert str(json_answer(b'\xef\xbb\xbf{"price": NaN}', status=200, where=WHERE)) == "{'price': nan}"
+    assert str(json_answer(Answer(WHERE, 200, b'\xef\xbb\xbf{"price": NaN}'))) == "{'price': nan}"
 
 
 def _reads_long_numbers() -> bool:
