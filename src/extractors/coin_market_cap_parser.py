@@ -6,22 +6,23 @@ currency or as a list. A coin is known by its own ``id`` field, never by the key
 ignored.
 
 Each coin is read by itself: at once where it is as documented, else field by field (`Fields`), which gives the same
-`LatestCoin` or `Point`. If an id, symbol, price or time cannot be read the coin or point becomes a `Problem`, and the
-others are kept. What a price can do without is left empty when it cannot be read, and noted with the quote: that hour's
-latest quote cannot be had again. Prices are not judged here: null, NaN and negative ones pass on to the transformer.
+`LatestCoin` or `Point`. If an id, a symbol, a price or a past price's time cannot be read the coin or point becomes a
+`Problem`, and the others are kept. What a price can do without is left empty when it cannot be read, and noted with the
+quote: that hour's latest quote cannot be had again. Prices are not judged here: null, NaN and negative ones pass on to
+the transformer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
-from functools import lru_cache
+from datetime import datetime
 from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
 from adapters._bases.errors import ContractError, InvalidRowError
-from adapters._bases.http_adapter import json_value
+from adapters._bases.json_values import flag, instant, json_value, whole
 from extractors.coin_market_cap_quote import Coin, Flaw, Quote
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class Fields(NamedTuple):
     values: dict[str, object]
 
     def number(self, key: str) -> float | None:
-        """A number, to all its digits; NaN and infinities pass. None when null or absent. A bool is no number."""
+        """A number, to all its digits; NaN and infinities pass. None when null or absent. A bool is not a number."""
         value = self.values.get(key)
         if value is None or isinstance(value, float):
             return value
@@ -123,19 +124,26 @@ class Fields(NamedTuple):
         return value
 
     def identity(self, key: str) -> int:
-        """A whole number from 1 to 4,294,967,295."""
-        value = self.values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _HIGHEST_ID:
+        """A whole number from 1 to 4,294,967,295, however it is written."""
+        value = whole(self.values.get(key))
+        if value is None or not 1 <= value <= _HIGHEST_ID:
             raise self._wrong(key, "an id")
         return value
 
     def rank(self, key: str) -> int | None:
-        """A whole number from 1 to 2,147,483,647; None when null or absent: unranked."""
-        value = self.values.get(key)
-        if value is None:
+        """A whole number from 1 to 2,147,483,647, however it is written; None when null or absent: unranked."""
+        if self.values.get(key) is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _HIGHEST_RANK:
+        value = whole(self.values[key])
+        if value is None or not 1 <= value <= _HIGHEST_RANK:
             raise self._wrong(key, "a rank")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Yes or no, however it is written."""
+        value = flag(self.values.get(key))
+        if value is None:
+            raise self._wrong(key, "yes or no")
         return value
 
     def members(self, key: str) -> list[object]:
@@ -158,11 +166,11 @@ class Fields(NamedTuple):
         return {
             currency: Numbers(
                 price=quote.number("price"),
-                volume_24h=spare.read(quote.number, "volume_24h"),
-                market_cap=spare.read(quote.number, "market_cap"),
-                percent_change_1h=spare.read(quote.number, "percent_change_1h"),
-                percent_change_24h=spare.read(quote.number, "percent_change_24h"),
-                percent_change_7d=spare.read(quote.number, "percent_change_7d"),
+                volume_24h=spare.number(quote, "volume_24h"),
+                market_cap=spare.number(quote, "market_cap"),
+                percent_change_1h=spare.number(quote, "percent_change_1h"),
+                percent_change_24h=spare.number(quote, "percent_change_24h"),
+                percent_change_7d=spare.number(quote, "percent_change_7d"),
                 last_updated=quote.values.get("last_updated"),
                 timestamp=quote.values.get("timestamp"),
             )
@@ -191,8 +199,26 @@ class Spare:
         try:
             return reader(key)
         except InvalidRowError as error:
-            self.flaws += (Flaw(key, f"{error.message}; it is left empty"),)
+            self._note(key, f"{error.message}; it is left empty")
             return None
+
+    def number(self, fields: Fields, key: str) -> float | None:
+        """The number under the key; None for NaN and infinities too."""
+        value = self.read(fields.number, key)
+        if value is None or math.isfinite(value):
+            return value
+        self._note(key, f"{fields.path}.{key} is not a finite number: {value}; it is left empty")
+        return None
+
+    def moment(self, key: str, *stamps: tuple[str, object]) -> datetime | None:
+        """The first of the stamps, each a place and a value, that is a time; None without one."""
+        there = [(place, value, moment(value)) for place, value in stamps if value is not None]
+        found = next((time for _, _, time in there if time is not None), None)
+        fate = "it is left empty" if found is None else "another time of the coin stands in"
+        for place, value, time in there:
+            if time is None:
+                self._note(key, f"{place}.{key} is not a time: {_shown(value)}; {fate}")
+        return found
 
     def name(self, fields: Fields, symbol: str) -> str:
         """The text under ``name``: the beginning of one that is too long, the symbol in place of what is not a text."""
@@ -201,8 +227,11 @@ class Spare:
             return fields.text("name")
         except InvalidRowError as error:
             beginning = value[:_LONGEST_TEXT] if isinstance(value, str) and _is_utf8(value) else ""
-            self.flaws += (Flaw("name", f"{error.message}; {'it is cut' if beginning else f'{symbol} stands in'}"),)
+            self._note("name", f"{error.message}; {'it is cut' if beginning else f'{symbol} stands in'}")
             return beginning or symbol
+
+    def _note(self, field: str, reason: str) -> None:
+        self.flaws += (Flaw(field, reason),)
 
 
 def fields_of(path: str, value: object) -> Fields:
@@ -214,6 +243,11 @@ def fields_of(path: str, value: object) -> Fields:
     if not isinstance(value, dict):
         raise InvalidRowError(f"{path} is not an object: {_shown(value)}")
     return Fields(path, value)
+
+
+def moment(value: object) -> datetime | None:
+    """The instant in UTC that a value is as a text; None when it is not one."""
+    return instant(value) if isinstance(value, str) else None
 
 
 def _is_utf8(text: str) -> bool:
@@ -232,6 +266,8 @@ def _shown(value: object) -> str:
         return "a list"
     if isinstance(value, str):
         return ascii(value[:40])
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     return "a huge number" if isinstance(value, int) and value.bit_length() > 128 else ascii(value)  # noqa: PLR2004
 
 
@@ -318,8 +354,8 @@ def _latest_quote(coin: Coin, path: str, found: LatestCoin | Fields, currency: s
     spare = Spare()
     about = _mended(coin, found, currency, spare) if isinstance(found, Fields) else found
     numbers = _in_currency(about.quote, currency, path)
-    updated = _moment(numbers.last_updated, path, ".quote.", currency, ".last_updated")
-    updated = updated or _moment(about.last_updated, path, ".last_updated")
+    stamps = (f"{path}.quote.{currency}", numbers.last_updated), (path, about.last_updated)
+    updated = spare.moment("last_updated", *stamps)
     head, values = (coin.symbol, about.symbol, coin.cmc_id, about.name), _values(numbers)
     return Quote(*head, *values, about.cmc_rank, currency, "latest", observed_at, updated, spare.flaws)
 
@@ -353,18 +389,19 @@ def _about(coin: Coin, found: PastCoin | Fields) -> _About:
 
 
 def _past_quote(coin: Coin, about: _About, path: str, point: object, currency: str) -> Quote:
-    flaws = about.flaws
+    spare = Spare(about.flaws)
     if not isinstance(point, Point):
-        fields, spare = fields_of(path, point), Spare(flaws)
+        fields = fields_of(path, point)
         point = Point(quote=fields.numbers(currency, spare), timestamp=fields.values.get("timestamp"))
-        flaws = spare.flaws
     numbers = _in_currency(point.quote, currency, path)
-    taken_at = _moment(numbers.timestamp, path, ".quote.", currency, ".timestamp")
-    taken_at = taken_at or _moment(point.timestamp, path, ".timestamp")
+    taken_at = moment(numbers.timestamp)
     if taken_at is None:
-        raise InvalidRowError(f"{path} has no timestamp")
+        stamps = (f"{path}.quote.{currency}", numbers.timestamp), (path, point.timestamp)
+        taken_at = spare.moment("timestamp", *stamps)
+    if taken_at is None:
+        raise InvalidRowError(f"{path} has no timestamp that can be read")
     head, values = (coin.symbol, about.symbol, coin.cmc_id, about.name), _values(numbers)
-    return Quote(*head, *values, None, currency, "historical", taken_at, taken_at, flaws)
+    return Quote(*head, *values, None, currency, "historical", taken_at, taken_at, spare.flaws)
 
 
 _Value = float | None
@@ -387,26 +424,6 @@ def _in_currency(quote: dict[str, Numbers] | list[Numbers], currency: str, path:
         return by_currency[currency]
     except KeyError:
         raise InvalidRowError(f"{path}.quote has no quote in {currency}") from None
-
-
-def _moment(value: object, *place: str) -> datetime | None:
-    """The instant in UTC; None for null."""
-    if value is None:
-        return None
-    try:
-        return _instant(value if isinstance(value, str) else "")
-    except (ValueError, OverflowError):
-        raise InvalidRowError(f"{''.join(place)} is not a time with its zone: {_shown(value)}") from None
-
-
-# The points of many coins share their times.
-@lru_cache(maxsize=16_384)
-def _instant(text: str) -> datetime:
-    # Python 3.10 does not read the Z that CoinMarketCap writes.
-    moment = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
-    if moment.tzinfo is None:
-        raise ValueError("no zone")
-    return moment.astimezone(timezone.utc)
 
 
 def _coins_in(

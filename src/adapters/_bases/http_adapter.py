@@ -8,7 +8,6 @@ business, unless the ordinary HTTP statuses say it all.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import ssl
 import zlib
@@ -28,6 +27,7 @@ from adapters._bases.errors import (
     SourceRejected,
     SourceUnavailable,
 )
+from adapters._bases.json_values import json_value
 from adapters._bases.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -125,16 +125,6 @@ def json_answer(answer: Answer) -> object:
             raise SourceRejected(found, next_step=_CHECK_ADDRESS, status=status) from exc
         sender = ": from a gatekeeper such as Cloudflare, not from the service" if status == _FORBIDDEN else ""
         raise SourceUnavailable(f"{found}{sender}", next_step=_TRY_LATER, status=status) from exc
-
-
-def json_value(text: bytes) -> object:
-    """The JSON value of a text; NaN and Infinity, which Python's reader knows, are let through.
-
-    Raises:
-        ValueError, RecursionError: it is not JSON.
-    """
-    value: object = json.loads(text)
-    return value
 
 
 def _nature(content: bytes) -> str:

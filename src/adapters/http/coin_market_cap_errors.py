@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import may_pass
+from adapters._bases.json_values import whole
 
 _OK = 0
 _HTTP_OK = 200
@@ -71,10 +72,10 @@ def read_envelope(http_status: int, body: object) -> Envelope:
     if not isinstance(status, dict):
         return Envelope(http_status, None, "", 0)
     text = status.get("error_message")
-    used = _whole(status.get("credit_count"))
+    used = whole(status.get("credit_count"))
     return Envelope(
         http_status,
-        _whole(status.get("error_code")),
+        whole(status.get("error_code")),
         one_line(text) if isinstance(text, str) else "",
         max(used or 0, 0),
     )
@@ -154,9 +155,3 @@ def _told(why: str, envelope: Envelope) -> str:
     code = "" if envelope.code in (None, _OK) else f", code {envelope.code}"
     text = f": {envelope.text}" if envelope.text else ""
     return f"CoinMarketCap: {why} (HTTP {envelope.http_status}{code}{text})"
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:  # noqa: PLR2004 - no code is longer
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

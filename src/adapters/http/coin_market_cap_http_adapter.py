@@ -17,6 +17,7 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ClockError, ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
+from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import tehran_text
 from adapters.http.coin_market_cap_errors import error_of, one_line, read_envelope
 
@@ -87,11 +88,7 @@ def refuse_wrong_clock(body: object, *, now: datetime) -> None:
 def _timestamp(body: object) -> datetime | None:
     status = body.get("status") if isinstance(body, dict) else None
     text = status.get("timestamp") if isinstance(status, dict) else None
-    try:
-        # Cut to the second: Python 3.10 reads neither the Z nor every number of digits after the point.
-        return datetime.strptime(str(text)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return None
+    return instant(text) if isinstance(text, str) else None
 
 
 class Body(NamedTuple):
@@ -181,7 +178,8 @@ def _part(data: object, key: str) -> dict[str, object]:
 
 def _number(part: object, key: str) -> int | None:
     value = part.get(key) if isinstance(part, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    number = None if isinstance(value, bool) else whole(value)
+    return number if number is not None and number >= 0 else None
 
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
