@@ -121,7 +121,7 @@ async def _fetch_latest(context: RunContext, source: CoinMarketCapHttpAdapter) -
     report = context.report
     extract = extractor(context, source)
     context.step("asking CoinMarketCap which coins are meant")
-    coins, _ = found = await extract.resolve(context.settings.symbols)
+    coins = (found := await extract.resolve(context.settings.symbols)).coins
     if (complaint := found.complaint()) is not None:
         if not coins:
             raise complaint
