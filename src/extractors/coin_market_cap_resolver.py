@@ -55,8 +55,8 @@ class Candidates(NamedTuple):
         reasons = "; ".join(reason for _, reason in self.unreadable)
         beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
         return (
-            f"{symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} that cannot be read "
-            f"({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
+            f"SYMBOLS: {symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
+            f"that cannot be read ({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
         )
 
     def choice(self) -> tuple[str, str]:
@@ -133,15 +133,11 @@ class Resolution(NamedTuple):
 
     def complaint(self) -> ConfigurationError | None:
         """Why symbols have no coin, and what to write into the settings; None when all have one."""
-        reasons = (
-            [f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}"] if self.unknown else []
-        )
-        if not reasons and not self.doubts:
-            return None
-        return ConfigurationError(
-            f"SYMBOLS: {'; '.join([*self.doubts, *reasons])}",
-            next_step="correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)",
-        )
+        reasons = list(self.doubts)
+        if self.unknown:
+            reasons.append(f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
+        next_step = "correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)"
+        return ConfigurationError("; ".join(reasons), next_step=next_step) if reasons else None
 
 
 class CoinMarketCapResolver:

@@ -150,6 +150,7 @@ async def test_a_row_that_cannot_be_read_leaves_the_symbol_open(
     assert (found.coins, found.unknown) == ([Coin("SOL", 5426)], ())
     complaint = found.complaint()
     assert complaint is not None
+    assert complaint.message.startswith("SYMBOLS: BTC is not decided")
     assert reason in complaint.message
     assert "beside Batcat (id 31652, rank 4312)" in complaint.message
     assert complaint.message.endswith(f"name the id: SYMBOLS=BTC:{1 if bitcoin['id'] == 1 else 31652}")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from sandbox import faults
 from sandbox.fault_queue import Fault
 from sandbox.server import StandIn
@@ -69,6 +70,35 @@ def test_a_bad_field_beside_the_price_costs_no_row(
     rows = [row for row in table.rows() if row.symbol == "ETH"]
     assert len(rows) == (2 if arguments else 1)
     table.assert_right()
+
+
+@pytest.mark.parametrize(
+    ("stamp", "stored"),
+    [
+        ("", None),
+        ("yesterday", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("2026-11-23T09:04:00", "2026-11-23 12:34:00"),
+        ("2026-11-23T09:04:00.12Z", "2026-11-23 12:34:00"),
+        ("2026-11-23T09:04:00.9999999+0000", "2026-11-23 12:34:00"),
+    ],
+)
+def test_an_odd_time_of_update_costs_no_row(
+    program: Installation,
+    source: StandIn,
+    embedded: ClickHouseAdapter,
+    database: str,
+    *,
+    stamp: str,
+    stored: str | None,
+) -> None:
+    """It is read as what is meant, or left empty with a warning; the price is stored like the others."""
+    source.faults.push(faults.odd_fields(ETH, last_updated=stamp), path=LATEST)
+    run = program.run_job()
+    assert (run.code, "rejected=0" in run.log) == (0, True), run.log
+    assert ("last_updated is not a time" in run.log) is (stored is None)
+    sql = f"SELECT source_updated_at FROM {database}.crypto_prices WHERE symbol = 'ETH'"
+    assert embedded.query(sql) == [(stored,)]
 
 
 def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: StandIn, table: PriceAudit) -> None:
