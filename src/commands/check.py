@@ -12,19 +12,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
 from crons.exits import DONE, FAILED
-from crons.history import history_spool
 from crons.install import installed_schedule
-from crons.job import Finding, JobModule
-from crons.parts import impatient, spool, system_clock
+from crons.job import Finding, HourlyJob
+from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS, MAIN_JOB
 
 _OLDEST_POETRY = (2, 2)
@@ -185,25 +186,25 @@ def _findings() -> Iterator[Finding]:
             [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
         )
         for name in _jobs_in_use():
-            yield from _of_job(name, JOBS[name].load(), settings)
+            yield from _of_job(name, JOBS[name], settings)
     yield from _or_failed("crontab", lambda: check_crontab(Crontab(), _schedules()))
 
 
-def _of_job(name: str, module: JobModule, settings: Settings) -> Iterator[Finding]:
-    yield from _or_failed("ClickHouse", lambda: _of_table(module, settings))
-    yield from _or_failed(module.SOURCE, lambda: [asyncio.run(module.check_source(settings, system_clock))])
-    yield from check_spool(f"spool {name}", name, spool(settings, name))
-    yield from check_spool(f"history {name}", name, history_spool(settings, name))
+def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator[Finding]:
+    with Parts(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
+        yield from _or_failed("ClickHouse", lambda: _of_table(job.repository_in(parts)))
+        yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
+        yield from check_spool(f"spool {name}", name, parts.spool(name))
+        yield from check_spool(f"history {name}", name, parts.history_spool(name))
 
 
-def _of_table(module: JobModule, settings: Settings) -> list[Finding]:
-    with module.open_table(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as table:
-        found = [Finding("ClickHouse", "ok", table.describe_server())]
-        if not table.table_exists():
-            return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
-        found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
-        stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-        return [*found, *stuck]
+def _of_table(table: HourlyRepository) -> list[Finding]:
+    found = [Finding("ClickHouse", "ok", table.describe_server())]
+    if not table.table_exists():
+        return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
+    found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
+    stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
+    return [*found, *stuck]
 
 
 def _jobs_in_use() -> list[str]:

@@ -12,7 +12,7 @@ from configurations.config import PROJECT_ROOT, load_settings
 from crons.exits import DONE
 from crons.install import CrontabChange, heal_of, installed_schedule, remove_cron, setup_cron
 from crons.parts import system_clock
-from crons.registry import JOBS, Job, find_job, find_job_with_past
+from crons.registry import JOBS, find_job, find_job_with_past
 from crons.schedule import HEAL_SCHEDULE, next_run
 
 
@@ -27,7 +27,7 @@ def show() -> int:
     rows = []
     for name, job in JOBS.items():
         tasks = [(name, job.summary, job.schedule, "")]
-        if job.past:
+        if job.backfill is not None:
             tasks.append((heal_of(name), "its missing hours, filled", HEAL_SCHEDULE, " --heal"))
         for task, summary, usual, options in tasks:
             schedule = installed_schedule(current, checkout=PROJECT_ROOT, job=task)
@@ -50,7 +50,7 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
         StateError: the crontab cannot be read or written.
     """
     job = find_job_with_past(name) if heal else find_job(name)
-    lacking = _lacking(job) if heal else ""
+    lacking = job.lacks(load_settings()) if heal else None
     usual = HEAL_SCHEDULE if heal else job.schedule
     change = setup_cron(
         Crontab(),
@@ -65,7 +65,7 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
     _show(change, dry_run=dry_run)
     _tell_next(usual if schedule is None else schedule, takes_prices=not heal)
     if lacking:
-        tell(f"warning: {lacking} is not set, so every heal will fail: set it in .env")
+        tell(f"warning: {lacking.variable} is not set, so every heal will fail: set it in .env")
     return DONE
 
 
@@ -88,12 +88,6 @@ def _tell_next(schedule: str, *, takes_prices: bool) -> None:
     if takes_prices and late:
         begins = hour_start(now).astimezone().minute
         say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
-
-
-def _lacking(job: Job) -> str:
-    """The variable that a heal needs and that is not set; empty when nothing is lacking."""
-    set_already = not job.past_needs or getattr(load_settings(), job.past_needs.lower())
-    return "" if set_already else job.past_needs
 
 
 def _show(change: CrontabChange, *, dry_run: bool) -> None:

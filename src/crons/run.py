@@ -16,7 +16,7 @@ from adapters._bases.errors import EtlError
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
-from crons.job import HealOptions
+from crons.job import Fill
 from crons.parts import system_clock
 from crons.registry import find_job, find_job_with_past
 from crons.runner import Request, execute
@@ -109,9 +109,10 @@ def _request(options: argparse.Namespace) -> Request:
     Raises:
         ConfigurationError: there is no such job, or none with a past where past hours are asked for.
     """
-    find = find_job if options.hours is None else find_job_with_past
-    heal = HealOptions(ask_all=options.all, max_credits=options.max_credits) if options.heals else None
-    return Request(options.name, find(options.name), options.hours, options.dry_run, heal)
+    if options.hours is None:
+        return Request(options.name, find_job(options.name))
+    fill = Fill(options.hours, options.dry_run, options.all, options.max_credits)
+    return Request(options.name, find_job_with_past(options.name), "heal" if options.heals else "backfill", fill)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -161,8 +162,8 @@ def _add_heal(kinds: _Kinds) -> None:
         "--max-credits",
         metavar="N",
         type=_credits,
-        default=HealOptions.max_credits,
-        help=f"spend at most so many credits ({HealOptions.max_credits}); the rest is left for the next heal",
+        default=Fill.max_credits,
+        help=f"spend at most so many credits ({Fill.max_credits}); the rest is left for the next heal",
     )
     _add_quiet(heal)
 

@@ -242,6 +242,7 @@ class HttpAdapter:
         clock: Callable[[], datetime],
         max_body_bytes: int = 32 * 1024 * 1024,
     ) -> None:
+        self.calls_made = 0
         self._secrets = [value for value in headers.values() if value]
         self._timeout_seconds = timeout_seconds
         self._retry = retry
@@ -277,6 +278,7 @@ class HttpAdapter:
 
         async def one_try() -> object:
             async with gate():
+                self.calls_made += 1
                 return await self._within_time(self._exchange(path, params, inspect, where), where)
 
         where = f"{self._client.base_url.netloc.decode()}{self._client.base_url.path.rstrip('/')}{path}"

@@ -99,6 +99,7 @@ class ProcessLock:
             where everybody may make it.
 
     Attributes:
+        step: what its holder does now.
         left_behind: the holder before, when its process ended without letting go: it was killed, or the power was lost.
     """
 
@@ -115,7 +116,7 @@ class ProcessLock:
     ) -> None:
         self.left_behind: Holder | None = None
         self._run_id = run_id
-        self._step = step
+        self.step = step
         self._private = private
         self._note = note_of(path)
         self._task = task
@@ -150,7 +151,7 @@ class ProcessLock:
             ) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._note)
-        self.tell(self._step)
+        self.tell(self.step)
         return self
 
     def _make_folder(self) -> None:
@@ -173,7 +174,8 @@ class ProcessLock:
             self._lock.acquire(timeout=self._wait_seconds - unnoticed)
 
     def tell(self, step: str) -> None:
-        """Write down what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+        """Note what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+        self.step = step
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
         beside = self._note.with_name(f"{self._note.name}.new")
         try:

@@ -14,12 +14,13 @@ from adapters._bases.errors import ConfigurationError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before
 from configurations.config import Settings
 from crons.job import RunContext
-from crons.jobs.cmc_hourly_prices import backfill, run
-from crons.parts import clickhouse
+from crons.jobs.cmc_hourly_prices import JOB
+from crons.parts import Parts
 from sandbox import faults
 from sandbox.coins import ANOTHER_BTC_ID
 from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.job_runs import backfill, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -30,7 +31,7 @@ IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 HOLES = [hours_before(NOW, 5)[0], hours_before(NOW, 3)[0]]
 
 Rows = Callable[[], dict[tuple[str, str], float]]
-MakeContext = Callable[..., RunContext]
+MakeContext = Callable[..., RunContext[Settings]]
 
 
 @pytest.fixture
@@ -51,9 +52,9 @@ def make_context(
     source: StandIn, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
-    opened: list[ClickHouseAdapter] = []
+    opened: list[Parts] = []
 
-    def make(**changes: object) -> RunContext:
+    def make(**changes: object) -> RunContext[Settings]:
         usual: dict[str, object] = {
             "clickhouse_host": "127.0.0.1",
             "clickhouse_port": front.port,
@@ -66,12 +67,12 @@ def make_context(
             "data_path": tmp_path,
         }
         settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
-        opened.append(clickhouse(settings, task="test", clock=clock))
-        return RunContext(settings, "cmc_hourly_prices", "r1", clock(), clock, lambda _step: None, opened[-1])
+        opened.append(Parts(settings, task="test", clock=clock))
+        return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make
-    for adapter in opened:
-        adapter.close()
+    for parts in opened:
+        parts.close()
 
 
 @pytest.fixture
