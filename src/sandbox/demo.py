@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_address import EmbeddedEngine
+from crons import run
 from sandbox.server import StandIn
 
 JOB = "cmc_hourly_prices"
@@ -35,7 +36,7 @@ def main() -> int:
                 (f"A backfill: the {HOURS} hours before", ["backfill", str(HOURS)]),
             ):
                 _say(f"\n=== {title}\n")
-                command = [sys.executable, "-m", "sandbox.demo_job", JOB, *arguments]
+                command = [sys.executable, "-m", "sandbox.demo", "run", JOB, *arguments]
                 code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
                 if code:
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
@@ -101,4 +102,8 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == [
+        "run"
+    ]:  # a step of the demo: a job without the user's `.env`, for `_environment` sets everything
+        run.leave(run.main(sys.argv[2:], env_file=None))
     sys.exit(main())
