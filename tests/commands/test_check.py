@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.crontab_program import CrontabProgram
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -22,14 +22,14 @@ def system_clock() -> datetime:
 
 
 @pytest.fixture
-def source() -> Iterator[StandIn]:
+def source() -> Iterator[FaultySource]:
     """CoinMarketCap."""
-    with StandIn(clock=system_clock) as serving:
+    with FaultySource(clock=system_clock) as serving:
         yield serving
 
 
 @pytest.fixture
-def program(tmp_path: Path, source: StandIn) -> Iterator[Installation]:
+def program(tmp_path: Path, source: FaultySource) -> Iterator[Installation]:
     """The program with the embedded engine, the key set, and no crontab command on its PATH."""
     settings = {
         "PATH": str(tmp_path),
@@ -77,7 +77,7 @@ def test_no_key_is_a_warning(program: Installation) -> None:
     assert "keyless" in rows(finished)["CoinMarketCap"]
 
 
-def test_a_source_that_is_away_fails_the_check(program: Installation, source: StandIn) -> None:
+def test_a_source_that_is_away_fails_the_check(program: Installation, source: FaultySource) -> None:
     """Without a key it is asked as well: exit code 1, and the row says what was not reached."""
     source.faults.push(faults.hang(), path="/cryptocurrency/map", times=99)
     finished = program.command("check", CMC_API_KEY="", HTTP_TIMEOUT_SECONDS="0.2", RUN_TIMEOUT_SECONDS="1")
@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_fails_the_check(program: Installation) 
 
 def test_credits_that_are_used_up_fail_the_check(tmp_path: Path) -> None:
     """The key is valid and buys nothing: exit code 1, when the credits come back, and what to do."""
-    with StandIn(clock=system_clock, credits_monthly=0) as poor:
+    with FaultySource(clock=system_clock, credits_monthly=0) as poor:
         settings = {"PATH": str(tmp_path), "CMC_BASE_URL": poor.base_url, "CMC_API_KEY": poor.key}
         program = Installation.make(tmp_path / "a checkout", clock=SteppedClock(system_clock()), settings=settings)
         finished = program.command("check")
@@ -174,7 +174,7 @@ def test_the_poetry_of_the_next_set_up_is_told(
     assert told in rows(program.command("check"))["Poetry"]
 
 
-def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: StandIn) -> None:
+def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: FaultySource) -> None:
     """A plan that is not paid is a row that fails."""
     source.faults.push(faults.refused(1003), path="/key/info")
     finished = program.command("check")

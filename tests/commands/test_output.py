@@ -11,10 +11,10 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.locks import ProcessLock
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
@@ -110,7 +110,7 @@ def test_check_tells_of_a_running_job(embedded_program: Installation, clock: Ste
 
 
 def test_a_run_that_is_cut_short_is_in_the_history(
-    program: Installation, front: ClickHouseFront, source: StandIn, clock: SteppedClock
+    program: Installation, front: ClickHouseFront, source: FaultySource, clock: SteppedClock
 ) -> None:
     """A run over its time limit leaves its record on the disk without touching the database again."""
     assert program.run_job().code == 0
@@ -127,7 +127,7 @@ def test_a_run_that_is_cut_short_is_in_the_history(
 
 
 def test_a_run_that_was_killed_is_in_the_history(
-    program: Installation, embedded: ClickHouseAdapter, database: str, source: StandIn, clock: SteppedClock
+    program: Installation, embedded: ClickHouseAdapter, database: str, source: FaultySource, clock: SteppedClock
 ) -> None:
     """SIGKILL leaves a run no time for a record; the next run makes it from the note that the lock kept."""
     assert program.run_job().code == 0
@@ -146,7 +146,7 @@ def test_a_run_that_was_killed_is_in_the_history(
     assert told[1] == ("run", "2026-11-23 15:37:10", "failed", error)
 
 
-def test_a_dry_run_that_was_killed_is_not(program: Installation, source: StandIn, clock: SteppedClock) -> None:
+def test_a_dry_run_that_was_killed_is_not(program: Installation, source: FaultySource, clock: SteppedClock) -> None:
     """A dry run is in no history, however it ends."""
     source.faults.push(faults.hang(), path="/key/info")
     running = program.start_job("backfill", "2", "--dry-run")

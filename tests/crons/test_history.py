@@ -19,9 +19,9 @@ from crons.history import records_of
 from crons.job import Fill, Kind
 from crons.registry import JOBS
 from crons.runner import Request, execute
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.faulty_source import FaultySource
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -38,14 +38,14 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def source(clock: SteppedClock) -> Iterator[StandIn]:
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock) as stand_in:
+    with FaultySource(clock=clock) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def settings(source: StandIn, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
+def settings(source: FaultySource, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
     """With a server as the database."""
     return Settings(
         _env_file=None,
@@ -115,7 +115,7 @@ def test_a_record_is_one_statement_more(settings: Settings, clock: SteppedClock,
 
 
 def test_a_refused_run_is_recorded_with_its_reason(
-    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A wrong key is in the history, in one line, and no price was stored."""
     wrong = settings.model_copy(update={"cmc_api_key": type(settings.clickhouse_password)("wrong")})
@@ -131,7 +131,7 @@ def test_a_refused_run_is_recorded_with_its_reason(
 def test_a_run_whose_source_fails_is_recorded_with_what_it_asked(
     settings: Settings,
     clock: SteppedClock,
-    source: StandIn,
+    source: FaultySource,
     history: EtlRunsAdapter,
     *,
     hours: int | None,
@@ -209,7 +209,7 @@ def test_a_run_that_found_the_lock_held_is_not_recorded(
 
 
 def test_a_partly_failed_run_is_recorded_as_failed(
-    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A run that stored nothing valid says so."""
     for cmc_id in (1, 1027, 5426):

@@ -19,9 +19,9 @@ from configurations.config import Settings
 from crons.job import Fill, RunContext, RunReport
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.parts import Parts
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
 
@@ -50,15 +50,15 @@ def holes() -> Holes:
 
 
 @pytest.fixture
-def source(clock: SteppedClock, holes: Holes) -> Iterator[StandIn]:
+def source(clock: SteppedClock, holes: Holes) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock, holes=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
+    with FaultySource(clock=clock, is_hole=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 def make_context(
-    source: StandIn, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
+    source: FaultySource, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
     opened: list[Parts] = []
@@ -97,7 +97,7 @@ def stored(embedded: ClickHouseAdapter, database: str) -> Stored:
     return read
 
 
-def asked(source: StandIn) -> list[dict[str, str]]:
+def asked(source: FaultySource) -> list[dict[str, str]]:
     """The parameters of the calls for past quotes."""
     return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
 
@@ -116,7 +116,7 @@ async def healed(make_context: MakeContext, fill: Fill = LAST_DAY) -> RunReport:
 
 
 async def test_missing_hours_are_filled_and_nothing_else_is_touched(
-    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str, stored: Stored
+    make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, stored: Stored
 ) -> None:
     """Two missing hours come back at the very prices served; every other row stays as it was."""
     await backfill(make_context(), 24, dry_run=False)
@@ -125,14 +125,14 @@ async def test_missing_hours_are_filled_and_nothing_else_is_touched(
     take_away(embedded, database, *gone)
     before = stored()
     report = await healed(make_context)
-    prices = {(symbol, hour_key(hour)): source.served_price(IDS[symbol], hour) for symbol, hour in gone}
+    prices = {(symbol, hour_key(hour)): source.market.price(IDS[symbol], hour) for symbol, hour in gone}
     assert stored() == {**before, **prices}
     assert (report.inserted, report.updated, report.hours_asked, report.without_quote) == (2, 0, 2, 0)
     assert report.credits == 1
     assert asked(source)[-1]["id"] == "1,1027"
 
 
-async def test_nothing_missing_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+async def test_nothing_missing_asks_for_nothing(make_context: MakeContext, source: FaultySource) -> None:
     """A whole table costs no credit."""
     await backfill(make_context(), 24, dry_run=False)
     source.requests.clear()
@@ -154,7 +154,7 @@ async def test_a_hole_of_the_source_is_asked_for_once(make_context: MakeContext,
     assert ("BTC", hour_key(HOURS[5])) in stored()
 
 
-async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source: StandIn, holes: Holes) -> None:
+async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source: FaultySource, holes: Holes) -> None:
     """What a backfill found missing at the source, a heal does not ask for again."""
     holes.add((1027, HOURS[2]))
     report = await backfill(make_context(), 24, dry_run=False)
@@ -164,7 +164,7 @@ async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source:
     assert asked(source) == []
 
 
-async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: FaultySource) -> None:
     """An hour whose price the program refused stays missing and is asked for again."""
     source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
     first = await healed(make_context)
@@ -212,7 +212,7 @@ async def test_what_bounds_a_heal_is_named(
     make_context: MakeContext, clock: SteppedClock, left_of_the_key: int, most: int, bound: str
 ) -> None:
     """What is left for the next heal is blamed on the key's credits or on --max-credits, whichever ends first."""
-    with StandIn(clock=clock, credits_monthly=left_of_the_key) as source:
+    with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
         context = make_context(cmc_base_url=source.base_url)
         report = await heal(context, Fill(24, max_credits=most))
     [warning] = report.warnings
@@ -248,7 +248,7 @@ async def test_what_is_still_missing_is_told_by_symbol(make_context: MakeContext
 
 
 async def test_a_heal_that_its_source_ends_tells_what_is_still_missing(
-    make_context: MakeContext, source: StandIn
+    make_context: MakeContext, source: FaultySource
 ) -> None:
     """The error goes on, after the hours that were not answered."""
     source.faults.push(faults.refused(1010), path="/quotes/historical")
@@ -259,7 +259,7 @@ async def test_a_heal_that_its_source_ends_tells_what_is_still_missing(
 
 
 async def test_a_source_and_a_database_that_fail_are_told_by_the_sources_error(
-    make_context: MakeContext, source: StandIn, front: ClickHouseFront
+    make_context: MakeContext, source: FaultySource, front: ClickHouseFront
 ) -> None:
     """What is missing cannot be looked for, which hides nothing."""
     source.faults.push(faults.refused(1010), path="/quotes/historical")
@@ -290,7 +290,7 @@ async def test_hours_beyond_the_plans_reach_are_passed_over(
     assert (lines[-1]["coin_hours"], lines[-1]["refused_by_the_source"], lines[-1]["not_answered"]) == (far, far, 0)
 
 
-async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: FaultySource) -> None:
     """Nothing is spent, and what is missing is told all the same."""
     with capture_logs() as lines, pytest.raises(SourceRejected, match="beyond the plan's reach"):
         await heal(make_context(), Fill(24 * 60))
@@ -317,7 +317,7 @@ async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> No
     assert lines[-1]["event"] == "nothing is missing any longer"
 
 
-async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: FaultySource) -> None:
     """A cap of zero finds and reports, and spends nothing."""
     report = await healed(make_context, Fill(24, max_credits=0))
     assert (report.credits, asked(source)) == (0, [])
@@ -325,7 +325,7 @@ async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: Sta
 
 
 async def test_a_dry_run_spends_and_stores_nothing(
-    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str
+    make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """It says what it would do and makes not even a table."""
     report = await healed(make_context, Fill(24, dry_run=True))
@@ -333,7 +333,7 @@ async def test_a_dry_run_spends_and_stores_nothing(
     assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
 
 
-async def test_a_heal_needs_a_key(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_heal_needs_a_key(make_context: MakeContext, source: FaultySource) -> None:
     """Without a key nobody is asked."""
     with pytest.raises(SourceRejected, match="a heal needs a key"):
         await heal(make_context(cmc_api_key=None), Fill(24))
