@@ -19,7 +19,7 @@ from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.job import Table
 from crons.parts import ENGINE_WAIT_SECONDS, clickhouse, impatient, system_clock
-from crons.progress import row_progress
+from crons.progress import Tally, progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 
 BACKUPS = PROJECT_ROOT / "backups"
@@ -91,7 +91,7 @@ def _drop(table: Table, name: str, settings: Settings, *, quiet: bool) -> None:
 
 
 def _row_progress(settings: Settings) -> AbstractContextManager[RowsTold]:
-    return row_progress(clock=system_clock, no_color=bool(settings.no_color))
+    return progress(Tally(system_clock), no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:

@@ -14,7 +14,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import Hole
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from crons.job import RunContext
 from crons.jobs.cmc_parts import holes, loader, note_flaws, note_rejects, transformer
-from crons.progress import progress
+from crons.progress import Tally, progress
 from crons.storing import store_kept
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
@@ -106,9 +106,15 @@ class Filling:
         context, step = self._context, f"asking CoinMarketCap for past quotes, {len(calls)} calls"
         total = sum(len(hours) for call in calls for hours in self._asked(call).values())
         context.report.hours_asked += total
-        no_color = bool(context.settings.no_color)
+        done, rows_kept, coins = 0, 0, set[str]()
+        tally = Tally(
+            context.clock,
+            counted="coin_hours",
+            more=lambda: {"calls": f"{len(self.answered)} of {len(calls)}", "coins": len(coins), "rows": rows_kept},
+            least=0,
+        )
         context.step(step)
-        with progress(calls=len(calls), hours=total, clock=context.clock, no_color=no_color) as advance:
+        with progress(tally, no_color=bool(context.settings.no_color)) as advance:
             async for call, quotes, problems in answers:
                 asked = self._asked(call)
                 rows = self._take(asked, quotes, problems)
@@ -117,7 +123,10 @@ class Filling:
                 if self._loader.kept >= ROWS_A_LOAD:
                     await self._store()
                     context.step(step)
-                advance(coins=asked, hours=sum(map(len, asked.values())), rows=len(rows))
+                coins.update(asked)
+                rows_kept += len(rows)
+                done += sum(map(len, asked.values()))
+                advance("asking", done, total)
 
     async def _store_as_well(self) -> None:
         """Store what came before an error; if that fails too, the first error is the news."""
