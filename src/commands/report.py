@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHoursAdapter, CoinMarketCapReads
@@ -86,15 +86,7 @@ def _write(path: Path, content: bytes) -> None:
     """Put the file there whole or not at all."""
     try:
         path.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        Disk(lasting=False).replace(path, content)
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror or error}",

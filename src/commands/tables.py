@@ -18,7 +18,7 @@ from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.parts import Parts, impatient, system_clock
-from crons.progress import row_progress
+from crons.progress import Tally, progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 
 BACKUPS = PROJECT_ROOT / "backups"
@@ -89,7 +89,7 @@ def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool
 
 
 def _row_progress(settings: Settings) -> AbstractContextManager[RowsTold]:
-    return row_progress(clock=system_clock, no_color=bool(settings.no_color))
+    return progress(Tally(system_clock), no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:

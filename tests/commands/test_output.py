@@ -63,15 +63,22 @@ def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
     assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
 
 
+def plain(drawn: str) -> str:
+    """What a terminal was sent, without its colors and movements of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+
+
 def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> None:
     """Of a backfill by hours, coins and rows; of an export and a restore by rows; each with its speed and time left."""
     backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", columns=160)
-    assert re.search(r"15 of 15 coin-hours, 3 coins, 15 rows, \d+ rows/s, 0:00:00 left", backfill)
+    assert re.search(
+        r"asking .* 100% +15/15 coin-hours, \d of \d calls, 3 coins, 15 rows, \d+ rows/s +0:00:00", plain(backfill)
+    )
     dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", columns=160)
-    assert re.search(r"verifying: 15 of 15 rows, \d+ rows/s, 0:00:00 left", dropped)
+    assert re.search(r"verifying .* 100% +15/15 rows, \d+ rows/s +0:00:00", plain(dropped))
     [backup] = (program.root / "backups").iterdir()
     restored = on_a_terminal(program, "-m", "main", "restore", str(backup), columns=160)
-    assert re.search(r"storing: 15 of 15 rows, \d+ rows/s, 0:00:00 left", restored)
+    assert re.search(r"storing .* 100% +15/15 rows, \d+ rows/s +0:00:00", plain(restored))
 
 
 def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.host_environment import engine_zone
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -325,7 +326,7 @@ class ClickHouseAdapter:
         import clickhouse_connect  # noqa: PLC0415 - half the start-up time of a command that needs no database
 
         prepare_embedded_folder(engine.path)
-        with self._translated_errors():
+        with self._translated_errors(), engine_zone():
             return clickhouse_connect.get_client(
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )

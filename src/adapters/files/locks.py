@@ -16,6 +16,7 @@ import psutil
 import structlog
 from filelock import FileLock, Timeout
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_time import tehran_text
 
@@ -50,6 +51,7 @@ def make_private(folder: Path) -> None:
 
 
 _UNNOTICED_SECONDS = 0.5
+_NOTES = Disk(lasting=False)
 
 log = structlog.get_logger(__name__)
 
@@ -177,16 +179,8 @@ class ProcessLock:
         """Note what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
         self.step = step
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
-        beside = self._note.with_name(f"{self._note.name}.new")
-        try:
-            # What a killed process left of it, or somebody put there: never written through.
-            beside.unlink(missing_ok=True)
-            with beside.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(holder._asdict()))
-            beside.replace(self._note)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()
+        with suppress(OSError):
+            _NOTES.replace(self._note, json.dumps(holder._asdict()).encode())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -5,7 +5,6 @@ Text crosses it with every byte kept: UTF-8, other bytes as surrogates (PEP 383)
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -14,6 +13,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError
 
 _TIMEOUT_SECONDS = 30
@@ -126,12 +126,10 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
     """
     path = folder / f"crontab-{now:%Y-%m-%d_%H-%M-%S-%f}.txt"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode(errors="surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
+        disk = Disk()
+        disk.make_folder(folder)
+        disk.write(path, text.encode(errors="surrogateescape"), mode=0o600)
+        disk.sync_folder(folder)
     except OSError as exc:
         raise StateError(
             f"the previous crontab cannot be kept: {_one_line(str(exc))}", next_step="Nothing was changed."

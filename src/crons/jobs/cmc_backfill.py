@@ -17,7 +17,7 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
 from crons.jobs.cmc_parts import Pipeline, note_flaws, note_rejects, opened
-from crons.progress import progress
+from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
 from extractors.coin_market_cap_quote import Coin, Quote
@@ -126,9 +126,15 @@ class Filling:
         run, step = self._run, f"asking CoinMarketCap for past quotes, {len(calls)} calls"
         total = sum(len(hours) for call in calls for hours in self._asked(call).values())
         run.report.hours_asked += total
-        no_color = bool(run.settings.no_color)
+        done, rows_kept, coins = 0, 0, set[str]()
+        tally = Tally(
+            run.clock,
+            counted="coin_hours",
+            more=lambda: {"calls": f"{len(self.answered)} of {len(calls)}", "coins": len(coins), "rows": rows_kept},
+            least=0,
+        )
         run.step(step)
-        with progress(calls=len(calls), hours=total, clock=run.clock, no_color=no_color) as advance:
+        with progress(tally, no_color=bool(run.settings.no_color)) as advance:
             async for call, quotes, problems in answers:
                 asked = self._asked(call)
                 rows = self._take(asked, quotes, problems)
@@ -137,7 +143,10 @@ class Filling:
                 if run.loader.kept >= ROWS_A_LOAD:
                     await self._store()
                     run.step(step)
-                advance(coins=asked, hours=sum(map(len, asked.values())), rows=len(rows))
+                coins.update(asked)
+                rows_kept += len(rows)
+                done += sum(map(len, asked.values()))
+                advance("asking", done, total)
 
     async def _store_as_well(self) -> None:
         """Store what came before an error; if that fails too, the first error is the news."""
