@@ -13,7 +13,7 @@ from adapters._bases.errors import EtlError, SourceRejected
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical, parse_latest
-from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, batches, plan_backfill
+from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, plan_backfill
 from extractors.coin_market_cap_quote import Coin, Quote
 from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution
 
@@ -31,13 +31,13 @@ class BatchFailure(NamedTuple):
 
 
 class LatestExtraction(NamedTuple):
-    """What came of a run's calls; what was fetched is here even if some calls failed.
+    """What came of a run's calls, even if some of them failed.
 
     Attributes:
         quotes: one for each coin that can be read.
         missing: coins asked for that the answers left out.
         problems: coins that the answers hold but that cannot be read.
-        failures: calls that brought nothing; whoever stores the quotes reports these afterwards as the run's failure.
+        failures: calls that brought nothing, to be reported as the run's failure once the quotes are stored.
     """
 
     quotes: list[Quote]
@@ -83,7 +83,8 @@ class CoinMarketCapExtractor:
             EtlError: every call failed; the first one's error.
         """
         ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
-        groups = [tuple(coin for coin in coins if coin.cmc_id in batch) for batch in map(set, batches(ids, MAX_IDS))]
+        batches = [frozenset(ids[start : start + MAX_IDS]) for start in range(0, len(ids), MAX_IDS)]
+        groups = [tuple(coin for coin in coins if coin.cmc_id in batch) for batch in batches]
         outcomes = await asyncio.gather(*(self._latest_of(group, clock) for group in groups))
         failures = [outcome for outcome in outcomes if isinstance(outcome, BatchFailure)]
         if failures and len(failures) == len(groups):

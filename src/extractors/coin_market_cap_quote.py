@@ -49,7 +49,7 @@ class Quote(NamedTuple):
         cmc_rank: 1 is the largest market cap; None for an unranked coin, and always for historical quotes.
         currency: the currency of price, volume and market cap, such as ``USD``.
         endpoint: the kind of call it came from.
-        observed_at: aware; the run's own ``now`` for ``latest``, the quote's own time for ``historical``.
+        observed_at: aware; when the answer came for ``latest``, the quote's own time for ``historical``.
         source_updated_at: aware; when the source last updated the quote; None when it does not say.
         flaws: what of it could not be read, and is None, or a name in need, for that reason.
     """

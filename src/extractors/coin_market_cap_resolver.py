@@ -9,21 +9,20 @@ from typing import NamedTuple
 import structlog
 
 from adapters._bases.errors import ConfigurationError, ContractError, InvalidRowError, SourceRejected, StateError
+from adapters._bases.json_values import flag, whole
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import fields_of
+from extractors.coin_market_cap_parser import Fields, Spare
 from extractors.coin_market_cap_quote import Coin
-
-_ACTIVE = 1
 
 
 class Candidate(NamedTuple):
-    """An active coin that bears a symbol.
+    """An active coin that has a symbol.
 
     Attributes:
         symbol: upper case.
         cmc_id: CoinMarketCap's id.
-        name: the coin's name.
+        name: the coin's name; the symbol where it cannot be read.
         rank: 1 is the largest market cap; None for an unranked coin.
     """
 
@@ -37,15 +36,51 @@ class Candidate(NamedTuple):
         return f"{self.name} (id {self.cmc_id}, {'unranked' if self.rank is None else f'rank {self.rank}'})"
 
 
-def candidates_by_symbol(data: object, symbols: Iterable[str]) -> dict[str, list[Candidate]]:
-    """The active coins for each symbol, the one meant first: lowest rank, then lowest id.
+class Candidates(NamedTuple):
+    """What the map says of one symbol.
+
+    Attributes:
+        coins: the active ones, the one meant first: lowest rank, then lowest id.
+        unreadable: each row that may be an active coin and cannot be judged: its id, None where that cannot be read
+            either, and the reason. With one of them no coin is meant: to choose among the others would be to decide for
+            good on what is not known.
+    """
+
+    coins: list[Candidate]
+    unreadable: list[tuple[int | None, str]]
+
+    def doubt(self, symbol: str) -> str:
+        """Why the symbol has no coin although the map has some, and what to write into the settings; one line."""
+        ids = [coin.cmc_id for coin in self.coins] + [cmc_id for cmc_id, _ in self.unreadable if cmc_id]
+        reasons = "; ".join(reason for _, reason in self.unreadable)
+        beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
+        return (
+            f"{symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} that cannot be read "
+            f"({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
+        )
+
+    def choice(self) -> tuple[str, str]:
+        """Why the first coin is the one meant, and the doubt that is left; empty where there is none."""
+        chosen, *others = self.coins
+        if not others:
+            return "the only active coin", ""
+        why = "the lowest id, for none is ranked" if chosen.rank is None else "the best rank"
+        rival = next((coin for coin in others if coin.rank is None), None)
+        if rival is None:
+            return why, ""
+        return why, f"{rival} is active too; if that is the coin meant: SYMBOLS={rival.symbol}:{rival.cmc_id}"
+
+
+def candidates_by_symbol(data: object, symbols: Iterable[str]) -> dict[str, Candidates]:
+    """What the map says of each symbol.
 
     Args:
-        data: of ``/v1/cryptocurrency/map``; rows that cannot be read are passed over, they are nobody's choice.
-        symbols: those asked for, upper case; each is a key of the result, with an empty list if nothing bears it.
+        data: of ``/v1/cryptocurrency/map``. Rows of coins that are not active are passed over, however odd they are;
+            so are those without a symbol that can be read.
+        symbols: those asked for, upper case; each is a key of the result.
 
     Raises:
-        ContractError: ``data`` is no list.
+        ContractError: ``data`` is not a list.
     """
     if not isinstance(data, list):
         raise ContractError(
@@ -53,23 +88,25 @@ def candidates_by_symbol(data: object, symbols: Iterable[str]) -> dict[str, list
             next_step="write the coins' ids into SYMBOLS (such as BTC:1)",
             json_path="data",
         )
-    found: dict[str, list[Candidate]] = {symbol: [] for symbol in symbols}
-    for candidate in (_candidate(row) for row in data):
-        if candidate is not None and candidate.symbol in found:
-            found[candidate.symbol].append(candidate)
-    for bearers in found.values():
-        bearers.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
+    found = {symbol: Candidates([], []) for symbol in symbols}
+    for index, row in enumerate(data):
+        symbol = row.get("symbol") if isinstance(row, dict) else None
+        of_symbol = found.get(symbol.upper()) if isinstance(symbol, str) else None
+        if of_symbol is not None and flag(row.get("is_active")) is not False:
+            try:
+                of_symbol.coins.append(_candidate(Fields(f"data[{index}]", row)))
+            except InvalidRowError as error:
+                of_symbol.unreadable.append((whole(row.get("id")), error.message))
+    for of_symbol in found.values():
+        of_symbol.coins.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
     return found
 
 
-def _candidate(row: object) -> Candidate | None:
-    try:
-        fields = fields_of("data[]", row)
-        if fields.values.get("is_active") != _ACTIVE:
-            return None
-        return Candidate(fields.text("symbol").upper(), fields.identity("id"), fields.text("name"), fields.rank("rank"))
-    except InvalidRowError:
-        return None
+def _candidate(fields: Fields) -> Candidate:
+    """The coin of a row; a name that cannot be read does not matter, for it decides nothing."""
+    fields.flag("is_active")
+    symbol = fields.text("symbol").upper()
+    return Candidate(symbol, fields.identity("id"), Spare().name(fields, symbol), fields.rank("rank"))
 
 
 _INVALID_VALUE = 400
@@ -86,18 +123,23 @@ class Resolution(NamedTuple):
 
     Attributes:
         coins: those found, in the entries' order, each symbol once.
-        unknown: symbols that no active coin bears, in that order.
+        unknown: symbols that no active coin has, in that order.
+        doubts: for each symbol that has coins of which none can be chosen, the reason and what to do: one line.
     """
 
     coins: list[Coin]
     unknown: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def complaint(self) -> ConfigurationError | None:
-        """The wrong setting that the unknown symbols are; None when there are none."""
-        if not self.unknown:
+        """Why symbols have no coin, and what to write into the settings; None when all have one."""
+        reasons = (
+            [f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}"] if self.unknown else []
+        )
+        if not reasons and not self.doubts:
             return None
         return ConfigurationError(
-            f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}",
+            f"SYMBOLS: {'; '.join([*self.doubts, *reasons])}",
             next_step="correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)",
         )
 
@@ -115,12 +157,14 @@ class CoinMarketCapResolver:
         self._choices = choices
 
     async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
-        """The coins meant. Harmless to repeat.
+        """The coins meant; idempotent.
 
         An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. A symbol
         without one is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and of the
-        active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the others.
-        Whenever another coin than the last time is meant, that is logged as a warning.
+        active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the reason and
+        the others: as a warning where one of the others is unranked, which says nothing of how large it is. Nothing is
+        chosen for a symbol of which a row cannot be read. Whenever another coin than the last time is meant, that is
+        logged as a warning.
 
         Args:
             entries: (symbol, id or None); symbols in upper case.
@@ -134,7 +178,9 @@ class CoinMarketCapResolver:
         kept = self._choices.load()
         symbols = list(dict.fromkeys(symbol for symbol, _ in entries))
         new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
-        found = await self._asked(new) if new else {}
+        asked = await self._asked(new) if new else {}
+        found = {symbol: of.coins[0].cmc_id for symbol, of in asked.items() if of.coins and not of.unreadable}
+        _tell({symbol: asked[symbol] for symbol in found})
         for symbol, cmc_id in pins.items():
             if kept.get(symbol, cmc_id) != cmc_id:
                 log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
@@ -142,7 +188,9 @@ class CoinMarketCapResolver:
         if chosen != kept:
             self._keep(chosen, made=bool(found))
         coins = [Coin(symbol, chosen[symbol]) for symbol in symbols if symbol in chosen]
-        return Resolution(coins, tuple(symbol for symbol in symbols if symbol not in chosen))
+        doubts = {symbol: of.doubt(symbol) for symbol, of in asked.items() if of.unreadable}
+        unknown = tuple(symbol for symbol in symbols if symbol not in chosen and symbol not in doubts)
+        return Resolution(coins, unknown, tuple(doubts.values()))
 
     def _keep(self, chosen: Mapping[str, int], *, made: bool) -> None:
         """Save the choices. Those of the settings stand there the next time too: a full disk costs no hour for them."""
@@ -153,17 +201,15 @@ class CoinMarketCapResolver:
                 raise
             log.warning("the ids of SYMBOLS are not kept", reason=error.message)
 
-    async def _asked(self, symbols: Sequence[str]) -> dict[str, int]:
-        """The coins that CoinMarketCap has for these symbols; without those that no active coin bears."""
+    async def _asked(self, symbols: Sequence[str]) -> dict[str, Candidates]:
+        """What CoinMarketCap's map says of these symbols."""
         size = max(1, _LONGEST_LIST // (max(map(len, symbols)) + 1))
-        found: dict[str, list[Candidate]] = {}
+        found: dict[str, Candidates] = {}
         for start in range(0, len(symbols), size):
             found |= await self._map_of(symbols[start : start + size])
-        borne = {symbol: bearers for symbol, bearers in found.items() if bearers}
-        _tell(borne)
-        return {symbol: bearers[0].cmc_id for symbol, bearers in borne.items()}
+        return found
 
-    async def _map_of(self, symbols: Sequence[str]) -> dict[str, list[Candidate]]:
+    async def _map_of(self, symbols: Sequence[str]) -> dict[str, Candidates]:
         """The active coins of each symbol; of one that makes the map refuse the whole list, none."""
         try:
             return candidates_by_symbol(await self._source.coin_map(symbols), symbols)
@@ -173,7 +219,7 @@ class CoinMarketCapResolver:
             named = _NAMED_UNKNOWN.search(exc.message)
             blamed = {name.strip().upper() for name in named.group(1).split(",")} if named else set()
         others = [symbol for symbol in symbols if symbol not in blamed]
-        # Where it names none of them, nobody knows which of them it means.
+        # Where it names none of them, it cannot be told which of them it means.
         return await self._map_of(others) if others and len(others) < len(symbols) else {}
 
 
@@ -188,6 +234,9 @@ def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
     return pins
 
 
-def _tell(found: Mapping[str, Sequence[Candidate]]) -> None:
-    for symbol, (chosen, *others) in found.items():
-        log.info("coin chosen", symbol=symbol, coin=str(chosen), others=[str(other) for other in others])
+def _tell(found: Mapping[str, Candidates]) -> None:
+    for symbol, of_symbol in found.items():
+        chosen, *others = map(str, of_symbol.coins)
+        why, doubt = of_symbol.choice()
+        tell, more = (log.warning, {"doubt": doubt}) if doubt else (log.info, {})
+        tell("coin chosen", symbol=symbol, coin=chosen, why=why, others=others, **more)

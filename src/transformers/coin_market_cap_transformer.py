@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import NamedTuple
 
 from adapters._bases.errors import InvalidRowError
@@ -49,9 +50,10 @@ class CoinMarketCapTransformer:
     """
 
     def __init__(self, *, now: datetime, run_id: str, stale_after: timedelta) -> None:
-        self._now = in_tehran(now)
+        # In UTC, like most quotes: two times of one zone are compared without asking it.
+        utc = in_tehran(now).astimezone(timezone.utc)
+        self._newest, self._oldest = utc + FUTURE_TOLERANCE, utc - stale_after
         self._run_id = run_id
-        self._stale_after = stale_after
 
     def latest(self, quotes: Iterable[Quote]) -> Transformed:
         """Rows of the present hour, one a symbol: of two quotes for a symbol the first stays, the other is a reject."""
@@ -78,9 +80,10 @@ class CoinMarketCapTransformer:
         earliest: dict[tuple[str, str], Quote] = {}
         rejects: list[Reject] = []
         for quote in quotes:
-            key = (quote.symbol, hour_key(quote.observed_at))
-            if key[1] not in hours or in_tehran(quote.observed_at).fold:
+            hour, comes_again = _hour_of(quote.observed_at)
+            if hour not in hours or comes_again:
                 continue
+            key = (quote.symbol, hour)
             reject = self._rejection(quote, self._check, _check_not_against(earliest.get(key)))
             if reject is not None:
                 rejects.append(reject)
@@ -110,14 +113,14 @@ class CoinMarketCapTransformer:
         if not math.isfinite(quote.price) or quote.price <= 0:
             raise InvalidRowError(f"not a price: {quote.price!r}")
         newest = max(quote.observed_at, quote.source_updated_at or quote.observed_at)
-        if newest > self._now + FUTURE_TOLERANCE:
+        if newest > self._newest:
             raise InvalidRowError(
                 f"from the future ({tehran_text(newest)} in Tehran): see whether this host's clock is right"
             )
 
     def _check_not_stale(self, quote: Quote) -> None:
         updated = quote.source_updated_at
-        if updated is not None and self._now - updated > self._stale_after:
+        if updated is not None and updated < self._oldest:
             raise InvalidRowError(f"stale: last updated {tehran_text(updated)} in Tehran, so the price is frozen")
 
     def _row(self, quote: Quote) -> PriceRow:
@@ -136,9 +139,26 @@ class CoinMarketCapTransformer:
             currency=quote.currency,
             endpoint=quote.endpoint,
             run_id=self._run_id,
-            source_updated_at=None if updated is None else tehran_text(updated),
-            fetched_at=tehran_text(quote.observed_at),
+            source_updated_at=None if updated is None else _text_of(updated),
+            fetched_at=_text_of(quote.observed_at),
         )
+
+
+# The points of many coins share their times, and Tehran's zone is slow to ask. Equal times are the same instant only in
+# UTC: in Tehran's zone two times an hour apart may be equal.
+@lru_cache(maxsize=16_384)
+def _tehran_of(utc: datetime) -> tuple[str, str, bool]:
+    return tehran_text(utc), hour_key(utc), bool(in_tehran(utc).fold)
+
+
+def _hour_of(instant: datetime) -> tuple[str, bool]:
+    """The hour key of an instant, and whether its wall hour came for the second time."""
+    _, key, comes_again = _tehran_of(instant.astimezone(timezone.utc))
+    return key, comes_again
+
+
+def _text_of(instant: datetime) -> str:
+    return _tehran_of(instant.astimezone(timezone.utc))[0]
 
 
 def _finite(value: float | None) -> float | None:

@@ -84,15 +84,109 @@ async def test_a_symbol_is_resolved_once_kept_and_told_with_the_others(tmp_path:
     route = respx.get(MAP).mock(return_value=good(map_rows()))
     with capture_logs() as logs:
         async with extractor(tmp_path) as first:
-            coins, _ = await first.resolve([("SOL", None), ("BTC", None), ("SOL", None)])
+            coins = (await first.resolve([("SOL", None), ("BTC", None), ("SOL", None)])).coins
     assert coins == [Coin("SOL", 5426), Coin("BTC", 1)]
     assert route.calls.last.request.url.params["symbol"] == "SOL,BTC"
     told = next(entry for entry in logs if entry["event"] == "coin chosen" and entry["symbol"] == "SOL")
     assert told["coin"] == "Solana (id 5426, rank 6)"
     assert told["others"] == ["Another SOL (illustrative) (id 990144, rank 7311)"]
+    assert (told["why"], told["log_level"], "doubt" in told) == ("the best rank", "info", False)
     async with extractor(tmp_path) as second:
-        assert await second.resolve([("SOL", None), ("BTC", None)]) == (coins, ())
+        assert await second.resolve([("SOL", None), ("BTC", None)]) == (coins, (), ())
     assert route.call_count == 1
+
+
+def row(cmc_id: object = 1, rank: object = 1, **more: object) -> dict[str, object]:
+    """A row of the map."""
+    return {"id": cmc_id, "rank": rank, "name": "Bitcoin", "symbol": "BTC", "is_active": 1, **more}
+
+
+BATCAT = row(31652, 4312, name="Batcat")
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "bitcoin",
+    [
+        *(row(rank=form) for form in (1.0, "1", True)),
+        *(row(form) for form in (1.0, "1", "1.0", True)),
+        *(row(is_active=form) for form in (1.0, "1", True, "true")),
+        *(row(name=name) for name in (None, 5, "", "B" * 300, {"en": "Bitcoin"})),
+        row(symbol="btc"),
+        row(first_historical_data=[], platform="?"),
+    ],
+    ids=str,
+)
+async def test_a_coin_of_the_map_counts_however_it_is_written(tmp_path: Path, bitcoin: dict[str, object]) -> None:
+    """No form of a number and no spare field takes a coin out of the choice."""
+    respx.get(MAP).mock(return_value=good([BATCAT, bitcoin]))
+    async with extractor(tmp_path) as asking:
+        assert (await asking.resolve([("BTC", None)])).coins == [Coin("BTC", 1)]
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("bitcoin", "reason"),
+    [
+        (row(rank="first"), "data[1].rank is not a rank: 'first'"),
+        (row(rank=-1), "data[1].rank is not a rank: -1"),
+        (row(rank=[]), "data[1].rank is not a rank: a list"),
+        (row(is_active="perhaps"), "data[1].is_active is not yes or no: 'perhaps'"),
+        (row(is_active=None), "data[1].is_active is not yes or no: null"),
+        (row(is_active=2), "data[1].is_active is not yes or no: 2"),
+        (row(None), "data[1].id is not an id: null"),
+        (row("one"), "data[1].id is not an id: 'one'"),
+    ],
+    ids=str,
+)
+async def test_a_row_that_cannot_be_read_leaves_the_symbol_open(
+    tmp_path: Path, bitcoin: dict[str, object], reason: str
+) -> None:
+    """Nothing is decided for good on what is not known: the symbol fails by name, the others are found and kept."""
+    solana = row(5426, 6, name="Solana", symbol="SOL")
+    respx.get(MAP).mock(return_value=good([BATCAT, bitcoin, solana]))
+    async with extractor(tmp_path) as asking:
+        found = await asking.resolve([("BTC", None), ("SOL", None)])
+    assert (found.coins, found.unknown) == ([Coin("SOL", 5426)], ())
+    complaint = found.complaint()
+    assert complaint is not None
+    assert reason in complaint.message
+    assert "beside Batcat (id 31652, rank 4312)" in complaint.message
+    assert complaint.message.endswith(f"name the id: SYMBOLS=BTC:{1 if bitcoin['id'] == 1 else 31652}")
+    assert CoinChoices(path=tmp_path / "coins.json").load() == {"SOL": 5426}
+
+
+@respx.mock
+@pytest.mark.parametrize("active", [0, 0.0, "0", False, "false"])
+async def test_a_coin_that_is_not_active_is_passed_over_however_odd(tmp_path: Path, active: object) -> None:
+    """A dead coin's row leaves nothing open, whatever else is in it."""
+    respx.get(MAP).mock(return_value=good([row("?", "?", is_active=active), BATCAT]))
+    async with extractor(tmp_path) as asking:
+        assert await asking.resolve([("BTC", None)]) == ([Coin("BTC", 31652)], (), ())
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("rows", "chosen", "why", "doubted"),
+    [
+        ([BATCAT, row(rank=None)], 31652, "the best rank", "Bitcoin (id 1, unranked)"),
+        ([row(8, None), row(7, None)], 7, "the lowest id, for none is ranked", "Bitcoin (id 8, unranked)"),
+        ([row(1, 1), row(9, None, name="Old"), BATCAT], 1, "the best rank", "Old (id 9, unranked)"),
+    ],
+)
+async def test_an_unranked_rival_is_warned_of(
+    tmp_path: Path, rows: list[object], chosen: int, why: str, doubted: str
+) -> None:
+    """A missing rank says nothing of a coin's size: the one line about the choice says how to choose otherwise."""
+    respx.get(MAP).mock(return_value=good(rows))
+    with capture_logs() as logs:
+        async with extractor(tmp_path) as asking:
+            assert (await asking.resolve([("BTC", None)])).coins == [Coin("BTC", chosen)]
+    (told,) = logs
+    assert (told["event"], told["log_level"], told["why"]) == ("coin chosen", "warning", why)
+    assert len(told["others"]) == len(rows) - 1
+    assert told["doubt"].startswith(f"{doubted} is active too")
+    assert "SYMBOLS=BTC:" in told["doubt"]
 
 
 async def test_a_given_id_wins_and_is_kept(tmp_path: Path) -> None:
@@ -145,7 +239,7 @@ async def test_unknown_symbols_are_named_beside_the_coins_found(
     respx.get(MAP).mock(side_effect=answer if callable(answer) else [answer])
     async with extractor(tmp_path) as asking:
         found = await asking.resolve([("BTC", None), ("NOPE", None), ("NADA", None)])
-    assert found == (coins, unknown)
+    assert (found.coins, found.unknown, found.doubts) == (coins, unknown, ())
     complaint = found.complaint()
     assert complaint is not None
     assert complaint.message.endswith(f"the symbol {', '.join(unknown)}")

@@ -1,13 +1,13 @@
-"""The one door to HTTP: nothing else imports httpx.
+"""The one door to HTTP: nothing else imports httpx, and it is loaded when an adapter is made.
 
-It owns what every service shares: one connection pool, time and size limits, the retry policy, and the translation of
-whatever goes wrong into the tree of `adapters._bases.errors`. What an answer means is the service's business.
+It owns what every service shares: one connection pool, time and size limits, the retry policy, the count of calls, and
+the translation of whatever goes wrong into the tree of `adapters._bases.errors`. What an answer means is the service's
+business, unless the ordinary HTTP statuses say it all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import ssl
 import zlib
@@ -16,10 +16,8 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
-
-import httpx
 
 from adapters._bases.errors import (
     ConfigurationError,
@@ -30,7 +28,11 @@ from adapters._bases.errors import (
     SourceUnavailable,
 )
 from adapters._bases.host_environment import proxy_exceptions
+from adapters._bases.json_values import json_value
 from adapters._bases.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
@@ -64,25 +66,90 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
 
 
+_OK = 200
+_FORBIDDEN = 403
+_TRY_LATER = "try again later"
+_CHECK_NETWORK = f"{_TRY_LATER}; if it stays so, check this machine's network, proxy and firewall"
+_CHECK_ADDRESS = "check the base URL in the settings"
+
+
+class Answer(NamedTuple):
+    """What a service answered.
+
+    Attributes:
+        where: host and path of the question, for messages.
+        status: the HTTP status.
+        content: the whole body, decompressed.
+    """
+
+    where: str
+    status: int
+    content: bytes
+
+
+def may_pass(status: int) -> bool:
+    """Whether a failure with this HTTP status may be over next time (RFC 9110 408 and 5xx, RFC 8470 425, RFC 6585)."""
+    return status in (408, 425, 429) or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
+
+
+def plain_json(answer: Answer) -> object:
+    """The JSON value of an answer that is good by its HTTP status.
+
+    Raises:
+        SourceUnavailable: a status that may pass, or what `json_answer` raises it for.
+        SourceRejected: any other status than 200.
+    """
+    value = json_answer(answer)
+    failed = f"{answer.where}: HTTP {answer.status}"
+    if may_pass(answer.status):
+        raise SourceUnavailable(failed, next_step=_TRY_LATER, status=answer.status)
+    if answer.status != _OK:
+        next_step = "check in the settings what is asked for, and the base URL"
+        raise SourceRejected(f"{failed}, the question is refused", next_step=next_step, status=answer.status)
+    return value
+
+
+def json_answer(answer: Answer) -> object:
+    """The JSON value of an answer, whatever its status.
+
+    Raises:
+        SourceUnavailable: not JSON, though it may come another time (an overloaded server's page, a body cut short).
+        SourceRejected: not JSON, and a status that says the address or the question is wrong.
+    """
+    where, status, content = answer
+    try:
+        return json_value(content)
+    except (ValueError, RecursionError) as exc:
+        found = f"{where}: HTTP {status} with {_nature(content)} instead of JSON"
+        # 403 as a page of HTML is Cloudflare's, made before the service is reached.
+        if 400 <= status <= 499 and status != _FORBIDDEN and not may_pass(status):  # noqa: PLR2004 - HTTP's own numbers
+            raise SourceRejected(found, next_step=_CHECK_ADDRESS, status=status) from exc
+        sender = ": from a gatekeeper such as Cloudflare, not from the service" if status == _FORBIDDEN else ""
+        raise SourceUnavailable(f"{found}{sender}", next_step=_TRY_LATER, status=status) from exc
+
+
+def _nature(content: bytes) -> str:
+    start = content[:64].strip()
+    if not start:
+        return "an empty body"
+    if start.startswith(b"<"):
+        return "a page of HTML"
+    return "JSON that breaks off" if start[:1] in (b"{", b"[") else "a text"
+
+
 _PLAIN = frozenset({"", "identity"})
 _ZIPPED = frozenset({"gzip", "x-gzip", "deflate"})
-_CLIENT_ERRORS = range(400, 500)
-_FORBIDDEN = 403
-# The 4xx that say "not now" or "not you" by a gatekeeper, rather than "never": RFC 9110 408, RFC 8470 425,
-# RFC 6585 429, and 403, with which Cloudflare's page of HTML answers before the service is reached.
-_PASSING_STATUSES = frozenset({_FORBIDDEN, 408, 425, 429})
 
 
 class BoundedBody:
-    """A body that grows piece by piece and never past its bound.
+    """A body that grows piece by piece and never past its bound, before and after decompression.
 
-    The bound holds for the pieces as they came and for what they decompress to, and is checked before memory is taken:
-    a few kilobytes of gzip that stand for gigabytes cost no more than the bound.
+    httpx's own decoding would not do: it unpacks a piece before it can be measured (64 KiB of gzip may stand for 64
+    MB), takes gzip that breaks off for whole, and follows chains of encodings, each of which multiplies.
 
     Args:
         where: host and path of the question, for messages.
-        content_encoding: the header of that name; gzip, deflate or none. A chain of several is refused: each link
-            multiplies what a hostile body can grow to.
+        content_encoding: the header of that name; gzip, deflate or none.
         max_bytes: the most that the body may hold, before and after decompression.
 
     Raises:
@@ -136,58 +203,21 @@ class BoundedBody:
             ) from exc
 
 
-def json_answer(content: bytes, *, status: int, where: str) -> object:
-    """The JSON value in a body; NaN and Infinity, which Python's reader knows, are let through.
-
-    Args:
-        content: the whole body, decompressed.
-        status: the HTTP status it came with.
-        where: host and path of the question, for messages.
-
-    Raises:
-        SourceUnavailable: no JSON, though it may come another time (an overloaded server's page, a body cut short).
-        SourceRejected: no JSON, and a status that says the address or the question is wrong.
-    """
-    try:
-        value: object = json.loads(content)
-    except (ValueError, RecursionError) as exc:
-        found = f"HTTP {status} with {_nature(content)} instead of JSON"
-        if status in _CLIENT_ERRORS and status not in _PASSING_STATUSES:
-            raise SourceRejected(
-                f"{where}: {found}", next_step="check the base URL in the settings", status=status
-            ) from exc
-        sender = ": from a gatekeeper such as Cloudflare, not from the service" if status == _FORBIDDEN else ""
-        raise SourceUnavailable(f"{where}: {found}{sender}", next_step="try again later", status=status) from exc
-    return value
-
-
-def _nature(content: bytes) -> str:
-    start = content[:64].strip()
-    if not start:
-        return "an empty body"
-    if start.startswith(b"<"):
-        return "a page of HTML"
-    return "JSON that breaks off" if start[:1] in (b"{", b"[") else "a text"
-
-
 T = TypeVar("T")
 Params = Mapping[str, str]
-Inspect = Callable[[int, object], None]
 Gate = Callable[[], AbstractAsyncContextManager[None]]
 
-_TRY_LATER = "try again later; if it stays so, check this machine's network, proxy and firewall"
-_CHECK_ADDRESS = "check the base URL in the settings"
-
-_WORDS: dict[type[Exception], str] = {
-    httpx.ConnectTimeout: "the connection was not made in time",
-    httpx.TimeoutException: "no complete answer came in time",
-    httpx.ConnectError: "it cannot be reached",
-    httpx.NetworkError: "the connection broke off",
-    httpx.ProxyError: "the proxy on the way refused",
-    httpx.ProtocolError: "the connection broke off or did not speak HTTP",
-    httpx.DecodingError: "the answer is garbled",
-    httpx.StreamError: "the answer's body could not be read",
-    httpx.HTTPError: "the exchange failed",
+# By the names of httpx's classes, so that this table does not load it.
+WORDS = {
+    "ConnectTimeout": "the connection was not made in time",
+    "TimeoutException": "no complete answer came in time",
+    "ConnectError": "it cannot be reached",
+    "NetworkError": "the connection broke off",
+    "ProxyError": "the proxy on the way refused",
+    "ProtocolError": "the connection broke off or did not speak HTTP",
+    "DecodingError": "the answer is garbled",
+    "StreamError": "the answer's body could not be read",
+    "HTTPError": "the exchange failed",
 }
 
 
@@ -198,7 +228,8 @@ def translated(error: Exception, where: str) -> EtlError:
         error: what httpx raised; its own text is not passed on, for it may quote headers.
         where: host and path, without the query.
     """
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.CookieConflict)):
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if not {"InvalidURL", "UnsupportedProtocol", "CookieConflict"}.isdisjoint(names):
         return ConfigurationError(f"{where} is not an address that can be asked", next_step=_CHECK_ADDRESS)
     causes = _causes(error)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
@@ -206,15 +237,15 @@ def translated(error: Exception, where: str) -> EtlError:
             f"{where}: its TLS certificate is not trusted, so nothing was sent",
             next_step=f"{_CHECK_ADDRESS}, this machine's clock, and the CA certificates that a company proxy may need",
         )
-    if isinstance(error, httpx.TooManyRedirects):
+    if "TooManyRedirects" in names:
         return _redirected(where, None)
-    words = next((words for kind, words in _WORDS.items() if isinstance(error, kind)), "the exchange failed")
+    words = next((WORDS[name] for name in names if name in WORDS), "the exchange failed")
     detail = next((f" ({cause.strerror})" for cause in causes if isinstance(cause, OSError) and cause.strerror), "")
-    return SourceUnavailable(f"{where}: {words}{detail}", next_step=_TRY_LATER)
+    return SourceUnavailable(f"{where}: {words}{detail}", next_step=_CHECK_NETWORK)
 
 
 class HttpAdapter:
-    """GETs of JSON from one service, and texts posted to it.
+    """GETs from one service, and texts posted to it.
 
     An async context manager: use it inside ``async with``, in one event loop.
 
@@ -228,6 +259,9 @@ class HttpAdapter:
         retry: how often and how long a call is tried.
         clock: the present moment, aware; asked only for a ``Retry-After`` that names a date.
         max_body_bytes: the most that a body may hold, before and after decompression.
+
+    Attributes:
+        calls_made: GETs so far, repeated tries counted.
 
     Raises:
         ConfigurationError: the base URL, a header's value or the proxy set-up of this machine is unusable.
@@ -259,31 +293,39 @@ class HttpAdapter:
     ) -> None:
         await self._client.aclose()
 
-    async def get_json(self, path: str, params: Params, *, inspect: Inspect, gate: Gate = nullcontext) -> object:
-        """The JSON value that a GET of ``path`` with ``params`` answers; reading only, so harmless to repeat.
+    async def get(self, path: str, params: Params, read: Callable[[Answer], T], *, gate: Gate = nullcontext) -> T:
+        """What ``read`` makes of the answer to a GET of ``path`` with ``params``; reading only, so safe to repeat.
 
         Args:
             path: below the base URL, beginning with a slash.
             params: the query; values as they are, not yet quoted.
-            inspect: given the HTTP status and the JSON value of each answer, raises if it is not a good one: a
-                `RetryableError` to have it tried again (``Retry-After``, where sent, sets its wait), any other to stop.
+            read: given each answer, returns what it holds, or raises if it is not a good one: a `RetryableError` to
+                have it tried again (``Retry-After``, where sent, sets its wait), any other to stop.
             gate: opened around each try, and not held while waiting between two.
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
-            SourceRejected: a redirect, an untrusted certificate, or a refusal in something else than JSON.
+            SourceRejected: a redirect or an untrusted certificate.
             ContractError: the body is larger than the limit or compressed in a way that was not asked for.
             ConfigurationError: the address cannot be asked at all.
-            EtlError: whatever ``inspect`` raised.
+            EtlError: whatever ``read`` raised.
         """
 
-        async def one_try() -> object:
+        async def one_try() -> T:
             async with gate():
                 self.calls_made += 1
-                return await self._within_time(self._exchange(path, params, inspect, where), where)
+                return await self._within_time(self._exchange(path, params, read, where), where)
 
         where = f"{self._client.base_url.netloc.decode()}{self._client.base_url.path.rstrip('/')}{path}"
         return await self._retry.acall(one_try)
+
+    async def get_json(self, path: str, params: Params) -> object:
+        """The JSON value that a service answers whose HTTP statuses say it all: `get` with `plain_json`.
+
+        Raises:
+            EtlError: what `get` and `plain_json` raise.
+        """
+        return await self.get(path, params, plain_json)
 
     def redact(self, text: str) -> str:
         """The text without the headers' values: for what a service echoes, before it is shown or logged."""
@@ -305,15 +347,17 @@ class HttpAdapter:
         """
         where = self._client.base_url.netloc.decode()
         status = await self._within_time(self._post(path, text), where)
-        if not httpx.codes.is_success(status):
-            raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_TRY_LATER, status=status)
+        if not 200 <= status <= 299:  # noqa: PLR2004 - HTTP's own numbers
+            raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_CHECK_NETWORK, status=status)
 
     async def _within_time(self, exchange: Coroutine[Any, Any, T], where: str) -> T:
+        import httpx  # noqa: PLC0415 - loaded with the client, not with this module
+
         try:
             return await asyncio.wait_for(exchange, self._timeout_seconds)
         except asyncio.TimeoutError as exc:
             raise SourceUnavailable(
-                f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_TRY_LATER
+                f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_CHECK_NETWORK
             ) from exc
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
             raise translated(exc, where) from exc
@@ -322,7 +366,7 @@ class HttpAdapter:
         async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
             return response.status_code
 
-    async def _exchange(self, path: str, params: Params, inspect: Inspect, where: str) -> object:
+    async def _exchange(self, path: str, params: Params, read: Callable[[Answer], T], where: str) -> T:
         # Commas stay as they are: lists of ids would else take half as much again of the URL.
         url = f"{path}?{urlencode(params, safe=',')}" if params else path
         async with self._client.stream("GET", url) as response:
@@ -330,13 +374,11 @@ class HttpAdapter:
                 raise _redirected(where, response.status_code)
             content = await self._content(response, where)
         try:
-            value = json_answer(content, status=response.status_code, where=where)
-            inspect(response.status_code, value)
+            return read(Answer(where, response.status_code, content))
         except RetryableError as error:
             asked = retry_after_seconds(response.headers, now=self._clock())
             error.retry_after_seconds = error.retry_after_seconds if asked is None else asked
             raise
-        return value
 
     async def _content(self, response: httpx.Response, where: str) -> bytes:
         encoding = response.headers.get("content-encoding", "")
@@ -349,6 +391,8 @@ class HttpAdapter:
 
 
 def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    import httpx  # noqa: PLC0415 - 0.1 s, which a command without HTTP need not wait for
+
     for name, value in headers.items():
         # Else httpx would quote the value in the exception it raises, and so in a traceback.
         if not (value.isascii() and value.isprintable() and value == value.strip()):

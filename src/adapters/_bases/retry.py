@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import stamina
 import structlog
@@ -42,25 +42,20 @@ class RetryPolicy:
 
     def call(self, function: Callable[[], T]) -> T:
         """What ``function()`` returns, tried as the policy says."""
-        caller = stamina.RetryingCaller(
-            attempts=self.attempts,
-            timeout=self.total_seconds,
-            wait_initial=self.wait_initial_seconds,
-            wait_max=self.wait_max_seconds,
-            wait_jitter=self.wait_jitter_seconds,
-        )
-        return caller(self._wait_for, function)
+        return stamina.RetryingCaller(**self._limits())(self._wait_for, function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
         """What ``await function()`` returns, tried as the policy says."""
-        caller = stamina.AsyncRetryingCaller(
-            attempts=self.attempts,
-            timeout=self.total_seconds,
-            wait_initial=self.wait_initial_seconds,
-            wait_max=self.wait_max_seconds,
-            wait_jitter=self.wait_jitter_seconds,
-        )
-        return await caller(self._wait_for, function)
+        return await stamina.AsyncRetryingCaller(**self._limits())(self._wait_for, function)
+
+    def _limits(self) -> dict[str, Any]:
+        return {
+            "attempts": self.attempts,
+            "timeout": self.total_seconds,
+            "wait_initial": self.wait_initial_seconds,
+            "wait_max": self.wait_max_seconds,
+            "wait_jitter": self.wait_jitter_seconds,
+        }
 
     def _wait_for(self, error: Exception) -> bool | float:
         """Whether to try again: False, True for the policy's own wait, or the seconds that the other side asked for."""
@@ -72,7 +67,7 @@ class RetryPolicy:
 
 
 def log_retries() -> None:
-    """From now on log each retry of this process in one line: why, and how long the wait is. Harmless to repeat."""
+    """From now on log each retry of this process in one line: why, and how long the wait is; idempotent."""
     set_on_retry_hooks([_log_retry])
 
 

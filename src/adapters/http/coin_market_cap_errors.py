@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import may_pass
+from adapters._bases.json_values import whole
 
 _OK = 0
 _HTTP_OK = 200
@@ -70,10 +72,10 @@ def read_envelope(http_status: int, body: object) -> Envelope:
     if not isinstance(status, dict):
         return Envelope(http_status, None, "", 0)
     text = status.get("error_message")
-    used = _whole(status.get("credit_count"))
+    used = whole(status.get("credit_count"))
     return Envelope(
         http_status,
-        _whole(status.get("error_code")),
+        whole(status.get("error_code")),
         one_line(text) if isinstance(text, str) else "",
         max(used or 0, 0),
     )
@@ -101,7 +103,8 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
     if code in _REFUSALS:
         why, next_step = _REFUSALS[code]
         return SourceRejected(_told(why, envelope), next_step=next_step, status=status, code=code)
-    if _may_pass(status, code):
+    # On a 200 the code says what the status would have said.
+    if may_pass(code if status == _HTTP_OK and code is not None else status):
         next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
         return SourceUnavailable(
             _told("it is overloaded or failing", envelope), next_step=next_step, status=status, code=code
@@ -148,19 +151,7 @@ def _refused(envelope: Envelope) -> SourceRejected:
     return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
 
 
-def _may_pass(status: int, code: int | None) -> bool:
-    """Whether a failure without a rule of its own may be over next time, as HTTP has it: by status, else by code."""
-    known = code if code is not None and code != _OK and status == _HTTP_OK else status
-    return known in (408, 425, 429) or 500 <= known <= 599  # noqa: PLR2004 - HTTP's own numbers
-
-
 def _told(why: str, envelope: Envelope) -> str:
     code = "" if envelope.code in (None, _OK) else f", code {envelope.code}"
     text = f": {envelope.text}" if envelope.text else ""
     return f"CoinMarketCap: {why} (HTTP {envelope.http_status}{code}{text})"
-
-
-def _whole(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:  # noqa: PLR2004 - no code is longer
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -12,10 +12,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+import msgspec
 from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ClockError, ContractError, SourceRejected
-from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
+from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import tehran_text
 from adapters.http.coin_market_cap_errors import error_of, one_line, read_envelope
 
@@ -68,7 +70,7 @@ def refuse_wrong_clock(body: object, *, now: datetime) -> None:
     """Compare the time in an answer (``status.timestamp``) with this host's.
 
     Args:
-        body: the JSON value of an answer; one without a readable timestamp passes.
+        body: the JSON value of an answer, with or without its data; one without a readable timestamp passes.
         now: aware; the moment at which the answer came.
 
     Raises:
@@ -86,11 +88,48 @@ def refuse_wrong_clock(body: object, *, now: datetime) -> None:
 def _timestamp(body: object) -> datetime | None:
     status = body.get("status") if isinstance(body, dict) else None
     text = status.get("timestamp") if isinstance(status, dict) else None
+    return instant(text) if isinstance(text, str) else None
+
+
+class Body(NamedTuple):
+    """An answer's body in its two parts.
+
+    Attributes:
+        head: the JSON value of the body, from which ``data`` may be left out.
+        data: a JSON value, or its text (`msgspec.Raw`), of which one coin can be read apart from the others;
+            `msgspec.UNSET` when absent.
+    """
+
+    head: object
+    data: object
+
+
+class _Parts(msgspec.Struct):
+    status: object = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_PARTS = msgspec.json.Decoder(_Parts)
+
+
+def whole_body(answer: Answer) -> Body:
+    """The parts of an answer as JSON values.
+
+    Raises:
+        SourceUnavailable, SourceRejected: the body is not JSON: see `json_answer`.
+    """
+    value = json_answer(answer)
+    return Body(value, value.get("data", msgspec.UNSET) if isinstance(value, dict) else msgspec.UNSET)
+
+
+def coins_body(answer: Answer) -> Body:
+    """The parts of an answer, the data as text wherever possible: see `whole_body` and `Body.data`."""
     try:
-        # Cut to the second: Python 3.10 reads neither the Z nor every number of digits after the point.
-        return datetime.strptime(str(text)[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return None
+        parts = _PARTS.decode(answer.content)
+    except (ValueError, RecursionError):
+        # Literals such as NaN, lone surrogates, a byte order mark: Python's reader knows them.
+        return whole_body(answer)
+    return Body({"status": parts.status}, parts.data)
 
 
 class KeyInfo(NamedTuple):
@@ -139,7 +178,8 @@ def _part(data: object, key: str) -> dict[str, object]:
 
 def _number(part: object, key: str) -> int | None:
     value = part.get(key) if isinstance(part, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    number = None if isinstance(value, bool) else whole(value)
+    return number if number is not None and number >= 0 else None
 
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
@@ -166,13 +206,12 @@ class CoinMarketCapHttpAdapter:
         self._clock = clock
         self._keyless = keyless
         self._gate = CallGate(side_by_side=_SIDE_BY_SIDE, calls_per_minute=_MODEST_CALLS_PER_MINUTE)
-        self._calls_made = 0
         self._credits_used = 0
 
     @property
     def calls_made(self) -> int:
         """HTTP calls so far, repeated tries counted."""
-        return self._calls_made
+        return self._http.calls_made
 
     @property
     def credits_used(self) -> int:
@@ -180,14 +219,14 @@ class CoinMarketCapHttpAdapter:
         return self._credits_used
 
     async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> object:
-        """``data`` of the latest quotes of these ids; 1 credit for each 250 coins begun.
+        """``data`` (see `Body`) of the latest quotes of these ids; 1 credit for each 250 coins begun.
 
         Args:
             ids: CoinMarketCap's ids; those it does not know are left out of the answer without a word.
             convert: the currency of the prices.
         """
         params = {"id": _joined(ids), "convert": convert, "skip_invalid": "true"}
-        return await self._data("/v3/cryptocurrency/quotes/latest", params)
+        return await self._data("/v3/cryptocurrency/quotes/latest", params, coins_body)
 
     async def historical(
         self,
@@ -199,7 +238,7 @@ class CoinMarketCapHttpAdapter:
         interval: str = "30m",
         convert: str = "USD",
     ) -> object:
-        """``data`` of past quotes of these ids; 1 credit for each 100 points begun.
+        """``data`` (see `Body`) of past quotes of these ids; 1 credit for each 100 points begun.
 
         Args:
             ids: CoinMarketCap's ids.
@@ -223,7 +262,7 @@ class CoinMarketCapHttpAdapter:
             "convert": convert,
             "skip_invalid": "true",
         }
-        return await self._data("/v3/cryptocurrency/quotes/historical", params)
+        return await self._data("/v3/cryptocurrency/quotes/historical", params, coins_body)
 
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it; free of charge. From then on calls keep to the plan's minute limit.
@@ -245,31 +284,28 @@ class CoinMarketCapHttpAdapter:
         """
         return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
 
-    async def _data(self, path: str, params: dict[str, str]) -> object:
-        path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
-        body = await self._http.get_json(path, params, inspect=self._inspect, gate=self._turn)
-        if not isinstance(body, dict) or "data" not in body:
-            raise ContractError(
-                f"CoinMarketCap answered {path} with success but without data",
-                next_step="check CMC_BASE_URL; if it is right, the API has changed",
-                json_path="data",
-            )
-        return body["data"]
+    async def _data(self, path: str, params: dict[str, str], split: Callable[[Answer], Body] = whole_body) -> object:
+        def read(answer: Answer) -> object:
+            return self._checked(answer, split(answer))
 
-    def _inspect(self, http_status: int, body: object) -> None:
-        envelope = read_envelope(http_status, body)
+        path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
+        return await self._http.get(path, params, read, gate=self._gate.passing)
+
+    def _checked(self, answer: Answer, body: Body) -> object:
+        envelope = read_envelope(answer.status, body.head)
         self._credits_used += envelope.credits_used
         safe = envelope._replace(text=self._http.redact(envelope.text))
         error = error_of(safe, now=self._clock(), keyless=self._keyless)
         if error is not None:
             raise error
-        refuse_wrong_clock(body, now=self._clock())
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with self._gate.passing():
-            self._calls_made += 1
-            yield
+        refuse_wrong_clock(body.head, now=self._clock())
+        if body.data is msgspec.UNSET:
+            raise ContractError(
+                f"{answer.where}: CoinMarketCap answered with success but without data",
+                next_step="check CMC_BASE_URL; if it is right, the API has changed",
+                json_path="data",
+            )
+        return body.data
 
     def _need_key(self, what: str) -> None:
         if self._keyless:

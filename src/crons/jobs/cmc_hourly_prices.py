@@ -26,7 +26,7 @@ async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> 
     report = run.report
     async with opened(run, source) as pipeline:
         run.step("asking CoinMarketCap which coins are meant")
-        coins, _ = found = await pipeline.extract.resolve(run.settings.symbols)
+        coins = (found := await pipeline.extract.resolve(run.settings.symbols)).coins
         if (complaint := found.complaint()) is not None:
             if not coins:
                 raise complaint

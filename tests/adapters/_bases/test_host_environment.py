@@ -89,7 +89,7 @@ async def test_no_exception_to_a_proxy_stops_a_call(
         clock=lambda: datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
     )
     async with adapter:
-        assert await adapter.get_json("/price", {}, inspect=lambda _status, _body: None) == 1
+        assert await adapter.get_json("/price", {}) == 1
     [(request, _)] = httpserver.log
     assert request.environ["REQUEST_URI"].startswith("/") == direct
     assert os.environ[name] == exceptions

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import ssl
+import subprocess
+import sys
 from datetime import datetime, timezone
 
 import httpx
@@ -21,8 +24,9 @@ from adapters._bases.errors import (
     SourceRejected,
     SourceUnavailable,
 )
-from adapters._bases.http_adapter import HttpAdapter, translated
+from adapters._bases.http_adapter import WORDS, Answer, HttpAdapter, json_answer, translated
 from adapters._bases.retry import RetryPolicy
+from configurations.config import PROJECT_ROOT
 from tests.support.raw_server import raw_server
 
 BASE = "https://prices.test"
@@ -39,14 +43,10 @@ def door(base_url: str = BASE, *, retry: RetryPolicy = ONCE, timeout: float = 10
     )
 
 
-def accept(_status: int, _body: object) -> None:
-    """Finds every answer good."""
-
-
 async def ask(adapter: HttpAdapter, path: str = "/v1/price") -> object:
     """One question with a query, then the door is closed."""
     async with adapter:
-        return await adapter.get_json(path, {"id": "1,2", "q": "query value"}, inspect=accept)
+        return await adapter.get(path, {"id": "1,2", "q": "query value"}, json_answer)
 
 
 @respx.mock
@@ -87,18 +87,20 @@ async def test_what_may_pass_is_tried_again() -> None:
 
 
 @respx.mock
-async def test_inspect_decides_what_is_tried_again() -> None:
+async def test_the_reader_decides_what_is_tried_again() -> None:
     """The service's own verdict runs inside the retry, for each answer anew."""
     route = respx.get(f"{BASE}/v1/price").respond(json={})
     seen: list[int] = []
 
-    def twice_no(status: int, _body: object) -> None:
-        seen.append(status)
+    def twice_no(answer: Answer) -> str:
+        seen.append(answer.status)
         if len(seen) < 3:
             raise SourceUnavailable("not yet")
+        return answer.content.decode()
 
     async with door(retry=THRICE) as adapter:
-        await adapter.get_json("/v1/price", {}, inspect=twice_no)
+        assert await adapter.get("/v1/price", {}, twice_no) == "{}"
+        assert adapter.calls_made == 3
     assert (route.call_count, seen) == (3, [200, 200, 200])
 
 
@@ -107,12 +109,12 @@ async def test_a_final_verdict_is_not_tried_again() -> None:
     """An error that is not for retrying comes out after one call."""
     route = respx.get(f"{BASE}/v1/price").respond(401, json={})
 
-    def no(_status: int, _body: object) -> None:
+    def no(_answer: Answer) -> None:
         raise SourceRejected("no")
 
     async with door(retry=THRICE) as adapter:
         with pytest.raises(SourceRejected):
-            await adapter.get_json("/v1/price", {}, inspect=no)
+            await adapter.get("/v1/price", {}, no)
     assert route.call_count == 1
 
 
@@ -136,15 +138,15 @@ async def test_retry_after_is_the_wait_before_the_next_try(headers: dict[str, st
     def note(details: stamina.instrumentation.RetryDetails) -> None:
         waits.append(details.wait_for)
 
-    def busy(status: int, _body: object) -> None:
-        if status == 429:
+    def busy(answer: Answer) -> None:
+        if answer.status == 429:
             raise SourceUnavailable("busy", retry_after_seconds=0.002)
 
     hooks = stamina.instrumentation.get_on_retry_hooks()
     stamina.instrumentation.set_on_retry_hooks([note])
     try:
         async with door(retry=THRICE) as adapter:
-            await adapter.get_json("/v1/price", {}, inspect=busy)
+            await adapter.get("/v1/price", {}, busy)
     finally:
         stamina.instrumentation.set_on_retry_hooks(hooks)
     assert waits == [pytest.approx(wait)]
@@ -324,6 +326,62 @@ async def test_an_echoed_secret_can_be_taken_out() -> None:
 
 
 @respx.mock
+@pytest.mark.parametrize(
+    ("status", "kind", "calls"),
+    [
+        (408, SourceUnavailable, 3),
+        (429, SourceUnavailable, 3),
+        (500, SourceUnavailable, 3),
+        (503, SourceUnavailable, 3),
+        (400, SourceRejected, 1),
+        (401, SourceRejected, 1),
+        (403, SourceRejected, 1),
+        (404, SourceRejected, 1),
+        (204, SourceRejected, 1),
+    ],
+)
+async def test_a_plain_service_is_judged_by_its_status(status: int, kind: type[EtlError], calls: int) -> None:
+    """Limits and failing servers are tried again, refusals are not; each try is counted."""
+    respx.get(f"{BASE}/v1/price").respond(status, json={"message": f"quotes {SECRET}"})
+    async with door(retry=THRICE) as adapter:
+        with pytest.raises(kind, match=rf"prices\.test/v1/price: HTTP {status}") as caught:
+            await adapter.get_json("/v1/price", {})
+        assert adapter.calls_made == calls
+    assert caught.value.next_step
+    assert SECRET not in caught.value.message
+
+
+@respx.mock
+async def test_a_plain_service_answers_with_a_json_value() -> None:
+    """A 200 with JSON is the value; a page of HTML with 200 is no answer."""
+    respx.get(f"{BASE}/v1/price").side_effect = [httpx.Response(200, html="<html>"), httpx.Response(200, json=[1.5])]
+    async with door(retry=THRICE) as adapter:
+        assert await adapter.get_json("/v1/price", {}) == [1.5]
+        assert adapter.calls_made == 2
+
+
+def test_the_words_are_for_exceptions_that_httpx_has() -> None:
+    """The table names its classes as texts, so that httpx need not be loaded for it."""
+    assert set(WORDS) <= {kind.__name__ for kind in every_httpx_exception()}
+
+
+def test_httpx_is_loaded_with_the_first_adapter_only() -> None:
+    """Commands that import the adapters, the extractors or the jobs and ask nothing do not wait for it."""
+    program = (
+        "import sys, datetime, crons.jobs.cmc_hourly_prices, extractors.coin_market_cap_extractor\n"
+        "from adapters._bases.http_adapter import HttpAdapter\n"
+        "from adapters._bases.retry import RetryPolicy\n"
+        "before = 'httpx' in sys.modules\n"
+        "HttpAdapter(base_url='https://a.test', headers={}, timeout_seconds=1, retry=RetryPolicy(),"
+        " clock=datetime.datetime.now)\n"
+        "print(before, 'httpx' in sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(PROJECT_ROOT / "src"), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False True\n", "")
+
+
+@respx.mock
 async def test_the_gate_is_open_during_a_try_only() -> None:
     """The gate is passed once for each try and left before the wait that follows."""
     respx.get(f"{BASE}/v1/price").side_effect = [httpx.ReadError("x"), httpx.Response(200, content=json.dumps(1))]
@@ -337,5 +395,5 @@ async def test_the_gate_is_open_during_a_try_only() -> None:
             steps.append("out")
 
     async with door(retry=THRICE) as adapter:
-        await adapter.get_json("/v1/price", {}, inspect=accept, gate=Gate)
+        await adapter.get("/v1/price", {}, json_answer, gate=Gate)
     assert steps == ["in", "out", "in", "out"]

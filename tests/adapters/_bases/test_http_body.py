@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import BoundedBody, json_answer
+from adapters._bases.http_adapter import Answer, BoundedBody, json_answer
 
 WHERE = "host/path"
 
@@ -81,7 +81,6 @@ def test_garbled_and_torn_gzip_may_be_asked_for_again() -> None:
         (200, b"OK", SourceUnavailable, "a text"),
         (200, b"\xff\xfe\xff", SourceUnavailable, "a text"),
         (200, b"[" * 200_000, SourceUnavailable, "JSON that breaks off"),
-        (200, b'{"n": ' + b"9" * 5000 + b"}", SourceUnavailable, "JSON"),
         (403, b"<!DOCTYPE html>", SourceUnavailable, "a gatekeeper such as Cloudflare"),
         (429, b"slow down", SourceUnavailable, "HTTP 429"),
         (502, b"<html>", SourceUnavailable, "HTTP 502"),
@@ -91,21 +90,11 @@ def test_garbled_and_torn_gzip_may_be_asked_for_again() -> None:
 )
 def test_what_is_no_json_is_named_and_classed(status: int, content: bytes, kind: type[EtlError], words: str) -> None:
     """Pages and scraps may pass over, but for the statuses that say that the address is wrong."""
-    if content.startswith(b'{"n"') and _reads_long_numbers():
-        pytest.skip("this Python reads whole numbers of any length")
     with pytest.raises(kind, match=words) as caught:
-        json_answer(content, status=status, where=WHERE)
+        json_answer(Answer(WHERE, status, content))
     assert caught.value.message.startswith(WHERE)
 
 
 def test_nan_and_a_byte_order_mark_are_let_through() -> None:
     """What Python's reader knows beyond the standard is no reason to lose an answer."""
-    assert str(json_answer(b'\xef\xbb\xbf{"price": NaN}', status=200, where=WHERE)) == "{'price': nan}"
-
-
-def _reads_long_numbers() -> bool:
-    try:
-        int("9" * 5000)
-    except ValueError:
-        return False
-    return True
+    assert str(json_answer(Answer(WHERE, 200, b'\xef\xbb\xbf{"price": NaN}'))) == "{'price': nan}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import respx
 from hypothesis import given
@@ -40,6 +41,12 @@ def failed(code: object, message: object = "words") -> dict[str, Any]:
     return {"status": {"error_code": code, "error_message": message, "credit_count": 0}}
 
 
+def text_of(data: object) -> bytes:
+    """The JSON text that the coins of a good answer come as."""
+    assert isinstance(data, msgspec.Raw)
+    return bytes(data)
+
+
 @asynccontextmanager
 async def source(*, keyless: bool = False, attempts: int = 1) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """The adapter, with a key unless told otherwise."""
@@ -57,7 +64,7 @@ async def test_latest_asks_by_id_and_counts_what_it_cost() -> None:
     async with source() as adapter:
         data = await adapter.latest([1, 1027])
         assert (adapter.calls_made, adapter.credits_used) == (1, 1)
-    assert data == body("v3_quotes_latest")["data"]
+    assert json.loads(text_of(data)) == body("v3_quotes_latest")["data"]
     assert route.calls.last.request.headers[KEY_HEADER] == KEY
     assert KEY not in str(route.calls.last.request.url)
 
@@ -189,7 +196,7 @@ async def test_a_limit_that_passes_ends_in_the_answer() -> None:
         httpx.Response(200, json=body("v3_quotes_latest")),
     ]
     async with source(attempts=3) as adapter:
-        assert await adapter.latest([1]) == body("v3_quotes_latest")["data"]
+        assert json.loads(text_of(await adapter.latest([1]))) == body("v3_quotes_latest")["data"]
         assert (adapter.calls_made, adapter.credits_used) == (2, 1)
 
 
@@ -247,6 +254,35 @@ async def test_success_without_data_breaks_the_contract() -> None:
         with pytest.raises(ContractError) as caught:
             await adapter.latest([1])
     assert caught.value.json_path == "data"
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("coins", "value"),
+    [
+        (b'[{"price": NaN}]', "[{'price': nan}]"),
+        (b'[{"price": -Infinity}]', "[{'price': -inf}]"),
+        (b'[{"name": "\\ud800"}]', "[{'name': '\\ud800'}]"),
+    ],
+)
+async def test_what_only_pythons_reader_takes_is_let_through(coins: bytes, value: str) -> None:
+    """Literals that are not JSON and half characters cost no answer; its coins come as values, not as text."""
+    respx.get(LATEST).respond(content=b'\xef\xbb\xbf{"status": {"error_code": 0}, "data": ' + coins + b"}")
+    async with source() as adapter:
+        assert str(await adapter.latest([1])) == value
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "torn", [b'{"status": {"error_code": 0}, "data": [', b"{}}", b'{"data": [1,]}', b"[" * 200_000]
+)
+async def test_json_that_breaks_off_may_be_asked_for_again(torn: bytes) -> None:
+    """A body cut short is no verdict, whichever of the two readers meets it."""
+    route = respx.get(LATEST).respond(content=torn)
+    async with source(attempts=3) as adapter:
+        with pytest.raises(SourceUnavailable, match="JSON that breaks off"):
+            await adapter.latest([1])
+    assert route.call_count == 3
 
 
 @respx.mock

@@ -1,0 +1,72 @@
+"""A source's JSON, read leniently: what is meant counts, not how it is written. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+# Python refuses to make an int of more than 4,300 digits, and with it the whole text that holds them.
+_LONGEST_INT = 4_000
+_WHOLE = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
+_TIME = re.compile(
+    r"\s*([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"\s*(?:Z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?\s*",
+    re.IGNORECASE,
+)
+# The year of the first bitcoin: a time before it, such as 0001-01-01 or 1970-01-01, is a zero that was written as one.
+_FIRST_YEAR, _LAST_YEAR = 2009, 9998
+
+
+def json_value(text: bytes) -> object:
+    """The JSON value of a text; NaN and Infinity pass, and a whole number of thousands of digits is an infinity.
+
+    Raises:
+        ValueError, RecursionError: it is not JSON.
+    """
+    value: object = json.loads(text, parse_int=_int_or_infinity)
+    return value
+
+
+def whole(value: object) -> int | None:
+    """The whole number that is meant: 1, 1.0, ``"1"`` and true alike; None when it is not one."""
+    if isinstance(value, str):
+        match = _WHOLE.fullmatch(value)
+        return int(match[1]) if match else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return int(value) if isinstance(value, int) else None
+
+
+def flag(value: object) -> bool | None:
+    """Yes or no, as JSON's own, a text of it, or a `whole` 1 or 0; None when it is neither."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    number = whole(value)
+    return bool(number) if number in (0, 1) else None
+
+
+# The points of many coins share their times.
+@lru_cache(maxsize=16_384)
+def instant(text: str) -> datetime | None:
+    """The instant of an ISO-8601 time in UTC, cut to the microsecond; None when it is not a time from 2009 to 9998.
+
+    The same on every version of Python, whatever the number of digits after the point. A time without a zone is in UTC,
+    as all times of the sources are.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None or not _FIRST_YEAR <= int(match[1]) <= _LAST_YEAR:
+        return None
+    year, month, day, hour, minute = map(int, match.group(1, 2, 3, 4, 5))
+    microsecond = int((match[7] or "")[:6].ljust(6, "0"))
+    try:
+        wall = datetime(year, month, day, hour, minute, int(match[6] or 0), microsecond, tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
+    return wall + offset if match[8] == "-" else wall - offset
+
+
+def _int_or_infinity(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INT else float(digits)

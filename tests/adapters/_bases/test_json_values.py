@@ -1,0 +1,125 @@
+"""Lenient reading of what JSON holds."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters._bases.json_values import flag, instant, json_value, whole
+
+NOTHING: list[object] = [None, [], {}]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        *((form, 7) for form in (7, 7.0, "7", " 7", "7.0", "7.", "+7", "007")),
+        *((form, 1) for form in (True, 1, "1")),
+        *((form, 0) for form in (False, 0, -0.0, "0", "-0")),
+        (-3, -3),
+        ("-3", -3),
+        (2**70, 2**70),
+        *((form, None) for form in (7.5, "7.5", "seven", "", "7 8", "\u0667", "1e3", math.nan, math.inf)),
+        *((form, None) for form in NOTHING),
+        ("9" * 5000, None),
+    ],
+)
+def test_a_whole_number_is_read_in_every_form(value: object, number: int | None) -> None:
+    """As a number, a float, a text or a truth value; what is not whole is not guessed."""
+    assert whole(value) == number
+    assert type(whole(value)) in (int, type(None))
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        *((form, True) for form in (True, 1, 1.0, "1", "true", " True ")),
+        *((form, False) for form in (False, 0, 0.0, "0", "false", "FALSE")),
+        *((form, None) for form in (2, -1, "yes", "", math.nan)),
+        *((form, None) for form in NOTHING),
+    ],
+)
+def test_yes_and_no_are_read_in_every_form(value: object, meant: bool | None) -> None:  # noqa: FBT001 - a parameter
+    """A flag that says neither is not guessed."""
+    assert flag(value) is meant
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_of_thousands_of_digits_costs_nothing_else(sign: str) -> None:
+    """It is an infinity, as 1e999 is, on every version of Python; what stands beside it is read."""
+    value = json_value(f'{{"endless": {sign}{"9" * 5000}, "long": {"9" * 400}, "short": 7}}'.encode())
+    assert value == {"endless": float(f"{sign}inf"), "long": int("9" * 400), "short": 7}
+
+
+SECOND = datetime(2026, 11, 22, 11, 59, 59, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-22T11:59:59Z", SECOND),
+        ("2026-11-22T11:59:59.1Z", SECOND + timedelta(microseconds=100_000)),
+        ("2026-11-22T11:59:59.12Z", SECOND + timedelta(microseconds=120_000)),
+        ("2026-11-22T11:59:59.123Z", SECOND + timedelta(microseconds=123_000)),
+        ("2026-11-22T11:59:59.9999999Z", SECOND + timedelta(microseconds=999_999)),
+        ("2026-11-22T11:59:59.123456789Z", SECOND + timedelta(microseconds=123_456)),
+        ("2026-11-22T11:59:59", SECOND),
+        ("2026-11-22 11:59:59", SECOND),
+        ("2026-11-22T11:59:59+0000", SECOND),
+        ("2026-11-22T11:59:59 +00:00", SECOND),
+        ("2026-11-22T11:59:59+00", SECOND),
+        ("2026-11-22T15:29:59+0330", SECOND),
+        ("2026-11-22T06:59:59-05:00", SECOND),
+        (" 2026-11-22T11:59:59z ", SECOND),
+        ("2026-11-22T11:59Z", SECOND.replace(second=0)),
+        *(
+            (text, None)
+            for text in (
+                "",
+                "2026-11-22",
+                "2026-11-22T25:00:00Z",
+                "2026-02-30T00:00:00Z",
+                "2026-11-22T11:59:60Z",
+                "2026-11-22T11:59:59+24:00",
+                "2026-11-22T11:59:59+00:60",
+                "2026-11-22T11:59:59.Z",
+                "2026-11-22T11:59:59 UTC",
+                "1763812799",
+                "\u0662\u0660\u0662\u0666-11-22T11:59:59Z",
+                "0001-01-01T00:00:00Z",
+                "1970-01-01T00:00:00Z",
+                "9999-12-31T23:59:59Z",
+            )
+        ),
+    ],
+)
+def test_a_time_is_read_in_every_form(text: str, time: datetime | None) -> None:
+    """Cut, never rounded, so that no price moves to the next hour; a zero time or half a time is none."""
+    assert instant(text) == time
+
+
+@given(
+    st.datetimes(datetime(2009, 1, 2), datetime(2099, 1, 1)),  # noqa: DTZ001 - the zone is drawn beside it
+    st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+def test_what_python_writes_is_read_back(wall: datetime, zone: timezone) -> None:
+    """Any aware time in ISO 8601 is the same instant again, in UTC."""
+    time = wall.replace(tzinfo=zone)
+    read = instant(time.isoformat())
+    assert read == time
+    assert read is not None
+    assert read.utcoffset() == timedelta(0)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_time_or_none(text: str) -> None:
+    """No text raises, nor does any JSON text that holds it."""
+    instant(text)
+    whole(text)
+    flag(text)
+    assert json_value(json.dumps(text).encode()) == text
