@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import re
-import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,9 +25,6 @@ from crons.job import Finding, HourlyJob
 from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS, MAIN_JOB
 
-_OLDEST_POETRY = (2, 2)
-"""As in run.sh and pyproject.toml."""
-_PATIENCE_SECONDS = 10
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 
 
@@ -48,30 +42,6 @@ def check_python() -> Finding:
         f"{platform.python_version()} ({sys.executable})",
         "" if good else "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install",
     )
-
-
-def check_poetry(checkout: Path) -> Finding:
-    """Which Poetry the next set-up will use: that of PATH if it is new enough, else a private one."""
-    on_path, own = shutil.which("poetry"), checkout / ".poetry/bin/poetry"
-    version = _poetry_version(on_path) if on_path else None
-    if version is not None and version >= _OLDEST_POETRY:
-        return Finding("Poetry", "ok", f"{'.'.join(map(str, version))} ({on_path})")
-    too_old = f"; {on_path} is too old" if version else ""
-    if own.exists():
-        return Finding("Poetry", "ok", f"{own}{too_old}")
-    return Finding("Poetry", "ok", f"the set-up bootstraps its own when it needs one{too_old or '; none here'}")
-
-
-def _poetry_version(program: str) -> tuple[int, int] | None:
-    """Its first two numbers; None when it does not tell them."""
-    try:
-        told = subprocess.run(  # noqa: S603 - the program that the set-up would run
-            [program, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    numbers = re.search(r"(\d+)\.(\d+)", told)
-    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:
@@ -173,7 +143,6 @@ def _no_color() -> bool:
 
 def _findings() -> Iterator[Finding]:
     yield check_python()
-    yield check_poetry(PROJECT_ROOT)
     yield Finding("set-up", "ok", f"installed in {sys.prefix}")
     try:
         settings = impatient(settings_with_log())

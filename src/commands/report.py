@@ -14,8 +14,7 @@ from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
-from reports.chart_library import chart_library
-from reports.price_report import ReportContents, build_page
+from reports.price_report import ReportContents, build_page, chart_library
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000

@@ -17,7 +17,7 @@ from crons.supervision import SignalledError
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
     DONE: "done",
-    FAILED: "the job or command failed, or something needs a person (status, verify, check)",
+    FAILED: "failed, or something needs attention (status, verify, check)",
     USAGE: "usage or configuration",
     BUSY: "another run holds the lock",
     INTERRUPTED: "ended by Ctrl-C",
@@ -28,7 +28,7 @@ UNREAD = 141
 
 No table has it: there is nobody left to tell, and a shell shows it only with ``pipefail``.
 """
-EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
 
 log = structlog.get_logger(__name__)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypedDict
 
 import structlog
 
@@ -24,7 +25,14 @@ from crons.runner import Request, execute
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
 
-_Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+class _Help(TypedDict):
+    """What a parser says of its command."""
+
+    description: str | None
+    epilog: str
+    formatter_class: type[argparse.HelpFormatter]
+
 
 log = structlog.get_logger(__name__)
 
@@ -116,39 +124,75 @@ def _request(options: argparse.Namespace) -> Request:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Its parts bear the names of the commands of run.sh: that is what people type."""
-    example = "Example: ./run.sh cron_run cmc_hourly_prices --quiet."
-    parser = argparse.ArgumentParser(prog="./run.sh cron_run", description="Run a job.", epilog=f"{example} {EPILOG}")
+    """Parses what cron calls; its parts are named, and explained, as the commands of run.sh that people type."""
+    parser = argparse.ArgumentParser(
+        usage="./run.sh cron_run [NAME] [--quiet]", **_help_of(cron_run, "cmc_hourly_prices --quiet")
+    )
     parser.set_defaults(command=parser, hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
-    parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
-    _add_quiet(parser)
-    kinds = parser.add_subparsers(metavar="[backfill HOURS | heal [HOURS]]")
-    _add_backfill(kinds)
-    _add_heal(kinds)
+    cron_run(parser)
+    kinds = parser.add_subparsers(help=argparse.SUPPRESS, metavar="")
+    cron_backfill(
+        kinds.add_parser(
+            "backfill",
+            prog="./run.sh cron_backfill NAME",
+            **_help_of(cron_backfill, "cmc_hourly_prices 168 --dry-run"),
+        )
+    )
+    cron_heal(
+        kinds.add_parser(
+            "heal",
+            prog="./run.sh cron_heal [NAME]",
+            **_help_of(cron_heal, "cmc_hourly_prices 168 --max-credits 20"),
+        )
+    )
     return parser
 
 
-def _add_backfill(kinds: _Kinds) -> None:
-    example = "Example: ./run.sh cron_backfill cmc_hourly_prices 168 --dry-run."
-    backfill = kinds.add_parser(
-        "backfill", prog="./run.sh cron_backfill NAME", help="fill the past hours", epilog=f"{example} {EPILOG}"
-    )
-    backfill.set_defaults(command=backfill)
-    backfill.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
-    backfill.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
-    _add_quiet(backfill)
+def _help_of(command: Callable[[argparse.ArgumentParser], None], arguments: str) -> _Help:
+    """What a parser says of a command: its docstring, an example and the exit codes."""
+    return {
+        "description": inspect.getdoc(command),
+        "epilog": f"Example: ./run.sh {command.__name__} {arguments}\n\n{EPILOG}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
-def _add_heal(kinds: _Kinds) -> None:
-    example = "Example: ./run.sh cron_heal cmc_hourly_prices 168 --max-credits 20."
-    heal = kinds.add_parser(
-        "heal",
-        prog="./run.sh cron_heal [NAME]",
-        help="fill those past hours that are missing",
-        epilog=f"{example} {EPILOG}",
-    )
-    heal.set_defaults(command=heal, heals=True)
-    heal.add_argument(
+def cron_run(parser: argparse.ArgumentParser) -> None:
+    """Run a job once, in the foreground, as cron does.
+
+    What was fetched is kept in the spool before it is stored, and what an
+    earlier run could not store is stored with it. Idempotent: a second run
+    of the same hour updates it. In ./run.sh NAME is cmc_hourly_prices when
+    not given.
+    """
+    parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
+    _add_quiet(parser)
+
+
+def cron_backfill(parser: argparse.ArgumentParser) -> None:
+    """Fill the past hours of a job, as many as asked for.
+
+    Fetches each of the HOURS hours before the present one, stored or not.
+    It says first what that costs and what the key has left, and refuses
+    what the key cannot pay. Needs CMC_API_KEY.
+    """
+    parser.set_defaults(command=parser)
+    parser.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
+    parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
+    _add_quiet(parser)
+
+
+def cron_heal(parser: argparse.ArgumentParser) -> None:
+    """Fill the past hours of a job that are missing.
+
+    Hours that CoinMarketCap had no quote for are remembered and not asked
+    for again, unless --all. Hours before a symbol's first stored one are
+    filled too, so that a new symbol gets its last week; status, verify and
+    report count from the first stored one on. Needs CMC_API_KEY. In
+    ./run.sh NAME is cmc_hourly_prices when not given.
+    """
+    parser.set_defaults(command=parser, heals=True)
+    parser.add_argument(
         "hours",
         metavar="HOURS",
         type=_hours,
@@ -156,21 +200,21 @@ def _add_heal(kinds: _Kinds) -> None:
         default=HEAL_HOURS,
         help=f"how many hours before the present one to look through ({HEAL_HOURS})",
     )
-    heal.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
-    heal.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
-    heal.add_argument(
+    parser.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
+    parser.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
+    parser.add_argument(
         "--max-credits",
         metavar="N",
         type=_credits,
         default=Fill.max_credits,
-        help=f"spend at most so many credits ({Fill.max_credits}); the rest is left for the next heal",
+        help=f"spend at most N credits ({Fill.max_credits}); the rest is left for the next heal",
     )
-    _add_quiet(heal)
+    _add_quiet(parser)
 
 
 def _add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--quiet", action="store_true", default=argparse.SUPPRESS, help="say only what is wrong: warnings and errors"
+        "--quiet", action="store_true", default=argparse.SUPPRESS, help="log only what is wrong: warnings and errors"
     )
 
 

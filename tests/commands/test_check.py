@@ -58,7 +58,7 @@ def test_all_is_well(program: Installation) -> None:
     assert "crypto.crypto_prices, 0 rows" in found["table"]
     assert "15000 of 15000 credits left, 50 calls a minute" in found["CoinMarketCap"]
     assert "apt-get install cron" in found["crontab"]
-    assert list(found)[:4] == ["Python", "Poetry", "set-up", ".env"]
+    assert list(found)[:3] == ["Python", "set-up", ".env"]
 
 
 def test_a_wrong_key_is_explained(program: Installation) -> None:
@@ -157,21 +157,6 @@ def test_the_installed_line_is_a_row(program: Installation, tmp_path: Path) -> N
     assert program.command("setup_cron", "--schedule", "5 * * * *", PATH=path).code == 0
     after = rows(program.command("check", PATH=path))
     assert "installed: 5 * * * *" in after["job cmc_hourly_prices"]
-
-
-@pytest.mark.parametrize(
-    ("version", "told"),
-    [("2.2.0", "2.2 ("), ("1.8.3", "bootstraps its own when it needs one; "), (None, "; none here")],
-)
-def test_the_poetry_of_the_next_set_up_is_told(
-    program: Installation, tmp_path: Path, version: str | None, told: str
-) -> None:
-    """One on PATH that run.sh would refuse is not passed off as good."""
-    if version is not None:
-        poetry = tmp_path / "poetry"
-        poetry.write_text(f"#!/bin/sh\necho 'Poetry (version {version})'\n")
-        poetry.chmod(0o755)
-    assert told in rows(program.command("check"))["Poetry"]
 
 
 def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: FaultySource) -> None:
