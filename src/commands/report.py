@@ -85,7 +85,7 @@ def _write(path: Path, content: bytes) -> None:
     """Put the file there whole or not at all."""
     try:
         path.parent.mkdir(exist_ok=True)
-        Disk(lasting=False).replace(path, content)
+        Disk().replace(path, content)
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror or error}",

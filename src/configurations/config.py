@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -82,18 +83,6 @@ def _symbol_entry(part: str) -> SymbolEntry:
     if int(match[2]) > HIGHEST_ID:
         raise ValueError(f"{part!r}: there is no id above {HIGHEST_ID}")
     return match[1].upper(), int(match[2])
-
-
-def empty_as_none(value: object) -> object:
-    """An empty text means that there is none."""
-    return None if value == "" else value
-
-
-def not_empty(value: object) -> object:
-    """An empty path would mean the checkout itself."""
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("a path is needed")
-    return value
 
 
 def safe_address(value: str) -> str:
@@ -169,22 +158,22 @@ _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
 
 
-def _in_checkout(value: Path | None) -> Path | None:
+def _in_checkout(value: Path) -> Path:
     """The absolute path of one that is relative to the checkout, or to somebody's home."""
+    if not str(value).strip():
+        raise ValueError("a path is needed")
     try:
-        return None if value is None else PROJECT_ROOT / value.expanduser()
+        return PROJECT_ROOT / value.expanduser()
     except RuntimeError as error:
         raise ValueError(f"there is no home folder for {value}") from error
 
 
-Folder = Annotated[Path, BeforeValidator(not_empty), AfterValidator(_in_checkout)]
-OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none), AfterValidator(_in_checkout)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_as_none)]
+Folder = Annotated[Path, AfterValidator(_in_checkout)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
 """Where a source is: its base URL, without a slash at the end."""
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-FORM = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+FORM = SettingsConfigDict(validate_default=False, extra="ignore", frozen=True, hide_input_in_errors=True)
 """The form of every class of settings; `load_own_settings` fills it."""
 _NEVER = "\0"
 """No variable of an environment begins so."""
@@ -199,14 +188,14 @@ class Settings(BaseSettings):
     model_config = FORM
 
     clickhouse_host: Annotated[str, AfterValidator(host_name)] = EMBEDDED
-    clickhouse_path: Folder = Path("data/clickhouse")
+    clickhouse_path: Annotated[Folder, Field(validate_default=True)] = PROJECT_ROOT / "data/clickhouse"
     clickhouse_port: Annotated[int, BeforeValidator(port_number), Field(ge=1, le=65535)] = 8123
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_db: Annotated[str, AfterValidator(identifier)] = "crypto"
     clickhouse_secure: bool = False
-    clickhouse_ca_file: OptionalPath = None
-    cmc_api_key: OptionalSecret = None
+    clickhouse_ca_file: Folder | None = None
+    cmc_api_key: SecretStr | None = None
     cmc_base_url: SourceAddress = "https://pro-api.coinmarketcap.com"
     symbols: Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)] = (
         ("BTC", None),
@@ -219,9 +208,9 @@ class Settings(BaseSettings):
     stale_after_hours: Annotated[float, Field(gt=0, le=_TEN_YEARS_HOURS)] = 24.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "console"
-    data_path: Folder = Path("data")
+    data_path: Folder = PROJECT_ROOT / "data"
     run_history_days: Annotated[int, Field(ge=1, le=7300)] = 365
-    healthcheck_url: OptionalSecret = None
+    healthcheck_url: SecretStr | None = None
     no_color: str = ""
 
     @field_validator("log_level", mode="before")
@@ -279,7 +268,7 @@ class _LogSettings(BaseSettings):
 class _StateSettings(BaseSettings):
     model_config = FORM
 
-    data_path: Folder = Path("data")
+    data_path: Folder = PROJECT_ROOT / "data"
 
 
 def load_log_format(env_file: Path | None = ENV_FILE) -> LogFormat:
@@ -297,11 +286,6 @@ def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
         ConfigurationError: DATA_PATH itself is wrong, or the file cannot be read.
     """
     return load_own_settings(_StateSettings, env_file).data_path
-
-
-def load_settings(env_file: Path | None = ENV_FILE, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
-    return load_own_settings(Settings, env_file, environment)
 
 
 def only_set_here(env_file: Path | None = ENV_FILE) -> list[str]:
@@ -345,7 +329,11 @@ def load_own_settings(
         given = _given(kind, env_file, outside)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{env_file}: cannot be read ({error})", next_step="mend the file") from error
-    wrong = {name: _QUOTED for name, one in given.items() if one.line is None and _is_quoted(one.value)}
+    wrong = {
+        name: _QUOTED
+        for name, one in given.items()
+        if one.line is None and re.fullmatch(r"(['\"]).*\1", one.value, re.DOTALL)
+    }
     # An empty list of symbols is more likely a mistake than the wish for the default ones.
     values: dict[str, Any] = {
         name: one.value for name, one in given.items() if name not in wrong and (one.value or name.endswith("symbols"))
@@ -360,11 +348,10 @@ def load_own_settings(
     return settings
 
 
+load_settings = partial(load_own_settings, Settings)
+"""The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
+
 _QUOTED = "its value is in quotes, which Docker's --env-file keeps: take them away there"
-
-
-def _is_quoted(value: str) -> bool:
-    return len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
 
 
 def _given(kind: type[BaseSettings], env_file: Path | None, environment: Mapping[str, str]) -> dict[str, _Given]:

@@ -58,31 +58,21 @@ def guarded(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     set_up_logging(level="INFO", form="console", secrets=None, clock=clock)
-
-    def logged() -> int:
-        set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
-        return action()
-
     try:
-        return _judged(logged, tell)
+        try:
+            set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
+            code = action()
+            # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be shown there.
+            sys.stdout.flush()
+        except EtlError as error:
+            tell(error)
+            return exit_code(error)
+        except KeyboardInterrupt:
+            tell(StopError("ended by Ctrl-C"))
+            return INTERRUPTED
     except BrokenPipeError:
         _say_no_more()
         return UNREAD
-
-
-def _judged(action: Callable[[], int], tell: Callable[[EtlError], None]) -> int:
-    try:
-        code = action()
-        # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be told there.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise  # an error as any other to what follows
-    except EtlError as error:
-        tell(error)
-        return exit_code(error)
-    except KeyboardInterrupt:
-        tell(StopError("ended by Ctrl-C"))
-        return INTERRUPTED
     except Exception:  # whatever else it is, the log has all of it and the exit code says so
         log.exception("unexpected error", next="this is a defect of the program: report it with these lines")
         return FAILED

@@ -16,6 +16,7 @@ from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
+from configurations.config import load_own_settings
 from crons.parts import Parts
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
@@ -240,8 +241,13 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     verify: Callable[[Parts, datetime], Sequence[Finding]] | None = None
 
     def context(self, name: str, parts: Parts, *, run_id: str, step: Callable[[str], None]) -> RunContext[SettingsT]:
-        """A run of this job that begins now."""
-        return RunContext(name, self, run_id, parts.clock(), parts, parts.own_settings(self.settings), step)
+        """A run of this job that begins now.
+
+        Raises:
+            ConfigurationError: something in the pipeline's own settings is wrong.
+        """
+        settings = parts.settings if isinstance(parts.settings, self.settings) else load_own_settings(self.settings)
+        return RunContext(name, self, run_id, parts.clock(), parts, settings, step)
 
     def repository_in(self, parts: Parts) -> HourlyRepository:
         """The job's table, on the connection of these parts."""
@@ -288,11 +294,10 @@ class HourlyJob(Generic[SettingsT, SourceT]):
 
     async def check_source(self, parts: Parts) -> Finding:
         """Whether the source answers, and what an operator should know of it."""
-        settings = parts.own_settings(self.settings)
-        if self.check is not None:
-            return await self.check(parts, settings)
         run = self.context("check", parts, run_id="", step=lambda _step: None)
-        async with self.open_source(parts, settings) as source:
+        if self.check is not None:
+            return await self.check(parts, run.settings)
+        async with self.open_source(parts, run.settings) as source:
             rows = await self.fetch(run, source)
         return Finding(self.source, "ok", f"answers with {len(rows)} {self.gives}s")
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from pydantic_settings import BaseSettings
-
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, Server
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -27,10 +25,9 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
-from configurations.config import Settings, load_own_settings
+from configurations.config import Settings
 
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 ENGINE_WAIT_SECONDS = 120.0
 """How long a job waits for another that has the embedded engine's folder open: most are through in seconds."""
@@ -156,14 +153,6 @@ class Parts:
     def calls_made(self) -> int:
         """HTTP calls to sources so far, repeated tries counted."""
         return sum(http.calls_made for http in self._http)
-
-    def own_settings(self, kind: type[SettingsT]) -> SettingsT:
-        """The settings of a pipeline: these, where they are of its kind, else its own.
-
-        Raises:
-            ConfigurationError: something in them is wrong.
-        """
-        return self.settings if isinstance(self.settings, kind) else load_own_settings(kind)
 
     def close(self) -> None:
         """Close the connection to the database, if one was made. Idempotent."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import NoReturn
 
 import structlog
 
@@ -17,21 +17,13 @@ from adapters._bases.errors import EtlError
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
-from crons.job import Fill
+from crons.job import Fill, Kind
 from crons.parts import system_clock
 from crons.registry import find_job, find_job_with_past
 from crons.runner import Request, execute
 
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
-
-
-class _Help(TypedDict):
-    """What a parser says of its command."""
-
-    description: str | None
-    epilog: str
-    formatter_class: type[argparse.HelpFormatter]
 
 
 log = structlog.get_logger(__name__)
@@ -53,23 +45,38 @@ def main(
     Returns:
         The exit code, see `crons.exits`.
     """
-    options, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        # By the command that was typed; argparse itself would name that of the hourly run.
-        options.command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    name, kind, typed = _split(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(kind).parse_args(typed)
     clock = clock or system_clock
-    structlog.contextvars.bind_contextvars(job=options.name)
+    structlog.contextvars.bind_contextvars(job=name)
     return guarded(
-        lambda: _run(options, clock, env_file),
+        lambda: _run(name, kind, options, clock, env_file),
         tell=_log_error,
         clock=clock,
         log_format=lambda: load_log_format(env_file),
     )
 
 
-def _run(options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None) -> int:
+def _split(arguments: Sequence[str]) -> tuple[str, Kind, Sequence[str]]:
+    """The job's name, what of it is to be run, and the arguments that follow."""
+    if not arguments or arguments[0].startswith("-"):
+        parser = _parser("run")
+        parser.parse_args(arguments)  # --help ends here
+        parser.error("NAME is missing")
+    name, *rest = arguments
+    if rest[:1] == ["backfill"]:
+        return name, "backfill", rest[1:]
+    return (name, "heal", rest[1:]) if rest[:1] == ["heal"] else (name, "run", rest)
+
+
+def _run(
+    name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None
+) -> int:
     """The exit code of what the command line asks for."""
-    request = _request(options)
+    request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
+    if kind != "run":
+        heal = {"ask_all": options.all, "max_credits": options.max_credits} if kind == "heal" else {}
+        request = request._replace(fill=Fill(options.hours, options.dry_run, **heal))
     settings = load_settings(env_file)
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
@@ -111,50 +118,23 @@ def _credits(text: str) -> int:
     return int(text)
 
 
-def _request(options: argparse.Namespace) -> Request:
-    """What the command line asks for.
-
-    Raises:
-        ConfigurationError: there is no such job, or none with a past where past hours are asked for.
-    """
-    if options.hours is None:
-        return Request(options.name, find_job(options.name))
-    fill = Fill(options.hours, options.dry_run, options.all, options.max_credits)
-    return Request(options.name, find_job_with_past(options.name), "heal" if options.heals else "backfill", fill)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Parses what cron calls; its parts are named, and explained, as the commands of run.sh that people type."""
+def _parser(kind: Kind) -> argparse.ArgumentParser:
+    """Parses what follows NAME and the kind; it is named, and explained, as the command of run.sh that people type."""
+    command, usage, example = {
+        "run": (cron_run, "[NAME]", "cmc_hourly_prices --quiet"),
+        "backfill": (cron_backfill, "NAME", "cmc_hourly_prices 168 --dry-run"),
+        "heal": (cron_heal, "[NAME]", "cmc_hourly_prices 168 --max-credits 20"),
+    }[kind]
+    typed = f"./run.sh {command.__name__}"
     parser = argparse.ArgumentParser(
-        usage="./run.sh cron_run [NAME] [--quiet]", **_help_of(cron_run, "cmc_hourly_prices --quiet")
+        prog=f"{typed} {usage}",
+        description=inspect.getdoc(command),
+        epilog=f"Example: {typed} {example}\n\n{EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(command=parser, hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
-    cron_run(parser)
-    kinds = parser.add_subparsers(help=argparse.SUPPRESS, metavar="")
-    cron_backfill(
-        kinds.add_parser(
-            "backfill",
-            prog="./run.sh cron_backfill NAME",
-            **_help_of(cron_backfill, "cmc_hourly_prices 168 --dry-run"),
-        )
-    )
-    cron_heal(
-        kinds.add_parser(
-            "heal",
-            prog="./run.sh cron_heal [NAME]",
-            **_help_of(cron_heal, "cmc_hourly_prices 168 --max-credits 20"),
-        )
-    )
+    command(parser)
+    parser.add_argument("--quiet", action="store_true", help="log only what is wrong: warnings and errors")
     return parser
-
-
-def _help_of(command: Callable[[argparse.ArgumentParser], None], arguments: str) -> _Help:
-    """What a parser says of a command: its docstring, an example and the exit codes."""
-    return {
-        "description": inspect.getdoc(command),
-        "epilog": f"Example: ./run.sh {command.__name__} {arguments}\n\n{EPILOG}",
-        "formatter_class": argparse.RawDescriptionHelpFormatter,
-    }
 
 
 def cron_run(parser: argparse.ArgumentParser) -> None:
@@ -165,8 +145,7 @@ def cron_run(parser: argparse.ArgumentParser) -> None:
     of the same hour updates it. In ./run.sh NAME is cmc_hourly_prices when
     not given.
     """
-    parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
-    _add_quiet(parser)
+    parser.set_defaults(hours=None)
 
 
 def cron_backfill(parser: argparse.ArgumentParser) -> None:
@@ -176,10 +155,8 @@ def cron_backfill(parser: argparse.ArgumentParser) -> None:
     It says first what that costs and what the key has left, and refuses
     what the key cannot pay. Needs CMC_API_KEY.
     """
-    parser.set_defaults(command=parser)
     parser.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
     parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
-    _add_quiet(parser)
 
 
 def cron_heal(parser: argparse.ArgumentParser) -> None:
@@ -191,7 +168,6 @@ def cron_heal(parser: argparse.ArgumentParser) -> None:
     report count from the first stored one on. Needs CMC_API_KEY. In
     ./run.sh NAME is cmc_hourly_prices when not given.
     """
-    parser.set_defaults(command=parser, heals=True)
     parser.add_argument(
         "hours",
         metavar="HOURS",
@@ -208,13 +184,6 @@ def cron_heal(parser: argparse.ArgumentParser) -> None:
         type=_credits,
         default=Fill.max_credits,
         help=f"spend at most N credits ({Fill.max_credits}); the rest is left for the next heal",
-    )
-    _add_quiet(parser)
-
-
-def _add_quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--quiet", action="store_true", default=argparse.SUPPRESS, help="log only what is wrong: warnings and errors"
     )
 
 

@@ -14,7 +14,7 @@ import structlog
 from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
-from configurations.config import PROJECT_ROOT, Settings
+from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
 from crons.job import Fill, HourlyJob, Kind, RunReport
@@ -149,7 +149,7 @@ def _log_start(request: Request, settings: Settings) -> None:
     """What is run, and where it writes: a dry run nowhere."""
     database = (
         f"embedded ClickHouse in {settings.clickhouse_path}"
-        if settings.embedded
+        if settings.clickhouse_host == EMBEDDED
         else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
     )
     facts = {"dry_run": True} if request.fill.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}

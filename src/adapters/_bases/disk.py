@@ -12,13 +12,7 @@ class Disk:
     """What is written lasts when `write` returns; a new name, or the end of one, only after `sync_folder`.
 
     Every method may raise OSError.
-
-    Args:
-        lasting: False leaves the time of writing to the kernel, for notes that mean nothing after a power loss.
     """
-
-    def __init__(self, *, lasting: bool = True) -> None:
-        self._lasting = lasting
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder, and those above it that are missing; the new names last. Idempotent."""
@@ -90,5 +84,4 @@ class Disk:
 
     def sync(self, descriptor: int) -> None:
         """Wait until what an open file or folder holds is on the medium."""
-        if self._lasting:
-            os.fsync(descriptor)
+        os.fsync(descriptor)

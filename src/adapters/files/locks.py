@@ -16,7 +16,6 @@ import psutil
 import structlog
 from filelock import FileLock, Timeout
 
-from adapters._bases.disk import Disk
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_time import tehran_text
 
@@ -51,7 +50,6 @@ def make_private(folder: Path) -> None:
 
 
 _UNNOTICED_SECONDS = 0.5
-_NOTES = Disk(lasting=False)
 
 log = structlog.get_logger(__name__)
 
@@ -138,7 +136,10 @@ class ProcessLock:
             StateError: the lock file cannot be written, or its folder is not to be trusted.
         """
         try:
-            self._make_folder()
+            if self._private:
+                make_private(self._note.parent)
+            else:
+                self._note.parent.mkdir(parents=True, exist_ok=True)
             self._acquire()
         except Timeout as error:
             holder = read_holder(self._note)
@@ -155,12 +156,6 @@ class ProcessLock:
         self.left_behind = read_holder(self._note)
         self.tell(self.step)
         return self
-
-    def _make_folder(self) -> None:
-        if self._private:
-            make_private(self._note.parent)
-        else:
-            self._note.parent.mkdir(parents=True, exist_ok=True)
 
     def _acquire(self) -> None:
         """Take the lock, and say before a wait that somebody would notice what is waited for."""
@@ -179,8 +174,14 @@ class ProcessLock:
         """Note what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
         self.step = step
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
+        # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
+        beside = self._note.with_name(f"{self._note.name}.new")
         with suppress(OSError):
-            _NOTES.replace(self._note, json.dumps(holder._asdict()).encode())
+            # What a killed process left of it, or somebody put there: never written through.
+            beside.unlink(missing_ok=True)
+            with beside.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(holder._asdict()))
+            beside.replace(self._note)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
