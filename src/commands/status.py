@@ -21,7 +21,7 @@ from commands.status_view import as_json_text, show_job
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.install import heal_of, installed_schedule
+from crons.install import Schedules, heal_of, read_schedules
 from crons.job import HourlyJob, Series
 from crons.parts import Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, MAIN_JOB, find_job
@@ -53,15 +53,14 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
 
     Raises:
         ConfigurationError: there is no such job, or the settings are wrong.
-        StateError: the crontab cannot be read.
     """
     if name is not None:
         find_job(name)
     settings = impatient(settings_with_log())
     now = system_clock()
-    crontab = Crontab()
-    lines = crontab.read() if crontab.is_available() else ""
-    jobs = [_facts(one, settings, lines, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
+    tasks = [task for job in JOBS for task in (job, heal_of(job))]
+    schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
+    jobs = [_facts(one, settings, schedules, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
     if as_json:
         say(as_json_text(jobs, now))
     else:
@@ -72,21 +71,22 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     return FAILED if any(needs(job, now) for job in jobs) else DONE
 
 
-def _facts(name: str, settings: Settings, crontab: str, now: datetime, *, asked_for: bool) -> JobFacts:
+def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
     # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
     job = JOBS[name]
     parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS)
     history = parts.history_spool(name)
     kept = [record for path in history.waiting() for record in records_of(history.read(path))]
     read = _read(name, job, parts, now)
-    turn = _turn(crontab, name, now)
+    turn = _turn(schedules, name, now)
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
         wanted=asked_for or name == MAIN_JOB,
         every=longest_interval(turn.schedule if turn else job.schedule, now),
         next_run=turn,
-        next_heal=_turn(crontab, heal_of(name), now),
+        next_heal=_turn(schedules, heal_of(name), now),
+        crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
         database_detail=read.detail,
@@ -125,9 +125,9 @@ def _read(name: str, job: HourlyJob[Any, Any], parts: Parts, now: datetime) -> _
         return _Read("unreachable", " ".join(error.message.split()))
 
 
-def _turn(crontab: str, task: str, now: datetime) -> Turn | None:
-    """When cron starts a job, or the heal of one, next; None when it is not installed."""
-    schedule = installed_schedule(crontab, checkout=PROJECT_ROOT, job=task)
+def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:
+    """When cron starts a job, or the heal of one, next; None when it is not installed, or not known to be."""
+    schedule = schedules.installed.get(task)
     return Turn(schedule, next_run(schedule, now)) if schedule else None
 
 

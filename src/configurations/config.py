@@ -288,14 +288,18 @@ def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
     return load_own_settings(_StateSettings, env_file).data_path
 
 
-def only_set_here(env_file: Path | None = ENV_FILE) -> list[str]:
-    """The variables that this process's environment gives another value than ``.env`` alone, as under cron.
+def only_set_here(elsewhere: Settings, env_file: Path | None = ENV_FILE) -> list[str]:
+    """The variables that this process's environment gives another value than they have elsewhere.
+
+    Args:
+        elsewhere: the settings of another environment, such as cron's.
+        env_file: as for `load_settings`.
 
     Raises:
-        ConfigurationError: the settings are wrong, here or without this environment.
+        ConfigurationError: the settings are wrong here.
     """
-    here, there = load_settings(env_file), load_settings(env_file, {})
-    return [name.upper() for name in Settings.model_fields if getattr(here, name) != getattr(there, name)]
+    here = load_settings(env_file)
+    return [name.upper() for name in Settings.model_fields if getattr(here, name) != getattr(elsewhere, name)]
 
 
 class _Given(NamedTuple):

@@ -16,9 +16,11 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters.system.crontab import Crontab, keep_copy
@@ -106,6 +108,28 @@ def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
     _, block, _ = _split(current, checkout)
     lines = [present for present in block if _job_of(present) == job]
     return " ".join(lines[0].split()[:5]) if lines else None
+
+
+class Schedules(NamedTuple):
+    """What of a checkout is in the crontab.
+
+    Attributes:
+        installed: task (a job, or `heal_of` it) to the schedule of its line; a task without a line is not in it.
+        unknown: why the crontab cannot be told; None when it can, or when there is no such command.
+    """
+
+    installed: Mapping[str, str]
+    unknown: StateError | None = None
+
+
+def read_schedules(crontab: Crontab, *, checkout: Path, tasks: Iterable[str]) -> Schedules:
+    """The schedules of the tasks' lines of this checkout, or why they are not known. Raises nothing of ours."""
+    try:
+        current = crontab.read() if crontab.is_available() else ""
+        found = {task: installed_schedule(current, checkout=checkout, job=task) for task in tasks}
+    except StateError as error:
+        return Schedules({}, error)
+    return Schedules({task: schedule for task, schedule in found.items() if schedule})
 
 
 def _check_path(path: Path) -> None:

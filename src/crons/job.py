@@ -301,11 +301,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             rows = await self.fetch(run, source)
         return Finding(self.source, "ok", f"answers with {len(rows)} {self.gives}s")
 
-    def lacks(self, settings: BaseSettings) -> Needed | None:
-        """What past hours need and the settings do not hold; None when nothing is lacking."""
-        needed = self.past_needs
-        return None if needed is None or getattr(settings, needed.variable.lower()) else needed
-
     def _require(self, settings: BaseSettings, what: str) -> None:
-        if (lacking := self.lacks(settings)) is not None:
-            raise SourceRejected(f"{what} needs {lacking.what}, and none is set", next_step=lacking.next_step)
+        needed = self.past_needs
+        if needed is not None and not getattr(settings, needed.variable.lower()):
+            raise SourceRejected(f"{what} needs {needed.what}, and none is set", next_step=needed.next_step)

@@ -98,7 +98,7 @@ def test_wrong_settings_are_named(program: Installation) -> None:
     """A wrong variable is a row, and what needs the settings is left out."""
     finished = program.command("check", SYMBOLS="", LOG_LEVEL="LOUD")
     assert finished.code == 1
-    assert [line.split()[2] for line in finished.out.splitlines() if line.startswith(".env")] == [
+    assert [line.split()[2] for line in finished.out.splitlines() if line.startswith("settings")] == [
         "SYMBOLS:",
         "LOG_LEVEL:",
     ]

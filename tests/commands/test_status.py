@@ -75,6 +75,7 @@ def test_the_json_keeps_its_schema(program: Installation) -> None:
         "schedule": "NoneType",
         "next_run": "NoneType",
         "next_run_host": "NoneType",
+        "crontab_not_known": "NoneType",
         "next_heal": "NoneType",
         "running": "NoneType",
         "database": "dict",

@@ -221,10 +221,11 @@ def test_what_cron_will_not_see_is_known(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / ".env").write_text("SYMBOLS=BTC\nCLICKHOUSE_DB=of_file\n")
     for name, value in {"SYMBOLS": " btc", "CLICKHOUSE_PORT": "8123", "LOG_LEVEL": ""}.items():
         monkeypatch.setenv(name, value)
-    assert only_set_here(tmp_path / ".env") == []
+    alone = load_settings(tmp_path / ".env", {})
+    assert only_set_here(alone, tmp_path / ".env") == []
     monkeypatch.setenv("CMC_API_KEY", "k")
     monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
-    assert only_set_here(tmp_path / ".env") == ["CLICKHOUSE_DB", "CMC_API_KEY"]
+    assert only_set_here(alone, tmp_path / ".env") == ["CLICKHOUSE_DB", "CMC_API_KEY"]
 
 
 def test_a_line_that_says_nothing_is_named_by_its_number(tmp_path: Path) -> None:

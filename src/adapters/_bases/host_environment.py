@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from ipaddress import AddressValueError, IPv6Address
 
 _HOST = re.compile(r"(?:[a-z]+://)?[A-Za-z0-9._*-]+(?::\d{1,5}|/\d{1,2})?")
+_NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](:\d{1,5})?")
 
 
@@ -36,6 +37,11 @@ def proxy_exceptions() -> Iterator[None]:
     names = [name for name in ("NO_PROXY", "no_proxy") if name in os.environ]  # noqa: TID251 - not a setting of ours
     with _set({name: usable_exceptions(os.environ[name]) for name in names}):  # noqa: TID251 - likewise
         yield
+
+
+def network_variables() -> list[str]:
+    """The variables set in this environment that say by which way, and trusting whom, HTTP calls are made."""
+    return sorted(name for name in os.environ if name.upper() in _NETWORK)  # noqa: TID251 - not settings of ours
 
 
 def usable_exceptions(no_proxy: str) -> str:

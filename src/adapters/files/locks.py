@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,7 +44,8 @@ def make_private(folder: Path) -> None:
         )
     if found.st_mode & _OTHERS_WRITE:
         raise StateError(
-            f"{folder} is open to other users", next_step=f"see what they put there, then `rm -r {folder}`"
+            f"{folder} is open to other users",
+            next_step=f"see what they put there, then `rm -r {shlex.quote(str(folder))}`",
         )
     if found.st_mode & _OTHERS:
         folder.chmod(0o700)

@@ -17,6 +17,14 @@ from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError
 
 _TIMEOUT_SECONDS = 30
+_NONE_YET = re.compile(
+    r"\bno f?crontab\b"  # cronie, Debian, macOS, the BSDs, fcron
+    r"|can't open '[^']*': No such file or directory"  # busybox
+    r"|can't open your crontab file\.?$"  # Solaris; with another reason behind it where there is another
+    r"|0481-103 ",  # AIX
+    re.IGNORECASE,
+)
+"""crontab(1) has one exit code for "none yet" and for every failure, so its words have to tell them apart."""
 _AMBIGUOUS = re.compile(rb"\\[rb]")
 
 
@@ -42,8 +50,7 @@ class Crontab:
         """
         listed = self._call("-l")
         complaint = _text(listed.stderr).strip()
-        # crontab(1) has one exit code for "none yet" and for every failure, so its words have to tell them apart.
-        if listed.returncode != 0 and complaint.startswith("no crontab for "):
+        if listed.returncode != 0 and _NONE_YET.search(complaint):
             return ""
         if listed.returncode != 0:
             raise _unreadable(complaint)
