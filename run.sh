@@ -1,231 +1,115 @@
 #!/usr/bin/env bash
-# The front door: one small function a command. A function's comment is its help: first line the summary, then "Usage:".
+# The front door: lists the commands and starts them. What a command does, takes and says of itself stands in Python, in
+# the function of its name; its docstring is its help, and the first line of that is what the list shows.
 set -o errexit -o nounset -o pipefail
-unset CDPATH PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unset CDPATH VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONOPTIMIZE PYTHONINSPECT
 
 _caller=$PWD
 _self=$(readlink -f -- "${BASH_SOURCE[0]}")
 _root=${_self%/*}
 _venv=$_root/.venv
-_poetry=$_root/.poetry
-_poetry_pins=(poetry==2.5.1 poetry-plugin-export==1.10.1)
 cd -- "$_root"
 
-check() {
-    # Say whether everything the main job needs is there, and what to do where it is not.
-    # Usage: check
-    # A table with one row each; exit code 1 if anything that the main job needs is missing.
-    # Example: ./run.sh check
-    _run main -m main check "$@"
+_groups=(
+    "Start    demo install check setup_db setup_cron cron_run"
+    "Look     status jobs report verify"
+    "Repair   cron_heal cron_backfill restore kill"
+    "Remove   remove_cron drop_db clean"
+    "Develop  test bench"
+)
+_sources=(src/main.py src/crons/run.py benchmarks/__main__.py)
+
+_main() { # ARGUMENTS, as they were typed
+    case ${1-help} in
+        help | -h | --help)
+            if (($# < 2)) || [[ $2 == help || $2 == -* ]]; then _list_commands; else _help "$2"; fi
+            return
+            ;;
+        --version)
+            _print_version
+            return
+            ;;
+    esac
+    _expect_command "$1"
+    local argument
+    for argument in "${@:2}"; do
+        # Not "&& return": help that cannot be written must not turn into the command.
+        case $argument in -h | --help)
+            _help "$1"
+            return
+            ;;
+        esac
+    done
+    # shellcheck disable=SC2046 # the groups are words
+    _set_up $(_needs "$@")
+    _start "$@"
 }
 
-install() {
-    # Install what the program needs into .venv, from poetry.lock, every file checked against its hash.
-    # Usage: install
-    # Every command does this by itself; after an update of the checkout do it before cron's next run.
-    # Example: PYTHON=python3.12 ./run.sh install, which chooses the Python (3.10 to 3.13)
+_needs() { # COMMAND ARGUMENTS: prints the groups of packages that it works with
+    local engine=engine
+    if _uses_server && [[ "$*" != "install --embedded" ]]; then engine=''; fi
+    case $1 in
+        test) echo main engine dev ;;
+        bench) echo main engine bench ;;
+        *) echo main $engine ;;
+    esac
+}
+
+_uses_server() { # true if the environment or .env names a server for CLICKHOUSE_HOST, as Python would read them
+    local host=${CLICKHOUSE_HOST-} line
+    if [[ -z ${CLICKHOUSE_HOST+set} && -r .env ]]; then
+        while IFS= read -r line || [[ -n $line ]]; do
+            [[ ${line^^} =~ ^[[:space:]]*(EXPORT[[:space:]]+)?CLICKHOUSE_HOST[[:space:]]*=[[:space:]]*[\'\"]?([^\'\"#[:space:]]*) ]] &&
+                host=${BASH_REMATCH[2]}
+        done <.env
+    fi
+    [[ -n $host && ${host^^} != EMBEDDED ]]
+}
+
+_start() { # COMMAND ARGUMENTS: become the checkout's Python, so that signals and exit codes pass through
+    case $1 in
+        cron_run | cron_backfill)
+            [[ ${2--} == -* ]] && set -- "$1" cmc_hourly_prices "${@:2}"
+            ;;
+        cron_heal)
+            [[ ${2--} == [-0-9]* ]] && set -- "$1" cmc_hourly_prices "${@:2}"
+            ;;
+        restore)
+            # A path is meant from where the caller stands; from elsewhere it may also be meant from the checkout.
+            [[ -e $_caller/${2-} && ${2-} == [!/-]* ]] && set -- "$1" "$_caller/$2" "${@:3}"
+            ;;
+    esac
+    case $1 in
+        cron_run) set -- crons.run "${@:2}" ;;
+        cron_backfill | cron_heal) set -- crons.run "$2" "${1#cron_}" "${@:3}" ;;
+        bench) set -- benchmarks "${@:2}" ;;
+        *) set -- main "$@" ;;
+    esac
+    PYTHONPATH=$_root/src exec "$_venv/bin/python" -m "$@"
+}
+
+# --- help: the list is read out of the sources as text, so that it is there at once and before anything is installed ---
+
+_help() { # COMMAND: its own help, for which the engine is not needed
+    _expect_command "$1"
     _set_up main
-    _say "ready: $("$_venv/bin/python" -V) in $_venv"
-}
-
-test() {
-    # Run the whole test suite, or what the arguments of pytest choose.
-    # Usage: test [PYTEST ARGUMENTS]
-    # Example: ./run.sh test tests/crons -k install
-    # Without arguments a process for each processor takes its share of the files.
-    if (($# == 0)); then
-        set -- --numprocesses auto --dist loadfile
-    fi
-    _run dev -m pytest "$@"
-}
-
-setup_db() {
-    # Create the database, the table and the view where they are missing.
-    # Usage: setup_db
-    # Harmless to repeat.
-    # Example: ./run.sh setup_db
-    _run main -m main setup_db "$@"
-}
-
-drop_db() {
-    # Export the whole table to backups/, verify the copy, then drop the table.
-    # Usage: drop_db [--yes] [--quiet]
-    # On a terminal it asks first, unless --yes; without a terminal it goes on, the backup being made.
-    # --quiet prints nothing but errors and where the backup is.
-    # Example: ./run.sh drop_db --yes
-    _run main -m main drop_db "$@"
-}
-
-restore() {
-    # Put a backup back into the table, by the same upsert as every other write.
-    # Usage: restore FILE [--job NAME] [--quiet]
-    # --quiet prints nothing but errors.
-    # Example: ./run.sh restore backups/NAME, as drop_db printed it
-    local file=${1-}
-    [[ -n $file ]] || _usage_error restore "restore: FILE is missing"
-    # A path is meant from where the caller stands; from elsewhere it may also be meant from the checkout.
-    [[ -e $_caller/$file && $file != /* ]] && set -- "$_caller/$file" "${@:2}"
-    _run main -m main restore "$@"
-}
-
-kill() {
-    # End the running jobs of this checkout, and only those.
-    # Usage: kill
-    # SIGTERM first, SIGKILL after a grace time; says what it ended.
-    # Example: ./run.sh kill
-    _run main -m main kill "$@"
-}
-
-cron_run() {
-    # Run a job once, in the foreground, as cron does.
-    # Usage: cron_run [NAME] [--quiet]
-    # NAME is cmc_hourly_prices when not given; --quiet shows warnings and errors only.
-    # Example: ./run.sh cron_run --quiet
-    [[ ${1--} == -* ]] && set -- cmc_hourly_prices "$@"
-    _run main -m crons.run "$@"
-}
-
-setup_cron() {
-    # Install a job's crontab line, in a block marked with this checkout's path.
-    # Usage: setup_cron [NAME] [--heal] [--schedule "0 * * * *"] [--dry-run]
-    # NAME is cmc_hourly_prices when not given; --dry-run shows the change only. Harmless to repeat.
-    # --heal installs a second line: a daily cron_heal.
-    # Example: ./run.sh setup_cron --schedule "5 * * * *"
-    # The previous crontab is kept in backups/.
-    _run main -m main setup_cron "$@"
-}
-
-remove_cron() {
-    # Remove a job's crontab line.
-    # Usage: remove_cron [NAME] [--heal] [--dry-run]
-    # --heal removes the line of setup_cron --heal instead.
-    # Example: ./run.sh remove_cron --dry-run
-    # NAME is cmc_hourly_prices when not given. Harmless to repeat; the previous crontab is kept in backups/.
-    _run main -m main remove_cron "$@"
-}
-
-cron_backfill() {
-    # Fill the past HOURS hours of a job, in the foreground.
-    # Usage: cron_backfill NAME HOURS [--dry-run] [--quiet]
-    # Example: ./run.sh cron_backfill cmc_hourly_prices 168
-    # Needs CMC_API_KEY. --dry-run stops after the estimate of calls and credits.
-    (($#)) || _usage_error cron_backfill "cron_backfill: NAME and HOURS are missing"
-    _run main -m crons.run "$1" backfill "${@:2}"
-}
-
-cron_heal() {
-    # Fill the hours that are missing among the past HOURS hours of a job, and only those.
-    # Usage: cron_heal [NAME] [HOURS] [--dry-run] [--all] [--max-credits N] [--quiet]
-    # NAME is cmc_hourly_prices and HOURS 168 when not given. Needs CMC_API_KEY. --dry-run stops after the estimate.
-    # Spends at most N credits, 100 when not given; what is over that is left for the next heal.
-    # Hours that CoinMarketCap had no quote for are remembered and not asked for again, unless --all.
-    # Hours before a symbol's first stored one are filled too, so that a new symbol gets its last week; status, verify
-    # and report count from the first stored one on.
-    # Example: ./run.sh cron_heal cmc_hourly_prices 168 --dry-run
-    [[ ${1--} == [-0-9]* ]] && set -- cmc_hourly_prices "$@"
-    _run main -m crons.run "$1" heal "${@:2}"
-}
-
-jobs() {
-    # List the jobs: what each does, its schedule, and whether it is installed in the crontab.
-    # Usage: jobs
-    # Example: ./run.sh jobs
-    _run main -m main jobs "$@"
-}
-
-status() {
-    # Say how the last runs went, which hours are missing and what the prices look like.
-    # Usage: status [NAME] [--json] [--all]
-    # Exit code 1 if a person is needed:
-    # - no good run, or no price of a symbol, for two hours, or for two of the longest intervals of the schedule
-    # - two runs or two heals in a row failed, the last of the heals within eight days
-    # - rows or records of runs that wait in the spool for over an hour, or a damaged file of it
-    # - a database that does not answer, or that another process has had open for as long as a run may be old
-    # --json gives one JSON object for machines; --all shows every symbol beyond a screenful of a terminal.
-    # Example: ./run.sh status --json
-    _run main -m main status "$@"
-}
-
-verify() {
-    # Look through the stored prices for what may never stand there.
-    # Usage: verify [--quiet]
-    # Another shape than the program makes, keys that stand twice or disagree with their time, hours to come, absurd
-    # prices, missing hours, stuck mutations; exit code 1 if any. --quiet prints nothing but what is wrong.
-    # Example: ./run.sh verify
-    _run main -m main verify "$@"
-}
-
-report() {
-    # Write one HTML file into reports/ with the prices, the coverage and the runs of the last HOURS hours.
-    # Usage: report [HOURS] [--quiet]
-    # --quiet prints nothing but errors and where the file is.
-    # HOURS is 168 when not given. The file needs no network: open it in any browser, send it to anybody.
-    # Example: ./run.sh report 720
-    _run main -m main report "$@"
-}
-
-clean() {
-    # Start anew: kill, drop_db, setup_db, cron_run cmc_hourly_prices; the first failure ends it.
-    # Usage: clean [--yes]
-    # Running jobs are ended before anything else; then, as drop_db does, it asks on a terminal unless --yes, and makes a
-    # backup first.
-    # Example: ./run.sh clean --yes
-    [[ $# == 0 || $* == --yes ]] || _usage_error clean "clean takes nothing but --yes: $*"
-    bash "$_self" kill
-    bash "$_self" drop_db "$@"
-    bash "$_self" setup_db
-    exec bash "$_self" cron_run cmc_hourly_prices
-}
-
-demo() {
-    # Show the main job and a 48-hour backfill at work, with simulated prices and a database of its own.
-    # Usage: demo
-    # Needs no key, no ClickHouse server and no .env; never touches your data.
-    # Example: ./run.sh demo
-    _run main -m sandbox.demo "$@"
-}
-
-bench() {
-    # Measure what the program costs, against dlt and against the size of the table; writes benchmarks/RESULTS.md.
-    # Usage: bench [--tiny] [--quick] [--large] [--folder FOLDER] [NAME ...]
-    # NAME is one of process, backfill, memory, upsert, reads, year, server; all when not given, some ten minutes.
-    # --tiny only shows that it works, --quick is a first idea: neither writes. --large adds a table of 100 million
-    # rows, made once and kept in FOLDER, data/bench when not given, and a whole year of updates.
-    # Example: ./run.sh bench --quick process
-    _run bench -m benchmarks "$@"
-}
-
-help() {
-    # List the commands, or show the help of one.
-    # Usage: help [COMMAND]
-    # Example: ./run.sh help cron_heal
-    if (($# == 0)); then
-        _list_commands
-    elif _is_command "$1"; then
-        _command_help "$1"
-    else
-        _usage_error "" "unknown command: $1"
-    fi
+    _start "$1" --help
 }
 
 _list_commands() {
-    printf 'Usage: ./run.sh COMMAND [ARGUMENTS]     ./run.sh COMMAND --help\n\nCommands\n'
-    local line
-    while IFS= read -r line; do
-        if [[ $line =~ ^([a-z][a-z_]*)\(\)\ \{$ ]]; then
-            IFS= read -r line
-            printf '  %-14s %s\n' "${BASH_REMATCH[1]}" "${line#*# }"
-        fi
-    done <"$_self"
-    _exit_codes
-}
-
-_exit_codes() {
+    local group name
+    local -A summaries=()
+    _read_summaries
+    printf 'Usage: ./run.sh COMMAND [ARGUMENTS]\n       ./run.sh COMMAND --help\n       ./run.sh --version\n'
+    for group in "${_groups[@]}"; do
+        printf '\n%s\n' "${group%% *}"
+        for name in ${group#* }; do printf '  %-14s %s\n' "$name" "${summaries[$name]}"; done
+    done
     cat <<'TEXT'
 
 Exit codes
   0    done
-  1    the job or command failed, or something needs a person (status, verify, check)
+  1    failed, or something needs attention (status, verify, check)
   2    usage or configuration
   75   another run holds the lock
   130  ended by Ctrl-C
@@ -233,26 +117,81 @@ Exit codes
 TEXT
 }
 
-_command_help() { # COMMAND: its comment, as text
-    local line summary usage
-    while IFS= read -r line && [[ $line != "$1() {" ]]; do :; done
-    IFS= read -r summary
-    IFS= read -r usage
-    printf 'Usage: ./run.sh %s\n\n%s\n' "${usage#*Usage: }" "${summary#*# }"
-    while IFS= read -r line && [[ $line =~ ^\ *#\ (.*) ]]; do printf '%s\n' "${BASH_REMATCH[1]}"; done
-    _exit_codes
-} <"$_self"
-
-_is_command() { # WORD: true if this file defines it as a command
-    [[ $1 =~ ^[a-z][a-z_]*$ ]] && [[ $'\n'$(<"$_self") == *$'\n'"$1() {"$'\n'* ]]
+_read_summaries() { # fill `summaries` of the caller: the first line of the docstring of each function
+    local line name=''
+    while IFS= read -r line; do
+        if [[ $line == 'def '* ]]; then
+            name=${line#def } name=${name%%(*}
+        elif [[ -n $name && $line == '    """'* ]]; then
+            line=${line#*\"\"\"}
+            summaries[$name]=${line%%\"\"\"*} name=''
+        fi
+    done < <(cat "${_sources[@]}")
 }
 
-_usage_error() { # COMMAND MESSAGE: the message, the help (of everything where COMMAND is empty), exit code 2
-    {
-        printf '%s\n\n' "$2"
-        if [[ -n $1 ]]; then _command_help "$1"; else _list_commands; fi
-    } >&2
+_print_version() {
+    local line name=''
+    while IFS= read -r line; do
+        case $line in
+            'name = '*) name=${line#*\"} ;;
+            'version = '*)
+                line=${line#*\"}
+                printf '%s %s\n' "${name%\"}" "${line%\"}"
+                return
+                ;;
+        esac
+    done <pyproject.toml
+}
+
+_command_names() { printf '%s\n' "${_groups[@]#* }"; }
+
+_expect_command() { # WORD: exit code 2, with what was probably meant, if it is not a command
+    local meant
+    [[ $1 =~ ^[a-z_]+$ && " ${_groups[*]#* } " == *" $1 "* ]] && return
+    meant=$(_nearest "$1")
+    if [[ -n $meant ]]; then
+        printf 'unknown command: %s\ndid you mean %s? ./run.sh help lists the commands\n' "$1" "$meant"
+    else
+        printf 'unknown command: %s\n\n' "$1"
+        _list_commands
+    fi >&2
     exit 2
+}
+
+_nearest() { # WORD: prints the command that is at most two typing errors away, or begins with it; nothing if none
+    local word=${1,,} name best=3 nearest='' errors
+    word=${word//-/_}
+    ((${#word} > 1 && ${#word} < 30)) || return 0
+    for name in $(_command_names); do
+        errors=$(_typing_errors "$word" "$name")
+        if ((errors < best && errors < ${#name} / 2)); then
+            best=$errors nearest=$name
+        elif [[ -z $nearest && $name == "$word"* ]]; then
+            nearest=$name
+        fi
+    done
+    printf '%s' "$nearest"
+}
+
+_typing_errors() { # WORD NAME: prints how many letters are wrong, missing, too many or swapped with their neighbor
+    local -a before=() above=() row=()
+    local i j least
+    for ((j = 0; j <= ${#2}; j++)); do above[j]=$j; done
+    for ((i = 1; i <= ${#1}; i++)); do
+        row=("$i")
+        for ((j = 1; j <= ${#2}; j++)); do
+            least=$((above[j - 1] + 1))
+            [[ ${1:i-1:1} == "${2:j-1:1}" ]] && least=${above[j - 1]}
+            ((above[j] + 1 < least)) && least=$((above[j] + 1))
+            ((row[j - 1] + 1 < least)) && least=$((row[j - 1] + 1))
+            if ((i > 1 && j > 1)) && [[ ${1:i-2:2} == "${2:j-1:1}${2:j-2:1}" ]]; then
+                ((before[j - 2] + 1 < least)) && least=$((before[j - 2] + 1))
+            fi
+            row[j]=$least
+        done
+        before=("${above[@]}") above=("${row[@]}")
+    done
+    printf '%s' "${above[-1]}"
 }
 
 _say() { printf 'run.sh: %s\n' "$*" >&2; }
@@ -262,72 +201,104 @@ _fail() { # EXIT_CODE MESSAGE
     exit "$1"
 }
 
-_run() { # GROUP ARGUMENTS: become the checkout's Python, so that signals and exit codes pass through
-    _set_up "$1"
-    PYTHONPATH=$_root/src exec "$_venv/bin/python" "${@:2}"
-}
+# --- set-up: .venv holds what the requirements files say, a file for each group, each stamped when it is complete ---
 
-# --- set-up: .venv holds what poetry.lock says, in groups (main, dev, bench), each stamped when it is complete ---
-
-_set_up() { # GROUP: make sure that main and GROUP are installed
-    _is_set_up "$1" && return
+_set_up() { # GROUPS: make sure that they are installed
+    _is_set_up "$@" && return
     # The lock is on the checkout's folder: nothing to clean up, and the kernel frees it however an installation ends.
     (
         if type flock >/dev/null 2>&1 && ! flock -n 9; then
             _say "another command is installing here; waiting for it"
             flock 9
         fi
-        _is_set_up "$1" || _install_groups "$1"
+        _is_set_up "$@" || _install_groups "$@"
     ) 9<"$_root"
 }
 
-_is_set_up() { # GROUP
-    _stamp_is main && _stamp_is "$1"
+_is_set_up() { # GROUPS
+    local group version
+    [[ ! -e $_venv/.installing ]] && version=$(_wanted_version) || return
+    for group in "$@"; do _is_stamped "$group" "$version" || return; done
 }
 
-_stamp_is() { # GROUP: true if it was installed from this poetry.lock, for the Python that is asked for
-    local stamp=$_venv/.installed-$1
-    [[ -f $stamp && ! -e $_venv/.installing && $(<"$stamp") == "$(_stamp)" ]]
-}
-
-_stamp() {
+_wanted_version() { # prints the version of the Python that is asked for, else of the one that is there
     local python=$_venv/bin/python
     [[ -z ${PYTHON-} ]] || python=$PYTHON
-    printf '%s %s' "$(cksum <poetry.lock)" "$(_python_version "$python" || true)"
+    _python_version "$python"
+}
+
+_is_stamped() { # GROUP VERSION: true if it was installed from the present file of requirements, for that Python
+    local stamp=$_venv/.installed-$1
+    [[ -f $stamp && $(<"$stamp") == "$(_stamp "$1" "$2")" ]]
+}
+
+_stamp() { # GROUP VERSION
+    printf '%s %s' "$(cksum <"$(_requirements "$1")")" "$2"
+}
+
+_requirements() { # GROUP: prints the name of its file
+    case $1 in main) echo requirements.txt ;; *) echo "requirements-$1.txt" ;; esac
 }
 
 _python_version() { # PYTHON: prints 3.12, for example; fails if it does not run
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 }
 
-_install_groups() { # GROUP
-    local groups=main requirements=$_venv/.requirements-$1
-    [[ $1 == main ]] || groups=main,$1
-    _say "installing ($groups) into $_venv; this takes a minute or two the first time"
-    _make_venv
+_size() { # GROUP: prints what it takes, in MB to download and on the disk
+    case $1 in
+        main) echo 12 80 ;;
+        engine) echo 182 535 ;;
+        dev) echo 60 200 ;;
+        bench) echo 120 420 ;;
+    esac
+}
+
+_install_groups() { # GROUPS: those of them that are missing
+    local group version megabytes download=0 disk=0 missing=()
+    _make_venv "$_venv"
+    version=$(_python_version "$_venv/bin/python")
+    for group in "$@"; do
+        _is_stamped "$group" "$version" && continue
+        missing+=("$group")
+        read -r -a megabytes <<<"$(_size "$group")"
+        download=$((download + megabytes[0])) disk=$((disk + megabytes[1]))
+    done
+    _say "installing ${missing[*]} into $_venv: some $download MB to download, $disk MB on the disk"
     : >"$_venv/.installing"
-    if ! _install_with_poetry "$groups" "$requirements" >&2; then
+    if ! _install_files "${missing[@]}"; then
         rm -f -- "$_venv/.installing"
         _fail 1 "the installation failed, see above; ./run.sh install tries again"
     fi
-    local group
-    for group in ${groups/,/ }; do _stamp >"$_venv/.installed-$group"; done
+    for group in "${missing[@]}"; do _stamp "$group" "$version" >"$_venv/.installed-$group"; done
     rm -f -- "$_venv/.installing"
-    _say "installed"
+    _say "installed in $SECONDS s"
 }
 
-_make_venv() { # a virtual environment that works: an interrupted or foreign one is made anew
+_install_files() { # GROUPS
+    local group folder=$_venv files=()
+    for group in "$@"; do
+        if [[ $group == bench ]]; then
+            # Apart from the program: it brings pyarrow, which the engine would load where it finds it.
+            _make_venv "$_venv/bench" && _install_into "$_venv/bench" --requirement "$(_requirements bench)" || return
+        else
+            files+=(--requirement "$(_requirements "$group")")
+        fi
+    done
+    ((${#files[@]} == 0)) || _install_into "$folder" "${files[@]}"
+}
+
+_make_venv() { # FOLDER: a virtual environment that works: an interrupted or foreign one is made anew
     local have want python=''
-    have=$(_python_version "$_venv/bin/python" || true)
+    have=$(_python_version "$1/bin/python" || true)
     want=$have
     [[ -z ${PYTHON-} ]] || want=$(_python_version "$PYTHON" || true)
-    if [[ -n $have && $have == "$want" && $have =~ ^3\.1[0-3]$ && ! -e $_venv/.installing ]] &&
-        "$_venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    if [[ -n $have && $have == "$want" && $have =~ ^3\.1[0-3]$ && ! -e $1/.installing ]] &&
+        "$1/bin/python" -m pip --version >/dev/null 2>&1; then
         return
     fi
     python=$(_choose_python)
     _say "using $("$python" -V) ($python)"
-    "$python" -m venv --clear "$_venv" >&2 || _fail 1 "could not make $_venv, see above"
+    "$python" -m venv --clear "$1" >&2 || _fail 1 "could not make $1, see above"
 }
 
 _choose_python() { # prints the first Python of 3.10 to 3.13 that can make a virtual environment
@@ -345,77 +316,84 @@ _choose_python() { # prints the first Python of 3.10 to 3.13 that can make a vir
     [[ -z $without_venv ]] ||
         _fail 2 "$without_venv has no venv module; install it: apt-get install python3-venv"
     [[ -z ${PYTHON-} ]] ||
-        _fail 2 "PYTHON=$PYTHON is no Python of 3.10 to 3.13; name another, or unset PYTHON"
+        _fail 2 "PYTHON=$PYTHON is not a Python of 3.10 to 3.13; name another, or unset PYTHON"
     _fail 2 "no Python of 3.10 to 3.13 on PATH; install one (apt-get install python3 python3-venv) or set PYTHON"
 }
 
-_install_with_poetry() { # GROUPS FILE: what poetry.lock holds for them, each file checked against its hash
-    local poetry
-    if poetry=$(_poetry_on_path); then
-        if "$poetry" export --help >/dev/null 2>&1; then
-            _export_and_install "$1" "$2" "$poetry"
-            return
-        fi
-        # Without its export plugin it can only install by itself, which needs an index with Poetry's JSON API.
-        _say "asking $poetry first; if this index cannot serve it, a private one follows"
-        VIRTUAL_ENV=$_venv POETRY_REQUESTS_TIMEOUT=10 "$poetry" install --no-interaction --only "$1" && return
-        _say "$poetry could not install from this index; going on with a private one, which leaves that to pip"
+_install_into() { # VENV --requirement FILE...: every file is checked against its hash; with uv where it is on PATH
+    if type -P uv >/dev/null; then
+        _install_with_uv "$@" && return
+        _say "uv could not install; going on with pip"
     fi
-    _bootstrap_poetry && _export_and_install "$1" "$2" "$_poetry/bin/python" -m poetry
+    _install_with_pip "$@"
 }
 
-_poetry_on_path() { # prints the Poetry of PATH if it is 2.2 or newer
-    local poetry version
-    poetry=$(type -P poetry) && version=$("$poetry" --version 2>/dev/null) || return
-    [[ $version =~ ([0-9]+)\.([0-9]+) ]] && ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] >= 2002)) || return
-    printf '%s' "$poetry"
+_install_with_pip() { # VENV --requirement FILE...; into that environment, wherever the user's own pip installs
+    env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_DRY_RUN PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
+        "$1/bin/python" -m pip install --no-input --disable-pip-version-check --no-deps \
+        --require-hashes "${@:2}" 2>&1 | _briefly
 }
 
-_bootstrap_poetry() {
-    local stamp=$_poetry/.installed
-    [[ -f $stamp && $(<"$stamp") == "${_poetry_pins[*]}" ]] &&
-        "$_poetry/bin/python" -m poetry --version >/dev/null 2>&1 && return
-    _say "installing a private Poetry into $_poetry"
-    "$_venv/bin/python" -m venv --clear "$_poetry" || return
-    _pip "$_poetry/bin/python" "${_poetry_pins[@]}" || return
-    printf '%s' "${_poetry_pins[*]}" >"$stamp"
-}
+_install_with_uv() ( # VENV --requirement FILE...; from the index that pip is configured for
+    unset UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX
+    _take_settings_of_pip "$1/bin/python"
+    uv pip install --python "$1/bin/python" --compile-bytecode --no-deps --require-hashes "${@:2}" >&2
+)
 
-_export_and_install() { # GROUPS FILE POETRY...: pip reaches every index that pip is configured for, Poetry need not
-    "${@:3}" export --no-interaction --only "$1" --output "$2" &&
-        _pip "$_venv/bin/python" --no-deps --require-hashes --requirement "$2"
-}
-
-_pip() { # PYTHON ARGUMENTS
-    PIP_USER=0 "$1" -m pip install --no-input --disable-pip-version-check "${@:2}" | _briefly
-}
-
-_briefly() { # what pip says, without what nobody needs to know who only waits for it
-    local line
-    while IFS= read -r line; do
-        case $line in
-            Collecting\ * | Ignoring\ * | Looking\ in\ * | Requirement\ already\ * | \ \ Using\ cached\ * | \ \ Link\ * | \ \ \ \ *) ;;
-            Installing\ collected\ packages:*) printf 'Installing what was downloaded\n' ;;
-            Successfully\ installed\ *) ;;
-            *) printf '%s\n' "$line" ;;
-        esac
+_take_settings_of_pip() { # PYTHON: set for uv what pip knows of indexes and certificates and uv has not been told
+    local lines line scope name value
+    mapfile -t lines < <("$1" -m pip config list)
+    for scope in :env: install global; do # as pip ranks them
+        for line in "${lines[@]}"; do
+            [[ $line =~ ^"$scope"\.([a-z-]+)=[\'\"](.*)[\'\"]$ ]] || continue
+            name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]//\\n/ }
+            case $name in
+                index-url) export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX-${UV_INDEX_URL-$value}}" ;;
+                extra-index-url) export UV_INDEX="${UV_INDEX-${UV_EXTRA_INDEX_URL-$value}}" ;;
+                find-links) export UV_FIND_LINKS="${UV_FIND_LINKS-${value// /,}}" ;;
+                no-index) export UV_NO_INDEX="${UV_NO_INDEX-$value}" ;;
+                trusted-host) export UV_INSECURE_HOST="${UV_INSECURE_HOST-$value}" ;;
+                proxy) export HTTPS_PROXY="${HTTPS_PROXY-$value}" ;;
+                cert) export SSL_CERT_FILE="${SSL_CERT_FILE-$value}" ;;
+                client-cert) export SSL_CLIENT_CERT="${SSL_CLIENT_CERT-$value}" ;;
+            esac
+        done
     done
+    # The hashes say what is wanted, whichever index has it; uv by itself would ask the first that knows the name.
+    export UV_INDEX_STRATEGY="${UV_INDEX_STRATEGY-unsafe-best-match}"
 }
 
-_dispatch() { # COMMAND ARGUMENTS
-    case $1 in -h | --help) set -- help ;; esac
-    _is_command "$1" || _usage_error "" "unknown command: $1"
-    local argument
-    for argument in "${@:2}"; do
-        # Not "&& return": help that cannot be written must not turn into the command.
-        case $argument in -h | --help)
-            _command_help "$1"
-            return
-            ;;
-        esac
+_briefly() { # what pip says, on stderr: on a terminal one line that follows it, elsewhere what takes long
+    local line part='' doing=starting packages=0 wipe=''
+    [[ ! -t 2 ]] || wipe=$'\r\e[K'
+    while :; do
+        if IFS= read -r -t 1 line; then
+            line=$part$line part=''
+            case $line in
+                Collecting\ * | Processing\ *)
+                    line=${line#* } line=${line%% *}
+                    packages=$((packages + 1)) doing="package $packages: ${line##*/}"
+                    ;;
+                \ \ Downloading\ *[0-9][0-9].[0-9]\ MB\))
+                    doing="downloading ${line#*Downloading }"
+                    [[ -n $wipe ]] || printf '%s\n' "$doing" >&2
+                    ;;
+                Installing\ collected\ packages:*)
+                    doing="unpacking $packages packages"
+                    [[ -n $wipe ]] || printf '%s\n' "$doing" >&2
+                    ;;
+                Ignoring\ * | Looking\ in\ * | Requirement\ already\ * | Successfully\ installed\ *) ;;
+                '' | \ \ Using\ cached\ * | \ \ Downloading\ * | \ \ Link\ * | \ \ \ \ * | WARNING:\ Location\ *) ;;
+                *) printf '%s%s\n' "$wipe" "$line" >&2 ;;
+            esac
+        elif (($? > 128)); then # a second has passed, and what was read of a line so far stands in `line`
+            part+=$line
+        else
+            break
+        fi
+        [[ -z $wipe ]] || printf '%s%.60s, %d s' "$wipe" "$doing" "$SECONDS" >&2
     done
-    "$@"
+    printf '%s' "$wipe" >&2
 }
 
-(($#)) || set -- help
-_dispatch "$@"
+_main "$@"

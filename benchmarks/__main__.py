@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from benchmarks.document import document
 from benchmarks.plan import Plan
 from benchmarks.section import Section
 from configurations.config import PROJECT_ROOT
+from crons.exits import EPILOG
 
 BENCHMARKS: dict[str, Callable[[Plan], Section]] = {
     "process": whole_process.measure,
@@ -32,7 +34,7 @@ _FOLDER = PROJECT_ROOT / "data" / "bench"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for; what was measured at the full sizes goes into RESULTS.md."""
-    asked = _parser().parse_args(arguments)
+    asked = bench().parse_args(arguments)
     names = asked.names or list(BENCHMARKS)
     if unknown := sorted(set(names) - BENCHMARKS.keys()):
         sys.stderr.write(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}\n")
@@ -64,8 +66,19 @@ def _measured(name: str, plan: Plan, size: str) -> Section:
     return section
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./run.sh bench", description="Measure what the program costs.")
+def bench() -> argparse.ArgumentParser:
+    """Measure what the program costs, beside dlt.
+
+    Against dlt, against the floor, and against the size of the table. All
+    benchmarks take some ten minutes and write benchmarks/RESULTS.md; --tiny
+    and --quick write nothing.
+    """
+    parser = argparse.ArgumentParser(
+        prog="./run.sh bench",
+        description=inspect.getdoc(bench),
+        epilog=f"Example: ./run.sh bench --quick process\n\n{EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all unless given")
     parser.set_defaults(size="full")
     sizes = parser.add_mutually_exclusive_group()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 
+from benchmarks.rivals import RIVALS
 from benchmarks.section import Section
 
-_PACKAGES = ("clickhouse-connect", "chdb", "httpx", "dlt", "duckdb")
+_PACKAGES = ("clickhouse-connect", "chdb-core", "httpx", "dlt", "duckdb")
 
 
 def document(sections: Sequence[Section]) -> str:
@@ -43,11 +45,9 @@ def versions() -> str:
 
 
 def _version(name: str) -> str:
-    """A library's version; dlt and duckdb are of a group that only measuring against them installs."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    """A library's version; dlt and duckdb are in an environment of their own, which only ./run.sh bench installs."""
+    path = [*sys.path, *map(str, RIVALS.glob("lib/python*/site-packages"))]
+    return next((found.version for found in distributions(name=name, path=path)), "not installed")
 
 
 def _processor() -> str:

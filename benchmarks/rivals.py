@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.child import Ran, run_python
+from benchmarks.child import Ran, run_program, run_python
 from benchmarks.job import bare_environment
 from benchmarks.stand_in import KEY, coin_ids
 
+RIVALS = Path(sys.prefix, "bench")
+"""dlt's own environment: it brings pyarrow, which the engine would load where it finds it, at its cost."""
 _PROGRAMS = Path(__file__).parent / "programs"
 MAX_IDS = 250
 
@@ -27,4 +30,4 @@ def dlt(*, folder: Path, source: str, coins: int, file_format: str, hours: int =
     arguments = [str(_PROGRAMS / "rival.py"), str(own), source, KEY, ",".join(map(str, coin_ids(coins))), file_format]
     arguments += [str(hours)] if hours else []
     environment = {**bare_environment(), "HOME": str(own), "DLT_DATA_DIR": str(own), "DLT_PROJECT_DIR": str(own)}
-    return lambda: run_python(arguments, environment)
+    return lambda: run_program([str(RIVALS / "bin/python"), *arguments], environment)

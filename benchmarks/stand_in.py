@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-from sandbox.coins import FIRST_EXTRA_ID
-from sandbox.server import MADE_UP_KEY, StandIn
+from sandbox.market import FIRST_EXTRA_ID
+from sandbox.server import StandIn
 
-KEY = MADE_UP_KEY
+KEY = StandIn.key
 _NO_LIMIT = 10**9
 
 

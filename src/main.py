@@ -1,79 +1,115 @@
-"""Operator commands that are no job: their names, arguments and help. Each loads only what it needs."""
+"""The commands of run.sh but for those of cron and bench: their names, arguments and help. Each loads only its own."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from inspect import getdoc
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from adapters._bases.errors import EtlError
 from crons.exits import EPILOG, guarded
-from crons.parts import system_clock
 from crons.registry import MAIN_JOB
 
 app = typer.Typer(
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Operator commands of Data Processor.",
-    epilog=EPILOG,
 )
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="say only what is wrong, and what was asked for")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change, make none")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print only what is wrong, and what was asked for")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change and make none")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
+    """Make a command of the function, named like it; its docstring is the help, and its first line what run.sh lists.
+
+    Args:
+        arguments: those of the example.
+        settings: typer's own.
+    """
+
+    def register(function: _Command) -> _Command:
+        name = function.__name__
+        told = (getdoc(function) or "").replace("\n\n- ", "\n\n\b\n- ")  # click leaves what follows \b as it stands
+        epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
+        return app.command(name, help=told, epilog=epilog, **settings)(function)
+
+    return register
+
 
 # Every import inside a command: what a command does not need is not loaded.
 
 
-@app.command("check", epilog=f"Example: ./run.sh check. {EPILOG}")
+@_command()
+def demo() -> None:
+    """Show the main job at work, with simulated prices.
+
+    A run, the same run again and a backfill of 48 hours, against a stand-in for CoinMarketCap on this machine and a
+    database of their own, which is gone afterwards. Needs no key, no ClickHouse server and no .env, and never touches
+    your data.
+    """
+    from sandbox.demo import main  # noqa: PLC0415
+
+    raise typer.Exit(main())
+
+
+@_command()
+def install(
+    *,
+    embedded: Annotated[  # noqa: ARG001 - run.sh reads it: without packages there is no Python that could
+        bool, typer.Option("--embedded", help="with the embedded engine, whatever CLICKHOUSE_HOST is")
+    ] = False,
+) -> None:
+    """Install what the program needs into .venv.
+
+    Every command does this by itself when something is missing or older than the requirements; after an update of the
+    checkout do it before cron's next run. It takes the versions of requirements.txt, each file checked against its
+    hash, with uv where that is on PATH and with pip otherwise.
+
+    The embedded engine, by far the largest part, is left out while CLICKHOUSE_HOST names a server.
+
+    PYTHON=python3.12 in the environment chooses the Python, of 3.10 to 3.13.
+    """
+    engine = "with" if find_spec("chdb") else "without"
+    typer.echo(f"ready: Python {sys.version.split()[0]} in {sys.prefix}, {engine} the embedded engine")
+
+
+@_command()
 def check() -> None:
-    """Look at everything the main job and those in the crontab need, one row each; exit 1 if something is missing."""
+    """Look at everything that the jobs in use need.
+
+    A row for each thing, and what to do where one is not as it should be: this Python, .env and its settings, the
+    folders, ClickHouse and the table, CoinMarketCap and the key, rows that wait, the crontab and its lines. Exit code 1
+    if something is missing that a job cannot do without.
+    """
     from commands.check import check as look  # noqa: PLC0415
 
     _finish(look)
 
 
-@app.command("setup_db", epilog=f"Example: ./run.sh setup_db. {EPILOG}")
+@_command()
 def setup_db() -> None:
-    """Make the database, the table and the view where they are missing. Harmless to repeat."""
+    """Create the database, the table and the view.
+
+    Only what is missing is created. Idempotent.
+    """
     from commands.tables import set_up  # noqa: PLC0415
 
     _finish(set_up)
 
 
-@app.command("drop_db", epilog=f"Example: ./run.sh drop_db --yes. {EPILOG}")
-def drop_db(*, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, quiet: Quiet = False) -> None:
-    """Export the table to backups/, verify the copy, then drop the table. Asks on a terminal, unless --yes."""
-    from commands.tables import drop  # noqa: PLC0415
-
-    _finish(lambda: drop(unasked=yes, quiet=quiet))
-
-
-@app.command("restore", epilog=f"Example: ./run.sh restore backups/FILE. {EPILOG}")
-def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup that drop_db made")],
-    job: Annotated[str, typer.Option(help="the job whose backup it is")] = MAIN_JOB,
-    *,
-    quiet: Quiet = False,
-) -> None:
-    """Put a backup back by the same upsert as every run's: rows with a key of the backup take its values."""
-    from commands.tables import put_back  # noqa: PLC0415
-
-    _finish(lambda: put_back(file.resolve(), job, quiet=quiet))
-
-
-@app.command("kill", epilog=f"Example: ./run.sh kill. {EPILOG}")
-def kill() -> None:
-    """End this checkout's running jobs, and only those: SIGTERM, then SIGKILL after a grace time."""
-    from commands.kill import end_all  # noqa: PLC0415
-
-    _finish(end_all)
-
-
-@app.command("setup_cron", epilog=f'Example: ./run.sh setup_cron --schedule "5 * * * *" --dry-run. {EPILOG}')
+@_command('--schedule "5 * * * *" --dry-run')
 def setup_cron(
     name: JobName = MAIN_JOB,
     *,
@@ -81,50 +117,50 @@ def setup_cron(
     heal: Heal = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Install the job's crontab line. Installing twice changes nothing."""
+    """Install a job's crontab line.
+
+    The line stands in a block marked with this checkout's path; every other line stays, and the previous crontab is
+    kept in backups/. --heal installs a second line, a daily cron_heal. Idempotent.
+    """
     from commands.cron import install  # noqa: PLC0415
 
     _finish(lambda: install(name, schedule=schedule, heal=heal, dry_run=dry_run))
 
 
-@app.command("remove_cron", epilog=f"Example: ./run.sh remove_cron. {EPILOG}")
-def remove_cron(name: JobName = MAIN_JOB, *, heal: Heal = False, dry_run: DryRun = False) -> None:
-    """Remove the job's crontab line; every other line stays."""
-    from commands.cron import remove  # noqa: PLC0415
-
-    _finish(lambda: remove(name, heal=heal, dry_run=dry_run))
-
-
-@app.command("jobs", epilog=f"Example: ./run.sh jobs. {EPILOG}")
-def jobs() -> None:
-    """List the jobs: what each does, its schedule, and whether it is installed in the crontab."""
-    from commands.cron import show  # noqa: PLC0415
-
-    _finish(show)
-
-
-@app.command("status", epilog=f"Example: ./run.sh status --json. {EPILOG}")
+@_command("--json")
 def status(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; all of them without it")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
     everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond a screenful")] = False,
 ) -> None:
-    """Say how the last runs went, which hours are missing, what the prices look like; exit 1 if a person is needed."""
+    """Show the last runs, the missing hours and the prices.
+
+    Exit code 1 if something needs attention:
+
+    - no successful run, or no price of a symbol, for two hours, or for two
+      of the longest intervals of the schedule
+    - two runs or two heals in a row failed, the last of the heals within
+      eight days
+    - rows or records of runs that have waited in the spool for over an
+      hour, or a damaged file of it
+    - a database that does not answer, or that another process has had open
+      for as long as a run may be old
+    """
     from commands.status import status as look  # noqa: PLC0415
 
     _finish(lambda: look(name, as_json=json, everything=everything))
 
 
-@app.command("verify", epilog=f"Example: ./run.sh verify. {EPILOG}")
-def verify(*, quiet: Quiet = False) -> None:
-    """Look through the stored prices for what may never stand there; exit 1 with the list if anything is wrong."""
-    from commands.verify import verify as look  # noqa: PLC0415
+@_command()
+def jobs() -> None:
+    """List the jobs, their schedules and their crontab lines."""
+    from commands.cron import show  # noqa: PLC0415
 
-    _finish(lambda: look(quiet=quiet))
+    _finish(show)
 
 
-@app.command("report", epilog=f"Example: ./run.sh report 720. {EPILOG}")
+@_command("720")
 def report(
     hours: Annotated[
         int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
@@ -132,15 +168,115 @@ def report(
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Write one HTML file into reports/ with the prices, the coverage and the runs of the last hours."""
+    """Write an HTML report of prices, coverage and runs.
+
+    One file in reports/. It needs no network: open it in any browser, send it to anyone.
+    """
     from commands.report import report as write  # noqa: PLC0415
 
     _finish(lambda: write(hours, quiet=quiet))
 
 
+@_command()
+def verify(*, quiet: Quiet = False) -> None:
+    """Look through the stored prices for faults.
+
+    Another shape than the program makes, duplicate keys, keys that disagree with their time, future rows, absurd
+    prices, missing hours, stuck mutations. Exit code 1 with the list if there is any.
+    """
+    from commands.verify import verify as look  # noqa: PLC0415
+
+    _finish(lambda: look(quiet=quiet))
+
+
+@_command("backups/FILE")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup, as drop_db named it")],
+    job: Annotated[str, typer.Option(metavar="NAME", help="the job whose backup it is")] = MAIN_JOB,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Put a backup back into the table.
+
+    By the same upsert as every run's: rows whose key is in the backup take its values, the others stay.
+    """
+    from commands.tables import put_back  # noqa: PLC0415
+
+    _finish(lambda: put_back(file.resolve(), job, quiet=quiet))
+
+
+@_command()
+def kill() -> None:
+    """End the running jobs of this checkout.
+
+    Only those, and it says which: SIGTERM first, SIGKILL after a grace time of ten seconds.
+    """
+    from commands.kill import end_all  # noqa: PLC0415
+
+    _finish(end_all)
+
+
+@_command("--dry-run")
+def remove_cron(name: JobName = MAIN_JOB, *, heal: Heal = False, dry_run: DryRun = False) -> None:
+    """Remove a job's crontab line.
+
+    Every other line stays, and the previous crontab is kept in backups/. --heal removes the line of setup_cron --heal
+    instead. Idempotent.
+    """
+    from commands.cron import remove  # noqa: PLC0415
+
+    _finish(lambda: remove(name, heal=heal, dry_run=dry_run))
+
+
+@_command("--yes")
+def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
+    """Back up the table, verify the copy, drop the table.
+
+    The whole table is exported to backups/. On a terminal it asks first, unless --yes; without a terminal it goes on,
+    since there is the backup.
+    """
+    from commands.tables import drop  # noqa: PLC0415
+
+    _finish(lambda: drop(unasked=yes, quiet=quiet))
+
+
+@_command("--yes")
+def clean(*, yes: Yes = False) -> None:
+    """Start anew: kill, drop_db, setup_db, cron_run.
+
+    The first of them that fails ends it. Running jobs are ended before anything else; then, as drop_db does, it asks
+    on a terminal unless --yes, and makes a backup.
+    """
+    from commands.kill import end_all  # noqa: PLC0415
+    from commands.tables import drop, set_up  # noqa: PLC0415
+
+    _finish(lambda: end_all() or drop(unasked=yes, quiet=False) or set_up() or _become("crons.run", MAIN_JOB))
+
+
+@_command(
+    "tests/crons -k install",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="[PYTEST ARGUMENTS]",
+)
+def test(context: typer.Context) -> None:
+    """Run the test suite, or the part that is asked for.
+
+    The arguments are those of pytest. Without any, a process for each processor takes its share of the files.
+    """
+    _become("pytest", *(context.args or ["--numprocesses", "auto", "--dist", "loadfile"]))
+
+
+def _become(module: str, *arguments: str) -> NoReturn:
+    """Go on as another program of this Python, so that signals reach it and its exit code is this one's."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
+
+
 def _finish(action: Callable[[], int]) -> None:
     """Run a command's action and end with its exit code."""
-    from configurations.config import load_log_format  # noqa: PLC0415 - help needs no settings
+    # Help needs neither settings nor what a run is made of.
+    from configurations.config import load_log_format  # noqa: PLC0415
+    from crons.parts import system_clock  # noqa: PLC0415
 
     raise typer.Exit(guarded(action, tell=_tell, clock=system_clock, log_format=load_log_format))
 
@@ -153,4 +289,4 @@ def _tell(error: EtlError) -> None:
 
 
 if __name__ == "__main__":
-    app(prog_name="run.sh")
+    app(prog_name="./run.sh")

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bare_checkout import RUN_SH, BareCheckout
+from configurations.config import VERSION as VERSION_NUMBER
+from tests.support.bare_checkout import COMMANDS, RUN_SH, BareCheckout
 
-COMMANDS = re.findall(r"^([a-z][a-z_]*)\(\) \{$", RUN_SH.read_text(), re.MULTILINE)
 README = RUN_SH.with_name("README.md")
-EXPORT = "poetry export --no-interaction --only {groups} --output {venv}/.requirements-{group}"
-PIP = ".venv/bin/python -m pip install --no-input --disable-pip-version-check"
+VERSION = f"data-processor {VERSION_NUMBER}\n"
+HASHED = "--no-deps --require-hashes"
+PIP = f".venv/bin/python -m pip install --no-input --disable-pip-version-check {HASHED}"
+MAIN, ENGINE, DEV, BENCH = (f"--requirement requirements{group}.txt" for group in ("", "-engine", "-dev", "-bench"))
 
 
 @pytest.fixture
@@ -39,22 +41,30 @@ def test_help_lists_every_command(checkout: BareCheckout, arguments: tuple[str, 
     done = checkout.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", done.stdout, re.MULTILINE) == COMMANDS
+    assert re.findall(r"^([A-Z]\w+)$", done.stdout, re.MULTILINE) == ["Start", "Look", "Repair", "Remove", "Develop"]
+    assert max(map(len, done.stdout.splitlines())) < 80
     assert re.findall(r"^  (\d+) ", done.stdout, re.MULTILINE) == ["0", "1", "2", "75", "130", "143"]
     assert (checkout.files(), checkout.calls) == (files, [])
 
 
-def test_readme_has_every_command(checkout: BareCheckout) -> None:
-    """README's table has the commands of run.sh with their usage, no more and no fewer, and the same exit codes."""
-    readme = README.read_text()
-    listed = re.findall(r"^\| `\./run\.sh ([^`]+)` \|", readme, re.MULTILINE)
-    assert sorted(listed) == sorted(usage_of(checkout, command) for command in COMMANDS)
+def test_readme_has_the_exit_codes(checkout: BareCheckout) -> None:
+    """README's table has those that run.sh lists, in the same words."""
     codes = re.findall(r"^  (\d+) +(.+)$", checkout.run("help").stdout, re.MULTILINE)
-    assert re.findall(r"^\| (\d+) \| (.+) \|$", readme, re.MULTILINE) == codes
+    assert re.findall(r"^\| (\d+) \| (.+) \|$", README.read_text(), re.MULTILINE) == codes
 
 
-def usage_of(checkout: BareCheckout, command: str) -> str:
-    """The command's usage line, without the path."""
-    return checkout.run("help", command).stdout.splitlines()[0].removeprefix("Usage: ./run.sh ")
+def test_a_summary_is_the_docstring_of_the_function(checkout: BareCheckout) -> None:
+    """What the list says of a command is what Python says: there is no second text of it."""
+    main = checkout.root / "src/main.py"
+    main.write_text(main.read_text().replace("List the jobs,", "Changed: the jobs,"))
+    assert "\n  jobs           Changed: the jobs," in checkout.run("help").stdout
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--version x"])
+def test_the_version_is_told(checkout: BareCheckout, arguments: str) -> None:
+    """Name and version, before anything is installed."""
+    done = checkout.run(*arguments.split())
+    assert (done.returncode, done.stdout, checkout.calls) == (0, VERSION, [])
 
 
 def test_help_starts_next_to_nothing(checkout: BareCheckout) -> None:
@@ -63,19 +73,27 @@ def test_help_starts_next_to_nothing(checkout: BareCheckout) -> None:
         checkout.remove(tool)
     done = checkout.run("help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "\nCommands\n" in done.stdout
+    assert "\nStart\n" in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("form", ["{} --help", "{} -h", "help {}", "{} x --help"])
-def test_every_command_has_help(checkout: BareCheckout, command: str, form: str) -> None:
-    """A command's help shows its usage, summary and exit codes, and touches nothing."""
-    files = checkout.files()
-    done = checkout.run(*form.format(command).split())
-    assert (done.returncode, done.stderr) == (0, "")
-    assert re.match(rf"Usage: \./run\.sh {command}[^\n]*\n\n[A-Z][^\n]*\.\n", done.stdout)
-    assert "75   another run holds the lock" in done.stdout
-    assert (checkout.files(), checkout.calls) == (files, [])
+def test_help_of_a_command_is_that_of_python(ready: BareCheckout, command: str, form: str) -> None:
+    """However help is asked for, the command's own program shows it, and does nothing else."""
+    assert ready.run(*form.format(command).split()).returncode == 0
+    programs = {
+        "bench": "benchmarks",
+        "cron_run": "crons.run cmc_hourly_prices",
+        "cron_backfill": "crons.run cmc_hourly_prices backfill",
+        "cron_heal": "crons.run cmc_hourly_prices heal",
+    }
+    assert ready.calls == [f"run -m {programs.get(command, f'main {command}')} --help"]
+
+
+def test_help_needs_no_engine(checkout: BareCheckout) -> None:
+    """In a fresh clone the help of a command waits for the small packages alone."""
+    checkout.run("status", "--help")
+    assert checkout.calls == ["venv .venv", f"{PIP} {MAIN}", "run -m main status --help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -89,32 +107,48 @@ def test_help_that_cannot_be_written_does_nothing_else(checkout: BareCheckout, c
             stderr=subprocess.DEVNULL,
             check=False,
         )
-    assert done.returncode != 0
-    assert checkout.calls == []
+    assert done.returncode == 0
+    assert [call for call in checkout.calls if call.startswith("run ")][1:] == []
+    assert checkout.calls[-1].endswith(" --help")
 
 
-@pytest.mark.parametrize("word", ["nope", "_install_groups", "./x", "Check", "cd", "printf", "", "check() {\nx"])
+@pytest.mark.parametrize(
+    "word", ["nope", "_install_groups", "./x", "cd", "printf", "*", "", "check() {\nx", "demo install"]
+)
 @pytest.mark.parametrize("form", ["command", "help"])
 def test_unknown_command_is_a_usage_error(checkout: BareCheckout, word: str, form: str) -> None:
     """A word that is no command ends in exit code 2 with the help on stderr; helpers and builtins are no commands."""
     done = checkout.run(*(["help", word] if form == "help" else [word]))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"unknown command: {word}\n")
-    assert "\nCommands\n" in done.stderr
+    assert done.stderr.startswith(f"unknown command: {word}\n\nUsage: ")
+    assert "\nStart\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("statsu", "status"),
+        ("Check", "check"),
+        ("setup-cron", "setup_cron"),
+        ("cron_backfil", "cron_backfill"),
+        ("cronheal", "cron_heal"),
+        ("jbos", "jobs"),
+        ("rep", "report"),
+        ("dropdb", "drop_db"),
+    ],
+)
+@pytest.mark.parametrize("form", ["command", "help"])
+def test_a_command_that_is_nearly_right(checkout: BareCheckout, word: str, meant: str, form: str) -> None:
+    """What was probably meant is asked, and not done: exit code 2."""
+    done = checkout.run(*(["help", word] if form == "help" else [word]))
+    assert (done.returncode, done.stdout, checkout.calls) == (2, "", [])
+    assert done.stderr.splitlines()[1].startswith(f"did you mean {meant}? ")
 
 
 def test_function_from_the_environment_is_no_command(checkout: BareCheckout) -> None:
     """A function that bash takes over from the environment cannot be called through run.sh."""
     done = checkout.run("evil", environment={"BASH_FUNC_evil%%": "() { echo hello; }"})
     assert (done.returncode, done.stdout) == (2, "")
-
-
-def test_backfill_without_a_name_is_a_usage_error(checkout: BareCheckout) -> None:
-    """What is missing is said with the command's own help, before anything is installed."""
-    done = checkout.run("cron_backfill")
-    assert done.returncode == 2
-    assert "Usage: ./run.sh cron_backfill NAME HOURS" in done.stderr
-    assert checkout.calls == []
 
 
 @pytest.mark.parametrize(
@@ -125,6 +159,10 @@ def test_backfill_without_a_name_is_a_usage_error(checkout: BareCheckout) -> Non
         ("drop_db --yes", "-m main drop_db --yes"),
         ("restore backups/x", "-m main restore backups/x"),
         ("kill", "-m main kill"),
+        ("clean --yes", "-m main clean --yes"),
+        ("restore", "-m main restore"),
+        ("restore --job x backups/x", "-m main restore --job x backups/x"),
+        ("install --embedded", "-m main install --embedded"),
         ("cron_run", "-m crons.run cmc_hourly_prices"),
         ("cron_run other", "-m crons.run other"),
         ("cron_run OTHER", "-m crons.run OTHER"),
@@ -141,8 +179,10 @@ def test_backfill_without_a_name_is_a_usage_error(checkout: BareCheckout) -> Non
         ("remove_cron x", "-m main remove_cron x"),
         ("cron_backfill x 168", "-m crons.run x backfill 168"),
         ("cron_backfill x 168 --dry-run", "-m crons.run x backfill 168 --dry-run"),
-        ("demo", "-m sandbox.demo"),
-        ("test tests/crons -q", "-m pytest tests/crons -q"),
+        ("cron_backfill", "-m crons.run cmc_hourly_prices backfill"),
+        ("cron_backfill --dry-run", "-m crons.run cmc_hourly_prices backfill --dry-run"),
+        ("demo", "-m main demo"),
+        ("test tests/crons -q", "-m main test tests/crons -q"),
     ],
 )
 def test_commands_go_to_python(ready: BareCheckout, arguments: str, call: str) -> None:
@@ -193,67 +233,170 @@ def test_backup_is_meant_from_where_the_caller_stands(ready: BareCheckout, tmp_p
     assert ready.calls == [f"run -m main restore {tmp_path}/my backup"]
 
 
-@pytest.mark.parametrize("arguments", [("clean", "--bogus"), ("clean", "--yes", "x"), ("restore",), ("restore", "")])
-def test_arguments_that_cannot_be_meant_do_nothing(ready: BareCheckout, arguments: tuple[str, ...]) -> None:
-    """They are a usage error with the command's help: clean ends no job before it is refused."""
-    done = ready.run(*arguments)
-    assert (done.returncode, ready.calls) == (2, [])
-    assert f"Usage: ./run.sh {arguments[0]}" in done.stderr
-
-
-def test_clean_is_four_commands(ready: BareCheckout) -> None:
-    """Clean ends the jobs, drops, sets up and runs, in this order."""
-    assert ready.run("clean", "--yes").returncode == 0
-    assert ready.calls == [
-        "run -m main kill",
-        "run -m main drop_db --yes",
-        "run -m main setup_db",
-        "run -m crons.run cmc_hourly_prices",
-    ]
-
-
-def test_clean_ends_at_the_first_failure(ready: BareCheckout) -> None:
-    """When the table cannot be dropped, nothing after that happens."""
-    ready.say("failing drop_db", "1")
-    assert ready.run("clean").returncode == 1
-    assert ready.calls == ["run -m main kill", "run -m main drop_db"]
+def test_a_checkout_without_run_bits_works(ready: BareCheckout) -> None:
+    """Where the file may not be executed, `bash run.sh` does all that it does otherwise."""
+    (ready.root / "run.sh").chmod(0o644)
+    command = ["bash", "run.sh", "clean"]
+    subprocess.run(command, cwd=ready.root, env=ready.environment, check=True, capture_output=True)
+    assert ready.calls == ["run -m main clean"]
 
 
 def test_first_command_installs(checkout: BareCheckout) -> None:
-    """In a fresh clone a command says that it installs, takes the locked set with its hashes, then does its work."""
+    """In a fresh clone a command says what it installs, takes the pinned set with its hashes, then does its work."""
     done = checkout.run("check")
-    requirements = checkout.root / ".venv/.requirements-main"
     assert done.returncode == 0
-    assert "run.sh: installing (main)" in done.stderr
+    assert re.search(r"installing main engine into .*: some \d+ MB to download, \d+ MB on the disk\n", done.stderr)
+    assert re.search(r"run\.sh: installed in \d+ s\n", done.stderr)
     assert done.stdout == ""
-    assert checkout.calls == [
-        "venv .venv",
-        EXPORT.format(groups="main", group="main", venv=checkout.root / ".venv"),
-        f"{PIP} --no-deps --require-hashes --requirement {requirements}",
-        "run -m main check",
-    ]
+    assert checkout.calls == ["venv .venv", f"{PIP} {MAIN} {ENGINE}", "run -m main check"]
 
 
 def test_second_command_installs_nothing(ready: BareCheckout) -> None:
-    """What is installed from this poetry.lock is not installed again."""
+    """What is installed from these requirements is not installed again."""
     assert ready.run("install").returncode == 0
-    assert ready.calls == []
+    assert ready.calls == ["run -m main install"]
 
 
 def test_tests_need_the_development_set(checkout: BareCheckout) -> None:
-    """The development set is installed by the first command that needs it, and only then."""
+    """The development set is installed by the first command that needs it, and only then; the rest is there already."""
     checkout.run("check")
     checkout.unsay("calls")
     checkout.run("test")
-    assert checkout.calls[0] == EXPORT.format(groups="main,dev", group="dev", venv=checkout.root / ".venv")
-    assert checkout.calls[-1] == "run -m pytest --numprocesses auto --dist loadfile"
+    assert checkout.calls == [f"{PIP} {DEV}", "run -m main test"]
 
 
-def test_changed_lock_installs_again(ready: BareCheckout) -> None:
+def test_rivals_live_apart(checkout: BareCheckout) -> None:
+    """What the program is measured against has an environment of its own: it brings what the program does without."""
+    checkout.run("bench")
+    bench = PIP.replace(".venv/", ".venv/bench/")
+    assert checkout.calls[1:] == ["venv bench", f"{bench} {BENCH}", f"{PIP} {MAIN} {ENGINE}", "run -m benchmarks"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "wanted"),
+    [
+        ("", None, [MAIN, ENGINE]),
+        ("CLICKHOUSE_HOST=embedded", None, [MAIN, ENGINE]),
+        ('CLICKHOUSE_HOST="Embedded"', None, [MAIN, ENGINE]),
+        ("CLICKHOUSE_HOST=", None, [MAIN, ENGINE]),
+        ("# CLICKHOUSE_HOST=db", None, [MAIN, ENGINE]),
+        ("SYMBOLS=BTC\nCLICKHOUSE_HOST=db.example", None, [MAIN]),
+        ("export CLICKHOUSE_HOST = 'db.example' # ours", None, [MAIN]),
+        ("clickhouse_host=db.example", None, [MAIN]),
+        ("CLICKHOUSE_HOST=db.example\r", None, [MAIN]),
+        ("CLICKHOUSE_HOST=db\nCLICKHOUSE_HOST=embedded", None, [MAIN, ENGINE]),
+        ("CLICKHOUSE_HOST=db", "embedded", [MAIN, ENGINE]),
+        ("", "db.example", [MAIN]),
+        ("CLICKHOUSE_HOST=embedded", "::1", [MAIN]),
+    ],
+)
+def test_who_has_a_server_installs_no_engine(
+    checkout: BareCheckout, settings: str, host: str | None, wanted: list[str]
+) -> None:
+    """CLICKHOUSE_HOST of the environment, else of .env, decides whether the engine belongs to the set-up."""
+    checkout.change_settings(settings)
+    checkout.run("check", environment={"CLICKHOUSE_HOST": host} if host else {})
+    assert checkout.calls[1] == " ".join([PIP, *wanted])
+
+
+def test_the_engine_comes_when_it_is_needed(checkout: BareCheckout) -> None:
+    """On a host with a server by `install --embedded`, and by any command once the server is no longer named."""
+    checkout.change_settings("CLICKHOUSE_HOST=db.example")
+    checkout.run("check")
+    checkout.unsay("calls")
+    checkout.run("install", "--embedded")
+    assert checkout.calls == [f"{PIP} {ENGINE}", "run -m main install --embedded"]
+
+
+def test_the_engine_comes_with_the_setting(checkout: BareCheckout) -> None:
+    """When CLICKHOUSE_HOST goes back to embedded, the next command installs the engine before its work."""
+    checkout.change_settings("CLICKHOUSE_HOST=db.example")
+    checkout.run("check")
+    checkout.unsay("calls")
+    checkout.change_settings("CLICKHOUSE_HOST=embedded")
+    checkout.run("check")
+    assert checkout.calls == [f"{PIP} {ENGINE}", "run -m main check"]
+
+
+def test_changed_requirements_install_again(ready: BareCheckout) -> None:
     """After an update the present set is installed over the old one, into the same environment."""
-    ready.change_lock("second")
+    ready.change_requirements("second")
     assert ready.run("check").returncode == 0
-    assert [call.split()[0] for call in ready.calls] == ["poetry", ".venv/bin/python", "run"]
+    assert ready.calls == [f"{PIP} {MAIN}", "run -m main check"]
+
+
+def test_uv_installs_where_it_is(checkout: BareCheckout) -> None:
+    """With uv on PATH the same pinned set is installed by it, into the same environment."""
+    checkout.add_uv()
+    checkout.run("check")
+    uv = f"uv pip install --python {checkout.root}/.venv/bin/python --compile-bytecode {HASHED}"
+    assert checkout.calls == ["venv .venv", f"{uv} {MAIN} {ENGINE}", "run -m main check"]
+
+
+def test_pip_takes_over_where_uv_cannot(checkout: BareCheckout) -> None:
+    """An index that only pip is configured for, in a way that uv does not know, costs a line and no more."""
+    checkout.add_uv()
+    checkout.say("no_uv")
+    done = checkout.run("check")
+    assert done.returncode == 0
+    assert "uv could not install; going on with pip" in done.stderr
+    assert checkout.calls[-2] == f"{PIP} {MAIN} {ENGINE}"
+
+
+def test_uv_asks_the_index_of_pip(checkout: BareCheckout) -> None:
+    """Mirrors, certificates and hosts that pip is configured for are uv's too, the environment's before the files'."""
+    checkout.add_uv()
+    checkout.say(
+        "pip",
+        ":env:.index-url='https://env.example/simple'\n"
+        "global.cert='/etc/our.pem'\n"
+        "global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'\n"
+        "global.find-links='/one /two'\n"
+        "global.index-url='https://global.example/simple'\n"
+        "global.trusted-host='a.example'\n"
+        "install.index-url='https://install.example/simple'\n"
+        "install.extra-index-url='https://c.example/simple'\n",
+    )
+    checkout.run("check")
+    told = checkout.installed_with
+    assert told["UV_DEFAULT_INDEX"] == "https://env.example/simple"
+    assert told["UV_INDEX"] == "https://c.example/simple"
+    assert told["UV_FIND_LINKS"] == "/one,/two"
+    assert told["UV_INSECURE_HOST"] == "a.example"
+    assert told["SSL_CERT_FILE"] == "/etc/our.pem"
+
+
+def test_several_indexes_of_pip_are_several_of_uv(checkout: BareCheckout) -> None:
+    """A setting of several lines is several words."""
+    checkout.add_uv()
+    checkout.say("pip", "global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'\n")
+    checkout.run("check")
+    assert checkout.installed_with["UV_INDEX"].split() == ["https://a.example/simple", "https://b.example/simple"]
+
+
+def test_what_uv_was_told_itself_stands(checkout: BareCheckout) -> None:
+    """A variable of uv's own goes before pip's configuration, under its old name too."""
+    checkout.add_uv()
+    checkout.say("pip", "global.index-url='https://pip.example/simple'\n")
+    checkout.run("check", environment={"UV_INDEX_URL": "https://uv.example/simple"})
+    assert checkout.installed_with["UV_DEFAULT_INDEX"] == "https://uv.example/simple"
+
+
+@pytest.mark.parametrize("uv", [False, True])
+def test_the_environment_cannot_turn_the_set_up_aside(checkout: BareCheckout, uv: bool) -> None:  # noqa: FBT001
+    """Variables by which the user's own pip, uv or Python work elsewhere do not reach the set-up or the program."""
+    if uv:
+        checkout.add_uv()
+    names = (
+        "PIP_TARGET PIP_PREFIX PIP_ROOT PYTHONHOME PYTHONPATH PYTHONUSERBASE VIRTUAL_ENV UV_PYTHON UV_TARGET UV_PREFIX"
+    )
+    elsewhere = dict.fromkeys(names.split(), "/elsewhere")
+    checkout.run("check", environment={"PIP_USER": "1", "PYTHONOPTIMIZE": "2", **elsewhere})
+    told = checkout.installed_with
+    unset = {name for name in elsewhere if name.startswith(("UV_", "PYTHON", "VIRTUAL") if uv else ("PIP_", "PYTHON"))}
+    assert told.keys().isdisjoint(unset | {"PYTHONOPTIMIZE"})
+    assert uv or told["PIP_USER"] == "0"
+    assert checkout.calls[-1] == "run -m main check"
 
 
 def test_failed_installation_is_tried_again(checkout: BareCheckout) -> None:
@@ -280,7 +423,7 @@ def test_two_commands_install_once(checkout: BareCheckout) -> None:
     """A command that finds another one installing waits for it, and installs nothing itself."""
     checkout.run("install")
     checkout.unsay("calls")
-    checkout.change_lock("second")
+    checkout.change_requirements("second")
     os.mkfifo(checkout.state / "gate")
     with checkout.start("check") as first:
         assert first.stderr
@@ -316,7 +459,7 @@ def test_unfit_python_is_refused(checkout: BareCheckout, version: str) -> None:
     assert checkout.calls == []
     done = checkout.run("check", environment={"PYTHON": "python3"})
     assert done.returncode == 2
-    assert "PYTHON=python3 is no Python of 3.10 to 3.13" in done.stderr
+    assert "PYTHON=python3 is not a Python of 3.10 to 3.13" in done.stderr
 
 
 def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
@@ -325,42 +468,6 @@ def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
     done = checkout.run("check")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("install it: apt-get install python3-venv")
-
-
-@pytest.mark.parametrize("poetry", ["1.8.3", "2.1.9", "unknown"])
-def test_unfit_poetry_is_replaced_by_a_private_one(checkout: BareCheckout, poetry: str) -> None:
-    """A Poetry that is too old is left alone; a private one of a fixed version reads the lock."""
-    checkout.say("poetry", poetry)
-    assert checkout.run("check").returncode == 0
-    assert checkout.calls[1] == "venv .poetry"
-    assert re.search(r"\.poetry/bin/python -m pip install .* poetry==[\d.]+ poetry-plugin-export==", checkout.calls[2])
-    assert checkout.calls[3].startswith(".poetry/bin/python -m poetry export")
-
-
-def test_private_poetry_is_kept(checkout: BareCheckout) -> None:
-    """The private Poetry is installed once."""
-    checkout.remove("poetry")
-    checkout.run("check")
-    checkout.unsay("calls")
-    checkout.run("test")
-    assert [call.split()[0] for call in checkout.calls] == [".poetry/bin/python", ".venv/bin/python", "run"]
-
-
-def test_poetry_without_export_installs_by_itself(checkout: BareCheckout) -> None:
-    """A Poetry that cannot export installs the locked set itself, where the index lets it."""
-    checkout.say("no_export")
-    assert checkout.run("check").returncode == 0
-    assert checkout.calls == ["venv .venv", "poetry install --no-interaction --only main", "run -m main check"]
-
-
-def test_poetry_that_the_index_does_not_serve_is_replaced(checkout: BareCheckout) -> None:
-    """Where the index has no JSON API for Poetry, pip takes the exported set from it."""
-    checkout.say("no_export")
-    checkout.say("no_json")
-    done = checkout.run("check")
-    assert done.returncode == 0
-    assert "could not install from this index" in done.stderr
-    assert checkout.calls[-2].startswith(f"{PIP} --no-deps --require-hashes")
 
 
 def test_machine_without_flock_installs(checkout: BareCheckout) -> None:

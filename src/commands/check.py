@@ -5,31 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import re
-import shutil
+import shlex
 import stat
-import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
 from crons.exits import DONE, FAILED
-from crons.history import history_spool
-from crons.install import installed_schedule
-from crons.job import Finding, JobModule
-from crons.parts import impatient, spool, system_clock
+from crons.install import Schedules, read_schedules
+from crons.job import Finding, HourlyJob
+from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS, MAIN_JOB
 
-_OLDEST_POETRY = (2, 2)
-"""As in run.sh and pyproject.toml."""
-_PATIENCE_SECONDS = 10
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 
 
@@ -49,30 +45,6 @@ def check_python() -> Finding:
     )
 
 
-def check_poetry(checkout: Path) -> Finding:
-    """Which Poetry the next set-up will use: that of PATH if it is new enough, else a private one."""
-    on_path, own = shutil.which("poetry"), checkout / ".poetry/bin/poetry"
-    version = _poetry_version(on_path) if on_path else None
-    if version is not None and version >= _OLDEST_POETRY:
-        return Finding("Poetry", "ok", f"{'.'.join(map(str, version))} ({on_path})")
-    too_old = f"; {on_path} is too old" if version else ""
-    if own.exists():
-        return Finding("Poetry", "ok", f"{own}{too_old}")
-    return Finding("Poetry", "ok", f"the set-up bootstraps its own when it needs one{too_old or '; none here'}")
-
-
-def _poetry_version(program: str) -> tuple[int, int] | None:
-    """Its first two numbers; None when it does not tell them."""
-    try:
-        told = subprocess.run(  # noqa: S603 - the program that the set-up would run
-            [program, "--version"], capture_output=True, text=True, check=False, timeout=_PATIENCE_SECONDS
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    numbers = re.search(r"(\d+)\.(\d+)", told)
-    return (int(numbers[1]), int(numbers[2])) if numbers else None
-
-
 def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:
     """Whether others on this host can read or change ``.env``, and whether a name in it was probably mistyped.
 
@@ -88,7 +60,12 @@ def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:
     ]
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return [
-            Finding(".env", "warn", "valid, but others on this host can read or change it", f"chmod 600 {path}"),
+            Finding(
+                ".env",
+                "warn",
+                "valid, but others on this host can read or change it",
+                f"chmod 600 {shlex.quote(str(path))}",
+            ),
             *found,
         ]
     return [Finding(".env", "ok", "valid, readable by its owner only"), *found]
@@ -110,21 +87,18 @@ def _nearest(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - Path.exists raises
 
 
-def check_crontab(crontab: Crontab, schedules: Mapping[str, str | None]) -> list[Finding]:
-    """Whether there is a crontab command, and for each job whether its line is installed.
-
-    Args:
-        crontab: the door.
-        schedules: job to the schedule of its installed line; None where it has none.
-    """
+def check_crontab(crontab: Crontab, schedules: Schedules) -> list[Finding]:
+    """Whether there is a crontab command, and for each job whether its line is installed, as far as that is known."""
     if not crontab.is_available():
         return [Finding("crontab", "warn", "there is no crontab command", "apt-get install cron")]
     found = [_check_daemon()]
-    for job, schedule in sorted(schedules.items()):
-        if schedule is None:
-            found.append(Finding(f"job {job}", "warn", "not installed in the crontab", f"./run.sh setup_cron {job}"))
-        else:
+    if error := schedules.unknown:
+        return [*found, Finding("crontab", "warn", f"not known: {error.message}", error.next_step)]
+    for job in sorted(JOBS):
+        if schedule := schedules.installed.get(job):
             found.append(Finding(f"job {job}", "ok", f"installed: {schedule}"))
+        else:
+            found.append(Finding(f"job {job}", "warn", "not installed in the crontab", f"./run.sh setup_cron {job}"))
     return found
 
 
@@ -172,54 +146,40 @@ def _no_color() -> bool:
 
 def _findings() -> Iterator[Finding]:
     yield check_python()
-    yield check_poetry(PROJECT_ROOT)
     yield Finding("set-up", "ok", f"installed in {sys.prefix}")
+    crontab = Crontab()
+    schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=JOBS)
     try:
         settings = impatient(settings_with_log())
     except EtlError as error:
         for line in error.message.splitlines():
-            yield Finding(".env", "fail", line, error.next_step)
+            yield Finding("settings", "fail", line, error.next_step)
     else:
         yield from check_env_file(ENV_FILE, {name.upper() for name in Settings.model_fields})
         yield from check_folders(
             [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
         )
-        for name in _jobs_in_use():
-            yield from _of_job(name, JOBS[name].load(), settings)
-    yield from _or_failed("crontab", lambda: check_crontab(Crontab(), _schedules()))
+        # The main job, and the others whose line is installed: a job that is not run needs nothing.
+        for name in [MAIN_JOB, *(job for job in JOBS if job in schedules.installed and job != MAIN_JOB)]:
+            yield from _of_job(name, JOBS[name], settings)
+    yield from check_crontab(crontab, schedules)
 
 
-def _of_job(name: str, module: JobModule, settings: Settings) -> Iterator[Finding]:
-    yield from _or_failed("ClickHouse", lambda: _of_table(module, settings))
-    yield from _or_failed(module.SOURCE, lambda: [asyncio.run(module.check_source(settings, system_clock))])
-    yield from check_spool(f"spool {name}", name, spool(settings, name))
-    yield from check_spool(f"history {name}", name, history_spool(settings, name))
+def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator[Finding]:
+    with Parts(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
+        yield from _or_failed("ClickHouse", lambda: _of_table(job.repository_in(parts)))
+        yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
+        yield from check_spool(f"spool {name}", name, parts.spool(name))
+        yield from check_spool(f"history {name}", name, parts.history_spool(name))
 
 
-def _of_table(module: JobModule, settings: Settings) -> list[Finding]:
-    with module.open_table(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as table:
-        found = [Finding("ClickHouse", "ok", table.describe_server())]
-        if not table.table_exists():
-            return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
-        found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
-        stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-        return [*found, *stuck]
-
-
-def _jobs_in_use() -> list[str]:
-    """The main job, and the others whose line is installed: a job that nobody runs needs nothing."""
-    try:
-        schedules = _schedules()
-    except EtlError:  # told with the crontab's own finding
-        return [MAIN_JOB]
-    return [MAIN_JOB, *(job for job, schedule in schedules.items() if schedule and job != MAIN_JOB)]
-
-
-def _schedules() -> dict[str, str | None]:
-    """Each job's schedule in the crontab; None where it has none."""
-    crontab = Crontab()
-    current = crontab.read() if crontab.is_available() else ""
-    return {job: installed_schedule(current, checkout=PROJECT_ROOT, job=job) for job in JOBS}
+def _of_table(table: HourlyRepository) -> list[Finding]:
+    found = [Finding("ClickHouse", "ok", table.describe_server())]
+    if not table.table_exists():
+        return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
+    found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
+    stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
+    return [*found, *stuck]
 
 
 def _or_failed(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:

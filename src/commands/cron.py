@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from adapters._bases.errors import ConfigurationError
+from adapters._bases.host_environment import network_variables
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.system.crontab import Crontab
 from commands.screen import say, show_table, tell
-from configurations.config import PROJECT_ROOT, load_settings
+from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, only_set_here
 from crons.exits import DONE
-from crons.install import CrontabChange, heal_of, installed_schedule, remove_cron, setup_cron
+from crons.install import CrontabChange, heal_of, read_schedules, remove_cron, setup_cron
+from crons.job import Needed
 from crons.parts import system_clock
-from crons.registry import JOBS, Job, find_job, find_job_with_past
+from crons.registry import JOBS, find_job, find_job_with_past
 from crons.schedule import HEAL_SCHEDULE, next_run
 
 
 def show() -> int:
-    """Show the registry; the exit code.
-
-    Raises:
-        StateError: the crontab cannot be read.
-    """
+    """Show the registry; the exit code."""
     crontab = Crontab()
-    current = crontab.read() if crontab.is_available() else ""
+    every = [task for name in JOBS for task in (name, heal_of(name))]
+    schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=every)
     rows = []
     for name, job in JOBS.items():
         tasks = [(name, job.summary, job.schedule, "")]
-        if job.past:
+        if job.backfill is not None:
             tasks.append((heal_of(name), "its missing hours, filled", HEAL_SCHEDULE, " --heal"))
         for task, summary, usual, options in tasks:
-            schedule = installed_schedule(current, checkout=PROJECT_ROOT, job=task)
-            installed = "yes" if schedule else f"no: ./run.sh setup_cron {name}{options}"
+            schedule = schedules.installed.get(task)
+            absent = "not known" if schedules.unknown else f"no: ./run.sh setup_cron {name}{options}"
+            installed = "yes" if schedule else absent
             rows.append((task, summary, schedule or usual, installed))
     show_table(("job", "what it does", "schedule", "installed"), rows)
     if not crontab.is_available():
         say("there is no crontab command on this machine: apt-get install cron")
+    if schedules.unknown:
+        say(f"what is installed is not known: {schedules.unknown.message}")
     return DONE
 
 
@@ -43,14 +48,15 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> int:
-    """Install a job's line, or the daily one that heals it; the exit code. Harmless to repeat.
+    """Install a job's line, or the daily one that heals it; the exit code. Idempotent.
+
+    What the line will lack when cron starts it, in an environment of its own, is a warning.
 
     Raises:
-        ConfigurationError: no such job, a schedule that cron does not know, or, for a heal, wrong settings.
+        ConfigurationError: no such job, or a schedule that cron does not know.
         StateError: the crontab cannot be read or written.
     """
     job = find_job_with_past(name) if heal else find_job(name)
-    lacking = _lacking(job) if heal else ""
     usual = HEAL_SCHEDULE if heal else job.schedule
     change = setup_cron(
         Crontab(),
@@ -64,8 +70,8 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
     )
     _show(change, dry_run=dry_run)
     _tell_next(usual if schedule is None else schedule, takes_prices=not heal)
-    if lacking:
-        tell(f"warning: {lacking} is not set, so every heal will fail: set it in .env")
+    for warning in _lacking_under_cron(job.past_needs if heal else None):
+        tell(f"warning: {warning}")
     return DONE
 
 
@@ -90,10 +96,27 @@ def _tell_next(schedule: str, *, takes_prices: bool) -> None:
         say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
 
 
-def _lacking(job: Job) -> str:
-    """The variable that a heal needs and that is not set; empty when nothing is lacking."""
-    set_already = not job.past_needs or getattr(load_settings(), job.past_needs.lower())
-    return "" if set_already else job.past_needs
+def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
+    """What the line will lack: cron does not know this shell's environment, so its settings come from ``.env`` alone.
+
+    Args:
+        needed: a variable without which the line can do nothing; None for none.
+    """
+    try:
+        settings = load_settings(environment={})
+    except ConfigurationError as error:
+        yield f"what cron starts will fail: {'; '.join(error.message.splitlines())}; {error.next_step}"
+        return
+    missing = {needed.variable} if needed and not getattr(settings, needed.variable.lower()) else set()
+    if needed and missing:
+        yield f"{needed.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
+    unseen: list[str] = []
+    with suppress(ConfigurationError):  # of variables that cron does not see
+        unseen = [name for name in only_set_here(settings) if name not in missing]
+    if unseen:
+        yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"
+    if proxies := network_variables():
+        yield f"cron will not see {', '.join(proxies)}: set it where your cron takes it from, such as /etc/environment"
 
 
 def _show(change: CrontabChange, *, dry_run: bool) -> None:

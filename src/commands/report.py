@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHoursAdapter, CoinMarketCapReads
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
-from crons.parts import clickhouse, require_database, retry_policy, system_clock
-from reports.chart_library import chart_library
-from reports.price_report import ReportContents, build_page
+from crons.parts import Parts, require_database, system_clock
+from reports.price_report import ReportContents, build_page, chart_library
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
@@ -51,8 +49,8 @@ def report(hours: int, *, quiet: bool) -> int:
 
 
 def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:
-    with clickhouse(settings, task="report", clock=system_clock) as database:
-        reads = CoinMarketCapReads(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
+    with Parts(settings, task="report", clock=system_clock) as parts:
+        reads = CoinMarketCapReads(clickhouse=parts.database, database=settings.clickhouse_db, retry=parts.retry)
         if not reads.is_ready():
             raise StorageRejected(f"there is no {reads.name} yet", next_step="run `./run.sh setup_db`, then cron_run")
         span = keys[0], keys[-1]
@@ -64,17 +62,15 @@ def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportC
             holes=reads.holes(*span),
             runs=reads.runs(keys[0]),
             followed=followed,
-            stored_before=_hours(settings, database).stored_before(followed, first=keys[0]),
+            stored_before=CoinMarketCapHoursAdapter(
+                clickhouse=parts.database, database=settings.clickhouse_db, retry=parts.retry
+            ).stored_before(followed, first=keys[0]),
             rows_stored=reads.count_rows(),
             source=reads.name,
             generated_at=now,
             version=VERSION,
             chart_library=chart_library(),
         )
-
-
-def _hours(settings: Settings, database: ClickHouseAdapter) -> CoinMarketCapHoursAdapter:
-    return CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
 
 
 def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:
@@ -89,15 +85,7 @@ def _write(path: Path, content: bytes) -> None:
     """Put the file there whole or not at all."""
     try:
         path.parent.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        Disk().replace(path, content)
     except OSError as error:
         raise StateError(
             f"{path} cannot be written: {error.strerror or error}",

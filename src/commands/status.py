@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.tehran_time import from_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
 from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
@@ -21,11 +20,11 @@ from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
-from crons.history import history_spool, records_of
-from crons.install import heal_of, installed_schedule
-from crons.job import InspectedJobModule, Series
-from crons.parts import clickhouse, engine_lock, has_no_database, impatient, system_clock
-from crons.registry import JOBS, MAIN_JOB, Job, find_job
+from crons.history import records_of
+from crons.install import Schedules, heal_of, read_schedules
+from crons.job import HourlyJob, Series
+from crons.parts import Parts, engine_lock, has_no_database, impatient, system_clock
+from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.schedule import longest_interval, next_run
 
 _RECENT_RUNS = 100
@@ -54,15 +53,14 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
 
     Raises:
         ConfigurationError: there is no such job, or the settings are wrong.
-        StateError: the crontab cannot be read.
     """
     if name is not None:
         find_job(name)
     settings = impatient(settings_with_log())
     now = system_clock()
-    crontab = Crontab()
-    lines = crontab.read() if crontab.is_available() else ""
-    jobs = [_facts(one, settings, lines, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
+    tasks = [task for job in JOBS for task in (job, heal_of(job))]
+    schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
+    jobs = [_facts(one, settings, schedules, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
     if as_json:
         say(as_json_text(jobs, now))
     else:
@@ -73,20 +71,22 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     return FAILED if any(needs(job, now) for job in jobs) else DONE
 
 
-def _facts(name: str, settings: Settings, crontab: str, now: datetime, *, asked_for: bool) -> JobFacts:
+def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
     # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
-    history = history_spool(settings, name)
-    kept = [record for path in history.waiting() for record in records_of(history.read(path))]
     job = JOBS[name]
-    read = _read(name, job, settings, now)
-    turn = _turn(crontab, name, now)
+    parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS)
+    history = parts.history_spool(name)
+    kept = [record for path in history.waiting() for record in records_of(history.read(path))]
+    read = _read(name, job, parts, now)
+    turn = _turn(schedules, name, now)
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
         wanted=asked_for or name == MAIN_JOB,
         every=longest_interval(turn.schedule if turn else job.schedule, now),
         next_run=turn,
-        next_heal=_turn(crontab, heal_of(name), now),
+        next_heal=_turn(schedules, heal_of(name), now),
+        crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
         database_detail=read.detail,
@@ -96,21 +96,19 @@ def _facts(name: str, settings: Settings, crontab: str, now: datetime, *, asked_
         last_heal=_first([*(one for one in kept if one.kind == "heal"), *read.heals]),
         failed_runs=_failed_in_a_row(kept, read.runs, kind="run"),
         failed_heals=_failed_in_a_row(kept, read.heals, kind="heal"),
-        spool=_spool_facts(Spool(settings.data_path / "spool" / name)),
+        spool=_spool_facts(parts.spool(name)),
         history=_spool_facts(history),
         series=read.series,
     )
 
 
-def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
+def _read(name: str, job: HourlyJob[Any, Any], parts: Parts, now: datetime) -> _Read:
     """Ask the database, waiting but shortly for a job that has the embedded engine open."""
-    if has_no_database(settings):
+    if has_no_database(parts.settings):
         return _Read("empty", "there is no database yet: ./run.sh setup_db")
     try:
-        with clickhouse(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as database:
-            runs = EtlRunsAdapter(
-                clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days
-            )
+        with parts:
+            runs = parts.runs
             success = runs.last(name, status=RUN_OK, kind="run")
             failure = runs.last(name, status=RUN_FAILED)
             return _Read(
@@ -119,17 +117,17 @@ def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
                 heals=runs.recent(name, _RECENT_RUNS, kind="heal"),
                 successes=[success] if success else [],
                 failures=[failure] if failure else [],
-                series=_series(job, settings, database, now),
+                series=None if job.read_series is None else job.read_series(parts, now),
             )
     except LockHeldError as error:
-        return _Read("in use", error.message, _in_use_since(settings))
+        return _Read("in use", error.message, _in_use_since(parts.settings))
     except EtlError as error:
         return _Read("unreachable", " ".join(error.message.split()))
 
 
-def _turn(crontab: str, task: str, now: datetime) -> Turn | None:
-    """When cron starts a job, or the heal of one, next; None when it is not installed."""
-    schedule = installed_schedule(crontab, checkout=PROJECT_ROOT, job=task)
+def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:
+    """When cron starts a job, or the heal of one, next; None when it is not installed, or not known to be."""
+    schedule = schedules.installed.get(task)
     return Turn(schedule, next_run(schedule, now)) if schedule else None
 
 
@@ -137,11 +135,6 @@ def _in_use_since(settings: Settings) -> datetime | None:
     """Since when another process has the embedded engine open, aware; None when its note does not tell."""
     holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))
     return None if holder is None else from_text(holder.since)
-
-
-def _series(job: Job, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Series] | None:
-    module = job.load()
-    return module.read_series(settings, database, now) if isinstance(module, InspectedJobModule) else None
 
 
 def _spool_facts(spool: Spool) -> SpoolFacts:

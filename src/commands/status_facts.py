@@ -57,6 +57,7 @@ class JobFacts:
         every: how far apart its scheduled runs are, where they are farthest apart.
         next_run: None when it is not in the crontab.
         next_heal: of its daily heal; likewise.
+        crontab_unknown: why the crontab cannot be told; None when it can.
         running: who holds its lock; None when nobody does.
         database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
         database_detail: who uses it, or why it cannot be read; empty when it can.
@@ -76,6 +77,7 @@ class JobFacts:
     every: timedelta
     next_run: Turn | None
     next_heal: Turn | None
+    crontab_unknown: str | None
     running: str | None
     database: str
     database_detail: str

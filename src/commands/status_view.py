@@ -42,6 +42,7 @@ def _job_document(job: JobFacts, now: datetime) -> dict[str, Any]:
         "schedule": None if job.next_run is None else job.next_run.schedule,
         "next_run": None if job.next_run is None else tehran_text(job.next_run.at),
         "next_run_host": None if job.next_run is None else job.next_run.at.isoformat(),
+        "crontab_not_known": job.crontab_unknown,
         "next_heal": None if job.next_heal is None else tehran_text(job.next_heal.at),
         "running": job.running,
         "database": {"state": job.database, "detail": job.database_detail},
@@ -261,6 +262,8 @@ def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
 
 
 def _describe_next_run(job: JobFacts) -> str:
+    if job.crontab_unknown:
+        return f"not known: {job.crontab_unknown}"
     return _describe_turn(job.next_run) if job.next_run else f"not in the crontab: ./run.sh setup_cron {job.name}"
 
 

@@ -11,15 +11,14 @@ from pathlib import Path
 import typer
 
 from adapters._bases.hourly_backup import RowsTold
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import in_tehran
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
-from crons.job import Table
-from crons.parts import ENGINE_WAIT_SECONDS, clickhouse, impatient, system_clock
-from crons.progress import row_progress
+from crons.parts import Parts, impatient, system_clock
+from crons.progress import Tally, progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 
 BACKUPS = PROJECT_ROOT / "backups"
@@ -28,14 +27,13 @@ BACKUPS = PROJECT_ROOT / "backups"
 def set_up() -> int:
     """Make what is missing; the exit code."""
     settings = impatient(settings_with_log())
-    for name in JOBS:
-        with _table(settings, name, "setup_db") as table:
+    with Parts(settings, task="setup_db", clock=system_clock) as parts:
+        for job in JOBS.values():
+            table = job.repository_in(parts)
             table.ensure_ready()
             say(f"{table.name} and its view are ready")
-    with clickhouse(settings, task="setup_db", clock=system_clock) as database:
-        runs = EtlRunsAdapter(clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days)
-        runs.ensure_ready()
-        say(f"{runs.name} is ready, which keeps each run for {settings.run_history_days} days")
+        parts.runs.ensure_ready()
+        say(f"{parts.runs.name} is ready, which keeps each run for {settings.run_history_days} days")
     return DONE
 
 
@@ -57,7 +55,7 @@ def drop(*, unasked: bool, quiet: bool) -> int:
         say("nothing was changed")
         return FAILED
     for name in JOBS:
-        with _undisturbed(settings, name, "drop_db"), _table(settings, name, "drop_db", writes=True) as table:
+        with _undisturbed(settings, name, "drop_db") as table:
             if table.table_exists():
                 _drop(table, name, settings, quiet=quiet)
             elif not quiet:
@@ -69,7 +67,7 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
     """Upsert a backup's rows; the exit code. Harmless to repeat; when quiet, only errors are told."""
     settings = settings_with_log(quiet=quiet)
     find_job(job)
-    with _undisturbed(settings, job, "restore"), _table(settings, job, "restore", writes=True) as table:
+    with _undisturbed(settings, job, "restore") as table:
         mention(f"reading {file}, then putting its rows into {table.name}")
         with _row_progress(settings) as told:
             done = table.restore(file, told)
@@ -78,7 +76,7 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
     return DONE
 
 
-def _drop(table: Table, name: str, settings: Settings, *, quiet: bool) -> None:
+def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:
     """Back up one table, then drop it."""
     backup = _backup_path(table)
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
@@ -91,7 +89,7 @@ def _drop(table: Table, name: str, settings: Settings, *, quiet: bool) -> None:
 
 
 def _row_progress(settings: Settings) -> AbstractContextManager[RowsTold]:
-    return row_progress(clock=system_clock, no_color=bool(settings.no_color))
+    return progress(Tally(system_clock), no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:
@@ -104,19 +102,11 @@ def _agreed() -> bool:
 
 
 @contextmanager
-def _table(settings: Settings, name: str, task: str, *, writes: bool = False) -> Iterator[Table]:
-    job = JOBS[name].load()
-    with job.open_table(
-        settings, task=task, clock=system_clock, wait_seconds=ENGINE_WAIT_SECONDS, writes=writes
-    ) as table:
-        yield table
-
-
-@contextmanager
-def _undisturbed(settings: Settings, name: str, task: str) -> Iterator[None]:
-    """No run of the job meanwhile."""
-    with ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock):
-        yield
+def _undisturbed(settings: Settings, name: str, task: str) -> Iterator[HourlyRepository]:
+    """A job's table, to write to or drop, while no run of the job writes to it."""
+    lock = ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock)
+    with lock, Parts(settings, task=task, clock=system_clock, writes=True) as parts:
+        yield JOBS[name].repository_in(parts)
 
 
 def _restored(backup: Path, name: str) -> str:
@@ -124,7 +114,7 @@ def _restored(backup: Path, name: str) -> str:
     return shlex.quote(str(backup)) + ("" if name == MAIN_JOB else f" --job {name}")
 
 
-def _backup_path(table: Table) -> Path:
+def _backup_path(table: HourlyRepository) -> Path:
     BACKUPS.mkdir(exist_ok=True)
     stamp = in_tehran(system_clock()).strftime("%Y-%m-%d_%H-%M-%S")
     return BACKUPS / f"{table.name}-{stamp}.native.gz"

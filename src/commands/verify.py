@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
 from crons.exits import DONE, FAILED
-from crons.job import Finding, InspectedJobModule
-from crons.parts import clickhouse, require_database, system_clock
+from crons.job import Finding
+from crons.parts import Parts, require_database, system_clock
 from crons.registry import JOBS
 
 
@@ -23,14 +23,13 @@ def verify(*, quiet: bool) -> int:
     require_database(settings)
     findings: list[Finding] = []
     left_out: list[str] = []
-    with clickhouse(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as database:
+    with Parts(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
         for name, job in JOBS.items():
-            module = job.load()
-            if isinstance(module, InspectedJobModule):
-                mention(f"looking through all that {name} stored")
-                findings.extend(module.verify(settings, database, system_clock()))
-            else:
+            if job.verify is None:
                 left_out.append(f"{name} is not looked through: it has no checks of its own")
+            else:
+                mention(f"looking through all that {name} stored")
+                findings.extend(job.verify(parts, system_clock()))
     wrong = [finding for finding in findings if finding.state == "fail"]
     if not quiet or wrong:
         show_findings(wrong if quiet else findings, no_color=bool(settings.no_color))

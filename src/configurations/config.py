@@ -1,12 +1,19 @@
-"""Settings: the only reader of the environment and of ``.env``."""
+"""Settings: the only reader of the environment and of ``.env``.
+
+A variable of the environment wins over ``.env``; one that is empty stands for its default, except for a list of
+symbols. What ``.env`` says is taken as it stands: ``${…}`` in it is not expanded.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv.parser import Binding, parse_stream
@@ -24,9 +31,12 @@ SymbolEntry = tuple[str, int | None]
 
 HIGHEST_ID = 2**32 - 1
 """What the table's column holds."""
-_HOST = re.compile(r"[A-Za-z0-9._:\-]+")
+_HOST = re.compile(r"[A-Za-z0-9._\-]+")
+_HOST_WITH_PORT = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_SYMBOL_ENTRY = re.compile(r"([0-9A-Za-z$@\-]{1,30})(?:\s*:\s*([1-9][0-9]{0,9}))?")
+_SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
+"""One that can be asked for by itself."""
+_SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Words for pydantic's kinds of errors, which speak to programmers.
 _WORDS = {
@@ -52,14 +62,7 @@ def symbol_entries(value: object) -> object:
     """``BTC,ETH:1027`` as (symbol, id or None) pairs."""
     if not isinstance(value, str):
         return value
-    entries: list[SymbolEntry] = []
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        match = _SYMBOL_ENTRY.fullmatch(part)
-        if match is None:
-            raise ValueError(f"{part!r} is neither a symbol such as BTC nor a symbol with an id such as BTC:1")
-        if match[2] and int(match[2]) > HIGHEST_ID:
-            raise ValueError(f"{part!r}: there is no id above {HIGHEST_ID}")
-        entries.append((match[1].upper(), int(match[2]) if match[2] else None))
+    entries = [_symbol_entry(part) for part in filter(None, (part.strip() for part in value.split(",")))]
     if not entries:
         raise ValueError("at least one symbol is needed, such as BTC,ETH,SOL")
     repeated = sorted({symbol for symbol, _ in entries if [name for name, _ in entries].count(symbol) > 1})
@@ -68,16 +71,18 @@ def symbol_entries(value: object) -> object:
     return tuple(entries)
 
 
-def empty_as_none(value: object) -> object:
-    """An empty text means that there is none."""
-    return None if value == "" else value
-
-
-def not_empty(value: object) -> object:
-    """An empty path would mean the checkout itself."""
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("a path is needed")
-    return value
+def _symbol_entry(part: str) -> SymbolEntry:
+    if _SYMBOL.fullmatch(part):
+        return part.upper(), None
+    match = _SYMBOL_WITH_ID.fullmatch(part)
+    if match is None or not match[1].isprintable():
+        raise ValueError(
+            f"{part!r} is neither a symbol such as BTC nor a symbol with an id such as BTC:1; "
+            "one with a dot, another sign or letters of another script needs its id"
+        )
+    if int(match[2]) > HIGHEST_ID:
+        raise ValueError(f"{part!r}: there is no id above {HIGHEST_ID}")
+    return match[1].upper(), int(match[2])
 
 
 def safe_address(value: str) -> str:
@@ -91,11 +96,29 @@ def safe_address(value: str) -> str:
 
 
 def host_name(value: str) -> str:
-    """A server's name or address; ``embedded`` in any case is the engine inside this process."""
+    """A server's name or address, IPv6 in brackets; ``embedded`` in any case is the engine inside this process."""
     if value.lower() == "embedded":
         return "embedded"
-    if not _HOST.fullmatch(value):
-        raise ValueError("a host name or address alone is needed, without http:// and without a port; or: embedded")
+    if with_port := _HOST_WITH_PORT.fullmatch(value):
+        host, port = with_port.groups()
+        raise ValueError(f"{value} has a port: write CLICKHOUSE_HOST={host} and CLICKHOUSE_PORT={port}")
+    if _HOST.fullmatch(value):
+        return value
+    try:
+        return f"[{IPv6Address(value.removeprefix('[').removesuffix(']'))}]"
+    except AddressValueError:
+        raise ValueError(
+            "a host name or address alone is needed, without http:// and without a port; or: embedded"
+        ) from None
+
+
+def port_number(value: object) -> object:
+    """Name what Kubernetes and Docker's links put there."""
+    if isinstance(value, str) and value.startswith(("tcp://", "udp://")):
+        raise ValueError(
+            f"{value} is the address that Kubernetes, or a Docker link, sets for a service called clickhouse: "
+            "rename that service, set enableServiceLinks: false, or set a number here"
+        )
     return value
 
 
@@ -107,21 +130,6 @@ def identifier(value: str) -> str:
 
 
 _ALIKE = 0.8
-
-
-def refuse_unreadable_lines(path: Path) -> None:
-    """See that every line of the file says something; an absent file is fine.
-
-    Raises:
-        ConfigurationError: a line is neither ``NAME=value`` nor a comment; the message has its number, not its text.
-        OSError, UnicodeDecodeError: the file cannot be read.
-    """
-    wrong = [str(binding.original.line) for binding in _bindings(path) if binding.error]
-    if wrong:
-        raise ConfigurationError(
-            f"{path}: line {', '.join(wrong)} is neither NAME=value nor a comment",
-            next_step="mend it; env.example shows the form",
-        )
 
 
 def nearly_right(path: Path, known: Iterable[str]) -> dict[str, str]:
@@ -150,27 +158,29 @@ _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
 
 
-def _in_checkout(value: Path | None) -> Path | None:
+def _in_checkout(value: Path) -> Path:
     """The absolute path of one that is relative to the checkout, or to somebody's home."""
+    if not str(value).strip():
+        raise ValueError("a path is needed")
     try:
-        return None if value is None else PROJECT_ROOT / value.expanduser()
+        return PROJECT_ROOT / value.expanduser()
     except RuntimeError as error:
         raise ValueError(f"there is no home folder for {value}") from error
 
 
-Folder = Annotated[Path, BeforeValidator(not_empty), AfterValidator(_in_checkout)]
-OptionalPath = Annotated[Path | None, BeforeValidator(empty_as_none), AfterValidator(_in_checkout)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(empty_as_none)]
+Folder = Annotated[Path, AfterValidator(_in_checkout)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
 """Where a source is: its base URL, without a slash at the end."""
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-FORM = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True)
-"""How every class of settings reads the environment and ``.env``."""
+FORM = SettingsConfigDict(validate_default=False, extra="ignore", frozen=True, hide_input_in_errors=True)
+"""The form of every class of settings; `load_own_settings` fills it."""
+_NEVER = "\0"
+"""No variable of an environment begins so."""
 
 
 class Settings(BaseSettings):
-    """What the operator can set; see env.example. A real environment variable wins over ``.env``.
+    """What the operator can set; see env.example.
 
     Durations are in seconds unless the name says hours. Relative paths are relative to the checkout.
     """
@@ -178,14 +188,14 @@ class Settings(BaseSettings):
     model_config = FORM
 
     clickhouse_host: Annotated[str, AfterValidator(host_name)] = EMBEDDED
-    clickhouse_path: Folder = Path("data/clickhouse")
-    clickhouse_port: Annotated[int, Field(ge=1, le=65535)] = 8123
+    clickhouse_path: Annotated[Folder, Field(validate_default=True)] = PROJECT_ROOT / "data/clickhouse"
+    clickhouse_port: Annotated[int, BeforeValidator(port_number), Field(ge=1, le=65535)] = 8123
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_db: Annotated[str, AfterValidator(identifier)] = "crypto"
     clickhouse_secure: bool = False
-    clickhouse_ca_file: OptionalPath = None
-    cmc_api_key: OptionalSecret = None
+    clickhouse_ca_file: Folder | None = None
+    cmc_api_key: SecretStr | None = None
     cmc_base_url: SourceAddress = "https://pro-api.coinmarketcap.com"
     symbols: Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)] = (
         ("BTC", None),
@@ -198,9 +208,9 @@ class Settings(BaseSettings):
     stale_after_hours: Annotated[float, Field(gt=0, le=_TEN_YEARS_HOURS)] = 24.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: LogFormat = "console"
-    data_path: Folder = Path("data")
+    data_path: Folder = PROJECT_ROOT / "data"
     run_history_days: Annotated[int, Field(ge=1, le=7300)] = 365
-    healthcheck_url: OptionalSecret = None
+    healthcheck_url: SecretStr | None = None
     no_color: str = ""
 
     @field_validator("log_level", mode="before")
@@ -258,7 +268,7 @@ class _LogSettings(BaseSettings):
 class _StateSettings(BaseSettings):
     model_config = FORM
 
-    data_path: Folder = Path("data")
+    data_path: Folder = PROJECT_ROOT / "data"
 
 
 def load_log_format(env_file: Path | None = ENV_FILE) -> LogFormat:
@@ -278,36 +288,105 @@ def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
     return load_own_settings(_StateSettings, env_file).data_path
 
 
-def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
-    """The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
-    return load_own_settings(Settings, env_file)
+def only_set_here(elsewhere: Settings, env_file: Path | None = ENV_FILE) -> list[str]:
+    """The variables that this process's environment gives another value than they have elsewhere.
+
+    Args:
+        elsewhere: the settings of another environment, such as cron's.
+        env_file: as for `load_settings`.
+
+    Raises:
+        ConfigurationError: the settings are wrong here.
+    """
+    here = load_settings(env_file)
+    return [name.upper() for name in Settings.model_fields if getattr(here, name) != getattr(elsewhere, name)]
 
 
-def load_own_settings(kind: type[SettingsT], env_file: Path | None = ENV_FILE) -> SettingsT:
+class _Given(NamedTuple):
+    """What was set.
+
+    Attributes:
+        value: of the variable.
+        line: of ``.env``; None when the environment set it.
+    """
+
+    value: str
+    line: int | None
+
+
+def load_own_settings(
+    kind: type[SettingsT], env_file: Path | None = ENV_FILE, environment: Mapping[str, str] | None = None
+) -> SettingsT:
     """The settings of this process, of the given kind.
 
     Args:
         kind: `Settings`, or a pipeline's own class of `FORM`.
         env_file: read for what the environment does not set; it may be absent; None reads no file.
+        environment: None for the process's own.
 
     Raises:
-        ConfigurationError: something is wrong; the message has one line for each variable, and no secret value.
+        ConfigurationError: something is wrong; the message has one line for each variable, and no secret value; the
+            next step says where each was set.
     """
     try:
-        if env_file is not None:
-            refuse_unreadable_lines(env_file)
-        return kind(_env_file=env_file)
-    except ValidationError as error:
-        lines = [_line(detail) for detail in error.errors(include_url=False, include_input=False)]
-        raise ConfigurationError(
-            "\n".join(lines), next_step=f"correct it in {env_file or 'the environment'} (see env.example)"
-        ) from error
+        outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
+        given = _given(kind, env_file, outside)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{env_file}: cannot be read ({error})", next_step="mend the file") from error
+    wrong = {
+        name: _QUOTED
+        for name, one in given.items()
+        if one.line is None and re.fullmatch(r"(['\"]).*\1", one.value, re.DOTALL)
+    }
+    # An empty list of symbols is more likely a mistake than the wish for the default ones.
+    values: dict[str, Any] = {
+        name: one.value for name, one in given.items() if name not in wrong and (one.value or name.endswith("symbols"))
+    }
+    try:
+        settings = kind(_env_file=None, _env_prefix=_NEVER, **values)
+    except ValidationError as error:
+        wrong |= {"".join(map(str, one["loc"][:1])): words_for(one["type"], one["msg"]) for one in error.errors()}
+        raise _wrong(wrong, given, env_file) from error
+    if wrong:
+        raise _wrong(wrong, given, env_file)
+    return settings
 
 
-def _line(detail: Any) -> str:
-    """One pydantic error as ``VARIABLE: what is wrong``."""
-    message = words_for(detail["type"], detail["msg"])
-    name = str(detail["loc"][0]).upper() if detail["loc"] else ""
-    return f"{name}: {message}" if name else message
+load_settings = partial(load_own_settings, Settings)
+"""The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
+
+_QUOTED = "its value is in quotes, which Docker's --env-file keeps: take them away there"
+
+
+def _given(kind: type[BaseSettings], env_file: Path | None, environment: Mapping[str, str]) -> dict[str, _Given]:
+    """What is set of the fields of a class, by the field's name.
+
+    Raises:
+        ConfigurationError: a line is neither ``NAME=value`` nor a comment; the message has its number, not its text.
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    bindings = _bindings(env_file) if env_file else []
+    if unreadable := [str(_line_of(binding)) for binding in bindings if binding.error]:
+        raise ConfigurationError(
+            f"{env_file}: line {', '.join(unreadable)} is neither NAME=value nor a comment",
+            next_step="mend it; env.example shows the form",
+        )
+    in_file = {one.key.lower(): _Given(one.value or "", _line_of(one)) for one in bindings if one.key}
+    outside = {name.lower(): _Given(value, None) for name, value in environment.items()}
+    return {name: one for name, one in (in_file | outside).items() if name in kind.model_fields}
+
+
+def _line_of(binding: Binding) -> int:
+    """Where the variable stands: a binding begins with the blank lines above it."""
+    blank = binding.original.string[: len(binding.original.string) - len(binding.original.string.lstrip())]
+    return binding.original.line + blank.count("\n")
+
+
+def _wrong(wrong: Mapping[str, str], given: Mapping[str, _Given], env_file: Path | None) -> ConfigurationError:
+    """What is wrong with each field, and where each is to be corrected."""
+    lines = sorted({given[name].line or 0 for name in wrong if name in given and given[name].line})
+    outside = [name.upper() for name in wrong if name in given and given[name].line is None]
+    steps = [f"correct line {', '.join(map(str, lines))} of {env_file}"] * bool(lines)
+    steps += [f"correct or unset {', '.join(outside)} in the environment"] * bool(outside)
+    message = "\n".join(f"{name.upper()}: {words}" if name else words for name, words in wrong.items())
+    return ConfigurationError(message, next_step=f"{'; '.join(steps)} (see env.example)")

@@ -11,13 +11,13 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+from structlog.typing import ExcInfo, Processor
 
 from adapters._bases.tehran_time import tehran_text
 
@@ -53,7 +53,7 @@ def set_up_logging(
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        _tehran_time(clock),
+        lambda _logger, _method, event: {"timestamp": tehran_text(clock()), **event},
         structlog.processors.ExceptionRenderer(_places_alone)
         if secrets is None
         else structlog.processors.format_exc_info,
@@ -136,7 +136,10 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
     Raises:
         OSError: a file could not be moved or made; the output goes on where it went.
     """
-    outputs = [number for number in (1, 2) if _is_open_on(number, path)]
+    outputs: list[int] = []
+    for number in (1, 2):
+        with suppress(OSError):
+            outputs += [number] if os.path.samestat(os.fstat(number), path.stat()) else []
     if not outputs or path.stat().st_size < max_bytes:
         return False
     for number in range(keep - 1, 0, -1):
@@ -149,21 +152,6 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
         os.dup2(fresh, number)
     os.close(fresh)
     return True
-
-
-def _is_open_on(number: int, path: Path) -> bool:
-    """Whether file descriptor ``number`` of this process is the file at ``path``."""
-    try:
-        return os.path.samestat(os.fstat(number), path.stat())
-    except OSError:
-        return False
-
-
-def _tehran_time(clock: Callable[[], datetime]) -> Processor:
-    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {"timestamp": tehran_text(clock()), **event}
-
-    return add
 
 
 def _places_alone(exc_info: ExcInfo) -> str:
@@ -194,7 +182,4 @@ def _redaction(secrets: Iterable[str]) -> Processor:
             text = text.replace(secret, HIDDEN)
         return text
 
-    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {key: clean(value) for key, value in event.items()}
-
-    return redact
+    return lambda _logger, _method, event: {key: clean(value) for key, value in event.items()}

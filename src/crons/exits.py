@@ -17,7 +17,7 @@ from crons.supervision import SignalledError
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
     DONE: "done",
-    FAILED: "the job or command failed, or something needs a person (status, verify, check)",
+    FAILED: "failed, or something needs attention (status, verify, check)",
     USAGE: "usage or configuration",
     BUSY: "another run holds the lock",
     INTERRUPTED: "ended by Ctrl-C",
@@ -28,7 +28,7 @@ UNREAD = 141
 
 No table has it: there is nobody left to tell, and a shell shows it only with ``pipefail``.
 """
-EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
 
 log = structlog.get_logger(__name__)
 
@@ -58,31 +58,21 @@ def guarded(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     set_up_logging(level="INFO", form="console", secrets=None, clock=clock)
-
-    def logged() -> int:
-        set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
-        return action()
-
     try:
-        return _judged(logged, tell)
+        try:
+            set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
+            code = action()
+            # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be shown there.
+            sys.stdout.flush()
+        except EtlError as error:
+            tell(error)
+            return exit_code(error)
+        except KeyboardInterrupt:
+            tell(StopError("ended by Ctrl-C"))
+            return INTERRUPTED
     except BrokenPipeError:
         _say_no_more()
         return UNREAD
-
-
-def _judged(action: Callable[[], int], tell: Callable[[EtlError], None]) -> int:
-    try:
-        code = action()
-        # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be told there.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise  # an error as any other to what follows
-    except EtlError as error:
-        tell(error)
-        return exit_code(error)
-    except KeyboardInterrupt:
-        tell(StopError("ended by Ctrl-C"))
-        return INTERRUPTED
     except Exception:  # whatever else it is, the log has all of it and the exit code says so
         log.exception("unexpected error", next="this is a defect of the program: report it with these lines")
         return FAILED

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from types import TracebackType
+from typing import Any
 
 import structlog
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, REPLAY, TABLE, EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, REPLAY, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
-from configurations.config import VERSION, Settings
-from crons.job import RunContext
+from configurations.config import VERSION
+from crons.job import Kind, RunContext
+from crons.parts import Parts
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
 _REQUIRED = frozenset(RunRecord._fields) - RunRecord._field_defaults.keys()
@@ -75,18 +76,9 @@ class History:
             log.warning("a damaged file of the history was set aside", file=str(target), reason=batch.damage)
 
 
-def history_of(context: RunContext) -> History:
-    """The history, on the run's own connection."""
-    settings = context.settings
-    runs = EtlRunsAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, keep_days=settings.run_history_days
-    )
-    return History(runs=runs, spool=history_spool(settings, context.job))
-
-
-def history_spool(settings: Settings, job: str) -> Spool:
-    """Where records of a job's runs wait until they are stored; a folder for each job, so that its lock guards it."""
-    return Spool(settings.data_path / "spool" / TABLE / job)
+def history_of(parts: Parts, job: str) -> History:
+    """The history of a job, on the connection of these parts."""
+    return History(runs=parts.runs, spool=parts.history_spool(job))
 
 
 def records_of(batch: Batch) -> list[RunRecord]:
@@ -113,90 +105,80 @@ LIMIT_SECONDS = 20.0
 _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 
 
-class Recording:
-    """Puts the run that happens inside into the history, however it ends, and lets go of its database.
+def record(run: RunContext[Any], kind: Kind, error: BaseException | None, *, dry_run: bool) -> None:
+    """Put a run that has ended into the history, and close its database.
 
-    A context manager that fails by a signal only: what else goes wrong with the record is a warning in the log, and of
-    a run that was cut short only the disk is written to, for a thread of it may still be inside the database.
+    Whatever goes wrong with that is a warning in the log. Of a run that was cut short only the disk is written to, for
+    a thread of it may still be inside the database.
 
     Args:
-        context: the run's.
-        kind: ``run``, ``backfill`` or ``heal``.
-        recorded: whether it goes into the history; a dry run does not.
+        run: the run.
+        kind: of it.
+        error: what ended it; None for a good run.
+        dry_run: whether it was one, and is not recorded.
+
+    Raises:
+        SignalledError: the process was told to end meanwhile; the record waits on the disk.
     """
+    history = history_of(run.parts, run.name)
+    try:
+        if not dry_run:
+            history.keep(_records(run, kind, error))
+    except StateError as failure:
+        _warn(failure)
+    if isinstance(error, LEFT_BEHIND):
+        return
+    stores = not dry_run and not isinstance(error, _OUT_OF_REACH)
 
-    def __init__(self, context: RunContext, kind: str, *, recorded: bool) -> None:
-        self._context = context
-        self._kind = kind
-        self._recorded = recorded
-        self._history = history_of(context)
+    async def finish() -> None:
+        await asyncio.to_thread(_store_and_close, run, history if stores else None)
 
-    def __enter__(self) -> None:
-        """Nothing is written before the end."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Record the run; its error goes on.
-
-        Raises:
-            SignalledError: the process was told to end meanwhile; the record waits on the disk.
-        """
-        try:
-            if self._recorded:
-                self._history.keep(self._records(error))
-        except StateError as failure:
-            _tell(failure)
-        if not isinstance(error, LEFT_BEHIND):
-            self._finish(store=self._recorded and not isinstance(error, _OUT_OF_REACH))
-
-    def _finish(self, *, store: bool) -> None:
-        async def work() -> None:
-            await asyncio.to_thread(self._store_and_close, store=store)
-
-        def step() -> str:
-            return "recording the run and closing the database"
-
-        try:
-            supervise(work(), limit_seconds=LIMIT_SECONDS, step=step, setting="nothing: the run itself was over")
-        except SignalledError:
-            raise
-        except EtlError as failure:
-            _tell(failure)
-
-    def _store_and_close(self, *, store: bool) -> None:
-        try:
-            if store:
-                self._history.store()
-        finally:
-            self._context.database.close()
-
-    def _records(self, error: BaseException | None) -> list[RunRecord]:
-        """This run's, and that of the replay that it was to earlier ones, where it stored any of their rows."""
-        report, context = self._context.report, self._context
-        reason = "; ".join(report.failures) if error is None else _reason(error)
-        record = RunRecord(
-            run_id=context.run_id,
-            job=context.job,
-            kind=self._kind,
-            started_at=tehran_text(context.now),
-            finished_at=tehran_text(context.clock()),
-            status=FAILED if reason else OK,
-            extracted=report.extracted,
-            inserted=report.inserted,
-            updated=report.updated,
-            unchanged=report.unchanged,
-            replayed=sum(report.replayed),
-            rejected=report.rejected_quotes,
-            hours_asked=report.hours_asked,
-            without_quote=report.without_quote,
-            calls=report.calls,
-            credits=report.credits,
-            error=" ".join(reason.split()),
-            host=socket.gethostname(),
-            version=VERSION,
+    try:
+        supervise(
+            finish(),
+            limit=(LIMIT_SECONDS, "nothing: the run itself was over"),
+            step=lambda: "recording the run and closing the database",
         )
-        return [record, _replay_of(record, report.replayed)] if record.replayed else [record]
+    except SignalledError:
+        raise
+    except EtlError as failure:
+        _warn(failure)
+
+
+def _store_and_close(run: RunContext[Any], history: History | None) -> None:
+    try:
+        if history is not None:
+            history.store()
+    finally:
+        run.parts.close()
+
+
+def _records(run: RunContext[Any], kind: Kind, error: BaseException | None) -> list[RunRecord]:
+    """This run's, and that of the replay that it was to earlier ones, where it stored any of their rows."""
+    report = run.report
+    reason = "; ".join(report.failures) if error is None else _reason(error)
+    made = RunRecord(
+        run_id=run.run_id,
+        job=run.name,
+        kind=kind,
+        started_at=tehran_text(run.now),
+        finished_at=tehran_text(run.clock()),
+        status=FAILED if reason else OK,
+        extracted=report.extracted,
+        inserted=report.inserted,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        replayed=sum(report.replayed),
+        rejected=report.rejected_quotes,
+        hours_asked=report.hours_asked,
+        without_quote=report.without_quote,
+        calls=report.calls,
+        credits=report.credits,
+        error=" ".join(reason.split()),
+        host=socket.gethostname(),
+        version=VERSION,
+    )
+    return [made, _replay_of(made, report.replayed)] if made.replayed else [made]
 
 
 def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:
@@ -214,19 +196,19 @@ def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:
     )
 
 
-def record_killed(context: RunContext, holder: Holder | None) -> None:
+def record_killed(run: RunContext[Any], holder: Holder) -> None:
     """Put a run on the disk that could not do so itself; this run's own record takes it along.
 
     Args:
-        context: of this run.
-        holder: who left the job's lock without letting go of it; None when nobody did.
+        run: this run.
+        holder: who left the job's lock without letting go of it.
     """
-    if holder is None or not holder.run_id:
+    if not holder.run_id:
         return
     log.warning("the run before this one ended without a word: it was killed, or the power was lost", was=str(holder))
     record = RunRecord(
         run_id=holder.run_id,
-        job=context.job,
+        job=run.name,
         kind=holder.task.rpartition(" ")[2],
         started_at=holder.since,
         finished_at=holder.since,
@@ -236,9 +218,9 @@ def record_killed(context: RunContext, holder: Holder | None) -> None:
         version=VERSION,
     )
     try:
-        history_of(context).keep([record])
+        history_of(run.parts, run.name).keep([record])
     except StateError as failure:
-        _tell(failure)
+        _warn(failure)
 
 
 def _reason(error: BaseException) -> str:
@@ -246,5 +228,5 @@ def _reason(error: BaseException) -> str:
     return error.message if isinstance(error, EtlError) else f"unexpected {type(error).__name__}, see the log"
 
 
-def _tell(failure: EtlError) -> None:
+def _warn(failure: EtlError) -> None:
     log.warning("this run is not in the history yet", reason=failure.message)

@@ -16,13 +16,14 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters.system.crontab import keep_copy
+from adapters.system.crontab import Crontab, keep_copy
 from crons.schedule import check_schedule
 
 _MAX_COMMAND = 998
@@ -60,7 +61,7 @@ def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
 def install_line(current: str, *, checkout: Path, job: str, schedule: str, command: str) -> str:
     """The crontab with this job's line in this checkout's block; every other character stays.
 
-    Harmless to repeat. A line of the job that is there already is replaced where it stands.
+    Idempotent. A line of the job that is there already is replaced where it stands.
 
     Args:
         current: the present crontab; empty when there is none.
@@ -86,18 +87,9 @@ def install_line(current: str, *, checkout: Path, job: str, schedule: str, comma
 
 
 def remove_line(current: str, *, checkout: Path, job: str) -> str:
-    """The crontab without this job's line of this checkout; every other character stays.
+    """The crontab without this job's line of this checkout; every other character stays. Idempotent.
 
-    Harmless to repeat. The block's marks go with its last line.
-
-    Args:
-        current: the present crontab; empty when there is none.
-        checkout: absolute path of the checkout.
-        job: the job's name, or `heal_of` it.
-
-    Raises:
-        ConfigurationError: a name or a path that a crontab line cannot hold.
-        StateError: as in `install_line`.
+    The block's marks go with its last line. Arguments and errors are those of `install_line`.
     """
     _check_job(job)
     before, block, after = _split(current, checkout)
@@ -116,6 +108,28 @@ def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
     _, block, _ = _split(current, checkout)
     lines = [present for present in block if _job_of(present) == job]
     return " ".join(lines[0].split()[:5]) if lines else None
+
+
+class Schedules(NamedTuple):
+    """What of a checkout is in the crontab.
+
+    Attributes:
+        installed: task (a job, or `heal_of` it) to the schedule of its line; a task without a line is not in it.
+        unknown: why the crontab cannot be told; None when it can, or when there is no such command.
+    """
+
+    installed: Mapping[str, str]
+    unknown: StateError | None = None
+
+
+def read_schedules(crontab: Crontab, *, checkout: Path, tasks: Iterable[str]) -> Schedules:
+    """The schedules of the tasks' lines of this checkout, or why they are not known. Raises nothing of ours."""
+    try:
+        current = crontab.read() if crontab.is_available() else ""
+        found = {task: installed_schedule(current, checkout=checkout, job=task) for task in tasks}
+    except StateError as error:
+        return Schedules({}, error)
+    return Schedules({task: schedule for task, schedule in found.items() if schedule})
 
 
 def _check_path(path: Path) -> None:
@@ -180,16 +194,6 @@ def _job_of(line: str) -> str | None:
     return found["task"] if found else None
 
 
-class CrontabDoor(Protocol):
-    """What this module needs of `adapters.system.crontab.Crontab`."""
-
-    def read(self) -> str:
-        """The whole crontab; empty when there is none."""
-
-    def write(self, text: str) -> None:
-        """Put this text in its place."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class CrontabChange:
     """A crontab before and after.
@@ -217,7 +221,7 @@ class CrontabChange:
 
 
 def setup_cron(
-    crontab: CrontabDoor,
+    crontab: Crontab,
     *,
     checkout: Path,
     python: Path,
@@ -226,19 +230,19 @@ def setup_cron(
     now: datetime,
     dry_run: bool = False,
 ) -> CrontabChange:
-    """Install the job's crontab line for this checkout. Harmless to repeat: nothing is written when it is there.
+    """Install the job's line for this checkout. Idempotent: nothing is written when it is there.
 
     Args:
         crontab: the door.
-        checkout: absolute path of the checkout; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
-        python: absolute path of the interpreter, its links not resolved.
-        job: the job's name, or `crons.install.heal_of` it.
+        checkout: see `job_command`; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
+        python: see `job_command`.
+        job: the job's name, or `heal_of` it.
         schedule: see `crons.schedule.check_schedule`; in the host's time zone.
         now: aware, in Tehran; names the copy of the previous crontab.
         dry_run: only say what would change.
 
     Raises:
-        ConfigurationError: a schedule, name or path that a crontab line cannot hold; nothing was written.
+        ConfigurationError: as in `job_command` and `install_line`; nothing was written.
         StateError: the crontab cannot be read or written, its previous state not kept, or our block is damaged.
     """
     log = checkout / "logs" / "cron.log"
@@ -250,29 +254,15 @@ def setup_cron(
     return _carry_out(crontab, before, after, backups=checkout / "backups", now=now, dry_run=dry_run)
 
 
-def remove_cron(
-    crontab: CrontabDoor, *, checkout: Path, job: str, now: datetime, dry_run: bool = False
-) -> CrontabChange:
-    """Remove the job's crontab line of this checkout. Harmless to repeat: nothing is written when it is gone.
-
-    Args:
-        crontab: the door.
-        checkout: absolute path of the checkout; the copy goes to its ``backups``.
-        job: the job's name, or `crons.install.heal_of` it.
-        now: aware, in Tehran; names the copy of the previous crontab.
-        dry_run: only say what would change.
-
-    Raises:
-        ConfigurationError: a name or path that a crontab line cannot hold; nothing was written.
-        StateError: as in `setup_cron`.
-    """
+def remove_cron(crontab: Crontab, *, checkout: Path, job: str, now: datetime, dry_run: bool = False) -> CrontabChange:
+    """Remove the job's line of this checkout; see `setup_cron`. Idempotent."""
     before = crontab.read()
     after = remove_line(before, checkout=checkout, job=job)
     return _carry_out(crontab, before, after, backups=checkout / "backups", now=now, dry_run=dry_run)
 
 
 def _carry_out(
-    crontab: CrontabDoor, before: str, after: str, *, backups: Path, now: datetime, dry_run: bool
+    crontab: Crontab, before: str, after: str, *, backups: Path, now: datetime, dry_run: bool
 ) -> CrontabChange:
     if dry_run or before == after:
         return CrontabChange(before=before, after=after, backup=None)

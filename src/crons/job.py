@@ -1,23 +1,32 @@
-"""What a job is given, what it gives back, and what an operator's command learns from it."""
+"""A job: what it is given, what it does every hour, and what it gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from functools import cached_property
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import structlog
+from pydantic_settings import BaseSettings
+
+from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
+from configurations.config import load_own_settings
+from crons.parts import Parts
+from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
 
-if TYPE_CHECKING:
-    from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-    from adapters._bases.hourly_backup import RowsTold
-    from configurations.config import Settings
-
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+SourceT = TypeVar("SourceT")
 State = Literal["ok", "warn", "fail"]
+Kind = Literal["run", "backfill", "heal"]
+
+log = structlog.get_logger(__name__)
 
 
 class Finding(NamedTuple):
@@ -37,15 +46,15 @@ class Finding(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One symbol's prices.
+    """One symbol's prices, as far as they are stored.
 
     Attributes:
         symbol: as it is followed.
         last_hour: key of the latest stored hour, Tehran wall time; None when there is none in the longest span.
-        last_price: that hour's price, finite; None when there is none, or one that is no number.
+        last_price: that hour's price, finite; None when there is none, or one that is not a number.
         coverage: which hours are stored; the present hour is not counted.
         trend: the prices of the 24 hours before the present one and of the present one, finite;
-            None where there is none, or one that is no number.
+            None where there is none, or one that is not a number.
     """
 
     symbol: str
@@ -92,144 +101,207 @@ class RunReport:
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def add_stored(self, stored: UpsertReport) -> None:
-        """Count what an upsert of this run's rows did."""
-        self.inserted += stored.inserted
-        self.updated += stored.updated
-        self.unchanged += stored.unchanged
-
 
 @dataclass(frozen=True)
-class RunContext:
-    """One run of a job.
+class RunContext(Generic[SettingsT]):
+    """One run of a job, with its parts: each is made once, when it is first needed.
 
     Attributes:
-        settings: what the operator set.
-        job: the job's name.
+        name: the job's.
+        job: the job.
         run_id: goes into each row and each line of the log.
-        now: aware; the one reading of the clock that decides the hour of the run.
-        clock: gives the present aware time, for what must know how late it has become meanwhile.
-        step: says what the run does now, for whoever asks while it runs or wonders what it waited for.
-        database: the run's one connection, made on first use; whoever made the context closes it.
+        now: aware; when the run began.
+        parts: what the run shares with every other use of the settings; its maker closes them.
+        settings: those of the pipeline.
+        step: notes what the run does now, for whatever waits for it or wonders what it waited for.
         report: what the run has done so far; the job fills it, so that a run which fails is known by it too.
     """
 
-    settings: Settings
-    job: str
+    name: str
+    job: HourlyJob[SettingsT, Any]
     run_id: str
     now: datetime
-    clock: Callable[[], datetime]
+    parts: Parts
+    settings: SettingsT
     step: Callable[[str], None]
-    database: ClickHouseAdapter
     report: RunReport = field(default_factory=RunReport)
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """Gives the present aware time, for what must know how late it has become meanwhile."""
+        return self.parts.clock
+
+    @cached_property
+    def repository(self) -> HourlyRepository:
+        """The job's table, on the run's one connection."""
+        return self.job.repository_in(self.parts)
+
+    @cached_property
+    def loader(self) -> SpooledLoader:
+        """The way into the table, by the spool."""
+        return self.job.loader(table=self.job.table, repository=self.repository, spool=self.parts.spool(self.name))
+
+    async def load(self, rows: Sequence[HourlyRow]) -> None:
+        """Store rows after what waits in the spool, and count in the report what that did."""
+        self.step(f"storing {len(rows)} rows")
+        await self.loader.keep(rows)
+        await self.store_kept()
+
+    async def store_kept(self) -> None:
+        """Store what the loader keeps after what waits in the spool, and count in the report what that did."""
+        kept = self.loader.kept
+        self.step(f"storing {kept} rows" if kept else "storing what waits in the spool")
+        done = await self.loader.store_kept()
+        report = self.report
+        report.inserted += done.stored.inserted
+        report.updated += done.stored.updated
+        report.unchanged += done.stored.unchanged
+        report.replayed = report.replayed.plus(done.replayed)
+        report.warnings.extend(f"a damaged spool file was set aside: {line}" for line in done.set_aside)
+        report.warnings.extend(f"a spool file is in the way: {line}" for line in done.left)
+
+    async def replay(self) -> None:
+        """Store what waits in the spool although the source failed; if that fails too, the first error is the news."""
+        try:
+            await self.store_kept()
+        except EtlError as error:
+            log.warning("the spool could not be emptied either", reason=error.message)
 
 
 @dataclass(frozen=True)
-class HealOptions:
-    """How a heal goes about it.
+class Fill:
+    """Which past hours a backfill or a heal is asked for, and how.
 
     Attributes:
-        ask_all: ask also for hours that the source had no quote for when it was asked last.
-        max_credits: the most credits to spend; zero or more.
+        hours: how many before the present one; one or more.
+        dry_run: only log what it would cost.
+        ask_all: of a heal: also hours that the source had no quote for when it was asked last.
+        max_credits: of a heal: the most credits to spend; zero or more.
     """
 
+    hours: int
+    dry_run: bool = False
     ask_all: bool = False
     max_credits: int = 100
 
 
-class Table(Protocol):
-    """A job's table, for the operator's commands; see the repository of the job for what each raises."""
+class Needed(NamedTuple):
+    """A setting without which the source refuses past hours.
 
-    @property
-    def name(self) -> str:
-        """``database.table``, as people write it."""
-        ...
+    Attributes:
+        variable: its name.
+        what: what it holds, for people.
+        next_step: where to get it.
+    """
 
-    def ensure_ready(self) -> None:
-        """Make database, table and view where they are missing."""
-        ...
-
-    def table_exists(self) -> bool:
-        """Whether it is there."""
-        ...
-
-    def count_rows(self) -> int:
-        """How many rows it holds."""
-        ...
-
-    def describe_server(self) -> str:
-        """Which engine answers, where and of which version, in one line."""
-        ...
-
-    def stuck_mutations(self) -> Sequence[object]:
-        """Its mutations that fail, each with the statement that clears it."""
-        ...
-
-    def export_table(self, path: Path, told: RowsTold) -> int:
-        """Write all of it to a file, verified; the number of rows."""
-        ...
-
-    def restore(self, path: Path, told: RowsTold) -> UpsertReport:
-        """Put a file of `export_table` back."""
-        ...
-
-    def drop_table(self) -> None:
-        """Drop it and its view."""
-        ...
+    variable: str
+    what: str
+    next_step: str
 
 
-class JobModule(Protocol):
-    """What a file of ``crons/jobs`` holds; see `PastJobModule` and `InspectedJobModule` for what it may hold beside."""
+@dataclass(frozen=True, kw_only=True)
+class HourlyJob(Generic[SettingsT, SourceT]):
+    """One source into one table, hourly: functions and values, all of a pipeline that differs from the others.
 
-    @property
-    def SOURCE(self) -> str:  # noqa: N802 - a constant of the module
-        """The source's name, for people."""
-        ...
+    Attributes:
+        summary: what it does, in one line.
+        source: the source's name, for people.
+        gives: what the source gives, in the singular, such as ``price``.
+        table: where the rows go.
+        settings: the class of the pipeline's settings; `configurations.config.Settings` or one of its own.
+        open_source: opens the source; closed at the end of a run.
+        fetch: asks for the present hour's rows; it notes in the run's report what else the answers held.
+        repository: the class of the table's repository.
+        loader: the class of the way into it.
+        schedule: its cron expression, in the host's own time zone.
+        check: looks whether the source answers and what an operator should know of it; None asks for the rows of
+            the present hour and stores none.
+        backfill: stores past hours; None for a source that gives the present hour only. The same function heals it.
+        heal: stores those past hours that are missing; None without `backfill`.
+        past_needs: what the source refuses past hours without; None when it needs nothing.
+        read_series: what is stored of each symbol lately, for ``status``; None where that is not known.
+        verify: what is wrong with the stored rows, one finding for each thing looked at; None without checks.
+    """
 
-    def open_table(
-        self, settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float, writes: bool = False
-    ) -> AbstractContextManager[Table]:
-        """The job's table; the database is connected to when it is first needed.
+    summary: str
+    source: str
+    table: HourlyTable
+    settings: type[SettingsT]
+    open_source: Callable[[Parts, SettingsT], AbstractAsyncContextManager[SourceT]]
+    fetch: Callable[[RunContext[SettingsT], SourceT], Awaitable[Sequence[HourlyRow]]]
+    gives: str = "price"
+    repository: type[HourlyRepository] = HourlyRepository
+    loader: type[SpooledLoader] = SpooledLoader
+    schedule: str = "0 * * * *"
+    check: Callable[[Parts, SettingsT], Awaitable[Finding]] | None = None
+    backfill: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
+    heal: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
+    past_needs: Needed | None = None
+    read_series: Callable[[Parts, datetime], Sequence[Series]] | None = None
+    verify: Callable[[Parts, datetime], Sequence[Finding]] | None = None
 
-        Args:
-            settings: what the operator set.
-            task: what it is used for, for whoever has to wait meanwhile.
-            clock: gives the aware time.
-            wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
-                the same database of the same server.
-            writes: whether rows are written or dropped; who only reads a server waits for nobody.
+    def context(self, name: str, parts: Parts, *, run_id: str, step: Callable[[str], None]) -> RunContext[SettingsT]:
+        """A run of this job that begins now.
+
+        Raises:
+            ConfigurationError: something in the pipeline's own settings is wrong.
         """
-        ...
+        settings = parts.settings if isinstance(parts.settings, self.settings) else load_own_settings(self.settings)
+        return RunContext(name, self, run_id, parts.clock(), parts, settings, step)
 
-    async def check_source(self, settings: Settings, clock: Callable[[], datetime]) -> Finding:
-        """Whether the source answers, and what the operator should know of it."""
-        ...
+    def repository_in(self, parts: Parts) -> HourlyRepository:
+        """The job's table, on the connection of these parts."""
+        return parts.repository(self.repository, self.table)
 
-    async def run(self, context: RunContext) -> RunReport:
-        """Do the job for the present hour."""
-        ...
+    async def run(self, run: RunContext[SettingsT]) -> None:
+        """Store the present hour's rows. Idempotent: a later run in the hour updates them.
 
+        Raises:
+            EtlError: the source, the database or the disk failed; what was fetched is in the spool.
+        """
+        try:
+            async with self.open_source(run.parts, run.settings) as source:
+                rows = await self.fetch(run, source)
+        except EtlError:
+            await run.replay()
+            raise
+        finally:
+            run.report.calls = run.parts.calls_made
+        await run.load(rows)
+        if not rows:
+            run.report.failures.append(f"{self.source} gave no valid {self.gives}")
 
-class PastJobModule(JobModule, Protocol):
-    """What the file of a job holds whose source gives past hours too."""
+    async def fill(self, run: RunContext[SettingsT], kind: Kind, fill: Fill) -> None:
+        """Store past hours: all of them by a ``backfill``, the missing ones by a ``heal``. Idempotent.
 
-    async def backfill(self, context: RunContext, hours: int, *, dry_run: bool) -> RunReport:
-        """Do it for the given number of hours before the present one."""
-        ...
+        What earlier runs left in the spool is stored first, before anything is spent.
 
-    async def heal(self, context: RunContext, hours: int, options: HealOptions, *, dry_run: bool) -> RunReport:
-        """Do it for those of the hours before the present one that are missing."""
-        ...
+        Raises:
+            SourceRejected: a needed setting is missing, or the source refuses; nothing was spent.
+            EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+        """
+        filling = self.heal if kind == "heal" else self.backfill
+        if filling is None:
+            raise SourceRejected(f"{self.source} gives the present hour only")
+        self._require(run.settings, f"a {kind}")
+        if not fill.dry_run:
+            await run.store_kept()
+        try:
+            async with self.open_source(run.parts, run.settings) as source:
+                await filling(run, source, fill)
+        finally:
+            run.report.calls = run.parts.calls_made
 
+    async def check_source(self, parts: Parts) -> Finding:
+        """Whether the source answers, and what an operator should know of it."""
+        run = self.context("check", parts, run_id="", step=lambda _step: None)
+        if self.check is not None:
+            return await self.check(parts, run.settings)
+        async with self.open_source(parts, run.settings) as source:
+            rows = await self.fetch(run, source)
+        return Finding(self.source, "ok", f"answers with {len(rows)} {self.gives}s")
 
-@runtime_checkable
-class InspectedJobModule(Protocol):
-    """What the file of a job holds whose stored rows are shown by ``status`` and looked through by ``verify``."""
-
-    def read_series(self, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Series]:
-        """What is stored of each symbol lately."""
-        ...
-
-    def verify(self, settings: Settings, database: ClickHouseAdapter, now: datetime) -> Sequence[Finding]:
-        """What is wrong with what is stored: a finding for each thing looked at, several lines in its detail."""
-        ...
+    def _require(self, settings: BaseSettings, what: str) -> None:
+        needed = self.past_needs
+        if needed is not None and not getattr(settings, needed.variable.lower()):
+            raise SourceRejected(f"{what} needs {needed.what}, and none is set", next_step=needed.next_step)

@@ -1,27 +1,180 @@
-"""The parts that every pipeline shares, made from Settings: the clock, the retry policy, the spool, the database."""
+"""The composition root: the parts that Settings stand for, each made once and handed down.
+
+Every connection is made here: to the source, to the database, to the monitor.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, Server
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import HourlyTable
+from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy, log_retries
+from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
+from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
 from configurations.config import Settings
 
-
-def system_clock() -> datetime:
-    """The present time, aware."""
-    return datetime.now(timezone.utc)
-
+RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
 ENGINE_WAIT_SECONDS = 120.0
 """How long a job waits for another that has the embedded engine's folder open: most are through in seconds."""
+PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
+"""For reads that somebody waits for at the screen."""
+PING_SECONDS = 3.0
+"""The longest that one ping of the monitor may hold a run up."""
+
+
+def system_clock() -> datetime:
+    """The present time, aware. Read at the edges only: whatever is below is given the time."""
+    return datetime.now(timezone.utc)
+
+
+class Parts:
+    """What one use of the settings needs of the outside; the database is not connected to before its first use.
+
+    A context manager that closes the database's connection.
+
+    Args:
+        settings: what the operator set.
+        task: what they are used for, for the message of a process that has to wait meanwhile.
+        clock: gives the aware time.
+        wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
+            the same database of the same server.
+        writes: whether rows will be written or dropped; a reader of a server waits for no other process.
+        retry: how a failed call is tried again; None for tries that take at most half of a run, the other half being
+            left to store.
+
+    Attributes:
+        settings: as given.
+        clock: as given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        task: str,
+        clock: Callable[[], datetime],
+        wait_seconds: float = ENGINE_WAIT_SECONDS,
+        writes: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._task = task
+        self._wait_seconds = wait_seconds
+        self._writes = writes
+        self._retry = retry
+        self._http: list[HttpAdapter] = []
+        self._repositories: dict[str, HourlyRepository] = {}
+
+    @cached_property
+    def retry(self) -> RetryPolicy:
+        """The one policy, each retry logged."""
+        log_retries()
+        return self._retry or RetryPolicy(total_seconds=self.settings.run_timeout_seconds / 2)
+
+    @cached_property
+    def database(self) -> ClickHouseAdapter:
+        """The one connection, behind the lock of whatever may not be shared."""
+        settings = self.settings
+        lock = ProcessLock(
+            engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
+            task=self._task,
+            clock=self.clock,
+            wait_seconds=self._wait_seconds,
+            step="using the database",
+            private=not settings.embedded,
+        )
+        return ClickHouseAdapter(
+            address=_address(settings),
+            connect_timeout_seconds=settings.http_timeout_seconds,
+            query_timeout_seconds=settings.run_timeout_seconds / 2,
+            guard=lock if settings.embedded or self._writes else None,
+        )
+
+    @cached_property
+    def runs(self) -> EtlRunsAdapter:
+        """The table of runs."""
+        settings = self.settings
+        return EtlRunsAdapter(
+            clickhouse=self.database, database=settings.clickhouse_db, keep_days=settings.run_history_days
+        )
+
+    def repository(self, kind: type[RepositoryT], table: HourlyTable) -> RepositoryT:
+        """The one repository of a table."""
+        made = self._repositories.get(table.name)
+        if not isinstance(made, kind):
+            made = kind(
+                table=table,
+                clickhouse=self.database,
+                database=self.settings.clickhouse_db,
+                retry=self.retry,
+                clock=self.clock,
+            )
+            self._repositories[table.name] = made
+        return made
+
+    def spool(self, job: str) -> Spool:
+        """Where a job's fetched rows wait until they are stored."""
+        return Spool(self.settings.data_path / "spool" / job)
+
+    def history_spool(self, job: str) -> Spool:
+        """Where records of a job's runs wait; a folder for each job, so that its lock guards it."""
+        return Spool(self.settings.data_path / "spool" / RUNS / job)
+
+    def http(self, base_url: str, headers: Mapping[str, str] | None = None) -> HttpAdapter:
+        """The door to a source; its calls count among `calls_made`."""
+        self._http.append(
+            HttpAdapter(
+                base_url=base_url,
+                headers=headers or {},
+                timeout_seconds=self.settings.http_timeout_seconds,
+                retry=self.retry,
+                clock=self.clock,
+            )
+        )
+        return self._http[-1]
+
+    @property
+    def calls_made(self) -> int:
+        """HTTP calls to sources so far, repeated tries counted."""
+        return sum(http.calls_made for http in self._http)
+
+    def close(self) -> None:
+        """Close the connection to the database, if one was made. Idempotent."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    def __enter__(self) -> Parts:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@asynccontextmanager
+async def open_monitor(url: str, clock: Callable[[], datetime]) -> AsyncIterator[HealthchecksAdapter]:
+    """The monitor at an address; a ping is tried once, for at most `PING_SECONDS`."""
+    once = RetryPolicy(attempts=1)
+    http = HttpAdapter(base_url=host_of(url), headers={}, timeout_seconds=PING_SECONDS, retry=once, clock=clock)
+    async with http:
+        yield HealthchecksAdapter(http=http, url=url)
 
 
 def impatient(settings: Settings) -> Settings:
@@ -32,17 +185,6 @@ def impatient(settings: Settings) -> Settings:
     """
     limit = min(settings.run_timeout_seconds, 2 * settings.http_timeout_seconds)
     return settings.model_copy(update={"run_timeout_seconds": limit})
-
-
-def retry_policy(settings: Settings) -> RetryPolicy:
-    """The one policy, each retry logged; its tries take at most half of a run, the other half is left to store."""
-    log_retries()
-    return RetryPolicy(total_seconds=settings.run_timeout_seconds / 2)
-
-
-def spool(settings: Settings, job: str) -> Spool:
-    """Where a job's fetched rows wait until they are stored."""
-    return Spool(settings.data_path / "spool" / job)
 
 
 def engine_lock(path: Path) -> Path:
@@ -73,42 +215,6 @@ def require_database(settings: Settings) -> None:
     """
     if has_no_database(settings):
         raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
-
-
-def clickhouse(
-    settings: Settings,
-    *,
-    task: str,
-    clock: Callable[[], datetime],
-    wait_seconds: float = ENGINE_WAIT_SECONDS,
-    writes: bool = False,
-) -> ClickHouseAdapter:
-    """The database; it is not connected to before its first use.
-
-    Args:
-        settings: what the operator set.
-        task: what it is used for, for whoever has to wait meanwhile.
-        clock: gives the aware time.
-        wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
-            the same database of the same server.
-        writes: whether rows will be written; who only reads a server waits for nobody.
-    """
-    path = settings.clickhouse_path
-    where = engine_lock(path) if settings.embedded else server_lock(settings)
-    lock = ProcessLock(
-        where,
-        task=task,
-        clock=clock,
-        wait_seconds=wait_seconds,
-        step="using the database",
-        private=not settings.embedded,
-    )
-    return ClickHouseAdapter(
-        address=_address(settings),
-        connect_timeout_seconds=settings.http_timeout_seconds,
-        query_timeout_seconds=settings.run_timeout_seconds / 2,
-        guard=lock if settings.embedded or writes else None,
-    )
 
 
 def _address(settings: Settings) -> EmbeddedEngine | Server:

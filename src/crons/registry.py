@@ -1,52 +1,25 @@
-"""The jobs. A new pipeline adds one line here."""
+"""The jobs. A new pipeline adds one line here: the import of its job, under the job's name.
+
+Importing a job loads neither the HTTP library nor the database's: its parts load them when they are first used.
+"""
 
 from __future__ import annotations
 
-import importlib
-from typing import NamedTuple, cast
+from typing import Any
 
 from adapters._bases.errors import ConfigurationError
-from crons.job import JobModule, PastJobModule
+from crons.job import HourlyJob
+from crons.jobs.cmc_hourly_prices import JOB as cmc_hourly_prices
 
-
-class Job(NamedTuple):
-    """A job that can be run, scheduled and backfilled.
-
-    Attributes:
-        module: where it is; imported only when it is run, so that listing or scheduling jobs loads no database library.
-        summary: what it does, in one line.
-        schedule: its cron expression, in the host's own time zone.
-        past: whether its source gives past hours too; without them there is no backfill and no heal.
-        past_needs: the variable of the settings without which the source refuses past hours; empty when it needs none.
-    """
-
-    module: str
-    summary: str
-    schedule: str = "0 * * * *"
-    past: bool = True
-    past_needs: str = ""
-
-    def load(self) -> JobModule:
-        """The job's own file."""
-        return cast("JobModule", importlib.import_module(self.module))
-
-    def load_past(self) -> PastJobModule:
-        """The same, of a job with a past."""
-        return cast("PastJobModule", self.load())
-
-
-JOBS: dict[str, Job] = {
-    "cmc_hourly_prices": Job(
-        "crons.jobs.cmc_hourly_prices",
-        "the price of each symbol, hourly, from CoinMarketCap",
-        past_needs="CMC_API_KEY",
-    ),
+JOBS: dict[str, HourlyJob[Any, Any]] = {
+    name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)
 }
+"""The jobs imported above, by their names."""
 MAIN_JOB = "cmc_hourly_prices"
 """The one that a command means which is given no name."""
 
 
-def find_job(name: str) -> Job:
+def find_job(name: str) -> HourlyJob[Any, Any]:
     """The job of that name.
 
     Raises:
@@ -57,14 +30,14 @@ def find_job(name: str) -> Job:
     return JOBS[name]
 
 
-def find_job_with_past(name: str) -> Job:
+def find_job_with_past(name: str) -> HourlyJob[Any, Any]:
     """The job of that name, if its past hours can be filled.
 
     Raises:
         ConfigurationError: there is none, or its source gives the present hour only.
     """
     job = find_job(name)
-    if not job.past:
+    if job.backfill is None:
         raise ConfigurationError(
             f"{name} has no backfill and no heal: its source gives the present hour only",
             next_step=f"./run.sh cron_run {name} stores the present hour",

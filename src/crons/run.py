@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 import structlog
 
@@ -16,7 +17,7 @@ from adapters._bases.errors import EtlError
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
-from crons.job import HealOptions
+from crons.job import Fill, Kind
 from crons.parts import system_clock
 from crons.registry import find_job, find_job_with_past
 from crons.runner import Request, execute
@@ -24,7 +25,6 @@ from crons.runner import Request, execute
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
 
-_Kinds: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 log = structlog.get_logger(__name__)
 
@@ -45,23 +45,38 @@ def main(
     Returns:
         The exit code, see `crons.exits`.
     """
-    options, unknown = _parser().parse_known_args(arguments)
-    if unknown:
-        # By the command that was typed; argparse itself would name that of the hourly run.
-        options.command.error(f"unrecognized arguments: {' '.join(unknown)}")
+    name, kind, typed = _split(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(kind).parse_args(typed)
     clock = clock or system_clock
-    structlog.contextvars.bind_contextvars(job=options.name)
+    structlog.contextvars.bind_contextvars(job=name)
     return guarded(
-        lambda: _run(options, clock, env_file),
+        lambda: _run(name, kind, options, clock, env_file),
         tell=_log_error,
         clock=clock,
         log_format=lambda: load_log_format(env_file),
     )
 
 
-def _run(options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None) -> int:
+def _split(arguments: Sequence[str]) -> tuple[str, Kind, Sequence[str]]:
+    """The job's name, what of it is to be run, and the arguments that follow."""
+    if not arguments or arguments[0].startswith("-"):
+        parser = _parser("run")
+        parser.parse_args(arguments)  # --help ends here
+        parser.error("NAME is missing")
+    name, *rest = arguments
+    if rest[:1] == ["backfill"]:
+        return name, "backfill", rest[1:]
+    return (name, "heal", rest[1:]) if rest[:1] == ["heal"] else (name, "run", rest)
+
+
+def _run(
+    name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None
+) -> int:
     """The exit code of what the command line asks for."""
-    request = _request(options)
+    request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
+    if kind != "run":
+        heal = {"ask_all": options.all, "max_credits": options.max_credits} if kind == "heal" else {}
+        request = request._replace(fill=Fill(options.hours, options.dry_run, **heal))
     settings = load_settings(env_file)
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
@@ -103,51 +118,57 @@ def _credits(text: str) -> int:
     return int(text)
 
 
-def _request(options: argparse.Namespace) -> Request:
-    """What the command line asks for.
-
-    Raises:
-        ConfigurationError: there is no such job, or none with a past where past hours are asked for.
-    """
-    find = find_job if options.hours is None else find_job_with_past
-    heal = HealOptions(ask_all=options.all, max_credits=options.max_credits) if options.heals else None
-    return Request(options.name, find(options.name), options.hours, options.dry_run, heal)
-
-
-def _parser() -> argparse.ArgumentParser:
-    """Its parts bear the names of the commands of run.sh: that is what people type."""
-    example = "Example: ./run.sh cron_run cmc_hourly_prices --quiet."
-    parser = argparse.ArgumentParser(prog="./run.sh cron_run", description="Run a job.", epilog=f"{example} {EPILOG}")
-    parser.set_defaults(command=parser, hours=None, dry_run=False, quiet=False, heals=False, all=False, max_credits=0)
-    parser.add_argument("name", metavar="NAME", help="the job, such as cmc_hourly_prices")
-    _add_quiet(parser)
-    kinds = parser.add_subparsers(metavar="[backfill HOURS | heal [HOURS]]")
-    _add_backfill(kinds)
-    _add_heal(kinds)
+def _parser(kind: Kind) -> argparse.ArgumentParser:
+    """Parses what follows NAME and the kind; it is named, and explained, as the command of run.sh that people type."""
+    command, usage, example = {
+        "run": (cron_run, "[NAME]", "cmc_hourly_prices --quiet"),
+        "backfill": (cron_backfill, "NAME", "cmc_hourly_prices 168 --dry-run"),
+        "heal": (cron_heal, "[NAME]", "cmc_hourly_prices 168 --max-credits 20"),
+    }[kind]
+    typed = f"./run.sh {command.__name__}"
+    parser = argparse.ArgumentParser(
+        prog=f"{typed} {usage}",
+        description=inspect.getdoc(command),
+        epilog=f"Example: {typed} {example}\n\n{EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command(parser)
+    parser.add_argument("--quiet", action="store_true", help="log only what is wrong: warnings and errors")
     return parser
 
 
-def _add_backfill(kinds: _Kinds) -> None:
-    example = "Example: ./run.sh cron_backfill cmc_hourly_prices 168 --dry-run."
-    backfill = kinds.add_parser(
-        "backfill", prog="./run.sh cron_backfill NAME", help="fill the past hours", epilog=f"{example} {EPILOG}"
-    )
-    backfill.set_defaults(command=backfill)
-    backfill.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
-    backfill.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
-    _add_quiet(backfill)
+def cron_run(parser: argparse.ArgumentParser) -> None:
+    """Run a job once, in the foreground, as cron does.
+
+    What was fetched is kept in the spool before it is stored, and what an
+    earlier run could not store is stored with it. Idempotent: a second run
+    of the same hour updates it. In ./run.sh NAME is cmc_hourly_prices when
+    not given.
+    """
+    parser.set_defaults(hours=None)
 
 
-def _add_heal(kinds: _Kinds) -> None:
-    example = "Example: ./run.sh cron_heal cmc_hourly_prices 168 --max-credits 20."
-    heal = kinds.add_parser(
-        "heal",
-        prog="./run.sh cron_heal [NAME]",
-        help="fill those past hours that are missing",
-        epilog=f"{example} {EPILOG}",
-    )
-    heal.set_defaults(command=heal, heals=True)
-    heal.add_argument(
+def cron_backfill(parser: argparse.ArgumentParser) -> None:
+    """Fill the past hours of a job, as many as asked for.
+
+    Fetches each of the HOURS hours before the present one, stored or not.
+    It says first what that costs and what the key has left, and refuses
+    what the key cannot pay. Needs CMC_API_KEY.
+    """
+    parser.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
+    parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
+
+
+def cron_heal(parser: argparse.ArgumentParser) -> None:
+    """Fill the past hours of a job that are missing.
+
+    Hours that CoinMarketCap had no quote for are remembered and not asked
+    for again, unless --all. Hours before a symbol's first stored one are
+    filled too, so that a new symbol gets its last week; status, verify and
+    report count from the first stored one on. Needs CMC_API_KEY. In
+    ./run.sh NAME is cmc_hourly_prices when not given.
+    """
+    parser.add_argument(
         "hours",
         metavar="HOURS",
         type=_hours,
@@ -155,21 +176,14 @@ def _add_heal(kinds: _Kinds) -> None:
         default=HEAL_HOURS,
         help=f"how many hours before the present one to look through ({HEAL_HOURS})",
     )
-    heal.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
-    heal.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
-    heal.add_argument(
+    parser.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
+    parser.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
+    parser.add_argument(
         "--max-credits",
         metavar="N",
         type=_credits,
-        default=HealOptions.max_credits,
-        help=f"spend at most so many credits ({HealOptions.max_credits}); the rest is left for the next heal",
-    )
-    _add_quiet(heal)
-
-
-def _add_quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--quiet", action="store_true", default=argparse.SUPPRESS, help="say only what is wrong: warnings and errors"
+        default=Fill.max_credits,
+        help=f"spend at most N credits ({Fill.max_credits}); the rest is left for the next heal",
     )
 
 

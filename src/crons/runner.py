@@ -1,4 +1,4 @@
-"""One run of a job: its lock, its context, its time limit, its monitor, and what is logged before and after."""
+"""One run of a job: its lock, its time limit, its monitor, and what is logged before and after."""
 
 from __future__ import annotations
 
@@ -12,73 +12,18 @@ from typing import Any, NamedTuple
 import structlog
 
 from adapters._bases.errors import EtlError
-from adapters._bases.http_adapter import HttpAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters.files.locks import ProcessLock
-from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
-from configurations.config import PROJECT_ROOT, Settings
+from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
+from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
-from crons.history import Recording, record_killed
-from crons.job import HealOptions, RunContext, RunReport
-from crons.parts import clickhouse
-from crons.registry import Job
+from crons.history import record, record_killed
+from crons.job import Fill, HourlyJob, Kind, RunReport
+from crons.parts import Parts, open_monitor
 from crons.supervision import supervise
-
-PING_SECONDS = 3.0
-"""The longest that one ping may hold a run up."""
 
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
-
-
-def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
-    """What ``run`` returns or raises, its beginning and end told to the monitor; a ping that fails changes nothing.
-
-    Args:
-        url: the monitor's address; None tells nobody.
-        run: the work.
-        clock: gives the aware time.
-    """
-    if url is None:
-        return run()
-
-    def tell_failure(_kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None:
-            text = "\n".join([*lines, _words(error)])
-            _send(url, clock, lambda check: check.failed(text))
-
-    with last_lines() as lines, ExitStack() as stack:
-        _send(url, clock, lambda check: check.started())
-        stack.push(tell_failure)
-        report = run()
-    text = "\n".join([*lines, *report.failures])
-    _send(url, clock, lambda check: check.failed(text) if report.failures else check.succeeded())
-    return report
-
-
-def _words(error: BaseException) -> str:
-    """What stopped the run; of an error that nobody foresaw only its kind, for its text may hold anything."""
-    return error.message if isinstance(error, EtlError) else f"unexpected error: {type(error).__name__}"
-
-
-def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
-    # Not asyncio.run: that would wait for a look-up of the host's name that hangs in a thread.
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(_pinged(url, clock, ping))
-    except EtlError:
-        # Its message could quote the address, which is a secret.
-        log.warning("the monitor of HEALTHCHECK_URL was not reached, the run goes on")
-    finally:
-        loop.close()
-
-
-async def _pinged(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
-    once = RetryPolicy(attempts=1)
-    http = HttpAdapter(base_url=host_of(url), headers={}, timeout_seconds=PING_SECONDS, retry=once, clock=clock)
-    async with http:
-        await ping(HealthchecksAdapter(http=http, url=url))
 
 
 class Request(NamedTuple):
@@ -87,43 +32,25 @@ class Request(NamedTuple):
     Attributes:
         name: the job's name.
         job: the job.
-        hours: how many past hours to fill; None for the present hour's run.
-        dry_run: only say what filling them would cost.
-        heal: of those hours only the missing ones, and how; None fills them all.
+        kind: ``run`` for the present hour, ``backfill``, or ``heal`` for the missing ones of past hours.
+        fill: which past hours; of a ``run`` not looked at.
     """
 
     name: str
-    job: Job
-    hours: int | None = None
-    dry_run: bool = False
-    heal: HealOptions | None = None
-
-    @property
-    def kind(self) -> str:
-        """``run``, ``backfill`` or ``heal``."""
-        if self.hours is None:
-            return "run"
-        return "backfill" if self.heal is None else "heal"
-
-    def work(self, context: RunContext) -> Coroutine[Any, Any, RunReport]:
-        """The job's own coroutine."""
-        if self.hours is None:
-            return self.job.load().run(context)
-        if self.heal is not None:
-            return self.job.load_past().heal(context, self.hours, self.heal, dry_run=self.dry_run)
-        return self.job.load_past().backfill(context, self.hours, dry_run=self.dry_run)
+    job: HourlyJob[Any, Any]
+    kind: Kind = "run"
+    fill: Fill = Fill(hours=1)
 
     def limit(self, settings: Settings) -> tuple[float, str]:
         """The time limit in seconds, and the variable that sets it."""
-        if self.hours is None:
+        if self.kind == "run":
             return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
         return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
 
     def monitor(self, settings: Settings) -> str | None:
-        """Who is told how it goes: of the scheduled run only, for whose absence a backfill would be no excuse."""
-        if self.kind != "run" or settings.healthcheck_url is None:
-            return None
-        return settings.healthcheck_url.get_secret_value()
+        """The address that is pinged: for the scheduled run only, for whose absence a backfill is not an excuse."""
+        address = settings.healthcheck_url if self.kind == "run" else None
+        return None if address is None else address.get_secret_value()
 
 
 def execute(request: Request, settings: Settings, clock: Callable[[], datetime]) -> RunReport:
@@ -135,31 +62,78 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
     """
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
-    lock_file = settings.data_path / "locks" / f"{request.name}.lock"
+    task = f"{request.name} {request.kind}"
     # A dry run has no id, for it is in no history, not even when it is killed.
-    noted = "" if request.dry_run else run_id
-    with ProcessLock(lock_file, task=f"{request.name} {request.kind}", clock=clock, run_id=noted) as lock:
+    noted = "" if request.fill.dry_run else run_id
+    lock_file = settings.data_path / "locks" / f"{request.name}.lock"
+    with ProcessLock(lock_file, task=task, clock=clock, run_id=noted) as lock:
         _rotate_cron_log()
-        current = ["starting"]
-
-        def step(text: str) -> None:
-            current[0] = text
-            lock.tell(text)
-
         _log_start(request, settings)
-        database = clickhouse(settings, task=f"{request.name} {request.kind}", clock=clock, writes=True)
-        context = RunContext(settings, request.name, run_id, clock(), clock, step, database)
-        record_killed(context, lock.left_behind)
-        limit, variable = request.limit(settings)
-        request.job.load()  # before the clock of the time limit starts
+        parts = Parts(settings, task=task, clock=clock, writes=True)
+        run = request.job.context(request.name, parts, run_id=run_id, step=lock.tell)
+        if lock.left_behind is not None:
+            record_killed(run, lock.left_behind)
 
         def supervised() -> RunReport:
-            with Recording(context, request.kind, recorded=not request.dry_run):
-                return supervise(request.work(context), limit_seconds=limit, step=lambda: current[0], setting=variable)
+            with ExitStack() as stack:
+                stack.push(lambda _kind, error, _trace: record(run, request.kind, error, dry_run=request.fill.dry_run))
+                work = (
+                    request.job.run(run) if request.kind == "run" else request.job.fill(run, request.kind, request.fill)
+                )
+                supervise(work, limit=request.limit(settings), step=lambda: lock.step)
+            return run.report
 
         report = monitored(request.monitor(settings), supervised, clock=clock)
     _log_end(request, report)
     return report
+
+
+def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
+    """What ``run`` returns or raises, with the monitor pinged at its start and end.
+
+    A ping that fails changes nothing.
+
+    Args:
+        url: the monitor's address; None without a monitor.
+        run: the work.
+        clock: gives the aware time.
+    """
+    if url is None:
+        return run()
+
+    def ping_failure(_kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None:
+            text = "\n".join([*lines, _words(error)])
+            _send(url, clock, lambda check: check.failed(text))
+
+    with last_lines() as lines, ExitStack() as stack:
+        _send(url, clock, lambda check: check.started())
+        stack.push(ping_failure)
+        report = run()
+    text = "\n".join([*lines, *report.failures])
+    _send(url, clock, lambda check: check.failed(text) if report.failures else check.succeeded())
+    return report
+
+
+def _words(error: BaseException) -> str:
+    """What stopped the run; of an unforeseen error only its kind, for its text may hold anything."""
+    return error.message if isinstance(error, EtlError) else f"unexpected error: {type(error).__name__}"
+
+
+def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
+    async def pinged() -> None:
+        async with open_monitor(url, clock) as check:
+            await ping(check)
+
+    # Not asyncio.run: that would wait for a look-up of the host's name that hangs in a thread.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(pinged())
+    except EtlError:
+        # Its message could quote the address, which is a secret.
+        log.warning("the monitor of HEALTHCHECK_URL was not reached, the run goes on")
+    finally:
+        loop.close()
 
 
 def _rotate_cron_log() -> None:
@@ -175,11 +149,11 @@ def _log_start(request: Request, settings: Settings) -> None:
     """What is run, and where it writes: a dry run nowhere."""
     database = (
         f"embedded ClickHouse in {settings.clickhouse_path}"
-        if settings.embedded
+        if settings.clickhouse_host == EMBEDDED
         else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
     )
-    writes = {} if request.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}
-    log.info("started", kind=request.kind, **_mark(request), **writes)
+    facts = {"dry_run": True} if request.fill.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}
+    log.info("started", kind=request.kind, **facts)
 
 
 def _log_end(request: Request, report: RunReport) -> None:
@@ -192,7 +166,7 @@ def _log_end(request: Request, report: RunReport) -> None:
         log.warning(line)
     log.info(
         "failed" if report.failures else "done",
-        **_mark(request),
+        **({"dry_run": True} if request.fill.dry_run else {}),
         inserted=report.inserted,
         updated=report.updated,
         unchanged=report.unchanged,
@@ -203,8 +177,3 @@ def _log_end(request: Request, report: RunReport) -> None:
     )
     for line in report.failures:
         log.error(line)
-
-
-def _mark(request: Request) -> dict[str, bool]:
-    """What tells a dry run from one that spends and stores."""
-    return {"dry_run": True} if request.dry_run else {}

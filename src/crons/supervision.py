@@ -32,7 +32,7 @@ LEFT_BEHIND = (RunTimedOutError, SignalledError)
 """The errors after which the work may still be going on in a thread, inside the database perhaps."""
 
 
-def supervise(work: Coroutine[Any, Any, T], *, limit_seconds: float, step: Callable[[], str], setting: str) -> T:
+def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
     """What ``work`` returns or raises, unless the limit or a signal comes first.
 
     Work that is cut short is left as it stands, not unwound: a thread inside the database cannot be called back, and
@@ -40,14 +40,14 @@ def supervise(work: Coroutine[Any, Any, T], *, limit_seconds: float, step: Calla
 
     Args:
         work: the job.
-        limit_seconds: for all of it.
-        step: tells what is being done now.
-        setting: the variable that holds the limit, for the message.
+        limit: seconds for all of it, and the variable that sets them, for the message.
+        step: gives what is being done now.
 
     Raises:
         RunTimedOutError: the limit was reached.
         SignalledError: SIGTERM or SIGINT came.
     """
+    limit_seconds, setting = limit
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
     signals: list[int] = []

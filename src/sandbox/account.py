@@ -16,7 +16,7 @@ class Account:
         key: the only key that is let in.
         requests_per_minute: of each calendar minute; keyless requests have a count of their own.
         credits_monthly: of each calendar month in UTC.
-        months_of_history: how far back intraday history goes; daily history goes back a year at least.
+        months_of_history: how far back history goes.
     """
 
     def __init__(self, *, key: str, requests_per_minute: int, credits_monthly: int, months_of_history: int) -> None:

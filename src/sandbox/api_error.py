@@ -8,15 +8,8 @@ KEYLESS_LIMIT = "1022"
 _TEXTS: dict[int, tuple[int, str]] = {
     1001: (401, "This API Key is invalid."),
     1002: (401, "API key missing."),
-    1003: (402, "Your API Key must be activated. Please go to pro.coinmarketcap.com/account/plan."),
-    1004: (402, "Your API Key's subscription plan has expired."),
-    1005: (403, "An API Key is required for this call."),
-    1006: (403, "Your API Key subscription plan doesn't support this endpoint."),
-    1007: (403, "This API Key has been disabled. Please contact support."),
     1008: (429, "You've exceeded your API Key's HTTP request rate limit. Rate limits reset every minute."),
-    1009: (429, "You've exceeded your API Key's daily rate limit."),
     1010: (429, "You've exceeded your API Key's monthly rate limit."),
-    1011: (429, "You've hit an IP rate limit."),
     1022: (
         429,
         (
@@ -24,7 +17,6 @@ _TEXTS: dict[int, tuple[int, str]] = {
             "Sign in to activate a free API plan or upgrade for higher limits."
         ),
     ),
-    500: (500, "An internal server error occurred"),
 }
 
 
@@ -45,10 +37,10 @@ class ApiError(Exception):
 
 
 def known_error(code: int) -> ApiError:
-    """The refusal with one of the source's documented codes (1001 to 1011, the keyless 1022, 500).
+    """The refusal with one of the codes that an account is refused with: 1001, 1002, 1008, 1010, the keyless 1022.
 
     Raises:
-        KeyError: the code is not documented.
+        KeyError: an account is never refused with this code.
     """
     status, message = _TEXTS[code]
     return ApiError(status, KEYLESS_LIMIT if str(code) == KEYLESS_LIMIT else code, message)

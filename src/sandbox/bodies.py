@@ -5,15 +5,12 @@ Times are seconds since 1970 UTC; money is in USD; nothing here decides what to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sandbox.account import Account, next_month
 from sandbox.api_error import KEYLESS_LIMIT
-from sandbox.coins import ListedCoin
-from sandbox.market import DAY_SECONDS, HOUR_SECONDS, Market, iso
-from sandbox.parameters import HISTORICAL_AUX, LATEST_AUX, MAP_AUX
+from sandbox.market import DAY_SECONDS, HOUR_SECONDS, ListedCoin, Market, iso
 from sandbox.quote_times import Stamp
 
 JsonObject = dict[str, Any]
@@ -21,15 +18,6 @@ JsonObject = dict[str, Any]
 USD_ID = 2781
 _ELAPSED_MILLISECONDS = 11
 _ETHEREUM = {"id": 1027, "name": "Ethereum", "symbol": "ETH", "slug": "ethereum"}
-# A part of a historical quote that `aux` may leave out, and its key there.
-_QUOTE_KEYS = {
-    "price": "price",
-    "volume": "volume_24h",
-    "market_cap": "market_cap",
-    "circulating_supply": "circulating_supply",
-    "total_supply": "total_supply",
-    "quote_timestamp": "timestamp",
-}
 
 
 def status(now: datetime, *, code: int | str = 0, message: str | None = None, cost: int = 0) -> JsonObject:
@@ -48,9 +36,7 @@ def status(now: datetime, *, code: int | str = 0, message: str | None = None, co
     return body
 
 
-def latest_coin(
-    market: Market, coin: ListedCoin, seconds: float, *, total_cap: float, aux: Iterable[str] = LATEST_AUX
-) -> JsonObject:
+def latest_coin(market: Market, coin: ListedCoin, seconds: float, *, total_cap: float) -> JsonObject:
     """A coin of v3 quotes/latest with its one quote (a list).
 
     Args:
@@ -58,10 +44,9 @@ def latest_coin(
         coin: the coin.
         seconds: the time of the call.
         total_cap: the market caps of all coins together.
-        aux: the optional parts that are asked for.
     """
     updated = market.updated_at(coin, seconds)
-    body: JsonObject = {
+    return {
         "id": coin.id,
         "name": coin.name,
         "symbol": coin.symbol,
@@ -83,12 +68,11 @@ def latest_coin(
         "last_updated": iso(updated),
         "quote": [_latest_quote(market, coin, updated, total_cap)],
     }
-    return _without(body, LATEST_AUX - set(aux))
 
 
-def historical_coin(coin: ListedCoin, quotes: list[JsonObject], *, aux: Iterable[str] = HISTORICAL_AUX) -> JsonObject:
+def historical_coin(coin: ListedCoin, quotes: list[JsonObject]) -> JsonObject:
     """A coin of v3 quotes/historical with its quotes."""
-    body: JsonObject = {
+    return {
         "id": coin.id,
         "name": coin.name,
         "symbol": coin.symbol,
@@ -96,39 +80,26 @@ def historical_coin(coin: ListedCoin, quotes: list[JsonObject], *, aux: Iterable
         "is_fiat": 0,
         "quotes": quotes,
     }
-    return _without(body, {"is_active", "is_fiat"} - set(aux))
 
 
-def historical_quote(
-    market: Market, coin: ListedCoin, stamp: Stamp, step: float, *, aux: Iterable[str] = HISTORICAL_AUX
-) -> JsonObject:
+def historical_quote(market: Market, coin: ListedCoin, stamp: Stamp) -> JsonObject:
     """One historical quote: its USD part is a dict, unlike that of quotes/latest."""
-    asked = set(aux)
-    price = market.price_at(coin, stamp.quote)
     usd: JsonObject = {
-        "percent_change_1h": market.percent_change_at(coin, stamp.quote, over_seconds=HOUR_SECONDS),
-        "percent_change_24h": market.percent_change_at(coin, stamp.quote, over_seconds=DAY_SECONDS),
-        "percent_change_7d": market.percent_change_at(coin, stamp.quote, over_seconds=7 * DAY_SECONDS),
-        "percent_change_30d": market.percent_change_at(coin, stamp.quote, over_seconds=30 * DAY_SECONDS),
-        "price": price,
+        **_percent_changes(market, coin, stamp.quote, days=(1, 7, 30)),
+        "price": market.price_at(coin, stamp.quote),
         "volume_24h": market.volume_24h_at(coin, stamp.quote),
-        "market_cap": None if price is None else price * coin.circulating_supply,
+        "market_cap": market.market_cap_at(coin, stamp.quote),
         "circulating_supply": coin.circulating_supply,
         "total_supply": coin.circulating_supply,
         "timestamp": iso(stamp.currency),
     }
-    usd = _without(usd, {key for part, key in _QUOTE_KEYS.items() if part not in asked})
-    body: JsonObject = {"timestamp": iso(stamp.quote), "quote": {"USD": usd}}
-    if "search_interval" in asked:
-        body["search_interval"] = iso(step)
-    return body
+    return {"timestamp": iso(stamp.quote), "quote": {"USD": usd}}
 
 
-def map_row(coin: ListedCoin, now: float, *, aux: Iterable[str] = MAP_AUX) -> JsonObject:
+def map_row(coin: ListedCoin, now: float) -> JsonObject:
     """A row of the map; it names the rank ``rank``."""
-    asked = set(aux)
     last = coin.died_at.timestamp() if coin.died_at else now // 300 * 300
-    body: JsonObject = {
+    return {
         "id": coin.id,
         "rank": coin.rank,
         "name": coin.name,
@@ -139,9 +110,6 @@ def map_row(coin: ListedCoin, now: float, *, aux: Iterable[str] = MAP_AUX) -> Js
         "last_historical_data": iso(last),
         "platform": _platform(coin),
     }
-    if "status" in asked:
-        body["status"] = "inactive" if coin.died_at else "active"
-    return _without(body, MAP_AUX - asked)
 
 
 def key_info(account: Account, now: datetime) -> JsonObject:
@@ -173,21 +141,13 @@ def _latest_quote(market: Market, coin: ListedCoin, updated: float, total_cap: f
     price = market.price_at(coin, updated)
     volume = market.volume_24h_at(coin, updated)
     volume_before = market.volume_24h_at(coin, updated - DAY_SECONDS)
-    changes = {
-        f"percent_change_{name}": market.percent_change_at(coin, updated, over_seconds=seconds)
-        for name, seconds in {"1h": HOUR_SECONDS, "24h": DAY_SECONDS}.items()
-    }
-    changes |= {
-        f"percent_change_{days}d": market.percent_change_at(coin, updated, over_seconds=days * DAY_SECONDS)
-        for days in (7, 30, 60, 90)
-    }
     return {
         "id": USD_ID,
         "symbol": "USD",
         "price": price,
         "volume_24h": volume,
         "volume_change_24h": (volume / volume_before - 1.0) * 100.0 if volume_before else 0,
-        **changes,
+        **_percent_changes(market, coin, updated, days=(1, 7, 30, 60, 90)),
         "market_cap": cap,
         "market_cap_dominance": 0 if cap is None else cap / total_cap * 100.0,
         "fully_diluted_market_cap": None if price is None else price * (coin.max_supply or coin.circulating_supply),
@@ -196,10 +156,14 @@ def _latest_quote(market: Market, coin: ListedCoin, updated: float, total_cap: f
     }
 
 
+def _percent_changes(market: Market, coin: ListedCoin, seconds: float, *, days: tuple[int, ...]) -> JsonObject:
+    """The changes over an hour and over so many days before; the source calls one day ``24h``."""
+    spans = {"1h": HOUR_SECONDS} | {"24h" if count == 1 else f"{count}d": count * DAY_SECONDS for count in days}
+    return {
+        f"percent_change_{name}": market.percent_change_at(coin, seconds, over_seconds=span)
+        for name, span in spans.items()
+    }
+
+
 def _platform(coin: ListedCoin) -> JsonObject | None:
     return {**_ETHEREUM, "token_address": f"0x{coin.id:040x}"} if coin.is_token else None
-
-
-def _without(body: JsonObject, keys: Iterable[str]) -> JsonObject:
-    left_out = set(keys)
-    return {key: value for key, value in body.items() if key not in left_out}

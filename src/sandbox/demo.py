@@ -6,16 +6,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timezone
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from configurations.config import EMBEDDED, Settings
+from crons import run
+from crons.parts import Parts, system_clock
 from sandbox.server import StandIn
 
 JOB = "cmc_hourly_prices"
 SYMBOLS = ("BTC", "ETH", "SOL")
 HOURS = 48
-_TIMEOUT_SECONDS = 30.0
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     """
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
         # Prices that move faster than a process starts, so that the second run has something to update.
-        with StandIn(clock=lambda: datetime.now(timezone.utc), update_every_seconds=0.125) as source:
+        with StandIn(clock=system_clock, update_every_seconds=0.125) as source:
             environment = _environment(Path(folder), source)
             for title, arguments in (
                 ("The main job: the present hour of each symbol", []),
@@ -34,7 +34,7 @@ def main() -> int:
                 (f"A backfill: the {HOURS} hours before", ["backfill", str(HOURS)]),
             ):
                 _say(f"\n=== {title}\n")
-                command = [sys.executable, "-m", "sandbox.demo_job", JOB, *arguments]
+                command = [sys.executable, "-m", "sandbox.demo", "run", JOB, *arguments]
                 code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
                 if code:
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
@@ -82,12 +82,9 @@ def _show(folder: Path) -> None:
         f"SELECT datetime, {columns}, count() FROM crypto.crypto_prices_hourly "  # noqa: S608 - constants
         "GROUP BY datetime ORDER BY datetime"
     )
-    with ClickHouseAdapter(
-        address=EmbeddedEngine(folder / "clickhouse"),
-        connect_timeout_seconds=_TIMEOUT_SECONDS,
-        query_timeout_seconds=_TIMEOUT_SECONDS,
-    ) as database:
-        lines = database.query(statement)
+    settings = Settings(_env_file=None, clickhouse_host=EMBEDDED, clickhouse_path=folder / "clickhouse")
+    with Parts(settings, task="demo", clock=system_clock) as parts:
+        lines = parts.database.query(statement)
     _say(f"{'datetime (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
     for hour, *prices, _ in lines:
         _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16.8g}" for price in prices))
@@ -100,4 +97,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        # A step of the demo: a job without the user's `.env`, for `_environment` sets everything.
+        run.leave(run.main(sys.argv[2:], env_file=None))
     sys.exit(main())

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -23,9 +23,9 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def source(clock: SteppedClock) -> Iterator[StandIn]:
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock, requests_per_minute=1_000_000) as serving:
+    with FaultySource(clock=clock, requests_per_minute=1_000_000) as serving:
         yield serving
 
 
@@ -41,7 +41,7 @@ def crontab(tmp_path: Path) -> CrontabProgram:
 
 @pytest.fixture
 def install(
-    tmp_path: Path, source: StandIn, crontab: CrontabProgram, clock: SteppedClock
+    tmp_path: Path, source: FaultySource, crontab: CrontabProgram, clock: SteppedClock
 ) -> Iterator[Callable[..., Installation]]:
     """Makes installations that ask the source."""
     made: list[Installation] = []

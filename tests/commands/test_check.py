@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.crontab_program import CrontabProgram
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -22,14 +22,14 @@ def system_clock() -> datetime:
 
 
 @pytest.fixture
-def source() -> Iterator[StandIn]:
+def source() -> Iterator[FaultySource]:
     """CoinMarketCap."""
-    with StandIn(clock=system_clock) as serving:
+    with FaultySource(clock=system_clock) as serving:
         yield serving
 
 
 @pytest.fixture
-def program(tmp_path: Path, source: StandIn) -> Iterator[Installation]:
+def program(tmp_path: Path, source: FaultySource) -> Iterator[Installation]:
     """The program with the embedded engine, the key set, and no crontab command on its PATH."""
     settings = {
         "PATH": str(tmp_path),
@@ -58,7 +58,7 @@ def test_all_is_well(program: Installation) -> None:
     assert "crypto.crypto_prices, 0 rows" in found["table"]
     assert "15000 of 15000 credits left, 50 calls a minute" in found["CoinMarketCap"]
     assert "apt-get install cron" in found["crontab"]
-    assert list(found)[:4] == ["Python", "Poetry", "set-up", ".env"]
+    assert list(found)[:3] == ["Python", "set-up", ".env"]
 
 
 def test_a_wrong_key_is_explained(program: Installation) -> None:
@@ -77,7 +77,7 @@ def test_no_key_is_a_warning(program: Installation) -> None:
     assert "keyless" in rows(finished)["CoinMarketCap"]
 
 
-def test_a_source_that_is_away_fails_the_check(program: Installation, source: StandIn) -> None:
+def test_a_source_that_is_away_fails_the_check(program: Installation, source: FaultySource) -> None:
     """Without a key it is asked as well: exit code 1, and the row says what was not reached."""
     source.faults.push(faults.hang(), path="/cryptocurrency/map", times=99)
     finished = program.command("check", CMC_API_KEY="", HTTP_TIMEOUT_SECONDS="0.2", RUN_TIMEOUT_SECONDS="1")
@@ -98,7 +98,7 @@ def test_wrong_settings_are_named(program: Installation) -> None:
     """A wrong variable is a row, and what needs the settings is left out."""
     finished = program.command("check", SYMBOLS="", LOG_LEVEL="LOUD")
     assert finished.code == 1
-    assert [line.split()[2] for line in finished.out.splitlines() if line.startswith(".env")] == [
+    assert [line.split()[2] for line in finished.out.splitlines() if line.startswith("settings")] == [
         "SYMBOLS:",
         "LOG_LEVEL:",
     ]
@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_fails_the_check(program: Installation) 
 
 def test_credits_that_are_used_up_fail_the_check(tmp_path: Path) -> None:
     """The key is valid and buys nothing: exit code 1, when the credits come back, and what to do."""
-    with StandIn(clock=system_clock, credits_monthly=0) as poor:
+    with FaultySource(clock=system_clock, credits_monthly=0) as poor:
         settings = {"PATH": str(tmp_path), "CMC_BASE_URL": poor.base_url, "CMC_API_KEY": poor.key}
         program = Installation.make(tmp_path / "a checkout", clock=SteppedClock(system_clock()), settings=settings)
         finished = program.command("check")
@@ -159,22 +159,7 @@ def test_the_installed_line_is_a_row(program: Installation, tmp_path: Path) -> N
     assert "installed: 5 * * * *" in after["job cmc_hourly_prices"]
 
 
-@pytest.mark.parametrize(
-    ("version", "told"),
-    [("2.2.0", "2.2 ("), ("1.8.3", "bootstraps its own when it needs one; "), (None, "; none here")],
-)
-def test_the_poetry_of_the_next_set_up_is_told(
-    program: Installation, tmp_path: Path, version: str | None, told: str
-) -> None:
-    """One on PATH that run.sh would refuse is not passed off as good."""
-    if version is not None:
-        poetry = tmp_path / "poetry"
-        poetry.write_text(f"#!/bin/sh\necho 'Poetry (version {version})'\n")
-        poetry.chmod(0o755)
-    assert told in rows(program.command("check"))["Poetry"]
-
-
-def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: StandIn) -> None:
+def test_a_source_that_is_out_of_order_fails_the_check(program: Installation, source: FaultySource) -> None:
     """A plan that is not paid is a row that fails."""
     source.faults.push(faults.refused(1003), path="/key/info")
     finished = program.command("check")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
 
 from tests.commands.test_status import MAIN_AT
@@ -54,3 +57,66 @@ def test_an_empty_schedule_is_refused(
     assert done.code == 2
     assert "five fields" in done.log
     assert crontab.table is None
+
+
+def warnings(done: Finished) -> str:
+    """What it says that cron will lack, once it has done its work."""
+    assert done.code == 0, done.log
+    return "".join(line for line in done.log.splitlines(keepends=True) if line.startswith("warning: "))
+
+
+def test_what_cron_will_not_see_is_named(install: Callable[..., Installation]) -> None:
+    """A variable of the shell's environment alone, the key of a heal and the way through a proxy included."""
+    program = install("checkout", CLICKHOUSE_HOST="db.example", https_proxy="http://proxy.example:3128")
+    line = warnings(program.command("setup_cron"))
+    assert "cron will not see CLICKHOUSE_HOST, CMC_API_KEY, CMC_BASE_URL, LOG_LEVEL, set in" in line
+    heal = warnings(program.command("setup_cron", "--heal", "--dry-run"))
+    assert f"CMC_API_KEY is not set where cron sees it, so every heal will fail: set it in {program.root}/.env" in heal
+    assert "cron will not see CLICKHOUSE_HOST, CMC_BASE_URL, LOG_LEVEL, set in" in heal
+    assert "cron will not see https_proxy: " in heal
+    assert "proxy.example" not in heal
+
+
+def test_what_the_file_says_as_well_is_no_warning(install: Callable[..., Installation]) -> None:
+    """Then cron does the same as this shell."""
+    program = install("checkout", CLICKHOUSE_HOST="db.example")
+    given = {name: value for name, value in program.settings.items() if name != "PATH"}
+    lines = [f"{name}={value}\n" for name, value in {**given, "LOG_LEVEL": "DEBUG"}.items()]
+    (program.root / ".env").write_text("".join(lines))
+    assert warnings(program.command("setup_cron", "--heal")) == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--heal",)])
+def test_a_file_that_cron_cannot_use_is_told(install: Callable[..., Installation], arguments: tuple[str, ...]) -> None:
+    """A line of .env that this shell's environment hides stops what cron starts."""
+    program = install("checkout")
+    (program.root / ".env").write_text("\nSYMBOLS=\n")
+    told = warnings(program.command("setup_cron", *arguments))
+    assert "what cron starts will fail: SYMBOLS: at least one symbol is needed" in told
+    assert f"correct line 2 of {program.root}/.env" in told
+
+
+@pytest.mark.parametrize("command", [("status", "--json"), ("status",), ("jobs",), ("check",)])
+@pytest.mark.parametrize(
+    "words", ["You (alice) are not allowed to use this program (crontab)", "crontab: must be suid to work properly"]
+)
+def test_without_the_right_to_the_crontab_the_rest_is_shown(
+    install: Callable[..., Installation], crontab: CrontabProgram, command: tuple[str, ...], words: str
+) -> None:
+    """Only what stands in the crontab is not known, and is said to be so."""
+    (crontab.folder / "crontab").write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    program = install("checkout", CLICKHOUSE_PATH="data/none")
+    assert program.command("setup_db").code == 0
+    done = program.command(*command)
+    unread = f"the present crontab cannot be read: {words}"
+    assert "not in the crontab" not in done.out
+    assert "no: ./run.sh setup_cron" not in done.out
+    if "--json" in command:
+        [job] = json.loads(done.out)["jobs"]
+        assert job["crontab_not_known"] == unread
+        assert (job["schedule"], job["next_run"]) == (None, None)
+    elif command == ("check",):  # whose table folds the words
+        [line] = [line for line in done.out.splitlines() if line.startswith("crontab") and "not known" in line]
+        assert line.split()[1] == "warn"
+    else:
+        assert f"not known: {unread}" in done.out

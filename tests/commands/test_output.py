@@ -11,10 +11,10 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.locks import ProcessLock
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
@@ -63,15 +63,22 @@ def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
     assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
 
 
+def plain(drawn: str) -> str:
+    """What a terminal was sent, without its colors and movements of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+
+
 def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> None:
     """Of a backfill by hours, coins and rows; of an export and a restore by rows; each with its speed and time left."""
     backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", columns=160)
-    assert re.search(r"15 of 15 coin-hours, 3 coins, 15 rows, \d+ rows/s, 0:00:00 left", backfill)
+    assert re.search(
+        r"asking .* 100% +15/15 coin-hours, \d of \d calls, 3 coins, 15 rows, \d+ rows/s +0:00:00", plain(backfill)
+    )
     dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", columns=160)
-    assert re.search(r"verifying: 15 of 15 rows, \d+ rows/s, 0:00:00 left", dropped)
+    assert re.search(r"verifying .* 100% +15/15 rows, \d+ rows/s +0:00:00", plain(dropped))
     [backup] = (program.root / "backups").iterdir()
     restored = on_a_terminal(program, "-m", "main", "restore", str(backup), columns=160)
-    assert re.search(r"storing: 15 of 15 rows, \d+ rows/s, 0:00:00 left", restored)
+    assert re.search(r"storing .* 100% +15/15 rows, \d+ rows/s +0:00:00", plain(restored))
 
 
 def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
@@ -110,7 +117,7 @@ def test_check_tells_of_a_running_job(embedded_program: Installation, clock: Ste
 
 
 def test_a_run_that_is_cut_short_is_in_the_history(
-    program: Installation, front: ClickHouseFront, source: StandIn, clock: SteppedClock
+    program: Installation, front: ClickHouseFront, source: FaultySource, clock: SteppedClock
 ) -> None:
     """A run over its time limit leaves its record on the disk without touching the database again."""
     assert program.run_job().code == 0
@@ -127,7 +134,7 @@ def test_a_run_that_is_cut_short_is_in_the_history(
 
 
 def test_a_run_that_was_killed_is_in_the_history(
-    program: Installation, embedded: ClickHouseAdapter, database: str, source: StandIn, clock: SteppedClock
+    program: Installation, embedded: ClickHouseAdapter, database: str, source: FaultySource, clock: SteppedClock
 ) -> None:
     """SIGKILL leaves a run no time for a record; the next run makes it from the note that the lock kept."""
     assert program.run_job().code == 0
@@ -146,7 +153,7 @@ def test_a_run_that_was_killed_is_in_the_history(
     assert told[1] == ("run", "2026-11-23 15:37:10", "failed", error)
 
 
-def test_a_dry_run_that_was_killed_is_not(program: Installation, source: StandIn, clock: SteppedClock) -> None:
+def test_a_dry_run_that_was_killed_is_not(program: Installation, source: FaultySource, clock: SteppedClock) -> None:
     """A dry run is in no history, however it ends."""
     source.faults.push(faults.hang(), path="/key/info")
     running = program.start_job("backfill", "2", "--dry-run")

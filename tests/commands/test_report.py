@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.server import StandIn
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -17,7 +17,7 @@ from tests.support.stepped_clock import SteppedClock
 def program(tmp_path: Path) -> Iterator[Installation]:
     """The program with the embedded engine and a source of its own."""
     clock = SteppedClock(datetime.now(timezone.utc))  # the report is of the hours before the real present one
-    with StandIn(clock=clock) as source:
+    with FaultySource(clock=clock) as source:
         settings = {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key, "SYMBOLS": "BTC,ETH,SOL"}
         installation = Installation.make(tmp_path / "a checkout", clock=clock, settings=settings)
         yield installation

@@ -13,10 +13,10 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.files.locks import ProcessLock
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
@@ -75,6 +75,7 @@ def test_the_json_keeps_its_schema(program: Installation) -> None:
         "schedule": "NoneType",
         "next_run": "NoneType",
         "next_run_host": "NoneType",
+        "crontab_not_known": "NoneType",
         "next_heal": "NoneType",
         "running": "NoneType",
         "database": "dict",
@@ -211,7 +212,7 @@ def test_two_failed_heals_in_a_row_need_a_person(program: Installation, clock: S
 
 
 def test_failed_runs_are_told_with_their_own_reason(
-    program: Installation, source: StandIn, clock: SteppedClock
+    program: Installation, source: FaultySource, clock: SteppedClock
 ) -> None:
     """A heal that failed later, for another reason, is not why the hourly runs failed."""
     for _ in range(2):
@@ -366,7 +367,7 @@ def test_without_a_terminal_no_symbol_is_hidden(program: Installation) -> None:
 
 @pytest.mark.parametrize(("columns", "trend"), [(60, 0), (80, 23), (120, 25), (200, 25)])
 def test_the_table_fits_the_terminal(
-    program: Installation, source: StandIn, clock: SteppedClock, columns: int, trend: int
+    program: Installation, source: FaultySource, clock: SteppedClock, columns: int, trend: int
 ) -> None:
     """A symbol is one line, its sparkline as long as there is room; its gaps go below where they do not fit."""
     for hours in (3, 4, 5):
@@ -386,7 +387,7 @@ def test_the_table_fits_the_terminal(
     assert "…" in lines[failure + 1] or columns > 100
 
 
-def test_a_failure_is_told_whole_where_there_is_no_terminal(program: Installation, source: StandIn) -> None:
+def test_a_failure_is_told_whole_where_there_is_no_terminal(program: Installation, source: FaultySource) -> None:
     """What a terminal cuts short is one whole line in a pipe."""
     source.faults.push(faults.refused(1003), path="/quotes/latest")
     assert program.run_job().code == 1

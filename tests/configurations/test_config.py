@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
 
 from adapters._bases.errors import ConfigurationError
-from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings, nearly_right
+from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings, nearly_right, only_set_here
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def load(tmp_path: Path, text: str = "") -> object:
+def load(tmp_path: Path, text: str = "") -> Settings:
     """The settings of a .env with this text."""
     (tmp_path / ".env").write_text(text)
     return load_settings(tmp_path / ".env")
@@ -63,7 +64,7 @@ def test_symbols_may_carry_ids(tmp_path: Path) -> None:
         "CLICKHOUSE_DB=1st",
         "CLICKHOUSE_DB=`x`",
         "CLICKHOUSE_DB=../x",
-        "CLICKHOUSE_HOST=",
+        "CLICKHOUSE_HOST=' '",
         "CLICKHOUSE_HOST=http://db/x",
         "CLICKHOUSE_PORT=0",
         "CLICKHOUSE_PORT=eight",
@@ -82,7 +83,7 @@ def test_symbols_may_carry_ids(tmp_path: Path) -> None:
         "STALE_AFTER_HOURS=inf",
         "STALE_AFTER_HOURS=1e12",
         "STALE_AFTER_HOURS=nan",
-        "CLICKHOUSE_PATH=",
+        "CLICKHOUSE_PATH=' '",
         "CLICKHOUSE_PATH=data/a?b=c",
         "CLICKHOUSE_PATH=~nobody-of-that-name/clickhouse",
         "DATA_PATH=' '",
@@ -123,6 +124,13 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        ("CLICKHOUSE_HOST=db.example:8123", "write CLICKHOUSE_HOST=db.example and CLICKHOUSE_PORT=8123"),
+        ("CLICKHOUSE_HOST=127.0.0.1:8123", "write CLICKHOUSE_HOST=127.0.0.1 and CLICKHOUSE_PORT=8123"),
+        ("CLICKHOUSE_HOST=[fd00::7]:8443", r"write CLICKHOUSE_HOST=\[fd00::7\] and CLICKHOUSE_PORT=8443"),
+        ("CLICKHOUSE_PORT=tcp://10.96.0.10:8123", "Kubernetes, or a Docker link, sets for a service called clickhouse"),
+        ("CLICKHOUSE_PORT=tcp://[fd00::a]:9000", "rename that service"),
+        ("SYMBOLS=USDC.e", "needs its id"),
+        ("SYMBOLS=币安人生,BTC", "needs its id"),
         ("CLICKHOUSE_HOST=http://db:8123", "without http:// and without a port"),
         ("CLICKHOUSE_SECURE=perhaps", "true or false is needed"),
         ("CLICKHOUSE_PORT=eight", "a whole number is needed"),
@@ -135,6 +143,89 @@ def test_what_is_wrong_is_said_in_the_operators_words(tmp_path: Path, line: str,
     """What is needed, not what a library calls it."""
     with pytest.raises(ConfigurationError, match=words):
         load(tmp_path, line)
+
+
+@pytest.mark.parametrize("address", ["::1", "[::1]", "fd00:0::7", "[2001:db8::a:0:1]", "::ffff:10.0.0.1"])
+def test_an_ipv6_address_is_a_host(tmp_path: Path, address: str) -> None:
+    """Bare or in brackets it comes out in brackets, as an address with a port needs it."""
+    host = load(tmp_path, f"CLICKHOUSE_HOST={address}").clickhouse_host
+    assert host.startswith("[")
+    assert IPv6Address(host[1:-1]) == IPv6Address(address.strip("[]"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "symbol"),
+    [
+        ("USDC.e:1", "USDC.E"),
+        ("a_b : 2", "A_B"),
+        ("UNI+:3", "UNI+"),
+        ("币安人生:4", "币安人生"),
+        ("हिन्दी:5", "हिन्दी"),
+        ("1inch:6", "1INCH"),
+        ("ё/x&y:7", "Ё/X&Y"),
+    ],
+)
+def test_any_ticker_may_come_with_an_id(tmp_path: Path, entry: str, symbol: str) -> None:
+    """With an id the symbol is only a name: dots, signs and the letters of every script stand in it."""
+    assert [one for one, _ in load(tmp_path, f"SYMBOLS=BTC,{entry}").symbols] == ["BTC", symbol]
+
+
+@pytest.mark.parametrize("name", sorted({field.upper() for field in Settings.model_fields} - {"SYMBOLS"}))
+@pytest.mark.parametrize("where", ["environment", ".env"])
+def test_an_empty_variable_stands_for_its_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: str
+) -> None:
+    """As compose sets it from ``${NAME:-}``; an empty SYMBOLS alone is refused."""
+    if where == "environment":
+        monkeypatch.setenv(name, "")
+    assert load(tmp_path, f"{name}=\n" if where == ".env" else "") == load_settings(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("value", ["p${HOME}w", "${NOT_THERE}", "$HOME", "a$$b", "${", "${A:-b}"])
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_a_value_of_the_file_is_not_expanded(tmp_path: Path, value: str, quote: str) -> None:
+    """A password with a dollar and a brace survives, quoted or not."""
+    settings = load(tmp_path, f"A=x\nCLICKHOUSE_PASSWORD={quote}{value}{quote}")
+    assert settings.clickhouse_password.get_secret_value() == value
+
+
+@pytest.mark.parametrize("value", ['"BTC,ETH"', "'BTC'", '""', '"k-3c1"'])
+@pytest.mark.parametrize("name", ["SYMBOLS", "CMC_API_KEY", "CLICKHOUSE_PASSWORD", "LOG_LEVEL"])
+def test_quotes_that_an_env_file_kept_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Docker's --env-file takes them for part of the value; what else is wrong is named too, no secret is shown."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"{name}: its value is in quotes") as refused:
+        load(tmp_path, "CLICKHOUSE_PORT=0")
+    assert "CLICKHOUSE_PORT: " in refused.value.message
+    assert "3c1" not in str(refused.value)
+
+
+def test_what_is_wrong_is_to_be_corrected_where_it_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of .env, or the variable of the environment, which wins over a line that is right."""
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, "# mine\n\nLOG_LEVEL=LOUD\nCLICKHOUSE_DB=crypto\n\nCLICKHOUSE_PORT=0\n")
+    assert refused.value.next_step == f"correct line 3, 6 of {tmp_path / '.env'} (see env.example)"
+    monkeypatch.setenv("LOG_LEVEL", "SHOUTED")
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, "LOG_LEVEL=INFO\n")
+    assert refused.value.next_step == "correct or unset LOG_LEVEL in the environment (see env.example)"
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, "CLICKHOUSE_PORT=0\n")
+    assert f"line 1 of {tmp_path / '.env'}; correct or unset LOG_LEVEL in" in refused.value.next_step
+
+
+def test_what_cron_will_not_see_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that only this environment gives its value; not one that .env, or the default, gives it as well."""
+    (tmp_path / ".env").write_text("SYMBOLS=BTC\nCLICKHOUSE_DB=of_file\n")
+    for name, value in {"SYMBOLS": " btc", "CLICKHOUSE_PORT": "8123", "LOG_LEVEL": ""}.items():
+        monkeypatch.setenv(name, value)
+    alone = load_settings(tmp_path / ".env", {})
+    assert only_set_here(alone, tmp_path / ".env") == []
+    monkeypatch.setenv("CMC_API_KEY", "k")
+    monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
+    assert only_set_here(alone, tmp_path / ".env") == ["CLICKHOUSE_DB", "CMC_API_KEY"]
 
 
 def test_a_line_that_says_nothing_is_named_by_its_number(tmp_path: Path) -> None:

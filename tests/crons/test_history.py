@@ -13,14 +13,15 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from adapters.files.locks import ProcessLock, note_of
+from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings
-from crons.history import history_spool, records_of
-from crons.job import HealOptions
+from crons.history import records_of
+from crons.job import Fill, Kind
 from crons.registry import JOBS
 from crons.runner import Request, execute
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.faulty_source import FaultySource
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -37,14 +38,14 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def source(clock: SteppedClock) -> Iterator[StandIn]:
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock) as stand_in:
+    with FaultySource(clock=clock) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def settings(source: StandIn, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
+def settings(source: FaultySource, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
     """With a server as the database."""
     return Settings(
         _env_file=None,
@@ -68,7 +69,11 @@ def history(embedded: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
 
 def run(settings: Settings, clock: SteppedClock, hours: int | None = None, *, dry_run: bool = False) -> None:
     """Run the job, or its backfill, as the command line does."""
-    execute(Request(JOB, JOBS[JOB], hours, dry_run), settings, clock)
+    execute(
+        Request(JOB, JOBS[JOB]) if hours is None else Request(JOB, JOBS[JOB], "backfill", Fill(hours, dry_run)),
+        settings,
+        clock,
+    )
 
 
 def waiting(settings: Settings) -> list[Path]:
@@ -110,7 +115,7 @@ def test_a_record_is_one_statement_more(settings: Settings, clock: SteppedClock,
 
 
 def test_a_refused_run_is_recorded_with_its_reason(
-    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A wrong key is in the history, in one line, and no price was stored."""
     wrong = settings.model_copy(update={"cmc_api_key": type(settings.clickhouse_password)("wrong")})
@@ -126,7 +131,7 @@ def test_a_refused_run_is_recorded_with_its_reason(
 def test_a_run_whose_source_fails_is_recorded_with_what_it_asked(
     settings: Settings,
     clock: SteppedClock,
-    source: StandIn,
+    source: FaultySource,
     history: EtlRunsAdapter,
     *,
     hours: int | None,
@@ -179,14 +184,12 @@ def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, hist
     assert history.recent(JOB, 10) == []
 
 
-@pytest.mark.parametrize("heal", [None, HealOptions()], ids=["backfill", "heal"])
+@pytest.mark.parametrize("kind", ["backfill", "heal"])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_dry_run_says_that_it_is_one(
-    settings: Settings, clock: SteppedClock, *, heal: HealOptions | None, dry_run: bool
-) -> None:
+def test_a_dry_run_says_that_it_is_one(settings: Settings, clock: SteppedClock, *, kind: Kind, dry_run: bool) -> None:
     """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
     with capture_logs() as lines:
-        execute(Request(JOB, JOBS[JOB], 5, dry_run, heal), settings, clock)
+        execute(Request(JOB, JOBS[JOB], kind, Fill(5, dry_run)), settings, clock)
     first, last = (next(line for line in lines if line["event"] == event) for event in ("started", "done"))
     assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
     assert ("writes" in first) is not dry_run
@@ -206,7 +209,7 @@ def test_a_run_that_found_the_lock_held_is_not_recorded(
 
 
 def test_a_partly_failed_run_is_recorded_as_failed(
-    settings: Settings, clock: SteppedClock, source: StandIn, history: EtlRunsAdapter
+    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A run that stored nothing valid says so."""
     for cmc_id in (1, 1027, 5426):
@@ -223,7 +226,8 @@ def test_a_run_that_was_killed_after_its_record_is_recorded_once(
     front.refuse()
     with pytest.raises(EtlError):
         run(settings, clock)
-    [kept] = [record for path in waiting(settings) for record in records_of(history_spool(settings, JOB).read(path))]
+    waits = Spool(settings.data_path / "spool" / "etl_runs" / JOB)
+    [kept] = [record for path in waiting(settings) for record in records_of(waits.read(path))]
     lock = settings.data_path / "locks" / f"{JOB}.lock"
     with ProcessLock(lock, task=f"{JOB} run", clock=clock, run_id=kept.run_id):
         note = note_of(lock).read_text()
@@ -264,8 +268,8 @@ def test_a_record_that_is_none_of_ours_fails_no_run(
     """A sound file of something else goes aside with its reason; what it holds beside of ours is kept."""
     ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
     columns = [*RunRecord._fields[1:], "run_id"]
-    history_spool(settings, JOB).put(columns, [[*ours[1:], ours.run_id]])
-    history_spool(settings, JOB).put(["symbol", "price"], [["BTC", 1.0]])
+    Spool(settings.data_path / "spool" / "etl_runs" / JOB).put(columns, [[*ours[1:], ours.run_id]])
+    Spool(settings.data_path / "spool" / "etl_runs" / JOB).put(["symbol", "price"], [["BTC", 1.0]])
     with capture_logs() as logs:
         run(settings, clock)
     assert [record.run_id for record in history.recent(JOB, 10)][1:] == ["r0"]

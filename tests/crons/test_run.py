@@ -36,7 +36,12 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     told = " ".join(capsys.readouterr().out.split())
-    for words in ("0 done", "1 the job or command failed", "2 usage or configuration", "75 another run holds the lock"):
+    for words in (
+        "0 done",
+        "1 failed, or something needs attention",
+        "2 usage or configuration",
+        "75 another run holds the lock",
+    ):
         assert words in told
 
 

@@ -22,7 +22,7 @@ async def work():
     await asyncio.to_thread(threading.Event().wait)
 
 try:
-    supervise(work(), limit_seconds={limit}, step=lambda: "storing 3 rows", setting="RUN_TIMEOUT_SECONDS")
+    supervise(work(), limit=({limit}, "RUN_TIMEOUT_SECONDS"), step=lambda: "storing 3 rows")
 except EtlError as error:
     print(type(error).__name__, getattr(error, "exit_code", None), error.message, "|", error.next_step)
 sys.stdout.flush()
@@ -46,7 +46,7 @@ def test_the_works_result_is_given_back() -> None:
     async def work() -> int:
         return 7
 
-    assert supervise(work(), limit_seconds=5, step=lambda: "", setting="X") == 7
+    assert supervise(work(), limit=(5, "X"), step=lambda: "") == 7
 
 
 def test_the_works_own_error_comes_through() -> None:
@@ -56,7 +56,7 @@ def test_the_works_own_error_comes_through() -> None:
         raise StateError("no disk")
 
     with pytest.raises(StateError, match="no disk"):
-        supervise(work(), limit_seconds=5, step=lambda: "", setting="X")
+        supervise(work(), limit=(5, "X"), step=lambda: "")
 
 
 def test_a_limit_names_what_was_waited_for() -> None:

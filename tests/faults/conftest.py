@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from sandbox.server import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit, by_adapter, by_process
 from tests.support.stepped_clock import SteppedClock
@@ -27,14 +27,14 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def source(clock: SteppedClock) -> Iterator[StandIn]:
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock, requests_per_minute=1_000_000, credits_monthly=1_000_000) as serving:
+    with FaultySource(clock=clock, requests_per_minute=1_000_000, credits_monthly=1_000_000) as serving:
         yield serving
 
 
 @pytest.fixture
-def install(tmp_path: Path, source: StandIn, clock: SteppedClock) -> Iterator[Callable[..., Installation]]:
+def install(tmp_path: Path, source: FaultySource, clock: SteppedClock) -> Iterator[Callable[..., Installation]]:
     """Make installations that ask the source; in the end none may have let the key or a password out."""
     made: list[Installation] = []
 
@@ -71,7 +71,7 @@ def program(install: Callable[..., Installation], front: ClickHouseFront, databa
 
 
 @pytest.fixture
-def table(embedded: ClickHouseAdapter, database: str, source: StandIn) -> PriceAudit:
+def table(embedded: ClickHouseAdapter, database: str, source: FaultySource) -> PriceAudit:
     """What that server's table holds."""
     return PriceAudit(read=by_adapter(embedded), database=database, source=source)
 
@@ -83,7 +83,7 @@ def embedded_program(install: Callable[..., Installation]) -> Installation:
 
 
 @pytest.fixture
-def embedded_table(embedded_program: Installation, source: StandIn) -> PriceAudit:
+def embedded_table(embedded_program: Installation, source: FaultySource) -> PriceAudit:
     """What that engine's table holds."""
     folder = embedded_program.data / "clickhouse"
     return PriceAudit(read=by_process(folder), database="crypto", source=source)

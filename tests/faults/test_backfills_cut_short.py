@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from adapters._bases.tehran_time import hours_before, in_tehran
-from sandbox import faults
-from sandbox.fault_queue import Fault
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Finished, Installation, Running
 from tests.support.price_audit import Key, PriceAudit
 
@@ -28,7 +27,7 @@ def fetched(program: Installation) -> set[Key]:
     return {(symbol, key) for symbol in SYMBOLS[:FIRST_CALLS_SYMBOLS] for key in keys}
 
 
-def hang_in_second_call(source: StandIn) -> Fault:
+def hang_in_second_call(source: FaultySource) -> Fault:
     """The first call is answered, the second never is."""
     source.faults.push(Fault("honest", lambda answer, _now: answer), path=PATH)
     return source.faults.push(faults.hang(), path=PATH)
@@ -52,7 +51,7 @@ def test_what_was_answered_is_stored_by_the_next_run(
     *,
     settings: dict[str, str],
     program: Installation,
-    source: StandIn,
+    source: FaultySource,
     front: ClickHouseFront,
     table: PriceAudit,
 ) -> None:
@@ -73,7 +72,7 @@ def test_what_was_answered_is_stored_by_the_next_run(
 
 @pytest.mark.parametrize("kind", ["backfill", "heal"])
 def test_a_fill_stores_what_waits_before_it_asks(
-    kind: str, program: Installation, source: StandIn, front: ClickHouseFront, table: PriceAudit
+    kind: str, program: Installation, source: FaultySource, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """A backfill stores what waits although its own calls fail; a heal finds nothing missing then, and pays nothing."""
     front.refuse()

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from sandbox import faults
-from sandbox.fault_queue import Fault
-from sandbox.server import StandIn
+from tests.support import faults
+from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 from tests.support.stepped_clock import SteppedClock
@@ -38,7 +37,7 @@ QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
     ids=lambda value: value.name if isinstance(value, Fault) else "",
 )
 def test_a_bad_quote_is_left_out_and_named(
-    fault: Fault, reason: str, program: Installation, source: StandIn, table: PriceAudit
+    fault: Fault, reason: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """The coin is told with its symbol and the reason; the other coins are stored, and the run counts as done."""
     source.faults.push(fault, path=LATEST)
@@ -56,7 +55,7 @@ def test_a_bad_quote_is_left_out_and_named(
     ("arguments", "path"), [((), LATEST), (("backfill", "2"), "/quotes/historical")], ids=["run", "backfill"]
 )
 def test_a_bad_field_beside_the_price_costs_no_row(
-    arguments: tuple[str, ...], path: str, program: Installation, source: StandIn, table: PriceAudit
+    arguments: tuple[str, ...], path: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """The row is stored without it, and the coin is told with what was wrong, but not as rejected."""
     source.faults.push(faults.odd_fields(ETH, volume_24h="much", market_cap=True, name="E" * 300), path=path)
@@ -85,7 +84,7 @@ def test_a_bad_field_beside_the_price_costs_no_row(
 )
 def test_an_odd_time_of_update_costs_no_row(
     program: Installation,
-    source: StandIn,
+    source: FaultySource,
     embedded: ClickHouseAdapter,
     database: str,
     *,
@@ -101,7 +100,7 @@ def test_an_odd_time_of_update_costs_no_row(
     assert embedded.query(sql) == [(stored,)]
 
 
-def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """The first of the two stands; the second is told."""
     source.faults.push(faults.duplicated(ETH), path=LATEST)
     run = program.run_job()
@@ -110,7 +109,7 @@ def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: S
     table.assert_right()
 
 
-def test_a_coin_that_is_left_out_is_told(program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_a_coin_that_is_left_out_is_told(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """No quote, no row: the price of an hour is never invented."""
     source.faults.push(faults.left_out(ETH), path=LATEST)
     assert "ETH (id 1027)" in program.run_job().log
@@ -118,7 +117,7 @@ def test_a_coin_that_is_left_out_is_told(program: Installation, source: StandIn,
 
 
 @pytest.mark.parametrize("price", [1e-12, 1.2345678901234567e-12, 1e12, 123456789012.34567, 0.1 + 0.2])
-def test_prices_keep_every_digit(price: float, program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_prices_keep_every_digit(price: float, program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """From 1e-12 to 1e12 the stored double is the very one that the source gave."""
     source.faults.push(faults.odd_price(ETH, price), path=LATEST)
     assert program.run_job().code == 0
@@ -154,7 +153,7 @@ def test_prices_keep_every_digit(price: float, program: Installation, source: St
     ids=lambda value: value.name if isinstance(value, Fault) else "",
 )
 def test_a_bad_answer_is_one_line_and_nothing_stored(
-    fault: Fault, words: str, program: Installation, source: StandIn, table: PriceAudit
+    fault: Fault, words: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """Exit 1 with one line of error that names the cause; no row, nothing in the spool."""
     source.faults.push(fault, path=LATEST, times=99)
@@ -180,7 +179,9 @@ def test_a_bad_answer_is_one_line_and_nothing_stored(
     ],
     ids=lambda fault: fault.name,
 )
-def test_what_passes_is_waited_for(fault: Fault, program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_what_passes_is_waited_for(
+    fault: Fault, program: Installation, source: FaultySource, table: PriceAudit
+) -> None:
     """A failure that is over at the next try costs nothing: the same run stores the hour."""
     source.faults.push(fault, path=LATEST)
     run = program.run_job()
@@ -193,7 +194,7 @@ def test_what_passes_is_waited_for(fault: Fault, program: Installation, source: 
 def test_a_limit_is_waited_out(asked: int | None, program: Installation, table: PriceAudit) -> None:
     """The next try comes no sooner than Retry-After says, and without one no sooner than the next minute."""
     program.clock = SteppedClock(datetime.now(timezone.utc).replace(second=59, microsecond=0))
-    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+    with FaultySource(clock=lambda: datetime.now(timezone.utc)) as source:
         source.faults.push(faults.refused(1008, retry_after_seconds=asked), path=LATEST)
         run = program.run_job(CMC_BASE_URL=source.base_url, CMC_API_KEY=source.key)
         first, second = [request.at for request in source.requests if request.path.endswith(LATEST)]
@@ -218,10 +219,10 @@ def test_a_host_clock_an_hour_off_stores_nothing(
 
 
 def test_a_redirect_is_not_followed(
-    program: Installation, source: StandIn, clock: SteppedClock, table: PriceAudit
+    program: Installation, source: FaultySource, clock: SteppedClock, table: PriceAudit
 ) -> None:
     """The host that the redirect names is never asked, so it cannot learn the key."""
-    with StandIn(clock=clock) as elsewhere:
+    with FaultySource(clock=clock) as elsewhere:
         source.faults.push(faults.redirect(f"{elsewhere.base_url}/v3/cryptocurrency/quotes/latest"), path=LATEST)
         run = program.run_job()
         assert elsewhere.requests == []

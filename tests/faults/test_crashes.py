@@ -14,10 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation, Running
 from tests.support.price_audit import Key, PriceAudit
 
@@ -72,14 +72,14 @@ def keys_of_backfill(program: Installation, hours: int) -> set[Key]:
     return {(symbol, hour_key(hour)) for symbol in SYMBOLS for hour in hours_before(program.clock(), hours)}
 
 
-def asked_again(source: StandIn) -> Moment:
+def asked_again(source: FaultySource) -> Moment:
     """When the source is asked next."""
     asked = len(source.requests)
     return lambda: len(source.requests) > asked
 
 
 def moments_of(
-    program: Installation, job: Running, source: StandIn, front: ClickHouseFront, *, statements: int
+    program: Installation, job: Running, source: FaultySource, front: ClickHouseFront, *, statements: int
 ) -> list[Moment]:
     """When the job has its lock; asks the source; has put rows in the spool; has made so many statements."""
     stated, waiting = len(front.statements), len(program.spooled)
@@ -93,7 +93,7 @@ def moments_of(
 
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_random_with_a_server(
-    seed: int, program: Installation, source: StandIn, front: ClickHouseFront, table: PriceAudit
+    seed: int, program: Installation, source: FaultySource, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """Runs and backfills, an hour apart, until twelve were killed somewhere between their start and their end."""
     chance = random.Random(seed)  # noqa: S311 - a test's dice
@@ -118,7 +118,7 @@ def test_killed_at_random_with_a_server(
 
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_random_with_the_embedded_engine(
-    seed: int, embedded_program: Installation, source: StandIn, embedded_table: PriceAudit
+    seed: int, embedded_program: Installation, source: FaultySource, embedded_table: PriceAudit
 ) -> None:
     """As above until ten were killed while the engine starts, works or stops; the engine's folder stays usable."""
     program, chance = embedded_program, random.Random(seed)  # noqa: S311 - a test's dice
@@ -142,7 +142,7 @@ def test_killed_at_random_with_the_embedded_engine(
 
 @pytest.mark.parametrize("path", ["/cryptocurrency/map", "/quotes/latest", "/key/info", "/quotes/historical"])
 def test_killed_while_it_waits_for_the_source(
-    path: str, program: Installation, source: StandIn, table: PriceAudit
+    path: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """A process killed in any call of the source leaves no lock, no row and no file that is in the next run's way."""
     arguments = ("backfill", "5") if path in {"/key/info", "/quotes/historical"} else ()

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 
@@ -67,7 +67,7 @@ def test_rows_wait_in_the_spool_until_the_database_is_well(
 
 
 def test_a_database_that_is_down_costs_no_hour(
-    program: Installation, front: ClickHouseFront, source: StandIn, table: PriceAudit
+    program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
 ) -> None:
     """Nothing listens for two hours: both are fetched and kept, oldest first, and stored once it listens again."""
     front.refuse()
@@ -86,7 +86,7 @@ def test_a_database_that_is_down_costs_no_hour(
 
 
 def test_the_source_is_asked_before_the_database(
-    program: Installation, front: ClickHouseFront, source: StandIn
+    program: Installation, front: ClickHouseFront, source: FaultySource
 ) -> None:
     """While the source has not answered, the database has not heard of the run."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
@@ -98,7 +98,7 @@ def test_the_source_is_asked_before_the_database(
 
 
 def test_what_waits_is_stored_though_the_source_is_down(
-    program: Installation, front: ClickHouseFront, source: StandIn, table: PriceAudit
+    program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
 ) -> None:
     """An hour in the spool does not wait for the source: the run fails for it, and stores what is there."""
     front.refuse()

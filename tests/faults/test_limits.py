@@ -9,17 +9,17 @@ from datetime import datetime, timezone
 
 import pytest
 
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
 
 TERMINATED = 143
 
 
-def test_a_hung_source_ends_the_run_in_time(program: Installation, source: StandIn) -> None:
+def test_a_hung_source_ends_the_run_in_time(program: Installation, source: FaultySource) -> None:
     """The source never answers: exit 1 at the run's limit, which says what was waited for; the lock is free."""
     source.faults.push(faults.hang(), path="/quotes/latest", times=9)
     began = datetime.now(timezone.utc)
@@ -33,7 +33,7 @@ def test_a_hung_source_ends_the_run_in_time(program: Installation, source: Stand
     assert program.run_job().code == 0
 
 
-def test_a_source_that_answers_too_late_is_tried_again(program: Installation, source: StandIn) -> None:
+def test_a_source_that_answers_too_late_is_tried_again(program: Installation, source: FaultySource) -> None:
     """One call without an answer within HTTP_TIMEOUT_SECONDS does not end the run: the next try stores the hour."""
     source.faults.push(faults.hang(), path="/quotes/latest")
     run = program.run_job(HTTP_TIMEOUT_SECONDS="0.5")
@@ -69,7 +69,7 @@ def test_a_silent_database_keeps_nobody_waiting(command: str, program: Installat
 
 @pytest.mark.parametrize("arguments", [(), ("backfill", "5")], ids=["run", "backfill"])
 def test_sigterm_while_the_source_hangs(
-    arguments: tuple[str, ...], program: Installation, source: StandIn, table: PriceAudit
+    arguments: tuple[str, ...], program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """Exit 143 at once, one line that says what was going on, no traceback, the lock free."""
     path = "/quotes/historical" if arguments else "/quotes/latest"
@@ -114,7 +114,7 @@ def test_sigterm_while_the_run_is_recorded(program: Installation, front: ClickHo
     assert program.run_job().code == 0
 
 
-def test_kill_ends_a_run_and_says_so(program: Installation, source: StandIn) -> None:
+def test_kill_ends_a_run_and_says_so(program: Installation, source: FaultySource) -> None:
     """``kill`` names the process and its task; a second one finds nothing to end."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
@@ -127,7 +127,7 @@ def test_kill_ends_a_run_and_says_so(program: Installation, source: StandIn) -> 
     assert "no job of this checkout is running" in program.command("kill").out
 
 
-def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installation, source: StandIn) -> None:
+def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installation, source: FaultySource) -> None:
     """Whoever spoils ``.env`` while a long backfill runs can still end it; only a wrong DATA_PATH is in the way."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
@@ -141,7 +141,7 @@ def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installati
 
 
 @pytest.mark.parametrize("note", ["", "of a dead process"])
-def test_kill_does_not_overlook_a_run_without_a_note(note: str, program: Installation, source: StandIn) -> None:
+def test_kill_does_not_overlook_a_run_without_a_note(note: str, program: Installation, source: FaultySource) -> None:
     """A full disk may leave no note, or an old one: exit 1, and the command that ends the process."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
@@ -157,7 +157,7 @@ def test_kill_does_not_overlook_a_run_without_a_note(note: str, program: Install
     assert "no job of this checkout is running" in program.command("kill").out
 
 
-def test_kill_does_not_wait_for_a_process_that_will_not_listen(program: Installation, source: StandIn) -> None:
+def test_kill_does_not_wait_for_a_process_that_will_not_listen(program: Installation, source: FaultySource) -> None:
     """A stopped process takes no SIGTERM: after the grace time it is ended by force, and that is said."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
@@ -171,7 +171,7 @@ def test_kill_does_not_wait_for_a_process_that_will_not_listen(program: Installa
     assert program.run_job().code == 0
 
 
-def test_kill_leaves_another_checkouts_process_alone(program: Installation, source: StandIn) -> None:
+def test_kill_leaves_another_checkouts_process_alone(program: Installation, source: FaultySource) -> None:
     """A note that a crash left behind, its pid now somebody else's, gets nobody killed."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     bystander = program.start_job(DATA_PATH=str(program.root / "elsewhere"))

@@ -11,9 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 
@@ -42,7 +42,7 @@ def test_a_run_that_goes_well(monitor: HTTPServer, program: Installation) -> Non
     assert pings(monitor) == ["/start", ""]
 
 
-def test_a_run_that_fails(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+def test_a_run_that_fails(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """/start, then /fail with the last lines of the log and what stopped it, without a secret."""
     source.faults.push(faults.refused(1001), path="/quotes/latest")
     assert program.run_job().code == 1
@@ -53,7 +53,7 @@ def test_a_run_that_fails(monitor: HTTPServer, program: Installation, source: St
     assert source.key not in told
 
 
-def test_a_run_that_is_ended(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+def test_a_run_that_is_ended(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """SIGTERM is a failure too."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
@@ -62,7 +62,7 @@ def test_a_run_that_is_ended(monitor: HTTPServer, program: Installation, source:
     assert pings(monitor) == ["/start", "/fail"]
 
 
-def test_an_answer_without_a_valid_price(monitor: HTTPServer, program: Installation, source: StandIn) -> None:
+def test_an_answer_without_a_valid_price(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """A run that did all its steps and has nothing to show counts as failed."""
     source.faults.push(faults.empty_data(), path="/quotes/latest")
     assert program.run_job().code == 1
@@ -76,7 +76,7 @@ def test_a_backfill_tells_nobody(monitor: HTTPServer, program: Installation) -> 
 
 
 def test_a_run_that_found_the_lock_held_tells_nobody(
-    monitor: HTTPServer, program: Installation, source: StandIn
+    monitor: HTTPServer, program: Installation, source: FaultySource
 ) -> None:
     """Only the run that has the lock is the monitor's business."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")

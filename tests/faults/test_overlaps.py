@@ -7,17 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 
 BUSY = 75
 
 
-def test_of_eight_runs_one_runs(program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_of_eight_runs_one_runs(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """Started together: seven exit 75 and name the one's pid, its start and what it does; the table is as after one."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest", times=8)
     jobs = [program.start_job() for _ in range(8)]
@@ -37,7 +37,7 @@ def test_of_eight_runs_one_runs(program: Installation, source: StandIn, table: P
     assert len([one for one in source.requests if one.path.endswith("/quotes/latest")]) == 1
 
 
-def test_a_run_meets_a_backfill(program: Installation, source: StandIn, table: PriceAudit) -> None:
+def test_a_run_meets_a_backfill(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """Cron's run during a backfill exits 75 and says what the backfill is doing; the next run is well."""
     hang = source.faults.push(faults.hang(), path="/quotes/historical")
     backfill = program.start_job("backfill", "24")

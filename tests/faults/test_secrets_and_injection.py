@@ -14,9 +14,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from main import app
-from sandbox import faults
-from sandbox.server import StandIn
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
 from tests.support.stepped_clock import SteppedClock
@@ -124,7 +124,9 @@ def test_a_redirect_of_the_database_is_not_followed(
     assert len(program.spooled) == 1
 
 
-def test_an_echoed_key_and_password_stay_inside(program: Installation, source: StandIn, front: ClickHouseFront) -> None:
+def test_an_echoed_key_and_password_stay_inside(
+    program: Installation, source: FaultySource, front: ClickHouseFront
+) -> None:
     """A source and a database that quote the secrets in their answers: whatever is shown or kept has stars instead."""
     message = f"the key {source.key} is odd"
     status = {"error_code": 1001, "error_message": message, "credit_count": 0}
@@ -141,7 +143,7 @@ def test_an_echoed_key_and_password_stay_inside(program: Installation, source: S
     assert program.leaks() == []
 
 
-def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source: StandIn) -> None:
+def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source: FaultySource) -> None:
     """Process title, lock note, spool and log of a run that was killed and of one that was told to end."""
     for number in (signal.SIGKILL, signal.SIGTERM):
         hang = source.faults.push(faults.hang(), path="/quotes/latest")
@@ -205,7 +207,7 @@ def test_every_command_is_among_them() -> None:
     ],
 )
 def test_a_setting_that_could_become_code_is_refused(
-    variable: str, value: str, program: Installation, source: StandIn, front: ClickHouseFront
+    variable: str, value: str, program: Installation, source: FaultySource, front: ClickHouseFront
 ) -> None:
     """Exit 2, the variable named on one line, and neither the source nor the database is asked."""
     run = program.run_job(**{variable: value})

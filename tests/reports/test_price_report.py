@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
-from reports.price_report import LISTED_RUNS, ReportContents, build_page, inline_json, run_seconds
+from reports.price_report import LISTED_RUNS, ReportContents, build_page, chart_library, inline_json, run_seconds
 from tests.support.report_contents import (
     NOW,
-    chart_library,
     hour_keys,
     price_wave,
     report_contents,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import pytest
 
-from sandbox.server import KEY_HEADER, StandIn
+from sandbox.server import KEY_HEADER
+from tests.support.faulty_source import FaultySource
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 22, 12, 7, 21, tzinfo=timezone.utc)
-HOLE = (1, datetime(2026, 11, 22, 8, 30, tzinfo=timezone.utc))
+HOLE = datetime(2026, 11, 22, 8, 30, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -22,14 +23,18 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def stand_in(clock: SteppedClock) -> Iterator[StandIn]:
+def stand_in(clock: SteppedClock) -> Iterator[FaultySource]:
     """A stand-in without Bitcoin's quotes from 08:30 to 09:30 UTC of that day."""
-    with StandIn(clock=clock, holes={HOLE}) as serving:
+    with FaultySource(clock=clock, is_hole=_is_hole) as serving:
         yield serving
 
 
 @pytest.fixture
-def client(stand_in: StandIn) -> Iterator[httpx.Client]:
+def client(stand_in: FaultySource) -> Iterator[httpx.Client]:
     """Sends the stand-in's key."""
     with httpx.Client(base_url=stand_in.base_url, headers={KEY_HEADER: stand_in.key}, timeout=10) as plain:
         yield plain
+
+
+def _is_hole(coin_id: int, instant: datetime) -> bool:
+    return coin_id == 1 and HOLE <= instant < HOLE + timedelta(hours=1)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.coins import ANOTHER_BTC_ID, DEAD_SOL_ID, QUOTELESS_ID, listed_coins
-from sandbox.market import DAY_SECONDS, HOUR_SECONDS, Market
+from sandbox.market import ANOTHER_BTC_ID, DAY_SECONDS, DEAD_SOL_ID, HOUR_SECONDS, QUOTELESS_ID, Market, listed_coins
 
 MARKET = Market(listed_coins(), update_every_seconds=60)
 INSTANTS = st.datetimes(

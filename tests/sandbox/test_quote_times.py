@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.quote_times import INTERVALS, MAX_COUNT, Step, holes_of, is_intraday, plan_steps, stamp_in
+from sandbox.quote_times import INTERVALS, MAX_COUNT, HoleRule, Step, plan_steps, stamp_in
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=timezone.utc).timestamp()
-NO_HOLES = holes_of(())
+NO_HOLES: HoleRule = lambda _coin_id, _instant: False  # noqa: E731 - a rule in a line
 
 
 def _utc(seconds: float) -> str:
@@ -20,55 +19,31 @@ def _utc(seconds: float) -> str:
 
 def test_the_start_is_exclusive_and_the_end_inclusive() -> None:
     """Half-hour steps after 11:00 up to 12:00 are 11:30 and 12:00."""
-    steps = plan_steps("30m", start=NOON - 3600, end=NOON, count=None)
+    steps = plan_steps(1800, start=NOON - 3600, end=NOON, count=MAX_COUNT)
     assert [step.start for step in steps] == [NOON - 1800, NOON]
 
 
-def test_relative_intervals_are_anchored_on_the_start() -> None:
+def test_intervals_are_anchored_on_the_start() -> None:
     """An hourly step counted from a half hour stays on half hours."""
-    steps = plan_steps("1h", start=NOON - 1800 - 7200, end=NOON, count=None)
+    steps = plan_steps(3600, start=NOON - 1800 - 7200, end=NOON, count=MAX_COUNT)
     assert [_utc(step.start) for step in steps] == ["2026-11-22 10:30", "2026-11-22 11:30"]
 
 
-@pytest.mark.parametrize(
-    ("interval", "first", "second"),
-    [
-        ("hourly", "2026-11-22 12:00", "2026-11-22 13:00"),
-        ("daily", "2026-11-23 00:00", "2026-11-24 00:00"),
-        ("weekly", "2026-11-23 00:00", "2026-11-30 00:00"),
-        ("monthly", "2026-12-01 00:00", "2027-01-01 00:00"),
-        ("yearly", "2027-01-01 00:00", "2028-01-01 00:00"),
-    ],
-)
-def test_calendar_intervals_begin_at_utc_boundaries(interval: str, first: str, second: str) -> None:
-    """Hours, days, Mondays, months and years begin in UTC, wherever the start is."""
-    steps = plan_steps(interval, start=NOON - 1, end=NOON + 800 * 86_400, count=2)
-    assert [_utc(step.start) for step in steps] == [first, second]
-    assert steps[0].end == steps[1].start
+@given(st.sampled_from(sorted(INTERVALS)), st.integers(0, 2 * 10**9), st.integers(0, 10**7), st.integers(1, 20))
+def test_the_first_steps_of_a_range_are_served(interval: str, start: int, reach: int, count: int) -> None:
+    """Oldest first and side by side, later than the start, none later than the end, `count` of them if they fit."""
+    length, end = INTERVALS[interval], start + reach
+    steps = plan_steps(length, start=start, end=end, count=count)
+    assert len(steps) == min(count, (end - start) // length)
+    assert all(step.end == step.start + length for step in steps)
+    assert [step.start for step in steps] == [start + length * number for number in range(1, len(steps) + 1)]
+    assert not steps or start < steps[0].start <= steps[-1].start <= end
 
 
-@given(st.sampled_from(sorted(INTERVALS)), st.floats(0, 2e9), st.integers(1, 20))
-def test_without_a_start_steps_are_counted_back(interval: str, end: float, count: int) -> None:
-    """Exactly `count` steps, oldest first, none later than the end."""
-    steps = plan_steps(interval, start=None, end=end, count=count)
-    assert len(steps) == count
-    assert steps == sorted(steps)
-    assert steps[-1].start <= end < steps[-1].end + 300
-
-
-def test_the_count_is_ten_by_default_only_without_a_start() -> None:
-    """A range that has a start is served whole, up to 10,000 steps."""
-    assert len(plan_steps("5m", start=None, end=NOON, count=None)) == 10
-    assert len(plan_steps("5m", start=NOON - 86_400, end=NOON, count=None)) == 288
-    assert len(plan_steps("5m", start=NOON - 86_400, end=NOON, count=3)) == 3
-    assert len(plan_steps("5m", start=0, end=NOON, count=None)) == MAX_COUNT
-
-
-def test_intraday_is_shorter_than_a_day() -> None:
-    """`hourly` and 12h count as intraday, 24h and daily do not."""
-    assert [is_intraday(interval) for interval in ("5m", "hourly", "12h", "24h", "daily", "yearly")] == [
-        True, True, True, False, False, False,
-    ]  # fmt: skip
+def test_a_range_that_ends_before_a_step_has_none() -> None:
+    """From 11:45 by half hours there is nothing up to 12:00, nor up to an earlier time."""
+    for end in (NOON, NOON - 3600):
+        assert plan_steps(1800, start=NOON - 900, end=end, count=MAX_COUNT) == []
 
 
 @given(st.integers(1, 99_999), st.integers(0, 500_000))
@@ -90,10 +65,10 @@ def test_some_stamps_are_off_the_grid_of_either_kind() -> None:
     assert 50 < len(converted_late) < 500
 
 
-def test_a_hole_is_one_hour_long_and_the_next_quote_serves_a_longer_step() -> None:
+def test_the_next_quote_after_a_hole_serves_a_longer_step() -> None:
     """Half-hour steps within the hole are skipped; a two-hour step takes the first quote after it."""
     hour = datetime(2026, 11, 22, 8, 30, tzinfo=timezone.utc)
-    is_hole = holes_of({(1, hour)})
+    is_hole: HoleRule = lambda coin_id, at: coin_id == 1 and hour <= at < hour + timedelta(hours=1)  # noqa: E731 - as above
     begin = hour.timestamp()
     for start in (begin, begin + 1800):
         assert stamp_in(Step(start, start + 1800), 1, is_hole=is_hole, now=NOON) is None
@@ -101,13 +76,6 @@ def test_a_hole_is_one_hour_long_and_the_next_quote_serves_a_longer_step() -> No
     after = stamp_in(Step(begin, begin + 7200), 1, is_hole=is_hole, now=NOON)
     assert after is not None
     assert begin + 3600 <= after.quote < begin + 3610
-    assert is_hole(1, hour + timedelta(minutes=59))
-    assert not is_hole(1, hour + timedelta(minutes=60))
-
-
-def test_a_rule_may_say_where_the_holes_are() -> None:
-    """A callable is taken as it is."""
-    assert holes_of(lambda coin_id, _: coin_id == 7)(7, datetime(2026, 1, 1, tzinfo=timezone.utc))
 
 
 def test_no_quote_comes_from_the_future() -> None:

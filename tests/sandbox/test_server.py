@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.server import KEY_HEADER, StandIn
+from sandbox.server import KEY_HEADER
+from tests.support.faulty_source import FaultySource
 from tests.support.stepped_clock import SteppedClock
 
 LATEST = "/v3/cryptocurrency/quotes/latest"
@@ -32,7 +33,7 @@ def _error(response: httpx.Response) -> tuple[int, Any, str]:
     return response.status_code, status["error_code"], status["error_message"]
 
 
-def _client_of(stand_in: StandIn) -> httpx.Client:
+def _client_of(stand_in: FaultySource) -> httpx.Client:
     return httpx.Client(base_url=stand_in.base_url, headers={KEY_HEADER: stand_in.key})
 
 
@@ -47,19 +48,19 @@ def _at(text: str) -> datetime:
         ({KEY_HEADER: "not-the-key"}, (401, 1001, "This API Key is invalid.")),
     ],
 )
-def test_the_key_is_checked(stand_in: StandIn, headers: dict[str, str], expected: tuple[int, int, str]) -> None:
+def test_the_key_is_checked(stand_in: FaultySource, headers: dict[str, str], expected: tuple[int, int, str]) -> None:
     """Without the right key nothing is served, whatever else is wrong."""
     with httpx.Client(base_url=stand_in.base_url) as stranger:
         assert _error(stranger.get(f"{LATEST}?nonsense=1", headers=headers)) == expected
 
 
-def test_the_keyless_prefix_serves_latest_and_map_only(stand_in: StandIn) -> None:
+def test_the_keyless_prefix_serves_latest_and_map_only(stand_in: FaultySource) -> None:
     """Without a key there is no history and no key info, and nothing is charged."""
     with httpx.Client(base_url=f"{stand_in.base_url}/public-api") as anonymous:
         latest = anonymous.get(LATEST, params={"id": "1"})
         assert latest.json()["status"]["error_code"] == "0"
         assert anonymous.get(MAP, params={"symbol": "BTC"}).status_code == 200
-        assert anonymous.get(HISTORICAL, params={"id": "1"}).status_code == 404
+        assert anonymous.get(HISTORICAL, params={"id": "1", "time_start": "2026-11-20"}).status_code == 404
         assert anonymous.get(KEY_INFO).status_code == 404
         assert anonymous.get("/v9/nothing").status_code == 404
     assert stand_in.credits_used == 0
@@ -78,14 +79,15 @@ def test_the_minute_s_limit_holds_until_the_next_minute(client: httpx.Client, cl
 
 def test_credits_are_counted_as_documented(clock: SteppedClock) -> None:
     """One for 250 latest coins, one for 100 points of all coins of a call, none for map, key info and refusals."""
-    with StandIn(clock=clock, extra_coins=251) as large, _client_of(large) as client:
+    past = {"time_start": "2026-11-20"}
+    with FaultySource(clock=clock, extra_coins=251) as large, _client_of(large) as client:
         ids = [str(800_000 + number) for number in range(1, 252)]
         counts = [
             client.get(LATEST, params={"id": ",".join(ids[:250])}).json()["status"]["credit_count"],
             client.get(LATEST, params={"id": ",".join(ids)}).json()["status"]["credit_count"],
-            client.get(HISTORICAL, params={"id": "1,2", "count": "50"}).json()["status"]["credit_count"],
-            client.get(HISTORICAL, params={"id": "1,2", "count": "51"}).json()["status"]["credit_count"],
-            client.get(MAP).json()["status"]["credit_count"],
+            client.get(HISTORICAL, params={"id": "1,2", "count": "50", **past}).json()["status"]["credit_count"],
+            client.get(HISTORICAL, params={"id": "1,2", "count": "51", **past}).json()["status"]["credit_count"],
+            client.get(MAP, params={"symbol": "BTC"}).json()["status"]["credit_count"],
             client.get(LATEST, params={"id": "x"}).json()["status"]["credit_count"],
         ]
         info = client.get(KEY_INFO).json()
@@ -98,8 +100,8 @@ def test_credits_are_counted_as_documented(clock: SteppedClock) -> None:
 
 def test_a_plan_without_credits_left_serves_only_what_is_free(clock: SteppedClock) -> None:
     """A call that costs more than is left is 1010 and costs nothing; key info still answers."""
-    with StandIn(clock=clock, credits_monthly=1) as poor, _client_of(poor) as client:
-        dear = client.get(HISTORICAL, params={"id": "1", "count": "101"})
+    with FaultySource(clock=clock, credits_monthly=1) as poor, _client_of(poor) as client:
+        dear = client.get(HISTORICAL, params={"id": "1", "count": "101", "time_start": "2026-11-20"})
         assert _error(dear)[:2] == (429, 1010)
         assert client.get(LATEST, params={"id": "1"}).status_code == 200
         assert _error(client.get(LATEST, params={"id": "1"}))[:2] == (429, 1010)
@@ -109,10 +111,10 @@ def test_a_plan_without_credits_left_serves_only_what_is_free(clock: SteppedCloc
 
 def test_ten_thousand_points_are_quick_to_make(clock: SteppedClock) -> None:
     """A load test can ask for the largest answers: a quarter of a second each, five on a slow, traced machine."""
-    with StandIn(clock=clock) as quick:
+    with FaultySource(clock=clock) as quick:
         started = time.process_time()
         answer = quick.answer(
-            f"{HISTORICAL}?id=1,1027&count=5000&time_start=2026-10-25", {KEY_HEADER.lower(): quick.key}
+            f"{HISTORICAL}?id=1,1027&count=5000&time_start=2026-10-25", {KEY_HEADER.lower(): quick.key}, clock.now
         )
         assert time.process_time() - started < 5
     assert answer.credits == 100
@@ -127,7 +129,7 @@ def test_bodies_are_compressed_only_for_those_who_ask(client: httpx.Client) -> N
     assert set(zipped.json()) == set(json.loads(plain.content))
 
 
-def test_requests_are_recorded_without_the_key(stand_in: StandIn, client: httpx.Client) -> None:
+def test_requests_are_recorded_without_the_key(stand_in: FaultySource, client: httpx.Client) -> None:
     """Path, parameters and headers are kept for counting; of the key only that it was sent."""
     client.get(LATEST, params={"id": "1,2", "convert": "USD"}, headers={"X-Trace": "7"})
     (request,) = stand_in.requests
@@ -140,8 +142,8 @@ def test_requests_are_recorded_without_the_key(stand_in: StandIn, client: httpx.
 def test_leaving_ends_idle_connections(clock: SteppedClock) -> None:
     """A client that keeps its connection open does not keep the stand-in from ending."""
     with httpx.Client() as client:
-        with StandIn(clock=clock) as short:
-            target = f"{short.base_url}/public-api{MAP}"
+        with FaultySource(clock=clock) as short:
+            target = f"{short.base_url}/public-api{MAP}?symbol=BTC"
             assert client.get(target).status_code == 200
         with pytest.raises(httpx.TransportError):
             client.get(target)
@@ -151,13 +153,13 @@ def test_a_client_that_resets_an_idle_connection_is_no_trouble(
     clock: SteppedClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The stand-in says nothing about it, and goes on."""
-    with StandIn(clock=clock) as patient:
+    with FaultySource(clock=clock) as patient:
         port = int(patient.base_url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as rude:
-            rude.sendall(f"GET /public-api{MAP} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            rude.sendall(f"GET /public-api{MAP}?symbol=BTC HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert rude.recv(12) == b"HTTP/1.1 200"
             rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        assert httpx.get(f"{patient.base_url}/public-api{MAP}").status_code == 200
+        assert httpx.get(f"{patient.base_url}/public-api{MAP}?symbol=BTC").status_code == 200
     assert capfd.readouterr().err == ""
 
 

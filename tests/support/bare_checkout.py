@@ -1,14 +1,17 @@
-"""A checkout with run.sh alone, on a machine whose Python and Poetry only write down what they are asked."""
+"""A checkout with run.sh and what it reads, on a machine whose Python and uv only write down what they are asked."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 RUN_SH = Path(__file__).parents[2] / "run.sh"
+COMMANDS = " ".join(re.findall(r'^    "[A-Z]\w+ +([a-z_ ]+)"$', RUN_SH.read_text(), re.MULTILINE)).split()
+"""Those that run.sh lists, in its order."""
 _TOOLS = ("bash", "cat", "cksum", "cp", "env", "flock", "mkdir", "readlink", "rm", "sh")
 
 _PYTHON = """#!/bin/sh
@@ -20,11 +23,12 @@ case "$*" in
 -V) echo "Python $version" ;;
 *ensurepip*) [ ! -e "$state/no_venv" ] ;;
 '-m pip --version') ;;
-'-m poetry --version') ;;
+'-m pip config list') [ ! -e "$state/pip" ] || cat "$state/pip" ;;
 '-m venv --clear '*)
     echo "venv ${{4##*/}}" >> "$state/calls"
     rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
-'-m pip install '* | '-m poetry '*)
+'-m pip install '*)
+    env > "$state/environment"
     echo "${{0#{root}/}} $*" >> "$state/calls"
     if [ -e "$state/gate" ]; then echo "at the gate"; read -r _ < "$state/gate"; fi
     [ ! -e "$state/failing" ] ;;
@@ -35,13 +39,11 @@ case "$*" in
 esac
 """
 
-_POETRY = """#!/bin/sh
+_UV = """#!/bin/sh
 state='{state}'
-case "$*" in
---version) echo "Poetry (version $(cat "$state/poetry"))" ;;
-'export --help') [ ! -e "$state/no_export" ] ;;
-*) echo "poetry $*" >> "$state/calls"; [ ! -e "$state/no_json" ] ;;
-esac
+echo "uv $*" >> "$state/calls"
+env > "$state/environment"
+[ ! -e "$state/no_uv" ]
 """
 
 
@@ -59,17 +61,18 @@ class BareCheckout:
 
     @classmethod
     def make(cls, folder: Path) -> BareCheckout:
-        """A checkout in a path with a blank, a quote and a per cent; its Python is 3.11, its Poetry 2.2.0."""
+        """A checkout in a path with a blank and a per cent; its Python is 3.11, and there is no uv."""
         checkout = cls(folder / "check 100% out", folder / "state")
         for path in (checkout.root, checkout.bin):
             path.mkdir(parents=True)
-        shutil.copy(RUN_SH, checkout.root)
-        checkout.change_lock("first")
+        for name in ("run.sh", "pyproject.toml", "src/main.py", "src/crons/run.py", "benchmarks/__main__.py"):
+            (checkout.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(RUN_SH.parent / name, checkout.root / name)
+        for group in ("", "-engine", "-dev", "-bench"):
+            (checkout.root / f"requirements{group}.txt").write_text(f"first{group}")
         for tool in _TOOLS:
             (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
-        checkout.say("poetry", "2.2.0")
         checkout._program("python3", _PYTHON)
-        checkout._program("poetry", _POETRY)
         return checkout
 
     @property
@@ -84,7 +87,7 @@ class BareCheckout:
 
     @property
     def calls(self) -> list[str]:
-        """What Python and Poetry were asked to do, in order."""
+        """What Python and uv were asked to do, in order."""
         path = self.state / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
@@ -100,9 +103,23 @@ class BareCheckout:
         """Take a program off the machine."""
         (self.bin / program).unlink()
 
-    def change_lock(self, text: str) -> None:
-        """Another poetry.lock, as after an update."""
-        (self.root / "poetry.lock").write_text(text)
+    def add_uv(self) -> None:
+        """Put uv on the machine."""
+        self._program("uv", _UV)
+
+    def change_requirements(self, text: str) -> None:
+        """Another requirements.txt, as after an update."""
+        (self.root / "requirements.txt").write_text(text)
+
+    def change_settings(self, text: str) -> None:
+        """Another .env."""
+        (self.root / ".env").write_text(text)
+
+    @property
+    def installed_with(self) -> dict[str, str]:
+        """The environment of the last installation."""
+        lines = (self.state / "environment").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def files(self) -> set[str]:
         """All that is in the checkout."""

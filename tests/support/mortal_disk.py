@@ -33,6 +33,7 @@ class MortalDisk(Disk):
     """
 
     def __init__(self, root: Path) -> None:
+        super().__init__()
         self.steps_left: int | None = None
         self._root = root
         self._contents: dict[int, bytes] = {}
@@ -41,14 +42,14 @@ class MortalDisk(Disk):
         self._removed: list[int] = []
         self.settle()
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
         """As on the host's; whoever dies in it leaves half of the file."""
         if path.exists():
             self._contents.pop(path.stat().st_ino, None)
         if self.steps_left == 0:
             path.write_bytes(content[: len(content) // 2])
         self._step()
-        super().write(path, content)
+        super().write(path, content, mode=mode)
 
     def rename(self, source: Path, target: Path) -> None:
         """As on the host's."""

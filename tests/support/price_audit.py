@@ -75,7 +75,7 @@ class PriceAudit:
 
     def _served(self, row: StoredPrice) -> float | None:
         updated = datetime.fromisoformat(row.source_updated_at).replace(tzinfo=TEHRAN)
-        return self._source.served_price(row.cmc_id, updated)
+        return self._source.market.price(row.cmc_id, updated)
 
 
 def by_adapter(adapter: ClickHouseAdapter) -> Read:

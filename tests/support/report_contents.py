@@ -5,23 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
-from functools import cache
 
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.chart_library import chart_library as read_chart_library
-from reports.price_report import ReportContents
+from reports.price_report import ReportContents, chart_library
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 """2026-11-23 12:35:07 in Tehran."""
 _COINS = (("BTC", "Bitcoin", 87654.32), ("ETH", "Ethereum", 2834.57), ("SOL", "Solana", 131.2468))
-
-
-@cache
-def chart_library() -> str:
-    """The library that draws the charts."""
-    return read_chart_library()
 
 
 def hour_keys(hours: int) -> list[str]:

@@ -14,12 +14,14 @@ import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.host_environment import engine_zone
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -324,8 +326,13 @@ class ClickHouseAdapter:
     def _open_embedded(self, engine: EmbeddedEngine) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - half the start-up time of a command that needs no database
 
+        if find_spec("chdb") is None:
+            raise ConfigurationError(
+                "CLICKHOUSE_HOST is embedded, and the embedded engine is not installed",
+                next_step="./run.sh install --embedded",
+            )
         prepare_embedded_folder(engine.path)
-        with self._translated_errors():
+        with self._translated_errors(), engine_zone():
             return clickhouse_connect.get_client(
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )

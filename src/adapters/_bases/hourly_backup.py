@@ -11,11 +11,12 @@ import os
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
 from adapters._bases.hourly_upsert import StoredRow
@@ -25,21 +26,12 @@ EVERY_ROWS = 20_000
 T = TypeVar("T")
 
 
-class RowsTold(Protocol):
-    """Told now and then how far a piece of work is."""
-
-    def __call__(self, doing: str, /, *, done: int, total: int | None) -> None:
-        """So many rows are through.
-
-        Args:
-            doing: what is done, such as ``exporting``.
-            done: rows so far; starts anew with another piece of work, or when one is tried again.
-            total: how many there are; None when nobody knows yet.
-        """
-        ...
+RowsTold = Callable[[str, int, int | None], None]
+"""Takes note, now and then, of how far a piece of work is: what is done, such as ``exporting``; how many rows so far,
+which starts anew with another piece of work or when one is tried again; how many in all, None while not known."""
 
 
-def told_to_nobody(_doing: str, *, done: int, total: int | None) -> None:
+def told_to_nobody(_doing: str, _done: int, _total: int | None) -> None:
     """Takes no note."""
 
 
@@ -49,8 +41,8 @@ def telling(told: RowsTold, doing: str, rows: Iterable[T], total: int | None) ->
     for done, row in enumerate(rows, 1):
         yield row
         if done % EVERY_ROWS == 0:
-            told(doing, done=done, total=total)
-    told(doing, done=done, total=total)
+            told(doing, done, total)
+    told(doing, done, total)
 
 
 _ARRAY_CODES = {"UInt32": "I", "UInt64": "Q", "Float64": "d"}
@@ -150,25 +142,21 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
         StorageUnavailable: the database does not answer, or the stream ended early.
         StateError: the file exists already or cannot be written.
     """
-    partial = path.with_name(f".{table.name}.partial")
+    disk = Disk()
     if path.exists():
         raise StateError(f"{path} exists already", next_step="Choose another name.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = _write(clickhouse, name, table, partial, told)
-        count = sum(1 for _ in telling(told, "verifying", read_backup(table, partial), written))
-        stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
-        if count != stored:
-            raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
-        partial.replace(path)
-        _sync_folder(path.parent)
+        disk.make_folder(path.parent)
+        with disk.replacing(path, aside=path.with_name(f".{table.name}.partial")) as partial:
+            written = _write(clickhouse, name, table, partial, told)
+            count = sum(1 for _ in telling(told, "verifying", read_backup(table, partial), written))
+            stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
+            if count != stored:
+                raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
     except OSError as error:
         raise StateError(
             f"the backup {path} cannot be written: {error.strerror}", next_step="Free disk space or correct its rights."
         ) from error
-    finally:
-        if partial.exists():
-            partial.unlink()
     return count
 
 
@@ -218,7 +206,7 @@ def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: P
                 for piece in pieces:
                     file.write(piece)
             done += rows
-            told("exporting", done=done, total=total)
+            told("exporting", done, total)
         file.close()
         raw.flush()
         os.fsync(raw.fileno())
@@ -229,12 +217,3 @@ def _stored_row(table: HourlyTable, values: tuple[object, ...]) -> StoredRow:
     row = table.row(*values[: len(table.given)])
     updated_at, version = (values[table.stored.index(name)] for name in ("updated_at", "version"))
     return StoredRow(row, str(updated_at), int(version))  # type: ignore[call-overload]  # an UInt64
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -27,6 +27,7 @@ from adapters._bases.errors import (
     SourceRejected,
     SourceUnavailable,
 )
+from adapters._bases.host_environment import proxy_exceptions
 from adapters._bases.json_values import json_value
 from adapters._bases.retry import RetryPolicy
 
@@ -400,12 +401,13 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
                 next_step="check the setting it comes from for stray spaces, quotes or letters that are not ASCII",
             )
     try:
-        return httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
-            timeout=None,  # noqa: S113 - the adapter's own deadline covers every phase, and a slow drip too
-            follow_redirects=False,
-        )
+        with proxy_exceptions():
+            return httpx.AsyncClient(
+                base_url=base_url,
+                headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+                timeout=None,  # noqa: S113 - the adapter's own deadline covers every phase, and a slow drip too
+                follow_redirects=False,
+            )
     except (httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
         raise ConfigurationError(
             "the HTTP client cannot be set up with this base URL and this machine's proxy and certificate variables",

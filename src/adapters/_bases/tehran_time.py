@@ -42,7 +42,11 @@ def tehran_text(instant: datetime) -> str:
     Raises:
         ValueError: the instant is naive.
     """
-    return in_tehran(instant).isoformat(" ", "seconds")[:_TEXT_LENGTH]  # TEXT_FORMAT, in two thirds of strftime's time
+    if instant.tzinfo is None:
+        raise ValueError(f"naive time refused: {instant!r}")
+    return instant.astimezone(TEHRAN).isoformat(" ", "seconds")[
+        :_TEXT_LENGTH
+    ]  # TEXT_FORMAT, in two thirds of strftime's time
 
 
 HOUR = timedelta(hours=1)

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, TABLE, VIEW, PriceRow
@@ -412,9 +413,15 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
     """
 
     def __init__(
-        self, *, clickhouse: ClickHouseAdapter, database: str, retry: RetryPolicy, clock: Callable[[], datetime]
+        self,
+        *,
+        clickhouse: ClickHouseAdapter,
+        database: str,
+        retry: RetryPolicy,
+        clock: Callable[[], datetime],
+        table: HourlyTable = CRYPTO_PRICES,
     ) -> None:
-        super().__init__(table=CRYPTO_PRICES, clickhouse=clickhouse, database=database, retry=retry, clock=clock)
+        super().__init__(table=table, clickhouse=clickhouse, database=database, retry=retry, clock=clock)
         self._holes = CoinMarketCapHolesAdapter(clickhouse=clickhouse, database=database, retry=retry)
 
     def ensure_ready(self) -> None:

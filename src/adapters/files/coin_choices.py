@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError
 
 
@@ -46,8 +45,9 @@ class CoinChoices:
         """
         text = json.dumps(dict(sorted(choices.items())), indent=2) + "\n"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, text.encode())
+            disk = Disk()
+            disk.make_folder(self._path.parent)
+            disk.replace(self._path, text.encode())
         except OSError as exc:
             raise StateError(
                 f"the choice of coins cannot be kept in {self._path}: {exc.strerror or exc}",
@@ -63,16 +63,3 @@ class CoinChoices:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

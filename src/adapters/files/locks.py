@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,7 +44,8 @@ def make_private(folder: Path) -> None:
         )
     if found.st_mode & _OTHERS_WRITE:
         raise StateError(
-            f"{folder} is open to other users", next_step=f"see what they put there, then `rm -r {folder}`"
+            f"{folder} is open to other users",
+            next_step=f"see what they put there, then `rm -r {shlex.quote(str(folder))}`",
         )
     if found.st_mode & _OTHERS:
         folder.chmod(0o700)
@@ -99,6 +101,7 @@ class ProcessLock:
             where everybody may make it.
 
     Attributes:
+        step: what its holder does now.
         left_behind: the holder before, when its process ended without letting go: it was killed, or the power was lost.
     """
 
@@ -115,7 +118,7 @@ class ProcessLock:
     ) -> None:
         self.left_behind: Holder | None = None
         self._run_id = run_id
-        self._step = step
+        self.step = step
         self._private = private
         self._note = note_of(path)
         self._task = task
@@ -135,7 +138,10 @@ class ProcessLock:
             StateError: the lock file cannot be written, or its folder is not to be trusted.
         """
         try:
-            self._make_folder()
+            if self._private:
+                make_private(self._note.parent)
+            else:
+                self._note.parent.mkdir(parents=True, exist_ok=True)
             self._acquire()
         except Timeout as error:
             holder = read_holder(self._note)
@@ -150,14 +156,8 @@ class ProcessLock:
             ) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._note)
-        self.tell(self._step)
+        self.tell(self.step)
         return self
-
-    def _make_folder(self) -> None:
-        if self._private:
-            make_private(self._note.parent)
-        else:
-            self._note.parent.mkdir(parents=True, exist_ok=True)
 
     def _acquire(self) -> None:
         """Take the lock, and say before a wait that somebody would notice what is waited for."""
@@ -173,18 +173,17 @@ class ProcessLock:
             self._lock.acquire(timeout=self._wait_seconds - unnoticed)
 
     def tell(self, step: str) -> None:
-        """Write down what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+        """Note what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+        self.step = step
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
+        # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = self._note.with_name(f"{self._note.name}.new")
-        try:
+        with suppress(OSError):
             # What a killed process left of it, or somebody put there: never written through.
             beside.unlink(missing_ok=True)
             with beside.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(holder._asdict()))
             beside.replace(self._note)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -5,7 +5,6 @@ Text crosses it with every byte kept: UTF-8, other bytes as surrogates (PEP 383)
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -14,9 +13,18 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from adapters._bases.disk import Disk
 from adapters._bases.errors import StateError
 
 _TIMEOUT_SECONDS = 30
+_NONE_YET = re.compile(
+    r"\bno f?crontab\b"  # cronie, Debian, macOS, the BSDs, fcron
+    r"|can't open '[^']*': No such file or directory"  # busybox
+    r"|can't open your crontab file\.?$"  # Solaris; with another reason behind it where there is another
+    r"|0481-103 ",  # AIX
+    re.IGNORECASE,
+)
+"""crontab(1) has one exit code for "none yet" and for every failure, so its words have to tell them apart."""
 _AMBIGUOUS = re.compile(rb"\\[rb]")
 
 
@@ -42,8 +50,7 @@ class Crontab:
         """
         listed = self._call("-l")
         complaint = _text(listed.stderr).strip()
-        # crontab(1) has one exit code for "none yet" and for every failure, so its words have to tell them apart.
-        if listed.returncode != 0 and complaint.startswith("no crontab for "):
+        if listed.returncode != 0 and _NONE_YET.search(complaint):
             return ""
         if listed.returncode != 0:
             raise _unreadable(complaint)
@@ -126,12 +133,10 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
     """
     path = folder / f"crontab-{now:%Y-%m-%d_%H-%M-%S-%f}.txt"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode(errors="surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
+        disk = Disk()
+        disk.make_folder(folder)
+        disk.write(path, text.encode(errors="surrogateescape"), mode=0o600)
+        disk.sync_folder(folder)
     except OSError as exc:
         raise StateError(
             f"the previous crontab cannot be kept: {_one_line(str(exc))}", next_step="Nothing was changed."

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
+from contextlib import aclosing
 from datetime import datetime, timedelta
 
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key, tehran_text
+from adapters._bases.tehran_time import describe_hours, hour_key, hour_start, hours_before, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import Hole
 from adapters.clickhouse.coin_market_cap_table import PriceRow
-from crons.job import RunContext
-from crons.jobs.cmc_parts import holes, loader, note_flaws, note_rejects, transformer
-from crons.progress import progress
-from crons.storing import store_kept
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from configurations.config import Settings
+from crons.job import Fill, RunContext
+from crons.jobs.cmc_parts import Pipeline, note_flaws, note_rejects, opened
+from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
 from extractors.coin_market_cap_quote import Coin, Quote
@@ -31,6 +33,25 @@ Hours = Mapping[str, datetime]
 """Hour key to the hour's aware start."""
 Keys = Set[tuple[str, str]]
 """(symbol, hour key) pairs."""
+
+
+async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: Fill) -> None:
+    """Store the price of each symbol for the hours before the present one. Idempotent.
+
+    Raises:
+        SourceRejected: not enough credits or reach in the key's plan; nothing was spent.
+        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    """
+    async with opened(run, source) as pipeline:
+        credits_left, coins = await pipeline.ask_first()
+        starts = hours_before(run.now, fill.hours)
+        plan = pipeline.extract.plan_backfill(coins, start=starts[0], end=hour_start(run.now))
+        _log_estimate(plan, starts, len(coins), credits_left)
+        _check_affordable(plan, credits_left)
+        if not fill.dry_run:
+            wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
+            async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
+                await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
 
 
 def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
@@ -64,7 +85,7 @@ class Filling:
     """Stores answers about past hours some 20,000 rows at a time, so that memory does not grow with the hours.
 
     Args:
-        context: of the run.
+        pipeline: of the run.
         coins: those asked for.
         wanted: symbol to the hours of it that are wanted; what an answer brings beside them is left out.
 
@@ -72,13 +93,12 @@ class Filling:
         answered: the calls whose answers were taken.
     """
 
-    def __init__(self, context: RunContext, *, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> None:
-        self._context = context
-        self._loader = loader(context)
-        self._holes = holes(context)
+    def __init__(self, pipeline: Pipeline, *, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> None:
+        self._run = pipeline.run
+        self._holes = pipeline.holes
         self._coins = list(coins)
         self._wanted = wanted
-        self._transformer = transformer(context)
+        self._transformer = pipeline.transformer()
         self.answered: list[HistoricalCall] = []
         self._new_holes: list[Hole] = []
         self._missing: dict[str, list[datetime]] = {}
@@ -99,25 +119,34 @@ class Filling:
             raise
         finally:
             for symbol, hours in self._missing.items():
-                self._context.report.missing.append(f"{symbol}: {len(hours)} h: {describe_hours(hours)}")
+                self._run.report.missing.append(f"{symbol}: {len(hours)} h: {describe_hours(hours)}")
 
     async def _keep_all(self, answers: Answers, calls: Sequence[HistoricalCall]) -> None:
         """Put each answer's rows into the spool as it comes, for an end by a signal or a limit unwinds nothing."""
-        context, step = self._context, f"asking CoinMarketCap for past quotes, {len(calls)} calls"
+        run, step = self._run, f"asking CoinMarketCap for past quotes, {len(calls)} calls"
         total = sum(len(hours) for call in calls for hours in self._asked(call).values())
-        context.report.hours_asked += total
-        no_color = bool(context.settings.no_color)
-        context.step(step)
-        with progress(calls=len(calls), hours=total, clock=context.clock, no_color=no_color) as advance:
+        run.report.hours_asked += total
+        done, rows_kept, coins = 0, 0, set[str]()
+        tally = Tally(
+            run.clock,
+            counted="coin_hours",
+            more=lambda: {"calls": f"{len(self.answered)} of {len(calls)}", "coins": len(coins), "rows": rows_kept},
+            least=0,
+        )
+        run.step(step)
+        with progress(tally, no_color=bool(run.settings.no_color)) as advance:
             async for call, quotes, problems in answers:
                 asked = self._asked(call)
                 rows = self._take(asked, quotes, problems)
-                await self._loader.keep(rows)
+                await run.loader.keep(rows)
                 self.answered.append(call)
-                if self._loader.kept >= ROWS_A_LOAD:
+                if run.loader.kept >= ROWS_A_LOAD:
                     await self._store()
-                    context.step(step)
-                advance(coins=asked, hours=sum(map(len, asked.values())), rows=len(rows))
+                    run.step(step)
+                coins.update(asked)
+                rows_kept += len(rows)
+                done += sum(map(len, asked.values()))
+                advance("asking", done, total)
 
     async def _store_as_well(self) -> None:
         """Store what came before an error; if that fails too, the first error is the news."""
@@ -131,7 +160,7 @@ class Filling:
 
     def _take(self, asked: Mapping[str, Hours], quotes: Sequence[Quote], problems: Sequence[Problem]) -> list[PriceRow]:
         """The rows of one answer; its rejects and holes are noted."""
-        report = self._context.report
+        report = self._run.report
         keys = frozenset(key for hours in asked.values() for key in hours)
         transformed = self._transformer.historical(quotes, keys)
         rows = [row for row in transformed.rows if row.hour_key in asked.get(row.symbol, ())]
@@ -151,31 +180,26 @@ class Filling:
         return rows
 
     def _note_missing(self, symbol: str, missing: Hours) -> None:
-        self._context.report.without_quote += len(missing)
+        self._run.report.without_quote += len(missing)
         if missing:
             self._missing.setdefault(symbol, []).extend(missing.values())
 
     def _note_holes(self, symbol: str, holes: Hours) -> None:
         cmc_id = next(coin.cmc_id for coin in self._coins if coin.symbol == symbol)
-        noted_at, run_id = tehran_text(self._context.now), self._context.run_id
-        settled = [key for key, start in holes.items() if self._context.now - start >= SETTLED_AFTER]
+        noted_at, run_id = tehran_text(self._run.now), self._run.run_id
+        settled = [key for key, start in holes.items() if self._run.now - start >= SETTLED_AFTER]
         self._new_holes.extend(Hole(symbol, key, cmc_id, noted_at, run_id) for key in settled)
 
     async def _store(self) -> None:
-        await store_kept(self._context, self._loader)
+        await self._run.store_kept()
         found, self._new_holes = self._new_holes, []
         try:
             await asyncio.to_thread(self._holes.note, found)
         except EtlError as error:
-            self._context.report.warnings.append(
-                f"{len(found)} hours without a quote are not remembered: {error.message}"
-            )
+            self._run.report.warnings.append(f"{len(found)} hours without a quote are not remembered: {error.message}")
 
 
-_GET_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
-
-
-def tell_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, credits_left: int | None) -> None:
+def _log_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, credits_left: int | None) -> None:
     """Log what a plan for these hours will cost, before anything is spent."""
     log.info(
         "estimate",
@@ -183,49 +207,12 @@ def tell_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, cr
         coins=coins,
         calls=len(plan.calls),
         credits=plan.credits,
-        credits_left="not told" if credits_left is None else credits_left,
+        credits_left="not known" if credits_left is None else credits_left,
     )
 
 
-def tell_heal_estimate(
-    full: BackfillPlan,
-    plan: BackfillPlan,
-    missing: Mapping[str, Hours],
-    asked: Keys,
-    *,
-    before_first: int,
-    credits_left: int | None,
-) -> None:
-    """Log what all that is missing will cost, and what of it this heal asks for, before anything is spent.
-
-    Args:
-        full: the plan for all that is missing.
-        plan: as much of it as this heal's credits reach.
-        missing: symbol to its missing hours.
-        asked: (symbol, hour key) of those that `plan` asks for.
-        before_first: how many of the missing lie before the first stored hour of their symbol.
-        credits_left: what the source says is left; None when not told.
-    """
-    log.info(
-        "estimate of all that is missing",
-        coin_hours=sum(map(len, missing.values())),
-        before_the_first_stored=before_first,
-        coins=len(missing),
-        calls=len(full.calls),
-        credits=full.credits,
-        credits_left="not told" if credits_left is None else credits_left,
-    )
-    log.info(
-        "of that this heal asks for",
-        coin_hours=len(asked),
-        coins=len({symbol for symbol, _ in asked}),
-        calls=len(plan.calls),
-        credits=plan.credits,
-    )
-
-
-def check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
-    """Refuse a plan that costs more than is left; None when that was not told.
+def _check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
+    """Refuse a plan that costs more than is left; None when the source does not say.
 
     Raises:
         SourceRejected: it does.
@@ -235,36 +222,3 @@ def check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
             f"the backfill would cost about {plan.credits} credits, and {credits_left} are left; nothing was spent",
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
-
-
-def tell_left(
-    context: RunContext, full: BackfillPlan, plan: BackfillPlan, *, max_credits: int, credits_left: int | None
-) -> None:
-    """Warn of what the credits do not reach, and name the bound: the heal's own, or what the key has left.
-
-    Args:
-        context: of the run.
-        full: the plan for all that is missing.
-        plan: as much of it as this heal asks for.
-        max_credits: the most that this heal may spend.
-        credits_left: what the source says is left; None when not told.
-    """
-    if full == plan:
-        return
-    bound = f"this one may spend {max_credits} (--max-credits)"
-    if credits_left is not None and credits_left < max_credits:
-        bound = f"the key has {credits_left} left, and `./run.sh check` says when they come back"
-    context.report.warnings.append(
-        f"{full.credits - plan.credits} of {full.credits} credits' worth of missing hours are left for the next heal: "
-        f"{bound}"
-    )
-
-
-def require_key(context: RunContext, what: str) -> None:
-    """Refuse what the keyless API does not serve.
-
-    Raises:
-        SourceRejected: there is no key.
-    """
-    if context.settings.cmc_api_key is None:
-        raise SourceRejected(f"{what} needs a key of CoinMarketCap, and none is set", next_step=_GET_A_KEY)

@@ -10,11 +10,13 @@ from datetime import datetime
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key
-from crons.job import HealOptions, RunContext
-from crons.jobs.cmc_backfill import Filling, Hours, Keys, asked_hours, hours_by_key, tell_heal_estimate, tell_left
-from crons.jobs.cmc_parts import holes, stored_hours
-from extractors.coin_market_cap_extractor import CoinMarketCapExtractor, Refusal
+from adapters._bases.tehran_time import describe_hours, hour_key, hours_before
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from configurations.config import Settings
+from crons.job import Fill, RunContext
+from crons.jobs.cmc_backfill import Filling, Hours, Keys, asked_hours, hours_by_key
+from crons.jobs.cmc_parts import Pipeline, opened
+from extractors.coin_market_cap_extractor import Refusal
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, plan_missing, within_credits
 from extractors.coin_market_cap_quote import Coin
 
@@ -23,13 +25,33 @@ _NAMED_SYMBOLS = 10
 log = structlog.get_logger(__name__)
 
 
+async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: Fill) -> None:
+    """Store the prices that are missing in the hours before the present one. Idempotent.
+
+    Only hours without a price are asked for, the earliest first, and nothing stored is touched. What the source has no
+    quote for is remembered and left out next time. What the credits do not reach is left for the next heal. Hours that
+    the plan does not reach are passed over, unless it reaches none of them. The heal's last words say what is still
+    missing, and why.
+
+    Raises:
+        SourceRejected: a plan that reaches none of the missing hours; nothing was spent.
+        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    """
+    async with opened(run, source) as pipeline:
+        credits_left, coins = await pipeline.ask_first()
+        healing = Healing(pipeline, coins, hours_before(run.now, fill.hours))
+        plan = await healing.plan(fill, credits_left)
+        if not fill.dry_run:
+            await healing.fill(plan)
+
+
 def missing_hours(
-    context: RunContext, coins: Sequence[Coin], starts: Sequence[datetime], *, ask_all: bool
+    pipeline: Pipeline, coins: Sequence[Coin], starts: Sequence[datetime], *, ask_all: bool
 ) -> dict[str, Hours]:
     """Symbol to the hours that have no price, of symbols that miss any. Asks the database, in this thread.
 
     Args:
-        context: of the run.
+        pipeline: of the run.
         coins: each symbol once.
         starts: the hours that should be there, in the order of time; at least one.
         ask_all: also those that the source had no quote for when it was asked last.
@@ -41,8 +63,8 @@ def missing_hours(
     hours = hours_by_key(starts)
     first, last = hour_key(starts[0]), hour_key(starts[-1])
     symbols = [coin.symbol for coin in coins]
-    stored = stored_hours(context).stored(symbols, first=first, last=last, priced_from=last)
-    known = [] if ask_all else holes(context).known(symbols, first=first, last=last)
+    stored = pipeline.hours.stored(symbols, first=first, last=last, priced_from=last)
+    known = [] if ask_all else pipeline.holes.known(symbols, first=first, last=last)
     # A hole is of a coin: when a symbol has come to mean another one, its former holes say nothing.
     given_up = {(hole.symbol, hole.cmc_id, hole.datetime) for hole in known}
     missing: dict[str, Hours] = {}
@@ -58,25 +80,25 @@ def missing_hours(
     return missing
 
 
-def count_before_first(context: RunContext, missing: Mapping[str, Hours]) -> int:
+def count_before_first(pipeline: Pipeline, missing: Mapping[str, Hours]) -> int:
     """How many of these hours lie before the first stored one of their symbol, or are of a symbol without any.
 
     Asks the database, in this thread.
 
     Args:
-        context: of the run.
+        pipeline: of the run.
         missing: symbol to hours that have no price.
 
     Raises:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    first = stored_hours(context).first_hours(list(missing))
+    first = pipeline.hours.first_hours(list(missing))
     # Keys are in the order of time as they are in that of text.
     return sum(symbol not in first or key < first[symbol] for symbol, hours in missing.items() for key in hours)
 
 
-def tell_missing(missing: Mapping[str, Hours], *, event: str) -> None:
+def log_missing(missing: Mapping[str, Hours], *, event: str) -> None:
     """Log missing hours, symbols that miss the same in one line.
 
     Args:
@@ -100,78 +122,79 @@ class Healing:
     """Fills the missing ones among some hours: first `plan`, which asks nobody but the database, then `fill`.
 
     Args:
-        context: of the run.
+        pipeline: of the run.
         coins: each symbol once.
         starts: the hours that should be there, in the order of time; at least one.
     """
 
-    def __init__(self, context: RunContext, coins: Sequence[Coin], starts: Sequence[datetime]) -> None:
-        self._context = context
+    def __init__(self, pipeline: Pipeline, coins: Sequence[Coin], starts: Sequence[datetime]) -> None:
+        self._pipeline = pipeline
+        self._run = pipeline.run
         self._coins = coins
         self._starts = starts
         self._missing: Mapping[str, Hours] = {}
 
-    async def plan(self, options: HealOptions, credits_left: int | None) -> BackfillPlan:
-        """The calls that this heal makes; what is missing and what it costs is told.
+    async def plan(self, fill: Fill, credits_left: int | None) -> BackfillPlan:
+        """The calls that this heal makes; what is missing and what it costs is logged.
 
         Args:
-            options: how to go about it.
-            credits_left: what the source says is left; None when not told.
+            fill: how to go about it.
+            credits_left: what the source says is left; None when it does not say.
 
         Raises:
             StorageUnavailable: the database does not answer.
             StorageRejected: it refuses.
         """
-        self._context.step("looking for missing hours")
-        self._missing = await self._look(ask_all=options.ask_all)
+        self._run.step("looking for missing hours")
+        self._missing = await self._look(ask_all=fill.ask_all)
         ids = {coin.cmc_id: self._missing[coin.symbol] for coin in self._coins if coin.symbol in self._missing}
         full = plan_missing({cmc_id: hours.values() for cmc_id, hours in ids.items()})
-        most = options.max_credits if credits_left is None else min(options.max_credits, credits_left)
+        most = fill.max_credits if credits_left is None else min(fill.max_credits, credits_left)
         plan = within_credits(full, most)
         if self._missing:
-            tell_missing(self._missing, event="missing")
-            before_first = await asyncio.to_thread(count_before_first, self._context, self._missing)
+            log_missing(self._missing, event="missing")
+            before_first = await asyncio.to_thread(count_before_first, self._pipeline, self._missing)
             asked = self._keys_of(plan.calls)
-            tell_heal_estimate(full, plan, self._missing, asked, before_first=before_first, credits_left=credits_left)
+            _log_estimate(full, plan, self._missing, asked, before_first=before_first, credits_left=credits_left)
         else:
             log.info("no hour is missing that the source may have", hours=describe_hours(self._starts))
-        tell_left(self._context, full, plan, max_credits=options.max_credits, credits_left=credits_left)
+        self._warn_of_rest(full, plan, fill.max_credits, credits_left)
         return plan
 
-    async def fill(self, extract: CoinMarketCapExtractor, plan: BackfillPlan) -> None:
-        """Make the calls, store what they bring, and tell what is missing then, also when the source fails.
+    async def fill(self, plan: BackfillPlan) -> None:
+        """Make the calls, store what they bring, and log what is missing then, also when the source fails.
 
         Raises:
             EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
         """
-        filling = Filling(self._context, coins=self._coins, wanted=self._missing)
+        filling = Filling(self._pipeline, coins=self._coins, wanted=self._missing)
         refusals: list[Refusal] = []
         try:
             if plan.calls:
-                async with aclosing(extract.historical(plan, self._coins, refusals=refusals)) as answers:
+                async with aclosing(self._pipeline.extract.historical(plan, self._coins, refusals=refusals)) as answers:
                     await filling.fill(answers, plan.calls)
         except (StorageUnavailable, StorageRejected):
             raise
         except EtlError:
-            await self._tell_end_as_well(plan, filling.answered, refusals)
+            await self._log_end_as_well(plan, filling.answered, refusals)
             raise
-        await self._tell_end(plan, filling.answered, refusals)
+        await self._log_end(plan, filling.answered, refusals)
 
-    async def _tell_end_as_well(
+    async def _log_end_as_well(
         self, plan: BackfillPlan, answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
     ) -> None:
-        """Tell it after an error; if that fails too, the first error is the news."""
+        """Log it after an error; if that fails too, the first error is the news."""
         try:
-            await self._tell_end(plan, answered, refusals)
+            await self._log_end(plan, answered, refusals)
         except EtlError as error:
             log.warning("what is still missing could not be looked for", reason=error.message)
 
-    async def _tell_end(
+    async def _log_end(
         self, plan: BackfillPlan, answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
     ) -> None:
         """Log what stays missing, and why; symbols that miss the same in one line."""
-        self._context.step("looking for what is still missing")
-        self._tell_refusals(refusals)
+        self._run.step("looking for what is still missing")
+        self._log_refusals(refusals)
         missing = await self._look(ask_all=True)
         keys = _keys(missing)
         if not keys:
@@ -180,7 +203,7 @@ class Healing:
         asked, refused = self._keys_of(plan.calls), self._keys_of(refusal.call for refusal in refusals)
         over = keys & (_keys(self._missing) - asked)
         unanswered = keys & (asked - refused - self._keys_of(answered))
-        tell_missing(missing, event="hours still missing")
+        log_missing(missing, event="hours still missing")
         log.info(
             "still missing",
             coin_hours=len(keys),
@@ -191,15 +214,27 @@ class Healing:
             without_a_valid_quote_at_the_source=len(keys - over - refused - unanswered),
         )
 
-    def _tell_refusals(self, refusals: Sequence[Refusal]) -> None:
+    def _log_refusals(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
             asked = asked_hours(refusal.call, self._coins, self._missing)
             hours = {start for one in asked.values() for start in one.values()}
             symbols = named([symbol for symbol, one in asked.items() if one])
             log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=refusal.error.message)
 
+    def _warn_of_rest(self, full: BackfillPlan, plan: BackfillPlan, max_credits: int, credits_left: int | None) -> None:
+        """Warn of what the credits do not reach, and name the bound: the heal's own, or what the key has left."""
+        if full == plan:
+            return
+        bound = f"this one may spend {max_credits} (--max-credits)"
+        if credits_left is not None and credits_left < max_credits:
+            bound = f"the key has {credits_left} left, and `./run.sh check` says when they come back"
+        rest = full.credits - plan.credits
+        self._run.report.warnings.append(
+            f"{rest} of {full.credits} credits' worth of missing hours are left for the next heal: {bound}"
+        )
+
     async def _look(self, *, ask_all: bool) -> dict[str, Hours]:
-        return await asyncio.to_thread(missing_hours, self._context, self._coins, self._starts, ask_all=ask_all)
+        return await asyncio.to_thread(missing_hours, self._pipeline, self._coins, self._starts, ask_all=ask_all)
 
     def _keys_of(self, calls: Iterable[HistoricalCall]) -> Keys:
         """Those of the missing hours that these calls ask for."""
@@ -208,3 +243,40 @@ class Healing:
 
 def _keys(hours: Mapping[str, Hours]) -> Keys:
     return {(symbol, key) for symbol, keys in hours.items() for key in keys}
+
+
+def _log_estimate(
+    full: BackfillPlan,
+    plan: BackfillPlan,
+    missing: Mapping[str, Hours],
+    asked: Keys,
+    *,
+    before_first: int,
+    credits_left: int | None,
+) -> None:
+    """Log what all that is missing will cost, and what of it this heal asks for, before anything is spent.
+
+    Args:
+        full: the plan for all that is missing.
+        plan: as much of it as this heal's credits reach.
+        missing: symbol to its missing hours.
+        asked: (symbol, hour key) of those that `plan` asks for.
+        before_first: how many of the missing lie before the first stored hour of their symbol.
+        credits_left: what the source says is left; None when it does not say.
+    """
+    log.info(
+        "estimate of all that is missing",
+        coin_hours=sum(map(len, missing.values())),
+        before_the_first_stored=before_first,
+        coins=len(missing),
+        calls=len(full.calls),
+        credits=full.credits,
+        credits_left="not known" if credits_left is None else credits_left,
+    )
+    log.info(
+        "of that this heal asks for",
+        coin_hours=len(asked),
+        coins=len({symbol for symbol, _ in asked}),
+        calls=len(plan.calls),
+        credits=plan.credits,
+    )

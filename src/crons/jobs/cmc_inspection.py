@@ -12,7 +12,6 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_table import HourlySchema
 from adapters._bases.hourly_upsert import Mutations
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     MOST_FOUND,
@@ -25,21 +24,21 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, TABLE
 from configurations.config import Settings
 from crons.job import Finding, Series
+from crons.parts import PATIENCE, Parts
 from transformers.coverage import SPANS, cover
 
-PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
-"""Somebody is waiting at the screen."""
 _TREND_HOURS = 24
 _NOTHING = StoredHours(frozenset(), "", None, {})
 
 
-def read_series(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Series]:
+def read_series(parts: Parts, now: datetime) -> list[Series]:
     """What is stored of each symbol of the settings, in their order; of the last 30 days and no further back.
 
     Raises:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
+    settings, database = parts.settings, parts.database
     hours = hours_before(now, max(SPANS.values()))
     recent = [*hours[-_TREND_HOURS:], hour_start(now)]
     first, last = hour_key(hours[0]), hour_key(hours[-1])
@@ -98,13 +97,14 @@ _JOB = "cmc_hourly_prices"
 _SHOWN = 10
 
 
-def verify(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
+def verify(parts: Parts, now: datetime) -> list[Finding]:
     """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
 
     Raises:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
+    settings, database = parts.settings, parts.database
     schema = HourlySchema(clickhouse=database, database=settings.clickhouse_db, table=CRYPTO_PRICES)
     differences = PATIENCE.call(schema.differences)
     shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")

@@ -1,18 +1,15 @@
-"""The CoinMarketCap pipeline's parts, built from Settings, and the words for what was not stored or not read."""
+"""The CoinMarketCap pipeline's parts, made once a run, and the words for what was not stored or not read."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapClickHouseAdapter,
     CoinMarketCapHolesAdapter,
     CoinMarketCapHoursAdapter,
 )
@@ -20,116 +17,108 @@ from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import Settings
-from crons.job import Finding, RunContext, RunReport
-from crons.parts import clickhouse, retry_policy, spool
+from crons.job import Finding, Needed, RunContext, RunReport
+from crons.parts import Parts
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_parser import Problem
-from extractors.coin_market_cap_quote import Quote
-from loaders.coin_market_cap_loader import CoinMarketCapLoader
+from extractors.coin_market_cap_quote import Coin, Quote
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
+
+KEY = Needed(
+    "CMC_API_KEY",
+    "a key of CoinMarketCap",
+    "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
+)
 
 log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_source(settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[CoinMarketCapHttpAdapter]:
+async def open_source(parts: Parts, settings: Settings) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """CoinMarketCap's API: with the key, or keyless where there is none."""
     key = settings.cmc_api_key.get_secret_value() if settings.cmc_api_key else ""
     if not key:
         log.info("no CMC_API_KEY: the keyless public API is asked, which limits its callers by their address")
-    http = HttpAdapter(
-        base_url=settings.cmc_base_url,
-        headers={KEY_HEADER: key} if key else {},
-        timeout_seconds=settings.http_timeout_seconds,
-        retry=retry_policy(settings),
-        clock=clock,
-    )
-    async with http:
-        yield CoinMarketCapHttpAdapter(http=http, clock=clock, keyless=not key)
+    async with parts.http(settings.cmc_base_url, {KEY_HEADER: key} if key else {}) as http:
+        yield CoinMarketCapHttpAdapter(http=http, clock=parts.clock, keyless=not key)
 
 
-async def check_source(settings: Settings, clock: Callable[[], datetime]) -> Finding:
+async def check_source(parts: Parts, settings: Settings) -> Finding:
     """Whether CoinMarketCap answers and the key is valid, with its plan and the credits left; free of charge."""
-    if settings.cmc_api_key is None:
-        async with open_source(settings, clock) as source:
+    async with open_source(parts, settings) as source:
+        if settings.cmc_api_key is None:
             await source.coin_map(["BTC"])
-        return Finding(
-            "CoinMarketCap",
-            "warn",
-            "no CMC_API_KEY: the keyless public API answers, and serves the hourly run",
-            "set CMC_API_KEY in .env for backfills and a rate limit of your own",
-        )
-    async with open_source(settings, clock) as source:
+            return Finding(
+                "CoinMarketCap",
+                "warn",
+                "no CMC_API_KEY: the keyless public API answers, and serves the hourly run",
+                "set CMC_API_KEY in .env for backfills and a rate limit of your own",
+            )
         info = await source.key_info()
-    told = (
-        f"{info.credits_left} of {info.credit_limit_monthly} credits left, "
+    found = (
+        f"key valid: {info.credits_left} of {info.credit_limit_monthly} credits left, "
         f"{info.requests_per_minute} calls a minute, credits reset: {info.reset}"
     )
     if info.credits_left == 0:
-        return Finding("CoinMarketCap", "fail", f"key valid: {told}", "wait for the reset, or use a higher plan")
-    return Finding("CoinMarketCap", "ok", f"key valid: {told}")
+        return Finding("CoinMarketCap", "fail", found, "wait for the reset, or use a higher plan")
+    return Finding("CoinMarketCap", "ok", found)
 
 
-@contextmanager
-def open_table(
-    settings: Settings, *, task: str, clock: Callable[[], datetime], wait_seconds: float, writes: bool = False
-) -> Iterator[CoinMarketCapClickHouseAdapter]:
-    """The table of prices, on a connection of its own; see `crons.job.JobModule.open_table`."""
-    with clickhouse(settings, task=task, clock=clock, wait_seconds=wait_seconds, writes=writes) as database:
-        yield _table(settings, database, clock)
+class Pipeline:
+    """The parts of one run.
 
+    Args:
+        run: the run.
+        source: CoinMarketCap's endpoints; the credits that they charge are counted by `opened`.
 
-def loader(context: RunContext) -> CoinMarketCapLoader:
-    """The way into the table, by the spool, on the run's connection."""
-    repository = _table(context.settings, context.database, context.clock)
-    return CoinMarketCapLoader(repository=repository, spool=spool(context.settings, context.job))
+    Attributes:
+        run: as given.
+        source: as given.
+        extract: asks the source for what the run needs.
+        holes: the hours without a quote.
+        hours: the stored hours.
+    """
 
+    def __init__(self, run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> None:
+        settings, parts = run.settings, run.parts
+        log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
+        self.run = run
+        self.source = source
+        self.extract = CoinMarketCapExtractor(
+            source=source, choices=CoinChoices(path=settings.data_path / "coin_choices.json")
+        )
+        storage = {"clickhouse": parts.database, "database": settings.clickhouse_db, "retry": parts.retry}
+        self.holes = CoinMarketCapHolesAdapter(**storage)  # type: ignore[arg-type]
+        self.hours = CoinMarketCapHoursAdapter(**storage)  # type: ignore[arg-type]
 
-def holes(context: RunContext) -> CoinMarketCapHolesAdapter:
-    """The hours without a quote, on the run's connection."""
-    settings = context.settings
-    return CoinMarketCapHolesAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, retry=retry_policy(settings)
-    )
+    def transformer(self) -> CoinMarketCapTransformer:
+        """Decides what may be stored, by the time it is now: made when the answer is there."""
+        run = self.run
+        return CoinMarketCapTransformer(
+            now=run.clock(), run_id=run.run_id, stale_after=timedelta(hours=run.settings.stale_after_hours)
+        )
 
+    async def ask_first(self) -> tuple[int | None, list[Coin]]:
+        """What is free of charge: the credits left, None when the source does not say, and the coins meant.
 
-def stored_hours(context: RunContext) -> CoinMarketCapHoursAdapter:
-    """The stored hours, on the run's connection."""
-    settings = context.settings
-    return CoinMarketCapHoursAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, retry=retry_policy(settings)
-    )
-
-
-def extractor(context: RunContext, source: CoinMarketCapHttpAdapter) -> CoinMarketCapExtractor:
-    """Asks the source for what the run needs."""
-    choices = CoinChoices(path=context.settings.data_path / "coin_choices.json")
-    return CoinMarketCapExtractor(source=source, choices=choices)
-
-
-def transformer(context: RunContext) -> CoinMarketCapTransformer:
-    """Decides what the run may store, by the time it is now."""
-    stale_after = timedelta(hours=context.settings.stale_after_hours)
-    return CoinMarketCapTransformer(now=context.clock(), run_id=context.run_id, stale_after=stale_after)
-
-
-def _table(
-    settings: Settings, database: ClickHouseAdapter, clock: Callable[[], datetime]
-) -> CoinMarketCapClickHouseAdapter:
-    return CoinMarketCapClickHouseAdapter(
-        clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings), clock=clock
-    )
+        Raises:
+            ConfigurationError: one of the symbols has no active coin; past hours can wait until that is corrected.
+        """
+        self.run.step("asking CoinMarketCap for the key's plan")
+        info = await self.source.key_info()
+        found = await self.extract.resolve(self.run.settings.symbols)
+        if (complaint := found.complaint()) is not None:
+            raise complaint
+        return info.credits_left, found.coins
 
 
 @asynccontextmanager
-async def counted_source(context: RunContext) -> AsyncIterator[CoinMarketCapHttpAdapter]:
-    """CoinMarketCap's API, its calls and credits counted in the run's report, also when the run fails."""
-    log.info("source", reads=context.settings.cmc_base_url, symbols=len(context.settings.symbols))
-    async with open_source(context.settings, context.clock) as source:
-        try:
-            yield source
-        finally:
-            context.report.calls, context.report.credits = source.calls_made, source.credits_used
+async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> AsyncIterator[Pipeline]:
+    """The pipeline of a run; the credits that it costs are counted in the report, also when the run fails."""
+    try:
+        yield Pipeline(run, source)
+    finally:
+        run.report.credits = source.credits_used
 
 
 def note_rejects(report: RunReport, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:

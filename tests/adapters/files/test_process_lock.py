@@ -132,7 +132,7 @@ def test_a_note_is_never_written_through_a_link(tmp_path: Path) -> None:
     path = tmp_path / "job.lock"
     other = tmp_path / "somebody's file"
     other.write_text("theirs")
-    for place in (note_of(path), tmp_path / "job.lock.json.new"):
+    for place in (note_of(path), tmp_path / ".job.lock.json.new"):
         place.symlink_to(other)
     with lock_at(path):
         assert other.read_text() == "theirs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,49 @@ def test_no_crontab_is_an_empty_one(crontab: Crontab) -> None:
     """A user who never had a crontab reads as one with an empty crontab."""
     assert crontab.is_available()
     assert crontab.read() == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "no crontab for root",
+        "crontab: no crontab for alice",
+        "crontab: can't open 'root': No such file or directory",
+        "crontab: can't open 'al.ice': No such file or directory",
+        "crontab: can't open your crontab file.",
+        "crontab: can't open your crontab file",
+        "2026-11-23 12:00:00 INFO user alice has no fcrontab.",
+        "0481-103 Cannot open a file in the /var/spool/cron/crontabs directory.",
+    ],
+)
+def test_no_crontab_is_an_empty_one_in_the_words_of_every_cron(tmp_path: Path, words: str) -> None:
+    """Debian's, cronie's, macOS's, FreeBSD's, busybox's, Solaris's, fcron's and AIX's."""
+    assert complaining(tmp_path, words).read() == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "You (alice) are not allowed to use this program (crontab)",
+        "crontab: can't open 'alice': Permission denied",
+        "crontab: can't open your crontab file: Permission denied",
+        "crontab: you are not authorized to use cron.  Sorry.",
+        "crontab: spool: No such file or directory",
+        "",
+    ],
+)
+def test_no_right_is_not_an_empty_crontab(tmp_path: Path, words: str) -> None:
+    """What is there would be written over."""
+    with pytest.raises(StateError, match="cannot be read"):
+        complaining(tmp_path, words).read()
+
+
+def complaining(folder: Path, words: str) -> Crontab:
+    """The door to a command that gives no crontab, in these words."""
+    program = folder / "crontab"
+    program.write_text(f"#!/bin/sh\necho {shlex.quote(words)} >&2\nexit 1\n")
+    program.chmod(0o755)
+    return Crontab(program=str(program))
 
 
 def test_bytes_that_are_no_utf8_come_and_go_unchanged(crontab: Crontab, program: CrontabProgram) -> None:

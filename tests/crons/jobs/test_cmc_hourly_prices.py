@@ -11,15 +11,16 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, SourceRejected
-from adapters._bases.tehran_time import HOUR, hour_key, hours_before
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before
 from configurations.config import Settings
 from crons.job import RunContext
-from crons.jobs.cmc_hourly_prices import backfill, run
-from crons.parts import clickhouse
-from sandbox import faults
-from sandbox.coins import ANOTHER_BTC_ID
-from sandbox.server import StandIn
+from crons.jobs.cmc_hourly_prices import JOB
+from crons.parts import Parts
+from sandbox.market import ANOTHER_BTC_ID
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import backfill, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -30,7 +31,7 @@ IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 HOLES = [hours_before(NOW, 5)[0], hours_before(NOW, 3)[0]]
 
 Rows = Callable[[], dict[tuple[str, str], float]]
-MakeContext = Callable[..., RunContext]
+MakeContext = Callable[..., RunContext[Settings]]
 
 
 @pytest.fixture
@@ -40,20 +41,22 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
-def source(clock: SteppedClock) -> Iterator[StandIn]:
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
     """CoinMarketCap, which has no quote of Bitcoin for two of the hours."""
-    with StandIn(clock=clock, holes=[(1, hole) for hole in HOLES]) as stand_in:
+    with FaultySource(
+        clock=clock, is_hole=lambda cmc_id, instant: cmc_id == 1 and hour_start(instant) in HOLES
+    ) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 def make_context(
-    source: StandIn, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
+    source: FaultySource, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
-    opened: list[ClickHouseAdapter] = []
+    opened: list[Parts] = []
 
-    def make(**changes: object) -> RunContext:
+    def make(**changes: object) -> RunContext[Settings]:
         usual: dict[str, object] = {
             "clickhouse_host": "127.0.0.1",
             "clickhouse_port": front.port,
@@ -66,12 +69,12 @@ def make_context(
             "data_path": tmp_path,
         }
         settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
-        opened.append(clickhouse(settings, task="test", clock=clock))
-        return RunContext(settings, "cmc_hourly_prices", "r1", clock(), clock, lambda _step: None, opened[-1])
+        opened.append(Parts(settings, task="test", clock=clock))
+        return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make
-    for adapter in opened:
-        adapter.close()
+    for parts in opened:
+        parts.close()
 
 
 @pytest.fixture
@@ -90,12 +93,14 @@ def rows(embedded: ClickHouseAdapter, database: str) -> Rows:
     return read
 
 
-def served(source: StandIn, instant: datetime) -> dict[tuple[str, str], float | None]:
+def served(source: FaultySource, instant: datetime) -> dict[tuple[str, str], float | None]:
     """What the source serves for each symbol at an instant, by key."""
-    return {(symbol, hour_key(instant)): source.served_price(cmc_id, instant) for symbol, cmc_id in IDS.items()}
+    return {(symbol, hour_key(instant)): source.market.price(cmc_id, instant) for symbol, cmc_id in IDS.items()}
 
 
-async def test_one_run_stores_the_very_prices_served(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
+async def test_one_run_stores_the_very_prices_served(
+    make_context: MakeContext, source: FaultySource, rows: Rows
+) -> None:
     """Three symbols, three rows of the present hour, one call for the map and one for the quotes."""
     report = await run(make_context())
     assert rows() == served(source, NOW)
@@ -104,7 +109,7 @@ async def test_one_run_stores_the_very_prices_served(make_context: MakeContext, 
 
 
 async def test_a_second_run_in_the_hour_updates(
-    make_context: MakeContext, source: StandIn, clock: SteppedClock, rows: Rows
+    make_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
 ) -> None:
     """Ten minutes later the same three rows hold the new prices, and ask the map no more."""
     await run(make_context())
@@ -133,13 +138,13 @@ async def test_the_next_hour_is_a_new_row(make_context: MakeContext, clock: Step
 
 
 async def test_an_answer_of_the_next_hour_is_stored_in_it(
-    make_context: MakeContext, source: StandIn, clock: SteppedClock, rows: Rows
+    make_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
 ) -> None:
     """A run that waits for its answer beyond the full hour stores the price where it belongs."""
     context = make_context(symbols="BTC:1")
     clock.advance(HOUR)
     await run(context)
-    assert rows() == {("BTC", hour_key(clock())): source.served_price(1, clock())}
+    assert rows() == {("BTC", hour_key(clock())): source.market.price(1, clock())}
 
 
 async def test_another_coin_of_the_symbol_never_appears(make_context: MakeContext, tmp_path: Path, rows: Rows) -> None:
@@ -152,7 +157,9 @@ async def test_another_coin_of_the_symbol_never_appears(make_context: MakeContex
     assert len(rows()) == 3
 
 
-async def test_without_a_key_the_keyless_api_serves(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
+async def test_without_a_key_the_keyless_api_serves(
+    make_context: MakeContext, source: FaultySource, rows: Rows
+) -> None:
     """The hourly run works without a key, by the public paths, and says once that they are rate-limited."""
     with capture_logs() as logs:
         await run(make_context(cmc_api_key=None))
@@ -162,7 +169,7 @@ async def test_without_a_key_the_keyless_api_serves(make_context: MakeContext, s
 
 
 async def test_a_coin_left_out_is_named_and_the_others_are_stored(
-    make_context: MakeContext, source: StandIn, rows: Rows
+    make_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     """Requested minus returned, by name; a null price is a reject with its reason."""
     source.faults.push(faults.left_out(1027), path="/quotes/latest")
@@ -185,7 +192,7 @@ async def test_a_symbol_that_nothing_bears_costs_the_others_nothing(make_context
     assert len(rows()) == 2
 
 
-async def test_nothing_valid_is_a_failure(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
+async def test_nothing_valid_is_a_failure(make_context: MakeContext, source: FaultySource, rows: Rows) -> None:
     """An answer without a single price stores nothing and fails the run."""
     source.faults.push(faults.empty_data(), path="/quotes/latest")
     report = await run(make_context())
@@ -194,7 +201,7 @@ async def test_nothing_valid_is_a_failure(make_context: MakeContext, source: Sta
 
 
 async def test_a_backfill_stores_the_served_price_of_each_hour(
-    make_context: MakeContext, source: StandIn, rows: Rows
+    make_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     """48 hours, the holes excepted and listed, the present hour untouched, in one call for the quotes."""
     report = await backfill(make_context(), 48, dry_run=False)
@@ -212,7 +219,7 @@ async def test_a_backfill_stores_the_served_price_of_each_hour(
 
 
 async def test_a_coin_refused_for_many_hours_is_one_line(
-    make_context: MakeContext, source: StandIn, rows: Rows
+    make_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     """Two quotes an hour for a day, all refused for one reason: the log has them in one line, and none is stored."""
     source.faults.push(faults.renamed(1027, "XETH"), path="/quotes/historical")
@@ -233,7 +240,7 @@ async def test_a_backfill_again_changes_nothing(make_context: MakeContext, rows:
 
 
 async def test_a_backfill_corrects_a_price_of_the_hour(
-    make_context: MakeContext, clock: SteppedClock, source: StandIn, rows: Rows
+    make_context: MakeContext, clock: SteppedClock, source: FaultySource, rows: Rows
 ) -> None:
     """The price taken at 15:37 gives way to the hour's earliest quote once the hour is over."""
     await run(make_context())
@@ -257,7 +264,7 @@ async def test_a_corrected_price_tells_its_own_time_and_keeps_its_rank(
     ]
 
 
-async def test_a_dry_run_spends_and_writes_nothing(make_context: MakeContext, source: StandIn, rows: Rows) -> None:
+async def test_a_dry_run_spends_and_writes_nothing(make_context: MakeContext, source: FaultySource, rows: Rows) -> None:
     """It says calls, credits and what is left, and stops there."""
     with capture_logs() as logs:
         await backfill(make_context(), 168, dry_run=True)
@@ -271,14 +278,17 @@ async def test_a_backfill_beyond_the_credits_spends_nothing(
     make_context: MakeContext, clock: SteppedClock, rows: Rows
 ) -> None:
     """Eleven credits are needed and ten are left: refused before the first chargeable call."""
-    with StandIn(clock=clock, credits_monthly=10) as poor, pytest.raises(SourceRejected, match="11 credits, and 10"):
+    with (
+        FaultySource(clock=clock, credits_monthly=10) as poor,
+        pytest.raises(SourceRejected, match="11 credits, and 10"),
+    ):
         await backfill(make_context(cmc_base_url=poor.base_url), 168, dry_run=False)
     assert poor.credits_used == 0
     assert rows() == {}
 
 
 async def test_a_backfill_beyond_the_plans_reach_spends_nothing(
-    make_context: MakeContext, source: StandIn, rows: Rows
+    make_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     """Two months back on a plan of one: CoinMarketCap's refusal is explained, and costs nothing."""
     with pytest.raises(SourceRejected, match="month"):
@@ -295,7 +305,7 @@ async def test_a_backfill_without_a_key_says_so(make_context: MakeContext, rows:
     assert rows() == {}
 
 
-async def test_an_id_in_the_settings_settles_the_coin(make_context: MakeContext, source: StandIn) -> None:
+async def test_an_id_in_the_settings_settles_the_coin(make_context: MakeContext, source: FaultySource) -> None:
     """BTC:1 asks no map."""
     report = await run(make_context(symbols="BTC:1"))
     assert [request.path for request in source.requests] == ["/v3/cryptocurrency/quotes/latest"]

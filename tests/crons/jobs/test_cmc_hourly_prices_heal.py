@@ -16,12 +16,13 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHolesAdapter
 from configurations.config import Settings
-from crons.job import HealOptions, RunContext, RunReport
-from crons.jobs.cmc_hourly_prices import backfill, heal, run
-from crons.parts import clickhouse
-from sandbox import faults
-from sandbox.server import StandIn
+from crons.job import Fill, RunContext, RunReport
+from crons.jobs.cmc_hourly_prices import JOB
+from crons.parts import Parts
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -29,10 +30,10 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 HOURS = hours_before(NOW, 24)
-USUAL = HealOptions()
+LAST_DAY = Fill(24)
 
 Stored = Callable[[], dict[tuple[str, str], float]]
-MakeContext = Callable[..., RunContext]
+MakeContext = Callable[..., RunContext[Settings]]
 Holes = set[tuple[int, datetime]]
 
 
@@ -49,20 +50,20 @@ def holes() -> Holes:
 
 
 @pytest.fixture
-def source(clock: SteppedClock, holes: Holes) -> Iterator[StandIn]:
+def source(clock: SteppedClock, holes: Holes) -> Iterator[FaultySource]:
     """CoinMarketCap, as far as the program can tell."""
-    with StandIn(clock=clock, holes=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
+    with FaultySource(clock=clock, is_hole=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 def make_context(
-    source: StandIn, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
+    source: FaultySource, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
-    opened: list[ClickHouseAdapter] = []
+    opened: list[Parts] = []
 
-    def make(**changes: object) -> RunContext:
+    def make(**changes: object) -> RunContext[Settings]:
         usual: dict[str, object] = {
             "clickhouse_host": "127.0.0.1",
             "clickhouse_port": front.port,
@@ -75,12 +76,12 @@ def make_context(
             "data_path": tmp_path,
         }
         settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
-        opened.append(clickhouse(settings, task="test", clock=clock))
-        return RunContext(settings, "cmc_hourly_prices", "r1", clock(), clock, lambda _step: None, opened[-1])
+        opened.append(Parts(settings, task="test", clock=clock))
+        return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make
-    for adapter in opened:
-        adapter.close()
+    for parts in opened:
+        parts.close()
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def stored(embedded: ClickHouseAdapter, database: str) -> Stored:
     return read
 
 
-def asked(source: StandIn) -> list[dict[str, str]]:
+def asked(source: FaultySource) -> list[dict[str, str]]:
     """The parameters of the calls for past quotes."""
     return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
 
@@ -109,13 +110,13 @@ def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, date
         )
 
 
-async def healed(make_context: MakeContext, options: HealOptions = USUAL, *, dry_run: bool = False) -> RunReport:
+async def healed(make_context: MakeContext, fill: Fill = LAST_DAY) -> RunReport:
     """Heal the last day."""
-    return await heal(make_context(), 24, options, dry_run=dry_run)
+    return await heal(make_context(), fill)
 
 
 async def test_missing_hours_are_filled_and_nothing_else_is_touched(
-    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str, stored: Stored
+    make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, stored: Stored
 ) -> None:
     """Two missing hours come back at the very prices served; every other row stays as it was."""
     await backfill(make_context(), 24, dry_run=False)
@@ -124,14 +125,14 @@ async def test_missing_hours_are_filled_and_nothing_else_is_touched(
     take_away(embedded, database, *gone)
     before = stored()
     report = await healed(make_context)
-    prices = {(symbol, hour_key(hour)): source.served_price(IDS[symbol], hour) for symbol, hour in gone}
+    prices = {(symbol, hour_key(hour)): source.market.price(IDS[symbol], hour) for symbol, hour in gone}
     assert stored() == {**before, **prices}
     assert (report.inserted, report.updated, report.hours_asked, report.without_quote) == (2, 0, 2, 0)
     assert report.credits == 1
     assert asked(source)[-1]["id"] == "1,1027"
 
 
-async def test_nothing_missing_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+async def test_nothing_missing_asks_for_nothing(make_context: MakeContext, source: FaultySource) -> None:
     """A whole table costs no credit."""
     await backfill(make_context(), 24, dry_run=False)
     source.requests.clear()
@@ -148,12 +149,12 @@ async def test_a_hole_of_the_source_is_asked_for_once(make_context: MakeContext,
     again = await healed(make_context)
     assert (again.hours_asked, again.credits) == (0, 0)
     holes.clear()
-    at_last = await healed(make_context, HealOptions(ask_all=True))
+    at_last = await healed(make_context, Fill(24, ask_all=True))
     assert (at_last.hours_asked, at_last.inserted) == (1, 1)
     assert ("BTC", hour_key(HOURS[5])) in stored()
 
 
-async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source: StandIn, holes: Holes) -> None:
+async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source: FaultySource, holes: Holes) -> None:
     """What a backfill found missing at the source, a heal does not ask for again."""
     holes.add((1027, HOURS[2]))
     report = await backfill(make_context(), 24, dry_run=False)
@@ -163,7 +164,7 @@ async def test_a_backfill_remembers_holes_too(make_context: MakeContext, source:
     assert asked(source) == []
 
 
-async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: FaultySource) -> None:
     """An hour whose price the program refused stays missing and is asked for again."""
     source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
     first = await healed(make_context)
@@ -195,7 +196,7 @@ async def test_a_hole_of_another_coin_says_nothing(
 
 async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeContext, stored: Stored) -> None:
     """A heal spends no more than told, says what is left, and the next one goes on from there."""
-    first = await healed(make_context, HealOptions(max_credits=1))
+    first = await healed(make_context, Fill(24, max_credits=1))
     assert first.credits == 1
     assert "left for the next" in first.warnings[0]
     assert len(stored()) == 48
@@ -211,9 +212,9 @@ async def test_what_bounds_a_heal_is_named(
     make_context: MakeContext, clock: SteppedClock, left_of_the_key: int, most: int, bound: str
 ) -> None:
     """What is left for the next heal is blamed on the key's credits or on --max-credits, whichever ends first."""
-    with StandIn(clock=clock, credits_monthly=left_of_the_key) as source:
+    with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
         context = make_context(cmc_base_url=source.base_url)
-        report = await heal(context, 24, HealOptions(max_credits=most), dry_run=False)
+        report = await heal(context, Fill(24, max_credits=most))
     [warning] = report.warnings
     assert warning.startswith(f"1 of 2 credits' worth of missing hours are left for the next heal: {bound}")
     assert warning.count("--max-credits") == bound.count("--max-credits")
@@ -223,7 +224,7 @@ async def test_a_capped_heal_tells_the_whole_and_its_own_part(make_context: Make
     """The estimate names both, each whole; the end names what is still missing, and why."""
     holes.add((1, HOURS[5]))
     with capture_logs() as lines:
-        await healed(make_context, HealOptions(max_credits=1))
+        await healed(make_context, Fill(24, max_credits=1))
     told = {line["event"]: line for line in lines}
     whole, part = told["estimate of all that is missing"], told["of that this heal asks for"]
     assert (whole["coin_hours"], whole["coins"], whole["credits"]) == (72, 3, 2)
@@ -247,7 +248,7 @@ async def test_what_is_still_missing_is_told_by_symbol(make_context: MakeContext
 
 
 async def test_a_heal_that_its_source_ends_tells_what_is_still_missing(
-    make_context: MakeContext, source: StandIn
+    make_context: MakeContext, source: FaultySource
 ) -> None:
     """The error goes on, after the hours that were not answered."""
     source.faults.push(faults.refused(1010), path="/quotes/historical")
@@ -258,7 +259,7 @@ async def test_a_heal_that_its_source_ends_tells_what_is_still_missing(
 
 
 async def test_a_source_and_a_database_that_fail_are_told_by_the_sources_error(
-    make_context: MakeContext, source: StandIn, front: ClickHouseFront
+    make_context: MakeContext, source: FaultySource, front: ClickHouseFront
 ) -> None:
     """What is missing cannot be looked for, which hides nothing."""
     source.faults.push(faults.refused(1010), path="/quotes/historical")
@@ -269,7 +270,7 @@ async def test_a_source_and_a_database_that_fail_are_told_by_the_sources_error(
 
     context = replace(make_context(), step=step)
     with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
-        await heal(context, 24, USUAL, dry_run=False)
+        await heal(context, Fill(24))
     assert "what is still missing could not be looked for" in [line["event"] for line in lines]
 
 
@@ -280,7 +281,7 @@ async def test_hours_beyond_the_plans_reach_are_passed_over(
     await backfill(make_context(), 24 * 20, dry_run=False)
     take_away(embedded, database, ("BTC", HOURS[3]))
     with capture_logs() as lines:
-        report = await heal(make_context(), 24 * 40, USUAL, dry_run=False)
+        report = await heal(make_context(), Fill(24 * 40))
     assert (report.inserted, report.credits, report.failures) == (1, 1, [])
     assert ("BTC", hour_key(HOURS[3])) in stored()
     [refused] = [line for line in lines if line["event"] == "refused"]
@@ -289,10 +290,10 @@ async def test_hours_beyond_the_plans_reach_are_passed_over(
     assert (lines[-1]["coin_hours"], lines[-1]["refused_by_the_source"], lines[-1]["not_answered"]) == (far, far, 0)
 
 
-async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: FaultySource) -> None:
     """Nothing is spent, and what is missing is told all the same."""
     with capture_logs() as lines, pytest.raises(SourceRejected, match="beyond the plan's reach"):
-        await heal(make_context(), 24 * 60, USUAL, dry_run=False)
+        await heal(make_context(), Fill(24 * 60))
     assert source.credits_used == 0
     assert (lines[-1]["event"], lines[-1]["refused_by_the_source"]) == ("still missing", 3 * 24 * 60)
 
@@ -316,26 +317,26 @@ async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> No
     assert lines[-1]["event"] == "nothing is missing any longer"
 
 
-async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: StandIn) -> None:
+async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: FaultySource) -> None:
     """A cap of zero finds and reports, and spends nothing."""
-    report = await healed(make_context, HealOptions(max_credits=0))
+    report = await healed(make_context, Fill(24, max_credits=0))
     assert (report.credits, asked(source)) == (0, [])
     assert len(report.warnings) == 1
 
 
 async def test_a_dry_run_spends_and_stores_nothing(
-    make_context: MakeContext, source: StandIn, embedded: ClickHouseAdapter, database: str
+    make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """It says what it would do and makes not even a table."""
-    report = await healed(make_context, dry_run=True)
+    report = await healed(make_context, Fill(24, dry_run=True))
     assert (report.credits, report.inserted, asked(source)) == (0, 0, [])
     assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
 
 
-async def test_a_heal_needs_a_key(make_context: MakeContext, source: StandIn) -> None:
+async def test_a_heal_needs_a_key(make_context: MakeContext, source: FaultySource) -> None:
     """Without a key nobody is asked."""
     with pytest.raises(SourceRejected, match="a heal needs a key"):
-        await heal(make_context(cmc_api_key=None), 24, USUAL, dry_run=False)
+        await heal(make_context(cmc_api_key=None), Fill(24))
     assert source.requests == []
 
 

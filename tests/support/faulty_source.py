@@ -1,4 +1,4 @@
-"""Faults waiting for the requests that they will spoil."""
+"""The stand-in with a memory of what it was asked, and with faults waiting for the requests that they will spoil."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.answer import Answer
+from sandbox.http_front import Answer
+from sandbox.server import KEY_HEADER, StandIn
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Lets requests that hang in it go on; harmless to repeat."""
+        """Lets requests that hang in it go on; idempotent."""
         self.released.set()
 
 
@@ -90,3 +94,73 @@ class FaultQueue:
             faults = self._taken + [waiting.fault for waiting in self._waiting]
         for fault in faults:
             fault.release()
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request as it came in.
+
+    Attributes:
+        path: without the query, with the keyless prefix if it had one.
+        parameters: of the query, decoded.
+        headers: names in lower case, without the key.
+        sent_key: whether the key's header was there, with whatever value.
+        at: aware, by the stand-in's clock.
+    """
+
+    path: str
+    parameters: dict[str, str]
+    headers: dict[str, str]
+    sent_key: bool
+    at: datetime
+
+
+class FaultySource(StandIn):
+    """A stand-in whose answers tests can spoil: ``source.faults.push(faults.null_price(1))``.
+
+    On exit hung requests are let go.
+
+    Attributes:
+        faults: what the next requests will meet.
+        requests: every request so far, in order of arrival.
+
+    Args:
+        plan: as of `StandIn`.
+    """
+
+    def __init__(self, **plan: Any) -> None:
+        super().__init__(**plan)
+        self.faults = FaultQueue()
+        self.requests: list[RecordedRequest] = []
+
+    def __enter__(self) -> FaultySource:
+        super().__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.faults.release()
+        super().__exit__(kind, error, trace)
+
+    @property
+    def credits_used(self) -> int:
+        """All credits charged so far."""
+        return self.account.credits_used
+
+    def answer(self, target: str, headers: dict[str, str], now: datetime) -> Answer:
+        """As in the base class, with the fault that waits for it; the request is recorded."""
+        url = urlsplit(target)
+        name = KEY_HEADER.lower()
+        self.requests.append(
+            RecordedRequest(
+                path=url.path,
+                parameters=dict(parse_qsl(url.query, keep_blank_values=True)),
+                headers={header: value for header, value in headers.items() if header != name},
+                sent_key=name in headers,
+                at=now,
+            )
+        )
+        answer = super().answer(target, headers, now)
+        fault = self.faults.take(url.path)
+        return answer if fault is None else fault.alter(answer, now)

@@ -1,4 +1,4 @@
-"""One answer on its way to a client: what it says, and how its bytes are delivered."""
+"""An answer that is not delivered as an honest server would, with the connection in the fault's hands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 
-from sandbox.bodies import JsonObject
-
-JSON_TYPE = "application/json; charset=utf-8"
+from sandbox.http_front import JSON_TYPE, Answer, takes_gzip
 
 
 class Wire:
@@ -52,48 +51,31 @@ def whole(wire: Wire, head: bytes, body: bytes) -> None:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a request is answered with.
+class SpoiltAnswer(Answer):
+    """An answer with bytes, headers or a delivery of its own.
 
     Attributes:
-        status: the HTTP status.
-        document: the JSON body.
         text: sent as the body in place of `document`; None sends the document.
-        credits: charged for it.
         headers: added to the usual ones, or in their place; an empty value leaves the header out.
         deliver: how it is sent.
     """
 
-    status: int
-    document: JsonObject
     text: bytes | None = None
-    credits: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     deliver: Delivery = whole
 
-    def send(self, wire: Wire, *, date: str, zipped: bool) -> None:
-        """Sends it, with gzip if the client takes that.
-
-        Args:
-            wire: where to.
-            date: the Date header.
-            zipped: whether the body may be compressed; one with a Content-Encoding of its own is sent as it is.
-
-        Raises:
-            OSError: the client is gone.
-        """
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """As in the base class; a body with a Content-Encoding of its own is sent as it is."""
         body = json.dumps(self.document).encode() if self.text is None else self.text
-        usual = {"Date": date, "Content-Type": JSON_TYPE}
-        if body and zipped and "Content-Encoding" not in self.headers:
+        usual = {"Date": handler.date_time_string(), "Content-Type": JSON_TYPE}
+        if body and takes_gzip(handler) and "Content-Encoding" not in self.headers:
             body = gzip.compress(body, compresslevel=1, mtime=0)
             usual["Content-Encoding"] = "gzip"
         usual["Content-Length"] = str(len(body))
+        wire = Wire(handler.connection)
         self.deliver(wire, _head(self.status, {**usual, **self.headers}), body)
-
-    @property
-    def keeps_open(self) -> bool:
-        """Whether the connection may serve another request afterwards."""
-        return self.headers.get("Connection") != "close"
+        if wire.closed or self.headers.get("Connection") == "close":
+            handler.close_connection = True
 
 
 def _head(status: int, headers: Mapping[str, str]) -> bytes:

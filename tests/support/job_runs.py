@@ -1,0 +1,24 @@
+"""The main job's run, backfill and heal, as the runner starts them, without its lock and its record."""
+
+from __future__ import annotations
+
+from configurations.config import Settings
+from crons.job import Fill, RunContext, RunReport
+
+
+async def run(context: RunContext[Settings]) -> RunReport:
+    """The present hour's run."""
+    await context.job.run(context)
+    return context.report
+
+
+async def backfill(context: RunContext[Settings], hours: int, *, dry_run: bool) -> RunReport:
+    """The hours before the present one."""
+    await context.job.fill(context, "backfill", Fill(hours, dry_run))
+    return context.report
+
+
+async def heal(context: RunContext[Settings], fill: Fill) -> RunReport:
+    """Those hours before the present one that are missing."""
+    await context.job.fill(context, "heal", fill)
+    return context.report

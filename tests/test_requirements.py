@@ -1,0 +1,95 @@
+"""What the set-up installs: the locked versions, without what the program does not need."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from configurations.config import PROJECT_ROOT
+from sandbox.server import StandIn
+
+NOT_NEEDED = {"numpy", "pandas", "pyarrow", "plotly"}
+WITHOUT = """
+import sys
+for name in {names!r}:
+    sys.modules[name] = None  # as if it were not installed
+from crons.run import main
+code = main(["cmc_hourly_prices"])
+print(sorted(name for name in {names!r} if sys.modules[name] is not None))
+sys.exit(code)
+"""
+
+
+def names_in(file: str) -> list[str]:
+    """The packages of a requirements file."""
+    return re.findall(r"^([a-z0-9.-]+)==", (PROJECT_ROOT / file).read_text(), re.MULTILINE)
+
+
+def test_the_files_say_what_the_lock_says() -> None:
+    """Each package of each group of poetry.lock, with its version, marker and hashes, and no other."""
+    command = [sys.executable, ".ci/requirements.py", "--check"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_engine_comes_alone() -> None:
+    """Of the engine's group only the engine is installed, and nothing anywhere brings what it is better without."""
+    assert names_in("requirements-engine.txt") == ["chdb-core"]
+    assert {*names_in("requirements.txt"), *names_in("requirements-dev.txt")}.isdisjoint(NOT_NEEDED | {"chdb"})
+
+
+def test_every_file_has_a_hash() -> None:
+    """No entry of a requirements file goes without one."""
+    for path in PROJECT_ROOT.glob("requirements*.txt"):
+        entries = re.split(r"\n(?=\S)", path.read_text())[1:]
+        assert entries
+        assert all("--hash=sha256:" in entry for entry in entries), path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """Of a program with the embedded engine, in a folder of its own."""
+    return {
+        "PYTHONPATH": "src",
+        "PATH": "/usr/bin:/bin",
+        "NO_PROXY": "127.0.0.1",
+        "DATA_PATH": str(tmp_path),
+        "CLICKHOUSE_HOST": "embedded",
+        "CLICKHOUSE_PATH": str(tmp_path / "clickhouse"),
+    }
+
+
+def test_the_engine_works_without_them(settings: dict[str, str]) -> None:
+    """A whole run with the embedded engine, where pandas, pyarrow and numpy cannot be imported."""
+    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+        done = run_without(NOT_NEEDED, settings | {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+    assert "inserted=3" in done.stderr
+
+
+def test_a_missing_engine_is_one_line(settings: dict[str, str]) -> None:
+    """Where the engine is needed and was left out, exit code 2 and the command that adds it."""
+    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+        done = run_without({"chdb"}, settings | {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key})
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if "[error" in line]
+    assert "the embedded engine is not installed" in line
+    assert "next=./run.sh install --embedded" in line.replace("'", "")
+
+
+def run_without(names: set[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The hourly job, once, in a process that cannot import these."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(names=sorted(names))],
+        cwd=PROJECT_ROOT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
