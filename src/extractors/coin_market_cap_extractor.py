@@ -47,14 +47,14 @@ class LatestExtraction(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A call that CoinMarketCap refuses by itself, such as one beyond the plan's reach; it costs nothing."""
+    """A call that CoinMarketCap refuses by itself, free of charge, such as one beyond the plan's reach."""
 
     call: HistoricalCall
     error: SourceRejected
 
 
 class CoinMarketCapExtractor:
-    """Reads prices from CoinMarketCap; keeps nothing but the choice of coins behind symbols.
+    """Reads prices from CoinMarketCap, and keeps the choice of coins behind symbols.
 
     Args:
         source: CoinMarketCap's endpoints.
@@ -68,7 +68,7 @@ class CoinMarketCapExtractor:
         self._resolver = CoinMarketCapResolver(source=source, choices=choices)
 
     async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
-        """The coins meant by the entries; see `CoinMarketCapResolver.resolve`."""
+        """The coins meant by the entries: see `CoinMarketCapResolver.resolve`."""
         return await self._resolver.resolve(entries)
 
     async def latest(self, coins: Sequence[Coin], *, clock: Callable[[], datetime]) -> LatestExtraction:
@@ -97,14 +97,15 @@ class CoinMarketCapExtractor:
         return LatestExtraction(quotes, missing, problems, failures)
 
     def plan_backfill(self, coins: Sequence[Coin], *, start: datetime, end: datetime) -> BackfillPlan:
-        """The calls for all Tehran hours in [start, end), and their cost; asks nobody. See `plan_backfill`."""
+        """The calls for all Tehran hours in [start, end), and their cost: see `plan_backfill`."""
         return plan_backfill(coins, start=start, end=end)
 
     async def historical(
         self, plan: BackfillPlan, coins: Sequence[Coin], *, refusals: list[Refusal] | None = None
     ) -> AsyncGenerator[tuple[HistoricalCall, list[Quote], list[Problem]], None]:
-        """Each call of the plan with what it brought, as the answers come; a few are under way ahead of the reader.
+        """Each call of the plan with what it brought, as the answers come.
 
+        A few calls are under way ahead of the reader.
         An answer never waits for that of an earlier call: it is paid for, and only the reader can put it in safety.
         Until one is answered, calls go alone: a plan that does not reach so far back is refused there, free of charge,
         before others are paid for. When a call fails no further one begins, those under way are still handed out, for

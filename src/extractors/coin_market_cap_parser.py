@@ -39,7 +39,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
 
 
 class Numbers(msgspec.Struct, gc=False):
-    """What a coin is worth in one currency, as documented; the times are read later.
+    """What a coin is worth in one currency, as documented, its times not yet read.
 
     Attributes:
         symbol: the currency, where quotes are a list.
@@ -92,7 +92,9 @@ _PAST_COIN = msgspec.json.Decoder(PastCoin)
 
 
 class Fields(NamedTuple):
-    """A JSON object and its place in the answer. Every reader raises `InvalidRowError`, which names the place.
+    """A JSON object and its place in the answer.
+
+    Every reader raises `InvalidRowError`, which names the place.
 
     Attributes:
         path: such as ``data[3].quote.USD``.
@@ -103,7 +105,7 @@ class Fields(NamedTuple):
     values: dict[str, object]
 
     def number(self, key: str) -> float | None:
-        """A number, to all its digits; NaN and infinities pass. None when null or absent. A bool is not a number."""
+        """A number to all its digits, NaN and infinities too, or None when null or absent. Not a bool."""
         value = self.values.get(key)
         if value is None or isinstance(value, float):
             return value
@@ -131,7 +133,7 @@ class Fields(NamedTuple):
         return value
 
     def rank(self, key: str) -> int | None:
-        """A whole number from 1 to 2,147,483,647, however it is written; None when null or absent: unranked."""
+        """A whole number from 1 to 2,147,483,647, however it is written, or None when null or absent."""
         if self.values.get(key) is None:
             return None
         value = whole(self.values[key])
@@ -195,7 +197,7 @@ class Spare:
         self.flaws = flaws
 
     def read(self, reader: Callable[[str], T | None], key: str) -> T | None:
-        """What the reader of a `Fields` gives for the key; None where it cannot."""
+        """What the reader of a `Fields` gives for the key, or None where it cannot."""
         try:
             return reader(key)
         except InvalidRowError as error:
@@ -203,7 +205,7 @@ class Spare:
             return None
 
     def number(self, fields: Fields, key: str) -> float | None:
-        """The number under the key; None for NaN and infinities too."""
+        """The number under the key, or None, for NaN and infinities too."""
         value = self.read(fields.number, key)
         if value is None or math.isfinite(value):
             return value
@@ -211,7 +213,7 @@ class Spare:
         return None
 
     def moment(self, key: str, *stamps: tuple[str, object]) -> datetime | None:
-        """The first of the stamps, each a place and a value, that is a time; None without one."""
+        """The first of the stamps, each a place and a value, that is a time, or None."""
         there = [(place, value, moment(value)) for place, value in stamps if value is not None]
         found = next((time for _, _, time in there if time is not None), None)
         fate = "it is left empty" if found is None else "another time of the coin stands in"
@@ -221,7 +223,7 @@ class Spare:
         return found
 
     def name(self, fields: Fields, symbol: str) -> str:
-        """The text under ``name``: the beginning of one that is too long, the symbol in place of what is not a text."""
+        """The text under ``name``, cut if it is too long, or the symbol where it is not a text."""
         value = fields.values.get("name")
         try:
             return fields.text("name")
@@ -246,7 +248,7 @@ def fields_of(path: str, value: object) -> Fields:
 
 
 def moment(value: object) -> datetime | None:
-    """The instant in UTC that a value is as a text; None when it is not one."""
+    """The instant in UTC that a text is, or None."""
     return instant(value) if isinstance(value, str) else None
 
 
@@ -275,7 +277,7 @@ class Problem(NamedTuple):
     """A coin, or one point of a coin, that the answer holds but that cannot be read.
 
     Attributes:
-        symbol: as asked for; the key or place in the answer if the coin cannot be told or was not asked for.
+        symbol: as asked for; the key or place in the answer if the coin is not known or was not asked for.
         cmc_id: the coin's own id; None if that is what cannot be read.
         reason: one line, with the place in the answer.
     """
@@ -324,8 +326,8 @@ def parse_historical(data: object, coins: Sequence[Coin], currency: str) -> Pars
     Each point has two stamps: the outer one is the interval's; the inner one, in the quote, is when that price was
     taken. They differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16). The inner one is
     the quote's own time and goes into ``observed_at``, so that no price is put before the moment it was taken; the
-    outer one stands in where there is no inner one. A point may so lie a little outside the span asked for: who stores
-    it decides by ``observed_at``.
+    outer one stands in where there is no inner one. A point may so lie a little outside the span asked for:
+    ``observed_at`` decides where it is stored.
 
     Args:
         data: a JSON value, or its text as `msgspec.Raw`.
@@ -429,7 +431,7 @@ def _in_currency(quote: dict[str, Numbers] | list[Numbers], currency: str, path:
 def _coins_in(
     data: object, coins: Sequence[Coin], decoder: msgspec.json.Decoder[S], problems: list[Problem]
 ) -> Iterator[tuple[Coin, str, S | Fields]]:
-    """Each coin of the answer as asked for, with its place; twice for an id that was asked for under two symbols."""
+    """Each coin of the answer as asked for, with its place: twice if its id was asked for under two symbols."""
     asked: dict[int, list[Coin]] = {}
     for coin in coins:
         asked.setdefault(coin.cmc_id, []).append(coin)
@@ -487,7 +489,7 @@ def _coin_values(data: object) -> Iterator[tuple[str, object]]:
 
 
 def _members(value: object) -> list[object] | dict[str, object] | None:
-    """The members of a list or an object, those of a text still as texts; None for anything else."""
+    """The members of a list or an object, those of a text as texts, or None for anything else."""
     if not isinstance(value, msgspec.Raw):
         return value if isinstance(value, (list, dict)) else None
     try:

@@ -1,4 +1,4 @@
-"""Which historical calls bring the hours of many coins, all or the missing ones, and what they cost. Pure."""
+"""Which historical calls bring the hours of many coins, all or the missing ones, at what cost. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plan_backfill(coins: Sequence[Coin], *, start: datetime, end: datetime) -> B
         end: aware; the end of the last one; nothing is planned if it is not later than ``start``.
 
     Raises:
-        ValueError: a bound is naive, or the span is no whole number of hours.
+        ValueError: a bound is naive, or the span is not a whole number of hours.
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("the bounds must be aware")
@@ -131,7 +131,7 @@ class _Box(NamedTuple):
 
 
 def plan_missing(missing: Mapping[int, Collection[datetime]]) -> BackfillPlan:
-    """Calls that bring every missing hour of every coin, the earliest first; they may bring others beside it.
+    """Calls that bring every missing hour of every coin, and perhaps others, the earliest first.
 
     Ranges that are equal or near are asked for together wherever that costs no more than asking for each. The plan
     never costs more than asking for the whole span of every coin that misses anything.
@@ -150,7 +150,7 @@ def plan_missing(missing: Mapping[int, Collection[datetime]]) -> BackfillPlan:
 
 
 def within_credits(plan: BackfillPlan, most: int) -> BackfillPlan:
-    """The beginning of a plan that costs at most so many credits; its last call is made smaller to fit.
+    """The beginning of a plan that costs at most so many credits, its last call made smaller to fit.
 
     Args:
         plan: what would be asked for.
@@ -205,7 +205,7 @@ def _ranges(hours: Collection[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def _part(call: HistoricalCall, budget: int) -> HistoricalCall | None:
-    """As much of a call as the credits allow: fewer coins, else fewer hours of one coin; None where not even one."""
+    """As much of a call as the credits allow: fewer coins, or fewer hours of one coin, or None."""
     points = budget * POINTS_PER_CREDIT
     if call.points <= points:
         return call

@@ -1,4 +1,4 @@
-"""What passes from the extractor to the transformer: a coin asked for, and one observation of its price."""
+"""What passes from the extractor to the transformer: a coin, and one observation of its price."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Flaw(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """One observation of one coin's price, as CoinMarketCap gave it; nothing is checked or rounded here.
+    """One observation of one coin's price, as CoinMarketCap gave it, neither checked nor rounded.
 
     Attributes:
         symbol: the symbol the coin was asked for under (`Coin.symbol`).

@@ -50,7 +50,7 @@ class Candidates(NamedTuple):
     unreadable: list[tuple[int | None, str]]
 
     def doubt(self, symbol: str) -> str:
-        """Why the symbol has no coin although the map has some, and what to write into the settings; one line."""
+        """One line that says why no coin is chosen for the symbol and what to write into the settings."""
         ids = [coin.cmc_id for coin in self.coins] + [cmc_id for cmc_id, _ in self.unreadable if cmc_id]
         reasons = "; ".join(reason for _, reason in self.unreadable)
         beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
@@ -60,7 +60,7 @@ class Candidates(NamedTuple):
         )
 
     def choice(self) -> tuple[str, str]:
-        """Why the first coin is the one meant, and the doubt that is left; empty where there is none."""
+        """Why the first coin is the one meant, and the doubt that is left, or an empty text."""
         chosen, *others = self.coins
         if not others:
             return "the only active coin", ""
@@ -103,7 +103,7 @@ def candidates_by_symbol(data: object, symbols: Iterable[str]) -> dict[str, Cand
 
 
 def _candidate(fields: Fields) -> Candidate:
-    """The coin of a row; a name that cannot be read does not matter, for it decides nothing."""
+    """The coin of a row, whatever its name, which decides nothing."""
     fields.flag("is_active")
     symbol = fields.text("symbol").upper()
     return Candidate(symbol, fields.identity("id"), Spare().name(fields, symbol), fields.rank("rank"))
@@ -132,7 +132,7 @@ class Resolution(NamedTuple):
     doubts: tuple[str, ...] = ()
 
     def complaint(self) -> ConfigurationError | None:
-        """Why symbols have no coin, and what to write into the settings; None when all have one."""
+        """Why symbols have no coin, and what to write into the settings, or None when all have one."""
         reasons = list(self.doubts)
         if self.unknown:
             reasons.append(f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
@@ -153,7 +153,7 @@ class CoinMarketCapResolver:
         self._choices = choices
 
     async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
-        """The coins meant; idempotent.
+        """The coins meant. Idempotent.
 
         An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. A symbol
         without one is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and of the
@@ -189,7 +189,7 @@ class CoinMarketCapResolver:
         return Resolution(coins, unknown, tuple(doubts.values()))
 
     def _keep(self, chosen: Mapping[str, int], *, made: bool) -> None:
-        """Save the choices. Those of the settings stand there the next time too: a full disk costs no hour for them."""
+        """Save the choices. Those of the settings are there the next time: a full disk costs no hour for them."""
         try:
             self._choices.save(chosen)
         except StateError as error:
@@ -206,7 +206,7 @@ class CoinMarketCapResolver:
         return found
 
     async def _map_of(self, symbols: Sequence[str]) -> dict[str, Candidates]:
-        """The active coins of each symbol; of one that makes the map refuse the whole list, none."""
+        """The active coins of each symbol: none of one that makes the map refuse the whole list."""
         try:
             return candidates_by_symbol(await self._source.coin_map(symbols), symbols)
         except SourceRejected as exc:
@@ -215,7 +215,7 @@ class CoinMarketCapResolver:
             named = _NAMED_UNKNOWN.search(exc.message)
             blamed = {name.strip().upper() for name in named.group(1).split(",")} if named else set()
         others = [symbol for symbol in symbols if symbol not in blamed]
-        # Where it names none of them, it cannot be told which of them it means.
+        # Where it names none of them, it may mean any.
         return await self._map_of(others) if others and len(others) < len(symbols) else {}
 
 

@@ -41,7 +41,7 @@ class Transformed(NamedTuple):
 
 
 class CoinMarketCapTransformer:
-    """Decides what may be stored; a price is never invented, corrected or moved to another hour.
+    """Decides what may be stored, and never invents, corrects or moves a price to another hour.
 
     Args:
         now: aware; the time of the run.
@@ -56,7 +56,7 @@ class CoinMarketCapTransformer:
         self._run_id = run_id
 
     def latest(self, quotes: Iterable[Quote]) -> Transformed:
-        """Rows of the present hour, one a symbol: of two quotes for a symbol the first stays, the other is a reject."""
+        """Rows of the present hour: of two quotes for a symbol the first stays, the other is a reject."""
         rows: dict[str, PriceRow] = {}
         rejects: list[Reject] = []
         for quote in quotes:
@@ -93,7 +93,7 @@ class CoinMarketCapTransformer:
 
     @staticmethod
     def _rejection(quote: Quote, *checks: Callable[[Quote], None]) -> Reject | None:
-        """The quote as a reject, by the first check that refuses it; None when all let it pass."""
+        """The quote as a reject, by the first check that refuses it, or None when all let it pass."""
         try:
             for check in checks:
                 check(quote)
@@ -162,7 +162,7 @@ def _text_of(instant: datetime) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """The value, or None where it is no number: unlike the price, such a column may be empty."""
+    """The value, or None where it is not a number: unlike the price, such a column may be empty."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 

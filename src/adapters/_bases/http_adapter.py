@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds to wait by the ``Retry-After`` header (RFC 9110, 10.2.3: seconds, or a date); never below 0.
+    """Seconds to wait, 0 or more, by the ``Retry-After`` header (RFC 9110, 10.2.3: seconds or a date).
 
     Args:
         headers: of the answer, names in lower case or in a mapping that does not mind.
@@ -88,7 +88,7 @@ class Answer(NamedTuple):
 
 
 def may_pass(status: int) -> bool:
-    """Whether a failure with this HTTP status may be over next time (RFC 9110 408 and 5xx, RFC 8470 425, RFC 6585)."""
+    """Whether a failure with this HTTP status may be over next time: RFC 9110, 8470 (425), 6585 (429)."""
     return status in (408, 425, 429) or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
@@ -294,7 +294,7 @@ class HttpAdapter:
         await self._client.aclose()
 
     async def get(self, path: str, params: Params, read: Callable[[Answer], T], *, gate: Gate = nullcontext) -> T:
-        """What ``read`` makes of the answer to a GET of ``path`` with ``params``; reading only, so safe to repeat.
+        """What ``read`` makes of the answer to a GET of ``path`` with ``params``. Idempotent.
 
         Args:
             path: below the base URL, beginning with a slash.
@@ -334,7 +334,7 @@ class HttpAdapter:
         return text
 
     async def post_text(self, path: str, text: str) -> None:
-        """POST a text, once; what is answered is not read.
+        """POST a text once, without a look at the body of the answer.
 
         Args:
             path: below the base URL, with its query; it may hold a secret: it is in no message.

@@ -20,7 +20,9 @@ _FIRST_YEAR, _LAST_YEAR = 2009, 9998
 
 
 def json_value(text: bytes) -> object:
-    """The JSON value of a text; NaN and Infinity pass, and a whole number of thousands of digits is an infinity.
+    """The JSON value of a text.
+
+    NaN and Infinity pass, and a whole number of thousands of digits is an infinity.
 
     Raises:
         ValueError, RecursionError: it is not JSON.
@@ -30,7 +32,7 @@ def json_value(text: bytes) -> object:
 
 
 def whole(value: object) -> int | None:
-    """The whole number that is meant: 1, 1.0, ``"1"`` and true alike; None when it is not one."""
+    """The whole number that is meant: 1, 1.0, ``"1"`` and true alike, or None when it is not one."""
     if isinstance(value, str):
         match = _WHOLE.fullmatch(value)
         return int(match[1]) if match else None
@@ -40,7 +42,7 @@ def whole(value: object) -> int | None:
 
 
 def flag(value: object) -> bool | None:
-    """Yes or no, as JSON's own, a text of it, or a `whole` 1 or 0; None when it is neither."""
+    """Yes or no, as JSON's own, a text of it, or a `whole` 1 or 0, or None when it is neither."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     number = whole(value)
@@ -50,10 +52,10 @@ def flag(value: object) -> bool | None:
 # The points of many coins share their times.
 @lru_cache(maxsize=16_384)
 def instant(text: str) -> datetime | None:
-    """The instant of an ISO-8601 time in UTC, cut to the microsecond; None when it is not a time from 2009 to 9998.
+    """The instant of an ISO-8601 time in UTC, cut to the microsecond, or None.
 
-    The same on every version of Python, whatever the number of digits after the point. A time without a zone is in UTC,
-    as all times of the sources are.
+    Only times from 2009 to 9998 count. The same on every version of Python, whatever the number of digits after the
+    point. A time without a zone is in UTC, as all times of CoinMarketCap are.
     """
     match = _TIME.fullmatch(text)
     if match is None or not _FIRST_YEAR <= int(match[1]) <= _LAST_YEAR:

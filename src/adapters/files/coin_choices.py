@@ -21,7 +21,7 @@ class CoinChoices:
         self._path = path
 
     def load(self) -> dict[str, int]:
-        """The choices kept so far; empty when there is no file. Writes nothing.
+        """The choices kept so far, none when there is no file. Writes nothing.
 
         Raises:
             StateError: the file cannot be read or is not such an object. It is not taken for empty: the choices in it

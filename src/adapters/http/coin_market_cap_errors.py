@@ -67,7 +67,7 @@ class Envelope(NamedTuple):
 
 
 def read_envelope(http_status: int, body: object) -> Envelope:
-    """The envelope of any JSON value, however odd; the error code may be a number or, as v3 has it, a string."""
+    """The envelope of any JSON value, however odd: v3 has the error code as a string."""
     status = body.get("status") if isinstance(body, dict) else None
     if not isinstance(status, dict):
         return Envelope(http_status, None, "", 0)
@@ -82,7 +82,7 @@ def read_envelope(http_status: int, body: object) -> Envelope:
 
 
 def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:
-    """The error that an answer means; None for a good one.
+    """The error that an answer means, or None for a good one.
 
     Args:
         envelope: from `read_envelope`, its text already free of secrets.

@@ -26,7 +26,7 @@ _BURST_SHARE = 5
 
 
 def burst_and_period(calls_per_minute: int) -> tuple[int, float]:
-    """A leaky bucket, (calls at once, seconds to drain them), that passes no more than asked in any 60 seconds.
+    """A leaky bucket, (calls at once, seconds to drain them), for a limit in any 60 seconds.
 
     A bucket of a whole minute's calls would pass them twice in one minute: once at once, once more as it drains. So a
     fifth may go at once and the other four fifths drain over the minute.
@@ -51,7 +51,7 @@ class CallGate:
         self.set_calls_per_minute(calls_per_minute)
 
     def set_calls_per_minute(self, calls_per_minute: int) -> None:
-        """From now on so many a minute; callers already waiting keep to the former number."""
+        """From now on so many a minute, but for callers who wait already."""
         self._limiter = AsyncLimiter(*burst_and_period(calls_per_minute))
 
     @asynccontextmanager
@@ -76,10 +76,10 @@ def refuse_wrong_clock(body: object, *, now: datetime) -> None:
     Raises:
         ClockError: they are further apart than `TOLERANCE`.
     """
-    told = _timestamp(body)
-    if told is not None and abs(told - now) > TOLERANCE:
+    theirs = _timestamp(body)
+    if theirs is not None and abs(theirs - now) > TOLERANCE:
         raise ClockError(
-            f"this host's clock says {tehran_text(now)}, CoinMarketCap's {tehran_text(told)} (both in Tehran): "
+            f"this host's clock says {tehran_text(now)}, CoinMarketCap's {tehran_text(theirs)} (both in Tehran): "
             "prices would be stored under the wrong hour, so nothing was",
             next_step="set this host's clock, for example by: timedatectl set-ntp true",
         )
@@ -133,7 +133,7 @@ def coins_body(answer: Answer) -> Body:
 
 
 class KeyInfo(NamedTuple):
-    """A key's plan and what is left of it; None where CoinMarketCap does not say.
+    """A key's plan and what is left of it, None where CoinMarketCap does not say.
 
     Attributes:
         credit_limit_monthly: credits the plan gives a month.
@@ -149,7 +149,7 @@ class KeyInfo(NamedTuple):
 
 
 def parse_key_info(data: object) -> KeyInfo:
-    """``data`` of ``/v1/key/info``; unknown keys are ignored, absent numbers become None.
+    """What ``data`` of ``/v1/key/info`` says, None for absent numbers.
 
     Raises:
         ContractError: there is no plan or no usage in it.
@@ -190,7 +190,7 @@ _MODEST_CALLS_PER_MINUTE = 30
 
 
 class CoinMarketCapHttpAdapter:
-    """Calls of CoinMarketCap, a few side by side and within the plan's minute limit; reading only.
+    """Reading calls of CoinMarketCap, a few side by side and within the plan's minute limit.
 
     Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
     `ClockError`.
@@ -219,7 +219,7 @@ class CoinMarketCapHttpAdapter:
         return self._credits_used
 
     async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> object:
-        """``data`` (see `Body`) of the latest quotes of these ids; 1 credit for each 250 coins begun.
+        """``data`` (see `Body`) of the latest quotes of these ids, for 1 credit for each 250 coins begun.
 
         Args:
             ids: CoinMarketCap's ids; those it does not know are left out of the answer without a word.
@@ -238,7 +238,7 @@ class CoinMarketCapHttpAdapter:
         interval: str = "30m",
         convert: str = "USD",
     ) -> object:
-        """``data`` (see `Body`) of past quotes of these ids; 1 credit for each 100 points begun.
+        """``data`` (see `Body`) of past quotes of these ids, for 1 credit for each 100 points begun.
 
         Args:
             ids: CoinMarketCap's ids.
@@ -265,7 +265,9 @@ class CoinMarketCapHttpAdapter:
         return await self._data("/v3/cryptocurrency/quotes/historical", params, coins_body)
 
     async def key_info(self) -> KeyInfo:
-        """The key's plan and what is left of it; free of charge. From then on calls keep to the plan's minute limit.
+        """The key's plan and what is left of it, free of charge.
+
+        From then on calls keep to the plan's minute limit.
 
         Raises:
             SourceRejected: also without a key.
@@ -277,7 +279,7 @@ class CoinMarketCapHttpAdapter:
         return info
 
     async def coin_map(self, symbols: Sequence[str]) -> object:
-        """``data`` of the map: every coin that bears one of these symbols, several for most; free of charge.
+        """``data`` of the map, free of charge: every coin that has one of these symbols, several for most.
 
         Raises:
             SourceRejected: with code 400 when one of the symbols is unknown.

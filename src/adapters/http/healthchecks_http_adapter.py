@@ -11,7 +11,7 @@ _LONGEST_TEXT = 10_000
 
 
 class HealthchecksAdapter:
-    """One check. Every ping may raise what `HttpAdapter.post_text` raises; none is tried again.
+    """One check. Every ping may raise what `HttpAdapter.post_text` raises, and is not tried again.
 
     Args:
         http: with `host_of` the check's address as its base URL.
@@ -31,7 +31,7 @@ class HealthchecksAdapter:
         await self._ping("", "")
 
     async def failed(self, last_lines: str) -> None:
-        """It did not; the end of the text tells why."""
+        """It did not: the end of the text says why."""
         await self._ping("/fail", last_lines[-_LONGEST_TEXT:])
 
     async def _ping(self, event: str, text: str) -> None:
