@@ -105,14 +105,15 @@ _list_commands() {
         printf '\n%s\n' "${group%% *}"
         for name in ${group#* }; do printf '  %-14s %s\n' "$name" "${summaries[$name]}"; done
     done
-    printf '%s\n' '
+    printf '%s' '
 Exit codes
   0    done
   1    failed, or something needs attention (status, verify, check)
   2    usage or configuration
   75   another run holds the lock
   130  ended by Ctrl-C
-  143  ended by SIGTERM'
+  143  ended by SIGTERM
+'
 }
 
 _read_summaries() { # fill `summaries` of the caller: the first line of the docstring of each function
