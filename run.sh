@@ -105,8 +105,7 @@ _list_commands() {
         printf '\n%s\n' "${group%% *}"
         for name in ${group#* }; do printf '  %-14s %s\n' "$name" "${summaries[$name]}"; done
     done
-    cat <<'TEXT'
-
+    printf '%s' '
 Exit codes
   0    done
   1    failed, or something needs attention (status, verify, check)
@@ -114,19 +113,21 @@ Exit codes
   75   another run holds the lock
   130  ended by Ctrl-C
   143  ended by SIGTERM
-TEXT
+'
 }
 
 _read_summaries() { # fill `summaries` of the caller: the first line of the docstring of each function
-    local line name=''
-    while IFS= read -r line; do
-        if [[ $line == 'def '* ]]; then
-            name=${line#def } name=${name%%(*}
-        elif [[ -n $name && $line == '    """'* ]]; then
-            line=${line#*\"\"\"}
-            summaries[$name]=${line%%\"\"\"*} name=''
-        fi
-    done < <(cat "${_sources[@]}")
+    local file line name=''
+    for file in "${_sources[@]}"; do
+        while IFS= read -r line; do
+            if [[ $line == 'def '* ]]; then
+                name=${line#def } name=${name%%(*}
+            elif [[ -n $name && $line == '    """'* ]]; then
+                line=${line#*\"\"\"}
+                summaries[$name]=${line%%\"\"\"*} name=''
+            fi
+        done <"$file"
+    done
 }
 
 _print_version() {
@@ -207,6 +208,7 @@ _set_up() { # GROUPS: make sure that they are installed
     _is_set_up "$@" && return
     # The lock is on the checkout's folder: nothing to clean up, and the kernel frees it however an installation ends.
     (
+        trap 'exit 130' INT # Ctrl-C ends the set-up, whatever the installer that it ends would be followed by
         if type flock >/dev/null 2>&1 && ! flock -n 9; then
             _say "another command is installing here; waiting for it"
             flock 9
@@ -246,10 +248,10 @@ _python_version() { # PYTHON: prints 3.12, for example; fails if it does not run
 
 _size() { # GROUP: prints what it takes, in MB to download and on the disk
     case $1 in
-        main) echo 12 80 ;;
+        main) echo 10 80 ;;
         engine) echo 182 535 ;;
-        dev) echo 60 200 ;;
-        bench) echo 120 420 ;;
+        dev) echo 51 175 ;;
+        bench) echo 90 330 ;;
     esac
 }
 
