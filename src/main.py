@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from adapters._bases.errors import EtlError
+from crons import MAIN_JOB
 from crons.exits import EPILOG, guarded
-from crons.registry import MAIN_JOB
 
 app = typer.Typer(
     add_completion=False,

@@ -20,11 +20,12 @@ from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
+from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, HourlyJob
 from crons.parts import Parts, impatient, system_clock
-from crons.registry import JOBS, MAIN_JOB
+from crons.registry import JOBS
 
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 

@@ -19,12 +19,13 @@ from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
 from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
 from configurations.config import PROJECT_ROOT, Settings
+from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.install import Schedules, heal_of, read_schedules
 from crons.job import HourlyJob, Series
 from crons.parts import Parts, engine_lock, has_no_database, impatient, system_clock
-from crons.registry import JOBS, MAIN_JOB, find_job
+from crons.registry import JOBS, find_job
 from crons.schedule import longest_interval, next_run
 
 _RECENT_RUNS = 100

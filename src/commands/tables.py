@@ -16,10 +16,11 @@ from adapters._bases.tehran_time import in_tehran
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
+from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.parts import Parts, impatient, system_clock
 from crons.progress import Tally, progress
-from crons.registry import JOBS, MAIN_JOB, find_job
+from crons.registry import JOBS, find_job
 
 BACKUPS = PROJECT_ROOT / "backups"
 

@@ -15,8 +15,6 @@ JOBS: dict[str, HourlyJob[Any, Any]] = {
     name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)
 }
 """The jobs imported above, by their names."""
-MAIN_JOB = "cmc_hourly_prices"
-"""The one that a command means which is given no name."""
 
 
 def find_job(name: str) -> HourlyJob[Any, Any]:
