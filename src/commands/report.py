@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHoursAdapter, CoinMarketCapReads
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
-from crons.parts import clickhouse, require_database, retry_policy, system_clock
+from crons.jobs.cmc_parts import repository
+from crons.parts import clickhouse, require_database, retry_policy, runs_table, system_clock
 from reports.chart_library import chart_library
 from reports.price_report import ReportContents, build_page
 
@@ -52,29 +51,27 @@ def report(hours: int, *, quiet: bool) -> int:
 
 def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:
     with clickhouse(settings, task="report", clock=system_clock) as database:
-        reads = CoinMarketCapReads(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
-        if not reads.is_ready():
-            raise StorageRejected(f"there is no {reads.name} yet", next_step="run `./run.sh setup_db`, then cron_run")
-        span = keys[0], keys[-1]
+        table = repository(settings, database, system_clock)
+        if not table.is_ready():
+            raise StorageRejected(
+                f"there is no {table.view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
+            )
+        first, last = keys[0], keys[-1]
         followed = [symbol for symbol, _ in settings.symbols]
-        _refuse_too_much(keys, len(set(followed) | reads.symbols(*span)))
+        _refuse_too_much(keys, len(set(followed) | table.symbols(first=first, last=last)))
         return ReportContents(
             hours=keys,
-            prices=reads.prices(*span),
-            holes=reads.holes(*span),
-            runs=reads.runs(keys[0]),
+            prices=table.prices(first=first, last=last),
+            holes=table.holes_by_symbol(followed, first=first, last=last),
+            runs=retry_policy(settings).call(lambda: runs_table(settings, database).since(first)),
             followed=followed,
-            stored_before=_hours(settings, database).stored_before(followed, first=keys[0]),
-            rows_stored=reads.count_rows(),
-            source=reads.name,
+            first_hours=table.first_hours(followed),
+            rows_stored=table.count_hours(),
+            source=table.view_name,
             generated_at=now,
             version=VERSION,
             chart_library=chart_library(),
         )
-
-
-def _hours(settings: Settings, database: ClickHouseAdapter) -> CoinMarketCapHoursAdapter:
-    return CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings))
 
 
 def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:

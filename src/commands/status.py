@@ -12,7 +12,7 @@ from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.tehran_time import from_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
 from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
@@ -24,7 +24,7 @@ from crons.exits import DONE, FAILED
 from crons.history import history_spool, records_of
 from crons.install import heal_of, installed_schedule
 from crons.job import InspectedJobModule, Series
-from crons.parts import clickhouse, engine_lock, has_no_database, impatient, system_clock
+from crons.parts import clickhouse, engine_lock, has_no_database, impatient, runs_table, system_clock
 from crons.registry import JOBS, MAIN_JOB, Job, find_job
 from crons.schedule import longest_interval, next_run
 
@@ -108,9 +108,7 @@ def _read(name: str, job: Job, settings: Settings, now: datetime) -> _Read:
         return _Read("empty", "there is no database yet: ./run.sh setup_db")
     try:
         with clickhouse(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as database:
-            runs = EtlRunsAdapter(
-                clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days
-            )
+            runs = runs_table(settings, database)
             success = runs.last(name, status=RUN_OK, kind="run")
             failure = runs.last(name, status=RUN_FAILED)
             return _Read(

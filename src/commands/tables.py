@@ -12,13 +12,12 @@ import typer
 
 from adapters._bases.hourly_backup import RowsTold
 from adapters._bases.tehran_time import in_tehran
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.job import Table
-from crons.parts import ENGINE_WAIT_SECONDS, clickhouse, impatient, system_clock
+from crons.parts import ENGINE_WAIT_SECONDS, clickhouse, impatient, runs_table, system_clock
 from crons.progress import row_progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 
@@ -33,7 +32,7 @@ def set_up() -> int:
             table.ensure_ready()
             say(f"{table.name} and its view are ready")
     with clickhouse(settings, task="setup_db", clock=system_clock) as database:
-        runs = EtlRunsAdapter(clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days)
+        runs = runs_table(settings, database)
         runs.ensure_ready()
         say(f"{runs.name} is ready, which keeps each run for {settings.run_history_days} days")
     return DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from types import TracebackType
 
 import structlog
@@ -12,14 +13,15 @@ import structlog
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, REPLAY, TABLE, EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, REPLAY, TABLE, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION, Settings
 from crons.job import RunContext
+from crons.parts import runs_table
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
-_REQUIRED = frozenset(RunRecord._fields) - RunRecord._field_defaults.keys()
+_REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,7 @@ class History:
         Raises:
             StateError: they cannot be written there.
         """
-        self._spool.put(RunRecord._fields, records)
+        self._spool.put(FIELDS, [record.values() for record in records])
 
     def store(self) -> None:
         """Store all records that wait on the disk, by one INSERT. Harmless to repeat.
@@ -78,10 +80,7 @@ class History:
 def history_of(context: RunContext) -> History:
     """The history, on the run's own connection."""
     settings = context.settings
-    runs = EtlRunsAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, keep_days=settings.run_history_days
-    )
-    return History(runs=runs, spool=history_spool(settings, context.job))
+    return History(runs=runs_table(settings, context.database), spool=history_spool(settings, context.job))
 
 
 def history_spool(settings: Settings, job: str) -> Spool:
@@ -94,7 +93,7 @@ def records_of(batch: Batch) -> list[RunRecord]:
 
     One without what every run has is passed over: it is none of ours.
     """
-    known = [{name: record[name] for name in RunRecord._fields if name in record} for record in batch.records]
+    known = [{name: record[name] for name in FIELDS if name in record} for record in batch.records]
     whole = [values for values in known if values.keys() >= _REQUIRED]
     return [RunRecord(**values) for values in whole]  # type: ignore[arg-type]  # our own records, their checksum verified
 

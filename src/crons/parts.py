@@ -10,6 +10,7 @@ from pathlib import Path
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, Server
 from adapters._bases.errors import StorageRejected
 from adapters._bases.retry import RetryPolicy, log_retries
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from configurations.config import Settings
@@ -109,6 +110,11 @@ def clickhouse(
         query_timeout_seconds=settings.run_timeout_seconds / 2,
         guard=lock if settings.embedded or writes else None,
     )
+
+
+def runs_table(settings: Settings, database: ClickHouseAdapter) -> EtlRunsAdapter:
+    """The table of runs, on a connection."""
+    return EtlRunsAdapter(clickhouse=database, database=settings.clickhouse_db, keep_days=settings.run_history_days)
 
 
 def _address(settings: Settings) -> EmbeddedEngine | Server:

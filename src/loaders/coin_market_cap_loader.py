@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.files.spool import Spool
 from loaders.spooled_loader import LoadReport, SpooledLoader
 
@@ -19,4 +18,4 @@ class CoinMarketCapLoader(SpooledLoader):
     """
 
     def __init__(self, *, repository: CoinMarketCapClickHouseAdapter, spool: Spool) -> None:
-        super().__init__(table=CRYPTO_PRICES, repository=repository, spool=spool)
+        super().__init__(repository=repository, spool=spool)

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import Hole
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters._bases.tehran_time import describe_hours, tehran_text
+from adapters.clickhouse.coin_market_cap_table import Hole, PriceRow
 from crons.job import RunContext
-from crons.jobs.cmc_parts import holes, loader, note_flaws, note_rejects, transformer
+from crons.jobs.cmc_parts import loader, note_flaws, note_rejects, table, transformer
 from crons.progress import progress
 from crons.storing import store_kept
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
 from extractors.coin_market_cap_quote import Coin, Quote
+from transformers.coverage import Hours
 
 ROWS_A_LOAD = 20_000
 SETTLED_AFTER = timedelta(hours=3)
@@ -27,19 +27,8 @@ SETTLED_AFTER = timedelta(hours=3)
 log = structlog.get_logger(__name__)
 
 Answers = AsyncIterator[tuple[HistoricalCall, list[Quote], list[Problem]]]
-Hours = Mapping[str, datetime]
-"""Hour key to the hour's aware start."""
 Keys = Set[tuple[str, str]]
 """(symbol, hour key) pairs."""
-
-
-def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
-    """The hours by their keys; of two with one key, the earlier.
-
-    Args:
-        starts: aware, in the order of time.
-    """
-    return {hour_key(start): start for start in reversed(starts)}
 
 
 def asked_hours(call: HistoricalCall, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> dict[str, Hours]:
@@ -75,7 +64,7 @@ class Filling:
     def __init__(self, context: RunContext, *, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> None:
         self._context = context
         self._loader = loader(context)
-        self._holes = holes(context)
+        self._table = table(context)
         self._coins = list(coins)
         self._wanted = wanted
         self._transformer = transformer(context)
@@ -165,7 +154,7 @@ class Filling:
         await store_kept(self._context, self._loader)
         found, self._new_holes = self._new_holes, []
         try:
-            await asyncio.to_thread(self._holes.note, found)
+            await asyncio.to_thread(self._table.note_holes, found)
         except EtlError as error:
             self._context.report.warnings.append(
                 f"{len(found)} hours without a quote are not remembered: {error.message}"

@@ -12,11 +12,12 @@ import structlog
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.tehran_time import describe_hours, hour_key
 from crons.job import HealOptions, RunContext
-from crons.jobs.cmc_backfill import Filling, Hours, Keys, asked_hours, hours_by_key, tell_heal_estimate, tell_left
-from crons.jobs.cmc_parts import holes, stored_hours
+from crons.jobs.cmc_backfill import Filling, Keys, asked_hours, tell_heal_estimate, tell_left
+from crons.jobs.cmc_parts import table
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor, Refusal
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, plan_missing, within_credits
 from extractors.coin_market_cap_quote import Coin
+from transformers.coverage import Hours, HourState, hour_states, hours_by_key, missing_among
 
 _NAMED_SYMBOLS = 10
 
@@ -41,21 +42,15 @@ def missing_hours(
     hours = hours_by_key(starts)
     first, last = hour_key(starts[0]), hour_key(starts[-1])
     symbols = [coin.symbol for coin in coins]
-    stored = stored_hours(context).stored(symbols, first=first, last=last, priced_from=last)
-    known = [] if ask_all else holes(context).known(symbols, first=first, last=last)
-    # A hole is of a coin: when a symbol has come to mean another one, its former holes say nothing.
-    given_up = {(hole.symbol, hole.cmc_id, hole.datetime) for hole in known}
-    missing: dict[str, Hours] = {}
-    for coin in coins:
-        there = stored[coin.symbol].hours if coin.symbol in stored else frozenset()
-        wanted = {
-            key: start
-            for key, start in hours.items()
-            if key not in there and (coin.symbol, coin.cmc_id, key) not in given_up
-        }
-        if wanted:
-            missing[coin.symbol] = wanted
-    return missing
+    prices = table(context)
+    stored = prices.stored(symbols, first=first, last=last, valued_from=last)
+    meant = {coin.symbol: coin.cmc_id for coin in coins}
+    given_up = {} if ask_all else prices.holes_by_symbol(symbols, first=first, last=last, coins=meant)
+    missing = {
+        symbol: missing_among(hours, stored[symbol].hours if symbol in stored else (), given_up.get(symbol, ()))
+        for symbol in symbols
+    }
+    return {symbol: hours for symbol, hours in missing.items() if hours}
 
 
 def count_before_first(context: RunContext, missing: Mapping[str, Hours]) -> int:
@@ -71,9 +66,11 @@ def count_before_first(context: RunContext, missing: Mapping[str, Hours]) -> int
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    first = stored_hours(context).first_hours(list(missing))
-    # Keys are in the order of time as they are in that of text.
-    return sum(symbol not in first or key < first[symbol] for symbol, hours in missing.items() for key in hours)
+    first = table(context).first_hours(list(missing))
+    return sum(
+        hour_states(hours, (), (), first=first.get(symbol)).count(HourState.NOT_EXPECTED)
+        for symbol, hours in missing.items()
+    )
 
 
 def tell_missing(missing: Mapping[str, Hours], *, event: str) -> None:

@@ -11,7 +11,7 @@ from adapters._bases.tehran_time import hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from crons.job import HealOptions, RunContext, RunReport
-from crons.jobs.cmc_backfill import Filling, check_affordable, hours_by_key, require_key, tell_estimate
+from crons.jobs.cmc_backfill import Filling, check_affordable, require_key, tell_estimate
 from crons.jobs.cmc_heal import Healing
 from crons.jobs.cmc_inspection import read_series, verify
 from crons.jobs.cmc_parts import (
@@ -27,6 +27,7 @@ from crons.jobs.cmc_parts import (
 from crons.storing import load, replay, store_kept
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_quote import Coin
+from transformers.coverage import hours_by_key
 
 __all__ = ["SOURCE", "backfill", "check_source", "heal", "open_table", "read_series", "run", "verify"]
 

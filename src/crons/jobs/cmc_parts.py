@@ -10,12 +10,9 @@ import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapClickHouseAdapter,
-    CoinMarketCapHolesAdapter,
-    CoinMarketCapHoursAdapter,
-)
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
@@ -76,29 +73,17 @@ def open_table(
 ) -> Iterator[CoinMarketCapClickHouseAdapter]:
     """The table of prices, on a connection of its own; see `crons.job.JobModule.open_table`."""
     with clickhouse(settings, task=task, clock=clock, wait_seconds=wait_seconds, writes=writes) as database:
-        yield _table(settings, database, clock)
+        yield repository(settings, database, clock)
 
 
 def loader(context: RunContext) -> CoinMarketCapLoader:
     """The way into the table, by the spool, on the run's connection."""
-    repository = _table(context.settings, context.database, context.clock)
-    return CoinMarketCapLoader(repository=repository, spool=spool(context.settings, context.job))
+    return CoinMarketCapLoader(repository=table(context), spool=spool(context.settings, context.job))
 
 
-def holes(context: RunContext) -> CoinMarketCapHolesAdapter:
-    """The hours without a quote, on the run's connection."""
-    settings = context.settings
-    return CoinMarketCapHolesAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, retry=retry_policy(settings)
-    )
-
-
-def stored_hours(context: RunContext) -> CoinMarketCapHoursAdapter:
-    """The stored hours, on the run's connection."""
-    settings = context.settings
-    return CoinMarketCapHoursAdapter(
-        clickhouse=context.database, database=settings.clickhouse_db, retry=retry_policy(settings)
-    )
+def table(context: RunContext) -> CoinMarketCapClickHouseAdapter:
+    """The table of prices, on the run's connection."""
+    return repository(context.settings, context.database, context.clock)
 
 
 def extractor(context: RunContext, source: CoinMarketCapHttpAdapter) -> CoinMarketCapExtractor:
@@ -113,11 +98,18 @@ def transformer(context: RunContext) -> CoinMarketCapTransformer:
     return CoinMarketCapTransformer(now=context.clock(), run_id=context.run_id, stale_after=stale_after)
 
 
-def _table(
-    settings: Settings, database: ClickHouseAdapter, clock: Callable[[], datetime]
+def repository(
+    settings: Settings,
+    database: ClickHouseAdapter,
+    clock: Callable[[], datetime],
+    retry: RetryPolicy | None = None,
 ) -> CoinMarketCapClickHouseAdapter:
+    """The table of prices, on a connection; None means the one policy of retries."""
     return CoinMarketCapClickHouseAdapter(
-        clickhouse=database, database=settings.clickhouse_db, retry=retry_policy(settings), clock=clock
+        clickhouse=database,
+        database=settings.clickhouse_db,
+        retry=retry_policy(settings) if retry is None else retry,
+        clock=clock,
     )
 
 
