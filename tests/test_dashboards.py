@@ -12,13 +12,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapClickHouseAdapter,
-    CoinMarketCapHolesAdapter,
-    Hole,
-)
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
 from tests.support.price_rows import price_row
 
@@ -131,12 +127,17 @@ def test_coverage_counts_from_the_first_stored_hour(ask: Ask) -> None:
 
 
 def test_an_hour_without_a_quote_is_not_missing(
-    ask: Ask, embedded: ClickHouseAdapter, database: str, first: datetime
+    ask: Ask,
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    first: datetime,
 ) -> None:
     """What the source itself had nothing for has a state of its own; a hole that was filled later is stored."""
-    holes = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
     hours = [hour_key(first + timedelta(hours=number)) for number in (2, 3)]
-    holes.note([Hole("BTC", hour, 1, hours[0], "run-1") for hour in hours])
+    repository = make_repository(embedded)
+    repository.note_holes([Hole("BTC", hour, 99, hours[0], "run-1") for hour in hours])
+    assert ask("Hours missing") == [(1,)], "what another coin lacked says nothing"
+    repository.note_holes([Hole("BTC", hour, 1, hours[0], "run-1") for hour in hours])
 
     assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
     assert ask("Hours missing") == [(0,)]

@@ -9,7 +9,8 @@ from pathlib import Path
 from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHoursAdapter, CoinMarketCapReads
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
@@ -50,23 +51,23 @@ def report(hours: int, *, quiet: bool) -> int:
 
 def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:
     with Parts(settings, task="report", clock=system_clock) as parts:
-        reads = CoinMarketCapReads(clickhouse=parts.database, database=settings.clickhouse_db, retry=parts.retry)
-        if not reads.is_ready():
-            raise StorageRejected(f"there is no {reads.name} yet", next_step="run `./run.sh setup_db`, then cron_run")
-        span = keys[0], keys[-1]
+        table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
+        if not table.is_ready():
+            raise StorageRejected(
+                f"there is no {table.view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
+            )
+        first, last = keys[0], keys[-1]
         followed = [symbol for symbol, _ in settings.symbols]
-        _refuse_too_much(keys, len(set(followed) | reads.symbols(*span)))
+        _refuse_too_much(keys, len(set(followed) | table.symbols(first=first, last=last)))
         return ReportContents(
             hours=keys,
-            prices=reads.prices(*span),
-            holes=reads.holes(*span),
-            runs=reads.runs(keys[0]),
+            prices=table.prices(first=first, last=last),
+            holes=table.holes_by_symbol(followed, first=first, last=last),
+            runs=parts.retry.call(lambda: parts.runs.since(first)),
             followed=followed,
-            stored_before=CoinMarketCapHoursAdapter(
-                clickhouse=parts.database, database=settings.clickhouse_db, retry=parts.retry
-            ).stored_before(followed, first=keys[0]),
-            rows_stored=reads.count_rows(),
-            source=reads.name,
+            first_hours=table.first_hours(followed),
+            rows_stored=table.count_hours(),
+            source=table.view_name,
             generated_at=now,
             version=VERSION,
             chart_library=chart_library(),

@@ -24,7 +24,7 @@ from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.install import Schedules, heal_of, read_schedules
 from crons.job import HourlyJob, Series
-from crons.parts import Parts, engine_lock, has_no_database, impatient, system_clock
+from crons.parts import PATIENCE, Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, find_job
 from crons.schedule import longest_interval, next_run
 
@@ -75,7 +75,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
 def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
     # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
     job = JOBS[name]
-    parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS)
+    parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE)
     history = parts.history_spool(name)
     kept = [record for path in history.waiting() for record in records_of(history.read(path))]
     read = _read(name, job, parts, now)

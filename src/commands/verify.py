@@ -5,7 +5,7 @@ from __future__ import annotations
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
 from crons.exits import DONE, FAILED
 from crons.job import Finding
-from crons.parts import Parts, require_database, system_clock
+from crons.parts import PATIENCE, Parts, require_database, system_clock
 from crons.registry import JOBS
 
 
@@ -23,7 +23,7 @@ def verify(*, quiet: bool) -> int:
     require_database(settings)
     findings: list[Finding] = []
     left_out: list[str] = []
-    with Parts(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
+    with Parts(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE) as parts:
         for name, job in JOBS.items():
             if job.verify is None:
                 left_out.append(f"{name} is not looked through: it has no checks of its own")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, REPLAY, EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, REPLAY, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
@@ -20,7 +21,7 @@ from crons.job import Kind, RunContext
 from crons.parts import Parts
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
-_REQUIRED = frozenset(RunRecord._fields) - RunRecord._field_defaults.keys()
+_REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class History:
         Raises:
             StateError: they cannot be written there.
         """
-        self._spool.put(RunRecord._fields, records)
+        self._spool.put(FIELDS, [one.values() for one in records])
 
     def store(self) -> None:
         """Store all records that wait on the disk, by one INSERT. Harmless to repeat.
@@ -86,7 +87,7 @@ def records_of(batch: Batch) -> list[RunRecord]:
 
     One without what every run has is passed over: it is none of ours.
     """
-    known = [{name: record[name] for name in RunRecord._fields if name in record} for record in batch.records]
+    known = [{name: record[name] for name in FIELDS if name in record} for record in batch.records]
     whole = [values for values in known if values.keys() >= _REQUIRED]
     return [RunRecord(**values) for values in whole]  # type: ignore[arg-type]  # our own records, their checksum verified
 
@@ -164,21 +165,12 @@ def _records(run: RunContext[Any], kind: Kind, error: BaseException | None) -> l
         started_at=tehran_text(run.now),
         finished_at=tehran_text(run.clock()),
         status=FAILED if reason else OK,
-        extracted=report.extracted,
-        inserted=report.inserted,
-        updated=report.updated,
-        unchanged=report.unchanged,
-        replayed=sum(report.replayed),
-        rejected=report.rejected_quotes,
-        hours_asked=report.hours_asked,
-        without_quote=report.without_quote,
-        calls=report.calls,
-        credits=report.credits,
+        **report.counts(),
         error=" ".join(reason.split()),
         host=socket.gethostname(),
         version=VERSION,
     )
-    return [made, _replay_of(made, report.replayed)] if made.replayed else [made]
+    return [made, _replay_of(made, report.replay)] if made.replayed else [made]
 
 
 def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:

@@ -12,10 +12,12 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import structlog
 from pydantic_settings import BaseSettings
 
-from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.errors import EtlError, InvalidRowError, SourceRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
+from adapters._bases.tehran_time import hour_key
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import load_own_settings
 from crons.parts import Parts
 from loaders.spooled_loader import SpooledLoader
@@ -65,41 +67,34 @@ class Series(NamedTuple):
 
 
 @dataclass
-class RunReport:
-    """What a run did; counts are rows unless they say otherwise.
+class RunReport(RunCounts):
+    """What a run did: its counts, which the job keeps while it goes on, and the words for them.
 
     Attributes:
-        extracted: quotes that the source gave.
-        inserted: keys that were new.
-        updated: keys that were there with other values.
-        unchanged: keys that were there with the same values.
-        replayed: what became of rows of earlier runs that had waited in the spool.
-        rejected: what was not stored and why, one line for each coin and reason of an answer.
-        rejected_quotes: how many quotes those are.
-        hours_asked: pairs of symbol and hour that the source was asked for; counted before it is asked, so that a
-            run which fails is known by them too.
-        without_quote: those among them for which it gave no price.
+        replay: what became of rows of earlier runs that had waited in the spool.
+        rejects: what was not stored and why, one line for each coin and reason of an answer.
         missing: what was asked for and not given, one line each.
-        calls: HTTP calls to the source, retries included.
-        credits: credits that the source charged.
         warnings: what a person should know, one line each.
         failures: why the run counts as failed, one line each; empty for a good run.
     """
 
-    extracted: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    replayed: UpsertReport = field(default_factory=UpsertReport)
-    rejected: list[str] = field(default_factory=list)
-    rejected_quotes: int = 0
-    hours_asked: int = 0
-    without_quote: int = 0
+    replay: UpsertReport = field(default_factory=UpsertReport)
+    rejects: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    calls: int = 0
-    credits: int = 0
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def note_given(self, asked: Sequence[str], given: Sequence[str]) -> None:
+        """Count the symbols that the source was asked for and gave, and name those it left out."""
+        left_out = [symbol for symbol in asked if symbol not in given]
+        self.extracted += len(given)
+        self.without_quote += len(left_out)
+        self.missing.extend(left_out)
+
+    def note_reject(self, symbol: str, instant: datetime, error: InvalidRowError) -> None:
+        """Count what is not stored of a symbol in the hour of an aware instant, and say why."""
+        self.rejected += 1
+        self.rejects.append(f"{symbol} {hour_key(instant)}: {error.message}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,7 @@ class RunContext(Generic[SettingsT]):
     @cached_property
     def loader(self) -> SpooledLoader:
         """The way into the table, by the spool."""
-        return self.job.loader(table=self.job.table, repository=self.repository, spool=self.parts.spool(self.name))
+        return self.job.loader(repository=self.repository, spool=self.parts.spool(self.name))
 
     async def load(self, rows: Sequence[HourlyRow]) -> None:
         """Store rows after what waits in the spool, and count in the report what that did."""
@@ -156,7 +151,8 @@ class RunContext(Generic[SettingsT]):
         report.inserted += done.stored.inserted
         report.updated += done.stored.updated
         report.unchanged += done.stored.unchanged
-        report.replayed = report.replayed.plus(done.replayed)
+        report.replay = report.replay.plus(done.replayed)
+        report.replayed = sum(report.replay)
         report.warnings.extend(f"a damaged spool file was set aside: {line}" for line in done.set_aside)
         report.warnings.extend(f"a spool file is in the way: {line}" for line in done.left)
 

@@ -158,7 +158,7 @@ def _log_start(request: Request, settings: Settings) -> None:
 
 def _log_end(request: Request, report: RunReport) -> None:
     """What the run did; the failures last, where people look first."""
-    for line in report.rejected:
+    for line in report.rejects:
         log.warning("rejected", quote=line)
     for line in report.missing:
         log.warning("without a quote", what=line)
@@ -167,13 +167,7 @@ def _log_end(request: Request, report: RunReport) -> None:
     log.info(
         "failed" if report.failures else "done",
         **({"dry_run": True} if request.fill.dry_run else {}),
-        inserted=report.inserted,
-        updated=report.updated,
-        unchanged=report.unchanged,
-        replayed=sum(report.replayed),
-        rejected=report.rejected_quotes,
-        calls=report.calls,
-        credits=report.credits,
+        **report.counts(),
     )
     for line in report.failures:
         log.error(line)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import structlog
 
 from adapters._bases.errors import EtlError, InvalidRowError, StateError
-from adapters._bases.hourly_table import HourlyRow, HourlyTable
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters.files.spool import Batch, Spool
 
@@ -41,30 +42,10 @@ class LoadReport(NamedTuple):
         )
 
 
-class Repository(Protocol):
-    """Where rows go: `adapters._bases.hourly_repository.HourlyRepository`, which says what each raises."""
-
-    def ensure_ready(self) -> None:
-        """Make the table where it is missing."""
-        ...
-
-    def table_exists(self) -> bool:
-        """Whether it is there."""
-        ...
-
-    def stuck_mutations(self) -> Sequence[object]:
-        """Its mutations that fail, each with the statement that clears it."""
-        ...
-
-    def upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
-        """Store rows by their keys; complete when this returns, harmless to repeat."""
-        ...
-
-
-async def store_sound(repository: Repository, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
+async def store_sound(repository: HourlyRepository, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
     """Store the rows that the table can take, and say why not the others: found by halving, for they are few."""
     try:
-        return await asyncio.to_thread(repository.upsert, rows), []
+        return await asyncio.to_thread(repository.upsert_prices, rows), []
     except InvalidRowError as error:
         if len(rows) == 1:
             return UpsertReport(), [error.message]
@@ -82,13 +63,11 @@ class SpooledLoader:
     The database is first asked for once the rows are in the spool, so a dead one never costs a fetched hour.
 
     Args:
-        table: which one.
         repository: where rows go.
         spool: where they wait.
     """
 
-    def __init__(self, *, table: HourlyTable, repository: Repository, spool: Spool) -> None:
-        self._table = table
+    def __init__(self, *, repository: HourlyRepository, spool: Spool) -> None:
         self._repository = repository
         self._spool = spool
         self._ready = False
@@ -156,7 +135,7 @@ class SpooledLoader:
         return report.plus(await self._store_own()) if self._kept else report
 
     def _put(self, rows: Sequence[HourlyRow]) -> None:
-        self._kept[self._spool.put(self._table.given, map(tuple, rows))] = rows
+        self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
     async def _keep_after_the_others(self, rows: Sequence[HourlyRow]) -> None:
         """Store what is in the spool, and only then put the rows: younger ones never reach the table before older."""
@@ -201,7 +180,7 @@ class SpooledLoader:
         damages: dict[Path, str] = {}
         try:
             together = [row for batch in self._kept.values() for row in batch]
-            stored = await asyncio.to_thread(self._repository.upsert, together)
+            stored = await asyncio.to_thread(self._repository.upsert_prices, together)
         except InvalidRowError:
             stored = UpsertReport()
             for path, batch in self._kept.items():
@@ -240,7 +219,7 @@ class SpooledLoader:
 
     def _rows(self, batch: Batch) -> list[HourlyRow]:
         """The records as rows; a column that the program no longer knows is left out, one it did not know is None."""
-        return [self._table.row(*map(record.get, self._table.given)) for record in batch.records]
+        return [self._repository.table.row(*map(record.get, self._repository.table.given)) for record in batch.records]
 
 
 def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:

@@ -1,4 +1,4 @@
-"""The page of hourly prices: one HTML text with its charts, its data and the library that draws them. Pure.
+"""The page of hourly prices: what it says of each symbol, and the one HTML text with its charts and data. Pure.
 
 Nothing in it is loaded from elsewhere, and its content policy allows nothing to be: scripts run by their hashes alone,
 so that a text that came from outside, such as a coin's name, cannot become one.
@@ -10,11 +10,12 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -23,7 +24,7 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.price_summary import Coverage, SymbolSummary, summarize
+from transformers.coverage import HourState, Share, count_expected, hour_states
 
 _DIGITS = 6
 _MOST_DECIMALS = 14
@@ -64,6 +65,122 @@ def count_text(value: int) -> str:
     return f"{value:,}"
 
 
+_SIGNIFICANT_DIGITS = 8
+
+
+UPDATED, IN_PROGRESS = "u", "w"
+"""Letters of hours beside those of `HourState`: stored and written again later; the present hour without a row."""
+
+
+@dataclass(frozen=True)
+class SymbolSummary:
+    """One symbol over the page's hours.
+
+    Attributes:
+        symbol: as followed.
+        name: of the coin, as last stored; empty when nothing is stored.
+        market_cap: as last stored; None when unknown.
+        prices: one an hour, to eight digits; None where there is none, or no finite one.
+        states: a letter an hour: of a `HourState`, or one of the two beside them.
+        coverage: the hours counted, the one in progress left out.
+        longest_gap: missing hours in a row.
+        last_hour: hour key of the last price; empty when there is none.
+        never_stored: whether it is followed and has no row, neither in the page's hours nor before them.
+    """
+
+    symbol: str
+    name: str
+    market_cap: float | None
+    prices: Sequence[float | None]
+    states: str
+    coverage: Share
+    longest_gap: int
+    last_hour: str
+    never_stored: bool
+
+    @property
+    def known_prices(self) -> list[float]:
+        """The prices that are known, oldest first."""
+        return [price for price in self.prices if price is not None]
+
+    @property
+    def change_percent(self) -> float | None:
+        """From the first known price to the last; None without two of them above zero."""
+        known = self.known_prices
+        return 100 * (known[-1] / known[0] - 1) if len(known) > 1 and known[0] > 0 else None
+
+    @property
+    def updated(self) -> int:
+        """How many of the hours that are counted were written again later."""
+        return self.states[:-1].count(UPDATED)
+
+
+def summarize(
+    hours: Sequence[str],
+    prices: Iterable[StoredPrice],
+    *,
+    holes: Mapping[str, Collection[str]],
+    followed: Collection[str],
+    first_hours: Mapping[str, str],
+) -> list[SymbolSummary]:
+    """The followed symbols and whatever else is stored, the largest market cap first, then by symbol.
+
+    Args:
+        hours: hour keys, oldest first; the last one is the hour in progress.
+        prices: in any order.
+        holes: symbol to hour keys that the source had no quote for.
+        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
+        first_hours: of those of them that were ever stored.
+    """
+    stored: dict[str, dict[str, StoredPrice]] = {symbol: {} for symbol in followed}
+    for price in prices:
+        stored.setdefault(price.symbol, {})[price.datetime] = price
+    summaries = [
+        _summary(symbol, hours, rows, holes.get(symbol, ()), first_hours.get(symbol) if symbol in followed else None)
+        for symbol, rows in stored.items()
+    ]
+    return sorted(summaries, key=lambda one: (-(one.market_cap or 0.0), one.symbol))
+
+
+def _summary(
+    symbol: str, hours: Sequence[str], rows: dict[str, StoredPrice], holes: Collection[str], first: str | None
+) -> SymbolSummary:
+    last = rows[max(rows)] if rows else None
+    prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
+    states = hour_states(hours[:-1], rows, holes, first=first)
+    priced = [hour for hour, price in zip(hours, prices, strict=True) if price is not None]
+    return SymbolSummary(
+        symbol=symbol,
+        name=last.name if last else "",
+        market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
+        prices=prices,
+        states=_letters(hours, rows, [*states, *hour_states(hours[-1:], rows, (), first=first)]),
+        coverage=count_expected(states),
+        longest_gap=_longest_gap(states),
+        last_hour=priced[-1] if priced else "",
+        never_stored=not rows and (first is None or first > hours[-1]),
+    )
+
+
+def _letters(hours: Sequence[str], rows: Mapping[str, StoredPrice], states: Sequence[HourState]) -> str:
+    letters = [
+        UPDATED if hour in rows and rows[hour].is_updated else state.value
+        for hour, state in zip(hours, states, strict=True)
+    ]
+    return "".join([*letters[:-1], IN_PROGRESS if states[-1] is HourState.MISSING else letters[-1]])
+
+
+def _longest_gap(states: Iterable[HourState]) -> int:
+    """How many hours in a row are missing at most."""
+    gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
+    return max(gaps, default=0)
+
+
+def _finite(value: float) -> float | None:
+    """The value to eight digits, which is more than a chart shows; None for what JSON cannot carry."""
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+
+
 SHOWN_FIRST = 6
 """How many symbols the chart of prices begins with, the largest ones."""
 LISTED_RUNS = 200
@@ -79,10 +196,10 @@ class ReportContents:
     Attributes:
         hours: hour keys, oldest first, at least one; the last one is the hour in progress.
         prices: what is stored of these hours.
-        holes: (symbol, hour key) that the source had no quote for.
+        holes: symbol to hour keys that the source had no quote for.
         runs: that began in these hours, the latest first; empty when none was recorded.
         followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
-        stored_before: those of them with a row of an hour before these.
+        first_hours: of those of them that were ever stored.
         rows_stored: rows in all, whatever the hours.
         source: where the prices were read, for people.
         generated_at: aware.
@@ -92,10 +209,10 @@ class ReportContents:
 
     hours: Sequence[str]
     prices: Sequence[StoredPrice]
-    holes: Collection[tuple[str, str]]
+    holes: Mapping[str, Collection[str]]
     runs: Sequence[RunRecord]
     followed: Collection[str]
-    stored_before: Collection[str]
+    first_hours: Mapping[str, str]
     rows_stored: int
     source: str
     generated_at: datetime
@@ -119,7 +236,7 @@ def build_page(contents: ReportContents) -> str:
         contents.prices,
         holes=contents.holes,
         followed=contents.followed,
-        stored_before=contents.stored_before,
+        first_hours=contents.first_hours,
     )
     program = "\n".join(["'use strict';", "(() => {", *map(_part, _SCRIPTS), "})();"])
     return (
@@ -129,7 +246,8 @@ def build_page(contents: ReportContents) -> str:
             contents=contents,
             symbols=symbols,
             never_stored=sum(symbol.never_stored for symbol in symbols),
-            coverage=reduce(Coverage.plus, (symbol.coverage for symbol in symbols), Coverage()),
+            coverage=reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
+            updated=sum(symbol.updated for symbol in symbols),
             currency=", ".join(sorted({price.currency for price in contents.prices})),
             listed_runs=[(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
             failed_runs=sum(run.failed for run in contents.runs),
@@ -173,7 +291,7 @@ def _chart_data(contents: ReportContents, symbols: Sequence[SymbolSummary]) -> M
                 "symbol": one.symbol,
                 "name": one.name,
                 "prices": list(one.prices),
-                "states": "".join(state.value for state in one.states),
+                "states": one.states,
             }
             for one in symbols
         ],

@@ -1,43 +1,70 @@
-"""How much of a span of hours is stored, and which of them are missing. Pure: no clock."""
+"""Which hours are missing: the one answer to it, for heal, status, report and verify alike. Pure: no clock.
+
+An hour of a symbol is expected from the first one that was ever stored of it, up to the one before the present hour:
+what lies before is not missing, nor is the hour in progress. An expected hour without a price is a hole where the
+source had no quote of the coin that the symbol stands for, and missing otherwise. Hours are told apart by their keys:
+the two of an autumn until 2022 that share a key, see `adapters._bases.tehran_time`, are one.
+
+Which hours are looked at is the command's affair: status and report take those before the present one, verify those
+between a symbol's stored ones, and heal expects all of its hours, for it also fills those before a symbol's first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import NamedTuple
 
 from adapters._bases.tehran_time import hour_key
 
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""The spans that people ask about, in hours before the present one; the longest last."""
+"""The spans that people ask about, in keys of hours before the present one; the longest last."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
+Hours = Mapping[str, datetime]
+"""Hour key to the hour's aware start, in the order of time."""
+
+
+class HourState(str, Enum):
+    """What is known of one hour of one symbol; the value is its letter in the report."""
+
+    STORED = "s"
+    MISSING = "m"
+    WITHOUT_QUOTE = "n"
+    NOT_EXPECTED = "-"
 
 
 class Share(NamedTuple):
-    """How many of the hours that should be there are.
+    """Expected hours of one symbol or of several, counted by what is known of them."""
 
-    Attributes:
-        stored: hours with a price.
-        expected: hours that should have one: those of the span, from the first hour ever stored on.
-    """
+    stored: int = 0
+    missing: int = 0
+    without_quote: int = 0
 
-    stored: int
-    expected: int
+    @property
+    def expected(self) -> int:
+        """All of them."""
+        return sum(self)
 
     @property
     def percent(self) -> float | None:
-        """The share in percent, to one decimal, cut off: 100 means every hour; None where none is expected."""
+        """The stored ones in percent, to one decimal, cut off: 100 means every hour; None where none is expected."""
         return self.stored * 1000 // self.expected / 10 if self.expected else None
+
+    def plus(self, other: Share) -> Share:
+        """Both together."""
+        return Share(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Coverage(NamedTuple):
     """What is stored of one symbol.
 
     Attributes:
-        counted_from: the first hour that counts; None when nothing was ever stored.
+        counted_from: the first hour that counts; None when none does.
         shares: for each of `SPANS`.
-        missing: hours of the longest span without a price, oldest first, without those of `without_quote`.
-        without_quote: hours of the longest span without a price, that the source itself had none for, oldest first.
+        missing: missing hours of the longest span, oldest first.
+        without_quote: likewise those that the source had no quote for.
     """
 
     counted_from: datetime | None
@@ -46,29 +73,65 @@ class Coverage(NamedTuple):
     without_quote: list[datetime]
 
 
-def cover(
-    hours: Sequence[datetime], stored: Collection[str], holes: Collection[str], *, stored_before: bool
-) -> Coverage:
-    """What is stored of a symbol.
+def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
+    """The hours by their keys; of two with one key, the earlier.
 
     Args:
-        hours: aware starts of the hours of the longest span, oldest first.
-        stored: keys of hours with a price.
-        holes: keys of hours that the source had no quote for.
-        stored_before: whether there is a price of an hour before the span; else counting starts with the first stored.
+        starts: aware, in the order of time.
     """
-    keys = [hour_key(hour) for hour in hours]
-    begin = 0 if stored_before else next((number for number, key in enumerate(keys) if key in stored), len(keys))
-    shares = {}
-    for name, length in SPANS.items():
-        span = keys[max(begin, len(keys) - length) :]
-        shares[name] = Share(sum(key in stored for key in span), len(span))
-    absent = [number for number in range(begin, len(keys)) if keys[number] not in stored]
+    hours: dict[str, datetime] = {}
+    for start in starts:
+        hours.setdefault(hour_key(start), start)
+    return hours
+
+
+def hour_states(
+    hours: Iterable[str], stored: Collection[str], holes: Collection[str], *, first: str | None
+) -> list[HourState]:
+    """The state of each hour.
+
+    Args:
+        hours: hour keys, none of them the present one's.
+        stored: keys with a price.
+        holes: keys that the source had no quote for, of the coin that is followed.
+        first: the key of the symbol's first stored hour, from which on hours are expected; None expects none.
+    """
+    return [
+        HourState.STORED
+        if hour in stored
+        else HourState.NOT_EXPECTED
+        if first is None or hour < first
+        else HourState.WITHOUT_QUOTE
+        if hour in holes
+        else HourState.MISSING
+        for hour in hours
+    ]
+
+
+def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str = "") -> Hours:
+    """Those of the hours that are missing, args as in `hour_states`; unless told otherwise all of them are expected."""
+    states = hour_states(hours, stored, holes, first=first)
+    return {key: start for (key, start), state in zip(hours.items(), states, strict=True) if state is HourState.MISSING}
+
+
+def count_expected(states: Sequence[HourState]) -> Share:
+    """The states counted, hours that are not expected left out."""
+    counted = HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE
+    return Share(*map(states.count, counted))
+
+
+def cover(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str | None) -> Coverage:
+    """What is stored of a symbol in the longest of `SPANS`, whose hours these are; args as in `hour_states`."""
+    states = hour_states(hours, stored, holes, first=first)
+
+    def those(*wanted: HourState) -> list[datetime]:
+        return [start for start, state in zip(hours.values(), states, strict=True) if state in wanted]
+
     return Coverage(
-        hours[begin] if begin < len(hours) else None,
-        shares,
-        [hours[number] for number in absent if keys[number] not in holes],
-        [hours[number] for number in absent if keys[number] in holes],
+        next(iter(those(HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE)), None),
+        {name: count_expected(states[-length:]) for name, length in SPANS.items()},
+        those(HourState.MISSING),
+        those(HourState.WITHOUT_QUOTE),
     )
 
 

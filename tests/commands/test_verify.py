@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHolesAdapter, Hole
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.files.locks import ProcessLock
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
@@ -20,8 +21,9 @@ MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 
 
 def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float | None]) -> None:
-    """Rows (symbol, fetched_at, price) by raw SQL."""
-    embedded.insert(f"{database}.crypto_prices", ["symbol", "fetched_at", "price"], rows)
+    """Rows (symbol, fetched_at, price) of the coin 1 by raw SQL."""
+    columns = ["symbol", "fetched_at", "price", "cmc_id"]
+    embedded.insert(f"{database}.crypto_prices", columns, [(*row, 1) for row in rows])
 
 
 def test_a_good_table_passes(program: Installation) -> None:
@@ -96,14 +98,56 @@ def test_the_remedy_reaches_back_to_the_first_wrong_hour(
     assert "./run.sh cron_backfill cmc_hourly_prices 11" in told
 
 
-def test_a_hole_of_the_source_is_not_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+def test_a_hole_of_the_source_is_not_wrong(
+    program: Installation,
+    embedded: ClickHouseAdapter,
+    database: str,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+) -> None:
     """An hour that the source had no quote for is not missing."""
     assert program.command("setup_db").code == 0
     put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
-    holes = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
     assert program.command("verify").code == 1
-    holes.note([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-05 00:00:00", "r1")])
+    make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-05 00:00:00", "r1")])
     assert program.command("verify").code == 0
+
+
+def test_a_hole_of_another_coin_says_nothing(
+    program: Installation,
+    embedded: ClickHouseAdapter,
+    database: str,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+) -> None:
+    """An hour that the source had no quote for of the coin that the symbol once meant is missing."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
+    make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 99, "2021-05-05 00:00:00", "r1")])
+    done = program.command("verify")
+    assert (done.code, "BTC: 1 h: 2021-05-04 11:00" in done.out) == (1, True)
+
+
+def test_a_gap_of_a_symbol_that_is_followed_no_longer_is_not_missing(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """No hour of it is expected, and no heal would ask for one; what is wrong in its rows is told all the same."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("OLD", "2021-05-04 10:00:00", 1.0), ("OLD", "2021-05-04 12:00:00", 1.0))
+    assert program.command("verify").code == 0
+    put(embedded, database, ("OLD", "2021-05-04 12:30:00", 1.0))
+    assert "OLD 2021-05-04 12:00:00: 2 rows" in program.command("verify").out
+
+
+def test_the_hour_that_came_twice_is_missing_once(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """On 2022-09-21 the clocks went through 23:00 twice: one key, and a range goes through it unbroken."""
+    assert program.command("setup_db").code == 0
+    put(embedded, database, ("BTC", "2022-09-21 22:00:00", 1.0), ("BTC", "2022-09-22 00:00:00", 1.0))
+    put(embedded, database, ("ETH", "2022-09-21 21:00:00", 1.0), ("ETH", "2022-09-22 01:00:00", 1.0))
+    done = program.command("verify")
+    lines = [line.strip() for line in done.out.splitlines()]
+    assert "BTC: 1 h: 2022-09-21 23:00" in lines
+    assert "ETH: 3 h: 2022-09-21 22:00 to 2022-09-22 00:00" in lines
 
 
 def test_an_hour_that_tehran_never_had_is_not_missing(

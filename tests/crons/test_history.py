@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, LockHeldError
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapter, RunRecord
 from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings
@@ -267,9 +267,10 @@ def test_a_record_that_is_none_of_ours_fails_no_run(
 ) -> None:
     """A sound file of something else goes aside with its reason; what it holds beside of ours is kept."""
     ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
-    columns = [*RunRecord._fields[1:], "run_id"]
-    Spool(settings.data_path / "spool" / "etl_runs" / JOB).put(columns, [[*ours[1:], ours.run_id]])
-    Spool(settings.data_path / "spool" / "etl_runs" / JOB).put(["symbol", "price"], [["BTC", 1.0]])
+    columns = [*FIELDS[1:], "run_id"]
+    waits = Spool(settings.data_path / "spool" / "etl_runs" / JOB)
+    waits.put(columns, [[*ours.values()[1:], ours.run_id]])
+    waits.put(["symbol", "price"], [["BTC", 1.0]])
     with capture_logs() as logs:
         run(settings, clock)
     assert [record.run_id for record in history.recent(JOB, 10)][1:] == ["r0"]

@@ -21,7 +21,7 @@ from adapters._bases.errors import EtlError, StateError, StorageUnavailable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
+from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.spool import Spool
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from loaders.spooled_loader import LoadReport
@@ -194,7 +194,7 @@ def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> CoinMa
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
-    return CoinMarketCapLoader(table=CRYPTO_PRICES, repository=repository, spool=spool)
+    return CoinMarketCapLoader(repository=repository, spool=spool)
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:

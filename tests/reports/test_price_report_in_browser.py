@@ -49,7 +49,7 @@ def three_symbols() -> ReportContents:
     ]
     prices[0] = prices[0]._replace(is_updated=True)
     runs = [stored_run(), stored_run(95, status="failed", error="no answer"), stored_run(155)]
-    return report_contents(prices, hours=HOURS, holes={("SOL", HOURS[9])}, runs=runs)
+    return report_contents(prices, hours=HOURS, holes={"SOL": {HOURS[9]}}, runs=runs)
 
 
 def two_hundred_symbols() -> ReportContents:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 
 
 def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
@@ -13,6 +14,12 @@ def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: s
 def in_table(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
     """The rows of the table, ordered by key, as they stand beside each other."""
     return _select(clickhouse, f"{database}.crypto_prices", columns, where)
+
+
+def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
+    """A hash over every stored column of every row that the view shows, independent of their order."""
+    names = ", ".join(CRYPTO_PRICES.stored)
+    return str(clickhouse.query(f"SELECT sum(sipHash64(tuple({names}))) FROM {database}.crypto_prices_hourly"))
 
 
 def put_by_hand(clickhouse: ClickHouseAdapter, database: str, *rows: tuple[str, float, int]) -> None:

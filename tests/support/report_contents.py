@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
@@ -32,7 +33,7 @@ def stored_run(minutes_ago: int = 35, **values: object) -> RunRecord:
     started = NOW - timedelta(minutes=minutes_ago)
     times = tehran_text(started), tehran_text(started + timedelta(seconds=4 + minutes_ago % 7))
     run = RunRecord("run-1", "cmc_hourly_prices", "run", *times, "ok", extracted=3, inserted=3, calls=1, credits=1)
-    return run._replace(**values)  # type: ignore[arg-type]  # the test knows the fields
+    return replace(run, **values)  # type: ignore[arg-type]  # the test knows the fields
 
 
 def price_wave(symbols: int, hours: Sequence[str]) -> list[StoredPrice]:
@@ -57,7 +58,7 @@ def report_contents(
     prices: Sequence[StoredPrice] = (),
     *,
     hours: Sequence[str] | None = None,
-    holes: Collection[tuple[str, str]] = (),
+    holes: Mapping[str, Collection[str]] | None = None,
     runs: Sequence[RunRecord] = (),
     followed: Collection[str] = ("BTC", "ETH", "SOL"),
     stored_before: Collection[str] = (),
@@ -68,10 +69,13 @@ def report_contents(
     return ReportContents(
         hours=hour_keys(48) if hours is None else hours,
         prices=prices,
-        holes=holes,
+        holes=holes or {},
         runs=runs,
         followed=followed,
-        stored_before=stored_before,
+        first_hours={
+            **dict(sorted(((price.symbol, price.datetime) for price in prices), reverse=True)),
+            **dict.fromkeys(stored_before, "2026-01-01 00:00:00"),
+        },
         rows_stored=len(prices) if rows_stored is None else rows_stored,
         source="crypto.crypto_prices_hourly",
         generated_at=NOW,

@@ -93,6 +93,14 @@ def test_ranges_hold_each_hour_once(numbers: set[int]) -> None:
     assert all(later[0] - earlier[1] > HOUR for earlier, later in pairwise(ranges))
 
 
+def test_a_range_goes_on_behind_the_hour_that_came_twice() -> None:
+    """Whether both hours of the key are there or the earlier alone; where the key is missing, the range ends."""
+    first = datetime(2022, 9, 21, 17, 30, tzinfo=UTC)  # 22:00 in Tehran; 23:00 comes one and two hours later
+    hours = [first + HOUR * number for number in range(4)]
+    assert hour_ranges(hours) == hour_ranges([*hours[:2], hours[3]]) == [(hours[0], hours[3])]
+    assert hour_ranges([hours[0], hours[3]]) == [(hours[0], hours[0]), (hours[3], hours[3])]
+
+
 def test_hours_are_described_as_ranges() -> None:
     """A lone hour by itself, neighbours as a range."""
     base = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
@@ -55,48 +56,28 @@ class HourlyRow(Protocol):
     def _replace(self: _Row, *args: Any, **kwargs: Any) -> _Row: ...
 
 
-class Column(NamedTuple):
-    """One column.
-
-    Attributes:
-        name: as in SQL.
-        type: ClickHouse's name of the type.
-        comment: what it holds, with its unit.
-        kind: ``DEFAULT``, ``MATERIALIZED``, or empty for a column that every INSERT gives.
-        expression: of a column with a kind.
-        keeps_known: whether an update with NULL leaves the stored value: for what only some calls of a source tell.
-    """
-
-    name: str
-    type: str
-    comment: str
-    kind: str = ""
-    expression: str = ""
-    keeps_known: bool = False
-
-
 _COMMON_COLUMNS = (
-    Column("updated_at", "String", "When the row was written last, Tehran wall time, to the second"),
+    Column("When the row was written last, Tehran wall time, to the second", "String", name="updated_at"),
     Column(
-        "version",
-        "UInt64",
         "When the row was inserted, nanoseconds since 1970 by the server's clock; the highest stands",
-        "DEFAULT",
-        "toUInt64(toUnixTimestamp64Nano(now64(9)))",
+        "UInt64",
+        name="version",
+        kind="DEFAULT",
+        expression="toUInt64(toUnixTimestamp64Nano(now64(9)))",
     ),
     Column(
-        "datetime",
-        "String",
         "Start of the hour that fetched_at lies in, Tehran wall time; key of the row together with symbol",
-        "MATERIALIZED",
-        f"formatDateTime(toStartOfHour({_WALL_TIME}), '%Y-%m-%d %H:%i:%S', 'UTC')",
+        "String",
+        name="datetime",
+        kind="MATERIALIZED",
+        expression=f"formatDateTime(toStartOfHour({_WALL_TIME}), '%Y-%m-%d %H:%i:%S', 'UTC')",
     ),
     Column(
-        "date",
-        "String",
         "Day that fetched_at lies in, in Tehran, YYYY-MM-DD",
-        "MATERIALIZED",
-        f"formatDateTime(toDate({_WALL_TIME}), '%Y-%m-%d')",
+        "String",
+        name="date",
+        kind="MATERIALIZED",
+        expression=f"formatDateTime(toDate({_WALL_TIME}), '%Y-%m-%d')",
     ),
 )
 
@@ -108,12 +89,12 @@ class HourlyTable:
         name: of the table.
         view: of its view, which people read.
         about: what it holds, in a few words.
-        row: makes a row of one value for each of `own`, in their order.
-        own: the columns that a row gives, ``symbol`` and ``fetched_at`` among them; String, UInt32, UInt64, Float64 or
-            the Nullable of those.
+        row: a NamedTuple that declares the table's own columns, see `adapters._bases.columns`; ``symbol`` and
+            ``fetched_at`` are among them, their types String, UInt32, UInt64, Float64 or the Nullable of those.
+        value: the column that the table is for, such as ``price``: what `status` shows and `verify` judges; a number.
 
     Attributes:
-        given: the names of `own`.
+        given: the names of the columns that a row gives.
         columns: all of them.
         stored: the names of those that are not computed from others.
         in_view: the names of those that the view shows, in its order.
@@ -123,13 +104,13 @@ class HourlyTable:
         types: column to type.
     """
 
-    def __init__(
-        self, *, name: str, view: str, about: str, row: Callable[..., HourlyRow], own: tuple[Column, ...]
-    ) -> None:
+    def __init__(self, *, name: str, view: str, about: str, row: Callable[..., HourlyRow], value: str) -> None:
         self.name = name
         self.view = view
         self._about = about
         self.row = row
+        self.value = value
+        own = columns_of(row)
         self.given = tuple(column.name for column in own)
         self.columns = (*own, *_COMMON_COLUMNS)
         self.stored = tuple(column.name for column in self.columns if column.kind != "MATERIALIZED")
@@ -155,10 +136,9 @@ class HourlyTable:
 
     def create_table_statement(self, table: str, server_version: tuple[int, ...]) -> str:
         """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
-        columns = ",\n    ".join(_definition(column) for column in self.columns)
         patches = ", enable_block_number_column = 1, enable_block_offset_column = 1"
         return (
-            f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {columns}\n)\n"
+            f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(self.columns)}\n)\n"
             f"ENGINE = ReplacingMergeTree(version)\nPARTITION BY {PARTITION_KEY}\n"
             f"PRIMARY KEY ({', '.join(PRIMARY_KEY)})\nORDER BY ({', '.join(SORTING_KEY)})"
             f"\nSETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
@@ -185,11 +165,6 @@ class HourlyTable:
 def has_sound_patches(server_version: tuple[int, ...]) -> bool:
     """Whether updates may be written as patch parts on a server of this version."""
     return server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES
-
-
-def _definition(column: Column) -> str:
-    default = f" {column.kind} {column.expression}" if column.kind else ""
-    return f"{quoted_identifier(column.name)} {column.type}{default} COMMENT {quoted_text(column.comment)}"
 
 
 _ENGINE = "ReplacingMergeTree"  # Replicated and Shared ones end with it
@@ -255,6 +230,10 @@ class HourlySchema:
     def table_exists(self) -> bool:
         """Whether a table of that name is there, whatever its shape."""
         return self._wanted.name in self._shapes()
+
+    def is_ready(self) -> bool:
+        """Whether both the table and the view are there, whatever their shape."""
+        return {self._wanted.name, self._wanted.view} <= self._shapes().keys()
 
     def drop(self) -> None:
         """Drop the view and the table; harmless when they are missing. The database stays."""

@@ -102,13 +102,15 @@ def hours_before(now: datetime, hours: int) -> list[datetime]:
 def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     """Hour starts joined into unbroken ranges, oldest first: each its first and last hour start, both inside, in UTC.
 
+    Of the two hours of one key the later may be left out: a range goes on behind it.
+
     Args:
         hours: aware starts of Tehran hours, in any order, none twice.
     """
     ranges: list[tuple[datetime, datetime]] = []
     # In UTC, for two datetimes of one zone are compared by their wall time.
     for hour in sorted(hour.astimezone(timezone.utc) for hour in hours):
-        if ranges and hour - ranges[-1][1] == HOUR:
+        if ranges and (hour - ranges[-1][1] == HOUR or hour_key(hour - HOUR) == hour_key(ranges[-1][1])):
             ranges[-1] = (ranges[-1][0], hour)
         else:
             ranges.append((hour, hour))

@@ -1,51 +1,46 @@
-"""The table `crypto_prices` and the view `crypto_prices_hourly`: a row, the columns and their units. Pure."""
+"""The tables `crypto_prices`, with its view `crypto_prices_hourly`, and `crypto_price_holes`: rows and columns. Pure.
+
+Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from adapters._bases.hourly_table import Column, HourlyTable
+from adapters._bases.columns import Column, columns_of, definitions
+from adapters._bases.hourly_table import HourlyTable
 
 
 class PriceRow(NamedTuple):
-    """One price to store; its fields are the table's columns of the same names, in the order of an INSERT.
+    """One price to store.
 
-    Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``. The key (symbol, datetime) is not among the fields: the
-    table makes it from `fetched_at`. `updated_at` and `version` are set when the row is written.
-
-    Attributes:
-        symbol: upper case, such as ``BTC``.
-        cmc_id: CoinMarketCap's id of the coin.
-        name: the coin's name.
-        price: in `currency` for one coin; finite and above zero.
-        volume_24h: in `currency`; None when unknown.
-        market_cap: in `currency`; None when unknown.
-        percent_change_1h: 1.5 means 1.5 %; None when unknown.
-        percent_change_24h: as `percent_change_1h`.
-        percent_change_7d: as `percent_change_1h`.
-        cmc_rank: 1 is the largest market cap; None when unknown, which leaves a stored rank as it is.
-        currency: such as ``USD``.
-        endpoint: ``latest`` or ``historical``.
-        run_id: the run that brought the row.
-        source_updated_at: when the source last updated the quote; None when it does not say.
-        fetched_at: when the price was observed, to the second; an update leaves that of the key's first price.
+    The key (symbol, datetime) is not among the fields: the table makes it from `fetched_at`, which an update leaves as
+    it is. `updated_at` and `version` are set when the row is written.
     """
 
-    symbol: str
-    cmc_id: int
-    name: str
-    price: float
-    volume_24h: float | None
-    market_cap: float | None
-    percent_change_1h: float | None
-    percent_change_24h: float | None
-    percent_change_7d: float | None
-    cmc_rank: int | None
-    currency: str
-    endpoint: str
-    run_id: str
-    source_updated_at: str | None
-    fetched_at: str
+    symbol: Annotated[str, Column("Ticker the coin is followed under, upper case, such as BTC")]
+    cmc_id: Annotated[int, Column("CoinMarketCap's permanent id of the coin", "UInt32")]
+    name: Annotated[str, Column("Name of the coin")]
+    price: Annotated[float, Column("Price of one coin, in units of currency")]
+    volume_24h: Annotated[float | None, Column("Traded in the 24 hours before, in units of currency; NULL if unknown")]
+    market_cap: Annotated[float | None, Column("Market capitalization, in units of currency; NULL if unknown")]
+    percent_change_1h: Annotated[float | None, Column("Change of price over 1 hour, in percent; NULL if unknown")]
+    percent_change_24h: Annotated[float | None, Column("Change of price over 24 hours, in percent; NULL if unknown")]
+    percent_change_7d: Annotated[float | None, Column("Change of price over 7 days, in percent; NULL if unknown")]
+    # Historical quotes have no rank: a backfill over hours that are stored must not take theirs away.
+    cmc_rank: Annotated[
+        int | None,
+        Column(
+            "Rank by market capitalization, 1 is the largest; NULL if unknown", "Nullable(UInt32)", keeps_known=True
+        ),
+    ]
+    currency: Annotated[str, Column("Currency of price, volume_24h and market_cap, such as USD")]
+    endpoint: Annotated[str, Column("Kind of call that brought the row: latest or historical")]
+    run_id: Annotated[str, Column("Run that wrote the row last")]
+    source_updated_at: Annotated[
+        str | None, Column("When the source updated the quote, Tehran wall time; NULL if unknown")
+    ]
+    fetched_at: Annotated[str, Column("When the key's first price was observed, Tehran wall time, to the second")]
 
     @property
     def hour_key(self) -> str:
@@ -53,41 +48,32 @@ class PriceRow(NamedTuple):
         return f"{self.fetched_at[:13]}:00:00"
 
 
-TABLE = "crypto_prices"
-VIEW = "crypto_prices_hourly"
-
 CRYPTO_PRICES = HourlyTable(
-    name=TABLE,
-    view=VIEW,
+    name="crypto_prices",
+    view="crypto_prices_hourly",
     about="Hourly cryptocurrency prices",
     row=PriceRow,
-    own=(
-        Column("symbol", "String", "Ticker the coin is followed under, upper case, such as BTC"),
-        Column("cmc_id", "UInt32", "CoinMarketCap's permanent id of the coin"),
-        Column("name", "String", "Name of the coin"),
-        Column("price", "Float64", "Price of one coin, in units of currency"),
-        Column(
-            "volume_24h", "Nullable(Float64)", "Traded in the 24 hours before, in units of currency; NULL if unknown"
-        ),
-        Column("market_cap", "Nullable(Float64)", "Market capitalization, in units of currency; NULL if unknown"),
-        Column("percent_change_1h", "Nullable(Float64)", "Change of price over 1 hour, in percent; NULL if unknown"),
-        Column("percent_change_24h", "Nullable(Float64)", "Change of price over 24 hours, in percent; NULL if unknown"),
-        Column("percent_change_7d", "Nullable(Float64)", "Change of price over 7 days, in percent; NULL if unknown"),
-        # Historical quotes have no rank: a backfill over hours that are stored must not take theirs away.
-        Column(
-            "cmc_rank",
-            "Nullable(UInt32)",
-            "Rank by market capitalization, 1 is the largest; NULL if unknown",
-            keeps_known=True,
-        ),
-        Column("currency", "String", "Currency of price, volume_24h and market_cap, such as USD"),
-        Column("endpoint", "String", "Kind of call that brought the row: latest or historical"),
-        Column("run_id", "String", "Run that wrote the row last"),
-        Column(
-            "source_updated_at",
-            "Nullable(String)",
-            "When the source updated the quote, Tehran wall time; NULL if unknown",
-        ),
-        Column("fetched_at", "String", "When the key's first price was observed, Tehran wall time, to the second"),
-    ),
+    value="price",
 )
+
+
+class Hole(NamedTuple):
+    """An hour for which the source itself had no quote; a note, not a verdict: a price stored later counts."""
+
+    symbol: Annotated[str, Column("Ticker, as in crypto_prices")]
+    datetime: Annotated[str, Column("Start of the hour without a quote, Tehran wall time")]
+    cmc_id: Annotated[int, Column("Coin that was asked for under the ticker")]
+    noted_at: Annotated[str, Column("When it was found, Tehran wall time")]
+    run_id: Annotated[str, Column("Run that found it")]
+
+
+HOLES = "crypto_price_holes"
+
+
+def create_holes_statement(table: str) -> str:
+    """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(Hole))}\n)\n"
+        "ENGINE = ReplacingMergeTree\nORDER BY (symbol, datetime)\n"
+        "COMMENT 'Hours for which the source itself had no quote'"
+    )

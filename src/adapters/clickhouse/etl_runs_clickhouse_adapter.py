@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Annotated
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import NOT_THERE
+from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 
 TABLE = "etl_runs"
@@ -15,91 +17,65 @@ REPLAY = "replay"
 """The kind of a record that tells what a run stored of earlier ones' rows; the run has a record of its own."""
 
 
-class RunRecord(NamedTuple):
-    """A run that is over; its fields are the table's columns of the same names.
+@dataclass
+class RunCounts:
+    """What a run did, in numbers: the one declaration of each, with its column."""
 
-    Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``.
+    extracted: Annotated[int, Column("Quotes that the source gave")] = 0
+    inserted: Annotated[int, Column("Keys that were new")] = 0
+    updated: Annotated[int, Column("Keys that were there with other values")] = 0
+    unchanged: Annotated[int, Column("Keys that were there with the same values")] = 0
+    replayed: Annotated[int, Column("Rows of earlier runs, stored by this one")] = 0
+    rejected: Annotated[int, Column("Quotes that were not stored")] = 0
+    hours_asked: Annotated[int, Column("Pairs of symbol and hour that the source was asked for")] = 0
+    without_quote: Annotated[int, Column("Those of hours_asked for which the source gave no price")] = 0
+    calls: Annotated[int, Column("HTTP calls to the source, retries included")] = 0
+    credits: Annotated[int, Column("Credits that the source charged")] = 0
 
-    Attributes:
-        run_id: as in the rows that it wrote and in the log; of a replay the run's, with ``-replay`` added.
-        job: the job's name.
-        kind: ``run``, ``backfill``, ``heal`` or ``replay``.
-        started_at: when it began.
-        finished_at: when it ended; as `started_at` for one that was killed, of whose end nobody knows.
-        status: ``ok`` or ``failed``.
-        extracted: quotes that the source gave.
-        inserted: keys that were new.
-        updated: keys that were there with other values.
-        unchanged: keys that were there with the same values.
-        replayed: rows of earlier runs, stored by this one.
-        rejected: quotes that were not stored.
-        hours_asked: pairs of symbol and hour that the source was asked for.
-        without_quote: those among them for which it gave no price.
-        calls: HTTP calls to the source, retries included.
-        credits: credits that the source charged.
-        error: why it failed, in one line; empty for a good run.
-        host: the machine's name.
-        version: the program's version.
-    """
+    def counts(self) -> dict[str, int]:
+        """Each by its name."""
+        return {field.name: getattr(self, field.name) for field in fields(RunCounts)}
 
-    run_id: str
-    job: str
-    kind: str
-    started_at: str
-    finished_at: str
-    status: str
-    extracted: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    replayed: int = 0
-    rejected: int = 0
-    hours_asked: int = 0
-    without_quote: int = 0
-    calls: int = 0
-    credits: int = 0
-    error: str = ""
-    host: str = ""
-    version: str = ""
+
+@dataclass
+class _Run:
+    run_id: Annotated[str, Column("Run, as in crypto_prices.run_id and in the log; of a replay with -replay added")]
+    job: Annotated[str, Column("Name of the job")]
+    kind: Annotated[
+        str,
+        Column("run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows"),
+    ]
+    started_at: Annotated[str, Column("When it began, Tehran wall time")]
+    finished_at: Annotated[str, Column("When it ended, Tehran wall time; as started_at for a run that was killed")]
+    status: Annotated[str, Column("ok or failed")]
+
+
+@dataclass
+class RunRecord(RunCounts, _Run):
+    """A run that is over: a row of the table. Its fields are those of `_Run`, of `RunCounts`, then its own."""
+
+    error: Annotated[str, Column("Why it failed, in one line; empty for a good run")] = ""
+    host: Annotated[str, Column("Machine that it ran on")] = ""
+    version: Annotated[str, Column("Version of the program")] = ""
 
     @property
     def failed(self) -> bool:
         """Whether it failed."""
         return self.status != OK
 
+    def values(self) -> tuple[object, ...]:
+        """In the order of `FIELDS`."""
+        return tuple(getattr(self, name) for name in FIELDS)
 
-_COMMENTS = {
-    "run_id": "Run, as in crypto_prices.run_id and in the log; of a replay with -replay added",
-    "job": "Name of the job",
-    "kind": "run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows",
-    "started_at": "When it began, Tehran wall time",
-    "finished_at": "When it ended, Tehran wall time; as started_at for a run that was killed",
-    "status": "ok or failed",
-    "extracted": "Quotes that the source gave",
-    "inserted": "Keys that were new",
-    "updated": "Keys that were there with other values",
-    "unchanged": "Keys that were there with the same values",
-    "replayed": "Rows of earlier runs, stored by this one",
-    "rejected": "Quotes that were not stored",
-    "hours_asked": "Pairs of symbol and hour that the source was asked for",
-    "without_quote": "Those of hours_asked for which the source gave no price",
-    "calls": "HTTP calls to the source, retries included",
-    "credits": "Credits that the source charged",
-    "error": "Why it failed, in one line; empty for a good run",
-    "host": "Machine that it ran on",
-    "version": "Version of the program",
-}
+
+FIELDS = tuple(field.name for field in fields(RunRecord))
+"""The names of a record's fields, which are the table's columns."""
 
 
 def create_statement(table: str, keep_days: int) -> str:
     """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
-    counts = {name for name, default in RunRecord._field_defaults.items() if default == 0}
-    columns = ",\n    ".join(
-        f"{quoted_identifier(name)} {'UInt64' if name in counts else 'String'} COMMENT {quoted_text(comment)}"
-        for name, comment in _COMMENTS.items()
-    )
     return (
-        f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {columns}\n)\n"
+        f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(RunRecord))}\n)\n"
         f"ENGINE = MergeTree\nORDER BY (job, started_at, run_id)\nTTL {expiry(keep_days)}\n"
         "COMMENT 'Every run of every job, failures too'"
     )
@@ -108,6 +84,9 @@ def create_statement(table: str, keep_days: int) -> str:
 def expiry(keep_days: int) -> str:
     """When a row may go, as ClickHouse itself writes it back."""
     return f"toDateTime(started_at, 'UTC') + toIntervalDay({keep_days})"
+
+
+_LATEST = "started_at DESC, run_id LIMIT {limit:UInt32}"
 
 
 class EtlRunsAdapter:
@@ -165,7 +144,7 @@ class EtlRunsAdapter:
             kind: only runs of this kind; empty for all.
         """
         where = "WHERE job = {job:String} AND {kind:String} IN ('', kind)"
-        return self._select(where, {"job": job, "kind": kind}, limit)
+        return self._select(where, {"job": job, "kind": kind, "limit": limit}, _LATEST)
 
     def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
         """The last run of a job that ended so; None where there is none.
@@ -176,11 +155,16 @@ class EtlRunsAdapter:
             kind: only runs of this kind; empty for all.
         """
         where = "WHERE job = {job:String} AND status = {status:String} AND {kind:String} IN ('', kind)"
-        return next(iter(self._select(where, {"job": job, "status": status, "kind": kind}, 1)), None)
+        parameters = {"job": job, "status": status, "kind": kind, "limit": 1}
+        return next(iter(self._select(where, parameters, _LATEST)), None)
+
+    def since(self, started: str) -> list[RunRecord]:
+        """The runs of every job that began at or after a Tehran time, the latest first; none without a table."""
+        return self._select("WHERE started_at >= {since:String}", {"since": started}, "started_at DESC, run_id DESC")
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
-            self._clickhouse.insert(self._table, RunRecord._fields, runs)
+            self._clickhouse.insert(self._table, FIELDS, [run.values() for run in runs])
 
     def _stored(self, runs: Sequence[RunRecord]) -> set[str]:
         found = self._clickhouse.query(
@@ -189,11 +173,8 @@ class EtlRunsAdapter:
         )
         return {str(run_id) for (run_id,) in found}
 
-    def _select(self, where: str, parameters: dict[str, object], limit: int) -> list[RunRecord]:
-        names = ", ".join(quoted_identifier(name) for name in RunRecord._fields)
-        statement = (
-            f"SELECT {names} FROM {self._table} {where} "  # noqa: S608 - every name in it is quoted
-            "ORDER BY started_at DESC, run_id LIMIT {limit:UInt32}"
-        )
-        found = self._clickhouse.query_if_there(statement, {**parameters, "limit": limit})
+    def _select(self, where: str, parameters: dict[str, object], order: str) -> list[RunRecord]:
+        names = ", ".join(quoted_identifier(name) for name in FIELDS)
+        statement = f"SELECT {names} FROM {self._table} {where} ORDER BY {order}"  # noqa: S608 - every name is quoted
+        found = self._clickhouse.query_if_there(statement, parameters)
         return [RunRecord(*row) for row in found]  # type: ignore[arg-type]  # the columns are those of the record

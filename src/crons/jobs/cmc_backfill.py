@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key, hour_start, hours_before, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import Hole
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters._bases.tehran_time import describe_hours, hour_start, hours_before, tehran_text
+from adapters.clickhouse.coin_market_cap_table import Hole, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
@@ -21,6 +20,7 @@ from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
 from extractors.coin_market_cap_quote import Coin, Quote
+from transformers.coverage import Hours, hours_by_key
 
 ROWS_A_LOAD = 20_000
 SETTLED_AFTER = timedelta(hours=3)
@@ -29,8 +29,6 @@ SETTLED_AFTER = timedelta(hours=3)
 log = structlog.get_logger(__name__)
 
 Answers = AsyncIterator[tuple[HistoricalCall, list[Quote], list[Problem]]]
-Hours = Mapping[str, datetime]
-"""Hour key to the hour's aware start."""
 Keys = Set[tuple[str, str]]
 """(symbol, hour key) pairs."""
 
@@ -52,15 +50,6 @@ async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, 
             wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
             async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
                 await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
-
-
-def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
-    """The hours by their keys; of two with one key, the earlier.
-
-    Args:
-        starts: aware, in the order of time.
-    """
-    return {hour_key(start): start for start in reversed(starts)}
 
 
 def asked_hours(call: HistoricalCall, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> dict[str, Hours]:
@@ -95,7 +84,7 @@ class Filling:
 
     def __init__(self, pipeline: Pipeline, *, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> None:
         self._run = pipeline.run
-        self._holes = pipeline.holes
+        self._prices = pipeline.prices
         self._coins = list(coins)
         self._wanted = wanted
         self._transformer = pipeline.transformer()
@@ -194,7 +183,7 @@ class Filling:
         await self._run.store_kept()
         found, self._new_holes = self._new_holes, []
         try:
-            await asyncio.to_thread(self._holes.note, found)
+            await asyncio.to_thread(self._prices.note_holes, found)
         except EtlError as error:
             self._run.report.warnings.append(f"{len(found)} hours without a quote are not remembered: {error.message}")
 

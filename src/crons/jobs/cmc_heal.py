@@ -14,11 +14,12 @@ from adapters._bases.tehran_time import describe_hours, hour_key, hours_before
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_backfill import Filling, Hours, Keys, asked_hours, hours_by_key
+from crons.jobs.cmc_backfill import Filling, Keys, asked_hours
 from crons.jobs.cmc_parts import Pipeline, opened
 from extractors.coin_market_cap_extractor import Refusal
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, plan_missing, within_credits
 from extractors.coin_market_cap_quote import Coin
+from transformers.coverage import Hours, HourState, hour_states, hours_by_key, missing_among
 
 _NAMED_SYMBOLS = 10
 
@@ -63,21 +64,15 @@ def missing_hours(
     hours = hours_by_key(starts)
     first, last = hour_key(starts[0]), hour_key(starts[-1])
     symbols = [coin.symbol for coin in coins]
-    stored = pipeline.hours.stored(symbols, first=first, last=last, priced_from=last)
-    known = [] if ask_all else pipeline.holes.known(symbols, first=first, last=last)
-    # A hole is of a coin: when a symbol has come to mean another one, its former holes say nothing.
-    given_up = {(hole.symbol, hole.cmc_id, hole.datetime) for hole in known}
-    missing: dict[str, Hours] = {}
-    for coin in coins:
-        there = stored[coin.symbol].hours if coin.symbol in stored else frozenset()
-        wanted = {
-            key: start
-            for key, start in hours.items()
-            if key not in there and (coin.symbol, coin.cmc_id, key) not in given_up
-        }
-        if wanted:
-            missing[coin.symbol] = wanted
-    return missing
+    prices = pipeline.prices
+    stored = prices.stored(symbols, first=first, last=last, valued_from=last)
+    meant = {coin.symbol: coin.cmc_id for coin in coins}
+    given_up = {} if ask_all else prices.holes_by_symbol(symbols, first=first, last=last, coins=meant)
+    missing = {
+        symbol: missing_among(hours, stored[symbol].hours if symbol in stored else (), given_up.get(symbol, ()))
+        for symbol in symbols
+    }
+    return {symbol: hours for symbol, hours in missing.items() if hours}
 
 
 def count_before_first(pipeline: Pipeline, missing: Mapping[str, Hours]) -> int:
@@ -93,9 +88,11 @@ def count_before_first(pipeline: Pipeline, missing: Mapping[str, Hours]) -> int:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    first = pipeline.hours.first_hours(list(missing))
-    # Keys are in the order of time as they are in that of text.
-    return sum(symbol not in first or key < first[symbol] for symbol, hours in missing.items() for key in hours)
+    first = pipeline.prices.first_hours(list(missing))
+    return sum(
+        hour_states(hours, (), (), first=first.get(symbol)).count(HourState.NOT_EXPECTED)
+        for symbol, hours in missing.items()
+    )
 
 
 def log_missing(missing: Mapping[str, Hours], *, event: str) -> None:

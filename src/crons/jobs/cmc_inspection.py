@@ -1,31 +1,21 @@
-"""Looks through all stored prices for what may never stand there. Writes nothing."""
+"""What is stored of each symbol lately, and what is wrong with what is stored. Reads only."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TypeAlias
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_table import HourlySchema
-from adapters._bases.hourly_upsert import Mutations
+from adapters._bases.hourly_repository import MOST_FOUND, StoredHours, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start, hours_before
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    MOST_FOUND,
-    CoinMarketCapChecksAdapter,
-    CoinMarketCapHolesAdapter,
-    CoinMarketCapHoursAdapter,
-    StoredHours,
-    Wrong,
-)
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, TABLE
-from configurations.config import Settings
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from crons.job import Finding, Series
-from crons.parts import PATIENCE, Parts
-from transformers.coverage import SPANS, cover
+from crons.parts import Parts
+from transformers.coverage import SPANS, Hours, cover, hours_by_key, missing_among
 
 _TREND_HOURS = 24
 _NOTHING = StoredHours(frozenset(), "", None, {})
@@ -38,25 +28,22 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    settings, database = parts.settings, parts.database
-    hours = hours_before(now, max(SPANS.values()))
-    recent = [*hours[-_TREND_HOURS:], hour_start(now)]
-    first, last = hour_key(hours[0]), hour_key(hours[-1])
-    symbols = [symbol for symbol, _ in settings.symbols]
-    table = CoinMarketCapHoursAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
+    hours = hours_by_key(hours_before(now, max(SPANS.values())))
+    keys, present = list(hours), hour_key(now)
+    recent = [*keys[-_TREND_HOURS:], present]
+    symbols = [symbol for symbol, _ in parts.settings.symbols]
+    table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
     # Not beyond the present hour: a row of an hour to come, which `verify` names, says nothing of how late it is.
-    stored = table.stored(symbols, first=first, last=hour_key(now), priced_from=hour_key(recent[0]))
-    older = table.stored_before(
-        [name for name in symbols if first not in stored.get(name, _NOTHING).hours], first=first
-    )
-    holes = holes_by_symbol(settings, database, symbols, first, last)
+    stored = table.stored(symbols, first=keys[0], last=present, valued_from=recent[0])
+    whole = [symbol for symbol, there in stored.items() if keys[0] in there.hours]
+    first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
+    holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
     made = []
     for symbol in symbols:
         there = stored.get(symbol, _NOTHING)
-        before = first in there.hours or symbol in older
-        coverage = cover(hours, there.hours, holes.get(symbol, frozenset()), stored_before=before)
-        trend = [_known(there.prices.get(hour_key(hour))) for hour in recent]
-        last_hour, last_price = (there.last_hour, _known(there.last_price)) if there.hours else (None, None)
+        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
+        trend = [_known(there.values.get(key)) for key in recent]
+        last_hour, last_price = (there.last_hour, _known(there.last_value)) if there.hours else (None, None)
         made.append(Series(symbol, last_hour, last_price, coverage, trend))
     return made
 
@@ -64,29 +51,6 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
 def _known(price: float | None) -> float | None:
     """The price; None where there is none, or one that is no number: `verify` names it."""
     return price if price is not None and math.isfinite(price) else None
-
-
-def holes_by_symbol(
-    settings: Settings, database: ClickHouseAdapter, symbols: Sequence[str], first: str, last: str
-) -> dict[str, set[str]]:
-    """Symbol to the hour keys that the source had no quote for, from the hour ``first`` to ``last``, both inside.
-
-    Args:
-        settings: what the operator set.
-        database: where they are noted.
-        symbols: those asked about; empty for all.
-        first: hour key.
-        last: hour key.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
-    """
-    adapter = CoinMarketCapHolesAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
-    holes: dict[str, set[str]] = {}
-    for hole in adapter.known(symbols, first=first, last=last):
-        holes.setdefault(hole.symbol, set()).add(hole.datetime)
-    return holes
 
 
 _Break: TypeAlias = "tuple[str, str, str]"
@@ -104,40 +68,39 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
-    settings, database = parts.settings, parts.database
-    schema = HourlySchema(clickhouse=database, database=settings.clickhouse_db, table=CRYPTO_PRICES)
-    differences = PATIENCE.call(schema.differences)
+    table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
+    differences = table.differences()
     shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
     try:
-        return [shape, *_of_rows(settings, database, now)]
+        return [shape, *_of_rows(table, [symbol for symbol, _ in parts.settings.symbols], now)]
     except StorageRejected as error:
         if not differences:
             raise
         return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
 
 
-def _of_rows(settings: Settings, database: ClickHouseAdapter, now: datetime) -> list[Finding]:
-    checks = CoinMarketCapChecksAdapter(clickhouse=database, database=settings.clickhouse_db, retry=PATIENCE)
-    mutations = Mutations(clickhouse=database, database=settings.clickhouse_db, table=TABLE)
-    holes_of_all = holes_by_symbol(settings, database, [], "", "9999")
-    absurd = checks.absurd_prices()
+def _of_rows(table: CoinMarketCapClickHouseAdapter, followed: Sequence[str], now: datetime) -> list[Finding]:
+    breaks = table.breaks(followed, last=hour_key(now))
+    absurd = table.absurd_values()
     again = f"./run.sh cron_backfill {_JOB} {_reach(_instants(absurd), now)} asks for them again"
-    stuck = [f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in mutations.stuck()]
+    stuck = [
+        f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in table.stuck_mutations()
+    ]
     return [
-        _finding("duplicate keys", _lines(checks.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
-        _finding("keys against fetched_at", _lines(checks.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
+        _finding("duplicate keys", _lines(table.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
+        _finding("keys against fetched_at", _lines(table.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
         _finding(
             "hours to come",
-            _lines(checks.future_rows(present=hour_key(now))),
+            _lines(table.future_rows(present=hour_key(now))),
             "see the clock of the host that wrote them, then delete these rows",
         ),
         _finding("prices", _lines(absurd), again),
-        _missing_hours(checks.breaks(last=hour_key(now)), holes_of_all, now),
+        _missing_hours(breaks, table.holes_by_symbol(followed, first="", last="9999"), now),
         _finding("stuck mutations", stuck, "withdraw each with its KILL MUTATION, then see why it failed"),
     ]
 
 
-def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, set[str]], now: datetime) -> Finding:
+def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, Collection[str]], now: datetime) -> Finding:
     missing = _gaps(breaks, holes)
     hours = [hour for gaps in missing.values() for hour in gaps]
     cut = len(breaks) >= MOST_FOUND
@@ -150,17 +113,21 @@ def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, set[str]], now:
     )
 
 
-def _gaps(breaks: Iterable[_Break], holes: Mapping[str, set[str]]) -> dict[str, list[datetime]]:
-    """Symbol to the hours missing inside its range, known holes not counted; only symbols that miss any."""
+def _gaps(breaks: Iterable[_Break], holes: Mapping[str, Collection[str]]) -> dict[str, list[datetime]]:
+    """Symbol to the hours missing inside its range; only symbols that miss any."""
     missing: dict[str, list[datetime]] = {}
     for symbol, before, after in breaks:
-        # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
-        hour, end = from_text(before).astimezone(timezone.utc) + HOUR, from_text(after).astimezone(timezone.utc)
-        while hour < end:
-            if hour_key(hour) not in holes.get(symbol, set()) and hour_key(hour) != before:
-                missing.setdefault(symbol, []).append(hour.astimezone(TEHRAN))
-            hour += HOUR
+        gap = missing_among(_hours_between(before, after), (before,), holes.get(symbol, ()))
+        if gap:
+            missing.setdefault(symbol, []).extend(gap.values())
     return missing
+
+
+def _hours_between(before: str, after: str) -> Hours:
+    """The hours after one key and before another; the former is among them where it is that of two hours."""
+    # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
+    first, end = from_text(before).astimezone(timezone.utc), from_text(after).astimezone(timezone.utc)
+    return hours_by_key([(first + HOUR * back).astimezone(TEHRAN) for back in range(1, (end - first) // HOUR)])
 
 
 def _reach(hours: Iterable[datetime], now: datetime) -> int:

@@ -9,11 +9,8 @@ from datetime import timedelta
 import structlog
 
 from adapters._bases.tehran_time import hour_key, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapHolesAdapter,
-    CoinMarketCapHoursAdapter,
-)
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import Settings
@@ -75,8 +72,7 @@ class Pipeline:
         run: as given.
         source: as given.
         extract: asks the source for what the run needs.
-        holes: the hours without a quote.
-        hours: the stored hours.
+        prices: the table of prices.
     """
 
     def __init__(self, run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> None:
@@ -87,9 +83,7 @@ class Pipeline:
         self.extract = CoinMarketCapExtractor(
             source=source, choices=CoinChoices(path=settings.data_path / "coin_choices.json")
         )
-        storage = {"clickhouse": parts.database, "database": settings.clickhouse_db, "retry": parts.retry}
-        self.holes = CoinMarketCapHolesAdapter(**storage)  # type: ignore[arg-type]
-        self.hours = CoinMarketCapHoursAdapter(**storage)  # type: ignore[arg-type]
+        self.prices = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
 
     def transformer(self) -> CoinMarketCapTransformer:
         """Decides what may be stored, by the time it is now: made when the answer is there."""
@@ -126,9 +120,9 @@ def note_rejects(report: RunReport, rejects: Sequence[Reject], problems: Sequenc
     hours: dict[tuple[str, int, str], list[str]] = {}
     for reject in rejects:
         hours.setdefault((reject.symbol, reject.cmc_id, reject.reason), []).append(reject.hour)
-    report.rejected_quotes += len(rejects) + len(problems)
-    report.rejected.extend(f"{problem.symbol} (id {problem.cmc_id}): {problem.reason}" for problem in problems)
-    report.rejected.extend(f"{who} (id {cmc_id}) {_span(of)}: {why}" for (who, cmc_id, why), of in hours.items())
+    report.rejected += len(rejects) + len(problems)
+    report.rejects.extend(f"{problem.symbol} (id {problem.cmc_id}): {problem.reason}" for problem in problems)
+    report.rejects.extend(f"{who} (id {cmc_id}) {_span(of)}: {why}" for (who, cmc_id, why), of in hours.items())
 
 
 def note_flaws(report: RunReport, quotes: Iterable[Quote], rows: Iterable[PriceRow]) -> None:

@@ -14,7 +14,7 @@ from adapters._bases.hourly_upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table, in_view, put_by_hand
+from tests.support.price_table import fingerprint, in_table, in_view, put_by_hand
 
 Repository = CoinMarketCapClickHouseAdapter
 
@@ -34,26 +34,28 @@ def filled(repository: Repository) -> Repository:
     return repository
 
 
-def test_a_dropped_table_comes_back_as_it_was(filled: Repository, tmp_path: Path) -> None:
+def test_a_dropped_table_comes_back_as_it_was(
+    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
     """Export, drop, restore: the same rows to the last digit, with their versions and times of writing."""
     path = tmp_path / "backups" / "prices.native.gz"
-    before = filled.fingerprint()
+    before = fingerprint(clickhouse, database)
 
     assert filled.export_table(path) == len(ROWS) == filled.read_backup(path)
     filled.drop_table()
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS), updated=0, unchanged=0)
 
-    assert filled.fingerprint() == before
+    assert fingerprint(clickhouse, database) == before
     assert filled.count_rows() == len(ROWS)
     assert filled.restore(path) == UpsertReport(inserted=0, updated=0, unchanged=len(ROWS))
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_the_fingerprint_tells_contents_apart(filled: Repository) -> None:
+def test_the_fingerprint_tells_contents_apart(filled: Repository, clickhouse: ClickHouseAdapter, database: str) -> None:
     """It changes with any value and returns with the value."""
-    before = filled.fingerprint()
+    before = fingerprint(clickhouse, database)
     filled.upsert_prices([ROWS[-1]._replace(cmc_rank=7)])
-    assert filled.fingerprint() != before
+    assert fingerprint(clickhouse, database) != before
 
 
 def test_a_restore_updates_what_changed_since(
@@ -75,13 +77,13 @@ def test_rows_of_one_key_are_kept_and_come_back_as_one(
     """A backup holds every row; of several with one key the one that the view showed comes back."""
     put_by_hand(clickhouse, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
     path = tmp_path / "prices.native.gz"
-    before = repository.fingerprint()
+    before = fingerprint(clickhouse, database)
 
     assert repository.export_table(path) == 2
     repository.drop_table()
     assert repository.restore(path) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
-    assert repository.fingerprint() == before
+    assert fingerprint(clickhouse, database) == before
     assert in_table(clickhouse, database, "price, version") == [(1.0, 9)]
 
 
@@ -117,18 +119,24 @@ def _foreign(_: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [_cut, _cut_inside, _flip_a_bit, _other_columns, _zeros, _foreign])
-def test_a_spoiled_backup_changes_nothing(filled: Repository, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+def test_a_spoiled_backup_changes_nothing(
+    filled: Repository,
+    clickhouse: ClickHouseAdapter,
+    database: str,
+    tmp_path: Path,
+    spoil: Callable[[bytes], bytes],
+) -> None:
     """A truncated, damaged or foreign file is refused before the first row is written."""
     path = tmp_path / "prices.native.gz"
     filled.export_table(path)
     path.write_bytes(spoil(path.read_bytes()))
     filled.upsert_prices([ROWS[0]._replace(price=7.0)])
-    before = filled.fingerprint()
+    before = fingerprint(clickhouse, database)
 
     with pytest.raises(StateError, match=r"prices\.native\.gz"):
         filled.restore(path)
 
-    assert filled.fingerprint() == before
+    assert fingerprint(clickhouse, database) == before
 
 
 def test_a_missing_backup_is_said(repository: Repository, tmp_path: Path) -> None:

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapChecksAdapter,
-    CoinMarketCapClickHouseAdapter,
-    Wrong,
-)
+from adapters._bases.hourly_repository import Wrong
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.price_rows import price_row
 
 HOURS = [f"2026-11-22 {hour:02d}:00:05" for hour in range(10)]
@@ -18,10 +14,8 @@ PRESENT = "2026-11-22 14:00:00"
 
 
 @pytest.fixture
-def checks(
-    repository: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
-) -> CoinMarketCapChecksAdapter:
-    """Checks of a table with ten good hours of two coins."""
+def checks(repository: CoinMarketCapClickHouseAdapter) -> CoinMarketCapClickHouseAdapter:
+    """A table with ten good hours of two coins."""
     rows = [
         price_row(symbol, price=price + number, fetched_at=hour)
         for symbol, price in (("BTC", 90_000.0), ("SHIB", 0.00001))
@@ -29,16 +23,16 @@ def checks(
         if symbol == "BTC" or number < 1
     ]
     repository.upsert_prices(rows)
-    return CoinMarketCapChecksAdapter(clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1))
+    return repository
 
 
-def found(checks: CoinMarketCapChecksAdapter) -> dict[str, list[tuple[str, str]]]:
+def found(checks: CoinMarketCapClickHouseAdapter) -> dict[str, list[tuple[str, str]]]:
     """The keys that each check names; checks that name none are left out."""
     named = {
         "duplicate": checks.duplicate_keys(),
         "key": checks.wrong_keys(),
-        "price": checks.absurd_prices(),
-        "break": [Wrong(*one) for one in checks.breaks(last=PRESENT)],
+        "price": checks.absurd_values(),
+        "break": [Wrong(*one) for one in checks.breaks(["BTC", "SHIB", "ODD"], last=PRESENT)],
         "future": checks.future_rows(present=PRESENT),
     }
     return {name: [(one.symbol, one.hour) for one in wrong] for name, wrong in named.items() if wrong}
@@ -53,13 +47,13 @@ def put(clickhouse: ClickHouseAdapter, database: str, fetched_at: str, price: st
     clickhouse.command(f"INSERT INTO {database}.crypto_prices ({columns}){settings} VALUES ({values})")
 
 
-def test_a_good_table_is_found_good(checks: CoinMarketCapChecksAdapter) -> None:
+def test_a_good_table_is_found_good(checks: CoinMarketCapClickHouseAdapter) -> None:
     """Ten hours of real-looking prices: no check says anything."""
     assert found(checks) == {}
 
 
 def test_a_doubled_key_is_named(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """A second row of an hour, whatever its second."""
     put(clickhouse, database, "2026-11-22 04:00:59", "90004")
@@ -68,7 +62,7 @@ def test_a_doubled_key_is_named(
 
 
 def test_a_key_of_another_hour_is_named(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """A key that is not the hour of its fetched_at."""
     put(clickhouse, database, "2026-11-22 12:00:05", "90004", hour="2026-11-22 10:00:00")
@@ -77,7 +71,7 @@ def test_a_key_of_another_hour_is_named(
 
 
 def test_a_time_that_is_none_is_named(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """A fetched_at that agrees with its key but is no time."""
     clickhouse.command(
@@ -90,38 +84,39 @@ def test_a_time_that_is_none_is_named(
 
 @pytest.mark.parametrize("price", ["0", "-1", "nan", "inf", "-inf", "9100000", "899"])
 def test_an_absurd_price_is_named(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str, price: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, price: str
 ) -> None:
     """Zero, negative, not finite, a hundred times too high or too low."""
     put(clickhouse, database, "2026-11-22 10:00:05", price)
     assert found(checks) == {"price": [("BTC", "2026-11-22 10:00:00")]}
 
 
-def test_a_null_is_named(checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
+def test_a_null_is_named(checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
     """It can stand in a column whose type somebody changed."""
     clickhouse.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
     put(clickhouse, database, "2026-11-22 10:00:05", "NULL")
     assert found(checks) == {"price": [("BTC", "2026-11-22 10:00:00")]}
-    assert checks.absurd_prices()[0].detail == "price NULL"
+    assert checks.absurd_values()[0].detail == "price NULL"
 
 
 @pytest.mark.parametrize("price", ["8900000", "905"])
 def test_a_leap_within_the_bounds_is_a_price(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str, price: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, price: str
 ) -> None:
     """Almost a hundred times as much may be true."""
     put(clickhouse, database, "2026-11-22 10:00:05", price)
     assert found(checks) == {}
 
 
-def test_a_break_is_named(checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
-    """Hours missing inside a symbol's range, named by the hours around them."""
+def test_a_break_is_named(checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str) -> None:
+    """Hours missing inside a symbol's range, named by the hours around them; only of symbols asked about."""
     put(clickhouse, database, "2026-11-22 14:00:05", "90004")
-    assert checks.breaks(last=PRESENT) == [("BTC", "2026-11-22 09:00:00", "2026-11-22 14:00:00")]
+    assert checks.breaks(["BTC"], last=PRESENT) == [("BTC", "2026-11-22 09:00:00", "2026-11-22 14:00:00")]
+    assert checks.breaks(["SHIB"], last=PRESENT) == []
 
 
 def test_an_hour_to_come_is_named(
-    checks: CoinMarketCapChecksAdapter, clickhouse: ClickHouseAdapter, database: str
+    checks: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """A row after the present hour; the hours up to it are no break."""
     put(clickhouse, database, "2026-11-22 15:00:00", "90004")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageUnavailable
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapter, RunRecord
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
 GOOD = RunRecord("r1", "job", "run", "2026-11-23 12:00:01", "2026-11-23 12:00:05", "ok", inserted=3, host="h")
-BAD = GOOD._replace(run_id="r2", started_at="2026-11-23 13:00:01", status="failed", error="refused")
-HEALED = GOOD._replace(run_id="r3", started_at="2026-11-23 14:00:01", kind="heal")
+BAD = replace(GOOD, run_id="r2", started_at="2026-11-23 13:00:01", status="failed", error="refused")
+HEALED = replace(GOOD, run_id="r3", started_at="2026-11-23 14:00:01", kind="heal")
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def test_a_first_record_makes_the_table(runs: EtlRunsAdapter) -> None:
 
 def test_the_latest_run_comes_first(runs: EtlRunsAdapter) -> None:
     """Runs are given by their start, for one job, and no more than asked for."""
-    runs.record([GOOD, BAD, HEALED, GOOD._replace(job="another")])
+    runs.record([GOOD, BAD, HEALED, replace(GOOD, job="another")])
     assert runs.recent("job", 2) == [HEALED, BAD]
     assert runs.last("job", status="ok") == HEALED
     assert runs.last("job", status="ok", kind="run") == GOOD
@@ -40,6 +42,18 @@ def test_no_table_is_no_run(runs: EtlRunsAdapter) -> None:
     """Before the first record there is nothing to read, and that is no error."""
     assert runs.recent("job", 1) == []
     assert runs.last("job", status="ok") is None
+
+
+def test_runs_since_a_time_the_latest_first(runs: EtlRunsAdapter) -> None:
+    """Runs of every job that began then or later, with all that the record holds; none before the first record."""
+    first, last = "2026-11-23 10:00:00", "2026-11-23 12:00:00"
+    assert runs.since(first) == []
+    told = [
+        RunRecord(f"run-{number}", "cmc_hourly_prices", "run", started, started, "ok", credits=number)
+        for number, started in enumerate(("2026-11-23 09:59:59", first, last))
+    ]
+    runs.record(told)
+    assert runs.since(first) == [told[2], told[1]]
 
 
 def test_a_record_that_may_be_there_is_not_doubled(runs: EtlRunsAdapter) -> None:
@@ -86,7 +100,7 @@ def test_columns_are_described(clickhouse: ClickHouseAdapter, database: str) -> 
         "ORDER BY position",
         {"db": database},
     )
-    assert [name for name, _, _ in found] == list(RunRecord._fields)
+    assert [name for name, _, _ in found] == list(FIELDS)
     assert all(comment for _, _, comment in found)
     numbers = [name for name, kind, _ in found if kind == "UInt64"]
-    assert numbers == list(RunRecord._fields[6:16])
+    assert numbers == list(FIELDS[6:16])

@@ -177,7 +177,7 @@ async def test_a_coin_left_out_is_named_and_the_others_are_stored(
     report = await run(make_context())
     second = await run(make_context())
     assert report.missing == ["ETH (id 1027)"]
-    assert second.rejected == ["BTC (id 1) 2026-11-23 15:00:00: no price (null)"]
+    assert second.rejects == ["BTC (id 1) 2026-11-23 15:00:00: no price (null)"]
     assert len(rows()) == 3
 
 
@@ -224,8 +224,8 @@ async def test_a_coin_refused_for_many_hours_is_one_line(
     """Two quotes an hour for a day, all refused for one reason: the log has them in one line, and none is stored."""
     source.faults.push(faults.renamed(1027, "XETH"), path="/quotes/historical")
     report = await backfill(make_context(symbols="ETH:1027"), 24, dry_run=False)
-    assert report.rejected_quotes == 48
-    (line,) = report.rejected
+    assert report.rejected == 48
+    (line,) = report.rejects
     assert line.startswith("ETH (id 1027) 2026-11-22 15:00:00 to 2026-11-23 14:00:00, 48 quotes: CoinMarketCap calls")
     assert rows() == {}
 

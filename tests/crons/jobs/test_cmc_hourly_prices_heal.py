@@ -12,9 +12,8 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceRejected
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapHolesAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext, RunReport
 from crons.jobs.cmc_hourly_prices import JOB
@@ -168,7 +167,7 @@ async def test_a_refused_price_is_no_hole(make_context: MakeContext, source: Fau
     """An hour whose price the program refused stays missing and is asked for again."""
     source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
     first = await healed(make_context)
-    assert first.rejected_quotes == first.without_quote * 2 == 48
+    assert first.rejected == first.without_quote * 2 == 48
     again = await healed(make_context)
     assert (again.hours_asked, again.inserted) == (24, 24)
 
@@ -181,7 +180,11 @@ async def test_the_last_hours_are_not_given_up(make_context: MakeContext, holes:
 
 
 async def test_a_hole_of_another_coin_says_nothing(
-    make_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
+    make_context: MakeContext,
+    embedded: ClickHouseAdapter,
+    database: str,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    holes: Holes,
 ) -> None:
     """When a symbol has come to mean another coin, what the former one lacked is asked for."""
     holes.add((1, HOURS[5]))
@@ -190,8 +193,7 @@ async def test_a_hole_of_another_coin_says_nothing(
         f"ALTER TABLE {database}.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2"
     )
     assert (await healed(make_context)).hours_asked == 1
-    table = CoinMarketCapHolesAdapter(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1))
-    assert [hole.cmc_id for hole in table.known([], first="", last="9999")] == [1]
+    assert [hole.cmc_id for hole in make_repository(embedded).holes(["BTC"], first="", last="9999")] == [1]
 
 
 async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeContext, stored: Stored) -> None:
