@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from adapters._bases.errors import ConfigurationError
-from adapters._bases.host_environment import network_variables
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.system.crontab import Crontab
 from commands.screen import say, show_table, tell
-from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, only_set_here
+from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, network_variables, only_set_here
 from crons.exits import DONE
 from crons.install import CrontabChange, heal_of, read_schedules, remove_cron, setup_cron
 from crons.job import Needed

@@ -9,10 +9,9 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from configurations.config import Settings, load_settings
-from configurations.logs import set_up_logging
+from configurations.logs import is_watched, set_up_logging
 from crons.job import Finding
 from crons.parts import system_clock
-from crons.progress import bars_are_wanted
 
 SHORT_WAIT_SECONDS = 2.0
 """How long a command that only looks waits for a job that has the embedded engine open."""
@@ -85,7 +84,7 @@ def tell(text: str) -> None:
 
 def mention(text: str) -> None:
     """Tell somebody who waits at a terminal what takes its time; elsewhere, or with --quiet, nothing is said."""
-    if bars_are_wanted():
+    if is_watched():
         tell(f"{text} …")
 
 

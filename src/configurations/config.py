@@ -175,6 +175,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 FORM = SettingsConfigDict(validate_default=False, extra="ignore", frozen=True, hide_input_in_errors=True)
 """The form of every class of settings; `load_own_settings` fills it."""
+_NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _NEVER = "\0"
 """No variable of an environment begins so."""
 
@@ -300,6 +301,11 @@ def only_set_here(elsewhere: Settings, env_file: Path | None = ENV_FILE) -> list
     """
     here = load_settings(env_file)
     return [name.upper() for name in Settings.model_fields if getattr(here, name) != getattr(elsewhere, name)]
+
+
+def network_variables() -> list[str]:
+    """The variables set in this environment that say by which way, and trusting whom, HTTP calls are made."""
+    return sorted(name for name in os.environ if name.upper() in _NETWORK)  # noqa: TID251 - this is that reader
 
 
 class _Given(NamedTuple):

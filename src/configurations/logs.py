@@ -82,6 +82,11 @@ def set_up_logging(
     )
 
 
+def is_watched() -> bool:
+    """Whether stderr is a terminal, and more than warnings is wanted there."""
+    return sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO)
+
+
 @contextmanager
 def last_lines(count: int = 30) -> Iterator[Sequence[str]]:
     """Keep the last lines of the log, as they are shown, for whoever must be told how a run ended.

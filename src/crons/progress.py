@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from adapters._bases.hourly_backup import RowsTold
+from configurations.logs import is_watched
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -75,11 +74,6 @@ class Tally:
         return facts
 
 
-def bars_are_wanted() -> bool:
-    """Whether stderr is a terminal, and more than warnings is wanted there."""
-    return sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO)
-
-
 @contextmanager
 def progress(tally: Tally, *, no_color: bool = False) -> Iterator[RowsTold]:
     """Show how far work is; gives the function that takes note of it.
@@ -88,7 +82,7 @@ def progress(tally: Tally, *, no_color: bool = False) -> Iterator[RowsTold]:
         tally: of the work, which has not begun.
         no_color: a bar without colors, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
     """
-    if bars_are_wanted():
+    if is_watched():
         with _bar(tally.clock, no_color=no_color) as bar:
             yield _drawn_on(bar, tally)
     else:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.host_environment import engine_zone
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -52,19 +52,6 @@ def quoted_text(text: str) -> str:
 def quoted_texts(texts: Iterable[str]) -> str:
     """String literals for the inside of an IN list."""
     return ", ".join(quoted_text(text) for text in texts)
-
-
-def json_array(values: Iterable[object], element_type: str) -> str:
-    """An Array of `element_type`, written as one JSON text and parsed by the server once.
-
-    A literal array is many times slower to parse and to plan once it holds thousands of elements. Doubles keep every
-    digit: JSON carries the shortest text that reads back as the same double.
-
-    Raises:
-        ValueError: a NaN or an infinity, which JSON cannot carry.
-    """
-    text = json.dumps(list(values), separators=(",", ":"), allow_nan=False)
-    return f"JSONExtract({quoted_text(text)}, {quoted_text(f'Array({element_type})')})"
 
 
 @dataclass(frozen=True)
@@ -332,7 +319,7 @@ class ClickHouseAdapter:
                 next_step="./run.sh install --embedded",
             )
         prepare_embedded_folder(engine.path)
-        with self._translated_errors(), engine_zone():
+        with self._translated_errors(), _engine_zone():
             return clickhouse_connect.get_client(
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )
@@ -430,3 +417,23 @@ def _pool(server: Server) -> PoolManager:
 
 def _once(body: bytes) -> Generator[bytes, None, None]:
     yield body
+
+
+@contextmanager
+def _engine_zone() -> Iterator[None]:
+    """The block in which the embedded engine starts: it takes IANA names in TZ only, and ends without one.
+
+    Every statement names its zone, so which one the engine takes for its own does not matter. What TZ means for the
+    rest of the process, which reckons schedules by it, stays.
+    """
+    environment = os.environ  # noqa: TID251 - the engine's setting, not ours
+    before = environment.get("TZ")
+    environment["TZ"] = "UTC"
+    try:
+        yield
+    finally:
+        if before is None:
+            del environment["TZ"]
+        else:
+            environment["TZ"] = before
+        time.tzset()  # the engine may have had the C library read it meanwhile

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import re
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from ipaddress import AddressValueError, IPv6Address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
@@ -27,12 +30,14 @@ from adapters._bases.errors import (
     SourceRejected,
     SourceUnavailable,
 )
-from adapters._bases.host_environment import proxy_exceptions
 from adapters._bases.json_values import json_value
 from adapters._bases.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
+
+_HOST = re.compile(r"(?:[a-z]+://)?[A-Za-z0-9._*-]+(?::\d{1,5}|/\d{1,2})?")
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](:\d{1,5})?")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
@@ -431,3 +436,32 @@ def _causes(error: BaseException) -> list[BaseException]:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
     return chain[::-1]
+
+
+@contextmanager
+def proxy_exceptions() -> Iterator[None]:
+    """The block in which httpx reads NO_PROXY: one IPv6 range or pair of brackets would stop it.
+
+    An entry that it cannot take is left out: a range of IPv6 addresses says nothing of a host that has a name.
+    """
+    environment = os.environ  # noqa: TID251 - httpx's setting, not ours
+    before = {name: environment[name] for name in ("NO_PROXY", "no_proxy") if name in environment}
+    for name, entries in before.items():
+        environment[name] = ",".join(filter(None, (_usable(entry.strip()) for entry in entries.split(","))))
+    try:
+        yield
+    finally:
+        environment.update(before)
+
+
+def _usable(entry: str) -> str:
+    """An entry of NO_PROXY in the form that httpx takes; empty where it takes none."""
+    if bracketed := _BRACKETED.fullmatch(entry):
+        address, port = bracketed.groups()
+        return f"all://[{address}]{port}" if port else address
+    if _HOST.fullmatch(entry):
+        return entry
+    try:
+        return str(IPv6Address(entry))
+    except AddressValueError:
+        return ""

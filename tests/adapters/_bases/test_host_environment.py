@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from adapters._bases.host_environment import proxy_exceptions
-from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.http_adapter import HttpAdapter, proxy_exceptions
 from adapters._bases.retry import RetryPolicy
 
 SOURCE = Path(__file__).parents[3] / "src"
