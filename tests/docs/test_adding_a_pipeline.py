@@ -24,7 +24,7 @@ from tests.support.stepped_clock import SteppedClock
 
 GUIDE = (PROJECT_ROOT / "docs" / "adding-a-pipeline.md").read_text()
 FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
-LINES = re.findall(r"^```python\n( {4}\"\w+\": Job\(.*\),\n)```$", GUIDE, re.MULTILINE)
+LINES = re.findall(r"^```python\n(from crons\.jobs\.\w+ import JOB as \w+\n)```$", GUIDE, re.MULTILINE)
 COMMANDS = re.findall(r"^ {4}\./run\.sh (.+)$", GUIDE, re.MULTILINE)
 JOB = "fx_hourly_rates"
 REGISTRY = "src/crons/registry.py"
@@ -57,7 +57,7 @@ def house(tmp_path: Path, front: ClickHouseFront, database: str, httpserver: HTT
 
 
 def follow_guide(root: Path) -> None:
-    """Beside a copy of ``src`` put what a developer has beside it; write the guide's files, add its line to JOBS.
+    """Beside a copy of ``src`` put what a developer has beside it; write the guide's files, add its line.
 
     In a checkout where the guide was followed already, the copy is first taken back to before that.
     """
@@ -68,9 +68,8 @@ def follow_guide(root: Path) -> None:
         (root / name).write_text(text)
     registry = root / REGISTRY
     without = registry.read_text().replace(LINES[0], "")
-    before, opening, rest = without.partition("JOBS: dict[str, Job] = {\n")
-    jobs, closing, after = rest.partition("}\n")
-    registry.write_text(f"{before}{opening}{jobs}{LINES[0]}{closing}{after}")
+    jobs = re.findall(r"^from crons\.jobs\.\w+ import JOB as \w+\n", without, re.MULTILINE)
+    registry.write_text(without.replace(jobs[-1], f"{jobs[-1]}{LINES[0]}"))
 
 
 def answer(httpserver: HTTPServer, published: str = "2026-11-20", **rates: float) -> None:
@@ -99,7 +98,7 @@ def stored(embedded: ClickHouseAdapter, database: str) -> list[tuple[object, ...
 
 
 def test_the_guide_adds_one_file_a_room_and_one_line() -> None:
-    """Nothing that is there already is touched but JOBS, and no room gets two files.
+    """Nothing that is there already is touched but the registry, and no room gets two files.
 
     What is there already is a file with another text than the guide's: a developer who ended it has the guide's own.
     """
