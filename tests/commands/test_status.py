@@ -399,10 +399,13 @@ def test_a_failure_is_told_whole_where_there_is_no_terminal(program: Installatio
 @pytest.mark.parametrize(("key", "warned"), [("", 1), ("a-key", 0)])
 def test_a_heal_that_can_only_fail_is_warned_of(program: Installation, key: str, warned: int) -> None:
     """Installing the daily heal without the key that it needs says so at once; it is installed all the same."""
+    given = {name: value for name, value in program.settings.items() if name != "PATH"}
+    in_file = {**given, "LOG_LEVEL": "DEBUG", "CMC_API_KEY": key}
+    (program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in in_file.items()))
     done = command(program, "setup_cron", "--heal", CMC_API_KEY=key)
     assert (done.code, len(done.log.splitlines())) == (0, warned)
     assert ("CMC_API_KEY is not set" in done.log) == bool(warned)
-    assert command(program, "setup_cron", "--dry-run", CMC_API_KEY="").log == ""
+    assert command(program, "setup_cron", "--dry-run", CMC_API_KEY=key).log == ""
 
 
 def test_an_unknown_job_is_a_usage_error(program: Installation) -> None:
