@@ -186,12 +186,12 @@ class Needed(NamedTuple):
 
     Attributes:
         variable: its name.
-        what: what it holds, for people.
+        complaint: what a job without it does, such as ``needs a key``.
         next_step: where to get it.
     """
 
     variable: str
-    what: str
+    complaint: str
     next_step: str
 
 
@@ -300,4 +300,4 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     def _require(self, settings: BaseSettings, what: str) -> None:
         needed = self.past_needs
         if needed is not None and not getattr(settings, needed.variable.lower()):
-            raise SourceRejected(f"{what} needs {needed.what}, and none is set", next_step=needed.next_step)
+            raise SourceRejected(f"{what} {needed.complaint}", next_step=needed.next_step)

@@ -23,7 +23,7 @@ from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, R
 
 KEY = Needed(
     "CMC_API_KEY",
-    "a key of CoinMarketCap",
+    "needs a key of CoinMarketCap, and none is set",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
 
