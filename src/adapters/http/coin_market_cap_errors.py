@@ -43,7 +43,7 @@ _REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
     404: ("there is no such endpoint", "check CMC_BASE_URL in .env"),
 }
 # Seconds. An address that was shut out must stay away for long; the anonymous burst limit clears within about a minute,
-# which the policy's few tries at this pace outlast, while its daily limit does not clear and only a key helps.
+# while its daily limit does not clear and only a key helps.
 _IP_LIMIT_WAIT = 60.0
 _ANONYMOUS_WAIT = 20.0
 # Asked this long after the minute has turned, so that a clock slightly ahead of the source's does not ask too soon.
