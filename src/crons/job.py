@@ -73,7 +73,7 @@ class RunReport:
         updated: keys that were there with other values.
         unchanged: keys that were there with the same values.
         replayed: what became of rows of earlier runs that had waited in the spool.
-        rejected: what was not stored and why, one line for each coin and reason of an answer.
+        rejected: what was not stored and why, one line for each reason, or coin where few have it.
         rejected_quotes: how many quotes those are.
         hours_asked: pairs of symbol and hour that the source was asked for; counted before it is asked, so that a
             run which fails is known by them too.
@@ -270,6 +270,9 @@ class HourlyJob(Generic[SettingsT, SourceT]):
 
         What earlier runs left in the spool is stored first, before anything is spent.
 
+        It counts as failed when answers came and none of what they held was valid; a ``backfill``, which leaves no hour
+        out, also when they held nothing.
+
         Raises:
             SourceRejected: a needed setting is missing, or the source refuses; nothing was spent.
             EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
@@ -285,6 +288,10 @@ class HourlyJob(Generic[SettingsT, SourceT]):
                 await filling(run, source, fill)
         finally:
             run.report.calls = run.parts.calls_made
+        report = run.report
+        wanted = report.rejected_quotes or (kind == "backfill" and report.hours_asked)
+        if wanted and not report.inserted + report.updated + report.unchanged:
+            report.failures.append(f"{self.source} gave no valid {self.gives}")
 
     async def check_source(self, parts: Parts) -> Finding:
         """Whether the source answers, and what an operator should know of it."""

@@ -15,8 +15,9 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import Hole
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
+from crons.alike import listed
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_parts import Pipeline, note_flaws, note_rejects, opened
+from crons.jobs.cmc_parts import NotStored, Pipeline, opened
 from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
@@ -63,6 +64,18 @@ def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
     return {hour_key(start): start for start in reversed(starts)}
 
 
+def alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
+    """Symbols that have the same hours, put together, to a description of these.
+
+    Args:
+        hours: symbol to aware starts of hours.
+    """
+    symbols: dict[str, list[str]] = {}
+    for symbol, of_symbol in hours.items():
+        symbols.setdefault(describe_hours(of_symbol), []).append(symbol)
+    return {tuple(names): ranges for ranges, names in symbols.items()}
+
+
 def asked_hours(call: HistoricalCall, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> dict[str, Hours]:
     """Symbol to those of the wanted hours that a call asks for; empty where it asks for none of a symbol of its own.
 
@@ -99,6 +112,7 @@ class Filling:
         self._coins = list(coins)
         self._wanted = wanted
         self._transformer = pipeline.transformer()
+        self._not_stored = NotStored(pipeline.run.report)
         self.answered: list[HistoricalCall] = []
         self._new_holes: list[Hole] = []
         self._missing: dict[str, list[datetime]] = {}
@@ -118,8 +132,10 @@ class Filling:
             await self._store_as_well()
             raise
         finally:
-            for symbol, hours in self._missing.items():
-                self._run.report.missing.append(f"{symbol}: {len(hours)} h: {describe_hours(hours)}")
+            self._not_stored.tell()
+            for symbols, ranges in alike(self._missing).items():
+                hours = len(self._missing[symbols[0]])
+                self._run.report.missing.append(f"{listed(list(symbols))}: {hours} h: {ranges}")
 
     async def _keep_all(self, answers: Answers, calls: Sequence[HistoricalCall]) -> None:
         """Put each answer's rows into the spool as it comes, for an end by a signal or a limit unwinds nothing."""
@@ -166,8 +182,8 @@ class Filling:
         rows = [row for row in transformed.rows if row.hour_key in asked.get(row.symbol, ())]
         rejects = [reject for reject in transformed.rejects if reject.hour in asked.get(reject.symbol, ())]
         report.extracted += len(quotes)
-        note_rejects(report, rejects, problems)
-        note_flaws(report, quotes, rows)
+        self._not_stored.note_rejects(rejects, problems)
+        self._not_stored.note_flaws(quotes, rows)
         given = {(row.symbol, row.hour_key) for row in rows}
         # What the source gave and the program refused is missing, but no hole of the source.
         refused = {(reject.symbol, reject.hour) for reject in rejects}

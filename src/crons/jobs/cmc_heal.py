@@ -14,7 +14,7 @@ from adapters._bases.tehran_time import describe_hours, hour_key, hours_before
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_backfill import Filling, Hours, Keys, asked_hours, hours_by_key
+from crons.jobs.cmc_backfill import Filling, Hours, Keys, alike, asked_hours, hours_by_key
 from crons.jobs.cmc_parts import Pipeline, opened
 from extractors.coin_market_cap_extractor import Refusal
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, plan_missing, within_credits
@@ -105,10 +105,7 @@ def log_missing(missing: Mapping[str, Hours], *, event: str) -> None:
         missing: symbol to its missing hours.
         event: what the lines say of them.
     """
-    alike: dict[str, list[str]] = {}
-    for symbol, hours in missing.items():
-        alike.setdefault(describe_hours(hours.values()), []).append(symbol)
-    for ranges, symbols in alike.items():
+    for symbols, ranges in alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
         hours_each = len(missing[symbols[0]])
         log.info(event, symbols=named(symbols), coins=len(symbols), hours_each=hours_each, ranges=ranges)
 

@@ -8,17 +8,20 @@ from datetime import timedelta
 
 import structlog
 
+from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapHolesAdapter,
     CoinMarketCapHoursAdapter,
 )
+from adapters.clickhouse.coin_market_cap_coins_adapter import CoinMarketCapCoinsAdapter, latest_of_each
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import Settings
+from crons.alike import Alike
 from crons.job import Finding, Needed, RunContext, RunReport
-from crons.parts import Parts
+from crons.parts import PATIENCE, Parts
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_quote import Coin, Quote
@@ -64,6 +67,16 @@ async def check_source(parts: Parts, settings: Settings) -> Finding:
     return Finding("CoinMarketCap", "ok", found)
 
 
+def choices_of(settings: Settings) -> CoinChoices:
+    """Where the coin behind each symbol is kept."""
+    return CoinChoices(path=settings.data_path / "coin_choices.json")
+
+
+def coins_in(parts: Parts) -> CoinMarketCapCoinsAdapter:
+    """Which coins are stored, for somebody who waits."""
+    return CoinMarketCapCoinsAdapter(clickhouse=parts.database, database=parts.settings.clickhouse_db, retry=PATIENCE)
+
+
 class Pipeline:
     """The parts of one run.
 
@@ -84,12 +97,19 @@ class Pipeline:
         log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
         self.run = run
         self.source = source
-        self.extract = CoinMarketCapExtractor(
-            source=source, choices=CoinChoices(path=settings.data_path / "coin_choices.json")
-        )
+        self.extract = CoinMarketCapExtractor(source=source, choices=choices_of(settings), stored=self._stored_ids)
         storage = {"clickhouse": parts.database, "database": settings.clickhouse_db, "retry": parts.retry}
         self.holes = CoinMarketCapHolesAdapter(**storage)  # type: ignore[arg-type]
         self.hours = CoinMarketCapHoursAdapter(**storage)  # type: ignore[arg-type]
+
+    def _stored_ids(self, symbols: Sequence[str]) -> dict[str, int] | None:
+        """The id of each symbol's latest stored price; None where the database cannot tell now. Waits for seconds."""
+        try:
+            stored = coins_in(self.run.parts).stored(symbols)
+        except EtlError as error:
+            log.warning("the database cannot tell which coins it holds", reason=error.message)
+            return None
+        return {symbol: coin.cmc_id for symbol, coin in latest_of_each(stored).items()}
 
     def transformer(self) -> CoinMarketCapTransformer:
         """Decides what may be stored, by the time it is now: made when the answer is there."""
@@ -121,36 +141,42 @@ async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) ->
         run.report.credits = source.credits_used
 
 
-def note_rejects(report: RunReport, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:
-    """Tell in the run's report what of an answer is not stored: a line for each coin and reason, with its hours."""
-    hours: dict[tuple[str, int, str], list[str]] = {}
-    for reject in rejects:
-        hours.setdefault((reject.symbol, reject.cmc_id, reject.reason), []).append(reject.hour)
-    report.rejected_quotes += len(rejects) + len(problems)
-    report.rejected.extend(f"{problem.symbol} (id {problem.cmc_id}): {problem.reason}" for problem in problems)
-    report.rejected.extend(f"{who} (id {cmc_id}) {_span(of)}: {why}" for (who, cmc_id, why), of in hours.items())
-
-
-def note_flaws(report: RunReport, quotes: Iterable[Quote], rows: Iterable[PriceRow]) -> None:
-    """Tell in the run's report what of stored quotes could not be read: a line for each coin and field, with its hours.
+class NotStored:
+    """What of a run's answers is not stored, and what of stored quotes could not be read, for the run's report.
 
     Args:
-        report: of the run.
-        quotes: of an answer.
-        rows: those that came of them and are stored.
+        report: counts the rejected quotes at once; takes the lines by `tell`.
     """
-    flawed = [quote for quote in quotes if quote.flaws]
-    stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
-    found: dict[tuple[str, int, str], list[tuple[str, str]]] = {}
-    for quote in flawed:
-        if (quote.symbol, tehran_text(quote.observed_at)) in stored:
-            for flaw in quote.flaws:
-                key = (quote.symbol, quote.cmc_id, flaw.field)
-                found.setdefault(key, []).append((hour_key(quote.observed_at), flaw.reason))
-    for (symbol, cmc_id, _), flaws in found.items():
-        span = _span([hour for hour, _ in flaws])
-        report.warnings.append(f"{symbol} (id {cmc_id}) {span}: stored, but {flaws[0][1]}")
 
+    def __init__(self, report: RunReport) -> None:
+        self._report = report
+        self._rejected = Alike()
+        self._flaws = Alike()
 
-def _span(hours: Sequence[str]) -> str:
-    return hours[0] if len(hours) == 1 else f"{min(hours)} to {max(hours)}, {len(hours)} quotes"
+    def note_rejects(self, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:
+        """Take what of an answer is not stored."""
+        self._report.rejected_quotes += len(rejects) + len(problems)
+        for problem in problems:
+            self._rejected.add(f"{problem.symbol} (id {problem.cmc_id})", problem.reason)
+        for reject in rejects:
+            self._rejected.add(f"{reject.symbol} (id {reject.cmc_id})", reject.reason, reject.hour)
+
+    def note_flaws(self, quotes: Iterable[Quote], rows: Iterable[PriceRow]) -> None:
+        """Take what could not be read of stored quotes.
+
+        Args:
+            quotes: of an answer.
+            rows: those that came of them and are stored.
+        """
+        flawed = [quote for quote in quotes if quote.flaws]
+        stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
+        for quote in flawed:
+            if (quote.symbol, tehran_text(quote.observed_at)) in stored:
+                for flaw in quote.flaws:
+                    who = f"{quote.symbol} (id {quote.cmc_id})"
+                    self._flaws.add(who, f"stored, but {flaw.reason}", hour_key(quote.observed_at))
+
+    def tell(self) -> None:
+        """Put the lines into the report, those of one reason together; once, at the end."""
+        self._report.rejected.extend(self._rejected.lines())
+        self._report.warnings.extend(self._flaws.lines())
