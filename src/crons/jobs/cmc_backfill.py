@@ -17,7 +17,7 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.alike import listed
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_parts import NotStored, Pipeline, opened
+from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
 from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
@@ -49,10 +49,15 @@ async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, 
         plan = pipeline.extract.plan_backfill(coins, start=starts[0], end=hour_start(run.now))
         _log_estimate(plan, starts, len(coins), credits_left)
         _check_affordable(plan, credits_left)
-        if not fill.dry_run:
-            wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
-            async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
-                await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
+        try:
+            if not fill.dry_run:
+                wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
+                async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
+                    await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
+            elif (refusal := await pipeline.refusal_beyond_reach(starts[0])) is not None:
+                raise refusal
+        except SourceRejected as error:
+            raise within_reach(error, starts, f"cron_backfill {run.name}", now=run.now) from error
 
 
 def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from adapters._bases.errors import EtlError
-from adapters._bases.tehran_time import hour_key, tehran_text
+from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapHolesAdapter,
     CoinMarketCapHoursAdapter,
@@ -17,6 +17,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
 from adapters.clickhouse.coin_market_cap_coins_adapter import CoinMarketCapCoinsAdapter, latest_of_each
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.coin_choices import CoinChoices
+from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.alike import Alike
@@ -24,6 +25,7 @@ from crons.job import Finding, Needed, RunContext, RunReport
 from crons.parts import PATIENCE, Parts
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_parser import Problem
+from extractors.coin_market_cap_plan import STEP
 from extractors.coin_market_cap_quote import Coin, Quote
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
 
@@ -32,6 +34,9 @@ KEY = Needed(
     "a key of CoinMarketCap",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
+
+SHORTEST_REACH = timedelta(days=28)
+"""The month that the smallest plan reaches back, at its shortest."""
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +123,16 @@ class Pipeline:
             now=run.clock(), run_id=run.run_id, stale_after=timedelta(hours=run.settings.stale_after_hours)
         )
 
+    async def refusal_beyond_reach(self, start: datetime) -> SourceRejected | None:
+        """The refusal that an hour would meet, where the key's plan does not reach it; free of charge.
+
+        Args:
+            start: of the hour, aware; within a plan's shortest documented reach CoinMarketCap is not asked.
+        """
+        if self.run.now - start < SHORTEST_REACH:
+            return None
+        return await self.source.refusal_beyond_reach(start - STEP)
+
     async def ask_first(self) -> tuple[int | None, list[Coin]]:
         """What is free of charge: the credits left, None when the source does not say, and the coins meant.
 
@@ -139,6 +154,31 @@ async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) ->
         yield Pipeline(run, source)
     finally:
         run.report.credits = source.credits_used
+
+
+def within_reach(error: SourceRejected, starts: Sequence[datetime], command: str, *, now: datetime) -> SourceRejected:
+    """A refusal of past hours with how many of them the plan reaches, and the command that fetches these.
+
+    An hour that goes out of reach before the present hour is over does not count: the command is given a bit later.
+
+    Args:
+        error: returned as it is where it does not name the plan's reach.
+        starts: of the hours asked for, aware.
+        command: of run.sh, without its number of hours.
+        now: aware.
+    """
+    if (limit := reach_of(error)) is None:
+        return error
+    limit += hour_start(now) + HOUR - now
+    hours = sum(start - STEP > limit for start in starts)
+    return SourceRejected(
+        f"{error.message}; {hours} of the {len(starts)} hours are in reach",
+        next_step=f"./run.sh {command} {hours} fetches those; a higher plan reaches further"
+        if hours
+        else error.next_step,
+        status=error.status,
+        code=error.code,
+    )
 
 
 class NotStored:
