@@ -56,7 +56,7 @@ class Candidates(NamedTuple):
         reasons = "; ".join(reason for _, reason in self.unreadable)
         beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
         return (
-            f"SYMBOLS: {symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
+            f"{symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
             f"that cannot be read ({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
         )
 

@@ -140,10 +140,14 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
             StoredPrice(*cast("tuple[str, str, str, float, float | None, str]", row[:6]), bool(row[6])) for row in rows
         ]
 
-    def coins(self, symbols: Sequence[str] = ()) -> list[StoredCoin]:
+    def coins(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredCoin]:
         """The coins whose prices are stored under these symbols, or under any, by symbol and first hour.
 
         Rows without an id, which another program wrote, are left out; empty where there is no table yet.
+
+        Args:
+            symbols: upper case; empty for all.
+            retry: for a caller who cannot wait as long as the repository's policy; None for that.
         """
         wanted = "AND has({symbols:Array(String)}, symbol) " if symbols else ""
         statement = (
@@ -151,7 +155,8 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
             f"uniqExact(datetime) FROM {self._schema.table} WHERE cmc_id != 0 {wanted}"
             "GROUP BY symbol, cmc_id ORDER BY symbol, first, cmc_id"
         )
-        rows = self._read(statement, **({"symbols": list(symbols)} if symbols else {}))
+        parameters = {"symbols": list(symbols)} if symbols else {}
+        rows = (retry or self._retry).call(lambda: self._clickhouse.query_if_there(statement, parameters))
         return [
             StoredCoin(str(symbol), int(str(cmc_id)), str(name), str(first), str(last), int(str(hours)))
             for symbol, cmc_id, name, first, last, hours in rows

@@ -98,7 +98,7 @@ class Pipeline:
     def _stored_ids(self, symbols: Sequence[str]) -> dict[str, int] | None:
         """The id of each symbol's latest stored price; None where the database cannot tell now. Waits for seconds."""
         try:
-            stored = PATIENCE.call(lambda: self.prices.coins(symbols))
+            stored = self.prices.coins(symbols, retry=PATIENCE)
         except EtlError as error:
             log.warning("the database cannot tell which coins it holds", reason=error.message)
             return None
