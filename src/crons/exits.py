@@ -12,6 +12,7 @@ import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StopError
 from configurations.logs import LogFormat, set_up_logging
+from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import SignalledError
 
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
@@ -83,7 +84,10 @@ def _judged(action: Callable[[], int], tell: Callable[[EtlError], None]) -> int:
     except KeyboardInterrupt:
         tell(StopError("ended by Ctrl-C"))
         return INTERRUPTED
-    except Exception:  # whatever else it is, the log has all of it and the exit code says so
+    except Exception as error:  # whatever else it is, the log has all of it and the exit code says so
+        if package := lacks(error):
+            tell(StopError(f"the set-up lacks {package}, or has another version of it", next_step=REMEDY))
+            return FAILED
         log.exception("unexpected error", next="this is a defect of the program: report it with these lines")
         return FAILED
     return code
