@@ -26,6 +26,7 @@ from crons.install import Schedules, read_schedules
 from crons.job import Finding, HourlyJob
 from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS
+from crons.set_up_guard import REMEDY, stale_groups
 
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 
@@ -44,6 +45,17 @@ def check_python() -> Finding:
         f"{platform.python_version()} ({sys.executable})",
         "" if good else "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install",
     )
+
+
+def check_set_up(stale: Collection[str]) -> Finding:
+    """Whether what is installed is what the checkout asks for.
+
+    Args:
+        stale: requirements files that have changed since.
+    """
+    if not stale:
+        return Finding("set-up", "ok", f"installed in {sys.prefix}")
+    return Finding("set-up", "warn", f"older than {', '.join(stale)}: cron's next run may lack a package", REMEDY)
 
 
 def check_env_file(path: Path, known: Collection[str]) -> list[Finding]:
@@ -147,7 +159,7 @@ def _no_color() -> bool:
 
 def _findings() -> Iterator[Finding]:
     yield check_python()
-    yield Finding("set-up", "ok", f"installed in {sys.prefix}")
+    yield check_set_up(stale_groups())
     crontab = Crontab()
     schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=JOBS)
     try:

@@ -27,6 +27,7 @@ from crons.job import HourlyJob, Series
 from crons.parts import PATIENCE, Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, find_job
 from crons.schedule import longest_interval, next_run
+from crons.set_up_guard import stale_groups
 
 _RECENT_RUNS = 100
 
@@ -100,6 +101,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
         spool=_spool_facts(parts.spool(name)),
         history=_spool_facts(history),
         series=read.series,
+        stale_set_up=stale_groups(),
     )
 
 

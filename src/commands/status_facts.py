@@ -70,6 +70,7 @@ class JobFacts:
         spool: what waits to be stored.
         history: what waits to be put into the history.
         series: its symbols; None when the database cannot be read, or when the job does not tell of them.
+        stale_set_up: requirements files that have changed since the set-up was made from them.
     """
 
     name: str
@@ -90,6 +91,7 @@ class JobFacts:
     spool: SpoolFacts
     history: SpoolFacts
     series: Sequence[Series] | None
+    stale_set_up: Sequence[str] = ()
 
     @property
     def stale_after(self) -> timedelta:
@@ -114,7 +116,13 @@ def needs(job: JobFacts, now: datetime) -> list[str]:
         job: what is known of it.
         now: aware.
     """
-    return [*_of_runs(job, now), *_of_spools(job, now), *_of_symbols(job, now)]
+    return [*_of_set_up(job), *_of_runs(job, now), *_of_spools(job, now), *_of_symbols(job, now)]
+
+
+def _of_set_up(job: JobFacts) -> Iterator[str]:
+    if job.stale_set_up:
+        names = ", ".join(job.stale_set_up)
+        yield f"the set-up is older than {names}, so cron's next run may lack a package: ./run.sh install"
 
 
 def stale_symbols(job: JobFacts, now: datetime) -> list[str]:

@@ -212,6 +212,7 @@ class Settings(BaseSettings):
     data_path: Folder = PROJECT_ROOT / "data"
     run_history_days: Annotated[int, Field(ge=1, le=7300)] = 365
     healthcheck_url: SecretStr | None = None
+    healthcheck_url_heal: SecretStr | None = None
     no_color: str = ""
 
     @field_validator("log_level", mode="before")
@@ -241,7 +242,7 @@ class Settings(BaseSettings):
             raise ValueError("printable ASCII without spaces is needed: what is there cannot travel in an HTTP header")
         return value
 
-    @field_validator("healthcheck_url")
+    @field_validator("healthcheck_url", "healthcheck_url_heal")
     @classmethod
     def _address_of_a_monitor(cls, value: SecretStr | None) -> SecretStr | None:
         parts = urlsplit(value.get_secret_value() if value else "https://none")
@@ -256,7 +257,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown; for the log's redaction."""
-        held = (self.clickhouse_password, self.cmc_api_key, self.healthcheck_url)
+        held = (self.clickhouse_password, self.cmc_api_key, self.healthcheck_url, self.healthcheck_url_heal)
         return tuple(secret.get_secret_value() for secret in held if secret and secret.get_secret_value())
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StopError
 from configurations.logs import LogFormat, set_up_logging
+from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import SignalledError
 
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
@@ -73,7 +74,10 @@ def guarded(
     except BrokenPipeError:
         _say_no_more()
         return UNREAD
-    except Exception:  # whatever else it is, the log has all of it and the exit code says so
+    except Exception as error:  # whatever else it is, the log has all of it and the exit code says so
+        if package := lacks(error):
+            tell(StopError(f"the set-up lacks {package}, or has another version of it", next_step=REMEDY))
+            return FAILED
         log.exception("unexpected error", next="this is a defect of the program: report it with these lines")
         return FAILED
     return code

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+# First: what follows is installed, or is not.
+from crons.set_up_guard import guard_imports
+
+if __name__ == "__main__":
+    guard_imports()
+
+# isort: split
 import argparse
 import inspect
 import os

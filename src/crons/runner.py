@@ -13,12 +13,14 @@ import structlog
 
 from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
+from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
 from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
 from crons.job import Fill, HourlyJob, Kind, RunReport
 from crons.parts import Parts, open_monitor
+from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import supervise
 
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
@@ -48,8 +50,13 @@ class Request(NamedTuple):
         return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
 
     def monitor(self, settings: Settings) -> str | None:
-        """The address that is pinged: for the scheduled run only, for whose absence a backfill is not an excuse."""
-        address = settings.healthcheck_url if self.kind == "run" else None
+        """The address that is pinged: of the hourly run, or one of its own for a heal; none for what a person watches.
+
+        A check of its own, for the daily heal comes at other times and excuses no run that did not come.
+        """
+        if self.fill.dry_run:
+            return None
+        address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
         return None if address is None else address.get_secret_value()
 
 
@@ -81,12 +88,26 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
                 work = (
                     request.job.run(run) if request.kind == "run" else request.job.fill(run, request.kind, request.fill)
                 )
-                supervise(work, limit=limit, step=lambda: lock.step)
+                try:
+                    supervise(work, limit=limit, step=lambda: lock.step)
+                except EtlError as error:
+                    if not request.fill.dry_run:
+                        error.next_step = "; ".join(filter(None, [error.next_step, kept(parts.spool(request.name))]))
+                    raise
             return run.report
 
         report = monitored(request.monitor(settings), supervised, clock=clock)
     _log_end(request, report)
     return report
+
+
+def kept(spool: Spool) -> str:
+    """What waits in a spool, where, and what stores it, in some words; empty where nothing does."""
+    rows = sum(len(spool.read(path).records) for path in spool.waiting())
+    folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
+    if not rows:
+        return ""
+    return f"{rows:,} {'row is' if rows == 1 else 'rows are'} kept in {folder}; the next run stores them"
 
 
 def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
@@ -117,8 +138,12 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
 
 
 def _words(error: BaseException) -> str:
-    """What stopped the run; of an unforeseen error only its kind, for its text may hold anything."""
-    return error.message if isinstance(error, EtlError) else f"unexpected error: {type(error).__name__}"
+    """What stopped the run, and the next step; of an unforeseen error only its kind, for its text may hold anything."""
+    if package := lacks(error):
+        return f"the set-up lacks {package}; next: {REMEDY}"
+    if not isinstance(error, EtlError):
+        return f"unexpected error: {type(error).__name__}"
+    return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
 
 
 def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:

@@ -69,7 +69,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         raise SignalledError(signals[0], step())
     raise RunTimedOutError(
         f"not done within {limit_seconds:g} s; it was {step()}",
-        next_step=f"see why that takes so long, or raise {setting}; what was fetched is stored by the next run",
+        next_step=f"see why that takes so long, or raise {setting}",
     )
 
 

@@ -151,6 +151,7 @@ class SpooledLoader:
             self._put(rows)
         except StateError as error:
             await self._store_unspooled(rows, error)
+            error.next_step = f"{error.next_step}; what it did not take is in the database all the same"
             raise
 
     async def _store_unspooled(self, rows: Sequence[HourlyRow], spool_error: StateError) -> None:

@@ -20,6 +20,8 @@ THREE_AT_13 = {(symbol, "2026-11-23 13:00:00") for symbol, _ in THREE_AT_12}
 QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
 """The tries at the database take nearly all of it, so a test does not wait for ten minutes of them."""
 
+KEPT = "3 rows are kept in data/spool/cmc_hourly_prices; the next run stores them"
+
 
 @pytest.fixture
 def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
@@ -55,6 +57,7 @@ def test_rows_wait_in_the_spool_until_the_database_is_well(
     failed = program.run_job(**QUICK)
     assert failed.code == 1
     assert words in failed.log
+    assert KEPT in failed.errors[-1]
     assert program.spooled_keys() == THREE_AT_12
     assert table.keys().isdisjoint(THREE_AT_12)
     front.faults.clear()
@@ -76,6 +79,7 @@ def test_a_database_that_is_down_costs_no_hour(
         assert down.code == 1
         assert "refused" in down.log
         assert "Retry(total" not in down.log
+        assert KEPT.replace("3", str(3 * waiting)) in down.errors[-1]
         assert len(program.spooled) == waiting
         program.clock.advance(HOUR)
     assert len([request for request in source.requests if request.path.endswith("/quotes/latest")]) == 2

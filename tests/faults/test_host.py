@@ -36,6 +36,7 @@ def test_a_full_disk_costs_no_hour(program: Installation, disk: Path, table: Pri
     assert run.code == 1
     assert "No space left on device" in run.log
     assert "free space on that disk" in run.log
+    assert "what it did not take is in the database all the same" in run.errors[-1]
     assert "Traceback" not in run.log
     table.assert_right()
     assert len(table.rows()) == 3

@@ -48,6 +48,7 @@ def test_a_hung_database_ends_the_run_in_time(program: Installation, front: Clic
     assert run.code == 1
     assert "did not answer in time" in run.log
     assert len(program.spooled) == 1
+    assert "3 rows are kept in data/spool/cmc_hourly_prices; the next run stores them" in run.errors[-1]
     front.faults.clear()
     assert program.run_job().code == 0
     assert len(table.rows()) == 3

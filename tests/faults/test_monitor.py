@@ -69,6 +69,21 @@ def test_an_answer_without_a_valid_price(monitor: HTTPServer, program: Installat
     assert pings(monitor) == ["/start", "/fail"]
 
 
+def test_a_heal_tells_a_check_of_its_own(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
+    """Start and end of a heal go to HEALTHCHECK_URL_HEAL alone, a dry one tells nobody; without it none is told."""
+    own = "/ping/heal-check"
+    for event in ("/start", "/fail", ""):
+        monitor.expect_request(f"{own}{event}", method="POST").respond_with_data()
+    url = monitor.url_for(own)
+    assert program.run_job("heal", "3").code == 0
+    assert program.run_job("heal", "3", "--dry-run", HEALTHCHECK_URL_HEAL=url).code == 0
+    assert pings(monitor) == []
+    assert program.run_job("heal", "3", HEALTHCHECK_URL_HEAL=url).code == 0
+    source.faults.push(faults.refused(1001), path="/key/info")
+    assert program.run_job("heal", "3", HEALTHCHECK_URL_HEAL=url).code == 1
+    assert [request.path for request, _ in monitor.log] == [f"{own}/start", own, f"{own}/start", f"{own}/fail"]
+
+
 def test_a_backfill_tells_nobody(monitor: HTTPServer, program: Installation) -> None:
     """It is no excuse for a scheduled run that did not come."""
     assert program.run_job("backfill", "5").code == 0

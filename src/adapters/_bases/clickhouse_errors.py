@@ -112,6 +112,8 @@ def _for_a_person(error: BaseException, where: str) -> StorageRejected | None:
             f"the certificate of ClickHouse ({where}) cannot be verified",
             next_step="Name the file of its certificate authority in CLICKHOUSE_CA_FILE.",
         )
+    if isinstance(error, ImportError):
+        return StorageRejected(f"the driver of ClickHouse cannot be loaded: {error}", next_step="./run.sh install")
     if _NATIVE in str(error):
         return native_port(where)
     if has_no_tls(error):

@@ -45,11 +45,14 @@ class Spool:
     Args:
         folder: made when first written to. Damaged files go to ``rejected/`` inside it.
         disk: it is on; None stands for the host's.
+
+    Attributes:
+        folder: as given.
     """
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()
-        self._folder = folder
+        self.folder = folder
         self._rejected = folder / "rejected"
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
@@ -66,20 +69,20 @@ class Spool:
         header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
         body = b"".join(map(_line, (header, *records)))
         try:
-            self._disk.make_folder(self._folder)
-            path = self._folder / f"{_next_number(self._folder, first=1):010d}{SUFFIX}"
+            self._disk.make_folder(self.folder)
+            path = self.folder / f"{_next_number(self.folder, first=1):010d}{SUFFIX}"
             # One name for all: what a killed process left there goes with the next. The job's lock keeps it safe.
-            self._disk.replace(path, body, aside=self._folder / "unfinished.tmp")
+            self._disk.replace(path, body, aside=self.folder / "unfinished.tmp")
         except OSError as error:
             raise StateError(
-                f"the spool {self._folder} cannot be written: {error.strerror or error}",
+                f"the spool {self.folder} cannot be written: {error.strerror or error}",
                 next_step=_MEND,
             ) from error
         return path
 
     def waiting(self) -> list[Path]:
         """The batches that are not loaded yet, oldest first."""
-        return sorted(self._folder.glob(f"[0-9]*{SUFFIX}"))
+        return sorted(self.folder.glob(f"[0-9]*{SUFFIX}"))
 
     def oldest(self) -> datetime | None:
         """Since when the oldest batch waits, aware; None when none does."""
@@ -119,7 +122,7 @@ class Spool:
         """
         try:
             self._disk.unlink(path)
-            self._disk.sync_folder(self._folder)
+            self._disk.sync_folder(self.folder)
         except OSError as error:
             raise StateError(f"{path} cannot be removed: {error.strerror or error}", next_step=_MEND) from error
 
@@ -137,7 +140,7 @@ class Spool:
             self._disk.write(beside, f"{reason}\n".encode())
             self._disk.rename(path, target)
             self._disk.sync_folder(self._rejected)
-            self._disk.sync_folder(self._folder)
+            self._disk.sync_folder(self.folder)
         except OSError as error:
             with suppress(OSError):
                 if beside is not None and not target.exists():

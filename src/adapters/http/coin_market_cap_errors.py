@@ -51,7 +51,7 @@ _ANONYMOUS_WAIT = 20.0
 _MINUTE_MARGIN = 1.0
 
 
-_BEYOND_REACH = "beyond the plan's reach"
+_BEYOND_REACH = "the hours asked for are beyond the plan's reach"
 _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
 
 
@@ -162,7 +162,7 @@ def _refused(envelope: Envelope) -> SourceRejected:
     fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL in .env")
     why, next_step = _REFUSALS_BY_STATUS.get(envelope.http_status, fallback)
     if "historical access" in envelope.text:
-        why = f"the hours asked for are {_BEYOND_REACH}, nothing was charged"
+        why = f"{_BEYOND_REACH}, nothing was charged"
         next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
     return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
 
