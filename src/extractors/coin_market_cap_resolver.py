@@ -136,7 +136,7 @@ class Resolution(NamedTuple):
         reasons = list(self.doubts)
         if self.unknown:
             reasons.append(f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
-        next_step = "correct SYMBOLS in .env, or give the coin's id with it (such as BTC:1)"
+        next_step = "correct SYMBOLS, or give the coin's id with it (such as BTC:1)"
         return ConfigurationError("; ".join(reasons), next_step=next_step) if reasons else None
 
 
