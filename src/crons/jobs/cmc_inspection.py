@@ -117,7 +117,7 @@ def _asked_again(absurd: Sequence[Wrong], followed: Collection[str], now: dateti
     steps += [f"./run.sh cron_run {_JOB}"] if any(one.hour == present for one in absurd) else []
     left = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(left)} into SYMBOLS, then " if left else ""
-    return f"{first}{' and '.join(steps)}" if steps else "they are gone with the future rows"
+    return f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
 
 
 def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, Collection[str]], now: datetime) -> Finding:
