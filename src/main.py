@@ -185,11 +185,32 @@ def verify(*, quiet: Quiet = False) -> None:
     """Look through the stored prices for faults.
 
     Another shape than the program makes, duplicate keys, keys that disagree with their time, future rows, absurd
-    prices, missing hours, stuck mutations. Exit code 1 with the list if there is any.
+    prices, symbols with prices of two coins, missing hours, stuck mutations. Exit code 1 with the list if there is any.
     """
     from commands.verify import verify as look  # noqa: PLC0415
 
     _finish(lambda: look(quiet=quiet))
+
+
+@_command("--accept BTC:1")
+def coins(
+    *,
+    reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
+    accept: Annotated[str, typer.Option(metavar="SYMBOL:ID", help="confirm that the symbol means this coin now")] = "",
+) -> None:
+    """Show which coin each symbol means, or change it.
+
+    Without an option, a row for each symbol and coin: CoinMarketCap's id, the name, since when prices are stored under
+    it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused by name until --accept
+    confirms it. Stored prices stay as they are.
+    """
+    from commands.coins import accept as take  # noqa: PLC0415
+    from commands.coins import reset as forget  # noqa: PLC0415
+    from commands.coins import show  # noqa: PLC0415
+
+    if reset and accept:
+        raise typer.BadParameter("give --reset or --accept, not both")
+    _finish(lambda: forget(reset) if reset else take(accept) if accept else show())
 
 
 @_command("backups/FILE")

@@ -72,7 +72,7 @@ class RunReport(RunCounts):
 
     Attributes:
         replay: what became of rows of earlier runs that had waited in the spool.
-        rejects: what was not stored and why, one line for each coin and reason of an answer.
+        rejects: what was not stored and why, one line for each reason, or coin where few have it.
         missing: what was asked for and not given, one line each.
         warnings: what a person should know, one line each.
         failures: why the run counts as failed, one line each; empty for a good run.
@@ -186,12 +186,12 @@ class Needed(NamedTuple):
 
     Attributes:
         variable: its name.
-        what: what it holds, for people.
+        complaint: what a job without it does, such as ``needs a key``.
         next_step: where to get it.
     """
 
     variable: str
-    what: str
+    complaint: str
     next_step: str
 
 
@@ -272,6 +272,9 @@ class HourlyJob(Generic[SettingsT, SourceT]):
 
         What earlier runs left in the spool is stored first, before anything is spent.
 
+        It counts as failed when answers came and none of what they held was valid; a ``backfill``, which leaves no hour
+        out, also when they held nothing.
+
         Raises:
             SourceRejected: a needed setting is missing, or the source refuses; nothing was spent.
             EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
@@ -287,6 +290,10 @@ class HourlyJob(Generic[SettingsT, SourceT]):
                 await filling(run, source, fill)
         finally:
             run.report.calls = run.parts.calls_made
+        report = run.report
+        wanted = report.rejected or (kind == "backfill" and report.hours_asked)
+        if wanted and not report.inserted + report.updated + report.unchanged:
+            report.failures.append(f"{self.source} gave no valid {self.gives}")
 
     async def check_source(self, parts: Parts) -> Finding:
         """Whether the source answers, and what an operator should know of it."""
@@ -304,4 +311,4 @@ class HourlyJob(Generic[SettingsT, SourceT]):
 
     def _require(self, settings: BaseSettings, what: str) -> None:
         if needed := self.lacks(settings):
-            raise SourceRejected(f"{what} needs {needed.what}, and none is set", next_step=needed.next_step)
+            raise SourceRejected(f"{what} {needed.complaint}", next_step=needed.next_step)

@@ -6,6 +6,7 @@ Every connection is made here: to the source, to the database, to the monitor.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
@@ -19,7 +20,7 @@ from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.http_adapter import HttpAdapter
-from adapters._bases.retry import RetryPolicy, log_retries
+from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
@@ -31,6 +32,10 @@ RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
 ENGINE_WAIT_SECONDS = 120.0
 """How long a job waits for another that has the embedded engine's folder open: most are through in seconds."""
+STORING_SECONDS = 60.0
+"""What is left of a run for storing when the source was asked to the last: room for the upsert of a busy server."""
+ENDING_SECONDS = 5.0
+"""What is left of a run when the database was tried to the last: the run ends by that error, not by its limit."""
 PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
 """For reads that somebody waits for at the screen."""
 PING_SECONDS = 3.0
@@ -54,8 +59,9 @@ class Parts:
         wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
             the same database of the same server.
         writes: whether rows will be written or dropped; a reader of a server waits for no other process.
-        retry: how a failed call is tried again; None for tries that take at most half of a run, the other half being
-            left to store.
+        limit_seconds: of the run that begins now: passing failures are tried again for as long as it allows, each call
+            for as long as an hourly run may take; None where somebody waits: five tries, in half of that time.
+        retry: of the database, in place of those tries; None for them.
 
     Attributes:
         settings: as given.
@@ -70,6 +76,7 @@ class Parts:
         clock: Callable[[], datetime],
         wait_seconds: float = ENGINE_WAIT_SECONDS,
         writes: bool = False,
+        limit_seconds: float | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
@@ -77,15 +84,32 @@ class Parts:
         self._task = task
         self._wait_seconds = wait_seconds
         self._writes = writes
+        self._limit_seconds = limit_seconds
         self._retry = retry
+        self._began = time.monotonic()
         self._http: list[HttpAdapter] = []
         self._repositories: dict[str, HourlyRepository] = {}
 
     @cached_property
     def retry(self) -> RetryPolicy:
-        """The one policy, each retry logged."""
-        log_retries()
-        return self._retry or RetryPolicy(total_seconds=self.settings.run_timeout_seconds / 2)
+        """That of the database: to the end of the run."""
+        return self._retry or self._tries(but=ENDING_SECONDS, share=0.1)
+
+    @cached_property
+    def source_retry(self) -> RetryPolicy:
+        """That of sources: what storing needs is left of the run."""
+        return self._tries(but=STORING_SECONDS, share=0.25)
+
+    def _tries(self, *, but: float, share: float) -> RetryPolicy:
+        """Tries for as long as the run may take but for so many seconds, or that share of a short one."""
+        limit, run = self._limit_seconds, self.settings.run_timeout_seconds
+        if limit is None:
+            return RetryPolicy(total_seconds=run / 2)
+        return RetryPolicy(
+            attempts=None,
+            total_seconds=run - min(but, run * share),
+            deadline=self._began + limit - min(but, limit * share),
+        )
 
     @cached_property
     def database(self) -> ClickHouseAdapter:
@@ -143,7 +167,7 @@ class Parts:
                 base_url=base_url,
                 headers=headers or {},
                 timeout_seconds=self.settings.http_timeout_seconds,
-                retry=self.retry,
+                retry=self.source_retry,
                 clock=self.clock,
             )
         )

@@ -69,7 +69,8 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
     with ProcessLock(lock_file, task=task, clock=clock, run_id=noted) as lock:
         _rotate_cron_log()
         _log_start(request, settings)
-        parts = Parts(settings, task=task, clock=clock, writes=True)
+        limit = request.limit(settings)
+        parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
         run = request.job.context(request.name, parts, run_id=run_id, step=lock.tell)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
@@ -80,7 +81,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
                 work = (
                     request.job.run(run) if request.kind == "run" else request.job.fill(run, request.kind, request.fill)
                 )
-                supervise(work, limit=request.limit(settings), step=lambda: lock.step)
+                supervise(work, limit=limit, step=lambda: lock.step)
             return run.report
 
         report = monitored(request.monitor(settings), supervised, clock=clock)

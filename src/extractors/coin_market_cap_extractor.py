@@ -15,7 +15,7 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, plan_backfill
 from extractors.coin_market_cap_quote import Coin, Quote
-from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution
+from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution, Stored, nothing_stored
 
 _CALLS_AHEAD = 4
 _BAD_REQUEST = 400
@@ -59,13 +59,21 @@ class CoinMarketCapExtractor:
     Args:
         source: CoinMarketCap's endpoints.
         choices: where the coin chosen for a symbol is kept.
+        stored: see `CoinMarketCapResolver`.
         currency: what prices are in.
     """
 
-    def __init__(self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices, currency: str = "USD") -> None:
+    def __init__(
+        self,
+        *,
+        source: CoinMarketCapHttpAdapter,
+        choices: CoinChoices,
+        stored: Stored = nothing_stored,
+        currency: str = "USD",
+    ) -> None:
         self._source = source
         self._currency = currency
-        self._resolver = CoinMarketCapResolver(source=source, choices=choices)
+        self._resolver = CoinMarketCapResolver(source=source, choices=choices, stored=stored)
 
     async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
         """The coins meant by the entries: see `CoinMarketCapResolver.resolve`."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -55,7 +56,7 @@ class Candidates(NamedTuple):
         reasons = "; ".join(reason for _, reason in self.unreadable)
         beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
         return (
-            f"SYMBOLS: {symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
+            f"{symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
             f"that cannot be read ({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
         )
 
@@ -132,12 +133,25 @@ class Resolution(NamedTuple):
     doubts: tuple[str, ...] = ()
 
     def complaint(self) -> ConfigurationError | None:
-        """Why symbols have no coin, and what to write into the settings, or None when all have one."""
-        reasons = list(self.doubts)
-        if self.unknown:
-            reasons.append(f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
-        next_step = "correct SYMBOLS, or give the coin's id with it (such as BTC:1)"
-        return ConfigurationError("; ".join(reasons), next_step=next_step) if reasons else None
+        """Why symbols have no coin, and what to write into the settings; None when all have one."""
+        reasons = (
+            [f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}"] if self.unknown else []
+        )
+        if not reasons and not self.doubts:
+            return None
+        return ConfigurationError(
+            f"SYMBOLS: {'; '.join([*self.doubts, *reasons])}",
+            next_step="correct SYMBOLS, or give the coin's id with it (such as BTC:1); ./run.sh coins lists them",
+        )
+
+
+Stored = Callable[[Sequence[str]], Mapping[str, int] | None]
+"""Gives the id of the latest stored price of each symbol that has any; None where that cannot be known now."""
+
+
+def nothing_stored(_symbols: Sequence[str]) -> Mapping[str, int]:
+    """The answer where no price is stored."""
+    return {}
 
 
 class CoinMarketCapResolver:
@@ -146,20 +160,27 @@ class CoinMarketCapResolver:
     Args:
         source: asked for symbols that have no id yet; its map is free of charge.
         choices: where the choices are kept.
+        stored: asked for symbols whose id in the settings is not the one that is kept; may take its time.
     """
 
-    def __init__(self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices) -> None:
+    def __init__(
+        self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices, stored: Stored = nothing_stored
+    ) -> None:
         self._source = source
         self._choices = choices
+        self._stored = stored
 
     async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
         """The coins meant. Idempotent.
 
-        An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. A symbol
-        without one is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and of the
-        active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the reason and
-        the others: as a warning where one of the others is unranked, which says nothing of how large it is. Nothing is
-        chosen for a symbol of which a row cannot be read. Whenever another coin than the last time is meant, that is
+        An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. But
+        where prices of another id are stored under it, or another id is kept and that cannot be known, the symbol has
+        no coin until a person confirms the change.
+
+        A symbol without an id is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and
+        of the active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the reason
+        and the others: as a warning where one of the others is unranked, which says nothing of how large it is. Nothing
+        is chosen for a symbol of which a row cannot be read. Whenever another coin than the last time is meant, that is
         logged as a warning.
 
         Args:
@@ -177,16 +198,28 @@ class CoinMarketCapResolver:
         asked = await self._asked(new) if new else {}
         found = {symbol: of.coins[0].cmc_id for symbol, of in asked.items() if of.coins and not of.unreadable}
         _tell({symbol: asked[symbol] for symbol in found})
+        changed = await self._changed(pins, kept)
         for symbol, cmc_id in pins.items():
-            if kept.get(symbol, cmc_id) != cmc_id:
+            if kept.get(symbol, cmc_id) != cmc_id and symbol not in changed:
                 log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
-        chosen = {**kept, **found, **pins}
+        chosen = {**kept, **found, **{symbol: pins[symbol] for symbol in pins if symbol not in changed}}
         if chosen != kept:
             self._keep(chosen, made=bool(found))
-        coins = [Coin(symbol, chosen[symbol]) for symbol in symbols if symbol in chosen]
-        doubts = {symbol: of.doubt(symbol) for symbol, of in asked.items() if of.unreadable}
+        coins = [Coin(symbol, chosen[symbol]) for symbol in symbols if symbol in chosen and symbol not in changed]
+        doubts = {symbol: of.doubt(symbol) for symbol, of in asked.items() if of.unreadable} | changed
         unknown = tuple(symbol for symbol in symbols if symbol not in chosen and symbol not in doubts)
         return Resolution(coins, unknown, tuple(doubts.values()))
+
+    async def _changed(self, pins: Mapping[str, int], kept: Mapping[str, int]) -> dict[str, str]:
+        """Symbol to why its id in the settings is not taken, of those whose stored prices are another coin's."""
+        new = [symbol for symbol, cmc_id in pins.items() if kept.get(symbol) != cmc_id]
+        stored = await asyncio.to_thread(self._stored, new) if new else {}
+        before = {symbol: kept[symbol] for symbol in new if symbol in kept} if stored is None else stored
+        return {
+            symbol: _refusal(symbol, pins[symbol], before[symbol])
+            for symbol in new
+            if before.get(symbol, pins[symbol]) != pins[symbol]
+        }
 
     def _keep(self, chosen: Mapping[str, int], *, made: bool) -> None:
         """Save the choices. Those of the settings are there the next time: a full disk costs no hour for them."""
@@ -217,6 +250,14 @@ class CoinMarketCapResolver:
         others = [symbol for symbol in symbols if symbol not in blamed]
         # Where it names none of them, it may mean any.
         return await self._map_of(others) if others and len(others) < len(symbols) else {}
+
+
+def _refusal(symbol: str, cmc_id: int, before: int) -> str:
+    return (
+        f"{symbol} is stored under id {before}, and SYMBOLS names id {cmc_id}: nothing is stored for it until that is "
+        f"settled: SYMBOLS={symbol}:{before} keeps the coin; `./run.sh coins --accept {symbol}:{cmc_id}` confirms the "
+        f"change; without an id in SYMBOLS, `./run.sh coins --reset {symbol}` has the next run look it up"
+    )
 
 
 def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:

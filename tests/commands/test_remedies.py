@@ -23,7 +23,7 @@ from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
 
 ROOT = Path(__file__).parents[2]
-RUN_SH = re.compile(r"\./run\.sh (\w+(?: [\w/.-]+)*)")
+RUN_SH = re.compile(r"\./run\.sh (\w+(?: (?:cmc_\w+|\d+))*)")
 STATEMENT = re.compile(r"(?:DELETE FROM|KILL MUTATION|RENAME TABLE) [^;]+")
 KINDS = {"cron_run": [], "cron_backfill": ["backfill"], "cron_heal": ["heal"]}
 
@@ -132,6 +132,20 @@ def test_absurd_prices_of_a_symbol_that_is_not_followed(
     assert step == f"put ADA into SYMBOLS, then ./run.sh cron_run {JOB}"
     program.settings["SYMBOLS"] += ",ADA"
     carry_out(program, step)
+    assert steps_of(program) == {}
+
+
+def test_two_coins(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
+    """The hours of the coin that the symbol does not mean take the prices of the one that it does."""
+    assert program.run_job("backfill", "6").code == program.run_job().code == 0
+    keys = ", ".join(f"'{tehran_text(clock() - timedelta(hours=hours))[:13]}:00:00'" for hours in (2, 5))
+    embedded.command(
+        f"ALTER TABLE {database}.crypto_prices UPDATE cmc_id = 99 WHERE symbol = 'BTC' AND datetime IN ({keys}) "
+        "SETTINGS mutations_sync = 2"
+    )
+    steps = steps_of(program)
+    assert list(steps) == ["coins"]
+    carry_out(program, steps["coins"])
     assert steps_of(program) == {}
 
 

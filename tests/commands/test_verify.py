@@ -51,7 +51,7 @@ def test_everything_wrong_is_listed(program: Installation, embedded: ClickHouseA
     assert "BTC 2021-05-04 06:00:00: price -5" in done.out
     assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
     assert "3 hours of 1 symbol missing" in done.out
-    assert done.out.endswith("4 of 7 checks found something\n")
+    assert done.out.endswith("4 of 8 checks found something\n")
 
 
 def test_a_table_of_another_shape_is_named(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
@@ -65,7 +65,7 @@ def test_a_table_of_another_shape_is_named(program: Installation, embedded: Clic
     assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in done.out
     assert f"{database}.crypto_prices_hourly is missing" in done.out
     assert "BTC 2021-05-04 10:00:00: price NULL" in done.out
-    assert done.out.endswith("2 of 7 checks found something\n")
+    assert done.out.endswith("2 of 8 checks found something\n")
 
 
 def test_a_shape_that_the_checks_cannot_read_is_a_finding(
@@ -166,7 +166,7 @@ def test_an_hour_to_come_is_wrong(program: Installation, embedded: ClickHouseAda
     done = program.command("verify")
     assert done.code == 1
     assert "BTC 2100-05-04 10:00:00: fetched_at is 2100-05-04 10:00:00" in done.out
-    assert done.out.endswith("1 of 7 checks found something\n")
+    assert done.out.endswith("1 of 8 checks found something\n")
 
 
 def test_a_key_that_is_no_time_stops_no_check(

@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 THREE_AT_12 = {("BTC", "2026-11-23 12:00:00"), ("ETH", "2026-11-23 12:00:00"), ("SOL", "2026-11-23 12:00:00")}
 THREE_AT_13 = {(symbol, "2026-11-23 13:00:00") for symbol, _ in THREE_AT_12}
 QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
-"""Half of it is for the tries at the database together, so that a test need not wait for all five of them."""
+"""The tries at the database take nearly all of it, so a test does not wait for ten minutes of them."""
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+import clickhouse_connect
+
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
@@ -20,11 +22,12 @@ from tests.support.price_table import in_table
 
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
-    with ClickHouseAdapter(
-        address=EmbeddedEngine(folder),
-        connect_timeout_seconds=5,
-        query_timeout_seconds=60,
-    ) as door:
+    folder.mkdir(exist_ok=True)
+    with (
+        # Before the adapter, which starts an engine in UTC: this one's zone is the variable's, as a server has its own.
+        clickhouse_connect.get_client(interface="chdb", path=str(folder)),
+        ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=5, query_timeout_seconds=60) as door,
+    ):
         repository = CoinMarketCapClickHouseAdapter(
             clickhouse=door, database="zoned", retry=RetryPolicy(), clock=lambda: datetime.now(timezone.utc)
         )

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import ssl
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -20,8 +21,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from adapters._bases.clickhouse_errors import NOT_THERE, coded_error, uncoded_error
+from adapters._bases.clickhouse_errors import (
+    NATIVE_PORTS,
+    NOT_THERE,
+    asked_in_the_clear,
+    coded_error,
+    native_port,
+    uncoded_error,
+    words_of,
+)
+from adapters._bases.engine_words import EngineWords, engine_failure
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.network_causes import causes, speaks_tls
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -312,6 +323,7 @@ class ClickHouseAdapter:
 
     def _open_embedded(self, engine: EmbeddedEngine) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - half the start-up time of a command that needs no database
+        from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415 - as above
 
         if find_spec("chdb") is None:
             raise ConfigurationError(
@@ -319,15 +331,19 @@ class ClickHouseAdapter:
                 next_step="./run.sh install --embedded",
             )
         prepare_embedded_folder(engine.path)
-        with self._translated_errors(), _engine_zone():
-            return clickhouse_connect.get_client(
-                interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
-            )
+        words = EngineWords()
+        try:
+            with words, _engine_zone():
+                return clickhouse_connect.get_client(
+                    interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
+                )
+        except (ClickHouseError, ImportError, OSError, RuntimeError) as error:
+            raise engine_failure(error, engine.path, words.last_exception) from error
 
     def _open_server(self, server: Server, pool: PoolManager) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - as above
 
-        with self._translated_errors():
+        with _wrong_ports_named(server), self._translated_errors():
             client = clickhouse_connect.get_client(
                 interface=server.scheme,
                 host=server.host,
@@ -372,6 +388,24 @@ class ClickHouseAdapter:
             raise storage_error(error, str(self.address), secret=secret) from error
 
 
+@contextmanager
+def _wrong_ports_named(server: Server) -> Iterator[None]:
+    """Raise what only a person can mend where a connection breaks off because of the port it was made to.
+
+    A server of TLS that is asked without it, and one of clickhouse-client's protocol that is greeted in TLS, often just
+    hang up, as one does that is starting.
+    """
+    try:
+        yield
+    except StorageUnavailable as error:
+        hung_up = any(isinstance(cause, ConnectionResetError | ssl.SSLEOFError) for cause in causes(error))
+        if hung_up and server.port in NATIVE_PORTS:
+            raise native_port(str(server)) from error
+        if hung_up and not server.secure and speaks_tls(server.host, server.port):
+            raise asked_in_the_clear(str(server)) from error
+        raise
+
+
 def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError:
     """The error of our tree for one of the driver, of its engine or of the network.
 
@@ -383,7 +417,7 @@ def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError
     from clickhouse_connect.driver import exceptions as driver  # noqa: PLC0415 - loaded when it comes to this
 
     code = getattr(error, "code", None)
-    text = str(error).replace(secret, "***") if secret else str(error)
+    text = words_of(error).replace(secret, "***") if secret else words_of(error)
     if isinstance(error, driver.Error) and code is not None:
         return coded_error(code, text, where)
     ours = (

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.network_causes import (
+    causes,
+    has_no_tls,
+    innermost_words,
+    is_denied_name,
+    is_untrusted,
+    quotes_tls,
+)
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _PASSING = frozenset(
@@ -62,6 +68,13 @@ _NEXT_STEPS = {
     497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
+NATIVE_PORTS = frozenset({9000, 9440})
+"""Where a server listens for clickhouse-client, unless it is set up otherwise: without and with TLS."""
+_NATIVE = "is for clickhouse-client program"
+_PORTS = "8123, or 8443 with TLS; 9000 and 9440 are for clickhouse-client"
+_CHECK_SERVER = "Check that ClickHouse is well, and what is between: CLICKHOUSE_HOST, CLICKHOUSE_PORT, a proxy."
+_EMPTY_WORDS = frozenset({"", "Error executing HTTP request"})
+"""What the driver says when it hides the cause, which the innermost error still tells."""
 _TEXT_LIMIT = 400
 _CODE_PREFIX = re.compile(
     r"^(Received ClickHouse exception, code: \d+, server response: )?(Code: \d+\. )?(DB::Exception: )?"
@@ -85,36 +98,71 @@ def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool)
         where: which ClickHouse, for the message.
         passing: whether trying again may help, when the causes do not decide it.
     """
-    causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    verdict = _for_a_person(error, where) or _on_the_way(error, where)
+    if verdict is not None:
+        return verdict
+    message = f"ClickHouse ({where}) could not be asked: {one_line(text)}"
+    return StorageUnavailable(message, next_step=_CHECK_SERVER) if passing else StorageRejected(message)
+
+
+def _for_a_person(error: BaseException, where: str) -> StorageRejected | None:
+    """What no try mends: a port, or a certificate."""
+    if is_untrusted(error):
         return StorageRejected(
             f"the certificate of ClickHouse ({where}) cannot be verified",
             next_step="Name the file of its certificate authority in CLICKHOUSE_CA_FILE.",
         )
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+    if _NATIVE in str(error):
+        return native_port(where)
+    if has_no_tls(error):
+        return StorageRejected(
+            f"ClickHouse ({where}): TLS was spoken to a port that does not speak it",
+            next_step=f"Set CLICKHOUSE_SECURE=false, or correct CLICKHOUSE_PORT: {_PORTS}.",
+        )
+    return asked_in_the_clear(where) if quotes_tls(error) else None
+
+
+def _on_the_way(error: BaseException, where: str) -> StorageUnavailable | None:
+    """What stood in the way, if the causes tell."""
+    if is_denied_name(error):
+        return StorageUnavailable(
+            f"ClickHouse ({where}): there is no host of this name ({innermost_words(error)})",
+            next_step="Correct CLICKHOUSE_HOST, or this machine's DNS.",
+            most_tries=2,
+        )
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes(error)):
         return StorageUnavailable(
             f"nothing answers at {where}: the connection was refused",
             next_step="Start ClickHouse, or correct CLICKHOUSE_HOST and CLICKHOUSE_PORT.",
         )
-    if any(isinstance(cause, TimeoutError) for cause in causes):
+    if any(isinstance(cause, TimeoutError) for cause in causes(error)):
         return StorageUnavailable(f"ClickHouse ({where}) did not answer in time")
-    message = f"ClickHouse ({where}) could not be asked: {one_line(text) or type(error).__name__}"
-    return StorageUnavailable(message) if passing else StorageRejected(message)
+    return None
+
+
+def native_port(where: str) -> StorageRejected:
+    """The error for a port of clickhouse-client's protocol."""
+    return StorageRejected(
+        f"ClickHouse ({where}): this port is for clickhouse-client, not for HTTP",
+        next_step=f"Set CLICKHOUSE_PORT to the HTTP port: {_PORTS}.",
+    )
+
+
+def asked_in_the_clear(where: str) -> StorageRejected:
+    """The error for a port that speaks TLS only."""
+    return StorageRejected(
+        f"ClickHouse ({where}): this port speaks TLS, and was asked without",
+        next_step=f"Set CLICKHOUSE_SECURE=true, and CLICKHOUSE_PORT to the HTTPS port: {_PORTS}.",
+    )
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says; where that hides the cause, what the lowest layer says."""
+    text = str(error)
+    return innermost_words(error) if text in _EMPTY_WORDS else text
 
 
 def one_line(text: str) -> str:
     """The text on one line, without the prefixes that repeat the code, cut after some hundred characters."""
     line = _CODE_PREFIX.sub("", " ".join(text.split()))
     return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, and so on; urllib3 keeps the cause of its last try in `reason`."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        cause = waiting.pop()
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]

@@ -42,11 +42,21 @@ class RetryableError(EtlError):
         message: as in `EtlError`.
         next_step: as in `EtlError`.
         retry_after_seconds: the least wait that the other side asked for; None when it named none.
+        most_tries: tries in all that it is worth, where a person has probably to act; None for as many as there is time
+            for.
     """
 
-    def __init__(self, message: str, *, next_step: str = "", retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str = "",
+        retry_after_seconds: float | None = None,
+        most_tries: int | None = None,
+    ) -> None:
         super().__init__(message, next_step=next_step)
         self.retry_after_seconds = retry_after_seconds
+        self.most_tries = most_tries
 
 
 class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state, as in the tree above
@@ -56,6 +66,7 @@ class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state
         message: as in `EtlError`.
         next_step: as in `EtlError`.
         retry_after_seconds: as in `RetryableError`.
+        most_tries: as in `RetryableError`.
         status: the HTTP status; None when no answer came.
         code: the source's own error code; None when it gave none.
     """
@@ -66,10 +77,11 @@ class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state
         *,
         next_step: str = "",
         retry_after_seconds: float | None = None,
+        most_tries: int | None = None,
         status: int | None = None,
         code: int | None = None,
     ) -> None:
-        super().__init__(message, next_step=next_step, retry_after_seconds=retry_after_seconds)
+        super().__init__(message, next_step=next_step, retry_after_seconds=retry_after_seconds, most_tries=most_tries)
         self.status = status
         self.code = code
 

@@ -11,7 +11,6 @@ import asyncio
 import math
 import os
 import re
-import ssl
 import zlib
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
@@ -32,6 +31,13 @@ from adapters._bases.errors import (
     SourceUnavailable,
 )
 from adapters._bases.json_values import json_value
+from adapters._bases.network_causes import (
+    causes,
+    has_no_tls,
+    is_denied_name,
+    is_untrusted,
+    speaks_tls,
+)
 from adapters._bases.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -238,17 +244,33 @@ def translated(error: Exception, where: str) -> EtlError:
     names = [kind.__name__ for kind in type(error).__mro__]
     if not {"InvalidURL", "UnsupportedProtocol", "CookieConflict"}.isdisjoint(names):
         return ConfigurationError(f"{where} is not an address that can be asked", next_step=_CHECK_ADDRESS)
-    causes = _causes(error)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    if (verdict := _for_a_person(error, where)) is not None:
+        return verdict
+    if "TooManyRedirects" in names:
+        return _redirected(where, None)
+    words = next((WORDS[name] for name in names if name in WORDS), "the exchange failed")
+    inner = [cause.strerror for cause in causes(error) if isinstance(cause, OSError) and cause.strerror]
+    detail = f" ({inner[-1]})" if inner else ""
+    if is_denied_name(error):
+        return SourceUnavailable(
+            f"{where}: there is no host of this name{detail}", next_step=f"{_CHECK_ADDRESS}, and DNS", most_tries=2
+        )
+    return SourceUnavailable(f"{where}: {words}{detail}", next_step=_CHECK_NETWORK)
+
+
+def _for_a_person(error: Exception, where: str) -> SourceRejected | None:
+    """What no try mends: a port, or a certificate."""
+    if is_untrusted(error):
         return SourceRejected(
             f"{where}: its TLS certificate is not trusted, so nothing was sent",
             next_step=f"{_CHECK_ADDRESS}, this machine's clock, and the CA certificates that a company proxy may need",
         )
-    if "TooManyRedirects" in names:
-        return _redirected(where, None)
-    words = next((WORDS[name] for name in names if name in WORDS), "the exchange failed")
-    detail = next((f" ({cause.strerror})" for cause in causes if isinstance(cause, OSError) and cause.strerror), "")
-    return SourceUnavailable(f"{where}: {words}{detail}", next_step=_CHECK_NETWORK)
+    if has_no_tls(error):
+        return SourceRejected(
+            f"{where}: TLS was spoken to a port that does not speak it",
+            next_step=f"{_CHECK_ADDRESS}: its port, and https or http; and the proxy in HTTPS_PROXY",
+        )
+    return None
 
 
 class HttpAdapter:
@@ -314,7 +336,7 @@ class HttpAdapter:
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
-            SourceRejected: a redirect or an untrusted certificate.
+            SourceRejected: a redirect, an untrusted certificate, or TLS on one side only.
             ContractError: the body is larger than the limit or compressed in a way that was not asked for.
             ConfigurationError: the address cannot be asked at all.
             EtlError: whatever ``read`` raised.
@@ -369,7 +391,14 @@ class HttpAdapter:
                 f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_CHECK_NETWORK
             ) from exc
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+            # A server of TLS that is asked without it often just hangs up.
+            if isinstance(exc, httpx.ReadError | httpx.RemoteProtocolError) and await self._is_asked_in_the_clear():
+                raise _asked_in_the_clear(where) from exc
             raise translated(exc, where) from exc
+
+    async def _is_asked_in_the_clear(self) -> bool:
+        url = self._client.base_url
+        return url.scheme == "http" and await asyncio.to_thread(speaks_tls, url.host, url.port or 80)
 
     async def _post(self, path: str, text: str) -> int:
         async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
@@ -429,22 +458,16 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
         ) from exc
 
 
+def _asked_in_the_clear(where: str) -> SourceRejected:
+    return SourceRejected(f"{where}: this port speaks TLS, and was asked without", next_step=f"{_CHECK_ADDRESS}: https")
+
+
 def _redirected(where: str, status: int | None) -> SourceRejected:
     return SourceRejected(
         f"{where}: answered with a redirect, which is not followed so that the key goes nowhere else",
         next_step=_CHECK_ADDRESS,
         status=status,
     )
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exception and what led to it, the last cause first."""
-    chain: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return chain[::-1]
 
 
 def proxy_variable(url: str) -> str | None:

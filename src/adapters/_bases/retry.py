@@ -2,75 +2,103 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import stamina
 import structlog
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+from stamina.instrumentation import set_on_retry_hooks
 
 from adapters._bases.errors import RetryableError
 
 T = TypeVar("T")
 
+_LOG_EVERY_SECONDS = 60.0
+
 log = structlog.get_logger(__name__)
+# Each try is logged here, in our words, whichever process makes it.
+set_on_retry_hooks(())
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How a call that failed with a `RetryableError` is tried again; every other error passes through at once.
 
-    Waits grow as ``wait_initial_seconds * 2 ** (attempt - 1)`` plus up to ``wait_jitter_seconds`` at random, capped at
-    ``wait_max_seconds``; an error's own ``retry_after_seconds`` takes the place of that wait. When the policy gives up
-    the last error comes out unchanged.
+    Waits grow as ``wait_initial_seconds * 2 ** (try - 1)`` plus up to ``wait_jitter_seconds`` at random, capped at
+    ``wait_max_seconds``; none is shorter than an error's own ``retry_after_seconds``. The last wait is cut so that one
+    more try, if it takes as long as the one before, is through in time. When the policy gives up the last error comes
+    out unchanged.
 
     Attributes:
-        attempts: tries in all, the first one counted.
+        attempts: tries in all, the first one counted; None for as many as the time allows.
         total_seconds: once this much has passed since the first try, a failure is final; so is one whose
-            ``retry_after_seconds`` is longer than this.
+            ``retry_after_seconds`` goes beyond that.
+        deadline: a moment of `time.monotonic` that ends the tries of every call, whenever it began; None for none.
         wait_initial_seconds: the first wait, without its jitter.
         wait_max_seconds: the longest wait that the policy makes of its own accord.
         wait_jitter_seconds: the most that chance adds to a wait.
     """
 
-    attempts: int = 5
+    attempts: int | None = 5
     total_seconds: float = 300.0
+    deadline: float | None = None
     wait_initial_seconds: float = 0.5
-    wait_max_seconds: float = 20.0
+    wait_max_seconds: float = 60.0
     wait_jitter_seconds: float = 1.0
 
     def call(self, function: Callable[[], T]) -> T:
         """What ``function()`` returns, tried as the policy says."""
-        return stamina.RetryingCaller(**self._limits())(self._wait_for, function)
+        tries = _Tries(self)
+        return stamina.RetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
         """What ``await function()`` returns, tried as the policy says."""
-        return await stamina.AsyncRetryingCaller(**self._limits())(self._wait_for, function)
+        tries = _Tries(self)
+        return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
 
-    def _limits(self) -> dict[str, Any]:
-        return {
-            "attempts": self.attempts,
-            "timeout": self.total_seconds,
-            "wait_initial": self.wait_initial_seconds,
-            "wait_max": self.wait_max_seconds,
-            "wait_jitter": self.wait_jitter_seconds,
-        }
 
-    def _wait_for(self, error: Exception) -> bool | float:
-        """Whether to try again: False, True for the policy's own wait, or the seconds that the other side asked for."""
-        if not isinstance(error, RetryableError):
+class _Tries:
+    """The tries of one call."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        now = time.monotonic()
+        self._end = now + policy.total_seconds
+        if policy.deadline is not None:
+            self._end = min(self._end, policy.deadline)
+        self._number = 0
+        self._began = now
+        self._logged: float | None = None
+
+    def begin(self, function: Callable[[], T]) -> T:
+        self._number += 1
+        self._began = time.monotonic()
+        return function()
+
+    def wait_for(self, error: Exception) -> bool | float:
+        """The seconds to wait before the next try; False where there is none."""
+        if not isinstance(error, RetryableError) or self._number in (self._policy.attempts, error.most_tries):
             return False
-        if error.retry_after_seconds is None:
-            return True
-        return error.retry_after_seconds if error.retry_after_seconds <= self.total_seconds else False
+        now = time.monotonic()
+        left = self._end - now - (now - self._began)
+        least, wait = error.retry_after_seconds or 0.0, self._own_wait()
+        if left <= 0 or left < max(least, self._policy.wait_initial_seconds):
+            return False
+        wait = min(max(wait, least), left)
+        self._log(error, wait, now)
+        return wait
 
+    def _own_wait(self) -> float:
+        policy = self._policy
+        # Bounded, for two to the thousandth is no float.
+        grown = policy.wait_initial_seconds * 2.0 ** min(self._number - 1, 30)
+        return min(grown + random.uniform(0, policy.wait_jitter_seconds), policy.wait_max_seconds)  # noqa: S311
 
-def log_retries() -> None:
-    """From now on log each retry of this process in one line: why, and how long the wait is; idempotent."""
-    set_on_retry_hooks([_log_retry])
-
-
-def _log_retry(details: RetryDetails) -> None:
-    wait = f"{details.wait_for:.1f} s"
-    log.warning("failed, will be tried again", reason=str(details.caused_by), tries=details.retry_num, wait=wait)
+    def _log(self, error: RetryableError, wait: float, now: float) -> None:
+        """Log the first failure, and from then on one a minute."""
+        if self._logged is None or now - self._logged >= _LOG_EVERY_SECONDS:
+            self._logged = now
+            log.warning("failed, will be tried again", reason=error.message, tries=self._number, wait=f"{wait:.1f} s")

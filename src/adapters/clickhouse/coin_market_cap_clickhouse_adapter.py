@@ -43,6 +43,26 @@ class StoredPrice(NamedTuple):
     is_updated: bool
 
 
+class StoredCoin(NamedTuple):
+    """A coin whose prices are stored under a symbol.
+
+    Attributes:
+        symbol: of the rows.
+        cmc_id: CoinMarketCap's id.
+        name: the coin's, in the latest of its rows.
+        first: hour key of its first row.
+        last: hour key of its last row.
+        hours: how many rows it has.
+    """
+
+    symbol: str
+    cmc_id: int
+    name: str
+    first: str
+    last: str
+    hours: int
+
+
 class CoinMarketCapClickHouseAdapter(HourlyRepository):
     """One row for each (symbol, Tehran hour), in `crypto_prices`; read it through the view `crypto_prices_hourly`.
 
@@ -120,6 +140,23 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
             StoredPrice(*cast("tuple[str, str, str, float, float | None, str]", row[:6]), bool(row[6])) for row in rows
         ]
 
+    def coins(self, symbols: Sequence[str] = ()) -> list[StoredCoin]:
+        """The coins whose prices are stored under these symbols, or under any, by symbol and first hour.
+
+        Rows without an id, which another program wrote, are left out; empty where there is no table yet.
+        """
+        wanted = "AND has({symbols:Array(String)}, symbol) " if symbols else ""
+        statement = (
+            "SELECT symbol, cmc_id, argMax(name, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
+            f"uniqExact(datetime) FROM {self._schema.table} WHERE cmc_id != 0 {wanted}"
+            "GROUP BY symbol, cmc_id ORDER BY symbol, first, cmc_id"
+        )
+        rows = self._read(statement, **({"symbols": list(symbols)} if symbols else {}))
+        return [
+            StoredCoin(str(symbol), int(str(cmc_id)), str(name), str(first), str(last), int(str(hours)))
+            for symbol, cmc_id, name, first, last, hours in rows
+        ]
+
     def _last_coins(self, symbols: Collection[str]) -> dict[str, int]:
         """The coin that was stored last under each of these symbols, of those that were ever stored."""
         statement = (
@@ -139,3 +176,8 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
     def _note_holes(self, holes: Sequence[Hole]) -> None:
         self._make_holes()
         self._clickhouse.insert(self._holes, Hole._fields, holes)
+
+
+def latest_of_each(coins: Sequence[StoredCoin]) -> dict[str, StoredCoin]:
+    """Symbol to the coin of its latest row."""
+    return {coin.symbol: coin for coin in sorted(coins, key=lambda coin: (coin.last, coin.first))}

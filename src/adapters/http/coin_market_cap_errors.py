@@ -6,12 +6,13 @@ again is decided by the code, then by the HTTP status; never by the text, which 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import may_pass
-from adapters._bases.json_values import whole
+from adapters._bases.json_values import instant, whole
 
 _OK = 0
 _HTTP_OK = 200
@@ -43,11 +44,15 @@ _REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
     404: ("there is no such endpoint", "check CMC_BASE_URL"),
 }
 # Seconds. An address that was shut out must stay away for long; the anonymous burst limit clears within about a minute,
-# which the policy's few tries at this pace outlast, while its daily limit does not clear and only a key helps.
+# while its daily limit does not clear and only a key helps.
 _IP_LIMIT_WAIT = 60.0
 _ANONYMOUS_WAIT = 20.0
 # Asked this long after the minute has turned, so that a clock slightly ahead of the source's does not ask too soon.
 _MINUTE_MARGIN = 1.0
+
+
+_BEYOND_REACH = "beyond the plan's reach"
+_NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
 
 
 class Envelope(NamedTuple):
@@ -112,6 +117,17 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
     return _refused(envelope)
 
 
+def is_beyond_reach(error: SourceRejected) -> bool:
+    """Whether past hours were refused because the key's plan does not reach so far back."""
+    return _BEYOND_REACH in error.message
+
+
+def reach_of(error: SourceRejected) -> datetime | None:
+    """The moment, aware, since which past hours are in the plan's reach; None where the refusal does not name it."""
+    named = _NEWER_THAN.search(error.message) if is_beyond_reach(error) else None
+    return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")
+
+
 def one_line(text: str) -> str:
     """Foreign text fit for a message: one line, printable, of bearable length."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_TEXT])
@@ -146,7 +162,7 @@ def _refused(envelope: Envelope) -> SourceRejected:
     fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
     why, next_step = _REFUSALS_BY_STATUS.get(envelope.http_status, fallback)
     if "historical access" in envelope.text:
-        why = "the hours asked for are beyond the plan's reach, nothing was charged"
+        why = f"the hours asked for are {_BEYOND_REACH}, nothing was charged"
         next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
     return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
 

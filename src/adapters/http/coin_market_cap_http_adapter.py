@@ -19,7 +19,7 @@ from adapters._bases.errors import ClockError, ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
 from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import tehran_text
-from adapters.http.coin_market_cap_errors import error_of, one_line, read_envelope
+from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, one_line, read_envelope
 
 _MINUTE_SECONDS = 60.0
 _BURST_SHARE = 5
@@ -187,6 +187,7 @@ def _number(part: object, key: str) -> int | None:
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 _KEYLESS_PREFIX = "/public-api"
+_NO_COIN = 2**31 - 1
 _SIDE_BY_SIDE = 4
 # The lowest limit of any plan on record; `key_info` puts the plan's own in its place.
 _MODEST_CALLS_PER_MINUTE = 30
@@ -266,6 +267,30 @@ class CoinMarketCapHttpAdapter:
             "skip_invalid": "true",
         }
         return await self._data("/v3/cryptocurrency/quotes/historical", params, coins_body)
+
+    async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
+        """The refusal that past quotes since a moment meet where the key's plan does not reach so far; free of charge.
+
+        A coin that does not exist is asked for, and no other, so that it is refused in any case: refusals cost nothing.
+        None where it is refused for the coin, so that the plan reaches so far, or CoinMarketCap looks at coins first.
+
+        Args:
+            since: aware, exclusive, as in `historical`.
+        """
+        self._need_key("past prices")
+        params = {
+            "id": str(_NO_COIN),
+            "time_start": _stamp(since),
+            "time_end": _stamp(since + timedelta(hours=1)),
+            "count": "1",
+            "interval": "30m",
+            "skip_invalid": "false",
+        }
+        try:
+            await self._data("/v3/cryptocurrency/quotes/historical", params)
+        except SourceRejected as error:
+            return error if is_beyond_reach(error) else None
+        return None
 
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it, free of charge.

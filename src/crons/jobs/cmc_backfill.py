@@ -14,8 +14,9 @@ from adapters._bases.tehran_time import describe_hours, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_table import Hole, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
+from crons.alike import listed
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_parts import Pipeline, note_flaws, note_rejects, opened
+from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
 from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
@@ -46,10 +47,27 @@ async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, 
         plan = pipeline.extract.plan_backfill(coins, start=starts[0], end=hour_start(run.now))
         _log_estimate(plan, starts, len(coins), credits_left)
         _check_affordable(plan, credits_left)
-        if not fill.dry_run:
-            wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
-            async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
-                await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
+        try:
+            if not fill.dry_run:
+                wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
+                async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
+                    await Filling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
+            elif (refusal := await pipeline.refusal_beyond_reach(starts[0])) is not None:
+                raise refusal
+        except SourceRejected as error:
+            raise within_reach(error, starts, f"cron_backfill {run.name}", now=run.now) from error
+
+
+def alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
+    """Symbols that have the same hours, put together, to a description of these.
+
+    Args:
+        hours: symbol to aware starts of hours.
+    """
+    symbols: dict[str, list[str]] = {}
+    for symbol, of_symbol in hours.items():
+        symbols.setdefault(describe_hours(of_symbol), []).append(symbol)
+    return {tuple(names): ranges for ranges, names in symbols.items()}
 
 
 def asked_hours(call: HistoricalCall, coins: Iterable[Coin], wanted: Mapping[str, Hours]) -> dict[str, Hours]:
@@ -88,6 +106,7 @@ class Filling:
         self._coins = list(coins)
         self._wanted = wanted
         self._transformer = pipeline.transformer()
+        self._not_stored = NotStored(pipeline.run.report)
         self.answered: list[HistoricalCall] = []
         self._new_holes: list[Hole] = []
         self._missing: dict[str, list[datetime]] = {}
@@ -107,8 +126,10 @@ class Filling:
             await self._store_as_well()
             raise
         finally:
-            for symbol, hours in self._missing.items():
-                self._run.report.missing.append(f"{symbol}: {len(hours)} h: {describe_hours(hours)}")
+            self._not_stored.tell()
+            for symbols, ranges in alike(self._missing).items():
+                hours = len(self._missing[symbols[0]])
+                self._run.report.missing.append(f"{listed(list(symbols))}: {hours} h: {ranges}")
 
     async def _keep_all(self, answers: Answers, calls: Sequence[HistoricalCall]) -> None:
         """Put each answer's rows into the spool as it comes, for an end by a signal or a limit unwinds nothing."""
@@ -155,8 +176,8 @@ class Filling:
         rows = [row for row in transformed.rows if row.hour_key in asked.get(row.symbol, ())]
         rejects = [reject for reject in transformed.rejects if reject.hour in asked.get(reject.symbol, ())]
         report.extracted += len(quotes)
-        note_rejects(report, rejects, problems)
-        note_flaws(report, quotes, rows)
+        self._not_stored.note_rejects(rejects, problems)
+        self._not_stored.note_flaws(quotes, rows)
         given = {(row.symbol, row.hour_key) for row in rows}
         # What the source gave and the program refused is missing, but no hole of the source.
         refused = {(reject.symbol, reject.hour) for reject in rejects}

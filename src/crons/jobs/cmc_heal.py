@@ -9,15 +9,16 @@ from datetime import datetime
 
 import structlog
 
-from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.tehran_time import describe_hours, hour_key, hours_before
+from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_backfill import Filling, Keys, asked_hours
-from crons.jobs.cmc_parts import Pipeline, opened
+from crons.jobs.cmc_backfill import Filling, Keys, alike, asked_hours
+from crons.jobs.cmc_parts import Pipeline, opened, within_reach
 from extractors.coin_market_cap_extractor import Refusal
-from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, plan_missing, within_credits
+from extractors.coin_market_cap_plan import STEP, BackfillPlan, HistoricalCall, plan_missing, within_credits
 from extractors.coin_market_cap_quote import Coin
 from transformers.coverage import Hours, HourState, hour_states, hours_by_key, missing_among
 
@@ -40,10 +41,13 @@ async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill
     """
     async with opened(run, source) as pipeline:
         credits_left, coins = await pipeline.ask_first()
-        healing = Healing(pipeline, coins, hours_before(run.now, fill.hours))
+        starts = hours_before(run.now, fill.hours)
+        healing = Healing(pipeline, coins, starts)
         plan = await healing.plan(fill, credits_left)
-        if not fill.dry_run:
-            await healing.fill(plan)
+        try:
+            await (healing.rehearse(plan) if fill.dry_run else healing.fill(plan))
+        except SourceRejected as error:
+            raise within_reach(error, starts, f"cron_heal {run.name}", now=run.now) from error
 
 
 def missing_hours(
@@ -102,10 +106,7 @@ def log_missing(missing: Mapping[str, Hours], *, event: str) -> None:
         missing: symbol to its missing hours.
         event: what the lines say of them.
     """
-    alike: dict[str, list[str]] = {}
-    for symbol, hours in missing.items():
-        alike.setdefault(describe_hours(hours.values()), []).append(symbol)
-    for ranges, symbols in alike.items():
+    for symbols, ranges in alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
         hours_each = len(missing[symbols[0]])
         log.info(event, symbols=named(symbols), coins=len(symbols), hours_each=hours_each, ranges=ranges)
 
@@ -176,6 +177,23 @@ class Healing:
             await self._log_end_as_well(plan, filling.answered, refusals)
             raise
         await self._log_end(plan, filling.answered, refusals)
+
+    async def rehearse(self, plan: BackfillPlan) -> None:
+        """Log which hours of the plan CoinMarketCap would refuse, as far as it says so free of charge.
+
+        Raises:
+            SourceRejected: all of them, so that `fill` would raise it.
+        """
+        if not plan.calls:
+            return
+        refusal = await self._pipeline.refusal_beyond_reach(min(call.time_start for call in plan.calls) + STEP)
+        limit = None if refusal is None else reach_of(refusal)
+        if refusal is None or limit is None:
+            return
+        refusals = [Refusal(call, refusal) for call in plan.calls if call.time_start < limit]
+        if len(refusals) == len(plan.calls):
+            raise refusal
+        self._log_refusals(refusals)
 
     async def _log_end_as_well(
         self, plan: BackfillPlan, answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]

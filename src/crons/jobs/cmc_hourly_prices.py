@@ -6,11 +6,12 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
+from crons.alike import listed
 from crons.job import HourlyJob, RunContext
 from crons.jobs.cmc_backfill import backfill
 from crons.jobs.cmc_heal import heal
 from crons.jobs.cmc_inspection import read_series, verify
-from crons.jobs.cmc_parts import KEY, check_source, note_flaws, note_rejects, open_source, opened
+from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 
 
@@ -38,9 +39,12 @@ async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> 
         transformed = pipeline.transformer().latest(extraction.quotes)
     report.without_quote = len(extraction.missing)
     report.extracted = len(extraction.quotes)
-    report.missing.extend(f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing)
-    note_rejects(report, transformed.rejects, extraction.problems)
-    note_flaws(report, extraction.quotes, transformed.rows)
+    if extraction.missing:
+        report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing]))
+    not_stored = NotStored(report)
+    not_stored.note_rejects(transformed.rejects, extraction.problems)
+    not_stored.note_flaws(extraction.quotes, transformed.rows)
+    not_stored.tell()
     report.failures.extend(failure.error.message for failure in extraction.failures)
     return transformed.rows
 

@@ -6,14 +6,16 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import TypeAlias
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, StoredHours, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hours_before
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from crons.job import Finding, Series
+from crons.jobs.cmc_parts import choices_of
 from crons.parts import Parts
 from transformers.coverage import SPANS, Hours, cover, hours_by_key, missing_among, reach
 
@@ -72,15 +74,15 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
     differences = table.differences()
     shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
     try:
-        return [shape, *_of_rows(table, [symbol for symbol, _ in parts.settings.symbols], now)]
+        return [shape, *_of_rows(parts, table, now)]
     except StorageRejected as error:
         if not differences:
             raise
         return [shape, Finding("rows", "fail", f"cannot be looked through in this shape: {error.message}")]
 
 
-def _of_rows(table: CoinMarketCapClickHouseAdapter, followed: Sequence[str], now: datetime) -> list[Finding]:
-    present = hour_key(now)
+def _of_rows(parts: Parts, table: CoinMarketCapClickHouseAdapter, now: datetime) -> list[Finding]:
+    present, followed = hour_key(now), [symbol for symbol, _ in parts.settings.symbols]
     wrong, absurd, stuck = table.wrong_keys(), table.absurd_values(), table.stuck_mutations()
     kept = "to keep the rows that the view shows"
     return [
@@ -98,6 +100,7 @@ def _of_rows(table: CoinMarketCapClickHouseAdapter, followed: Sequence[str], now
             + table.without_future_rows(present=present),
         ),
         _finding("prices", _lines(absurd), _asked_again(absurd, followed, now)),
+        _coins(table.coins(), choices_of(parts.settings).load(), now),
         _missing_hours(
             table.breaks(followed, last=present), table.holes_by_symbol(followed, first="", last="9999"), now
         ),
@@ -118,6 +121,40 @@ def _asked_again(absurd: Sequence[Wrong], followed: Collection[str], now: dateti
     left = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(left)} into SYMBOLS, then " if left else ""
     return f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
+
+
+def _coins(stored: Sequence[StoredCoin], chosen: Mapping[str, int], now: datetime) -> Finding:
+    """Symbols with prices of more than one coin: wrong, unless the later coin took the earlier one's place for good.
+
+    Args:
+        stored: by symbol and first hour.
+        chosen: symbol to the id that it means now; a change of it was confirmed by a person.
+        now: aware.
+    """
+    of_symbol: dict[str, list[StoredCoin]] = {}
+    for coin in stored:
+        of_symbol.setdefault(coin.symbol, []).append(coin)
+    mixed = {symbol: coins for symbol, coins in of_symbol.items() if len(coins) > 1}
+    wrong = {
+        symbol: coins
+        for symbol, coins in mixed.items()
+        if chosen.get(symbol) != coins[-1].cmc_id or any(b.first <= a.last for a, b in pairwise(coins))
+    }
+    lines = [f"{coin.symbol}: {_span_of(coin)}" for coins in (wrong or mixed).values() for coin in coins]
+    if mixed and not wrong:
+        return Finding("coins", "ok", "\n".join(["none mixed; changed, as was confirmed:", *lines]))
+    others = [coin.first for symbol, coins in wrong.items() for coin in coins if coin.cmc_id != chosen.get(symbol, -1)]
+    back = reach([from_text(hour) for hour in others], now)
+    return _finding(
+        "coins",
+        lines,
+        f"./run.sh coins says which id a symbol means; ./run.sh cron_backfill {_JOB} {back} then takes its prices",
+        found=f"{_counted(wrong, 'symbol', cut=False)} with prices of two coins",
+    )
+
+
+def _span_of(coin: StoredCoin) -> str:
+    return f"id {coin.cmc_id} ({coin.name}), {coin.hours:,} h from {coin.first[:16]} to {coin.last[:16]}"
 
 
 def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, Collection[str]], now: datetime) -> Finding:

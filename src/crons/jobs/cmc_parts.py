@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from adapters._bases.tehran_time import hour_key, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, latest_of_each
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.files.coin_choices import CoinChoices
+from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import Settings
+from crons.alike import Alike
 from crons.job import Finding, Needed, RunContext, RunReport
-from crons.parts import Parts
+from crons.parts import PATIENCE, Parts
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_parser import Problem
+from extractors.coin_market_cap_plan import STEP
 from extractors.coin_market_cap_quote import Coin, Quote
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
 
 KEY = Needed(
     "CMC_API_KEY",
-    "a key of CoinMarketCap",
+    "needs a key of CoinMarketCap, and none is set",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
+
+SHORTEST_REACH = timedelta(days=28)
+"""The month that the smallest plan reaches back, at its shortest."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +78,11 @@ def _plan(info: KeyInfo) -> Iterator[str]:
         yield f"credits reset: {info.reset}"
 
 
+def choices_of(settings: Settings) -> CoinChoices:
+    """Where the coin behind each symbol is kept."""
+    return CoinChoices(path=settings.data_path / "coin_choices.json")
+
+
 class Pipeline:
     """The parts of one run.
 
@@ -90,10 +102,17 @@ class Pipeline:
         log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
         self.run = run
         self.source = source
-        self.extract = CoinMarketCapExtractor(
-            source=source, choices=CoinChoices(path=settings.data_path / "coin_choices.json")
-        )
+        self.extract = CoinMarketCapExtractor(source=source, choices=choices_of(settings), stored=self._stored_ids)
         self.prices = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
+
+    def _stored_ids(self, symbols: Sequence[str]) -> dict[str, int] | None:
+        """The id of each symbol's latest stored price; None where the database cannot tell now. Waits for seconds."""
+        try:
+            stored = PATIENCE.call(lambda: self.prices.coins(symbols))
+        except EtlError as error:
+            log.warning("the database cannot tell which coins it holds", reason=error.message)
+            return None
+        return {symbol: coin.cmc_id for symbol, coin in latest_of_each(stored).items()}
 
     def transformer(self) -> CoinMarketCapTransformer:
         """Decides what may be stored, by the time it is now: made when the answer is there."""
@@ -101,6 +120,16 @@ class Pipeline:
         return CoinMarketCapTransformer(
             now=run.clock(), run_id=run.run_id, stale_after=timedelta(hours=run.settings.stale_after_hours)
         )
+
+    async def refusal_beyond_reach(self, start: datetime) -> SourceRejected | None:
+        """The refusal that an hour would meet, where the key's plan does not reach it; free of charge.
+
+        Args:
+            start: of the hour, aware; within a plan's shortest documented reach CoinMarketCap is not asked.
+        """
+        if self.run.now - start < SHORTEST_REACH:
+            return None
+        return await self.source.refusal_beyond_reach(start - STEP)
 
     async def ask_first(self) -> tuple[int | None, list[Coin]]:
         """What is free of charge: the credits left, None when the source does not say, and the coins meant.
@@ -125,36 +154,67 @@ async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) ->
         run.report.credits = source.credits_used
 
 
-def note_rejects(report: RunReport, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:
-    """Tell in the run's report what of an answer is not stored: a line for each coin and reason, with its hours."""
-    hours: dict[tuple[str, int, str], list[str]] = {}
-    for reject in rejects:
-        hours.setdefault((reject.symbol, reject.cmc_id, reject.reason), []).append(reject.hour)
-    report.rejected += len(rejects) + len(problems)
-    report.rejects.extend(f"{problem.symbol} (id {problem.cmc_id}): {problem.reason}" for problem in problems)
-    report.rejects.extend(f"{who} (id {cmc_id}) {_span(of)}: {why}" for (who, cmc_id, why), of in hours.items())
+def within_reach(error: SourceRejected, starts: Sequence[datetime], command: str, *, now: datetime) -> SourceRejected:
+    """A refusal of past hours with how many of them the plan reaches, and the command that fetches these.
 
-
-def note_flaws(report: RunReport, quotes: Iterable[Quote], rows: Iterable[PriceRow]) -> None:
-    """Tell in the run's report what of stored quotes could not be read: a line for each coin and field, with its hours.
+    An hour that goes out of reach before the present hour is over does not count: the command is given a bit later.
 
     Args:
-        report: of the run.
-        quotes: of an answer.
-        rows: those that came of them and are stored.
+        error: returned as it is where it does not name the plan's reach.
+        starts: of the hours asked for, aware.
+        command: of run.sh, without its number of hours.
+        now: aware.
     """
-    flawed = [quote for quote in quotes if quote.flaws]
-    stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
-    found: dict[tuple[str, int, str], list[tuple[str, str]]] = {}
-    for quote in flawed:
-        if (quote.symbol, tehran_text(quote.observed_at)) in stored:
-            for flaw in quote.flaws:
-                key = (quote.symbol, quote.cmc_id, flaw.field)
-                found.setdefault(key, []).append((hour_key(quote.observed_at), flaw.reason))
-    for (symbol, cmc_id, _), flaws in found.items():
-        span = _span([hour for hour, _ in flaws])
-        report.warnings.append(f"{symbol} (id {cmc_id}) {span}: stored, but {flaws[0][1]}")
+    if (limit := reach_of(error)) is None:
+        return error
+    limit += hour_start(now) + HOUR - now
+    hours = sum(start - STEP > limit for start in starts)
+    return SourceRejected(
+        f"{error.message}; {hours} of the {len(starts)} hours are in reach",
+        next_step=f"./run.sh {command} {hours} fetches those; a higher plan reaches further"
+        if hours
+        else error.next_step,
+        status=error.status,
+        code=error.code,
+    )
 
 
-def _span(hours: Sequence[str]) -> str:
-    return hours[0] if len(hours) == 1 else f"{min(hours)} to {max(hours)}, {len(hours)} quotes"
+class NotStored:
+    """What of a run's answers is not stored, and what of stored quotes could not be read, for the run's report.
+
+    Args:
+        report: counts the rejected quotes at once; takes the lines by `tell`.
+    """
+
+    def __init__(self, report: RunReport) -> None:
+        self._report = report
+        self._rejected = Alike()
+        self._flaws = Alike()
+
+    def note_rejects(self, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:
+        """Take what of an answer is not stored."""
+        self._report.rejected += len(rejects) + len(problems)
+        for problem in problems:
+            self._rejected.add(f"{problem.symbol} (id {problem.cmc_id})", problem.reason)
+        for reject in rejects:
+            self._rejected.add(f"{reject.symbol} (id {reject.cmc_id})", reject.reason, reject.hour)
+
+    def note_flaws(self, quotes: Iterable[Quote], rows: Iterable[PriceRow]) -> None:
+        """Take what could not be read of stored quotes.
+
+        Args:
+            quotes: of an answer.
+            rows: those that came of them and are stored.
+        """
+        flawed = [quote for quote in quotes if quote.flaws]
+        stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
+        for quote in flawed:
+            if (quote.symbol, tehran_text(quote.observed_at)) in stored:
+                for flaw in quote.flaws:
+                    who = f"{quote.symbol} (id {quote.cmc_id})"
+                    self._flaws.add(who, f"stored, but {flaw.reason}", hour_key(quote.observed_at))
+
+    def tell(self) -> None:
+        """Put the lines into the report, those of one reason together; once, at the end."""
+        self._report.rejects.extend(self._rejected.lines())
+        self._report.warnings.extend(self._flaws.lines())

@@ -297,6 +297,34 @@ async def test_a_backfill_beyond_the_plans_reach_spends_nothing(
     assert rows() == {}
 
 
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
+@pytest.mark.parametrize(
+    ("months", "hours", "in_reach"), [(1, 24 * 60, 742), (3, 24 * 100, 2206), (1, 743, 742)], ids=str
+)
+async def test_a_backfill_beyond_the_plans_reach_offers_what_is_in_it(
+    make_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int, dry_run: bool
+) -> None:
+    """Dry and real alike: how many hours are in reach, and the command that fetches them; nothing is spent."""
+    with FaultySource(clock=clock, months_of_history=months) as source:
+        here = {"cmc_base_url": source.base_url, "symbols": "BTC:1"}
+        with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
+            await backfill(make_context(**here), hours, dry_run=dry_run)
+        assert source.credits_used == 0
+        assert f"; {in_reach} of the {hours} hours are in reach" in refused.value.message
+        assert f"./run.sh cron_backfill cmc_hourly_prices {in_reach} " in refused.value.next_step
+        clock.advance(timedelta(minutes=50))
+        await backfill(make_context(**here), in_reach, dry_run=dry_run)
+        if not dry_run:
+            assert source.credits_used > 0
+
+
+async def test_a_dry_run_of_a_higher_plan_spends_nothing(make_context: MakeContext, clock: SteppedClock) -> None:
+    """What is in reach is found out free of charge, however far back."""
+    with FaultySource(clock=clock, months_of_history=12) as source:
+        await backfill(make_context(cmc_base_url=source.base_url), 24 * 200, dry_run=True)
+        assert source.credits_used == 0
+
+
 async def test_a_backfill_without_a_key_says_so(make_context: MakeContext, rows: Rows) -> None:
     """The public API has no past prices, and the next step names the setting."""
     with pytest.raises(SourceRejected) as refused:

@@ -300,6 +300,23 @@ async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeCont
     assert (lines[-1]["event"], lines[-1]["refused_by_the_source"]) == ("still missing", 3 * 24 * 60)
 
 
+async def test_a_dry_heal_tells_what_is_beyond_the_plans_reach(
+    make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The far hours are named as the real one would; where all are far it ends as that does; nothing is spent."""
+    with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
+        await heal(make_context(), Fill(24 * 60, dry_run=True))
+    assert " of the 1440 hours are in reach" in refused.value.message
+    assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
+    await backfill(make_context(), 24 * 20, dry_run=False)
+    take_away(embedded, database, ("BTC", HOURS[3]))
+    spent = source.credits_used
+    with capture_logs() as lines:
+        await heal(make_context(), Fill(24 * 40, dry_run=True))
+    assert [line["symbols"] for line in lines if line["event"] == "refused"] == ["BTC,ETH,SOL"]
+    assert source.credits_used == spent
+
+
 async def test_hours_before_the_first_stored_one_are_counted(
     make_context: MakeContext, embedded: ClickHouseAdapter, database: str
 ) -> None:

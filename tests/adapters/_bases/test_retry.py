@@ -1,0 +1,103 @@
+"""How long a call is tried again, and what is logged of it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.errors import SourceRejected, SourceUnavailable, StorageUnavailable
+from adapters._bases.retry import RetryPolicy
+
+QUICK = {"wait_initial_seconds": 0.001, "wait_max_seconds": 0.002, "wait_jitter_seconds": 0.0}
+
+
+class Failing:
+    """A call that fails so many times before it is well; it counts its tries."""
+
+    def __init__(self, times: int, error: Exception) -> None:
+        self.times, self.error, self.tries = times, error, 0
+
+    def __call__(self) -> str:
+        """One try."""
+        self.tries += 1
+        if self.tries <= self.times:
+            raise self.error
+        return "well"
+
+    async def later(self) -> str:
+        """The same, awaited."""
+        return self()
+
+
+@pytest.mark.parametrize("times", [1, 5, 40])
+async def test_while_there_is_time_the_number_of_tries_does_not_matter(times: int) -> None:
+    """What passes is waited for, in a thread and in the event loop alike."""
+    policy = RetryPolicy(attempts=None, total_seconds=30, **QUICK)
+    assert policy.call(Failing(times, StorageUnavailable("not yet"))) == "well"
+    assert await policy.acall(Failing(times, SourceUnavailable("not yet")).later) == "well"
+
+
+@pytest.mark.parametrize("ends", ["total", "deadline", "deadline that is over"])
+def test_the_last_error_comes_out_when_the_time_is_over(ends: str) -> None:
+    """After the policy's time, or at its deadline, whichever is first; a deadline that is over leaves one try."""
+    deadline = {"total": None, "deadline": time.monotonic() + 0.05}.get(ends, time.monotonic() - 1)
+    policy = RetryPolicy(attempts=None, total_seconds=0.05 if ends == "total" else 60, deadline=deadline, **QUICK)
+    call, began = Failing(10**9, StorageUnavailable("down")), time.monotonic()
+    with pytest.raises(StorageUnavailable, match="down"):
+        policy.call(call)
+    assert time.monotonic() - began < 30
+    assert (call.tries == 1) == (ends == "deadline that is over")
+
+
+@pytest.mark.parametrize("asked", [61.0, 3600.0])
+def test_a_wait_that_goes_beyond_the_end_is_not_begun(asked: float) -> None:
+    """The other side asks for more patience than there is time for."""
+    call = Failing(9, SourceUnavailable("busy", retry_after_seconds=asked))
+    with pytest.raises(SourceUnavailable):
+        RetryPolicy(attempts=None, total_seconds=60).call(call)
+    assert call.tries == 1
+
+
+@pytest.mark.parametrize(("most", "tries"), [(1, 1), (2, 2), (None, 7)])
+def test_an_error_says_how_many_tries_it_is_worth(most: int | None, tries: int) -> None:
+    """Such as a name that DNS denies: once more at most, whatever the policy has."""
+    call = Failing(6, StorageUnavailable("no such host", most_tries=most))
+    policy = RetryPolicy(attempts=None, total_seconds=30, **QUICK)
+    if most is None:
+        policy.call(call)
+    else:
+        with pytest.raises(StorageUnavailable):
+            policy.call(call)
+    assert call.tries == tries
+
+
+def test_what_only_a_person_can_mend_is_tried_once() -> None:
+    """A refusal passes through at once, and nothing is logged of it."""
+    call = Failing(9, SourceRejected("no"))
+    with capture_logs() as logs, pytest.raises(SourceRejected):
+        RetryPolicy(attempts=None).call(call)
+    assert (call.tries, logs) == (1, [])
+
+
+def test_one_line_a_minute_is_logged_in_our_words() -> None:
+    """The first failure at once, with reason and wait; of those that follow within the minute none."""
+    with capture_logs() as logs:
+        RetryPolicy(attempts=None, total_seconds=30, **QUICK).call(Failing(20, SourceUnavailable("too busy")))
+    [line] = logs
+    assert line["event"] == "failed, will be tried again"
+    assert (line["reason"], line["tries"], line["wait"]) == ("too busy", 1, "0.0 s")
+
+
+def test_waits_grow_to_a_minute() -> None:
+    """Twice as long each time, and none longer than a minute, even after a thousand tries."""
+    from adapters._bases.retry import _Tries  # noqa: PLC0415 - its waits, without waiting for them
+
+    tries = _Tries(RetryPolicy(attempts=None, total_seconds=1e6, wait_jitter_seconds=0))
+    waits = []
+    for _ in range(1200):
+        tries.begin(lambda: None)
+        waits.append(tries.wait_for(SourceUnavailable("busy")))
+    assert waits[:9] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert waits[-1] == 60

@@ -1,0 +1,114 @@
+"""``coins``: which coin a symbol means, and the two ways to change it, which are those that a refusal names."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.files.locks import ProcessLock
+from sandbox.market import ANOTHER_BTC_ID
+from tests.support.installation import JOB, Installation
+
+HOUR = timedelta(hours=1)
+OTHER = f"BTC:{ANOTHER_BTC_ID},ETH,SOL"
+
+
+def ids(embedded: ClickHouseAdapter, database: str) -> list[tuple[object, ...]]:
+    """Hour, symbol and id of each stored price of Bitcoin."""
+    return embedded.query(
+        f"SELECT datetime, cmc_id FROM {database}.crypto_prices WHERE symbol = 'BTC' ORDER BY datetime"
+    )
+
+
+def kept(program: Installation) -> object:
+    """The choices on the disk."""
+    return json.loads((program.data / "coin_choices.json").read_text())
+
+
+def test_a_changed_id_is_refused_until_it_is_accepted(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The other symbols are stored; what the message names works; ``verify`` knows a change that was confirmed."""
+    assert program.run_job().code == 0
+    program.clock.advance(HOUR)
+    refused = program.run_job(SYMBOLS=OTHER)
+    assert refused.code == 1
+    assert "BTC is stored under id 1, and SYMBOLS names id" in refused.errors[-1]
+    assert f"./run.sh coins --accept BTC:{ANOTHER_BTC_ID}" in refused.errors[-1]
+    assert "inserted=2" in refused.log
+    assert len(ids(embedded, database)) == 1
+
+    accepted = program.command("coins", "--accept", f"BTC:{ANOTHER_BTC_ID}")
+    assert accepted.code == 0
+    assert f"BTC means id {ANOTHER_BTC_ID}, before id 1" in accepted.out
+    assert program.run_job(SYMBOLS=OTHER).code == 0
+    assert [cmc_id for _, cmc_id in ids(embedded, database)] == [1, ANOTHER_BTC_ID]
+    looked = program.command("verify")
+    assert "changed, as was confirmed" in looked.out
+    assert "with prices of two coins" not in looked.out
+
+
+def test_a_wrong_id_can_be_undone(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """After a first run with a wrong id: reset it is looked up again, and a backfill mends the rows."""
+    assert program.run_job(SYMBOLS=OTHER).code == 0
+    program.clock.advance(HOUR)
+    assert program.command("coins", "--reset", "btc").code == 0
+    assert "BTC" not in kept(program)  # type: ignore[operator]  # an object of JSON
+    assert program.run_job().code == 0
+    assert [cmc_id for _, cmc_id in ids(embedded, database)] == [ANOTHER_BTC_ID, 1]
+    assert program.run_job("backfill", "1").code == 0
+    assert {cmc_id for _, cmc_id in ids(embedded, database)} == {1}
+    assert program.command("verify").code == 0
+
+
+def test_verify_finds_a_symbol_with_prices_of_two_coins(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Each id with its name and hours, and the backfill that mends it."""
+    assert program.run_job().code == 0
+    embedded.insert(
+        f"{database}.crypto_prices",
+        ["symbol", "cmc_id", "name", "fetched_at", "price"],
+        [("BTC", 990101, "Another", "2026-11-23 11:00:05", 1.0), ("BTC", 1, "Bitcoin", "2026-11-23 10:00:05", 1.0)],
+    )
+    done = program.command("verify")
+    assert done.code == 1
+    told = " ".join(done.out.split())
+    assert "1 symbol with prices of two coins" in told
+    assert "id 990101 (Another), 1 h from 2026-11-23 11:00" in told
+    assert "./run.sh cron_backfill cmc_hourly_prices" in told
+
+
+@pytest.mark.parametrize("database_there", [True, False])
+def test_the_table_of_coins(program: Installation, *, database_there: bool) -> None:
+    """Symbol, id, name, since when; without the database what is chosen still stands there."""
+    assert program.run_job().code == 0
+    port = {} if database_there else {"CLICKHOUSE_PORT": "1"}
+    done = program.command("coins", SYMBOLS="BTC,ETH,DOGE", **port)
+    assert done.code == 0
+    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    assert "1027" in rows["ETH"]
+    assert "in use" in rows["BTC"]
+    assert "kept" in rows["SOL"]
+    assert "at the next run" in rows["DOGE"]
+    assert ("2026-11-23 15:00:00" in rows["BTC"] and "Bitcoin" in rows["BTC"]) == database_there
+    assert ("not known" in done.log) != database_there
+
+
+@pytest.mark.parametrize("entry", ["BTC", "BTC:0", "BTC:one", ":1", "BTC:1,ETH:2", "B TC:1"])
+def test_what_is_no_choice_is_refused(program: Installation, entry: str) -> None:
+    """Exit code 2, an example, and nothing is kept."""
+    done = program.command("coins", "--accept", entry)
+    assert done.code == 2
+    assert "--accept BTC:1" in done.log
+    assert not (program.data / "coin_choices.json").exists()
+
+
+def test_a_running_job_keeps_its_choices(program: Installation) -> None:
+    """It would write its own over them: exit code 75."""
+    with ProcessLock(program.data / "locks" / f"{JOB}.lock", task=JOB, clock=program.clock):
+        assert program.command("coins", "--reset", "BTC").code == 75
+        assert program.command("coins").code == 0

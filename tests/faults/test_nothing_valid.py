@@ -1,0 +1,48 @@
+"""Past hours of which answers came and none was valid: a failure, in the exit code, the log and the history."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from tests.support import faults
+from tests.support.faulty_source import Fault, FaultySource
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+PAST = "/quotes/historical"
+NOT_READABLE = [faults.odd_fields(1, symbol=None), faults.odd_fields(1, quotes=None), faults.odd_fields(1, id="x")]
+BAD_PRICES = [faults.odd_price(1, price) for price in (None, 0, "12")]
+
+
+@pytest.mark.parametrize("kind", ["backfill", "heal"])
+@pytest.mark.parametrize("fault", [*NOT_READABLE, *BAD_PRICES], ids=lambda fault: fault.name)
+def test_a_filling_without_a_valid_price_fails(
+    kind: str,
+    fault: Fault,
+    program: Installation,
+    source: FaultySource,
+    *,
+    embedded: ClickHouseAdapter,
+    table: PriceAudit,
+) -> None:
+    """As a run does: exit code 1, one line of error, recorded as failed; what was wrong is told in few lines."""
+    source.faults.push(fault, path=PAST, times=99)
+    run = program.run_job(kind, "24", SYMBOLS="BTC:1")
+    assert (run.code, len(run.errors)) == (1, 1), run.log
+    assert "CoinMarketCap gave no valid price" in run.errors[0]
+    assert "] failed " in run.log
+    assert 1 <= run.log.count("quote=") <= 2
+    database = program.settings["CLICKHOUSE_DB"]
+    recorded = embedded.query(f"SELECT kind, status, error FROM {database}.etl_runs")
+    assert recorded == [(kind, "failed", "CoinMarketCap gave no valid price")]
+    assert table.rows() == []
+
+
+def test_a_filling_with_one_valid_coin_is_done(program: Installation, source: FaultySource, table: PriceAudit) -> None:
+    """As a run is, with what was rejected told as a warning."""
+    source.faults.push(faults.odd_price(1, None), path=PAST)
+    run = program.run_job("backfill", "3")
+    assert run.code == 0
+    assert "rejected" in run.log
+    assert {row.symbol for row in table.rows()} == {"ETH", "SOL"}

@@ -1,0 +1,75 @@
+"""A run does not give up while there is time: the attempts do not count, only its limit does."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.support import faults
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.faulty_source import Fault as SourceFault
+from tests.support.faulty_source import FaultySource
+from tests.support.installation import Installation
+from tests.support.odd_ports import port_of, with_tls
+from tests.support.price_audit import PriceAudit
+
+LATEST = "/quotes/latest"
+TIMES = 6
+"""More failures than five tries outlast; their waits take some 20 seconds."""
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.gateway_error(503), faults.refused(1008, retry_after_seconds=0)], ids=lambda fault: fault.name
+)
+def test_a_source_that_fails_many_times_costs_no_hour(
+    fault: SourceFault, program: Installation, source: FaultySource, table: PriceAudit
+) -> None:
+    """The hour is stored at the seventh try; the log has one line of the failures within the minute."""
+    source.faults.push(fault, path=LATEST, times=TIMES)
+    run = program.run_job()
+    assert run.code == 0, run.log
+    assert len([request for request in source.requests if request.path.endswith(LATEST)]) == TIMES + 1
+    assert run.log.count("failed, will be tried again") == 1
+    assert "stamina" not in run.log
+    assert len(table.rows()) == 3
+    table.assert_right()
+
+
+def test_a_database_that_fails_many_times_is_waited_for(
+    program: Installation, front: ClickHouseFront, table: PriceAudit
+) -> None:
+    """Rows go in by the run that fetched them, not by the next."""
+    front.faults.append(Fault("error", "INSERT", times=TIMES, code=252))
+    run = program.run_job()
+    assert run.code == 0, run.log
+    assert "stamina" not in run.log
+    assert (program.spooled, len(table.rows())) == ([], 3)
+
+
+def test_storing_has_its_share_of_a_run_in_which_the_source_stays_away(
+    program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
+) -> None:
+    """The source is given up in time for what waits in the spool to be stored."""
+    front.refuse()
+    assert program.run_job(RUN_TIMEOUT_SECONDS="3").code == 1
+    front.listen()
+    source.faults.push(faults.gateway_error(503), path=LATEST, times=99)
+    began = datetime.now(timezone.utc)
+    run = program.run_job(RUN_TIMEOUT_SECONDS="12")
+    assert (run.code, len(run.errors)) == (1, 1)
+    assert "HTTP 503" in run.errors[0]
+    assert "not done within" not in run.log
+    assert (datetime.now(timezone.utc) - began).total_seconds() > 6
+    assert (program.spooled, len(table.rows())) == ([], 3)
+
+
+def test_what_only_a_person_can_mend_ends_a_run_at_once(program: Installation) -> None:
+    """Rows wait in the spool, the log names the setting, and none of the ten minutes is wasted."""
+    with port_of(with_tls) as port:
+        run = program.run_job(CLICKHOUSE_PORT=str(port))
+    assert run.code == 1
+    assert "this port speaks TLS" in run.errors[0]
+    assert "CLICKHOUSE_SECURE=true" in run.log
+    assert "will be tried again" not in run.log
+    assert len(program.spooled) == 1
