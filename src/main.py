@@ -142,6 +142,9 @@ def status(
       of the longest intervals of the schedule
     - two runs or two heals in a row failed, the last of the heals within
       eight days
+    - an hour of the last 30 days that has been missing for a day, or for two
+      of the longest intervals of the heal that is installed; verify looks
+      further back
     - rows or records of runs that have waited in the spool for over an
       hour, or a damaged file of it
     - a database that does not answer, or that another process has had open

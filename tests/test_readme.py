@@ -1,4 +1,4 @@
-"""README's promises: each test that it names is there."""
+"""The promises of README and of the table of surroundings: each test that they name is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SURROUNDINGS = (ROOT / "docs" / "surroundings.md").read_text()
 SOURCES = [path.read_text() for path in sorted((ROOT / "src").rglob("*.py"))]
 SAID = re.findall(
     r"^\| `([^`]+)`[^|]* \|", README.partition("## When it says …")[2].partition("\n## ")[0], re.MULTILINE
@@ -17,10 +18,10 @@ SAID = re.findall(
 """The messages of the troubleshooting table; ``…`` stands for what differs."""
 
 
-def named_tests() -> list[tuple[Path, str]]:
-    """File and test of each name in README; ``::test_x`` alone belongs to the file named before it; "" names a file."""
+def named_tests(page: str) -> list[tuple[Path, str]]:
+    """File and test of each name in a page; ``::test_x`` alone belongs to the file named before it; "" names a file."""
     found: list[tuple[Path, str]] = []
-    for name in re.findall(r"`((?:tests/[\w/]+/|tests/)?(?:test_\w+\.py)?(?:::test_\w+)?)`", README):
+    for name in re.findall(r"`((?:tests/[\w/]+/|tests/)?(?:test_\w+\.py)?(?:::test_\w+)?)`", page):
         file, _, test = name.partition("::")
         if not file and not test:
             continue
@@ -29,10 +30,11 @@ def named_tests() -> list[tuple[Path, str]]:
     return found
 
 
-def test_every_test_that_readme_names_is_there() -> None:
+@pytest.mark.parametrize(("page", "least"), [(README, 60), (SURROUNDINGS, 40)], ids=["README", "surroundings"])
+def test_every_test_that_a_page_names_is_there(page: str, least: int) -> None:
     """A promise whose proof was renamed or removed fails here."""
-    named = named_tests()
-    assert len(named) > 60
+    named = named_tests(page)
+    assert len(named) > least
     missing = [
         f"{path.relative_to(ROOT)}::{test}"
         for path, test in named

@@ -9,6 +9,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,11 @@ def _check_daemon() -> Finding:
 
 
 def check_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
-    """What waits in a spool of a job: files that the job's next run loads, and damaged ones that need a person."""
+    """What waits in a spool of a job: files that the job's next run loads, and damaged ones that need a person.
+
+    Raises:
+        StateError: it cannot be read.
+    """
     found = []
     if waiting := spool.waiting():
         found.append(Finding(subject, "warn", f"{len(waiting)} files wait to be stored", f"./run.sh cron_run {job}"))
@@ -182,8 +187,8 @@ def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator
     with Parts(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
         yield from _or_failed("ClickHouse", lambda: _of_table(job.repository_in(parts)))
         yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
-        yield from check_spool(f"spool {name}", name, parts.spool(name))
-        yield from check_spool(f"history {name}", name, parts.history_spool(name))
+        for subject, spool in ((f"spool {name}", parts.spool(name)), (f"history {name}", parts.history_spool(name))):
+            yield from _or_failed(subject, partial(check_spool, subject, name, spool))
 
 
 def _of_table(table: HourlyRepository) -> list[Finding]:

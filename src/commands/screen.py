@@ -124,12 +124,21 @@ def show_table(
     say(drawn.get().removesuffix("\n"))
 
 
-def show_findings(findings: Collection[Finding], *, no_color: bool) -> None:
-    """Print what a check found, a row each; see `show_table`."""
+def show_findings(findings: Collection[Finding], *, no_color: bool, steps_below: bool = False) -> None:
+    """Print what a check found, a row each; see `show_table`.
+
+    Args:
+        findings: what it found.
+        no_color: not in colours.
+        steps_below: what to do stands below the table, a whole line each, for it is long and is to be pasted.
+    """
+    steps = [f"{finding.subject}: {finding.next_step}" for finding in findings if finding.next_step]
     colours = {"ok": None, "warn": "yellow", "fail": "red"}
     show_table(
-        ("what", "state", "found", "what to do"),
-        [(finding.subject, finding.state, finding.detail, finding.next_step) for finding in findings],
+        ("what", "state", "found", *([] if steps_below else ["what to do"])),
+        [finding[:3] if steps_below else finding for finding in findings],
         colours=[colours[finding.state] for finding in findings],
         no_color=no_color,
     )
+    if steps_below and steps:
+        say("\n".join(["", "what to do", *(f"  {step}" for step in steps), ""]))

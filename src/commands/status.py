@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.tehran_time import from_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
 from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
@@ -78,16 +78,16 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     job = JOBS[name]
     parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE)
     history = parts.history_spool(name)
-    kept = [record for path in history.waiting() for record in records_of(history.read(path))]
+    kept = _records_in(history)
     read = _read(name, job, parts, now)
-    turn = _turn(schedules, name, now)
+    turn, heal = _turn(schedules, name, now), _turn(schedules, heal_of(name), now)
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
         wanted=asked_for or name == MAIN_JOB,
         every=longest_interval(turn.schedule if turn else job.schedule, now),
         next_run=turn,
-        next_heal=_turn(schedules, heal_of(name), now),
+        next_heal=heal,
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         running=str(holder) if holder is not None and holder.alive() else None,
         database=read.state,
@@ -100,6 +100,8 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
         failed_heals=_failed_in_a_row(kept, read.heals, kind="heal"),
         spool=_spool_facts(parts.spool(name)),
         history=_spool_facts(history),
+        fill=_fill(name, job, settings),
+        heal_every=longest_interval(heal.schedule, now) if heal else None,
         series=read.series,
         stale_set_up=stale_groups(),
     )
@@ -128,6 +130,14 @@ def _read(name: str, job: HourlyJob[Any, Any], parts: Parts, now: datetime) -> _
         return _Read("unreachable", " ".join(error.message.split()))
 
 
+def _fill(name: str, job: HourlyJob[Any, Any], settings: Settings) -> str | None:
+    """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
+    if job.heal is None:
+        return None
+    lacking = job.lacks(settings) if isinstance(settings, job.settings) else None
+    return f"{f'set {lacking.variable}, then ' if lacking else ''}./run.sh cron_heal {name}"
+
+
 def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:
     """When cron starts a job, or the heal of one, next; None when it is not installed, or not known to be."""
     schedule = schedules.installed.get(task)
@@ -141,7 +151,18 @@ def _in_use_since(settings: Settings) -> datetime | None:
 
 
 def _spool_facts(spool: Spool) -> SpoolFacts:
-    return SpoolFacts(waiting=len(spool.waiting()), oldest=spool.oldest(), damaged=spool.rejected())
+    try:
+        return SpoolFacts(waiting=len(spool.waiting()), oldest=spool.oldest(), damaged=spool.rejected())
+    except StateError as error:
+        return SpoolFacts(waiting=None, oldest=None, damaged=(), unknown=f"{error.message}: {error.next_step}")
+
+
+def _records_in(spool: Spool) -> list[RunRecord]:
+    """The records of runs that wait in a spool; none where it cannot be read, which `_spool_facts` tells."""
+    try:
+        return [record for path in spool.waiting() for record in records_of(spool.read(path))]
+    except StateError:
+        return []
 
 
 def _latest_first(records: Sequence[RunRecord]) -> list[RunRecord]:

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.tehran_time import from_text, hour_start
+from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from crons.job import Series
+from transformers.coverage import reach
 
 LEAST_STALE_AFTER = timedelta(hours=2)
 SPOOL_AFTER = timedelta(hours=1)
+MISSING_AFTER = timedelta(days=1)
+"""The age from which a missing hour needs attention where no heal is installed; where one is, it has two turns."""
 FAILURES_IN_A_ROW = 2
 HEALS_OF_LATE = timedelta(days=8)
 """A failed heal is news for so long: of heals that nobody runs any longer nobody wants to hear."""
@@ -25,14 +28,16 @@ class SpoolFacts:
     """A spool.
 
     Attributes:
-        waiting: how many batches wait.
+        waiting: how many batches wait; None when that is not known.
         oldest: since when the oldest does, aware; None when none does.
         damaged: files that were set aside.
+        unknown: why nothing is known of it; None when it is.
     """
 
-    waiting: int
+    waiting: int | None
     oldest: datetime | None
     damaged: Sequence[Path]
+    unknown: str | None = None
 
 
 class Turn(NamedTuple):
@@ -69,6 +74,8 @@ class JobFacts:
         failed_heals: likewise its last heals.
         spool: what waits to be stored.
         history: what waits to be put into the history.
+        fill: the command that fills missing hours, after what it lacks, without its HOURS; None where there is none.
+        heal_every: how far apart its heals are, where they are farthest apart; None when none is installed.
         series: its symbols; None when the database cannot be read, or when the job does not tell of them.
         stale_set_up: requirements files that have changed since the set-up was made from them.
     """
@@ -90,6 +97,8 @@ class JobFacts:
     failed_heals: Sequence[RunRecord]
     spool: SpoolFacts
     history: SpoolFacts
+    fill: str | None
+    heal_every: timedelta | None
     series: Sequence[Series] | None
     stale_set_up: Sequence[str] = ()
 
@@ -97,6 +106,11 @@ class JobFacts:
     def stale_after(self) -> timedelta:
         """The age from which its last good run and a symbol's last price are too old: two turns, at least two hours."""
         return max(LEAST_STALE_AFTER, 2 * self.every)
+
+    @property
+    def missing_after(self) -> timedelta:
+        """The age from which a missing hour needs attention: two turns of the heal, or a day without one."""
+        return MISSING_AFTER if self.heal_every is None else 2 * self.heal_every
 
     @property
     def in_use(self) -> bool:
@@ -116,7 +130,13 @@ def needs(job: JobFacts, now: datetime) -> list[str]:
         job: what is known of it.
         now: aware.
     """
-    return [*_of_set_up(job), *_of_runs(job, now), *_of_spools(job, now), *_of_symbols(job, now)]
+    return [
+        *_of_set_up(job),
+        *_of_runs(job, now),
+        *_of_spools(job, now),
+        *_of_symbols(job, now),
+        *_of_gaps(job, now),
+    ]
 
 
 def _of_set_up(job: JobFacts) -> Iterator[str]:
@@ -129,6 +149,21 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols whose latest price is of an hour more than `stale_after` before the present one, or that have none."""
     least = hour_start(now) - job.stale_after
     return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
+
+
+def overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
+    """Hours missing of a symbol for longer than `missing_after`, of those before its last stored one.
+
+    How late a symbol is, `stale_symbols` says. A gap shorter than the interval of the job's runs is none of theirs.
+    """
+    missed = [(first, last) for first, last in hour_ranges(one.coverage.missing) if last - first + HOUR >= job.every]
+    return [
+        hour
+        for hour in one.coverage.missing
+        if now - hour > job.missing_after
+        and any(first <= hour <= last for first, last in missed)
+        and hour_key(hour) < (one.last_hour or "")
+    ]
 
 
 def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
@@ -153,6 +188,8 @@ def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
 
 def _of_spools(job: JobFacts, now: datetime) -> Iterator[str]:
     for what, spool in (("rows", job.spool), ("records of runs", job.history)):
+        if spool.unknown is not None:
+            yield f"whether {what} wait is not known: {spool.unknown}"
         if spool.oldest is not None and now - spool.oldest > SPOOL_AFTER:
             age = describe_age(now - spool.oldest)
             yield f"{what} wait in the spool for {age}: ./run.sh cron_run {job.name}, and see why they are not stored"
@@ -163,9 +200,22 @@ def _of_spools(job: JobFacts, now: datetime) -> Iterator[str]:
 def _of_symbols(job: JobFacts, now: datetime) -> Iterator[str]:
     stale = stale_symbols(job, now)
     if stale and job.last_success is not None:
-        more = f" and {len(stale) - _NAMED} more" if len(stale) > _NAMED else ""
-        hours = job.stale_after // timedelta(hours=1)
-        yield f"no price for over {hours} hours of {', '.join(stale[:_NAMED])}{more}: see logs/cron.log, and SYMBOLS"
+        hours = job.stale_after // HOUR
+        yield f"no price for over {hours} hours of {_named(stale)}: see logs/cron.log, and SYMBOLS"
+
+
+def _of_gaps(job: JobFacts, now: datetime) -> Iterator[str]:
+    overdue = {one.symbol: hours for one in job.series or () if (hours := overdue_hours(one, job, now))}
+    if overdue and job.fill is not None:
+        hours = [hour for of_symbol in overdue.values() for hour in of_symbol]
+        count = f"{len(hours):,} hour{'' if len(hours) == 1 else 's'}"
+        age = describe_age(now - min(hours))
+        yield f"{count} of {_named(list(overdue))} missing, the oldest for {age}: {job.fill} {reach(hours, now)}"
+
+
+def _named(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
+    return f"{', '.join(symbols[:_NAMED])}{more}"
 
 
 def describe_age(age: timedelta) -> str:

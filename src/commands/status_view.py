@@ -61,7 +61,12 @@ def _run_document(run: RunRecord | None, now: datetime) -> dict[str, Any] | None
 
 def _spool_document(spool: SpoolFacts, now: datetime) -> dict[str, Any]:
     oldest = None if spool.oldest is None else int((now - spool.oldest).total_seconds())
-    return {"waiting": spool.waiting, "oldest_age_seconds": oldest, "damaged": [str(path) for path in spool.damaged]}
+    damaged = [str(path) for path in spool.damaged]
+    return {
+        "waiting": spool.waiting,
+        "oldest_age_seconds": oldest,
+        "damaged": None if spool.unknown else damaged,
+    }
 
 
 def _series_document(one: Series) -> dict[str, Any]:
@@ -247,7 +252,7 @@ def _lines(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
         ("running", job.running or "no"),
         ("spool", _describe_spool(job.spool, now)),
     ]
-    if job.history.waiting:
+    if job.history.waiting or job.history.unknown:
         lines.append(("history", _describe_spool(job.history, now)))
     if job.database != "ok":
         lines.append(("database", f"{job.database}: {job.database_detail}"))
@@ -257,8 +262,9 @@ def _lines(job: JobFacts, now: datetime) -> list[tuple[str, str]]:
 def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
     if run is None:
         return f"not known: {job.not_known}" if job.not_known else "none known"
-    what = f"{run.finished_at} in Tehran, {describe_age(now - from_text(run.finished_at))} ago ({run.kind})"
-    return f"{what}: {run.error}" if run.error else what
+    age = describe_age(now - from_text(run.finished_at))
+    what = f"{run.finished_at} in Tehran, {age} ago{', failed' if run.failed else ''} ({run.kind})"
+    return f"{what}: {run.error}" if run.failed else what
 
 
 def _describe_next_run(job: JobFacts) -> str:
@@ -281,6 +287,8 @@ def _describe_turn(turn: Turn) -> str:
 
 
 def _describe_spool(spool: SpoolFacts, now: datetime) -> str:
+    if spool.unknown:
+        return f"not known: {spool.unknown}"
     oldest = "" if spool.oldest is None else f", the oldest for {describe_age(now - spool.oldest)}"
     damaged = f", {len(spool.damaged)} damaged" if spool.damaged else ""
     return f"{spool.waiting} files wait{oldest}{damaged}" if spool.waiting or spool.damaged else "empty"

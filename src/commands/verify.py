@@ -32,7 +32,7 @@ def verify(*, quiet: bool) -> int:
                 findings.extend(job.verify(parts, system_clock()))
     wrong = [finding for finding in findings if finding.state == "fail"]
     if not quiet or wrong:
-        show_findings(wrong if quiet else findings, no_color=bool(settings.no_color))
+        show_findings(wrong if quiet else findings, no_color=bool(settings.no_color), steps_below=True)
     if not quiet:
         for line in left_out:
             say(line)

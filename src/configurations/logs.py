@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import structlog
 from structlog.typing import ExcInfo, Processor
 
-from adapters._bases.tehran_time import tehran_text
+from adapters._bases.tehran_time import in_tehran, tehran_text
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -42,6 +42,8 @@ def set_up_logging(
 ) -> None:
     """Send every log event of this process to stderr; calling it again replaces the former set-up.
 
+    Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of ``json`` are ISO 8601 with its offset.
+
     Args:
         level: the least level shown, such as ``INFO``.
         form: ``console`` for people, ``json`` for one JSON object a line.
@@ -50,10 +52,11 @@ def set_up_logging(
         clock: gives the aware time of each event.
         colours: colour the console form where stderr is a terminal.
     """
+    stamp = _with_offset if form == "json" else tehran_text
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        lambda _logger, _method, event: {"timestamp": tehran_text(clock()), **event},
+        lambda _logger, _method, event: {"timestamp": stamp(clock()), **event},
         structlog.processors.ExceptionRenderer(_places_alone)
         if secrets is None
         else structlog.processors.format_exc_info,
@@ -80,6 +83,10 @@ def set_up_logging(
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         cache_logger_on_first_use=False,
     )
+
+
+def _with_offset(instant: datetime) -> str:
+    return in_tehran(instant).isoformat(timespec="seconds")
 
 
 def is_watched() -> bool:

@@ -119,14 +119,18 @@ class SpooledLoader:
     async def store_kept(self) -> LoadReport:
         """Store what is kept, by one upsert, after what earlier runs left, oldest first. With none at all, do nothing.
 
-        A spool file that cannot be read, set aside or removed is told in the report and stops none of the others.
+        A spool file that cannot be read, set aside or removed is told in the report and stops none of the others, and
+        so is a spool that cannot be read at all.
 
         Raises:
             StorageUnavailable: the database does not answer; what is not stored stays in the spool, and kept.
             StorageRejected: the database refuses; likewise.
         """
-        waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
         report, self._stored_early = self._stored_early, LoadReport()
+        try:
+            waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
+        except StateError as error:
+            waiting, report = [], report.plus(LoadReport(left=(error.message,)))
         if waiting or self._kept:
             await self._tell_stuck_at_first()
             await self.ensure_ready()

@@ -12,11 +12,11 @@ between a symbol's stored ones, and heal expects all of its hours, for it also f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from enum import Enum
 from typing import NamedTuple
 
-from adapters._bases.tehran_time import hour_key
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 """The spans that people ask about, in keys of hours before the present one; the longest last."""
@@ -133,6 +133,18 @@ def cover(hours: Hours, stored: Collection[str], holes: Collection[str], *, firs
         those(HourState.MISSING),
         those(HourState.WITHOUT_QUOTE),
     )
+
+
+def reach(hours: Iterable[datetime], now: datetime) -> int:
+    """How many hours before the present one take in all of these: HOURS of a heal or backfill; at least one.
+
+    Args:
+        hours: aware.
+        now: aware.
+    """
+    # In UTC: arithmetic on two times of one zone counts wall hours.
+    earliest = min((hour.astimezone(timezone.utc) for hour in hours), default=now)
+    return max(1, (hour_start(now).astimezone(timezone.utc) - earliest) // HOUR)
 
 
 def sparkline(values: Sequence[float | None]) -> str:

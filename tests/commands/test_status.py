@@ -137,6 +137,33 @@ def test_missing_hours_are_shown_as_ranges(program: Installation, clock: Stepped
     assert len(symbol["missing"]) == 1
 
 
+def test_hours_that_stay_missing_need_attention(program: Installation, clock: SteppedClock) -> None:
+    """From a day on, with the command that fills them; once it has, all is well."""
+    assert program.run_job().code == 0
+    clock.advance(timedelta(hours=10))
+    assert program.run_job(SYMBOLS="BTC,SOL").code == 0
+    clock.advance(timedelta(hours=1))
+    assert program.run_job().code == 0
+    assert status_of(program, 0)["symbols"][1]["missing_hours"] == 10
+    clock.advance(timedelta(hours=22))
+    assert program.run_job().code == 0
+    assert status_of(program, 1)["needs"] == [
+        f"27 hours of BTC, ETH, SOL missing, the oldest for 1 d 8 h: ./run.sh cron_heal {JOB} 32"
+    ]
+    assert program.run_job("heal", "32").code == 0
+    assert status_of(program, 0)["needs"] == []
+
+
+def test_missing_hours_without_a_key_name_the_key_first(program: Installation, clock: SteppedClock) -> None:
+    """No heal works without it."""
+    assert program.run_job().code == 0
+    clock.advance(timedelta(hours=26))
+    assert program.run_job().code == 0
+    program.settings["CMC_API_KEY"] = ""
+    [need] = status_of(program, 1)["needs"]
+    assert need.endswith(f": set CMC_API_KEY, then ./run.sh cron_heal {JOB} 25")
+
+
 def test_a_row_of_an_hour_to_come_hides_nothing(
     program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
@@ -205,7 +232,7 @@ def test_two_failed_heals_in_a_row_need_a_person(program: Installation, clock: S
     [need] = status_of(program, 1)["needs"]
     assert need.startswith("2 heals in a row failed, the last one because a heal needs a key")
     clock.advance(timedelta(days=8, seconds=1))
-    assert program.run_job().code == 0
+    assert program.run_job("backfill", "192").code == program.run_job().code == 0
     assert status_of(program, 0)["failed_heals_in_a_row"] == 2
     assert program.run_job("heal", "2").code == 0
     assert status_of(program, 0)["failed_heals_in_a_row"] == 0

@@ -46,7 +46,8 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
         structlog.get_logger().exception("failed")
     first, second = map(json.loads, capsys.readouterr().err.splitlines())
     assert first == {
-        "timestamp": "2026-11-23 15:30:07", "level": "info", "event": "stored", "inserted": 3, "job": "j", "run": "r1",
+        "timestamp": "2026-11-23T15:30:07+03:30", "level": "info", "event": "stored", "inserted": 3, "job": "j",
+        "run": "r1",
     }  # fmt: skip
     assert "ValueError: x" in second["exception"]
 

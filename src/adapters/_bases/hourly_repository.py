@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import RowsTold, export_table, read_backup, telling, told_to_nobody
 from adapters._bases.hourly_table import HourlyRow, HourlySchema, HourlyTable
 from adapters._bases.hourly_upsert import (
@@ -30,6 +30,10 @@ NEIGHBOURS = 2
 MOST_FOUND = 10_000
 """How many wrong things of a kind are looked for; where as many are found, there may be more."""
 _FORM = "'%Y-%m-%d %H:%i:%s'"
+_WRONG_KEY = (
+    "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
+    f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC'))"
+)
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
 """The condition of a SELECT with the parameters ``first`` and ``last``."""
@@ -220,9 +224,7 @@ class HourlyRepository:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is no time; likewise."""
         return self._wrong(
             f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} "  # noqa: S608 - quoted
-            "WHERE datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
-            f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC')) "
-            f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+            f"WHERE {_WRONG_KEY} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
     def absurd_values(self) -> list[Wrong]:
@@ -248,6 +250,24 @@ class HourlyRepository:
             f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
             present=present,
         )
+
+    def without_duplicates(self) -> str:
+        """A statement, for a person to run, that leaves of each of the `duplicate_keys` the row that the view shows."""
+        table = self._schema.table
+        several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
+        return (
+            f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
+            "AND (symbol, datetime, (version, fetched_at)) "
+            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) {several})"
+        )
+
+    def without_wrong_keys(self) -> str:
+        """A statement, for a person to run, that removes the `wrong_keys`."""
+        return f"DELETE FROM {self._schema.table} WHERE {_WRONG_KEY}"  # noqa: S608 - quoted
+
+    def without_future_rows(self, *, present: str) -> str:
+        """A statement, for a person to run, that removes the `future_rows`."""
+        return f"DELETE FROM {self._schema.table} WHERE datetime > {quoted_text(present)}"  # noqa: S608 - quoted
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
         """Where the hours of these symbols break off: symbol, last hour before, first hour after; by wall clock.

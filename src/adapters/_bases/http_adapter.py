@@ -19,7 +19,8 @@ from email.utils import parsedate_to_datetime
 from ipaddress import AddressValueError, IPv6Address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from adapters._bases.errors import (
     ConfigurationError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import httpx
 
 _HOST = re.compile(r"(?:[a-z]+://)?[A-Za-z0-9._*-]+(?::\d{1,5}|/\d{1,2})?")
+_PROXY = re.compile(r"(?:(?:https?|socks5h?)://)?(?:[^/@\s]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](:\d{1,5})?")
 
 
@@ -311,6 +313,8 @@ class HttpAdapter:
         self._clock = clock
         self._max_body_bytes = max_body_bytes
         self._client = _client(base_url, headers)
+        proxy = proxy_variable(base_url)
+        self._by_way = f" (by way of the proxy in {proxy})" if proxy else ""
 
     async def __aenter__(self) -> HttpAdapter:
         return self
@@ -343,7 +347,7 @@ class HttpAdapter:
                 self.calls_made += 1
                 return await self._within_time(self._exchange(path, params, read, where), where)
 
-        where = f"{self._client.base_url.netloc.decode()}{self._client.base_url.path.rstrip('/')}{path}"
+        where = f"{self._client.base_url.netloc.decode()}{self._client.base_url.path.rstrip('/')}{path}{self._by_way}"
         return await self._retry.acall(one_try)
 
     async def get_json(self, path: str, params: Params) -> object:
@@ -372,7 +376,7 @@ class HttpAdapter:
             SourceRejected: an untrusted certificate.
             ConfigurationError: the address cannot be asked at all.
         """
-        where = self._client.base_url.netloc.decode()
+        where = f"{self._client.base_url.netloc.decode()}{self._by_way}"
         status = await self._within_time(self._post(path, text), where)
         if not 200 <= status <= 299:  # noqa: PLR2004 - HTTP's own numbers
             raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_CHECK_NETWORK, status=status)
@@ -443,6 +447,11 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
                 follow_redirects=False,
             )
     except (httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
+        if odd := odd_proxies():
+            raise ConfigurationError(
+                f"{', '.join(odd)}: not a proxy's address that can be used",
+                next_step="write it as http://HOST:PORT or socks5://HOST:PORT, or unset it in the environment",
+            ) from exc
         raise ConfigurationError(
             "the HTTP client cannot be set up with this base URL and this machine's proxy and certificate variables",
             next_step=f"{_CHECK_ADDRESS}, and HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE in the environment",
@@ -459,6 +468,24 @@ def _redirected(where: str, status: int | None) -> SourceRejected:
         next_step=_CHECK_ADDRESS,
         status=status,
     )
+
+
+def proxy_variable(url: str) -> str | None:
+    """The variable of the environment that sends calls of this address through a proxy; None where none does."""
+    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    proxies = getproxies()
+    kind = next((kind for kind in (scheme, "all") if proxies.get(kind)), None)
+    if kind is None or proxy_bypass(host):
+        return None
+    names = (f"{kind}_proxy", f"{kind.upper()}_PROXY")
+    return next((name for name in names if os.environ.get(name)), None)  # noqa: TID251 - httpx's setting, not ours
+
+
+def odd_proxies() -> list[str]:
+    """The variables of the environment that hold what is no address of a proxy."""
+    kinds = ("http_proxy", "https_proxy", "all_proxy")
+    held = {name: value for name, value in os.environ.items() if name.lower() in kinds and value}  # noqa: TID251 - as above
+    return sorted(name for name, value in held.items() if not _PROXY.fullmatch(value))
 
 
 @contextmanager

@@ -81,17 +81,21 @@ class Spool:
         return path
 
     def waiting(self) -> list[Path]:
-        """The batches that are not loaded yet, oldest first."""
-        return sorted(self.folder.glob(f"[0-9]*{SUFFIX}"))
+        """The batches that are not loaded yet, oldest first.
+
+        Raises:
+            StateError: the folder cannot be read.
+        """
+        return [path for path in _batches(self.folder) if path.name[0].isdecimal()]
 
     def oldest(self) -> datetime | None:
-        """Since when the oldest batch waits, aware; None when none does."""
+        """Since when the oldest batch waits, aware; None when none does. Raises what `waiting` raises."""
         times = [_written(path) for path in self.waiting()]
         return min((time for time in times if time is not None), default=None)
 
     def rejected(self) -> list[Path]:
-        """The damaged files that wait for a person; each has a ``.reason`` beside it."""
-        return sorted(self._rejected.glob(f"*{SUFFIX}"))
+        """The damaged files that wait for a person; each has a ``.reason`` beside it. Raises what `waiting` raises."""
+        return _batches(self._rejected)
 
     def read(self, path: Path) -> Batch:
         """What a file holds; damage is reported, never raised. Nothing in one that has gone: its rows are stored.
@@ -149,6 +153,20 @@ class Spool:
         return target
 
 
+def _batches(folder: Path) -> list[Path]:
+    """The spool files in a folder, by name; none where there is no folder.
+
+    Raises:
+        StateError: it cannot be read, which a glob would pass over in silence.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StateError(f"the spool {folder} cannot be read: {error.strerror or error}", next_step=_MEND) from error
+
+
 def _next_number(folder: Path, *, first: int) -> int:
     """One more than that of any batch there, or of any reason of one that was taken away: none is ever replaced.
 
@@ -161,8 +179,8 @@ def _next_number(folder: Path, *, first: int) -> int:
 
 
 def _written(path: Path) -> datetime | None:
-    """When a file was written; None when it has gone meanwhile."""
-    with suppress(FileNotFoundError):
+    """When a file was written; None when it has gone meanwhile, or cannot be looked at."""
+    with suppress(OSError):
         return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     return None
 

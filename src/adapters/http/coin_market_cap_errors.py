@@ -22,7 +22,7 @@ _ANONYMOUS_LIMIT = 1022
 _LONGEST_TEXT = 1000
 
 _USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
-_CHECK_KEY = "check CMC_API_KEY in .env against your account at https://pro.coinmarketcap.com/account"
+_CHECK_KEY = "check CMC_API_KEY against your account at https://pro.coinmarketcap.com/account"
 _CHECK_PLAN = "look at your plan at https://pro.coinmarketcap.com/account/plan"
 
 _REFUSALS: dict[int, tuple[str, str]] = {
@@ -41,7 +41,7 @@ _REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
     401: ("the API key was not accepted", _CHECK_KEY),
     402: ("the plan awaits payment", _CHECK_PLAN),
     403: ("access was denied", f"{_CHECK_KEY}; the plan may not include this endpoint"),
-    404: ("there is no such endpoint", "check CMC_BASE_URL in .env"),
+    404: ("there is no such endpoint", "check CMC_BASE_URL"),
 }
 # Seconds. An address that was shut out must stay away for long; the anonymous burst limit clears within about a minute,
 # while its daily limit does not clear and only a key helps.
@@ -159,7 +159,7 @@ def _limited(envelope: Envelope, *, now: datetime) -> SourceUnavailable:
 
 
 def _refused(envelope: Envelope) -> SourceRejected:
-    fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL in .env")
+    fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
     why, next_step = _REFUSALS_BY_STATUS.get(envelope.http_status, fallback)
     if "historical access" in envelope.text:
         why = f"{_BEYOND_REACH}, nothing was charged"

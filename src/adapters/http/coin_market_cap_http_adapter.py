@@ -137,8 +137,9 @@ class KeyInfo(NamedTuple):
 
     Attributes:
         credit_limit_monthly: credits the plan gives a month.
-        credits_left: credits that can be spent now: the month's, or the day's where the plan has a smaller daily limit.
-        requests_per_minute: calls the plan allows a minute.
+        credits_left: credits that can be spent now: the month's, or the day's where the plan has a smaller daily limit;
+            zero where they are overdrawn.
+        requests_per_minute: calls the plan allows a minute, one or more.
         reset: when the month's credits come back, in CoinMarketCap's words, such as ``In 8 days, 11 hours``.
     """
 
@@ -149,18 +150,21 @@ class KeyInfo(NamedTuple):
 
 
 def parse_key_info(data: object) -> KeyInfo:
-    """What ``data`` of ``/v1/key/info`` says, None for absent numbers.
+    """What ``data`` of ``/v1/key/info`` says, None for absent numbers, and for limits of zero, which are none.
 
     Raises:
         ContractError: there is no plan or no usage in it.
     """
     plan, usage = _part(data, "plan"), _part(data, "usage")
-    left = [_number(usage.get(span), "credits_left") for span in ("current_day", "current_month")]
+    day, month = (_number(usage.get(span), "credits_left") for span in ("current_day", "current_month"))
+    # A plan without a daily limit may have zeros there, which say nothing of what can be spent.
+    left = [month] if _number(plan, "credit_limit_daily") == 0 else [day, month]
+    monthly, minute = _number(plan, "credit_limit_monthly"), _number(plan, "rate_limit_minute")
     reset = plan.get("credit_limit_monthly_reset")
     return KeyInfo(
-        credit_limit_monthly=_number(plan, "credit_limit_monthly"),
-        credits_left=min((number for number in left if number is not None), default=None),
-        requests_per_minute=_number(plan, "rate_limit_minute"),
+        credit_limit_monthly=monthly if monthly is not None and monthly >= 0 else None,
+        credits_left=min((max(number, 0) for number in left if number is not None), default=None),
+        requests_per_minute=minute if minute is not None and minute > 0 else None,
         reset=one_line(reset) if isinstance(reset, str) else None,
     )
 
@@ -178,8 +182,7 @@ def _part(data: object, key: str) -> dict[str, object]:
 
 def _number(part: object, key: str) -> int | None:
     value = part.get(key) if isinstance(part, dict) else None
-    number = None if isinstance(value, bool) else whole(value)
-    return number if number is not None and number >= 0 else None
+    return None if isinstance(value, bool) else whole(value)
 
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"

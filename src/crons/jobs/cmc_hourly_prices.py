@@ -32,7 +32,7 @@ async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> 
             if not coins:
                 raise complaint
             # The other symbols' hour could perhaps never be had again.
-            report.failures.append(complaint.message)
+            report.failures.append(f"{complaint.message}: {complaint.next_step}")
         run.step("asking CoinMarketCap for the latest quotes")
         report.hours_asked = len(coins)
         extraction = await pipeline.extract.latest(coins, clock=run.clock)

@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, StoredHours, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hours_before
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from crons.job import Finding, Series
 from crons.jobs.cmc_parts import choices_of
 from crons.parts import Parts
-from transformers.coverage import SPANS, Hours, cover, hours_by_key, missing_among
+from transformers.coverage import SPANS, Hours, cover, hours_by_key, missing_among, reach
 
 _TREND_HOURS = 24
 _NOTHING = StoredHours(frozenset(), "", None, {})
@@ -82,26 +82,45 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
 
 
 def _of_rows(parts: Parts, table: CoinMarketCapClickHouseAdapter, now: datetime) -> list[Finding]:
-    followed = [symbol for symbol, _ in parts.settings.symbols]
-    breaks = table.breaks(followed, last=hour_key(now))
-    absurd = table.absurd_values()
-    again = f"./run.sh cron_backfill {_JOB} {_reach(_instants(absurd), now)} asks for them again"
-    stuck = [
-        f"{mutation.mutation_id}: {mutation.reason}; {mutation.kill_statement}" for mutation in table.stuck_mutations()
-    ]
+    present, followed = hour_key(now), [symbol for symbol, _ in parts.settings.symbols]
+    wrong, absurd, stuck = table.wrong_keys(), table.absurd_values(), table.stuck_mutations()
+    kept = "to keep the rows that the view shows"
     return [
-        _finding("duplicate keys", _lines(table.duplicate_keys()), "restore from a backup, or delete the wrong rows"),
-        _finding("keys against fetched_at", _lines(table.wrong_keys()), "delete these rows, then ./run.sh cron_heal"),
+        _finding("duplicate keys", _lines(table.duplicate_keys()), f"{kept}: {table.without_duplicates()}"),
         _finding(
-            "hours to come",
-            _lines(table.future_rows(present=hour_key(now))),
-            "see the clock of the host that wrote them, then delete these rows",
+            "keys against fetched_at",
+            _lines(wrong),
+            f"./run.sh cron_heal {_JOB} {reach(_instants(wrong), now)}, once they are gone: "
+            + table.without_wrong_keys(),
         ),
-        _finding("prices", _lines(absurd), again),
+        _finding(
+            "future rows",
+            _lines(table.future_rows(present=present)),
+            "see the clock of the host that wrote them, then remove them: "
+            + table.without_future_rows(present=present),
+        ),
+        _finding("prices", _lines(absurd), _asked_again(absurd, followed, now)),
         _coins(table.coins(), choices_of(parts.settings).load(), now),
-        _missing_hours(breaks, table.holes_by_symbol(followed, first="", last="9999"), now),
-        _finding("stuck mutations", stuck, "withdraw each with its KILL MUTATION, then see why it failed"),
+        _missing_hours(
+            table.breaks(followed, last=present), table.holes_by_symbol(followed, first="", last="9999"), now
+        ),
+        _finding(
+            "stuck mutations",
+            [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck],
+            f"withdraw them, then see why they failed: {'; '.join(mutation.kill_statement for mutation in stuck)}",
+        ),
     ]
+
+
+def _asked_again(absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> str:
+    """What asks the source again for these prices: a run for the present hour, which no backfill reaches."""
+    present = hour_key(now)
+    past = [one for one in absurd if one.hour < present]
+    steps = [f"./run.sh cron_backfill {_JOB} {reach(_instants(past), now)}"] if past else []
+    steps += [f"./run.sh cron_run {_JOB}"] if any(one.hour == present for one in absurd) else []
+    left = sorted({one.symbol for one in absurd}.difference(followed))
+    first = f"put {', '.join(left)} into SYMBOLS, then " if left else ""
+    return f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
 
 
 def _coins(stored: Sequence[StoredCoin], chosen: Mapping[str, int], now: datetime) -> Finding:
@@ -125,11 +144,11 @@ def _coins(stored: Sequence[StoredCoin], chosen: Mapping[str, int], now: datetim
     if mixed and not wrong:
         return Finding("coins", "ok", "\n".join(["none mixed; changed, as was confirmed:", *lines]))
     others = [coin.first for symbol, coins in wrong.items() for coin in coins if coin.cmc_id != chosen.get(symbol, -1)]
-    reach = _reach([from_text(hour) for hour in others], now)
+    back = reach([from_text(hour) for hour in others], now)
     return _finding(
         "coins",
         lines,
-        f"./run.sh coins says which id a symbol means; ./run.sh cron_backfill {_JOB} {reach} then takes its prices",
+        f"./run.sh coins says which id a symbol means; ./run.sh cron_backfill {_JOB} {back} then takes its prices",
         found=f"{_counted(wrong, 'symbol', cut=False)} with prices of two coins",
     )
 
@@ -145,7 +164,7 @@ def _missing_hours(breaks: Sequence[_Break], holes: Mapping[str, Collection[str]
     return _finding(
         "missing hours",
         [f"{symbol}: {len(gaps)} h: {describe_hours(gaps)}" for symbol, gaps in missing.items()],
-        f"./run.sh cron_heal {_JOB} {_reach(hours, now)}",
+        f"./run.sh cron_heal {_JOB} {reach(hours, now)}",
         found=f"{_counted(hours, 'hour', cut=cut)} of {_counted(missing, 'symbol', cut=cut)} missing",
         cut=cut,
     )
@@ -166,13 +185,6 @@ def _hours_between(before: str, after: str) -> Hours:
     # In UTC, where an hour later is an hour later, whatever Tehran's clocks did before 2022.
     first, end = from_text(before).astimezone(timezone.utc), from_text(after).astimezone(timezone.utc)
     return hours_by_key([(first + HOUR * back).astimezone(TEHRAN) for back in range(1, (end - first) // HOUR)])
-
-
-def _reach(hours: Iterable[datetime], now: datetime) -> int:
-    """How many hours before the present one take in all of these: HOURS of a heal or backfill; at least one."""
-    # In UTC: arithmetic on two times of one zone counts wall hours.
-    earliest = min((hour.astimezone(timezone.utc) for hour in hours), default=now)
-    return max(1, (hour_start(now).astimezone(timezone.utc) - earliest) // HOUR)
 
 
 def _instants(wrong: Iterable[Wrong]) -> list[datetime]:

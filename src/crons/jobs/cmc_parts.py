@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_errors import reach_of
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import Settings
 from crons.alike import Alike
 from crons.job import Finding, Needed, RunContext, RunReport
@@ -59,13 +59,23 @@ async def check_source(parts: Parts, settings: Settings) -> Finding:
                 "set CMC_API_KEY in .env for backfills and a rate limit of your own",
             )
         info = await source.key_info()
-    found = (
-        f"key valid: {info.credits_left} of {info.credit_limit_monthly} credits left, "
-        f"{info.requests_per_minute} calls a minute, credits reset: {info.reset}"
-    )
+    found = f"key valid: {', '.join(_plan(info))}"
     if info.credits_left == 0:
         return Finding("CoinMarketCap", "fail", found, "wait for the reset, or use a higher plan")
     return Finding("CoinMarketCap", "ok", found)
+
+
+def _plan(info: KeyInfo) -> Iterator[str]:
+    """What is known of a key's plan, in words."""
+    left, limit = info.credits_left, info.credit_limit_monthly
+    if left is None:
+        yield "CoinMarketCap does not say how many credits are left"
+    else:
+        yield f"{left} {f'of {limit} ' if limit is not None and limit >= left else ''}credits left"
+    if info.requests_per_minute is not None:
+        yield f"{info.requests_per_minute} calls a minute"
+    if info.reset:
+        yield f"credits reset: {info.reset}"
 
 
 def choices_of(settings: Settings) -> CoinChoices:

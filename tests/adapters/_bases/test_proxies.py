@@ -1,0 +1,89 @@
+"""Calls by way of a proxy that the environment names, over real sockets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from adapters._bases.errors import ConfigurationError, SourceUnavailable
+from adapters._bases.http_adapter import HttpAdapter, odd_proxies
+from adapters._bases.retry import RetryPolicy
+from tests.support.socks_server import SocksServer
+
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None but those of the test."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def adapter(base_url: str) -> HttpAdapter:
+    """A door that tries once."""
+    return HttpAdapter(
+        base_url=base_url,
+        headers={},
+        timeout_seconds=5,
+        retry=RetryPolicy(attempts=1),
+        clock=lambda: datetime(2026, 11, 23, 12, tzinfo=timezone.utc),
+    )
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "http_proxy"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+async def test_a_call_goes_through_socks(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
+    """Whichever of the variables names it."""
+    httpserver.expect_request("/price").respond_with_json(1)
+    with SocksServer() as proxy:
+        monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
+        async with adapter(httpserver.url_for("").rstrip("/")) as door:
+            assert await door.get_json("/price", {}) == 1
+        assert proxy.asked_for == [(httpserver.host, httpserver.port)]
+
+
+@pytest.mark.parametrize(
+    ("name", "proxy"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")]
+)
+async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, name: str, proxy: str) -> None:
+    """By its variable, without its address, which may hold a password."""
+    monkeypatch.setenv(name, proxy.replace("//", "//me:secret-word@"))
+    async with adapter("http://prices.example") as door:
+        with pytest.raises(SourceUnavailable) as caught:
+            await door.get_json("/price", {})
+    assert f"(by way of the proxy in {name}): it cannot be reached" in caught.value.message
+    assert "secret-word" not in caught.value.message + caught.value.next_step
+
+
+async def test_a_host_without_a_proxy_is_not_said_to_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_PROXY counts in the message as in the call."""
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with adapter("http://127.0.0.1:1") as door:
+        with pytest.raises(SourceUnavailable) as caught:
+            await door.get_json("/price", {})
+    assert "proxy in" not in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["socks://127.0.0.1:1080", "socks4://127.0.0.1:1080", "ftp://h:1", "http://h:port"])
+@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy"])
+def test_what_is_no_proxy_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """One line with the variable and the forms that it may have."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        adapter("https://prices.example")
+    assert caught.value.message == f"{name}: not a proxy's address that can be used"
+    assert "socks5://HOST:PORT" in caught.value.next_step
+
+
+@pytest.mark.parametrize("value", ["proxy:3128", "http://u:p@proxy.example:3128/", "socks5://[::1]:1080", "https://p"])
+def test_what_is_a_proxy_is_not_odd(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """With or without a scheme, a user and a port."""
+    monkeypatch.setenv("ALL_PROXY", value)
+    assert odd_proxies() == []
