@@ -70,7 +70,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _rotate_cron_log()
         _log_start(request, settings)
         parts = Parts(settings, task=task, clock=clock, writes=True)
-        run = request.job.context(request.name, parts, run_id=run_id, step=lock.tell)
+        run = request.job.context(request.name, parts, run_id=run_id, step=lock.note)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 

@@ -80,10 +80,8 @@ def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool)
     """The error for a failure on the way to ClickHouse or in its client.
 
     Args:
-        error: what was caught; its causes are looked at.
-        text: what it says, as it may be shown.
-        where: which ClickHouse, for the message.
-        passing: whether trying again may help, when the causes do not decide it.
+        text: what the error says, free of secrets.
+        passing: whether to retry when the error's causes do not decide it.
     """
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
@@ -109,7 +107,7 @@ def one_line(text: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, and so on; urllib3 keeps the cause of its last try in `reason`."""
+    """The error, its cause, and so on, in `reason` too, where urllib3 keeps that of its last try."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:

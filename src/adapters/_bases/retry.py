@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How a call that failed with a `RetryableError` is tried again; every other error passes through at once.
+    """How a call that failed with a `RetryableError` is retried. Every other error passes at once.
 
     Waits grow as ``wait_initial_seconds * 2 ** (attempt - 1)`` plus up to ``wait_jitter_seconds`` at random, capped at
     ``wait_max_seconds``; an error's own ``retry_after_seconds`` takes the place of that wait. When the policy gives up
@@ -30,8 +30,8 @@ class RetryPolicy:
         total_seconds: once this much has passed since the first try, a failure is final; so is one whose
             ``retry_after_seconds`` is longer than this.
         wait_initial_seconds: the first wait, without its jitter.
-        wait_max_seconds: the longest wait that the policy makes of its own accord.
-        wait_jitter_seconds: the most that chance adds to a wait.
+        wait_max_seconds: the longest wait that the policy chooses by itself.
+        wait_jitter_seconds: the most random time added to a wait.
     """
 
     attempts: int = 5
@@ -58,7 +58,7 @@ class RetryPolicy:
         }
 
     def _wait_for(self, error: Exception) -> bool | float:
-        """Whether to try again: False, True for the policy's own wait, or the seconds that the other side asked for."""
+        """Whether to retry: False, True after the policy's own wait, or the seconds that the error asks for."""
         if not isinstance(error, RetryableError):
             return False
         if error.retry_after_seconds is None:
@@ -67,7 +67,7 @@ class RetryPolicy:
 
 
 def log_retries() -> None:
-    """From now on log each retry of this process in one line: why, and how long the wait is; idempotent."""
+    """Log each retry of this process from now on, in one line. Idempotent."""
     set_on_retry_hooks([_log_retry])
 
 

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
     Attributes:
         path: the file.
-        records: its sound records, as column to value, in the order they were put.
+        records: its sound records, column to value, in the order they were put.
         damage: what is wrong with the file, in one line; None when it is whole.
     """
 
@@ -40,12 +40,7 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """A folder of batches, oldest first.
-
-    Args:
-        folder: made when first written to. Damaged files go to ``rejected/`` inside it.
-        disk: it is on; None stands for the host's.
-    """
+    """A folder of batches, made when first written to. Damaged files go to ``rejected/`` inside it."""
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()
@@ -53,11 +48,11 @@ class Spool:
         self._rejected = folder / "rejected"
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-        """Keep a batch; it is on the disk when this returns.
+        """Keep a batch. It is on the disk when this returns.
 
         Args:
             columns: names, in the order of each row's values.
-            rows: values that JSON can hold; finite floats keep every digit, the others become None.
+            rows: values that JSON can hold; floats keep every digit, NaN and infinities become None.
 
         Raises:
             StateError: it cannot be written; no part of it stays.
@@ -68,12 +63,11 @@ class Spool:
         try:
             self._disk.make_folder(self._folder)
             path = self._folder / f"{_next_number(self._folder, first=1):010d}{SUFFIX}"
-            # One name for all: what a killed process left there goes with the next. The job's lock keeps it safe.
+            # One name for all: the next batch replaces what a killed process left. The job's lock excludes others.
             self._disk.replace(path, body, aside=self._folder / "unfinished.tmp")
         except OSError as error:
             raise StateError(
-                f"the spool {self._folder} cannot be written: {error.strerror or error}",
-                next_step=_MEND,
+                f"the spool {self._folder} cannot be written: {error.strerror or error}", next_step=_MEND
             ) from error
         return path
 
@@ -82,18 +76,18 @@ class Spool:
         return sorted(self._folder.glob(f"[0-9]*{SUFFIX}"))
 
     def oldest(self) -> datetime | None:
-        """Since when the oldest batch waits, aware; None when none does."""
+        """When the oldest waiting batch was written, aware, None when none waits."""
         times = [_written(path) for path in self.waiting()]
         return min((time for time in times if time is not None), default=None)
 
     def rejected(self) -> list[Path]:
-        """The damaged files that wait for a person; each has a ``.reason`` beside it."""
+        """The damaged files that were set aside. Each has a ``.reason`` beside it."""
         return sorted(self._rejected.glob(f"*{SUFFIX}"))
 
     def read(self, path: Path) -> Batch:
-        """What a file holds; damage is reported, never raised. Nothing in one that has gone: its rows are stored.
+        """The batch in a file, with its damage, which is never raised, even if nothing can be read.
 
-        A file that cannot be read at all, for want of rights or because it is a folder, is damaged as a whole.
+        A file that has gone is an empty batch: its rows are stored.
         """
         try:
             lines = path.read_bytes().splitlines()
@@ -112,7 +106,7 @@ class Spool:
         return Batch(path, records, f"{lost} of {count} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
-        """Forget a batch that is loaded. Harmless twice.
+        """Remove a batch that is loaded. Idempotent.
 
         Raises:
             StateError: it cannot be removed.
@@ -147,7 +141,7 @@ class Spool:
 
 
 def _next_number(folder: Path, *, first: int) -> int:
-    """One more than that of any batch there, or of any reason of one that was taken away: none is ever replaced.
+    """A number above that of any batch there, or of any left-over reason, so that none is ever replaced.
 
     Raises:
         OSError: the folder cannot be listed, which a glob would pass over in silence.
@@ -158,7 +152,7 @@ def _next_number(folder: Path, *, first: int) -> int:
 
 
 def _written(path: Path) -> datetime | None:
-    """When a file was written; None when it has gone meanwhile."""
+    """When a file was written, None when it has gone."""
     with suppress(FileNotFoundError):
         return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     return None
@@ -173,7 +167,7 @@ def _line(record: object) -> bytes:
 
 
 def _header(line: bytes) -> tuple[list[str], int] | None:
-    """The columns and the number of records that a header tells; None when the line is no header."""
+    """The columns and the number of records in a header, None when the line is not a header."""
     match _record(line):
         case {"format": number, "columns": [*columns], "records": int(count)} if number == _FORMAT and all(
             isinstance(column, str) for column in columns
@@ -183,7 +177,7 @@ def _header(line: bytes) -> tuple[list[str], int] | None:
 
 
 def _record(line: bytes) -> object:
-    """The record of a line; None when its checksum does not fit, or fits what is no record, as that of nothing does."""
+    """The record of a line, None when its checksum does not fit or the text is not JSON."""
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(text):
         return None
