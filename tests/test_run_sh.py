@@ -61,7 +61,7 @@ def test_a_summary_is_the_docstring_of_the_function(checkout: BareCheckout) -> N
 
 
 @pytest.mark.parametrize("arguments", ["--version", "--version x"])
-def test_the_version_is_told(checkout: BareCheckout, arguments: str) -> None:
+def test_the_version_is_reported(checkout: BareCheckout, arguments: str) -> None:
     """Name and version, before anything is installed."""
     done = checkout.run(*arguments.split())
     assert (done.returncode, done.stdout, checkout.calls) == (0, VERSION, [])

@@ -1,1 +1,1 @@
-"""Doors to the outside world; nobody else does I/O to it."""
+"""Doors to the outside world: the only I/O of the program."""

@@ -21,7 +21,7 @@ from crons.schedule import HEAL_SCHEDULE, next_run
 
 
 def show() -> int:
-    """Show the registry; the exit code."""
+    """Print the jobs with their crontab lines, and return the exit code."""
     crontab = Crontab()
     every = [task for name in JOBS for task in (name, heal_of(name))]
     schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=every)
@@ -47,12 +47,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> int:
-    """Install a job's line, or the daily one that heals it; the exit code. Idempotent.
+    """Install a job's line, or the daily one that heals it, and return the exit code. Idempotent.
 
-    What the line will lack when cron starts it, in an environment of its own, is a warning.
+    Warns of what the line will lack when cron starts it, in an environment of its own.
 
     Raises:
-        ConfigurationError: no such job, or a schedule that cron does not know.
+        ConfigurationError: the job is unknown, or cron does not know such a schedule.
         StateError: the crontab cannot be read or written.
     """
     job = find_job_with_past(name) if heal else find_job(name)
@@ -75,7 +75,7 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
 
 
 def remove(name: str, *, heal: bool, dry_run: bool) -> int:
-    """Remove a job's line, or the one that heals it; the exit code. Harmless to repeat."""
+    """Remove a job's line, or the one that heals it, and return the exit code. Idempotent."""
     find_job(name)
     job = heal_of(name) if heal else name
     change = remove_cron(Crontab(), checkout=CHECKOUT, job=job, now=in_tehran(system_clock()), dry_run=dry_run)
@@ -84,7 +84,7 @@ def remove(name: str, *, heal: bool, dry_run: bool) -> int:
 
 
 def _tell_next(schedule: str, *, takes_prices: bool) -> None:
-    """Say when cron starts the line, on both clocks: Tehran's hours begin at half past on a host whose zone is UTC."""
+    """Say when cron starts the line, on both clocks: on a UTC host Tehran's hours begin at half past."""
     now = system_clock()
     start = next_run(schedule, now)
     form = "%Y-%m-%d %H:%M"
@@ -96,11 +96,7 @@ def _tell_next(schedule: str, *, takes_prices: bool) -> None:
 
 
 def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
-    """What the line will lack: cron does not know this shell's environment, so its settings come from ``.env`` alone.
-
-    Args:
-        needed: a variable without which the line can do nothing; None for none.
-    """
+    """What the line will lack: cron does not have this shell's environment, so only ``.env`` counts."""
     try:
         settings = load_settings(environment={})
     except ConfigurationError as error:
@@ -120,7 +116,7 @@ def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
 
 def _show(change: CrontabChange, *, dry_run: bool) -> None:
     if not change.is_change:
-        say("the crontab is so already: nothing was changed")
+        say("the crontab already says so: nothing was changed")
         return
     say(change.diff())
-    say("dry run: nothing was changed" if dry_run else f"done; the crontab of before is kept in {change.backup}")
+    say("dry run: nothing was changed" if dry_run else f"done; the previous crontab is kept in {change.backup}")

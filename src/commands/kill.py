@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ GRACE_SECONDS = 10.0
 
 
 def end_all() -> int:
-    """End the running jobs of this checkout and say which, whatever other settings are; the exit code.
+    """End the running jobs of this checkout, say which, and return the exit code. Needs DATA_PATH alone.
 
     Raises:
         ConfigurationError: DATA_PATH is wrong.
@@ -35,16 +36,10 @@ def end_all() -> int:
 
 
 def end_running_jobs(locks: Path, *, grace_seconds: float) -> list[str]:
-    """SIGTERM to every job that holds a lock in the folder, SIGKILL to those still there after the grace time.
+    """End every job that holds a lock in the folder, and return a line for each. Idempotent.
 
-    Only a process whose start fits the lock's note is touched: a pid may have passed on to somebody else's process.
-
-    Args:
-        locks: the folder of this checkout's job locks.
-        grace_seconds: how long they may take to end by themselves.
-
-    Returns:
-        A line for each process ended; empty when none ran. Harmless to repeat.
+    By SIGTERM, and by SIGKILL those still there after the grace time. A process whose start does not fit the lock's
+    note is left alone: the pid may have passed on to it.
     """
     found = [(holder, process) for holder in running_holders(locks) if (process := _process(holder)) is not None]
     for _, process in found:
@@ -57,7 +52,7 @@ def end_running_jobs(locks: Path, *, grace_seconds: float) -> list[str]:
 
 
 def _not_ended(locks: Sequence[Path]) -> StateError:
-    """Nobody is ended on suspicion: whoever has the file open may only be reading it."""
+    """The error for locks without a note: a process that has the file open may only be reading it."""
     users = sorted({pid for path in locks for pid in users_of(path)})
     return StateError(
         f"held by a process that its note does not name, so not ended: {', '.join(map(str, locks))}",
@@ -76,11 +71,8 @@ def _process(holder: Holder) -> psutil.Process | None:
 
 
 def _signal(process: psutil.Process, *, forced: bool) -> None:
-    """Send SIGKILL or SIGTERM; a process that is gone already is what we wanted."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         if forced:
             process.kill()
         else:
             process.terminate()
-    except psutil.NoSuchProcess:
-        return

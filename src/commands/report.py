@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
@@ -19,19 +18,19 @@ from reports.price_report import ReportContents, build_page, chart_library
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
-"""Hours of symbols that a browser still draws at ease, about 8 MB of page beside the library."""
+"""Hours of symbols that a browser still draws easily, about 8 MB of page beside the library."""
 
 
 def report(hours: int, *, quiet: bool) -> int:
-    """Write the page of the present hour and the given number of hours before it, say where; the exit code.
+    """Write the page of the present hour and the hours before it, say where, and return the exit code.
 
     Args:
         hours: one or more.
-        quiet: say nothing but where it is.
+        quiet: print only the path.
 
     Raises:
         ConfigurationError: that is more than a page can show.
-        StorageRejected: there is no database or no table.
+        StorageRejected: the database or the table is missing.
         StateError: the file cannot be written; none is left behind.
     """
     settings = settings_with_log(quiet=quiet)
@@ -42,7 +41,14 @@ def report(hours: int, *, quiet: bool) -> int:
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     page = build_page(_contents(settings, keys, now))
     path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
-    _write(path, page.encode())
+    try:
+        path.parent.mkdir(exist_ok=True)
+        Disk().replace(path, page.encode())
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error.strerror or error}",
+            next_step=f"make room and see to it that this user may write into {path.parent}",
+        ) from error
     say(str(path))
     if not quiet:
         say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
@@ -80,15 +86,3 @@ def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:
             f"{len(keys)} hours of {symbols} symbols are more than a page can show",
             next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or look at longer spans in a BI tool",
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Put the file there whole or not at all."""
-    try:
-        path.parent.mkdir(exist_ok=True)
-        Disk().replace(path, content)
-    except OSError as error:
-        raise StateError(
-            f"{path} cannot be written: {error.strerror or error}",
-            next_step=f"make room and see to it that this user may write into {path.parent}",
-        ) from error

@@ -1,4 +1,4 @@
-"""What commands have in common: settings with their log, and words and tables for the operator."""
+"""What commands share: settings with their log, and text and tables for the operator."""
 
 from __future__ import annotations
 
@@ -23,13 +23,10 @@ _LEAST_WIDTH = 20
 
 
 def settings_with_log(*, quiet: bool = False) -> Settings:
-    """The settings, with the log set up as they say.
-
-    Args:
-        quiet: no lines of the log but errors, and nothing that is only of interest while it is waited for.
+    """The settings, with the log set up as they say, or for errors only when quiet.
 
     Raises:
-        ConfigurationError: something in them is wrong.
+        ConfigurationError: a setting is wrong.
     """
     settings = load_settings()
     set_up_logging(
@@ -53,37 +50,30 @@ def say_wrapped(text: str, *, first: str = "", most_lines: int | None = None) ->
     Args:
         text: without line ends.
         first: begins it; the lines below are indented by as much.
-        most_lines: on a terminal; what is beyond them is left out and a sign of it put there. None for all.
+        most_lines: on a terminal, the rest is replaced by a sign; None for all lines.
     """
     size = terminal_size()
     if size is None:
         say(f"{first}{text}")
         return
-    say(
-        textwrap.fill(
-            text,
-            max(size.columns, len(first) + _LEAST_WIDTH),
-            initial_indent=first,
-            subsequent_indent=" " * len(first),
-            break_on_hyphens=False,
-            max_lines=most_lines,
-            placeholder=" …",
-        )
-    )
+    width = max(size.columns, len(first) + _LEAST_WIDTH)
+    form = textwrap.TextWrapper(width, first, " " * len(first), break_on_hyphens=False, placeholder=" …")
+    form.max_lines = most_lines
+    say(form.fill(text))
 
 
 def terminal_size() -> os.terminal_size | None:
-    """Columns and lines of the terminal that stdout is; None where it is none."""
+    """Columns and lines of the terminal that stdout is, None where it is not a terminal."""
     return shutil.get_terminal_size() if sys.stdout.isatty() else None
 
 
 def tell(text: str) -> None:
-    """Print to stderr: what is no answer, but should be known."""
+    """Print to stderr what is not part of the answer."""
     print(text, file=sys.stderr)  # noqa: T201 - the edge to the operator
 
 
 def mention(text: str) -> None:
-    """Tell somebody who waits at a terminal what takes its time; elsewhere, or with --quiet, nothing is said."""
+    """Print to a watching terminal, unless --quiet, what is about to take a while."""
     if is_watched():
         tell(f"{text} …")
 
@@ -96,14 +86,14 @@ def show_table(
     no_color: bool = False,
     whole: bool = False,
 ) -> None:
-    """Print a table to stdout: fitted to a terminal, plain where there is none.
+    """Print a table to stdout: fitted to a terminal, plain elsewhere.
 
     Args:
         columns: their headings.
-        rows: cells as they are to be read; nothing in them is markup.
+        rows: plain text, never markup.
         colours: one for each row, None for none.
-        no_color: not in colours, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
-        whole: each row is one line, whose cells are neither folded nor cut, however long it becomes.
+        no_color: without colors, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
+        whole: each row is one line, neither folded nor cut, however long.
     """
     from rich.console import Console  # noqa: PLC0415 - not every command draws a table
     from rich.table import Table  # noqa: PLC0415
@@ -116,9 +106,9 @@ def show_table(
         table.add_row(*map(Text, row), style=colours[number] if colours else None)
     size = terminal_size()
     width = _ENDLESS if whole else _WIDTH_WITHOUT_TERMINAL if size is None else size.columns
-    # With a height: without one it takes a dumb terminal for one of 80 columns. None: as the environment says.
+    # Without a height it takes a dumb terminal for one of 80 columns. None: as the environment says.
     console = Console(width=width, height=_ANY_HEIGHT, no_color=no_color or None)
-    # Not printed by itself: it would end the program by its own exit code where nobody reads any longer.
+    # Not printed by itself: it would end the program by its own exit code when the reader of stdout has gone.
     with console.capture() as drawn:
         console.print(table)
     say(drawn.get().removesuffix("\n"))

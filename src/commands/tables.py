@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from adapters._bases.hourly_backup import RowsTold
+from adapters._bases.hourly_backup import Progress
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import in_tehran
 from adapters.files.locks import ProcessLock
@@ -26,7 +26,7 @@ BACKUPS = PROJECT_ROOT / "backups"
 
 
 def set_up() -> int:
-    """Make what is missing; the exit code."""
+    """Make the missing tables and views and return the exit code. Idempotent."""
     settings = impatient(settings_with_log())
     with Parts(settings, task="setup_db", clock=system_clock) as parts:
         for job in JOBS.values():
@@ -39,14 +39,14 @@ def set_up() -> int:
 
 
 def drop(*, unasked: bool, quiet: bool) -> int:
-    """Back up every job's table, then drop it; the exit code.
-
-    Args:
-        unasked: do not ask whoever sits at the terminal.
-        quiet: print nothing but where the backups are.
+    """Back up every job's table, then drop it, and return the exit code.
 
     The jobs' locks and the database's are held meanwhile: rows that a run of this or another checkout stored between
     the copy and the drop would be lost.
+
+    Args:
+        unasked: do not ask at a terminal.
+        quiet: print only the backups' paths.
 
     Raises:
         LockHeldError: a job is running.
@@ -65,36 +65,37 @@ def drop(*, unasked: bool, quiet: bool) -> int:
 
 
 def put_back(file: Path, job: str, *, quiet: bool) -> int:
-    """Upsert a backup's rows; the exit code. Harmless to repeat; when quiet, only errors are told."""
+    """Upsert a backup's rows and return the exit code. Idempotent. When quiet, only errors are printed."""
     settings = settings_with_log(quiet=quiet)
     find_job(job)
     with _undisturbed(settings, job, "restore") as table:
         mention(f"reading {file}, then putting its rows into {table.name}")
-        with _row_progress(settings) as told:
-            done = table.restore(file, told)
+        with _row_progress(settings) as row_progress:
+            done = table.restore(file, row_progress)
         if not quiet:
             say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
     return DONE
 
 
 def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:
-    """Back up one table, then drop it."""
-    backup = _backup_path(table)
+    BACKUPS.mkdir(exist_ok=True)
+    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):%Y-%m-%d_%H-%M-%S}.native.gz"
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
-    with _row_progress(settings) as told:
-        rows = table.export_table(backup, told)
+    with _row_progress(settings) as row_progress:
+        rows = table.export_table(backup, row_progress)
     say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
     table.drop_table()
     if not quiet:
-        say(f"{table.name} is dropped; to put it back: ./run.sh restore {_restored(backup, name)}")
+        job = "" if name == MAIN_JOB else f" --job {name}"
+        say(f"{table.name} is dropped; to put it back: ./run.sh restore {shlex.quote(str(backup))}{job}")
 
 
-def _row_progress(settings: Settings) -> AbstractContextManager[RowsTold]:
+def _row_progress(settings: Settings) -> AbstractContextManager[Progress]:
     return progress(Tally(system_clock), no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:
-    """What whoever sits at the terminal answers; Ctrl-C and Ctrl-D are a no."""
+    """Ask at the terminal. Ctrl-C and Ctrl-D mean no."""
     try:
         return typer.confirm("Drop the stored prices, after a backup?")
     except typer.Abort:
@@ -104,18 +105,7 @@ def _agreed() -> bool:
 
 @contextmanager
 def _undisturbed(settings: Settings, name: str, task: str) -> Iterator[HourlyRepository]:
-    """A job's table, to write to or drop, while no run of the job writes to it."""
+    """A job's table, for writing or dropping, while the job's runs are locked out."""
     lock = ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock)
     with lock, Parts(settings, task=task, clock=system_clock, writes=True) as parts:
         yield JOBS[name].repository_in(parts)
-
-
-def _restored(backup: Path, name: str) -> str:
-    """What ``restore`` has to be told: whose backup it is, unless it is the main job's."""
-    return shlex.quote(str(backup)) + ("" if name == MAIN_JOB else f" --job {name}")
-
-
-def _backup_path(table: HourlyRepository) -> Path:
-    BACKUPS.mkdir(exist_ok=True)
-    stamp = in_tehran(system_clock()).strftime("%Y-%m-%d_%H-%M-%S")
-    return BACKUPS / f"{table.name}-{stamp}.native.gz"

@@ -33,14 +33,9 @@ _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
 
 
 def set_up_logging(
-    *,
-    level: str,
-    form: LogFormat,
-    secrets: Iterable[str] | None,
-    clock: Callable[[], datetime],
-    colours: bool = False,
+    *, level: str, form: LogFormat, secrets: Iterable[str] | None, clock: Callable[[], datetime], colours: bool = False
 ) -> None:
-    """Send every log event of this process to stderr; calling it again replaces the former set-up.
+    """Send every log event of this process to stderr, in place of any former set-up.
 
     Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of ``json`` are ISO 8601 with its offset.
 
@@ -48,9 +43,8 @@ def set_up_logging(
         level: the least level shown, such as ``INFO``.
         form: ``console`` for people, ``json`` for one JSON object a line.
         secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included; None while they
-            are not known: of an exception then only its kind and its places in the code are shown.
-        clock: gives the aware time of each event.
-        colours: colour the console form where stderr is a terminal.
+            are not known: then only an exception's kind and its places in the code are shown.
+        colours: color the console form where stderr is a terminal.
     """
     stamp = _with_offset if form == "json" else tehran_text
     shared: list[Processor] = [
@@ -75,7 +69,7 @@ def set_up_logging(
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It warns of each try that failed, which our own errors tell. Not "urllib3": clickhouse_connect sets that one anew.
+    # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -96,10 +90,7 @@ def is_watched() -> bool:
 
 @contextmanager
 def last_lines(count: int = 30) -> Iterator[Sequence[str]]:
-    """Keep the last lines of the log, as they are shown, for whoever must be told how a run ended.
-
-    To be entered after `set_up_logging`; without it nothing is kept.
-    """
+    """Keep the last lines of the log, as they are shown. To be entered after `set_up_logging`."""
     lines: deque[str] = deque(maxlen=count)
     root = logging.getLogger()
     handler = _KeepingHandler(lines)
@@ -133,20 +124,19 @@ class _StderrHandler(_StreamHandler):
 
 
 def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
-    """Move a log that this process writes to aside once it is large: ``cron.log`` to ``cron.log.1``, and so on.
+    """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1``, and so on.
 
     Cron opens the log before the program starts, so the open output is pointed at the new file.
 
     Args:
-        path: the log; nothing happens unless stdout or stderr is that very file.
-        max_bytes: the size from which it is moved.
+        max_bytes: the size from which it is renamed.
         keep: how many old logs stay.
 
     Returns:
-        Whether it was moved.
+        Whether it was renamed.
 
     Raises:
-        OSError: a file could not be moved or made; the output goes on where it went.
+        OSError: a file could not be renamed or made; the output still goes where it went.
     """
     outputs: list[int] = []
     for number in (1, 2):
@@ -167,16 +157,14 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
 
 
 def _places_alone(exc_info: ExcInfo) -> str:
-    """A traceback without what the exceptions say, the first cause first."""
-    told: list[str] = []
+    """A traceback without the exceptions' own texts, the first cause first."""
+    parts: list[str] = []
     error: BaseException | None = exc_info[1]
     while error is not None:
-        kind = type(error)
-        told.append(
-            f"{''.join(traceback.format_tb(error.__traceback__))}{kind.__module__}.{kind.__qualname__}: {HIDDEN}"
-        )
+        kind, places = type(error), "".join(traceback.format_tb(error.__traceback__))
+        parts.append(f"{places}{kind.__module__}.{kind.__qualname__}: {HIDDEN}")
         error = error.__cause__ or error.__context__
-    return "\n".join(reversed(told))
+    return "\n".join(reversed(parts))
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:

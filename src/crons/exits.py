@@ -1,4 +1,4 @@
-"""The edge of the program: errors become one line, a next step and an exit code. The only broad catch is here."""
+"""The edge of the program: errors become one line, a next step and an exit code."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ EXIT_CODES = {
     TERMINATED: "ended by SIGTERM",
 }
 UNREAD = 141
-"""Whoever read the output went away, as ``head`` does: what a shell gives for a program that SIGPIPE ended, 128 and 13.
+"""The reader of the output has gone, as ``head`` does: a shell's 128 and 13 for a program that SIGPIPE ended.
 
-No table has it: there is nobody left to tell, and a shell shows it only with ``pipefail``.
+Not in `EXIT_CODES`: a shell shows it only with ``pipefail``.
 """
 EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
 
@@ -43,18 +43,15 @@ def guarded(
 ) -> int:
     """The exit code of ``action``, or of the error that ended it.
 
-    The log is set up before anything can fail, for structlog's own would show local variables, and so secrets. The
-    action sets it up anew once it has the settings; until then no exception's own words are shown.
+    The log is set up before anything can fail, because structlog's own would show local variables, and so secrets. The
+    action sets it up again once it has the settings; until then no exception's own text is shown.
 
-    What the output's encoding cannot carry is printed as question marks. When whoever reads the output went away, that
-    is no defect: the command ends quietly, by `UNREAD`. A SIGTERM that comes while no job is supervised ends the
-    process as the system does: 143 to a shell as well.
+    What the output's encoding cannot carry is printed as question marks. When the reader of the output has gone, the
+    command ends quietly by `UNREAD`. A SIGTERM outside a supervised job ends the process by the system's default: 143
+    to a shell as well.
 
     Args:
-        action: returns an exit code.
         tell: shows an expected error to the operator: its message and its next step.
-        clock: gives the aware time, for the log.
-        log_format: reads it from the settings.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -63,7 +60,7 @@ def guarded(
         try:
             set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
             code = action()
-            # What is still in the buffer would else meet the closed pipe when the interpreter ends, and be shown there.
+            # Otherwise the rest of the buffer meets the closed pipe when the interpreter ends, which prints an error.
             sys.stdout.flush()
         except EtlError as error:
             tell(error)
@@ -72,7 +69,7 @@ def guarded(
             tell(StopError("ended by Ctrl-C"))
             return INTERRUPTED
     except BrokenPipeError:
-        _say_no_more()
+        _discard_output()
         return UNREAD
     except Exception as error:  # whatever else it is, the log has all of it and the exit code says so
         if package := lacks(error):
@@ -83,8 +80,8 @@ def guarded(
     return code
 
 
-def _say_no_more() -> None:
-    """Let whatever else is written, such as when the interpreter ends, go nowhere."""
+def _discard_output() -> None:
+    """Send what is still written, such as when the interpreter ends, to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
@@ -92,7 +89,7 @@ def _say_no_more() -> None:
 
 
 def exit_code(error: EtlError) -> int:
-    """The exit code of an expected error; 128 and the signal's number where a signal ended the run."""
+    """The exit code of an expected error: 128 and the signal's number where a signal ended the run."""
     if isinstance(error, SignalledError):
         return error.exit_code
     if isinstance(error, ConfigurationError):

@@ -8,7 +8,7 @@ A checkout keeps its jobs in one block of its own at the top of the crontab, one
     # <<< data-processor /srv/data-processor <<<
 
 At the top, because a ``SHELL=`` or ``PATH=`` line of the user holds for the lines below it only, and because a last
-line without its newline then stays as it is. The comment that ends a line is one to ``sh`` too; it tells whose it is.
+line without its newline then stays as it is. The comment that ends a line, one to ``sh`` too, names the line's task.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def heal_of(job: str) -> str:
-    """The name of the line that heals a job, a line of its own beside the job's."""
+    """The task that heals a job, which has a line of its own beside the job's."""
     return f"{job} heal"
 
 
@@ -43,13 +43,13 @@ def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
     """The shell command that runs a job in cron's bare environment, before cron's own escapes.
 
     Args:
-        checkout: absolute path of the checkout; the job's working folder.
+        checkout: absolute path of the checkout, which is the job's working folder.
         python: absolute path of the interpreter, as ``.venv/bin/python``, its links not resolved.
-        job: the job's name, or `heal_of` it.
-        log: absolute path of the file that stdout and stderr are appended to; its folder must exist.
+        job: the job's name, or `heal_of` it, here and below.
+        log: absolute path of the file that stdout and stderr are appended to, in a folder that exists.
 
     Raises:
-        ConfigurationError: a path that is relative or holds a control character, or a name that is no job's name.
+        ConfigurationError: a path is relative or holds a control character, or the name cannot be a job's.
     """
     for path in (checkout, python, log):
         _check_path(path)
@@ -59,20 +59,18 @@ def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
 
 
 def install_line(current: str, *, checkout: Path, job: str, schedule: str, command: str) -> str:
-    """The crontab with this job's line in this checkout's block; every other character stays.
+    """The crontab with this job's line in this checkout's block. Idempotent. Every other character stays.
 
-    Idempotent. A line of the job that is there already is replaced where it stands.
+    A line of the job that is there already is replaced in its place.
 
     Args:
         current: the present crontab; empty when there is none.
-        checkout: absolute path of the checkout, which names the block.
-        job: the job's name, or `heal_of` it.
         schedule: see `crons.schedule.check_schedule`.
         command: see `job_command`; ``%`` and the backslash are escaped here, as cron wants it.
 
     Raises:
         ConfigurationError: a schedule, name, path or command that a crontab line cannot hold.
-        StateError: the block has lost one of its marks, or stands there twice.
+        StateError: the block has lost one of its marks, or is there twice.
     """
     _check_job(job)
     line = f"{check_schedule(schedule)} {_cron_escaped(f'{command} # {job}')}\n"
@@ -87,9 +85,9 @@ def install_line(current: str, *, checkout: Path, job: str, schedule: str, comma
 
 
 def remove_line(current: str, *, checkout: Path, job: str) -> str:
-    """The crontab without this job's line of this checkout; every other character stays. Idempotent.
+    """The crontab without this job's line, and without the block's marks when it was the last. Idempotent.
 
-    The block's marks go with its last line. Arguments and errors are those of `install_line`.
+    Arguments and errors are those of `install_line`.
     """
     _check_job(job)
     before, block, after = _split(current, checkout)
@@ -100,22 +98,18 @@ def remove_line(current: str, *, checkout: Path, job: str) -> str:
 
 
 def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
-    """The schedule of this checkout's line for the job; None when there is no such line.
-
-    Raises:
-        StateError: as in `install_line`.
-    """
+    """The schedule of this checkout's line for the job, None without one. Errors as in `install_line`."""
     _, block, _ = _split(current, checkout)
     lines = [present for present in block if _job_of(present) == job]
     return " ".join(lines[0].split()[:5]) if lines else None
 
 
 class Schedules(NamedTuple):
-    """What of a checkout is in the crontab.
+    """The lines of a checkout in the crontab.
 
     Attributes:
-        installed: task (a job, or `heal_of` it) to the schedule of its line; a task without a line is not in it.
-        unknown: why the crontab cannot be told; None when it can, or when there is no such command.
+        installed: task (a job, or `heal_of` it) to the schedule of its line, for tasks that have one.
+        unknown: why the crontab could not be read; None when it could, or when the command is missing.
     """
 
     installed: Mapping[str, str]
@@ -123,7 +117,7 @@ class Schedules(NamedTuple):
 
 
 def read_schedules(crontab: Crontab, *, checkout: Path, tasks: Iterable[str]) -> Schedules:
-    """The schedules of the tasks' lines of this checkout, or why they are not known. Raises nothing of ours."""
+    """The schedules of the tasks' lines of this checkout, or why they are not known."""
     try:
         current = crontab.read() if crontab.is_available() else ""
         found = {task: installed_schedule(current, checkout=checkout, job=task) for task in tasks}
@@ -146,7 +140,7 @@ def _check_job(job: str) -> None:
 
 
 def _cron_escaped(command: str) -> str:
-    """The command as cron hands it to ``sh`` unchanged: a bare ``%`` would end it there, and cron eats a backslash."""
+    """The command escaped for cron, where a bare ``%`` would end it and a backslash would be lost."""
     escaped = command.replace("\\", "\\\\").replace("%", "\\%")
     if _CONTROL.search(command):
         raise ConfigurationError("a crontab line cannot hold a newline or another control character")
@@ -181,7 +175,7 @@ def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
 
 
 def _joined(block: list[str], checkout: Path) -> str:
-    """The block with its marks; when no job is left in it, what else stands there without them."""
+    """The block with its marks, or without them when no job is left in it."""
     first, last = _marks(checkout)
     if not any(_job_of(line) for line in block):
         return "".join(block)
@@ -189,18 +183,16 @@ def _joined(block: list[str], checkout: Path) -> str:
 
 
 def _job_of(line: str) -> str | None:
-    """The job that a line of the block is, or `heal_of` it; None for a line that is not ours."""
+    """The job whose line this is, or `heal_of` it, None for a line that is not ours."""
     found = _OUR_LINE.fullmatch(line)
     return found["task"] if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrontabChange:
-    """A crontab before and after.
+    """A crontab before and after, or as it would be without a dry run.
 
-    Args:
-        before: as it was read.
-        after: as it is now, or would be after a dry run.
+    Attributes:
         backup: the file that keeps `before`; None when nothing was written.
     """
 
@@ -214,32 +206,22 @@ class CrontabChange:
         return self.before != self.after
 
     def diff(self) -> str:
-        """A unified diff without context; empty when nothing changes."""
+        """A unified diff without context, empty when nothing changes."""
         before, after = self.before.split("\n"), self.after.split("\n")
         lines = difflib.unified_diff(before, after, "crontab", "crontab", "before", "after", n=0, lineterm="")
         return "\n".join(lines)
 
 
 def setup_cron(
-    crontab: Crontab,
-    *,
-    checkout: Path,
-    python: Path,
-    job: str,
-    schedule: str,
-    now: datetime,
-    dry_run: bool = False,
+    crontab: Crontab, *, checkout: Path, python: Path, job: str, schedule: str, now: datetime, dry_run: bool = False
 ) -> CrontabChange:
     """Install the job's line for this checkout. Idempotent: nothing is written when it is there.
 
     Args:
-        crontab: the door.
-        checkout: see `job_command`; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
-        python: see `job_command`.
-        job: the job's name, or `heal_of` it.
-        schedule: see `crons.schedule.check_schedule`; in the host's time zone.
-        now: aware, in Tehran; names the copy of the previous crontab.
-        dry_run: only say what would change.
+        checkout: see `job_command`, like `python`; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
+        schedule: see `crons.schedule.check_schedule`.
+        now: in Tehran; names the copy of the previous crontab.
+        dry_run: change nothing.
 
     Raises:
         ConfigurationError: as in `job_command` and `install_line`; nothing was written.
@@ -250,12 +232,15 @@ def setup_cron(
     before = crontab.read()
     after = install_line(before, checkout=checkout, job=job, schedule=schedule, command=command)
     if not dry_run:
-        _make_log_folder(log.parent)
+        try:
+            log.parent.mkdir(exist_ok=True)  # without it the line's redirection fails, and the job never starts
+        except OSError as exc:
+            raise StateError(f"the log folder cannot be made: {exc}", next_step="Nothing was changed.") from exc
     return _carry_out(crontab, before, after, backups=checkout / "backups", now=now, dry_run=dry_run)
 
 
 def remove_cron(crontab: Crontab, *, checkout: Path, job: str, now: datetime, dry_run: bool = False) -> CrontabChange:
-    """Remove the job's line of this checkout; see `setup_cron`. Idempotent."""
+    """Remove the job's line of this checkout. See `setup_cron`. Idempotent."""
     before = crontab.read()
     after = remove_line(before, checkout=checkout, job=job)
     return _carry_out(crontab, before, after, backups=checkout / "backups", now=now, dry_run=dry_run)
@@ -269,11 +254,3 @@ def _carry_out(
     backup = keep_copy(before, folder=backups, now=now)
     crontab.write(after)
     return CrontabChange(before=before, after=after, backup=backup)
-
-
-def _make_log_folder(folder: Path) -> None:
-    """Without it the line's redirection fails, and cron would never start the job."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as exc:
-        raise StateError(f"the log folder cannot be made: {exc}", next_step="Nothing was changed.") from exc

@@ -1,4 +1,4 @@
-"""Progress of anything long: a bar on a terminal, a line now and then in a log, nothing where only warnings show."""
+"""Progress of long work: a bar on a terminal, some lines in a log, nothing below INFO."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from adapters._bases.hourly_backup import RowsTold
+from adapters._bases.hourly_backup import Progress
 from configurations.logs import is_watched
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
 log = structlog.get_logger(__name__)
 
 _LINES = 10
-"""In a log, for a piece of work."""
+"""In a log, for a step."""
 _ROWS_A_LINE = 1_000_000
-"""Where the total is not known."""
+"""In a log, for a step whose total is not known."""
 
 
 class Tally:
-    """How far the present piece of work is; another one, or the same from its beginning, starts anew.
+    """How far the present step is. Another step, or the same from its beginning, starts anew.
 
     Args:
-        clock: gives the aware time.
-        counted: what the numbers count, ``rows`` or another plural; then `more` gives ``rows`` too.
-        more: gives what else is to be said, by its name.
-        least: of a smaller total a log says nothing; by default what takes a second.
+        counted: what the numbers count: ``rows``, or another plural, and then `more` gives ``rows`` too.
+        more: gives further facts, by their names.
+        least: the smallest total that a log has lines of; by default what takes a second.
     """
 
     def __init__(
@@ -48,13 +47,13 @@ class Tally:
         self._total: int | None = None
 
     def is_new(self, doing: str, done: int) -> bool:
-        """Whether that is another piece of work than the last one, or the same from its beginning."""
+        """Whether that is another step than the last one, or the same from its beginning."""
         return doing != self._doing or done < self._done
 
-    def tell(self, doing: str, done: int, total: int | None) -> bool:
-        """Take note of it; whether a log should have a line of it."""
+    def note(self, doing: str, done: int, total: int | None) -> bool:
+        """Note the arguments of a `Progress`, and return whether a log should have a line of them."""
         if self.is_new(doing, done):
-            # It began when the one before was last heard of.
+            # It began at the last progress of the step before.
             self._began, self._done = self._last, 0
         before, self._done, self._last = self._done, done, self.clock()
         self._doing, self._total = doing, total
@@ -63,7 +62,7 @@ class Tally:
         return total >= self._least and done * _LINES // total > before * _LINES // total
 
     def facts(self) -> dict[str, str]:
-        """What people want to know, by its name."""
+        """What to log, by its name."""
         took = max((self.clock() - self._began).total_seconds(), 0.001)
         facts = {"doing": self._doing, self.counted: str(self._done)}
         facts |= {name: str(value) for name, value in self.more().items()}
@@ -75,22 +74,21 @@ class Tally:
 
 
 @contextmanager
-def progress(tally: Tally, *, no_color: bool = False) -> Iterator[RowsTold]:
-    """Show how far work is; gives the function that takes note of it.
+def progress(tally: Tally, *, no_color: bool = False) -> Iterator[Progress]:
+    """Show the progress that the yielded function is called with.
 
     Args:
-        tally: of the work, which has not begun.
         no_color: a bar without colors, as NO_COLOR in ``.env`` wants it; in the environment it counts anyway.
     """
     if is_watched():
         with _bar(tally.clock, no_color=no_color) as bar:
             yield _drawn_on(bar, tally)
     else:
-        yield lambda *step: log.info("progress", **tally.facts()) if tally.tell(*step) else None
+        yield lambda *step: log.info("progress", **tally.facts()) if tally.note(*step) else None
 
 
-def _bar(clock: Callable[[], datetime], *, no_color: bool) -> Progress:
-    """A bar on stderr, as wide as the terminal, gone at its end; drawn only there, so rich is loaded only here."""
+def _bar(clock: Callable[[], datetime], *, no_color: bool) -> Bar:
+    """A transient bar on stderr, as wide as the terminal. Rich is loaded here alone."""
     from rich import progress as rich  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
@@ -108,13 +106,13 @@ def _bar(clock: Callable[[], datetime], *, no_color: bool) -> Progress:
     )
 
 
-def _drawn_on(bar: Progress, tally: Tally) -> RowsTold:
+def _drawn_on(bar: Bar, tally: Tally) -> Progress:
     def draw(doing: str, done: int, total: int | None) -> None:
         if tally.is_new(doing, done):
             for old in bar.task_ids:
                 bar.remove_task(old)
             bar.add_task(doing, total=total, said="")
-        tally.tell(doing, done, total)
+        tally.note(doing, done, total)
         more = "".join(f", {value} {name}" for name, value in tally.more().items())
         said = f"{tally.counted.replace('_', '-')}{more}, {tally.facts()['rows_a_second']} rows/s"
         bar.update(bar.task_ids[-1], total=total, completed=done, said=said)

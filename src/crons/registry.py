@@ -21,7 +21,7 @@ def find_job(name: str) -> HourlyJob[Any, Any]:
     """The job of that name.
 
     Raises:
-        ConfigurationError: there is none; the message lists those there are.
+        ConfigurationError: it is unknown; the message lists the jobs.
     """
     if name not in JOBS:
         raise ConfigurationError(f"there is no job {name!r}", next_step=f"name one of these: {', '.join(sorted(JOBS))}")
@@ -32,7 +32,7 @@ def find_job_with_past(name: str) -> HourlyJob[Any, Any]:
     """The job of that name, if its past hours can be filled.
 
     Raises:
-        ConfigurationError: there is none, or its source gives the present hour only.
+        ConfigurationError: it is unknown, or its source gives the present hour only.
     """
     job = find_job(name)
     if job.backfill is None:

@@ -78,7 +78,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _log_start(request, settings)
         limit = request.limit(settings)
         parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-        run = request.job.context(request.name, parts, run_id=run_id, step=lock.tell)
+        run = request.job.context(request.name, parts, run_id=run_id, step=lock.note)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 

@@ -1,4 +1,4 @@
-"""When cron starts a line: schedules as crontab(5) has them, reckoned on the host's wall clock as cron does."""
+"""When cron starts a line: schedules of crontab(5), computed on the host's wall clock as cron does."""
 
 from __future__ import annotations
 
@@ -45,23 +45,13 @@ def check_schedule(schedule: str) -> str:
 
 
 def next_run(schedule: str, now: datetime) -> datetime:
-    """When cron starts a line next, after `now`; aware, in the host's zone.
-
-    Args:
-        schedule: a schedule that stands in a crontab.
-        now: aware.
-    """
+    """When cron starts a line of a valid schedule next, after `now`, in the host's zone."""
     wall = next(CronSim(schedule, now.astimezone().replace(tzinfo=None)))
     return wall.astimezone()
 
 
 def longest_interval(schedule: str, now: datetime) -> timedelta:
-    """The longest time between two turns of a schedule, of those within a week.
-
-    Args:
-        schedule: a schedule that stands in a crontab.
-        now: aware; when the week begins.
-    """
+    """The longest time between two starts by a valid schedule, of those within a week from `now`."""
     wall = now.astimezone().replace(tzinfo=None)
     longest = timedelta()
     for one, following in pairwise(CronSim(schedule, wall)):

@@ -1,4 +1,4 @@
-"""Runs a job within a time limit and under signals, and leaves at once what does not come back."""
+"""Supervision of a job: a time limit and signals, either of which abandons work that does not return."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ T = TypeVar("T")
 
 
 class SignalledError(StopError):
-    """The process was told to end.
-
-    Args:
-        number: the signal; the exit code is 128 more.
-        step: what was being done.
-    """
+    """A signal ended the run. The exit code is 128 and its number."""
 
     def __init__(self, number: int, step: str) -> None:
         name = signal.Signals(number).name
@@ -35,13 +30,12 @@ LEFT_BEHIND = (RunTimedOutError, SignalledError)
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
     """What ``work`` returns or raises, unless the limit or a signal comes first.
 
-    Work that is cut short is left as it stands, not unwound: a thread inside the database cannot be called back, and
-    closing a connection under it could hang. The caller must end the process with ``os._exit`` afterwards.
+    Work that is cut short is abandoned, not unwound: a thread inside the database cannot be interrupted, and closing a
+    connection under it could hang. The caller must end the process with ``os._exit`` afterwards.
 
     Args:
-        work: the job.
         limit: seconds for all of it, and the variable that sets them, for the message.
-        step: gives what is being done now.
+        step: gives what is being done now, for the message.
 
     Raises:
         RunTimedOutError: the limit was reached.
@@ -61,7 +55,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         loop.add_signal_handler(number, end, number)
     loop.run_until_complete(_first_of(task, stop, limit_seconds))
     if task.done():
-        # An answer that was given up half way leaves readers behind, which would complain of a closed loop.
+        # An answer that was abandoned half way leaves readers behind, which would complain of a closed loop.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         return task.result()
@@ -74,7 +68,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
 
 
 async def _first_of(task: asyncio.Task[T], stop: asyncio.Event, limit_seconds: float) -> None:
-    """Return once the task is done, the event is set or the time is over, whichever comes first."""
+    """Wait until the task is done, the event is set or the time is over."""
     stopper = asyncio.create_task(stop.wait())
     waited: set[asyncio.Task[Any]] = {task, stopper}
     await asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)

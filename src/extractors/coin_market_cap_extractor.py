@@ -19,7 +19,7 @@ from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolutio
 
 _CALLS_AHEAD = 4
 _BAD_REQUEST = 400
-"""By it CoinMarketCap refuses a question, not the one who asks: it may answer another."""
+"""By this code CoinMarketCap refuses one question, not the customer: it may answer another."""
 _UnderWay = tuple[HistoricalCall, "asyncio.Task[Parsed]"]
 
 
@@ -34,10 +34,9 @@ class LatestExtraction(NamedTuple):
     """What came of a run's calls, even if some of them failed.
 
     Attributes:
-        quotes: one for each coin that can be read.
         missing: coins asked for that the answers left out.
-        problems: coins that the answers hold but that cannot be read.
-        failures: calls that brought nothing, to be reported as the run's failure once the quotes are stored.
+        problems: coins in the answers that cannot be read.
+        failures: to be reported as the run's failure once the quotes are stored.
     """
 
     quotes: list[Quote]
@@ -47,7 +46,7 @@ class LatestExtraction(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A call that CoinMarketCap refuses by itself, free of charge, such as one beyond the plan's reach."""
+    """A call that CoinMarketCap refused without charge, such as one beyond the plan's reach."""
 
     call: HistoricalCall
     error: SourceRejected
@@ -84,8 +83,7 @@ class CoinMarketCapExtractor:
 
         Args:
             coins: an id under two symbols is asked for once and comes back for both.
-            clock: gives the aware time; a quote is observed when its answer came, which after a long wait for the
-                source may be in another hour than the run began in.
+            clock: a quote is observed when its answer came, which may be in a later hour than the run's start.
 
         Raises:
             EtlError: every call failed; the first one's error.
@@ -113,18 +111,16 @@ class CoinMarketCapExtractor:
     ) -> AsyncGenerator[tuple[HistoricalCall, list[Quote], list[Problem]], None]:
         """Each call of the plan with what it brought, as the answers come.
 
-        A few calls are under way ahead of the reader.
-        An answer never waits for that of an earlier call: it is paid for, and only the reader can put it in safety.
-        Until one is answered, calls go alone: a plan that does not reach so far back is refused there, free of charge,
-        before others are paid for. When a call fails no further one begins, those under way are still handed out, for
-        they are paid for, and then the first failure is raised. Memory is bounded by the calls under way, whatever the
-        hours.
+        A few calls are under way ahead of the reader. An answer never waits for that of an earlier call: it is paid
+        for, and only the reader can store it. Until one is answered, calls go alone: a plan that does not reach so far
+        back is refused there, free of charge, before others are paid for. When a call fails no further one begins,
+        those under way, which are paid for, are still yielded, and then the first failure is raised. The calls under
+        way bound the memory, whatever the hours.
 
         Args:
-            plan: the calls.
-            coins: what their ids mean.
-            refusals: takes the calls that are refused by themselves, which then fail nothing unless all of them are;
-                None lets the first one fail.
+            coins: what the plan's ids mean.
+            refusals: collects the refused calls, which then fail nothing unless all of them are refused; None lets the
+                first one fail.
 
         Raises:
             EtlError: a call failed, or every call was refused.
@@ -182,7 +178,7 @@ def _left_out(coins: Sequence[Coin], quotes: Sequence[Quote], problems: Sequence
 
 
 async def _next_outcome(under_way: deque[_UnderWay]) -> tuple[HistoricalCall, Parsed | EtlError]:
-    """The call that is through first, taken out, with what it brought or why it failed."""
+    """The first finished call, removed from those under way, with its outcome."""
     await asyncio.wait([task for _, task in under_way], return_when=asyncio.FIRST_COMPLETED)
     call, task = through = next(one for one in under_way if one[1].done())
     under_way.remove(through)
@@ -193,7 +189,7 @@ async def _next_outcome(under_way: deque[_UnderWay]) -> tuple[HistoricalCall, Pa
 
 
 def _is_refusal_of_the_call(error: EtlError) -> TypeGuard[SourceRejected]:
-    """Whether CoinMarketCap refuses this one call: by the code where there is one, which 200 may hide."""
+    """Whether CoinMarketCap refuses this one call, by its status or by its code, which a 200 may hide."""
     return isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
 
 

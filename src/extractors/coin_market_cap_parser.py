@@ -1,15 +1,14 @@
 """CoinMarketCap's JSON as quotes. Pure: no I/O, no clock.
 
-Takes every layout that the API's versions use, and those that its own texts contradict each other about: ``data`` as a
-list, as an object by id or symbol, of coins or of lists of coins, or as one bare coin; ``quote`` as an object by
-currency or as a list. A coin is known by its own ``id`` field, never by the key it lies under. Unknown keys are
-ignored.
+Takes every layout that the API's versions use, and those on which its own texts disagree: ``data`` as a list, as an
+object by id or symbol, of coins or of lists of coins, or as one bare coin; ``quote`` as an object by currency or as a
+list. A coin is identified by its own ``id`` field, never by its key. Unknown keys are ignored.
 
 Each coin is read by itself: at once where it is as documented, else field by field (`Fields`), which gives the same
-`LatestCoin` or `Point`. If an id, a symbol, a price or a past price's time cannot be read the coin or point becomes a
+`LatestCoin` or `Point`. If an id, a symbol, a price or a past price's time cannot be read, the coin or point becomes a
 `Problem`, and the others are kept. What a price can do without is left empty when it cannot be read, and noted with the
-quote: that hour's latest quote cannot be had again. Prices are not judged here: null, NaN and negative ones pass on to
-the transformer.
+quote: that hour's latest quote cannot be fetched again. Prices are not judged here: null, NaN and negative ones pass on
+to the transformer.
 """
 
 from __future__ import annotations
@@ -39,13 +38,9 @@ _Text = Annotated[str, msgspec.Meta(max_length=_LONGEST_TEXT)]
 
 
 class Numbers(msgspec.Struct, gc=False):
-    """What a coin is worth in one currency, as documented, its times not yet read.
+    """What a coin is worth in one currency, as documented, its times not yet read."""
 
-    Attributes:
-        symbol: the currency, where quotes are a list.
-    """
-
-    symbol: str | None = None
+    symbol: str | None = None  # the currency, where quotes are a list
     price: float | None = None
     volume_24h: float | None = None
     market_cap: float | None = None
@@ -92,13 +87,9 @@ _PAST_COIN = msgspec.json.Decoder(PastCoin)
 
 
 class Fields(NamedTuple):
-    """A JSON object and its place in the answer.
+    """A JSON object and its place in the answer, such as ``data[3].quote.USD``.
 
     Every reader raises `InvalidRowError`, which names the place.
-
-    Attributes:
-        path: such as ``data[3].quote.USD``.
-        values: the object.
     """
 
     path: str
@@ -184,14 +175,7 @@ class Fields(NamedTuple):
 
 
 class Spare:
-    """Reads what a price can do without: what cannot be read is noted and does not cost the row.
-
-    Args:
-        flaws: those noted before.
-
-    Attributes:
-        flaws: those noted so far.
-    """
+    """Reads what a price can do without: what cannot be read is noted in `flaws`, the row is kept."""
 
     def __init__(self, flaws: tuple[Flaw, ...] = ()) -> None:
         self.flaws = flaws
@@ -240,7 +224,7 @@ def fields_of(path: str, value: object) -> Fields:
     """The value as an object to read from.
 
     Raises:
-        InvalidRowError: it is not an object.
+        InvalidRowError: the value is not an object.
     """
     if not isinstance(value, dict):
         raise InvalidRowError(f"{path} is not an object: {_shown(value)}")
@@ -277,8 +261,8 @@ class Problem(NamedTuple):
     """A coin, or one point of a coin, that the answer holds but that cannot be read.
 
     Attributes:
-        symbol: as asked for; the key or place in the answer if the coin is not known or was not asked for.
-        cmc_id: the coin's own id; None if that is what cannot be read.
+        symbol: as asked for, or the place in the answer if the coin is unknown or was not asked for.
+        cmc_id: the coin's own id; None if it cannot be read.
         reason: one line, with the place in the answer.
     """
 
@@ -305,7 +289,6 @@ def parse_latest(data: object, coins: Sequence[Coin], currency: str, observed_at
     Args:
         data: a JSON value, or its text as `msgspec.Raw`.
         coins: those asked for.
-        currency: the one asked for, such as ``USD``.
         observed_at: aware; when the answer came.
 
     Raises:
@@ -324,18 +307,9 @@ def parse_historical(data: object, coins: Sequence[Coin], currency: str) -> Pars
     """The quotes in ``data`` of ``quotes/historical``, one for each point.
 
     Each point has two stamps: the outer one is the interval's; the inner one, in the quote, is when that price was
-    taken. They differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16). The inner one is
-    the quote's own time and goes into ``observed_at``, so that no price is put before the moment it was taken; the
-    outer one stands in where there is no inner one. A point may so lie a little outside the span asked for:
-    ``observed_at`` decides where it is stored.
-
-    Args:
-        data: a JSON value, or its text as `msgspec.Raw`.
-        coins: those asked for.
-        currency: the one asked for, such as ``USD``.
-
-    Raises:
-        ContractError: ``data`` is neither a list nor an object.
+    taken. They differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16). The inner one goes
+    into ``observed_at``, so that no price is stored before the moment it was taken; the outer one stands in where the
+    inner is missing. So a point may lie a little outside the span asked for. Arguments and errors as in `parse_latest`.
     """
     parsed = Parsed([], [])
     for coin, path, found in _coins_in(data, coins, _PAST_COIN, parsed.problems):
@@ -431,7 +405,7 @@ def _in_currency(quote: dict[str, Numbers] | list[Numbers], currency: str, path:
 def _coins_in(
     data: object, coins: Sequence[Coin], decoder: msgspec.json.Decoder[S], problems: list[Problem]
 ) -> Iterator[tuple[Coin, str, S | Fields]]:
-    """Each coin of the answer as asked for, with its place: twice if its id was asked for under two symbols."""
+    """Each coin of the answer as asked for, with its place, twice if asked for under two symbols."""
     asked: dict[int, list[Coin]] = {}
     for coin in coins:
         asked.setdefault(coin.cmc_id, []).append(coin)

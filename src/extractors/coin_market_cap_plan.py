@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+from adapters._bases.tehran_time import HOUR
 from extractors.coin_market_cap_quote import Coin
 
 STEP = timedelta(minutes=30)
@@ -21,9 +22,9 @@ class HistoricalCall(NamedTuple):
     """One call of ``quotes/historical``.
 
     Attributes:
-        ids: CoinMarketCap's ids, at most `MAX_IDS`.
-        time_start: aware; exclusive: the first point wanted is one `STEP` later.
-        time_end: aware; inclusive: the last point wanted.
+        ids: at most `MAX_IDS`.
+        time_start: aware and exclusive: the first point wanted is one `STEP` later.
+        time_end: aware and inclusive: the last point wanted.
         points: what the answer holds if no hour is missing, all coins together.
         limit: the most to ask for: room for one point more for each coin, should ``time_start`` count as inclusive.
     """
@@ -36,13 +37,7 @@ class HistoricalCall(NamedTuple):
 
 
 class BackfillPlan(NamedTuple):
-    """Calls that ask for every half hour of every coin exactly once, the earliest first.
-
-    Attributes:
-        calls: in the order to make them.
-        points: of all calls together, if no hour is missing.
-        credits: what they cost at most: 1 for each 100 points begun, call by call.
-    """
+    """Calls in the order to make them, the points they bring if no hour is missing, and their cost."""
 
     calls: tuple[HistoricalCall, ...]
     points: int
@@ -50,12 +45,7 @@ class BackfillPlan(NamedTuple):
 
 
 def plan_backfill(coins: Sequence[Coin], *, start: datetime, end: datetime) -> BackfillPlan:
-    """The calls for all hours in [start, end).
-
-    Args:
-        coins: an id that comes twice is asked for once.
-        start: aware; the start of the first Tehran hour.
-        end: aware; the end of the last one; nothing is planned if it is not later than ``start``.
+    """The calls for every half hour in [start, end), aware, each id once.
 
     Raises:
         ValueError: a bound is naive, or the span is not a whole number of hours.
@@ -64,20 +54,14 @@ def plan_backfill(coins: Sequence[Coin], *, start: datetime, end: datetime) -> B
         raise ValueError("the bounds must be aware")
     # Arithmetic on a zoned datetime counts wall hours, and Tehran's clocks moved until 2022; in UTC it counts real ones
     start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
-    if (end - start) % timedelta(hours=1):
+    if (end - start) % HOUR:
         raise ValueError("the span must be a whole number of hours")
     ids = tuple(dict.fromkeys(coin.cmc_id for coin in coins))
     return plan_of(span_calls(ids, start, end))
 
 
 def span_calls(ids: Sequence[int], start: datetime, end: datetime) -> Iterator[HistoricalCall]:
-    """The calls that bring every half hour in [start, end) of every id, none of them over the bounds.
-
-    Args:
-        ids: each once.
-        start: aware; the start of the first hour.
-        end: aware; the end of the last one.
-    """
+    """The calls for every half hour in [start, end), in UTC, of every id, within the API's bounds."""
     return (call for first, stop in _windows(start, end) for call in _calls(ids, first, stop))
 
 
@@ -112,9 +96,6 @@ def _calls(ids: Sequence[int], start: datetime, stop: datetime) -> Iterator[Hist
         yield HistoricalCall(batch, start - STEP, stop - STEP, len(batch) * steps, len(batch) * (steps + 1))
 
 
-_HOUR = timedelta(hours=1)
-
-
 class _Box(NamedTuple):
     """Coins that are asked for together, over one unbroken span."""
 
@@ -131,13 +112,10 @@ class _Box(NamedTuple):
 
 
 def plan_missing(missing: Mapping[int, Collection[datetime]]) -> BackfillPlan:
-    """Calls that bring every missing hour of every coin, and perhaps others, the earliest first.
+    """Calls that bring every missing hour (id to aware starts) and perhaps others, the earliest first.
 
     Ranges that are equal or near are asked for together wherever that costs no more than asking for each. The plan
     never costs more than asking for the whole span of every coin that misses anything.
-
-    Args:
-        missing: CoinMarketCap's id to aware starts of Tehran hours.
     """
     boxes = _boxes(missing)
     if not boxes:
@@ -150,12 +128,7 @@ def plan_missing(missing: Mapping[int, Collection[datetime]]) -> BackfillPlan:
 
 
 def within_credits(plan: BackfillPlan, most: int) -> BackfillPlan:
-    """The beginning of a plan that costs at most so many credits, its last call made smaller to fit.
-
-    Args:
-        plan: what would be asked for.
-        most: credits; zero or more.
-    """
+    """The beginning of a plan that costs at most so many credits, its last call reduced to fit."""
     taken: list[HistoricalCall] = []
     left = most
     for call in plan.calls:
@@ -198,9 +171,9 @@ def _ranges(hours: Collection[datetime]) -> list[tuple[datetime, datetime]]:
     ranges: list[tuple[datetime, datetime]] = []
     for hour in sorted({hour.astimezone(timezone.utc) for hour in hours}):
         if ranges and ranges[-1][1] == hour:
-            ranges[-1] = (ranges[-1][0], hour + _HOUR)
+            ranges[-1] = (ranges[-1][0], hour + HOUR)
         else:
-            ranges.append((hour, hour + _HOUR))
+            ranges.append((hour, hour + HOUR))
     return ranges
 
 

@@ -9,24 +9,14 @@ Endpoint = Literal["latest", "historical"]
 
 
 class Coin(NamedTuple):
-    """A coin that the job follows.
-
-    Attributes:
-        symbol: the ticker as stored in the table, upper case, such as ``BTC``.
-        cmc_id: CoinMarketCap's permanent id of the one coin meant by it.
-    """
+    """A coin that the job follows, by the ticker that is stored and CoinMarketCap's permanent id."""
 
     symbol: str
     cmc_id: int
 
 
 class Flaw(NamedTuple):
-    """Something beside the price that could not be read.
-
-    Attributes:
-        field: CoinMarketCap's name of it.
-        reason: one line, with the place in the answer and what stands in for it.
-    """
+    """A field beside the price that could not be read, with the reason and its replacement in one line."""
 
     field: str
     reason: str
@@ -35,23 +25,15 @@ class Flaw(NamedTuple):
 class Quote(NamedTuple):
     """One observation of one coin's price, as CoinMarketCap gave it, neither checked nor rounded.
 
+    Numbers are None where the source has none; their units are those of the columns of
+    `adapters.clickhouse.coin_market_cap_table.PriceRow`.
+
     Attributes:
         symbol: the symbol the coin was asked for under (`Coin.symbol`).
-        source_symbol: the symbol that the answer carries for this id; it differs once a project renames itself.
-        cmc_id: CoinMarketCap's id, read from the coin's own ``id`` field.
-        name: the coin's name.
-        price: in `currency` for one coin; None when the source has none.
-        volume_24h: traded in the 24 hours before, in `currency`; None when the source has none.
-        market_cap: in `currency`; None when the source has none.
-        percent_change_1h: 1.5 means 1.5 %; None when the source has none.
-        percent_change_24h: as `percent_change_1h`.
-        percent_change_7d: as `percent_change_1h`.
-        cmc_rank: 1 is the largest market cap; None for an unranked coin, and always for historical quotes.
-        currency: the currency of price, volume and market cap, such as ``USD``.
-        endpoint: the kind of call it came from.
+        source_symbol: the symbol that the answer has for this id; it differs once a project renames itself.
         observed_at: aware; when the answer came for ``latest``, the quote's own time for ``historical``.
         source_updated_at: aware; when the source last updated the quote; None when it does not say.
-        flaws: what of it could not be read, and is None, or a name in need, for that reason.
+        flaws: the fields that could not be read, and are None or replaced.
     """
 
     symbol: str

@@ -1,4 +1,4 @@
-"""Storable rows into a table: spool first, then upsert, then forget."""
+"""Storable rows into a table: spool first, then upsert, then remove from the spool."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ class LoadReport(NamedTuple):
     """What a load did.
 
     Attributes:
-        stored: the given rows.
-        replayed: rows of earlier runs that had waited in the spool.
-        set_aside: damaged spool files that now wait for a person, each as ``path: reason``.
-        left: spool files that could be neither set aside nor removed, each as ``reason``; the rows of those that can
-            be read are stored.
+        replayed: rows of earlier runs from the spool.
+        set_aside: damaged spool files, each as ``path: reason``.
+        left: why spool files could be neither set aside nor removed; the rows of those that can be read are stored.
     """
 
     stored: UpsertReport = UpsertReport()
@@ -33,17 +31,13 @@ class LoadReport(NamedTuple):
     left: tuple[str, ...] = ()
 
     def plus(self, other: LoadReport) -> LoadReport:
-        """Both together."""
-        return LoadReport(
-            self.stored.plus(other.stored),
-            self.replayed.plus(other.replayed),
-            self.set_aside + other.set_aside,
-            self.left + other.left,
-        )
+        """The sum of both."""
+        stored, replayed = self.stored.plus(other.stored), self.replayed.plus(other.replayed)
+        return LoadReport(stored, replayed, self.set_aside + other.set_aside, self.left + other.left)
 
 
 async def store_sound(repository: HourlyRepository, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
-    """Store the rows that the table can take, and say why not the others: found by halving, for they are few."""
+    """Store the rows that the table can take, and say why not the others, few and so found by halving."""
     try:
         return await asyncio.to_thread(repository.upsert_prices, rows), []
     except InvalidRowError as error:
@@ -58,13 +52,10 @@ log = structlog.get_logger(__name__)
 
 
 class SpooledLoader:
-    """Loads rows so that nothing fetched is lost and nothing is doubled; loading the same rows again is harmless.
+    """Loads rows so that nothing fetched is lost and nothing is doubled. Idempotent.
 
-    The database is first asked for once the rows are in the spool, so a dead one never costs a fetched hour.
-
-    Args:
-        repository: where rows go.
-        spool: where they wait.
+    The database is opened only once the rows are in the spool, so a dead one never costs a fetched hour. The methods
+    that use it may raise `StorageUnavailable` and `StorageRejected`; rows that are not stored stay in the spool.
     """
 
     def __init__(self, *, repository: HourlyRepository, spool: Spool) -> None:
@@ -81,32 +72,25 @@ class SpooledLoader:
         return sum(map(len, self._kept.values()))
 
     async def ensure_ready(self) -> None:
-        """Make the database, table and view if they are missing. Harmless to repeat.
-
-        Raises:
-            StorageUnavailable: the database does not answer.
-            StorageRejected: it refuses, or a table of another shape is there.
-        """
+        """Make the database, table and view if they are missing. Idempotent."""
         if not self._ready:
             await asyncio.to_thread(self._repository.ensure_ready)
             self._ready = True
 
     async def load(self, rows: Sequence[HourlyRow]) -> LoadReport:
-        """Store the rows: `keep` them, then `store_kept`, which says what is raised."""
+        """Store the rows: `keep` them, then `store_kept`."""
         await self.keep(rows)
         return await self.store_kept()
 
     async def keep(self, rows: Sequence[HourlyRow]) -> None:
-        """Put rows into the spool for `store_kept`; before anything is awaited they are on the disk.
+        """Put rows into the spool for `store_kept`. They are on the disk before anything is awaited.
 
-        Whatever fails after this, a later load stores them. Should the spool not be writable, what is in it is stored
-        first, which makes room, and they are put again; should it stay so, they go to the database without it before
+        Whatever fails after this, a later load stores them. If the spool cannot be written, what is in it is stored
+        first, which makes room, and they are put again; if that fails too, they go to the database without it before
         the error is raised.
 
         Raises:
-            StateError: the spool cannot be written; the message also says so where the database failed as well.
-            StorageUnavailable: the spool had no room at first, and the database does not answer; they are in the spool.
-            StorageRejected: likewise, and it refuses.
+            StateError: the spool cannot be written; the message also says where the database failed as well.
         """
         if not rows:
             return
@@ -117,7 +101,7 @@ class SpooledLoader:
             await self._keep_after_the_others(rows)
 
     async def store_kept(self) -> LoadReport:
-        """Store what is kept, by one upsert, after what earlier runs left, oldest first. With none at all, do nothing.
+        """Store what is kept, by one upsert, after what earlier runs left, oldest first.
 
         A spool file that cannot be read, set aside or removed is told in the report and stops none of the others, and
         so is a spool that cannot be read at all.
@@ -132,7 +116,7 @@ class SpooledLoader:
         except StateError as error:
             waiting, report = [], report.plus(LoadReport(left=(error.message,)))
         if waiting or self._kept:
-            await self._tell_stuck_at_first()
+            await self._warn_of_stuck_mutations()
             await self.ensure_ready()
         for path in waiting:
             report = report.plus(await self._replay(path))
@@ -142,7 +126,7 @@ class SpooledLoader:
         self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
     async def _keep_after_the_others(self, rows: Sequence[HourlyRow]) -> None:
-        """Store what is in the spool, and only then put the rows: younger ones never reach the table before older."""
+        """Store what is in the spool, then put the rows: older ones reach the table before younger."""
         try:
             self._stored_early = await self.store_kept()
         except EtlError as error:
@@ -173,15 +157,15 @@ class SpooledLoader:
         for reason in refused:
             log.warning("a row that the table cannot take is lost", reason=reason)
 
-    async def _tell_stuck_at_first(self) -> None:
-        """Log what is stuck before this loader writes anything: at once, for it may well be why the load then hangs."""
+    async def _warn_of_stuck_mutations(self) -> None:
+        """Log stuck mutations before this loader's first write, which they may block."""
         if self._ready or not await asyncio.to_thread(self._repository.table_exists):
             return
         for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
             log.warning("a mutation is stuck and may block this run's updates", mutation=str(mutation))
 
     async def _store_own(self) -> LoadReport:
-        """Store the kept batches together; only where the table cannot take a row of them each by itself."""
+        """Store the kept batches together, or each by itself where the table cannot take a row of them."""
         damages: dict[Path, str] = {}
         try:
             together = [row for batch in self._kept.values() for row in batch]
@@ -200,7 +184,7 @@ class SpooledLoader:
         return report
 
     async def _replay(self, path: Path) -> LoadReport:
-        """Load a spool file of an earlier run; of a damaged one the sound records, and the file is set aside."""
+        """Load a spool file of an earlier run. A damaged one's sound records are loaded, and it is set aside."""
         batch = self._spool.read(path)
         replayed, refused = await store_sound(self._repository, self._rows(batch))
         damage = "; ".join(([batch.damage] if batch.damage else []) + refused) or None
@@ -209,7 +193,7 @@ class SpooledLoader:
         return self._settle(path, damage).plus(LoadReport(replayed=replayed))
 
     def _settle(self, path: Path, damage: str | None) -> LoadReport:
-        """Forget a file whose rows are stored, or set a damaged one aside."""
+        """Remove a file whose rows are stored, or set a damaged one aside."""
         try:
             if damage is None:
                 self._spool.remove(path)
@@ -223,7 +207,7 @@ class SpooledLoader:
         return LoadReport(set_aside=(f"{target}: {damage}",))
 
     def _rows(self, batch: Batch) -> list[HourlyRow]:
-        """The records as rows; a column that the program no longer knows is left out, one it did not know is None."""
+        """The records as rows, without columns that are no longer known, and with None for new ones."""
         return [self._repository.table.row(*map(record.get, self._repository.table.given)) for record in batch.records]
 
 

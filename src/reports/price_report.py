@@ -1,7 +1,7 @@
-"""The page of hourly prices: what it says of each symbol, and the one HTML text with its charts and data. Pure.
+"""The page of hourly prices: a summary of each symbol, and one HTML text with charts and data. Pure.
 
-Nothing in it is loaded from elsewhere, and its content policy allows nothing to be: scripts run by their hashes alone,
-so that a text that came from outside, such as a coin's name, cannot become one.
+Nothing in it is loaded from elsewhere, as its content policy enforces. Scripts run by their hashes alone, so that text
+from outside, such as a coin's name, cannot become one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNKNOWN = "\N{EN DASH}"
 
 
 def price_text(value: float | None) -> str:
-    """A price in six digits at least, never in powers of ten: ``87,654.32``, ``0.00000789110``; a dash for None."""
+    """A price in at least six digits, without exponent, such as ``0.00000789110``, or a dash for None."""
     if value is None:
         return UNKNOWN
     magnitude = math.floor(math.log10(abs(value))) + 1 if value else 1
@@ -40,17 +40,17 @@ def price_text(value: float | None) -> str:
 
 
 def percent_text(value: float | None) -> str:
-    """One decimal: ``99.9 %``; a dash for None."""
+    """The value with one decimal, ``99.9 %``, or a dash for None."""
     return UNKNOWN if value is None else f"{value:.1f} %"
 
 
 def change_text(value: float | None) -> str:
-    """Two decimals and its sign: ``+1.25 %``, ``-0.40 %`` with a true minus; a dash for None."""
+    """The value with two decimals and its sign, ``+1.25 %``, with a true minus, or a dash for None."""
     return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def duration_text(seconds: float | None) -> str:
-    """``0.4 s`` has no place in stored times: ``12 s``, ``3 min 05 s``, ``2 h 10 min``; a dash for None."""
+    """Whole seconds as ``12 s``, ``3 min 05 s`` or ``2 h 10 min``, or a dash for None."""
     if seconds is None:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
@@ -61,7 +61,7 @@ def duration_text(seconds: float | None) -> str:
 
 
 def count_text(value: int) -> str:
-    """``33,600``."""
+    """The value with thousands separated: ``33,600``."""
     return f"{value:,}"
 
 
@@ -77,12 +77,11 @@ class SymbolSummary:
     """One symbol over the page's hours.
 
     Attributes:
-        symbol: as followed.
         name: of the coin, as last stored; empty when nothing is stored.
         market_cap: as last stored; None when unknown.
-        prices: one an hour, to eight digits; None where there is none, or no finite one.
-        states: a letter an hour: of a `HourState`, or one of the two beside them.
-        coverage: the hours counted, the one in progress left out.
+        prices: one an hour, to eight digits; None without a finite one.
+        states: a letter an hour: of a `HourState`, or one of the two above.
+        coverage: without the hour in progress.
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
         never_stored: whether it is followed and has no row, neither in the page's hours nor before them.
@@ -105,13 +104,13 @@ class SymbolSummary:
 
     @property
     def change_percent(self) -> float | None:
-        """From the first known price to the last; None without two of them above zero."""
+        """The change from the first known price to the last, None without two above zero."""
         known = self.known_prices
         return 100 * (known[-1] / known[0] - 1) if len(known) > 1 and known[0] > 0 else None
 
     @property
     def updated(self) -> int:
-        """How many of the hours that are counted were written again later."""
+        """How many of the counted hours were written again later."""
         return self.states[:-1].count(UPDATED)
 
 
@@ -123,15 +122,7 @@ def summarize(
     followed: Collection[str],
     first_hours: Mapping[str, str],
 ) -> list[SymbolSummary]:
-    """The followed symbols and whatever else is stored, the largest market cap first, then by symbol.
-
-    Args:
-        hours: hour keys, oldest first; the last one is the hour in progress.
-        prices: in any order.
-        holes: symbol to hour keys that the source had no quote for.
-        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
-        first_hours: of those of them that were ever stored.
-    """
+    """The followed and the stored symbols, largest market cap first. Arguments as in `ReportContents`."""
     stored: dict[str, dict[str, StoredPrice]] = {symbol: {} for symbol in followed}
     for price in prices:
         stored.setdefault(price.symbol, {})[price.datetime] = price
@@ -171,13 +162,12 @@ def _letters(hours: Sequence[str], rows: Mapping[str, StoredPrice], states: Sequ
 
 
 def _longest_gap(states: Iterable[HourState]) -> int:
-    """How many hours in a row are missing at most."""
     gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
     return max(gaps, default=0)
 
 
 def _finite(value: float) -> float | None:
-    """The value to eight digits, which is more than a chart shows; None for what JSON cannot carry."""
+    """The value to eight digits, more than a chart shows, None for what JSON cannot hold."""
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
 
 
@@ -195,16 +185,14 @@ class ReportContents:
 
     Attributes:
         hours: hour keys, oldest first, at least one; the last one is the hour in progress.
-        prices: what is stored of these hours.
+        prices: of these hours, in any order.
         holes: symbol to hour keys that the source had no quote for.
-        runs: that began in these hours, the latest first; empty when none was recorded.
+        runs: those that began in these hours, the latest first.
         followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
-        first_hours: of those of them that were ever stored.
+        first_hours: symbol to hour key, for the followed ones that were ever stored.
         rows_stored: rows in all, whatever the hours.
         source: where the prices were read, for people.
         generated_at: aware.
-        version: of the program.
-        chart_library: the text of plotly.js.
     """
 
     hours: Sequence[str]
@@ -221,7 +209,7 @@ class ReportContents:
 
 
 def chart_library() -> str:
-    """Returns the text of plotly.js, 1.5 MB: part of the page, so that the page needs no network."""
+    """The text of plotly.js, 1.5 MB, which the page contains so that it needs no network."""
     return _part("plotly-cartesian-4.1.1.min.js")
 
 
@@ -263,7 +251,7 @@ def build_page(contents: ReportContents) -> str:
 
 
 def run_seconds(run: RunRecord) -> float | None:
-    """How long a run took; None when its times cannot be read."""
+    """How long a run took, None when its times cannot be read."""
     try:
         return (from_text(run.finished_at) - from_text(run.started_at)).total_seconds()
     except ValueError:
@@ -271,28 +259,22 @@ def run_seconds(run: RunRecord) -> float | None:
 
 
 def inline_json(value: object) -> str:
-    """JSON that no HTML parser sees an end of its script in, whatever texts it holds.
+    """JSON in which an HTML parser never sees an end of the script, whatever texts it holds.
 
     Raises:
-        ValueError: a NaN or an infinity, which JSON cannot carry.
+        ValueError: a NaN or an infinity.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _chart_data(contents: ReportContents, symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
-    """What the page's scripts draw."""
     return {
         "hours": list(contents.hours),
         "currency": next((price.currency for price in contents.prices), ""),
         "shownFirst": SHOWN_FIRST,
         "symbols": [
-            {
-                "symbol": one.symbol,
-                "name": one.name,
-                "prices": list(one.prices),
-                "states": one.states,
-            }
+            {"symbol": one.symbol, "name": one.name, "prices": list(one.prices), "states": one.states}
             for one in symbols
         ],
         "runs": [
@@ -311,9 +293,9 @@ def _chart_data(contents: ReportContents, symbols: Sequence[SymbolSummary]) -> M
 
 
 def _policy(*scripts: str) -> str:
-    """A content security policy under which these inline scripts run and nothing else, and nothing is loaded.
+    """A content security policy that runs these inline scripts alone and loads nothing.
 
-    Styles are allowed inline: the chart library sets them. Images are what it draws to save a chart as a file.
+    The chart library sets inline styles, and draws an image to save a chart as a file.
     """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts

@@ -12,7 +12,7 @@ from sandbox.server import StandIn
 
 
 def main() -> int:
-    """Prints the address and the key, then serves until SIGINT or SIGTERM; returns the exit code 0."""
+    """Print the address and the key, then serve until SIGINT or SIGTERM, and return the exit code 0."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="A local CoinMarketCap with made-up prices.")
     parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; a free one unless given")
     asked = parser.parse_args()

@@ -10,13 +10,9 @@ from sandbox.api_error import known_error
 
 
 class Account:
-    """Counts requests by the minute and credits by the day; safe to use from several threads.
+    """Counts requests by calendar minute and credits by UTC day, from any thread.
 
-    Args:
-        key: the only key that is let in.
-        requests_per_minute: of each calendar minute; keyless requests have a count of their own.
-        credits_monthly: of each calendar month in UTC.
-        months_of_history: how far back history goes.
+    Keyless requests have a count of their own.
     """
 
     def __init__(self, *, key: str, requests_per_minute: int, credits_monthly: int, months_of_history: int) -> None:
@@ -30,12 +26,12 @@ class Account:
 
     @property
     def credits_used(self) -> int:
-        """All credits charged so far, of every month."""
+        """All credits charged so far."""
         with self._lock:
             return self._credits.total()
 
     def admit(self, key: str | None, *, keyless: bool, now: datetime) -> None:
-        """Lets a request in and counts it.
+        """Let a request in and count it.
 
         Raises:
             ApiError: 1002 without a key, 1001 with a wrong one, 1008 (keyless: 1022) past the minute's limit.
@@ -52,21 +48,17 @@ class Account:
             self._requests[minute] += 1
 
     def check_credits(self, cost: int, *, now: datetime) -> None:
-        """Refuses a call that costs more credits than are left.
-
-        Raises:
-            ApiError: 1010.
-        """
+        """Refuse, by error 1010, a call that costs more credits than are left."""
         if cost > self.credits_left(now):
             raise known_error(1010)
 
     def charge(self, cost: int, *, now: datetime) -> None:
-        """Counts the credits of a call that was answered."""
+        """Count the credits of a call that was answered."""
         with self._lock:
             self._credits[now.date()] += cost
 
     def requests_in_minute(self, now: datetime) -> int:
-        """Keyed requests let in since the minute began, this one with them."""
+        """Keyed requests let in since the minute began, this one included."""
         with self._lock:
             return self._requests[False, now.replace(second=0, microsecond=0)]
 
@@ -81,7 +73,7 @@ class Account:
             return sum(count for day, count in self._credits.items() if (day.year, day.month) == (now.year, now.month))
 
     def credits_left(self, now: datetime) -> int:
-        """What is left of the month's credits."""
+        """The credits left this month."""
         return self.credits_monthly - self.credits_this_month(now)
 
 
@@ -92,7 +84,7 @@ def next_month(now: datetime) -> datetime:
 
 
 def months_before(now: datetime, months: int) -> datetime:
-    """The same time of day, whole months earlier; the 31st of a shorter month is its last day."""
+    """The same time of day whole months earlier, on the last day of a month that is too short."""
     month_number = now.year * 12 + now.month - 1 - months
     first = now.replace(year=month_number // 12, month=month_number % 12 + 1, day=1)
     last_day = (next_month(first) - timedelta(days=1)).day

@@ -5,28 +5,23 @@ from __future__ import annotations
 KEYLESS_LIMIT = "1022"
 """The code of the keyless limit, which is served as text."""
 
+_ANONYMOUS_LIMIT = (
+    "You've reached the limit for anonymous access. Sign in to activate a free API plan or upgrade for higher limits."
+)
 _TEXTS: dict[int, tuple[int, str]] = {
     1001: (401, "This API Key is invalid."),
     1002: (401, "API key missing."),
     1008: (429, "You've exceeded your API Key's HTTP request rate limit. Rate limits reset every minute."),
     1010: (429, "You've exceeded your API Key's monthly rate limit."),
-    1022: (
-        429,
-        (
-            "You've reached the limit for anonymous access. "
-            "Sign in to activate a free API plan or upgrade for higher limits."
-        ),
-    ),
+    1022: (429, _ANONYMOUS_LIMIT),
 }
 
 
 class ApiError(Exception):
-    """One refusal; nothing is charged for it.
+    """One refusal, free of charge, with the source's own code and text.
 
     Args:
-        status: the HTTP status.
-        code: the source's own code; a string for the keyless limit, as really served.
-        message: the source's own text.
+        code: a string for the keyless limit, as really served.
     """
 
     def __init__(self, status: int, code: int | str, message: str) -> None:
@@ -37,11 +32,7 @@ class ApiError(Exception):
 
 
 def known_error(code: int) -> ApiError:
-    """The refusal with one of the codes that an account is refused with: 1001, 1002, 1008, 1010, the keyless 1022.
-
-    Raises:
-        KeyError: an account is never refused with this code.
-    """
+    """The refusal with one of the codes above."""
     status, message = _TEXTS[code]
     return ApiError(status, KEYLESS_LIMIT if str(code) == KEYLESS_LIMIT else code, message)
 

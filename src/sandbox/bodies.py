@@ -1,6 +1,6 @@
-"""The JSON of the simulated source: status, coins, quotes, map rows, key info, in the shapes of the v3 samples.
+"""The JSON of the simulated source: status, coins, quotes, map and key info, as in the v3 samples.
 
-Times are seconds since 1970 UTC; money is in USD; nothing here decides what to answer.
+Times are seconds since 1970 UTC, money is in USD.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ETHEREUM = {"id": 1027, "name": "Ethereum", "symbol": "ETH", "slug": "ethereum"
 
 
 def status(now: datetime, *, code: int | str = 0, message: str | None = None, cost: int = 0) -> JsonObject:
-    """The status object of an answer; of a refusal where `code` is not zero; `cost` is in credits."""
+    """The status object of an answer, or of a refusal where `code` is not zero. `cost` is in credits."""
     body: JsonObject = {
         "timestamp": iso(now.timestamp()),
         "error_code": code,
@@ -37,14 +37,7 @@ def status(now: datetime, *, code: int | str = 0, message: str | None = None, co
 
 
 def latest_coin(market: Market, coin: ListedCoin, seconds: float, *, total_cap: float) -> JsonObject:
-    """A coin of v3 quotes/latest with its one quote (a list).
-
-    Args:
-        market: what the coin is worth.
-        coin: the coin.
-        seconds: the time of the call.
-        total_cap: the market caps of all coins together.
-    """
+    """A coin of v3 quotes/latest at the time of a call, its one quote in a list."""
     updated = market.updated_at(coin, seconds)
     return {
         "id": coin.id,
@@ -83,7 +76,7 @@ def historical_coin(coin: ListedCoin, quotes: list[JsonObject]) -> JsonObject:
 
 
 def historical_quote(market: Market, coin: ListedCoin, stamp: Stamp) -> JsonObject:
-    """One historical quote: its USD part is a dict, unlike that of quotes/latest."""
+    """One historical quote, its USD part an object, unlike that of quotes/latest."""
     usd: JsonObject = {
         **_percent_changes(market, coin, stamp.quote, days=(1, 7, 30)),
         "price": market.price_at(coin, stamp.quote),
@@ -97,7 +90,7 @@ def historical_quote(market: Market, coin: ListedCoin, stamp: Stamp) -> JsonObje
 
 
 def map_row(coin: ListedCoin, now: float) -> JsonObject:
-    """A row of the map; it names the rank ``rank``."""
+    """A row of the map."""
     last = coin.died_at.timestamp() if coin.died_at else now // 300 * 300
     return {
         "id": coin.id,
@@ -157,7 +150,7 @@ def _latest_quote(market: Market, coin: ListedCoin, updated: float, total_cap: f
 
 
 def _percent_changes(market: Market, coin: ListedCoin, seconds: float, *, days: tuple[int, ...]) -> JsonObject:
-    """The changes over an hour and over so many days before; the source calls one day ``24h``."""
+    """The changes over an hour and over so many days before, of which the source calls one ``24h``."""
     spans = {"1h": HOUR_SECONDS} | {"24h" if count == 1 else f"{count}d": count * DAY_SECONDS for count in days}
     return {
         f"percent_change_{name}": market.percent_change_at(coin, seconds, over_seconds=span)

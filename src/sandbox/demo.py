@@ -1,4 +1,4 @@
-"""``./run.sh demo``: the main job and a backfill, shown working against the stand-in, on a database of their own."""
+"""``./run.sh demo``: the main job and a backfill against the stand-in, on a database of their own."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ HOURS = 48
 
 
 def main() -> int:
-    """Run the job twice and fill 48 hours, each as the process that cron would start; then show what is stored.
-
-    Returns:
-        0, or the exit code of the step that failed.
-    """
+    """Run the job twice and a backfill, each as cron would, show what is stored, return the exit code."""
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
         # Prices that move faster than a process starts, so that the second run has something to update.
         with StandIn(clock=system_clock, update_every_seconds=0.125) as source:
@@ -47,7 +43,7 @@ def main() -> int:
 
 
 def _environment(folder: Path, source: StandIn) -> dict[str, str]:
-    """Every setting, so that the user's environment has no say: the user's data and key stay theirs."""
+    """An environment with every setting, so that none of the user's data, keys and settings are used."""
     own = {
         "CLICKHOUSE_HOST": "embedded",
         "CLICKHOUSE_PATH": str(folder / "clickhouse"),

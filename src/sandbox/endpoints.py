@@ -28,14 +28,7 @@ Parameters = Mapping[str, str]
 
 
 class Result(NamedTuple):
-    """The data of an answer, and its cost.
-
-    Attributes:
-        data: a list or an object, by endpoint.
-        credits: what the call costs.
-        code: the error code that says "no error": the text ``"0"`` at quotes/latest, a number elsewhere.
-        message: the error message that goes with it.
-    """
+    """The data of an answer and its cost. `code` says "no error", by a text at quotes/latest."""
 
     data: Any
     credits: int = 0
@@ -44,13 +37,7 @@ class Result(NamedTuple):
 
 
 class Endpoints:
-    """The endpoints, over one market and one account.
-
-    Args:
-        market: what the coins are worth.
-        account: the plan, for its reach and what key/info says.
-        is_hole: which historical quotes are missing.
-    """
+    """The endpoints, over one market and one account."""
 
     def __init__(self, *, market: Market, account: Account, is_hole: HoleRule) -> None:
         self._market = market
@@ -64,15 +51,14 @@ class Endpoints:
         }
 
     def knows(self, path: str) -> bool:
-        """Whether there is an endpoint at the path (without the keyless prefix)."""
+        """Whether the path, without the keyless prefix, is that of an endpoint."""
         return path in self._by_path
 
     def call(self, path: str, query: str, now: datetime) -> Result:
-        """The result of one call at an aware instant; nothing is counted or charged here.
+        """The result of one call to a known endpoint, neither counted nor charged here.
 
         Raises:
             ApiError: 400, a parameter is wrong or reaches beyond the plan.
-            KeyError: no such endpoint.
         """
         return self._by_path[path](parameters.parse_query(query), now)
 
@@ -104,7 +90,7 @@ class Endpoints:
         return Result(bodies.key_info(self._account, now))
 
     def _asked_coins(self, asked: Parameters, field: str) -> list[ListedCoin]:
-        """Coins in the order asked for; those of one symbol in the order of the listing."""
+        """The coins in the order asked for, those of one symbol in the order of the listing."""
         found: dict[str, list[ListedCoin]] = {value: [] for value in asked[field].split(",")}
         for coin in self._market.coins:
             value = str(getattr(coin, field))
@@ -136,7 +122,7 @@ class Endpoints:
             )
 
     def _quotes(self, coin: ListedCoin, steps: list[Step], now: datetime) -> list[JsonObject]:
-        """The coin's quotes, oldest first: none for a coin without a price, nor from before it was listed."""
+        """The coin's quotes since it was listed, oldest first, none for a coin without a price."""
         if coin.base_price is None:
             return []
         listed_at, until = coin.listed_at.timestamp(), now.timestamp()
@@ -149,7 +135,7 @@ class Endpoints:
 
 
 def refusal(error: ApiError, now: datetime) -> JsonObject:
-    """The body of a refusal: a status and nothing else."""
+    """The body of a refusal, which is a status alone."""
     return {"status": bodies.status(now, code=error.code, message=error.message)}
 
 
@@ -160,5 +146,5 @@ def envelope(result: Result, now: datetime) -> JsonObject:
 
 
 def _credits(returned: int, per_credit: int) -> int:
-    """One credit a started batch, one at least."""
+    """One credit for each batch begun, at least one."""
     return max(1, math.ceil(returned / per_credit))

@@ -1,4 +1,4 @@
-"""HTTP on a loopback port: reads requests, hands them over, sends the answers."""
+"""The HTTP server on a loopback port."""
 
 from __future__ import annotations
 
@@ -18,20 +18,14 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with.
-
-    Attributes:
-        status: the HTTP status.
-        document: the JSON body.
-        credits: charged for it.
-    """
+    """What a request is answered with: status, JSON body, and the credits to charge."""
 
     status: int
     document: JsonObject
     credits: int = 0
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
-        """Sends it, with gzip if the client takes that.
+        """Send it, with gzip if the client takes that.
 
         Raises:
             OSError: the client is gone.
@@ -56,7 +50,7 @@ class HttpFront(ThreadingHTTPServer):
     """Serves one connection a thread, and remembers the open ones so that closing ends the idle ones too.
 
     Args:
-        port: of 127.0.0.1; 0 takes a free one.
+        port: of 127.0.0.1; 0 for a free one.
         answer: called with the target and the headers (names in lower case) of each GET.
         date: gives the Date header.
     """
@@ -72,20 +66,20 @@ class HttpFront(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
-        """As in the base class; remembers the connection."""
+        """Accept a connection and remember it."""
         connection, address = super().get_request()
         with self._lock:
             self._open.add(connection)
         return connection, address
 
     def close_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """As in the base class; forgets the connection."""
+        """Close a connection and forget it."""
         with self._lock:
             self._open.discard(request)
         super().close_request(request)
 
     def close_connections(self) -> None:
-        """Ends every open connection; their handlers see the end of the stream."""
+        """End every open connection, so that their handlers see the end of the stream."""
         with self._lock:
             still_open = [connection for connection in self._open if isinstance(connection, socket.socket)]
         for connection in still_open:
@@ -112,8 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - the signature of the base class
-        """The Date header by the server's clock."""
         return self.server.date()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
-        """Says nothing about requests."""
+        """Log nothing."""

@@ -1,8 +1,7 @@
 """The simulated market: its coins, and what each is worth at any instant, as a pure function.
 
 Ids and names are real, supplies rounded, a few coins made-up troublemakers. A price is its coin's base price times a
-sum of slow and quick waves, each coin with phases of its own: smooth, never negative, the same in every process, and
-known for the past and the future alike. Nothing is stored.
+sum of slow and quick waves, each coin with phases of its own: smooth, positive, and the same in every process.
 """
 
 from __future__ import annotations
@@ -27,13 +26,7 @@ HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
 # Periods share no common multiple, so that no two hours or days look alike: (seconds, swing of the logarithm).
-_WAVES = (
-    (2_819.0, 0.0013),
-    (17_389.0, 0.0047),
-    (74_891.0, 0.0121),
-    (523_987.0, 0.0390),
-    (3_907_121.0, 0.1430),
-)
+_WAVES = ((2_819.0, 0.0013), (17_389.0, 0.0047), (74_891.0, 0.0121), (523_987.0, 0.0390), (3_907_121.0, 0.1430))
 _STABLE_SHARE = 0.002  # the waves of a coin that follows the dollar
 _DIED_AT = datetime(2024, 3, 14, 8, 5, tzinfo=timezone.utc)
 _FIRST_LISTED_AT = datetime(2015, 1, 1, tzinfo=timezone.utc)
@@ -45,15 +38,12 @@ class ListedCoin(NamedTuple):
 
     Attributes:
         id: CoinMarketCap's id; above 800,000 for the made-up ones.
-        name: as listed.
-        symbol: the ticker; several coins may share one.
-        slug: lower case, unique.
-        rank: 1 is the largest; None for a coin that is not ranked.
+        symbol: several coins may share one.
+        rank: 1 is the largest; None for an unranked coin.
         base_price: in USD, what the simulated price swings around; None for a coin without a price.
         circulating_supply: in coins, constant.
-        max_supply: in coins; None when there is no limit.
-        listed_at: aware; no quote is older.
-        died_at: aware; the last update of a coin that is no longer traded, None for an active one.
+        max_supply: in coins; None without a limit.
+        died_at: the last update of a coin that is not traded any more; None for an active one.
         is_token: whether it lives on another coin's platform (Ethereum here).
     """
 
@@ -114,11 +104,7 @@ _AFTER_THE_WELL_KNOWN = (
 
 
 def listed_coins(*, extra_coins: int = 0) -> tuple[ListedCoin, ...]:
-    """All coins, in the order in which answers by symbol list them (not by rank, as at the real source).
-
-    Args:
-        extra_coins: how many generated coins to add, with symbols from ``C0001`` and ids from `FIRST_EXTRA_ID`.
-    """
+    """All coins and some generated ones, in an order that, as at the real source, is not by rank."""
     generated = tuple(_generated(number) for number in range(1, extra_coins + 1))
     return _BEFORE_THE_WELL_KNOWN + _WELL_KNOWN + _AFTER_THE_WELL_KNOWN + generated
 
@@ -138,10 +124,9 @@ def _generated(number: int) -> ListedCoin:
 
 
 class Market:
-    """Prices, volumes and changes of all coins.
+    """Prices, volumes and changes of all coins. Amounts are in USD, None for a coin without a price.
 
     Args:
-        coins: the coins listed.
         update_every_seconds: values change only at multiples of it since 1970 UTC, as behind the source's own cache;
             below a second a power of two, so that its multiples are exact.
     """
@@ -153,27 +138,21 @@ class Market:
         self._phases = {coin.id: _phases(coin.id) for coin in self.coins}
 
     def price(self, coin_id: int, instant: datetime) -> float | None:
-        """The price in USD at an aware instant, as of the last update before it; None for a coin without a price.
-
-        Raises:
-            KeyError: no such coin.
-        """
+        """The price at an aware instant, as of the last update before it."""
         return self.price_at(self.by_id[coin_id], instant.timestamp())
 
     def updated_at(self, coin: ListedCoin, seconds: float) -> float:
-        """The last update at or before `seconds` since 1970 UTC; a dead coin's is always its last one."""
+        """The last update at or before `seconds` since 1970 UTC, for a dead coin its last one ever."""
         if coin.died_at is not None:
             return coin.died_at.timestamp()
         return seconds // self.update_every_seconds * self.update_every_seconds
 
     def price_at(self, coin: ListedCoin, seconds: float) -> float | None:
         """As `price`, for an instant in seconds since 1970 UTC."""
-        if coin.base_price is None:
-            return None
-        return coin.base_price * math.exp(self._swing(coin, seconds))
+        return None if coin.base_price is None else coin.base_price * math.exp(self._swing(coin, seconds))
 
     def volume_24h_at(self, coin: ListedCoin, seconds: float) -> float:
-        """What was traded in the 24 hours before, in USD; 0 for a coin without a price."""
+        """What was traded in the 24 hours before, 0 for a coin without a price."""
         if coin.base_price is None:
             return 0.0
         # Trading swings several times as much as the price, and out of step with it.
@@ -181,16 +160,16 @@ class Market:
         return coin.base_price * coin.circulating_supply * share
 
     def market_cap_at(self, coin: ListedCoin, seconds: float) -> float | None:
-        """Price times circulating supply, in USD; None for a coin without a price."""
+        """Price times circulating supply."""
         price = self.price_at(coin, seconds)
         return None if price is None else price * coin.circulating_supply
 
     def total_market_cap_at(self, seconds: float) -> float:
-        """The market caps of all coins together, in USD."""
+        """The market caps of all coins together."""
         return math.fsum(self.market_cap_at(coin, seconds) or 0.0 for coin in self.coins)
 
     def percent_change_at(self, coin: ListedCoin, seconds: float, *, over_seconds: int) -> float | None:
-        """The change of the price over the time before, where 1.5 means 1.5 %; None for a coin without a price."""
+        """The change of the price over the time before, where 1.5 means 1.5 %."""
         now, before = self.price_at(coin, seconds), self.price_at(coin, seconds - over_seconds)
         return None if now is None or before is None else (now / before - 1.0) * 100.0
 

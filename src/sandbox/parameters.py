@@ -1,4 +1,4 @@
-"""Which query parameters an endpoint of the simulated source accepts, and which texts it refuses the others with."""
+"""The query parameters that each endpoint of the simulated source accepts, and how it refuses others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.api_error import bad_request
 from sandbox.quote_times import INTERVALS, MAX_COUNT
 
 Rule = Callable[[str, str], None]
-"""Called with a parameter's name and value; raises `ApiError` if the value is not acceptable."""
+"""Called with a parameter's name and value; raises `ApiError` for a value that is not accepted."""
 
 
 def parse_query(query: str) -> dict[str, str]:
@@ -29,10 +29,10 @@ def parse_query(query: str) -> dict[str, str]:
 
 
 def check(parameters: Mapping[str, str], rules: Mapping[str, Rule], *, needed: Collection[str] = ()) -> None:
-    """Holds the parameters against an endpoint's rules.
+    """Check the parameters by an endpoint's rules.
 
     Raises:
-        ApiError: 400, a parameter is unknown, empty or wrong, or one of the `needed` is not given.
+        ApiError: 400, a parameter is unknown, empty or wrong, or one of the `needed` is missing.
     """
     for name, value in parameters.items():
         if name not in rules:
@@ -46,7 +46,7 @@ def check(parameters: Mapping[str, str], rules: Mapping[str, Rule], *, needed: C
 
 
 def matching(pattern: str) -> Rule:
-    """A rule: the whole value matches the regular expression."""
+    """A rule that the whole value matches the regular expression."""
     compiled = re.compile(pattern)
 
     def rule(name: str, value: str) -> None:
@@ -57,7 +57,7 @@ def matching(pattern: str) -> Rule:
 
 
 def one_of(choices: Collection[str]) -> Rule:
-    """A rule: the value is one of the choices."""
+    """A rule that the value is one of the choices."""
 
     def rule(name: str, value: str) -> None:
         if value not in choices:
@@ -67,7 +67,7 @@ def one_of(choices: Collection[str]) -> Rule:
 
 
 def whole_number(*, least: int, most: int) -> Rule:
-    """A rule: the value is a whole number within the bounds, both inclusive."""
+    """A rule that the value is a whole number within the bounds, both inclusive."""
 
     def rule(name: str, value: str) -> None:
         if not re.fullmatch(r"-?[0-9]{1,15}(\.0+)?", value):
@@ -81,7 +81,7 @@ def whole_number(*, least: int, most: int) -> Rule:
 
 
 def an_instant(name: str, value: str) -> None:
-    """A rule: the value is ISO 8601."""
+    """The rule that the value is ISO 8601."""
     try:
         parse_instant(value)
     except (ValueError, OverflowError):
@@ -89,7 +89,7 @@ def an_instant(name: str, value: str) -> None:
 
 
 def parse_number(value: str) -> int:
-    """A whole number, also as the official client writes it: ``10.0``."""
+    """A whole number, also as the official client writes it, ``10.0``."""
     return int(float(value))
 
 

@@ -1,4 +1,4 @@
-"""When the simulated source has historical quotes: steps of an interval, holes, and stamps off the grid.
+"""When the simulated source has historical quotes: intervals, holes, and stamps off the grid.
 
 All times are seconds since 1970 UTC unless they are datetimes. A quote exists at each multiple of five minutes.
 """
@@ -31,28 +31,21 @@ class Step(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """The two times of a quote: its own, and that of the currency it is given in; seconds off the grid at times."""
+    """The two times of a quote, its own and that of its currency, which may be seconds off the grid."""
 
     quote: float
     currency: float
 
 
 def plan_steps(length: int, *, start: float, end: float, count: int) -> list[Step]:
-    """The periods of a call, oldest first.
-
-    Args:
-        length: of each period, in seconds.
-        start: exclusive; the periods are counted from here.
-        end: inclusive.
-        count: the most periods to return, the first after `start`.
-    """
+    """The first periods of a call after `start` up to `end`, of that length in seconds, oldest first."""
     fitting = max(0, int((end - start) // length))
     begins = [start + length * number for number in range(1, min(fitting, count) + 1)]
     return [Step(begin, begin + length) for begin in begins]
 
 
 def stamp_in(step: Step, coin_id: int, *, is_hole: HoleRule, now: float) -> Stamp | None:
-    """The first quote of the period; None if the period has none."""
+    """The first quote of the period, None if it has none."""
     grid = -(-step.start // GRID_SECONDS) * GRID_SECONDS
     while grid < step.end:
         stamp = _stamped(coin_id, grid)
@@ -65,7 +58,7 @@ def stamp_in(step: Step, coin_id: int, *, is_hole: HoleRule, now: float) -> Stam
 
 
 def _stamped(coin_id: int, grid: float) -> Stamp:
-    """About one quote in eleven was taken some seconds late; of the rest, one in seven was converted late."""
+    """The stamp at a grid time: one in eleven is some seconds late, some others are converted late."""
     chance = scattered(coin_id, int(grid) // GRID_SECONDS)
     seconds_late = 3 + chance % 7
     if chance % 11 == 0:

@@ -22,26 +22,16 @@ _NOT_FOUND = Answer(404, {"statusCode": 404, "error": "Not Found", "message": "N
 
 
 class StandIn:
-    """A local CoinMarketCap: what the program asks of it, which is quotes by id, the map by symbol, and key info.
+    """A local CoinMarketCap with what the program uses: quotes by id, the map by symbol, and key info.
 
-    Latest quotes and the map are served without a key too, under the keyless prefix.
-
-    A context manager: serving starts on entry and ends on exit, when connections are closed.
-
-    Attributes:
-        key: the only key let in; it opens nothing else.
-        market: what the coins are worth.
-        account: what has been used of the plan.
+    Latest quotes and the map are served without a key too, under the keyless prefix. As a context manager it serves
+    from entry to exit.
 
     Args:
-        clock: gives an aware instant; all that is served follows it.
-        requests_per_minute: the plan's limit for each calendar minute.
-        credits_monthly: the plan's credits.
-        months_of_history: how far back history goes.
-        update_every_seconds: how often prices change.
+        clock: gives an aware instant; everything served follows it.
         extra_coins: how many generated coins to list, symbols from ``C0001``, ids from `market.FIRST_EXTRA_ID`.
         is_hole: which historical quotes are missing.
-        port: of 127.0.0.1; 0 takes a free one.
+        port: of 127.0.0.1; 0 for a free one.
     """
 
     key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
@@ -71,14 +61,12 @@ class StandIn:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> StandIn:
-        """Starts serving."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops serving; returns when every handler has ended."""
         self._server.shutdown()
         self._thread.join()
         self._server.close_connections()
@@ -90,12 +78,10 @@ class StandIn:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def answer(self, target: str, headers: dict[str, str], now: datetime) -> Answer:
-        """The answer to a GET of `target` (path and query) at an aware instant; the request is counted.
+        """The answer to a GET of path and query, which counts for the minute and month of `now`, in UTC.
 
         Args:
-            target: as on the request line.
             headers: names in lower case.
-            now: in UTC; the minute and the month that the request counts for.
         """
         url = urlsplit(target)
         keyless = url.path.startswith(KEYLESS_PREFIX + "/")
@@ -121,5 +107,4 @@ class StandIn:
         return self._clock().astimezone(timezone.utc)
 
     def _date(self) -> str:
-        """The stand-in's time as the Date header."""
         return format_datetime(self._now(), usegmt=True)

@@ -18,14 +18,7 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 
 
 class Reject(NamedTuple):
-    """A quote that is not stored.
-
-    Attributes:
-        symbol: the symbol it was asked for under.
-        cmc_id: the coin's id.
-        hour: the Tehran hour it would have been stored under, as its key text.
-        reason: why, in one line.
-    """
+    """A quote that is not stored, with the hour key it would have had, and why in one line."""
 
     symbol: str
     cmc_id: int
@@ -34,18 +27,17 @@ class Reject(NamedTuple):
 
 
 class Transformed(NamedTuple):
-    """Each quote is in one of the two, or gave way to an earlier one of its hour."""
+    """Rows to store, and rejects. Of a symbol's valid quotes of one past hour only the earliest is a row."""
 
     rows: list[PriceRow]
     rejects: list[Reject]
 
 
 class CoinMarketCapTransformer:
-    """Decides what may be stored, and never invents, corrects or moves a price to another hour.
+    """Decides what may be stored, and never invents or corrects a price or moves it to another hour.
 
     Args:
         now: aware; the time of the run.
-        run_id: goes into each row.
         stale_after: a ``latest`` quote that the source updated longer ago than this is a dead coin's frozen price.
     """
 
@@ -56,7 +48,7 @@ class CoinMarketCapTransformer:
         self._run_id = run_id
 
     def latest(self, quotes: Iterable[Quote]) -> Transformed:
-        """Rows of the present hour: of two quotes for a symbol the first stays, the other is a reject."""
+        """Rows of the present hour: the first quote for a symbol, any other is a reject."""
         rows: dict[str, PriceRow] = {}
         rejects: list[Reject] = []
         for quote in quotes:
@@ -74,8 +66,7 @@ class CoinMarketCapTransformer:
         quotes of one time the first stays, and the other is a reject if its price is another.
 
         Args:
-            quotes: in any order; those outside ``hours`` are left out in silence.
-            hours: the hour keys that are wanted.
+            quotes: in any order; those outside ``hours``, the wanted hour keys, are silently left out.
         """
         earliest: dict[tuple[str, str], Quote] = {}
         rejects: list[Reject] = []
@@ -93,7 +84,7 @@ class CoinMarketCapTransformer:
 
     @staticmethod
     def _rejection(quote: Quote, *checks: Callable[[Quote], None]) -> Reject | None:
-        """The quote as a reject, by the first check that refuses it, or None when all let it pass."""
+        """The quote as a reject by the first check that refuses it, None when it passes all."""
         try:
             for check in checks:
                 check(quote)
@@ -152,7 +143,7 @@ def _tehran_of(utc: datetime) -> tuple[str, str, bool]:
 
 
 def _hour_of(instant: datetime) -> tuple[str, bool]:
-    """The hour key of an instant, and whether its wall hour came for the second time."""
+    """The hour key of an instant, and whether its wall hour comes for the second time."""
     _, key, comes_again = _tehran_of(instant.astimezone(timezone.utc))
     return key, comes_again
 

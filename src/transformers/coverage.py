@@ -1,12 +1,12 @@
-"""Which hours are missing: the one answer to it, for heal, status, report and verify alike. Pure: no clock.
+"""Which hours are missing: the one answer, for heal, status, report and verify alike. Pure.
 
-An hour of a symbol is expected from the first one that was ever stored of it, up to the one before the present hour:
-what lies before is not missing, nor is the hour in progress. An expected hour without a price is a hole where the
-source had no quote of the coin that the symbol stands for, and missing otherwise. Hours are told apart by their keys:
-the two of an autumn until 2022 that share a key, see `adapters._bases.tehran_time`, are one.
+An hour of a symbol is expected from the first one ever stored of it up to the one before the present hour. An expected
+hour without a price is a hole where the source had no quote of the coin that the symbol stands for, and missing
+otherwise. Hours are identified by their keys: the two of an autumn until 2022 that share a key, see
+`adapters._bases.tehran_time`, are one.
 
-Which hours are looked at is the command's affair: status and report take those before the present one, verify those
-between a symbol's stored ones, and heal expects all of its hours, for it also fills those before a symbol's first.
+The command chooses the hours: status and report take those before the present one, verify those between a symbol's
+stored ones, and heal expects all of its hours, because it also fills those before a symbol's first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Hours = Mapping[str, datetime]
 
 
 class HourState(str, Enum):
-    """What is known of one hour of one symbol; the value is its letter in the report."""
+    """What is known of one hour of one symbol. The value is its letter in the report."""
 
     STORED = "s"
     MISSING = "m"
@@ -44,16 +44,16 @@ class Share(NamedTuple):
 
     @property
     def expected(self) -> int:
-        """All of them."""
+        """How many hours are expected."""
         return sum(self)
 
     @property
     def percent(self) -> float | None:
-        """The stored ones in percent, to one decimal, cut off: 100 means every hour; None where none is expected."""
+        """The stored hours in percent, rounded down to one decimal, None where none is expected."""
         return self.stored * 1000 // self.expected / 10 if self.expected else None
 
     def plus(self, other: Share) -> Share:
-        """Both together."""
+        """The sum of both."""
         return Share(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
@@ -74,11 +74,7 @@ class Coverage(NamedTuple):
 
 
 def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
-    """The hours by their keys; of two with one key, the earlier.
-
-    Args:
-        starts: aware, in the order of time.
-    """
+    """The hours by their keys, the earlier of two with one key. They are aware and in order of time."""
     hours: dict[str, datetime] = {}
     for start in starts:
         hours.setdefault(hour_key(start), start)
@@ -109,19 +105,19 @@ def hour_states(
 
 
 def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str = "") -> Hours:
-    """Those of the hours that are missing, args as in `hour_states`; unless told otherwise all of them are expected."""
+    """The missing ones of the hours. Arguments as in `hour_states`, but by default all hours are expected."""
     states = hour_states(hours, stored, holes, first=first)
     return {key: start for (key, start), state in zip(hours.items(), states, strict=True) if state is HourState.MISSING}
 
 
 def count_expected(states: Sequence[HourState]) -> Share:
-    """The states counted, hours that are not expected left out."""
+    """The expected hours counted by their states."""
     counted = HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE
     return Share(*map(states.count, counted))
 
 
 def cover(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str | None) -> Coverage:
-    """What is stored of a symbol in the longest of `SPANS`, whose hours these are; args as in `hour_states`."""
+    """What is stored of a symbol in the hours of the longest of `SPANS`. Arguments as in `hour_states`."""
     states = hour_states(hours, stored, holes, first=first)
 
     def those(*wanted: HourState) -> list[datetime]:
@@ -148,7 +144,7 @@ def reach(hours: Iterable[datetime], now: datetime) -> int:
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """The values as a line of blocks, the lowest and the highest at the ends of the scale; a dot for None."""
+    """The values as a line of blocks between the lowest and the highest, with a dot for None."""
     there = [value for value in values if value is not None]
     if not there:
         return "·" * len(values)

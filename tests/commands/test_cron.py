@@ -87,7 +87,7 @@ def test_what_the_file_says_as_well_is_no_warning(install: Callable[..., Install
 
 
 @pytest.mark.parametrize("arguments", [(), ("--heal",)])
-def test_a_file_that_cron_cannot_use_is_told(install: Callable[..., Installation], arguments: tuple[str, ...]) -> None:
+def test_a_file_that_cron_cannot_use_is_named(install: Callable[..., Installation], arguments: tuple[str, ...]) -> None:
     """A line of .env that this shell's environment hides stops what cron starts."""
     program = install("checkout")
     (program.root / ".env").write_text("\nSYMBOLS=\n")

@@ -90,7 +90,7 @@ def test_more_than_a_page_can_show_is_refused(program: Installation) -> None:
     assert reports(program) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told(program: Installation) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(program: Installation) -> None:
     """A file in the way of the folder: exit code 1, the reason, and the file in the way untouched."""
     program.command("setup_db")
     (program.root / "reports").write_text("in the way")

@@ -253,7 +253,7 @@ def test_forms_of_a_file_that_people_write(tmp_path: Path) -> None:
     assert settings.embedded
 
 
-def test_a_name_that_is_nearly_right_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_nearly_right_is_reported(tmp_path: Path) -> None:
     """A mistyped name is named with the one that was meant; a name of somebody else's is not ours to judge."""
     (tmp_path / ".env").write_text("SYMBOL=BTC\nCLICKHOUSE_HOTS=db\nFOO=1\nSYMBOLS=BTC\n")
     known = [name.upper() for name in Settings.model_fields]

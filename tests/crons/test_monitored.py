@@ -30,7 +30,7 @@ def told(httpserver: HTTPServer) -> list[tuple[str, str]]:
     ]
 
 
-def test_nobody_is_told_without_an_address() -> None:
+def test_nobody_is_reported_without_an_address() -> None:
     """The run's report comes back, and that is all."""
     report = RunReport(inserted=3)
     assert monitored(None, lambda: report, clock=lambda: NOW) is report

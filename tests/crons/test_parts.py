@@ -61,7 +61,7 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     folder.symlink_to(tmp_path)
     try:
         parts = Parts(settings, task="test", clock=lambda: NOW, writes=True)
-        with parts, pytest.raises(StateError, match="is no folder"):
+        with parts, pytest.raises(StateError, match="is not a folder"):
             parts.database.query("SELECT 1")
     finally:
         folder.unlink()

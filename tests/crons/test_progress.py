@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from structlog.testing import capture_logs
 
-from adapters._bases.hourly_backup import telling
+from adapters._bases.hourly_backup import reporting
 from crons.progress import Tally, progress
 from tests.support.stepped_clock import SteppedClock
 
@@ -19,8 +19,8 @@ def test_it_says_coin_hours_coins_speed_and_time_left() -> None:
     clock = SteppedClock(NOW)
     tally = Tally(clock, counted="coin_hours", more=lambda: {"calls": "2 of 4", "coins": 3, "rows": 90})
     clock.advance(timedelta(seconds=10))
-    tally.tell("asking", 60, 200)
-    tally.tell("asking", 100, 200)
+    tally.note("asking", 60, 200)
+    tally.note("asking", 100, 200)
     assert tally.facts() == {
         "doing": "asking",
         "calls": "2 of 4",
@@ -47,10 +47,10 @@ def test_it_says_rows_speed_and_time_left_of_each_piece_of_work() -> None:
     clock = SteppedClock(NOW)
     tally = Tally(clock)
     clock.advance(timedelta(seconds=10))
-    tally.tell("checking", 100, None)
+    tally.note("checking", 100, None)
     assert tally.facts() == {"doing": "checking", "rows": "100", "rows_a_second": "10"}
     clock.advance(timedelta(seconds=5))
-    tally.tell("storing", 25, 100)
+    tally.note("storing", 25, 100)
     assert tally.facts() == {
         "doing": "storing",
         "rows": "25 of 100",
@@ -64,16 +64,16 @@ def test_it_says_rows_speed_and_time_left_of_each_piece_of_work() -> None:
 )
 def test_a_log_gets_ten_lines_of_a_large_table(rows: int, total: int | None, lines: int) -> None:
     """And none of one that is through in a second; of an unknown number of rows one for each million."""
-    with capture_logs() as told, progress(Tally(SteppedClock(NOW))) as tell:
-        assert sum(1 for _ in telling(tell, "verifying", range(rows), total)) == rows
-    assert [line["doing"] for line in told] == ["verifying"] * lines
+    with capture_logs() as logged, progress(Tally(SteppedClock(NOW))) as note:
+        assert sum(1 for _ in reporting(note, "verifying", range(rows), total)) == rows
+    assert [line["doing"] for line in logged] == ["verifying"] * lines
 
 
-def test_what_is_tried_again_is_told_again() -> None:
+def test_what_is_tried_again_is_reported_again() -> None:
     """A second try begins at nothing, and so does its speed."""
     clock = SteppedClock(NOW)
     tally = Tally(clock)
-    tally.tell("exporting", 300_000, 400_000)
+    tally.note("exporting", 300_000, 400_000)
     clock.advance(timedelta(seconds=10))
-    assert tally.tell("exporting", 100_000, 400_000)
+    assert tally.note("exporting", 100_000, 400_000)
     assert tally.facts()["rows_a_second"] == "10000"

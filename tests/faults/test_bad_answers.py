@@ -109,7 +109,7 @@ def test_a_coin_that_comes_twice_is_stored_once(program: Installation, source: F
     table.assert_right()
 
 
-def test_a_coin_that_is_left_out_is_told(program: Installation, source: FaultySource, table: PriceAudit) -> None:
+def test_a_coin_that_is_left_out_is_reported(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """No quote, no row: the price of an hour is never invented."""
     source.faults.push(faults.left_out(ETH), path=LATEST)
     assert "ETH (id 1027)" in program.run_job().log

@@ -204,7 +204,7 @@ def test_damage_in_the_history_is_told_too(program: Installation) -> None:
     assert "0000000001-0000.spool" in told
 
 
-def test_an_env_file_that_others_can_read_is_told(program: Installation) -> None:
+def test_an_env_file_that_others_can_read_is_reported(program: Installation) -> None:
     """``check`` warns of it with the command that mends it."""
     env = program.root / ".env"
     env.write_text("STALE_AFTER_HOURS=24\n")

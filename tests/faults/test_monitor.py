@@ -110,7 +110,7 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_sigterm_while_the_monitor_is_told(program: Installation) -> None:
+def test_sigterm_while_the_monitor_is_pinged(program: Installation) -> None:
     """The signal ends the process, which a shell shows as 143; what it leaves behind hinders no later run."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)

@@ -27,7 +27,7 @@ def backup_of(program: Installation) -> Path:
     return backup
 
 
-def test_a_stuck_mutation_is_told_with_its_remedy(
+def test_a_stuck_mutation_is_reported_with_its_remedy(
     program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
 ) -> None:
     """The run and ``check`` name a mutation that failed before, and the statement that withdraws it; that helps."""

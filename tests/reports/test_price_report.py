@@ -223,7 +223,7 @@ def test_a_row_outside_the_followed_symbols_is_shown_and_not_expected() -> None:
     assert states == {"OLD": "-s-----", "BTC": "-------"}
 
 
-def test_a_coin_that_never_had_a_price_is_told() -> None:
+def test_a_coin_that_never_had_a_price_is_reported() -> None:
     """In the totals and in its row; not one whose prices all lie before these hours, nor one nobody follows."""
     prices = [stored_price("OLD", HOURS[1]), stored_price("BTC", HOURS[1])]
     tree = page_of(report_contents(prices, hours=HOURS, stored_before=["SOL"], library=LIBRARY))

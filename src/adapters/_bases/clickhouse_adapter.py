@@ -13,7 +13,7 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -45,18 +45,18 @@ def quoted_identifier(name: str) -> str:
     """The name of a database, table or column between backticks.
 
     Raises:
-        ConfigurationError: it is not letters, digits and underscores, beginning with no digit.
+        ConfigurationError: it has other characters than letters, digits and underscores, or begins with a digit.
     """
     if not _IDENTIFIER.fullmatch(name):
         raise ConfigurationError(
-            f"{name!r} is no name for a ClickHouse database, table or column",
+            f"{name!r} cannot name a ClickHouse database, table or column",
             next_step="Use letters, digits and underscores, and begin with a letter.",
         )
     return f"`{name}`"
 
 
 def quoted_text(text: str) -> str:
-    """A String literal; every character survives, NUL and line ends too."""
+    """A String literal. Every character survives, NUL and line ends too."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
 
 
@@ -67,11 +67,7 @@ def quoted_texts(texts: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class EmbeddedEngine:
-    """The engine inside this process; to people ``embedded engine at data/clickhouse``.
-
-    Attributes:
-        path: the folder of its data, made when missing; one process at a time can have it open.
-    """
+    """The engine inside this process, its data in a folder that one process at a time can have open."""
 
     path: Path
 
@@ -81,13 +77,10 @@ class EmbeddedEngine:
 
 @dataclass(frozen=True)
 class Server:
-    """A server; to people ``https://host:8443``.
+    """A server, spoken to over HTTP.
 
     Attributes:
-        host: its name or address.
-        port: its HTTP(S) port.
-        user: who signs in.
-        password: in no message, and in no text of this object.
+        password: never part of a message or of this object's text.
         secure: speak HTTPS; the server's certificate is always verified.
         ca_file: certificates of the authority to trust, PEM; None trusts those of the system.
     """
@@ -111,9 +104,7 @@ class Server:
 def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
     """The same pool, from now on with `StorageRejected` in place of a redirect.
 
-    Args:
-        pool: the driver follows one redirect with it when it connects, whatever it is told later.
-        where: which ClickHouse, for the message.
+    Left alone, the driver follows one redirect when it connects, whatever its options say.
     """
     ask = pool.urlopen
 
@@ -136,28 +127,25 @@ _STATUS_FILE = "status"
 
 
 def prepare_embedded_folder(path: Path) -> None:
-    """Make the folder when missing, and see that no other process has it open; harmless to repeat.
+    """Make the folder when missing, and check that no other process has it open. Idempotent.
 
-    The engine itself names neither cause: it says only that it could not start.
+    The engine itself names neither cause, it says only that it could not start.
 
     Raises:
         StorageUnavailable: another process has it open; the message names its pid.
         StorageRejected: the folder cannot be made or written to.
     """
+    correct = "Correct CLICKHOUSE_PATH, or the rights of that folder."
     try:
         path.mkdir(parents=True, exist_ok=True)
         writable = os.access(path, os.W_OK | os.X_OK)
         owner = _other_owner(path / _STATUS_FILE)
     except OSError as error:
         raise StorageRejected(
-            f"the folder {path} of the embedded engine cannot be used: {error.strerror}",
-            next_step="Correct CLICKHOUSE_PATH, or the rights of that folder.",
+            f"the folder {path} of the embedded engine cannot be used: {error.strerror}", next_step=correct
         ) from error
     if not writable:
-        raise StorageRejected(
-            f"the folder {path} of the embedded engine cannot be written to",
-            next_step="Correct CLICKHOUSE_PATH, or the rights of that folder.",
-        )
+        raise StorageRejected(f"the folder {path} of the embedded engine cannot be written to", next_step=correct)
     if owner:
         raise StorageUnavailable(
             f"the folder {path} of the embedded engine is in use by process {owner}",
@@ -166,7 +154,7 @@ def prepare_embedded_folder(path: Path) -> None:
 
 
 def _other_owner(status: Path) -> str:
-    """The pid of another process that holds the lock; empty when nobody else does."""
+    """The pid of another process that holds the lock, empty when there is none."""
     try:
         with status.open() as file:
             found = re.search(r"PID: (\d+)", file.read())
@@ -193,7 +181,6 @@ class ClickHouseAdapter:
     unknown) and `StorageRejected` when it refused. Nothing that writes is ever sent twice by this class.
 
     Args:
-        address: of a server, or the folder of the engine inside this process.
         connect_timeout_seconds: to reach the server; rounded to whole seconds, at least one.
         query_timeout_seconds: for one statement; rounded likewise.
         guard: held from the first use until `close`: a lock that keeps other processes from the embedded folder.
@@ -219,23 +206,15 @@ class ClickHouseAdapter:
         return tuple(int(part) for part in re.findall(r"\d+", self._connected().server_version or "")[:4])
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
-        """The rows that a SELECT brings.
-
-        Args:
-            sql: one statement; ``{name:Type}`` stands for a parameter.
-            parameters: bound by the server, never pasted into the text.
-        """
+        """The rows that a SELECT brings, its ``{name:Type}`` parameters bound by the server."""
         client = self._connected()
         with self._translated_errors():
             return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
 
     def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
-        """As `query`; no rows where the table, the database or the embedded engine's folder is not there yet.
-
-        Nothing is made: that folder stays away, which a connection would make.
-        """
+        """As `query`, without rows where the table, the database or the embedded engine's folder is missing."""
         if isinstance(self.address, EmbeddedEngine) and not self.address.path.exists():
-            return []
+            return []  # a connection would make the folder
         try:
             return self.query(sql, parameters)
         except StorageRejected as error:
@@ -244,16 +223,13 @@ class ClickHouseAdapter:
             raise
 
     def command(self, sql: str) -> None:
-        """Run one statement that brings no rows; it is complete when this returns."""
+        """Run one statement that brings no rows. It is complete when this returns."""
         client = self._connected()
         with self._translated_errors():
             client.command(sql, settings=_WHOLE_ANSWER)
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """One INSERT, complete when this returns; each month's rows are stored all or none.
-
-        The driver's own insert is sent again by the driver when the connection drops, also when the server had executed
-        it: the rows would stand twice. A body that is an iterator cannot be sent again.
+        """Insert rows by one statement, complete when this returns. Each month's are stored all or none.
 
         Args:
             table: quoted, with its database.
@@ -262,8 +238,12 @@ class ClickHouseAdapter:
         """
         body = json.dumps(list(rows), separators=(",", ":"), allow_nan=False)[1:-1].encode()
         client = self._connected()
+        # Not the driver's own insert, which it repeats when the connection drops, even if the server had executed it:
+        # each row would then be there twice. A body that is an iterator cannot be sent again.
         with self._translated_errors():
-            client.raw_insert(table, columns, _once(body), fmt="JSONCompactEachRow", settings=_WHOLE_ANSWER)
+            client.raw_insert(
+                table, columns, (piece for piece in (body,)), fmt="JSONCompactEachRow", settings=_WHOLE_ANSWER
+            )
 
     @contextmanager
     def native_stream(self, sql: str) -> Iterator[Iterator[bytes]]:
@@ -280,18 +260,16 @@ class ClickHouseAdapter:
             stream.close()
 
     def close(self) -> None:
-        """Let go of the connection, and of the embedded engine's folder; harmless twice."""
+        """Close the connection and release the embedded engine's folder. Idempotent."""
         self._client = None
         self._held.close()
 
     def __enter__(self) -> ClickHouseAdapter:
-        """The adapter itself, not connected yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
         self.close()
 
     def _pieces(self, stream: BinaryIO) -> Iterator[bytes]:
@@ -304,22 +282,20 @@ class ClickHouseAdapter:
 
     def _connected(self) -> Client:
         if self._client is None:
-            # What the driver has to say is said by the translated error.
+            # The translated error says what the driver would log.
             logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
             with ExitStack() as held:
                 held.enter_context(self._guard)
-                client = self._opened(held)
+                if isinstance(self.address, Server):
+                    client = self._open_server(self.address, held.enter_context(_pool(self.address)))
+                else:
+                    client = self._open_embedded(self.address)
                 held.callback(client.close)
                 with self._translated_errors():
                     self._set_up_session(client)
                 self._client = client
                 self._held = held.pop_all()
         return self._client
-
-    def _opened(self, held: ExitStack) -> Client:
-        if isinstance(self.address, Server):
-            return self._open_server(self.address, held.enter_context(_pool(self.address)))
-        return self._open_embedded(self.address)
 
     def _open_embedded(self, engine: EmbeddedEngine) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - half the start-up time of a command that needs no database
@@ -361,7 +337,7 @@ class ClickHouseAdapter:
         return client
 
     def _set_up_session(self, client: Client) -> None:
-        """Settings that every statement relies on; those that the server does not know or allow stay as they are."""
+        """Change the settings that every statement relies on, where the server knows and allows it."""
         wanted = {
             "async_insert": 0,
             # Less than the driver waits: what took too long has then ended at the server before it is looked at again.
@@ -407,12 +383,10 @@ def _wrong_ports_named(server: Server) -> Iterator[None]:
 
 
 def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError:
-    """The error of our tree for one of the driver, of its engine or of the network.
+    """The error of our tree for one of clickhouse_connect, urllib3 or the OS, or for a missing module.
 
     Args:
-        error: a clickhouse_connect, urllib3 or OS error, or a missing module.
-        where: which ClickHouse, for the message.
-        secret: replaced by ``***`` in what ClickHouse says; it may echo what it was sent.
+        secret: replaced by ``***`` in what ClickHouse says, which may echo what it was sent.
     """
     from clickhouse_connect.driver import exceptions as driver  # noqa: PLC0415 - loaded when it comes to this
 
@@ -420,7 +394,7 @@ def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError
     text = words_of(error).replace(secret, "***") if secret else words_of(error)
     if isinstance(error, driver.Error) and code is not None:
         return coded_error(code, text, where)
-    ours = (
+    final = (
         driver.Warning,
         driver.InterfaceError,
         driver.DataError,
@@ -430,11 +404,11 @@ def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError
         driver.NotSupportedError,
         ImportError,
     )
-    return uncoded_error(error, text, where, passing=not isinstance(error, ours))
+    return uncoded_error(error, text, where, passing=not isinstance(error, final))
 
 
 def _pool(server: Server) -> PoolManager:
-    """Connections of one adapter's own: through a proxy where the environment names one, certificates verified."""
+    """Connections of one adapter, through a proxy where the environment names one, certificates verified."""
     from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager  # noqa: PLC0415 - as above
 
     if server.ca_file is not None and not server.ca_file.is_file():
@@ -449,16 +423,12 @@ def _pool(server: Server) -> PoolManager:
     return refuse_redirects(pool, str(server))
 
 
-def _once(body: bytes) -> Generator[bytes, None, None]:
-    yield body
-
-
 @contextmanager
 def _engine_zone() -> Iterator[None]:
-    """The block in which the embedded engine starts: it takes IANA names in TZ only, and ends without one.
+    """Set TZ to UTC while the embedded engine starts, which takes IANA names only and dies of any other.
 
-    Every statement names its zone, so which one the engine takes for its own does not matter. What TZ means for the
-    rest of the process, which reckons schedules by it, stays.
+    Every statement names its zone, so the engine's own does not matter. The rest of the process keeps its TZ, by which
+    it computes schedules.
     """
     environment = os.environ  # noqa: TID251 - the engine's setting, not ours
     before = environment.get("TZ")

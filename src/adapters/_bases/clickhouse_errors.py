@@ -93,10 +93,8 @@ def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool)
     """The error for a failure on the way to ClickHouse or in its client.
 
     Args:
-        error: what was caught; its causes are looked at.
-        text: what it says, as it may be shown.
-        where: which ClickHouse, for the message.
-        passing: whether trying again may help, when the causes do not decide it.
+        text: what the error says, free of secrets.
+        passing: whether to retry when the error's causes do not decide it.
     """
     verdict = _for_a_person(error, where) or _on_the_way(error, where)
     if verdict is not None:

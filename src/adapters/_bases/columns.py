@@ -22,7 +22,7 @@ class Column(NamedTuple):
         comment: what it holds, with its unit.
         type: ClickHouse's name of the type; in a row empty for that of the field: String, Float64, UInt64, or the
             Nullable of it.
-        keeps_known: whether an update with NULL leaves the stored value: for what only some calls of a source tell.
+        keeps_known: whether an update with NULL leaves the stored value: for what only some calls of a source give.
         name: as in SQL; in a row the field's.
         kind: ``DEFAULT``, ``MATERIALIZED``, or empty for a column that every INSERT gives.
         expression: of a column with a kind.
@@ -37,21 +37,18 @@ class Column(NamedTuple):
 
 
 def columns_of(row: Callable[..., object]) -> tuple[Column, ...]:
-    """The columns of a NamedTuple or dataclass whose fields are each ``Annotated[type, Column(...)]``, in their order.
+    """The columns of a row type whose fields are each ``Annotated[type, Column(...)]``, in their order.
 
     Raises:
         KeyError: a field of a type that has no column type, and that names none.
     """
-    return tuple(_column(name, *get_args(hint)) for name, hint in get_type_hints(row, include_extras=True).items())
+    hints = ((name, *get_args(hint)) for name, hint in get_type_hints(row, include_extras=True).items())
+    return tuple(column._replace(name=name, type=column.type or _type_of(kind)) for name, kind, column in hints)
 
 
 def definitions(columns: Iterable[Column]) -> str:
     """The columns for the inside of a CREATE TABLE."""
-    return ",\n    ".join(_definition(column) for column in columns)
-
-
-def _column(name: str, kind: Any, column: Column) -> Column:
-    return column._replace(name=name, type=column.type or _type_of(kind))
+    return ",\n    ".join(map(_definition, columns))
 
 
 def _type_of(kind: Any) -> str:

@@ -9,37 +9,30 @@ from pathlib import Path
 
 
 class Disk:
-    """What is written lasts when `write` returns; a new name, or the end of one, only after `sync_folder`.
+    """Durable file operations: content once `write` returns, new and changed names after `sync_folder`.
 
     Every method may raise OSError.
     """
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder, and those above it that are missing; the new names last. Idempotent."""
+        """Make a folder and its missing parents, durably. Idempotent."""
         if not folder.is_dir():
             self.make_folder(folder.parent)
             folder.mkdir(exist_ok=True)
             self.sync_folder(folder.parent)
 
     def replace(self, path: Path, content: bytes, *, aside: Path | None = None) -> None:
-        """Put a file there whole or not at all; its folder exists.
-
-        Args:
-            path: of the file, which may exist.
-            content: all of it.
-            aside: see `replacing`.
-        """
+        """Write or replace a file atomically, in a folder that exists. `aside` as in `replacing`."""
         with self.replacing(path, aside=aside) as draft:
             self.write(draft, content)
 
     @contextmanager
     def replacing(self, path: Path, *, aside: Path | None = None) -> Iterator[Path]:
-        """Where to write a file that gets its own name, and keeps it, once the block ends without an error.
+        """The path to write a file to, which is renamed to `path` once the block ends without an error.
 
         Args:
-            path: of the file, which may exist.
-            aside: where it is written; None for a hidden name beside it. What a killed process, or somebody else, left
-                there is removed first, so it must belong to one writer at a time.
+            aside: the path to write to; None for a hidden name beside `path`. A file that is there already is removed
+                first, so it must belong to one writer at a time.
         """
         draft = aside or path.with_name(f".{path.name}.new")
         try:
@@ -54,12 +47,9 @@ class Disk:
             raise
 
     def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
-        """Write a new file.
+        """Write a new file, with the rights `mode` less the umask.
 
-        Args:
-            path: of the file; one that exists is an error, so nothing is ever written through a link.
-            content: all of it.
-            mode: its rights, less the umask.
+        One that exists is an error, so nothing is ever written through a link.
         """
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
@@ -67,7 +57,7 @@ class Disk:
             self.sync(file.fileno())
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another name, at one stroke."""
+        """Rename a file atomically."""
         source.replace(target)
 
     def unlink(self, path: Path) -> None:
@@ -75,7 +65,7 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder last: fsync of a file does not cover its name."""
+        """Make the names in a folder durable: fsync of a file does not cover its name."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self.sync(descriptor)
@@ -83,5 +73,5 @@ class Disk:
             os.close(descriptor)
 
     def sync(self, descriptor: int) -> None:
-        """Wait until what an open file or folder holds is on the medium."""
+        """Fsync an open file or folder."""
         os.fsync(descriptor)

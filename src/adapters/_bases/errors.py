@@ -39,8 +39,6 @@ class RetryableError(EtlError):
     """The same call may succeed later.
 
     Args:
-        message: as in `EtlError`.
-        next_step: as in `EtlError`.
         retry_after_seconds: the least wait that the other side asked for; None when it named none.
         most_tries: tries in all that it is worth, where a person has probably to act; None for as many as there is time
             for.
@@ -87,22 +85,15 @@ class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state
 
 
 class StorageUnavailable(RetryableError):  # noqa: N818 - as above
-    """The database did not answer; what it did before that is unknown."""
+    """The database did not answer. What it did before that is unknown."""
 
 
 class StopError(EtlError):
-    """Repeating the call changes nothing: a person has to act."""
+    """Repeating the call changes nothing until the operator acts."""
 
 
 class SourceRejected(StopError):  # noqa: N818 - as above
-    """The source refused the request for good.
-
-    Args:
-        message: as in `EtlError`.
-        next_step: as in `EtlError`.
-        status: the HTTP status; None when the refusal came in a 200 body without one.
-        code: the source's own error code; None when it gave none.
-    """
+    """The source refused the request for good. `status` and `code` are those of `SourceUnavailable`."""
 
     def __init__(
         self, message: str, *, next_step: str = "", status: int | None = None, code: int | None = None
@@ -116,8 +107,6 @@ class ContractError(StopError):
     """The source answered, but not as documented.
 
     Args:
-        message: as in `EtlError`.
-        next_step: as in `EtlError`.
         json_path: where in the body, such as ``data[3].quote``; empty for the body as a whole.
     """
 
@@ -127,13 +116,7 @@ class ContractError(StopError):
 
 
 class StorageRejected(StopError):  # noqa: N818 - as above
-    """The database refused the statement for good.
-
-    Args:
-        message: as in `EtlError`.
-        next_step: as in `EtlError`.
-        code: ClickHouse's error code; None when it gave none.
-    """
+    """The database refused the statement for good. `code` is ClickHouse's, None when it gave none."""
 
     def __init__(self, message: str, *, next_step: str = "", code: int | None = None) -> None:
         super().__init__(message, next_step=next_step)
@@ -149,16 +132,16 @@ class ClockError(StopError):
 
 
 class ConfigurationError(StopError):
-    """One or more settings or arguments are wrong; the message has one line for each."""
+    """One or more settings or arguments are wrong. The message has one line for each."""
 
 
 class LockHeldError(StopError):
-    """Another run holds the lock; the message names its pid, start and task."""
+    """Another run holds the lock. The message names its pid, start and task."""
 
 
 class RunTimedOutError(StopError):
-    """The run's time limit was reached; the message names what was being waited for."""
+    """The run's time limit was reached. The message names what was being waited for."""
 
 
 class InvalidRowError(EtlError):
-    """One row cannot be stored; the message is the reason."""
+    """One row cannot be stored. The message is the reason."""

@@ -22,27 +22,27 @@ from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
 from adapters._bases.hourly_upsert import StoredRow
 
 EVERY_ROWS = 20_000
+"""How many rows pass between two reports of progress."""
 
 T = TypeVar("T")
 
-
-RowsTold = Callable[[str, int, int | None], None]
-"""Takes note, now and then, of how far a piece of work is: what is done, such as ``exporting``; how many rows so far,
-which starts anew with another piece of work or when one is tried again; how many in all, None while not known."""
-
-
-def told_to_nobody(_doing: str, _done: int, _total: int | None) -> None:
-    """Takes no note."""
+Progress = Callable[[str, int, int | None], None]
+"""Called now and then with the step, such as ``exporting``; the rows so far, from zero again for another step or when
+one is retried; and the rows in all, None while that is unknown."""
 
 
-def telling(told: RowsTold, doing: str, rows: Iterable[T], total: int | None) -> Iterator[T]:
-    """The rows as they come, of which every 20,000th and the end is told."""
+def no_progress(_doing: str, _done: int, _total: int | None) -> None:
+    """Ignore progress."""
+
+
+def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int | None) -> Iterator[T]:
+    """The rows as they come. Progress is reported every `EVERY_ROWS` and at the end."""
     done = 0
     for done, row in enumerate(rows, 1):
         yield row
         if done % EVERY_ROWS == 0:
-            told(doing, done, total)
-    told(doing, done, total)
+            progress(doing, done, total)
+    progress(doing, done, total)
 
 
 _ARRAY_CODES = {"UInt32": "I", "UInt64": "Q", "Float64": "d"}
@@ -59,7 +59,7 @@ def native_rows(file: BinaryIO, columns: Sequence[tuple[str, str]]) -> Iterator[
             and the Nullable of those.
 
     Raises:
-        ValueError: it has other columns, is no Native format, or ends within a block.
+        ValueError: it has other columns, is not in Native format, or ends within a block.
     """
     while (width := _number(file, at_end=0)) != 0:
         height = _number(file)
@@ -97,7 +97,7 @@ def _text(file: BinaryIO) -> str:
 
 
 def _number(file: BinaryIO, at_end: int | None = None) -> int:
-    """A number of seven bits a byte, the lowest first; `at_end`, if given, where the file ends before it."""
+    """A number of seven bits a byte, the lowest first, or `at_end`, if given, at the end of the file."""
     number = 0
     for shift in range(0, 64, 7):
         byte = file.read(1)
@@ -121,22 +121,16 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
 _GZIP_LEVEL = 3
 
 
-def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
-    """Write every stored row to a new file, month by month, in the order of time.
+def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
+    """Write every stored row to a new file, in the order of time, and return how many rows.
 
-    The file is written beside `path` under another name, read back and counted, and only then given its name. That
-    other name is the table's alone, so that what a killed export left goes with the next; the job's lock
-    keeps two from writing it at once.
+    The file is written beside `path` under another name, read back and counted, and only then renamed. That other name
+    belongs to the table alone, so the next export replaces what a killed one left; the job's lock excludes a second
+    writer.
 
     Args:
-        clickhouse: where the table is.
         name: the table's, quoted, with its database.
-        table: what it is.
         path: of the file; its folder is made when missing.
-        told: how far it is: month by month as it writes, then as it reads back.
-
-    Returns:
-        How many rows it holds.
 
     Raises:
         StorageUnavailable: the database does not answer, or the stream ended early.
@@ -148,8 +142,8 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
     try:
         disk.make_folder(path.parent)
         with disk.replacing(path, aside=path.with_name(f".{table.name}.partial")) as partial:
-            written = _write(clickhouse, name, table, partial, told)
-            count = sum(1 for _ in telling(told, "verifying", read_backup(table, partial), written))
+            written = _write(clickhouse, name, table, partial, progress)
+            count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, partial), written))
             stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
             if count != stored:
                 raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
@@ -164,11 +158,12 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
     """The rows of a file that `export_table` wrote of such a table, as they are asked for.
 
     Raises:
-        StateError: the file is missing, truncated, damaged or of another kind; found out at the latest at its end.
+        StateError: the file is missing, truncated, damaged or of another kind; raised at its end at the latest.
     """
     columns = [(name, table.types[name]) for name in table.stored]
     try:
-        _check_not_empty(path)
+        if not path.stat().st_size:  # gzip would read it as a whole file that holds nothing
+            raise EOFError("it is empty")  # noqa: TRY301 - as a file that breaks off
         with gzip.open(path, "rb") as file:
             for values in native_rows(file, columns):  # type: ignore[arg-type]  # a GzipFile reads as a BinaryIO does
                 yield _stored_row(table, values)
@@ -179,18 +174,12 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
         ) from error
     except (ValueError, EOFError, zlib.error) as error:
         raise StateError(
-            f"{path} is no whole backup of this table: {error}", next_step="Nothing was changed; use another file."
+            f"{path} is not a whole backup of this table: {error}", next_step="Nothing was changed; use another file."
         ) from error
 
 
-def _check_not_empty(path: Path) -> None:
-    """A file of no bytes is a whole file of nothing to gzip; a backup of an empty table is not one."""
-    if not path.stat().st_size:
-        raise EOFError("it is empty")
-
-
-def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, told: RowsTold) -> int:
-    """How many rows there were to write."""
+def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
+    """Write the rows, and return how many there were to write."""
     # By months, which are the partitions, so that a sort never holds more than one of them in memory.
     counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} GROUP BY month ORDER BY month"  # noqa: S608 - quoted
     months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
@@ -206,7 +195,7 @@ def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: P
                 for piece in pieces:
                     file.write(piece)
             done += rows
-            told("exporting", done, total)
+            progress("exporting", done, total)
         file.close()
         raw.flush()
         os.fsync(raw.fileno())

@@ -1,4 +1,4 @@
-"""The repository of an hourly table: its rows by key, what is read of them, what may never stand there, its backups."""
+"""The repository of an hourly table: its rows by key, queries, checks and backups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.hourly_backup import RowsTold, export_table, read_backup, telling, told_to_nobody
+from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
 from adapters._bases.hourly_table import HourlyRow, HourlySchema, HourlyTable
 from adapters._bases.hourly_upsert import (
     ChunkUpsert,
@@ -28,7 +28,7 @@ ABSURD_FACTOR = 100
 NEIGHBOURS = 2
 """How many stored hours on either side a value is compared with, by the median of all, itself among them."""
 MOST_FOUND = 10_000
-"""How many wrong things of a kind are looked for; where as many are found, there may be more."""
+"""The most findings of a kind; where as many are found, there may be more."""
 _FORM = "'%Y-%m-%d %H:%i:%s'"
 _WRONG_KEY = (
     "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
@@ -59,8 +59,7 @@ class Wrong(NamedTuple):
     """A key at which something is wrong.
 
     Attributes:
-        symbol: of the key.
-        hour: of the key, Tehran wall time.
+        hour: its hour key.
         detail: what is wrong there, in some words.
     """
 
@@ -70,23 +69,18 @@ class Wrong(NamedTuple):
 
 
 class HourlyRepository:
-    """One row for each (symbol, Tehran hour); read it through the table's view.
+    """One row for each (symbol, Tehran hour). Read it through the table's view.
 
     Hours are named by their keys, ``YYYY-MM-DD HH:00:00`` in Tehran, and a span has both its ends inside. Every method
     may raise `StorageUnavailable`, after the retries of `retry`, and `StorageRejected`.
 
     Args:
-        table: which one.
-        clickhouse: where the table is; it stays the caller's to close.
+        clickhouse: where the table is; the caller closes it.
         database: plain name.
-        retry: how a failed step is tried again.
-        clock: the present instant, aware; asked once for each upsert.
-
-    Attributes:
-        table: which one.
+        clock: gives the aware time; asked once for each upsert.
 
     Raises:
-        ConfigurationError: the database's name is no identifier.
+        ConfigurationError: the database's name is not an identifier.
     """
 
     def __init__(
@@ -116,16 +110,12 @@ class HourlyRepository:
         return f"{self._database}.{self.table.view}"
 
     def describe_server(self) -> str:
-        """Which engine answers, where, and its version, in one line."""
+        """The engine that answers, where it is, and its version, in one line."""
         version = ".".join(map(str, self._retry.call(self._clickhouse.server_version)))
         return f"{self._clickhouse.address}, version {version}"
 
     def ensure_ready(self) -> None:
-        """Make the database, the table and the view where they are missing; harmless to repeat.
-
-        Raises:
-            StorageRejected: a table of another shape is there; the message says what differs.
-        """
+        """Make what is missing: see `HourlySchema.ensure_ready`."""
         self._retry.call(self._schema.ensure_ready)
 
     def table_exists(self) -> bool:
@@ -137,29 +127,29 @@ class HourlyRepository:
         return self._retry.call(self._schema.is_ready)
 
     def differences(self) -> list[str]:
-        """What makes the table or the view another one than is wanted, one line each; none where there is no table."""
+        """How the table and the view differ from what they should be: see `HourlySchema.differences`."""
         return self._retry.call(self._schema.differences)
 
     def drop_table(self) -> None:
-        """Drop the view and the table with every row; harmless when they are missing. The database stays."""
+        """Drop the view and the table with every row: see `HourlySchema.drop`."""
         self._retry.call(self._schema.drop)
 
     def upsert_prices(self, rows: Iterable[HourlyRow], target_hour: datetime | None = None) -> UpsertReport:
-        """Store rows by their keys (symbol, hour); complete when this returns, harmless to repeat.
+        """Store rows by their keys (symbol, hour). Complete when this returns. Idempotent.
 
-        A key that the table has gets the new values in place, whoever wrote it and whenever; a key that it has not is
-        inserted; a key whose values are the very same (but for the run) is left alone. Of rows with one key the later
-        one is stored. An update leaves `fetched_at` and `version` as they were, for the table is sorted and merged by
-        them, and what a column `keeps_known` of a value that the row does not have.
+        A stored key gets the new values in place, a new key is inserted, and a key whose values are the same (apart
+        from the run) is left alone. Of rows with one key the later one is stored. An update keeps `fetched_at` and
+        `version`, by which the table is sorted and merged, and of a column that `keeps_known` the value that the row
+        does not have.
 
         Args:
-            rows: any number; taken in chunks of 20,000, each of at most three statements.
-            target_hour: aware; the hour that all rows belong to, in whose start those observed at another time are
-                placed; None leaves each row in the hour of its `fetched_at`.
+            rows: any number, taken in chunks of 20,000 with at most three statements each.
+            target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None leaves
+                each row in the hour of its `fetched_at`.
 
         Raises:
-            InvalidRowError: a value that cannot be stored; of its chunk nothing was written, unless only ClickHouse saw
-                it, such as a text that is no time.
+            InvalidRowError: a value that cannot be stored. Nothing of its chunk was written, unless only ClickHouse
+                could find it, as with a text that should be a time.
             ValueError: `target_hour` is naive.
         """
         updated_at = tehran_text(self._clock())
@@ -167,21 +157,17 @@ class HourlyRepository:
         return self._upsert(StoredRow(_placed(row, hour), updated_at) for row in rows)
 
     def count_rows(self) -> int:
-        """How many rows the table holds, more than one of a key counted each."""
+        """How many rows the table holds, duplicates included."""
         return self._number(f"SELECT count() FROM {self._schema.table}")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
-        """How many keys have a row: hours of symbols, each once."""
+        """How many keys have a row."""
         return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self._schema.table}")  # noqa: S608 - quoted
 
     def stored(self, symbols: Sequence[str], *, first: str, last: str, valued_from: str) -> dict[str, StoredHours]:
-        """What is stored of these symbols in a span; a symbol without a row there is left out. Empty without a table.
+        """What is stored of these symbols in a span, by symbol. Those without a row there are left out.
 
-        Args:
-            symbols: upper case.
-            first: months before it are not read.
-            last: hour key.
-            valued_from: hour key; from here on the values come along.
+        Empty without a table. The values come along from the hour key `valued_from` on.
         """
         value = quoted_identifier(self.table.value)
         statement = (
@@ -196,10 +182,7 @@ class HourlyRepository:
         }
 
     def first_hours(self, symbols: Sequence[str]) -> dict[str, str]:
-        """The earliest stored hour of each of these symbols; one that was never stored is left out.
-
-        Ask for few: it looks at every month. Empty without a table.
-        """
+        """The earliest stored hour of each of these symbols that was ever stored. Reads every month."""
         statement = (
             f"SELECT symbol, min(datetime) FROM {self._schema.table} "  # noqa: S608 - quoted
             "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
@@ -208,12 +191,12 @@ class HourlyRepository:
         return {str(symbol): str(hour) for symbol, hour in found}
 
     def symbols(self, *, first: str, last: str) -> set[str]:
-        """The symbols with anything stored in a span; none without a table."""
+        """The symbols with anything stored in a span, none without a table."""
         statement = f"SELECT DISTINCT symbol FROM {self._schema.table} WHERE {IN_SPAN}"  # noqa: S608 - quoted
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
 
     def duplicate_keys(self) -> list[Wrong]:
-        """Keys with more than one row, whether or not a merge or the view would hide it; at most `MOST_FOUND`."""
+        """Keys with more than one row, even if a merge or the view hides them. At most `MOST_FOUND`."""
         return self._wrong(
             f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._schema.table} "  # noqa: S608 - quoted
             "GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime "
@@ -221,17 +204,15 @@ class HourlyRepository:
         )
 
     def wrong_keys(self) -> list[Wrong]:
-        """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is no time; likewise."""
+        """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
         return self._wrong(
             f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} "  # noqa: S608 - quoted
             f"WHERE {_WRONG_KEY} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
     def absurd_values(self) -> list[Wrong]:
-        """Values that are NULL, zero, negative, not finite, or `ABSURD_FACTOR` times off their neighbours' median.
-
-        At most `MOST_FOUND`. A NULL can stand in a column of another type only, which is one of the `differences`.
-        """
+        """Values that are NULL, not positive, not finite, or far off their neighbours (`ABSURD_FACTOR`)."""
+        # Only a column of another type, one of the `differences`, can hold a NULL.
         value, table = quoted_identifier(self.table.value), self._schema.table
         neighbours = f"OVER ({_ALONG_HOURS} {NEIGHBOURS} PRECEDING AND {NEIGHBOURS} FOLLOWING)"
         return self._wrong(
@@ -244,7 +225,7 @@ class HourlyRepository:
         )
 
     def future_rows(self, *, present: str) -> list[Wrong]:
-        """Rows of hours after the one whose key is ``present``; at most `MOST_FOUND`."""
+        """Rows of hours after the one whose key is ``present``."""
         return self._wrong(
             f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} "  # noqa: S608 - quoted
             f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
@@ -270,13 +251,9 @@ class HourlyRepository:
         return f"DELETE FROM {self._schema.table} WHERE datetime > {quoted_text(present)}"  # noqa: S608 - quoted
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
-        """Where the hours of these symbols break off: symbol, last hour before, first hour after; by wall clock.
+        """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
 
-        At most `MOST_FOUND`.
-
-        Args:
-            symbols: upper case.
-            last: hour key; rows after it are left out, as are those whose key is no time: other checks name them.
+        Rows after the hour key `last` and those whose key is not a time are left out: other checks find them.
         """
         previous = f"OVER ({_ALONG_HOURS} 1 PRECEDING AND CURRENT ROW)"
         statement = (
@@ -294,43 +271,31 @@ class HourlyRepository:
         """Mutations that have failed and are queued, with the statement that would withdraw each. Reads only."""
         return self._retry.call(self._mutations().stuck)
 
-    def export_table(self, path: Path, told: RowsTold = told_to_nobody) -> int:
-        """Write every row to a new file, verified by reading it back; how many rows it holds.
-
-        Args:
-            path: of the file.
-            told: how far it is.
+    def export_table(self, path: Path, progress: Progress = no_progress) -> int:
+        """Write every row to a new file, verify it by reading it back, and return how many rows it holds.
 
         Raises:
             StateError: the file exists already or cannot be written; none is left behind.
         """
-        return self._retry.call(lambda: export_table(self._clickhouse, self._schema.table, self.table, path, told))
+        return self._retry.call(lambda: export_table(self._clickhouse, self._schema.table, self.table, path, progress))
 
-    def read_backup(self, path: Path, told: RowsTold = told_to_nobody) -> int:
-        """How many rows a backup holds; every byte of it is read and checked. Needs no database.
-
-        Args:
-            path: of the file.
-            told: how far it is.
+    def read_backup(self, path: Path, progress: Progress = no_progress) -> int:
+        """How many rows a backup holds. Reads and checks every byte of it, without a database.
 
         Raises:
             StateError: it is missing, truncated, damaged or of another kind.
         """
-        return sum(1 for _ in telling(told, "checking", read_backup(self.table, path), None))
+        return sum(1 for _ in reporting(progress, "checking", read_backup(self.table, path), None))
 
-    def restore(self, path: Path, told: RowsTold = told_to_nobody) -> UpsertReport:
-        """Put a backup back by the same upsert; a row whose key is missing comes back as it was, to its version.
-
-        Args:
-            path: of the file.
-            told: how far it is: as it checks the whole file, then as it stores the rows.
+    def restore(self, path: Path, progress: Progress = no_progress) -> UpsertReport:
+        """Upsert the rows of a backup. One whose key is missing comes back as it was, version included.
 
         Raises:
             StateError: the file is not a whole backup; nothing was changed.
         """
-        rows = self.read_backup(path, told)
+        rows = self.read_backup(path, progress)
         self.ensure_ready()
-        return self._upsert(telling(told, "storing", read_backup(self.table, path), rows))
+        return self._upsert(reporting(progress, "storing", read_backup(self.table, path), rows))
 
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
         report = UpsertReport(0, 0, 0)
@@ -353,7 +318,6 @@ class HourlyRepository:
         return int(str(self._retry.call(lambda: self._clickhouse.query(statement))[0][0]))
 
     def _read(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
-        """The rows; none where there is no table yet."""
         return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))
 
     def _wrong(self, statement: str, **parameters: object) -> list[Wrong]:
@@ -362,7 +326,7 @@ class HourlyRepository:
 
 
 def _placed(row: HourlyRow, hour: str | None) -> HourlyRow:
-    """The row in the hour, ``YYYY-MM-DD HH:00:00``; None means in its own."""
+    """The row in the hour with that key, or in its own for None."""
     return row if hour is None or row.fetched_at[:13] == hour[:13] else row._replace(fetched_at=hour)
 
 

@@ -1,4 +1,4 @@
-"""A table with one row for each (symbol, Tehran hour), and its view: what a pipeline says, and what all have. Pure.
+"""A table with one row for each (symbol, Tehran hour), and its view.
 
 **The key.** `datetime` is computed from `fetched_at`, which is Tehran wall time already. The formula names the zone
 UTC so that the server neither shifts nor reinterprets that text, whatever its own zone is.
@@ -37,21 +37,17 @@ _Row = TypeVar("_Row", bound="HourlyRow")
 
 
 class HourlyRow(Protocol):
-    """A row to store: a NamedTuple with these fields and the pipeline's own, in the order of the table's columns."""
+    """A row to store, a NamedTuple of these fields and the pipeline's own, in the order of the columns."""
 
     @property
     def symbol(self) -> str:
-        """What it is about; key of the row together with its hour."""
-        ...
+        """With the hour, the row's key."""
 
     @property
     def fetched_at(self) -> str:
         """When it was observed, Tehran wall time, ``YYYY-MM-DD HH:MM:SS``."""
-        ...
 
-    def __iter__(self) -> Iterator[Any]:
-        """Its values."""
-        ...
+    def __iter__(self) -> Iterator[Any]: ...
 
     def _replace(self: _Row, *args: Any, **kwargs: Any) -> _Row: ...
 
@@ -86,20 +82,18 @@ class HourlyTable:
     """What a pipeline stores, and how it is written.
 
     Args:
-        name: of the table.
-        view: of its view, which people read.
+        view: the name of its view, which people read.
         about: what it holds, in a few words.
         row: a NamedTuple that declares the table's own columns, see `adapters._bases.columns`; ``symbol`` and
             ``fetched_at`` are among them, their types String, UInt32, UInt64, Float64 or the Nullable of those.
-        value: the column that the table is for, such as ``price``: what `status` shows and `verify` judges; a number.
+        value: the number that the table is for, such as ``price``: what `status` shows and `verify` judges.
 
     Attributes:
         given: the names of the columns that a row gives.
-        columns: all of them.
         stored: the names of those that are not computed from others.
         in_view: the names of those that the view shows, in its order.
-        updated: the names of those that an update writes: all that are not in the sorting key, nor made by the server.
-        compared: those that make a row another one: `updated` without the run and the time of writing.
+        updated: the names of those that an update writes: all outside the sorting key that the server does not make.
+        compared: those that make a row differ: `updated` without the run and the time of writing.
         keeping: the names of those whose stored value an update with NULL leaves.
         types: column to type.
     """
@@ -119,7 +113,7 @@ class HourlyTable:
         self.compared = tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
         self.keeping = frozenset(column.name for column in own if column.keeps_known)
         self.types = {column.name: column.type for column in self.columns}
-        # With the key, for of a single name attrgetter would give the bare value.
+        # With the key, because attrgetter of a single name gives the bare value.
         self._values: Callable[[HourlyRow], tuple[object, ...]] = attrgetter("symbol", *self.compared)
 
     def compared_values(self, row: HourlyRow) -> tuple[object, ...]:
@@ -135,7 +129,7 @@ class HourlyTable:
         )
 
     def create_table_statement(self, table: str, server_version: tuple[int, ...]) -> str:
-        """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
+        """The CREATE TABLE IF NOT EXISTS. `table` is quoted, with its database."""
         patches = ", enable_block_number_column = 1, enable_block_offset_column = 1"
         return (
             f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(self.columns)}\n)\n"
@@ -147,7 +141,7 @@ class HourlyTable:
         )
 
     def create_view_statement(self, view: str, table: str) -> str:
-        """CREATE VIEW IF NOT EXISTS over `table`; both are quoted and carry their database.
+        """The CREATE VIEW IF NOT EXISTS over `table`. Both are quoted, with their database.
 
         LIMIT 1 BY on the primary key lets filters on symbol, datetime and date, and the choice of columns, through to
         the table, and a read of everything goes along the sorting key without holding the table in memory; argMax with
@@ -177,20 +171,11 @@ _SELECT_COLUMNS = (
     "SELECT table, name, type, default_kind, default_expression FROM system.columns "
     "WHERE database = {database:String} AND table IN {names:Array(String)}"
 )
-_TOLD_DIFFERENCES = 3
+_SHOWN_DIFFERENCES = 3
 
 
 class HourlySchema:
-    """The database, the table and its view in it.
-
-    Args:
-        clickhouse: where they are.
-        database: plain name of the database.
-        table: what is to be there.
-
-    Raises:
-        ConfigurationError: the database's name is no identifier.
-    """
+    """The database, the table and its view in it. Arguments and errors are those of `HourlyRepository`."""
 
     def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: HourlyTable) -> None:
         self._clickhouse = clickhouse
@@ -200,10 +185,10 @@ class HourlySchema:
         self.view = f"{quoted_identifier(database)}.{quoted_identifier(table.view)}"
 
     def ensure_ready(self) -> None:
-        """Make what is missing; harmless to repeat, and two SELECTs where nothing is.
+        """Make the missing ones of database, table and view. Idempotent: two SELECTs where nothing is missing.
 
         Raises:
-            StorageRejected: a table or view of that name and of another shape is there; it is left as it is.
+            StorageRejected: the table or view has another shape, which the message describes; it is left alone.
         """
         wanted, shapes = self._wanted, self._shapes()
         if wanted.name not in shapes:
@@ -217,7 +202,7 @@ class HourlySchema:
         self._refuse_another(wanted.view, self._of_view(shapes.get(wanted.view, {})))
 
     def differences(self) -> list[str]:
-        """What makes the table or the view another one than is wanted, one line each; none where there is no table."""
+        """How the table and the view differ from what they should be, a line each, empty without a table."""
         shapes = self._shapes()
         table, view = self._wanted.name, self._wanted.view
         if table not in shapes:
@@ -236,14 +221,14 @@ class HourlySchema:
         return {self._wanted.name, self._wanted.view} <= self._shapes().keys()
 
     def drop(self) -> None:
-        """Drop the view and the table; harmless when they are missing. The database stays."""
+        """Drop the view and the table. The database stays. Idempotent."""
         if not self._shapes():
             return
         self._clickhouse.command(f"DROP VIEW IF EXISTS {self.view}")
         self._clickhouse.command(f"DROP TABLE IF EXISTS {self.table} SYNC")
 
     def _shapes(self) -> dict[str, dict[str, str]]:
-        """Of the table and the view, whichever exist: what each property is, by the names of the expected ones."""
+        """Table and view, where they exist, each with its properties by the names of the expected ones."""
         names = {"database": self._database, "names": [self._wanted.name, self._wanted.view]}
         shapes: dict[str, dict[str, str]] = {}
         for table, engine, partition, primary, sorting in self._clickhouse.query(_SELECT_TABLES, names):
@@ -260,13 +245,14 @@ class HourlySchema:
         return [f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}", *differences]
 
     def _of_view(self, found: Mapping[str, str]) -> list[str]:
-        return _differences(_expected_view(self._wanted), found)
+        return _differences({f"column {name}": self._wanted.types[name] for name in self._wanted.in_view}, found)
 
     def _refuse_another(self, name: str, differences: Sequence[str]) -> None:
         if differences:
-            more = f", and {len(differences) - _TOLD_DIFFERENCES} more" if len(differences) > _TOLD_DIFFERENCES else ""
+            rest = len(differences) - _SHOWN_DIFFERENCES
+            more = f", and {rest} more" if rest > 0 else ""
             raise StorageRejected(
-                f"{self._database}.{name} has another shape: {'; '.join(differences[:_TOLD_DIFFERENCES])}{more}",
+                f"{self._database}.{name} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
                 next_step=f"Rename or drop {self._database}.{name}, then run `./run.sh setup_db`.",
             )
 
@@ -293,7 +279,3 @@ def _expected_table(table: HourlyTable) -> dict[str, str]:
             for column in table.columns
         },
     }
-
-
-def _expected_view(table: HourlyTable) -> dict[str, str]:
-    return {f"column {name}": table.types[name] for name in table.in_view}

@@ -1,10 +1,10 @@
-"""The upsert of an hourly table: look for the keys, update those that are there, insert the others.
+"""The upsert of an hourly table: look up the keys, update those that are stored, insert the others.
 
 Both statements that look at stored keys find their rows by symbol and datetime, the primary key, and by the range of
 datetime, which rules out partitions: their cost grows with the keys asked for, not with the table.
 
-Values are checked here before anything is written. ClickHouse is not left to do it: its INSERT takes a missing number
-for zero, and its UPDATE whatever does not fit. A price of zero would be an invented one.
+Values are checked here before anything is written, because ClickHouse's INSERT takes a missing number for zero, and its
+UPDATE whatever does not fit. A price of zero would be an invented one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import (
-    ClickHouseAdapter,
-    quoted_identifier,
-    quoted_text,
-    quoted_texts,
-)
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import HourlyRow, HourlyTable, has_sound_patches
@@ -32,7 +27,7 @@ class UpsertReport(NamedTuple):
     Attributes:
         inserted: keys that were not in the table.
         updated: keys that were, with other values.
-        unchanged: keys that were, with the very values given (but for the run that brought them): not written.
+        unchanged: keys that were, with the same values (apart from the run): not written.
     """
 
     inserted: int = 0
@@ -40,10 +35,8 @@ class UpsertReport(NamedTuple):
     unchanged: int = 0
 
     def plus(self, other: UpsertReport) -> UpsertReport:
-        """Both together."""
-        return UpsertReport(
-            self.inserted + other.inserted, self.updated + other.updated, self.unchanged + other.unchanged
-        )
+        """The sum of both."""
+        return UpsertReport(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 Key = tuple[str, str]
@@ -60,9 +53,8 @@ class StoredRow(NamedTuple):
     """A row as it goes into the table.
 
     Attributes:
-        row: what is stored.
         updated_at: when it is written, Tehran wall time.
-        version: the version it had, for a row that comes back from a backup; None lets the server make one.
+        version: the version it had, for a row from a backup; None lets the server make one.
     """
 
     row: HourlyRow
@@ -71,15 +63,15 @@ class StoredRow(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """By the hour of `fetched_at`; the table makes its own key by its own formula, to the same end."""
+        """By the hour of `fetched_at`. The table computes the same key by its own formula."""
         return self.row.symbol, f"{self.row.fetched_at[:13]}:00:00"
 
 
 def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
-    """SELECT of symbol, datetime and the compared columns of all rows with these keys, and possibly of some others.
+    """The SELECT of symbol, datetime and compared columns of all rows with these keys, perhaps others.
 
-    `name` is the table's, quoted, with its database; `keys` is not empty. The rows asked for are those of every symbol
-    at every hour among the keys; where that would be many more than the keys, each key is named.
+    `name` is the table's, quoted, with its database; `keys` is not empty. It selects every symbol at every hour among
+    the keys; where that would be many more than the keys, each key is named.
     """
     symbols, hours = _sides(keys)
     where = _in_grid(symbols, hours)
@@ -92,11 +84,11 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
 def update_statement(
     name: str, table: HourlyTable, rows: Mapping[Key, StoredRow], server_version: tuple[int, ...]
 ) -> str:
-    """ALTER … UPDATE that gives every stored row of these keys its new values; `rows` is not empty, `name` quoted.
+    """The ALTER … UPDATE that gives every stored row of these keys its new values. Arguments as above.
 
     The values travel inside the statement, so that it needs no staging table that would have to outlive it, and it may
     be repeated. It is complete when ClickHouse answers: as a patch part where those are sound, else as a mutation that
-    is waited for.
+    ClickHouse waits for.
     """
     symbols, hours = _sides(rows)
     where = _in_grid(symbols, hours)
@@ -111,7 +103,7 @@ def update_statement(
 
 
 def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
-    """``column = value`` for every updated column: one value where all rows agree, else the row's place in an array."""
+    """``column = value`` for each updated column: the value of all rows, or the row's place in an array."""
     texts = []
     place = f"({position} AS {_POSITION})"  # the alias serves the assignments that follow: it is computed once
     for column in table.updated:
@@ -152,13 +144,13 @@ def _in_grid(symbols: Sequence[str], hours: Sequence[str]) -> str:
 
 
 def _position_of(keys: Collection[Key]) -> str:
-    """Where a row's key stands among `keys`, from 1; 0 for a row of another key."""
+    """Where a row's key stands among `keys`, from 1. 0 for a row of another key."""
     texts = _json_array((f"{symbol}|{hour}" for symbol, hour in keys), "String")
     return f"transform({_KEY_TEXT}, {texts}, range(1, {len(keys) + 1}), 0)"
 
 
 def refuse_unstorable(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
-    """See that every value can be written as it is, before anything is.
+    """Check that every value can be written as it is, before anything is.
 
     Raises:
         InvalidRowError: names a row with a missing value where the column knows no NULL, one of another type or beyond
@@ -167,15 +159,10 @@ def refuse_unstorable(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
     for name, values in zip(table.given, zip(*(stored.row for stored in rows), strict=True), strict=True):
         kind = table.types[name]
         takes = _taker(kind)
-        for stored, value in zip(rows, values, strict=True):
+        for (row, *_), value in zip(rows, values, strict=True):
             if not takes(value):
-                shown = "missing" if value is None else f"{value!a:.60}, which is no {kind}"
-                raise InvalidRowError(f"{_named(stored.row)}: {name} is {shown}")
-
-
-def _named(row: HourlyRow) -> str:
-    """The row's key for people, whatever its values are."""
-    return f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00"
+                shown = "missing" if value is None else f"{value!a:.60}, which is not a {kind}"
+                raise InvalidRowError(f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: {name} is {shown}")
 
 
 def _taker(kind: str) -> Callable[[object], bool]:
@@ -213,7 +200,6 @@ class StuckMutation(NamedTuple):
     """A mutation that has failed and is still queued.
 
     Attributes:
-        mutation_id: ClickHouse's name of it.
         reason: why it failed last, on one line.
         kill_statement: the SQL that would withdraw it.
     """
@@ -227,13 +213,7 @@ class StuckMutation(NamedTuple):
 
 
 class Mutations:
-    """The mutations of one table.
-
-    Args:
-        clickhouse: where the table is.
-        database: its database, unquoted.
-        table: its name, unquoted.
-    """
+    """The mutations of one table. Its name and its database's are unquoted."""
 
     def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: str) -> None:
         self._clickhouse = clickhouse
@@ -241,7 +221,7 @@ class Mutations:
         self._table = table
 
     def stuck(self) -> list[StuckMutation]:
-        """Those that have failed and are queued, oldest first. Reads only."""
+        """The mutations that have failed and are queued, oldest first. Reads only."""
         found = self._clickhouse.query(
             "SELECT mutation_id, latest_fail_reason FROM system.mutations WHERE database = {database:String} "
             "AND table = {table:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id",
@@ -250,7 +230,7 @@ class Mutations:
         return [self._described(str(mutation_id), str(reason)) for mutation_id, reason in found]
 
     def kill_stuck(self) -> list[StuckMutation]:
-        """Withdraw those that have failed, whoever began them; what was withdrawn. Harmless to repeat."""
+        """Withdraw the stuck ones, those of other programs included, and return them. Idempotent."""
         stuck = self.stuck()
         for mutation in stuck:
             self._clickhouse.query(mutation.kill_statement)
@@ -266,13 +246,10 @@ class Mutations:
 
 
 class ChunkUpsert:
-    """The upsert of one chunk; every call does what is still missing, so it may be called again after any failure.
+    """The upsert of one chunk. Each call does what is still missing, so it may follow any failure.
 
     Args:
-        clickhouse: where the table is.
         name: the table's, quoted, with its database.
-        table: what it is.
-        mutations: those of the table.
         rows: what to store, by key; not empty.
     """
 
@@ -293,14 +270,14 @@ class ChunkUpsert:
         self._report: UpsertReport | None = None
 
     def __call__(self) -> UpsertReport:
-        """Store the rows; at most three statements: one SELECT, one ALTER … UPDATE, one INSERT.
+        """Store the rows by at most three statements: one SELECT, one ALTER … UPDATE, one INSERT.
 
         Returns:
-            What the first look at the table found to do. A later call, after a lost answer, looks again and does only
-            what the first one did not get done, which does not make an inserted row an unchanged one.
+            What the first SELECT found to do. A later call, after a lost answer, does only what the first one did not
+            get done, which does not turn an inserted row into an unchanged one.
 
         Raises:
-            StorageUnavailable: no answer; some, all or none of it may be done: call again.
+            StorageUnavailable: no answer; some, all or none of it may be done.
             StorageRejected: ClickHouse refused; a failed mutation has been withdrawn.
             InvalidRowError: it refused a value; others of the rows may be written.
         """
@@ -326,12 +303,11 @@ class ChunkUpsert:
         return self._report
 
     def _named(self) -> str:
-        """The row, or, where there are several, that it is one of them."""
         (symbol, hour), *others = self._rows
         return f"one of {len(self._rows)} rows" if others else f"{symbol!r} at {hour}"
 
     def _stored(self) -> dict[Key, list[tuple[object, ...]]]:
-        """The compared values of every stored row, by key; more than one where rows of one key were put in by hand."""
+        """The compared values of every stored row by key, several for rows of one key inserted by hand."""
         stored: dict[Key, list[tuple[object, ...]]] = {}
         for symbol, hour, *values in self._clickhouse.query(select_statement(self._name, self._table, self._rows)):
             stored.setdefault((str(symbol), str(hour)), []).append(tuple(values))
@@ -352,7 +328,7 @@ class ChunkUpsert:
             ) from error
 
     def _insert(self, rows: Sequence[StoredRow]) -> None:
-        """Rows from a backup bring their version along; for the others the server makes one."""
+        """Insert the rows. Those from a backup bring their version along, the server makes the others'."""
         columns = (*self._table.given, "updated_at")
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
         kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]

@@ -49,15 +49,12 @@ _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)\](:\d{1,5})?")
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds to wait, 0 or more, by the ``Retry-After`` header (RFC 9110, 10.2.3: seconds or a date).
+    """Seconds to wait by ``Retry-After`` (RFC 9110, 10.2.3), at least 0, None when absent or unreadable.
 
     Args:
-        headers: of the answer, names in lower case or in a mapping that does not mind.
-        now: aware. A date is reckoned from the answer's own ``Date`` header where there is one, so that a wrong clock
-            on this host neither shortens nor stretches the wait; else from this.
-
-    Returns:
-        None when the header is absent or unreadable.
+        headers: with names in lower case, or ignoring case.
+        now: aware. A date counts from the answer's own ``Date`` header where there is one, so that a wrong clock on
+            this host does not change the wait; else from this.
     """
     value = headers.get("retry-after", "").strip()
     try:
@@ -101,7 +98,7 @@ class Answer(NamedTuple):
 
 
 def may_pass(status: int) -> bool:
-    """Whether a failure with this HTTP status may be over next time: RFC 9110, 8470 (425), 6585 (429)."""
+    """Whether a failure with this HTTP status may be temporary: RFC 9110, 8470 (425), 6585 (429)."""
     return status in (408, 425, 429) or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
@@ -126,7 +123,7 @@ def json_answer(answer: Answer) -> object:
     """The JSON value of an answer, whatever its status.
 
     Raises:
-        SourceUnavailable: not JSON, though it may come another time (an overloaded server's page, a body cut short).
+        SourceUnavailable: not JSON, perhaps for a while only (an overloaded server's page, a body cut short).
         SourceRejected: not JSON, and a status that says the address or the question is wrong.
     """
     where, status, content = answer
@@ -155,10 +152,10 @@ _ZIPPED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BoundedBody:
-    """A body that grows piece by piece and never past its bound, before and after decompression.
+    """A body that grows piece by piece, at most to its bound, before and after decompression.
 
-    httpx's own decoding would not do: it unpacks a piece before it can be measured (64 KiB of gzip may stand for 64
-    MB), takes gzip that breaks off for whole, and follows chains of encodings, each of which multiplies.
+    httpx's own decoding does not do: it unpacks a piece before it can be measured (64 KiB of gzip may hold 64 MB),
+    takes gzip that breaks off for whole, and follows chains of encodings, each of which multiplies.
 
     Args:
         where: host and path of the question, for messages.
@@ -166,7 +163,7 @@ class BoundedBody:
         max_bytes: the most that the body may hold, before and after decompression.
 
     Raises:
-        ContractError: from the constructor, for an encoding that was not asked for.
+        ContractError: an encoding that was not asked for.
     """
 
     def __init__(self, *, where: str, content_encoding: str, max_bytes: int) -> None:
@@ -181,7 +178,7 @@ class BoundedBody:
         self._body = bytearray()
 
     def add(self, piece: bytes) -> None:
-        """Takes the next piece as it came from the network.
+        """Append the next piece as it came from the network.
 
         Raises:
             ContractError: the bound is passed.
@@ -235,12 +232,7 @@ WORDS = {
 
 
 def translated(error: Exception, where: str) -> EtlError:
-    """An exception of httpx as one of ours: for good if only a person can help, else to be tried again.
-
-    Args:
-        error: what httpx raised; its own text is not passed on, for it may quote headers.
-        where: host and path, without the query.
-    """
+    """An exception of httpx as one of ours, without its own text, which may quote headers."""
     names = [kind.__name__ for kind in type(error).__mro__]
     if not {"InvalidURL", "UnsupportedProtocol", "CookieConflict"}.isdisjoint(names):
         return ConfigurationError(f"{where} is not an address that can be asked", next_step=_CHECK_ADDRESS)
@@ -274,23 +266,19 @@ def _for_a_person(error: Exception, where: str) -> SourceRejected | None:
 
 
 class HttpAdapter:
-    """GETs from one service, and texts posted to it.
-
-    An async context manager: use it inside ``async with``, in one event loop.
+    """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
 
     TLS is always verified. Redirects are never followed, so that the headers go to no other host.
 
     Args:
         base_url: scheme, host and the path before every path asked for, such as ``https://pro-api.coinmarketcap.com``.
-        headers: sent with each request, beside ``Accept`` and ``Accept-Encoding``. Their values are taken for secrets:
-            see `redact`.
+        headers: sent with each request, beside ``Accept`` and ``Accept-Encoding``; their values are secrets.
         timeout_seconds: for one try from its first byte out to its last byte in, a slow drip included.
-        retry: how often and how long a call is tried.
         clock: the present moment, aware; asked only for a ``Retry-After`` that names a date.
         max_body_bytes: the most that a body may hold, before and after decompression.
 
     Attributes:
-        calls_made: GETs so far, repeated tries counted.
+        calls_made: GETs so far, retries included.
 
     Raises:
         ConfigurationError: the base URL, a header's value or the proxy set-up of this machine is unusable.
@@ -329,10 +317,10 @@ class HttpAdapter:
 
         Args:
             path: below the base URL, beginning with a slash.
-            params: the query; values as they are, not yet quoted.
-            read: given each answer, returns what it holds, or raises if it is not a good one: a `RetryableError` to
-                have it tried again (``Retry-After``, where sent, sets its wait), any other to stop.
-            gate: opened around each try, and not held while waiting between two.
+            params: the query, not yet quoted.
+            read: returns what an answer holds, or raises: a `RetryableError` to have the call retried (``Retry-After``,
+                where sent, sets the wait), any other error to stop.
+            gate: entered around each try, and not held while waiting between two.
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
@@ -365,11 +353,10 @@ class HttpAdapter:
         return text
 
     async def post_text(self, path: str, text: str) -> None:
-        """POST a text once, without a look at the body of the answer.
+        """POST a text once, as UTF-8, and ignore the body of the answer.
 
         Args:
-            path: below the base URL, with its query; it may hold a secret: it is in no message.
-            text: the body, as UTF-8.
+            path: below the base URL, with its query; it may hold a secret, so no message has it.
 
         Raises:
             SourceUnavailable: no answer in time, or one without success.
@@ -490,10 +477,7 @@ def odd_proxies() -> list[str]:
 
 @contextmanager
 def proxy_exceptions() -> Iterator[None]:
-    """The block in which httpx reads NO_PROXY: one IPv6 range or pair of brackets would stop it.
-
-    An entry that it cannot take is left out: a range of IPv6 addresses says nothing of a host that has a name.
-    """
+    """Hide from httpx, while it reads NO_PROXY, the entries that would stop it, such as IPv6 ranges."""
     environment = os.environ  # noqa: TID251 - httpx's setting, not ours
     before = {name: environment[name] for name in ("NO_PROXY", "no_proxy") if name in environment}
     for name, entries in before.items():
@@ -505,7 +489,7 @@ def proxy_exceptions() -> Iterator[None]:
 
 
 def _usable(entry: str) -> str:
-    """An entry of NO_PROXY in the form that httpx takes; empty where it takes none."""
+    """An entry of NO_PROXY in the form that httpx takes, empty where there is none."""
     if bracketed := _BRACKETED.fullmatch(entry):
         address, port = bracketed.groups()
         return f"all://[{address}]{port}" if port else address

@@ -1,4 +1,4 @@
-"""A source's JSON, read leniently: what is meant counts, not how it is written. Pure."""
+"""Lenient readers of a source's JSON: what is meant counts, not how it is written. Pure."""
 
 from __future__ import annotations
 

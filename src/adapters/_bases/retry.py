@@ -25,7 +25,7 @@ set_on_retry_hooks(())
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How a call that failed with a `RetryableError` is tried again; every other error passes through at once.
+    """How a call that failed with a `RetryableError` is retried. Every other error passes at once.
 
     Waits grow as ``wait_initial_seconds * 2 ** (try - 1)`` plus up to ``wait_jitter_seconds`` at random, capped at
     ``wait_max_seconds``; none is shorter than an error's own ``retry_after_seconds``. The last wait is cut so that one
@@ -38,8 +38,8 @@ class RetryPolicy:
             ``retry_after_seconds`` goes beyond that.
         deadline: a moment of `time.monotonic` that ends the tries of every call, whenever it began; None for none.
         wait_initial_seconds: the first wait, without its jitter.
-        wait_max_seconds: the longest wait that the policy makes of its own accord.
-        wait_jitter_seconds: the most that chance adds to a wait.
+        wait_max_seconds: the longest wait that the policy chooses by itself.
+        wait_jitter_seconds: the most random time added to a wait.
     """
 
     attempts: int | None = 5

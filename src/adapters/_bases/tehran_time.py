@@ -11,13 +11,14 @@ from datetime import datetime, timedelta, timezone
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+HOUR = timedelta(hours=1)
 TEXT_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TEXT_LENGTH = 19
 
 
 def _load_zone() -> ZoneInfo:
-    # From the locked tzdata package, never from the host: a host with zone data of before 2022 still moves Tehran's
-    # clocks in summer, and ZoneInfo("Asia/Tehran") prefers the host's data.
+    # From the locked tzdata package, never from the host: a host whose zone data are older than 2022 still moves
+    # Tehran's clocks in summer, and ZoneInfo("Asia/Tehran") prefers the host's data.
     with (files("tzdata.zoneinfo.Asia") / "Tehran").open("rb") as data:
         return ZoneInfo.from_file(data, key="Asia/Tehran")
 
@@ -29,7 +30,7 @@ def in_tehran(instant: datetime) -> datetime:
     """The same instant on Tehran's clock.
 
     Raises:
-        ValueError: the instant is naive.
+        ValueError: the instant is naive; so do the functions below.
     """
     if instant.tzinfo is None:
         raise ValueError(f"naive time refused: {instant!r}")
@@ -37,60 +38,26 @@ def in_tehran(instant: datetime) -> datetime:
 
 
 def tehran_text(instant: datetime) -> str:
-    """An aware instant as Tehran wall time, ``YYYY-MM-DD HH:MM:SS``, its fraction of a second cut off.
-
-    Raises:
-        ValueError: the instant is naive.
-    """
-    if instant.tzinfo is None:
-        raise ValueError(f"naive time refused: {instant!r}")
-    return instant.astimezone(TEHRAN).isoformat(" ", "seconds")[
-        :_TEXT_LENGTH
-    ]  # TEXT_FORMAT, in two thirds of strftime's time
-
-
-HOUR = timedelta(hours=1)
-
-__all__ = [
-    "HOUR",
-    "describe_hours",
-    "from_text",
-    "hour_key",
-    "hour_ranges",
-    "hour_start",
-    "hours_before",
-    "in_tehran",
-    "tehran_text",
-]
+    """An aware instant as Tehran wall time, ``YYYY-MM-DD HH:MM:SS``, its fraction of a second cut off."""
+    # TEXT_FORMAT, in two thirds of strftime's time.
+    return in_tehran(instant).isoformat(" ", "seconds")[:_TEXT_LENGTH]
 
 
 def hour_start(instant: datetime) -> datetime:
-    """The start of the Tehran hour that holds an aware instant, on Tehran's clock.
-
-    Raises:
-        ValueError: the instant is naive.
-    """
+    """The start of the Tehran hour that holds an aware instant, on Tehran's clock."""
     return in_tehran(instant).replace(minute=0, second=0, microsecond=0)
 
 
 def hour_key(instant: datetime) -> str:
-    """The table's key for an aware instant: the start of its Tehran hour as ``YYYY-MM-DD HH:00:00``.
-
-    Raises:
-        ValueError: the instant is naive.
-    """
+    """The table's key for an aware instant: the start of its Tehran hour as ``YYYY-MM-DD HH:00:00``."""
     return f"{tehran_text(instant)[:13]}:00:00"
 
 
 def hours_before(now: datetime, hours: int) -> list[datetime]:
-    """The starts of the ``hours`` Tehran hours before the current one, oldest first; the current one is not among them.
-
-    Args:
-        now: aware.
-        hours: one or more.
+    """The starts of that many Tehran hours before the current one, oldest first.
 
     Raises:
-        ValueError: ``now`` is naive or ``hours`` is below one.
+        ValueError: ``hours`` is below one.
     """
     if hours < 1:
         raise ValueError(f"at least one hour is needed, not {hours}")
@@ -100,12 +67,9 @@ def hours_before(now: datetime, hours: int) -> list[datetime]:
 
 
 def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Hour starts joined into unbroken ranges, oldest first: each its first and last hour start, both inside, in UTC.
+    """Hour starts joined into unbroken ranges in UTC, oldest first, each as its first and last hour.
 
-    Of the two hours of one key the later may be left out: a range goes on behind it.
-
-    Args:
-        hours: aware starts of Tehran hours, in any order, none twice.
+    Of the two hours of one key the later may be left out: a range goes on behind it. No hour comes twice.
     """
     ranges: list[tuple[datetime, datetime]] = []
     # In UTC, for two datetimes of one zone are compared by their wall time.
@@ -118,14 +82,14 @@ def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 
 def describe_hours(hours: Iterable[datetime]) -> str:
-    """Hour starts as text for people: ``2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-23 02:00``, in Tehran time."""
+    """Hour starts as ``2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-23 02:00``, in Tehran time."""
     form = "%Y-%m-%d %H:%M"
     named = [(in_tehran(first).strftime(form), in_tehran(last).strftime(form)) for first, last in hour_ranges(hours)]
     return ", ".join(first if first == last else f"{first} to {last}" for first, last in named)
 
 
 def from_text(text: str) -> datetime:
-    """The aware instant of a stored ``YYYY-MM-DD HH:MM:SS``; the earlier one where the wall hour came twice.
+    """The aware instant of a stored ``YYYY-MM-DD HH:MM:SS``, the earlier one of a repeated wall hour.
 
     Raises:
         ValueError: the text has another form.

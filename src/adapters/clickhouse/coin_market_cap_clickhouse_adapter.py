@@ -12,7 +12,7 @@ from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole, create_holes_statement
 
-# An INSERT sets updated_at just before the server makes the version; a later one means another write. The clocks of
+# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
 # this host and of the server may differ by this much.
 _CLOCK_DIFFERENCE_SECONDS = 2
 _IS_UPDATED = (
@@ -22,15 +22,10 @@ _IS_UPDATED = (
 
 
 class StoredPrice(NamedTuple):
-    """One stored hour of one symbol.
+    """One stored hour of one symbol: columns of `PriceRow`, and the hour key as `datetime`.
 
     Attributes:
-        symbol: as followed, such as ``BTC``.
-        datetime: the hour key, Tehran text.
-        name: of the coin.
-        price: in `currency`; whatever double is stored, NaN and infinities too.
-        market_cap: in `currency`; None when unknown.
-        currency: such as ``USD``.
+        price: whatever double is stored, NaN and infinities too.
         is_updated: whether the row was written again after its insert.
     """
 
@@ -64,7 +59,7 @@ class StoredCoin(NamedTuple):
 
 
 class CoinMarketCapClickHouseAdapter(HourlyRepository):
-    """One row for each (symbol, Tehran hour), in `crypto_prices`; read it through the view `crypto_prices_hourly`.
+    """One row for each (symbol, Tehran hour), in `crypto_prices` with the view `crypto_prices_hourly`.
 
     It also remembers holes: hours that the source itself had no quote for, in `crypto_price_holes`. Args and errors are
     those of `HourlyRepository`, which has `upsert_prices` and all that is read of any hourly table.
@@ -83,26 +78,17 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         self._holes = f"{quoted_identifier(database)}.{quoted_identifier(HOLES)}"
 
     def ensure_ready(self) -> None:
-        """Make the table and its view where they are missing, and the table of holes, which dashboards join them with.
-
-        As `HourlyRepository.ensure_ready`, which says what is raised.
-        """
+        """Make what every `HourlyRepository` does, and the table of holes, which dashboards join."""
         super().ensure_ready()
         self._retry.call(self._make_holes)
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
-        """Remember holes, their table made where it is missing. Harmless to repeat."""
+        """Remember holes, and make their table where it is missing. Idempotent."""
         if holes:
             self._retry.call(lambda: self._note_holes(holes))
 
     def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
-        """The holes of these symbols in a span, by symbol and hour; none where none was noted.
-
-        Args:
-            symbols: upper case.
-            first: hour key.
-            last: hour key.
-        """
+        """The noted holes of these symbols in a span, by symbol and hour."""
         statement = (
             f"SELECT {', '.join(Hole._fields)} FROM {self._holes} FINAL "  # noqa: S608 - quoted
             f"WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} ORDER BY symbol, datetime"
@@ -113,13 +99,10 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
     def holes_by_symbol(
         self, symbols: Sequence[str], *, first: str, last: str, coins: Mapping[str, int] | None = None
     ) -> dict[str, set[str]]:
-        """Symbol to its holes in a span; those of a coin that the symbol means no longer say nothing.
+        """Symbol to its holes in a span, without those of a coin that the symbol no longer means.
 
         Args:
-            symbols: as in `holes`, like the span.
-            first: hour key.
-            last: hour key.
-            coins: which coin each of them means; None for the one that was stored last under it.
+            coins: the coin that each symbol means; None for the one stored last under it.
         """
         noted = self.holes(symbols, first=first, last=last)
         meant = self._last_coins({hole.symbol for hole in noted}) if coins is None else coins
@@ -130,7 +113,7 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         return found
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
-        """What the view shows of a span, by symbol and hour; nothing without one."""
+        """What the view shows of a span, by symbol and hour, empty without a view."""
         statement = (
             f"SELECT symbol, datetime, name, price, market_cap, currency, {_IS_UPDATED} "  # noqa: S608 - quoted
             f"FROM {self._schema.view} WHERE {IN_SPAN} ORDER BY symbol, datetime"
@@ -163,7 +146,7 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         ]
 
     def _last_coins(self, symbols: Collection[str]) -> dict[str, int]:
-        """The coin that was stored last under each of these symbols, of those that were ever stored."""
+        """The coin stored last under each of these symbols, of those that were ever stored."""
         statement = (
             f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._schema.table} "  # noqa: S608 - quoted
             "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
@@ -172,7 +155,7 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         return {str(symbol): int(str(coin)) for symbol, coin in found}
 
     def _make_holes(self) -> None:
-        # Looked at first: to make what is there already takes a right that a user who only writes rows may not have.
+        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even where the table exists.
         there = "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}"
         if not self._clickhouse.query(there, {"database": self._database, "name": HOLES}):
             self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")

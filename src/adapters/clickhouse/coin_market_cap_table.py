@@ -1,4 +1,4 @@
-"""The tables `crypto_prices`, with its view `crypto_prices_hourly`, and `crypto_price_holes`: rows and columns. Pure.
+"""The tables `crypto_prices`, with its view `crypto_prices_hourly`, and `crypto_price_holes`. Pure.
 
 Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``.
 """
@@ -44,21 +44,17 @@ class PriceRow(NamedTuple):
 
     @property
     def hour_key(self) -> str:
-        """The row's hour, ``YYYY-MM-DD HH:00:00``; the table makes its own key by its own formula, to the same end."""
+        """The row's hour, ``YYYY-MM-DD HH:00:00``. The table computes the same key by its own formula."""
         return f"{self.fetched_at[:13]}:00:00"
 
 
 CRYPTO_PRICES = HourlyTable(
-    name="crypto_prices",
-    view="crypto_prices_hourly",
-    about="Hourly cryptocurrency prices",
-    row=PriceRow,
-    value="price",
+    name="crypto_prices", view="crypto_prices_hourly", about="Hourly cryptocurrency prices", row=PriceRow, value="price"
 )
 
 
 class Hole(NamedTuple):
-    """An hour for which the source itself had no quote; a note, not a verdict: a price stored later counts."""
+    """An hour for which the source had no quote. Only a note: a price stored later counts."""
 
     symbol: Annotated[str, Column("Ticker, as in crypto_prices")]
     datetime: Annotated[str, Column("Start of the hour without a quote, Tehran wall time")]
@@ -71,7 +67,7 @@ HOLES = "crypto_price_holes"
 
 
 def create_holes_statement(table: str) -> str:
-    """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
+    """The CREATE TABLE IF NOT EXISTS. `table` is quoted, with its database."""
     return (
         f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(Hole))}\n)\n"
         "ENGINE = ReplacingMergeTree\nORDER BY (symbol, datetime)\n"

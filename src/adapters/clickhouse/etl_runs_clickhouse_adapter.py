@@ -1,4 +1,4 @@
-"""The repository of runs: the table `etl_runs`, one row for each run of each job."""
+"""The repository of runs: the table `etl_runs` with a row for each run of each job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adapters._bases.errors import StorageRejected
 TABLE = "etl_runs"
 OK, FAILED = "ok", "failed"
 REPLAY = "replay"
-"""The kind of a record that tells what a run stored of earlier ones' rows; the run has a record of its own."""
+"""The kind of a record of what a run stored of earlier ones' rows; the run has a record of its own."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class RunCounts:
     credits: Annotated[int, Column("Credits that the source charged")] = 0
 
     def counts(self) -> dict[str, int]:
-        """Each by its name."""
+        """The counts by their names."""
         return {field.name: getattr(self, field.name) for field in fields(RunCounts)}
 
 
@@ -42,8 +42,7 @@ class _Run:
     run_id: Annotated[str, Column("Run, as in crypto_prices.run_id and in the log; of a replay with -replay added")]
     job: Annotated[str, Column("Name of the job")]
     kind: Annotated[
-        str,
-        Column("run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows"),
+        str, Column("run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows")
     ]
     started_at: Annotated[str, Column("When it began, Tehran wall time")]
     finished_at: Annotated[str, Column("When it ended, Tehran wall time; as started_at for a run that was killed")]
@@ -52,7 +51,7 @@ class _Run:
 
 @dataclass
 class RunRecord(RunCounts, _Run):
-    """A run that is over: a row of the table. Its fields are those of `_Run`, of `RunCounts`, then its own."""
+    """A run that is over, a row of the table: the fields of `_Run`, of `RunCounts`, then its own."""
 
     error: Annotated[str, Column("Why it failed, in one line; empty for a good run")] = ""
     host: Annotated[str, Column("Machine that it ran on")] = ""
@@ -64,7 +63,7 @@ class RunRecord(RunCounts, _Run):
         return self.status != OK
 
     def values(self) -> tuple[object, ...]:
-        """In the order of `FIELDS`."""
+        """The field values in the order of `FIELDS`."""
         return tuple(getattr(self, name) for name in FIELDS)
 
 
@@ -73,7 +72,7 @@ FIELDS = tuple(field.name for field in fields(RunRecord))
 
 
 def create_statement(table: str, keep_days: int) -> str:
-    """CREATE TABLE IF NOT EXISTS; `table` is quoted and carries its database."""
+    """The CREATE TABLE IF NOT EXISTS. `table` is quoted, with its database."""
     return (
         f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(RunRecord))}\n)\n"
         f"ENGINE = MergeTree\nORDER BY (job, started_at, run_id)\nTTL {expiry(keep_days)}\n"
@@ -82,7 +81,7 @@ def create_statement(table: str, keep_days: int) -> str:
 
 
 def expiry(keep_days: int) -> str:
-    """When a row may go, as ClickHouse itself writes it back."""
+    """The TTL expression of a row, spelled as ClickHouse shows it."""
     return f"toDateTime(started_at, 'UTC') + toIntervalDay({keep_days})"
 
 
@@ -90,15 +89,15 @@ _LATEST = "started_at DESC, run_id LIMIT {limit:UInt32}"
 
 
 class EtlRunsAdapter:
-    """Keeps and gives runs. Every method may raise `StorageUnavailable` and `StorageRejected`; nothing is tried again.
+    """Keeps and gives runs, without retries. May raise `StorageUnavailable` and `StorageRejected`.
 
     Args:
-        clickhouse: where the table is; it stays the caller's to close.
+        clickhouse: where the table is; the caller closes it.
         database: plain name.
         keep_days: how long a run is kept; 7,300 at most: ClickHouse's DateTime ends in 2106, and wraps around there.
 
     Raises:
-        ConfigurationError: the database's name is no identifier.
+        ConfigurationError: the database's name is not an identifier.
     """
 
     def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, keep_days: int) -> None:
@@ -109,7 +108,7 @@ class EtlRunsAdapter:
         self.name = f"{database}.{TABLE}"
 
     def ensure_ready(self) -> None:
-        """Make the table where it is missing, and have it keep runs as long as told. Harmless to repeat."""
+        """Make the table where it is missing, and set how long it keeps runs. Idempotent."""
         found = self._clickhouse.query(
             "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}",
             {"database": self._database, "name": TABLE},
@@ -121,11 +120,10 @@ class EtlRunsAdapter:
             self._clickhouse.command(f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
-        """Keep runs: one INSERT, and only where there is no table yet, what makes it.
+        """Keep runs by one INSERT, and make the table where that fails for the lack of it.
 
         Args:
-            runs: at least one.
-            perhaps_there: an earlier attempt may have stored some of them without our hearing of it: look first.
+            perhaps_there: check first which of them an earlier attempt, whose answer was lost, has stored.
         """
         try:
             self._insert([run for run in runs if run.run_id not in self._stored(runs)] if perhaps_there else runs)
@@ -136,30 +134,18 @@ class EtlRunsAdapter:
             self._insert(runs)
 
     def recent(self, job: str, limit: int, *, kind: str = "") -> list[RunRecord]:
-        """The last runs of a job, the latest first; none where there is no table yet.
-
-        Args:
-            job: its name.
-            limit: how many at most.
-            kind: only runs of this kind; empty for all.
-        """
+        """The last runs of a job, of one kind or of all (empty), the latest first, none without a table."""
         where = "WHERE job = {job:String} AND {kind:String} IN ('', kind)"
         return self._select(where, {"job": job, "kind": kind, "limit": limit}, _LATEST)
 
     def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
-        """The last run of a job that ended so; None where there is none.
-
-        Args:
-            job: its name.
-            status: ``ok`` or ``failed``.
-            kind: only runs of this kind; empty for all.
-        """
+        """The last run of a job with this status, of one kind or of all (empty), None where there is none."""
         where = "WHERE job = {job:String} AND status = {status:String} AND {kind:String} IN ('', kind)"
         parameters = {"job": job, "status": status, "kind": kind, "limit": 1}
         return next(iter(self._select(where, parameters, _LATEST)), None)
 
     def since(self, started: str) -> list[RunRecord]:
-        """The runs of every job that began at or after a Tehran time, the latest first; none without a table."""
+        """The runs of every job that began at or after a Tehran time, the latest first, none without a table."""
         return self._select("WHERE started_at >= {since:String}", {"since": started}, "started_at DESC, run_id DESC")
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:

@@ -11,21 +11,19 @@ from adapters._bases.errors import StateError
 
 
 class CoinChoices:
-    """A JSON file of one object, symbol to CoinMarketCap id: ``{"BTC": 1, "ETH": 1027}``. People may read and edit it.
+    """A JSON file of symbol to CoinMarketCap id, ``{"BTC": 1, "ETH": 1027}``, that people may edit.
 
-    Args:
-        path: of the file; it and its folder need not exist before the first `save`.
+    The file and its folder need not exist before the first `save`.
     """
 
     def __init__(self, *, path: Path) -> None:
         self._path = path
 
     def load(self) -> dict[str, int]:
-        """The choices kept so far, none when there is no file. Writes nothing.
+        """The choices kept so far, empty when there is no file. Reads only.
 
         Raises:
-            StateError: the file cannot be read or is not such an object. It is not taken for empty: the choices in it
-                would then be made anew, perhaps otherwise.
+            StateError: the file cannot be read or is not such an object. Taking it for empty could change the choices.
         """
         try:
             choices = json.loads(self._path.read_bytes())
@@ -38,7 +36,7 @@ class CoinChoices:
         return choices
 
     def save(self, choices: Mapping[str, int]) -> None:
-        """Puts these choices in the place of the former ones: all of them, or, whatever happens, none.
+        """Replace the former choices by these, atomically.
 
         Raises:
             StateError: the file cannot be written; the former one is untouched.

@@ -1,4 +1,4 @@
-"""Locks whose notes do not tell who holds them: asked of the kernel, which always knows that they are held."""
+"""Process locks, each with a note of who holds it. Whether it is held, only the kernel knows for sure."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def make_private(folder: Path) -> None:
-    """See that the folder is there, ours, and closed to everybody else; harmless to repeat.
+    """Make a folder that only this user can use. Idempotent.
 
     One of ours that others could only read is closed. What others may have written to, or made, is not trusted.
 
     Raises:
-        StateError: what is there is no folder, somebody else's, or one that others may write to; nothing was changed.
+        StateError: it is not a folder, belongs to another user, or others may write to it; nothing was changed.
         OSError: it cannot be made.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise StateError(f"{folder} is no folder", next_step="see who put it there, and remove it")
+        raise StateError(f"{folder} is not a folder", next_step="see who put it there, and remove it")
     if found.st_uid != os.getuid():
         raise StateError(
-            f"{folder} belongs to another user (uid {found.st_uid})",
-            next_step="see who made it, and have it removed",
+            f"{folder} belongs to another user (uid {found.st_uid})", next_step="see who made it, and have it removed"
         )
     if found.st_mode & _OTHERS_WRITE:
         raise StateError(
@@ -60,12 +59,11 @@ class Holder(NamedTuple):
     """Who holds a lock.
 
     Attributes:
-        pid: the process.
-        process_started: its start as the system counts it, in seconds since 1970; tells it from a later one of its pid.
+        process_started: its start in seconds since 1970, by the system's count: a later process may get the same pid.
         since: when it took the lock, Tehran text.
         task: what it was started for, such as ``cmc_hourly_prices``.
         step: what it was doing last.
-        run_id: of the run that it is; empty for what is no run.
+        run_id: empty when it is not a run.
     """
 
     pid: int
@@ -87,22 +85,18 @@ class Holder(NamedTuple):
 
 
 class ProcessLock:
-    """At most one process at a time holds it; the kernel frees it when that process ends, however it ends.
+    """A lock that one process at a time holds, and that the kernel frees when that process ends.
 
     Args:
         path: the lock file; its folder is made if missing. The note is ``path`` with ``.json`` added.
-        task: what the lock is taken for.
-        clock: gives the aware time.
+        task: as in `Holder`, like `run_id` and `step`.
         wait_seconds: how long to wait for another holder; even a caller who should not wait gives the winner of a race
             the moment it needs to write its note.
-        run_id: of the run that takes it; empty for what is no run.
-        step: what its holder does until it tells another.
-        private: whether its folder has to be ours and closed to everybody else, see `make_private`: for one in a place
-            where everybody may make it.
+        private: whether to `make_private` its folder: for one in a place where everybody may make it.
 
     Attributes:
         step: what its holder does now.
-        left_behind: the holder before, when its process ended without letting go: it was killed, or the power was lost.
+        left_behind: the holder before, when it did not release the lock: it was killed, or the power was lost.
     """
 
     def __init__(
@@ -127,7 +121,7 @@ class ProcessLock:
         self._since = ""
         self._process_started = psutil.Process().create_time()
         # Not by thread: the database's is taken in a worker thread and released in the main one.
-        # No soft lock where the file system knows no other: it would outlive its process.
+        # Not a soft lock where the file system knows no other: it would outlive its process.
         self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> ProcessLock:
@@ -156,11 +150,11 @@ class ProcessLock:
             ) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._note)
-        self.tell(self.step)
+        self.note(self.step)
         return self
 
     def _acquire(self) -> None:
-        """Take the lock, and say before a wait that somebody would notice what is waited for."""
+        """Take the lock. Before a noticeable wait, log what it waits for."""
         unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
         try:
             self._lock.acquire(timeout=unnoticed)
@@ -172,14 +166,14 @@ class ProcessLock:
             )
             self._lock.acquire(timeout=self._wait_seconds - unnoticed)
 
-    def tell(self, step: str) -> None:
-        """Note what is being done now. A note that cannot be written is no reason to stop: it is only a note."""
+    def note(self, step: str) -> None:
+        """Note what is being done now. A note that cannot be written does not stop the work."""
         self.step = step
         holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = self._note.with_name(f"{self._note.name}.new")
         with suppress(OSError):
-            # What a killed process left of it, or somebody put there: never written through.
+            # Whatever a killed process or another user left there is never written through.
             beside.unlink(missing_ok=True)
             with beside.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(holder._asdict()))
@@ -193,12 +187,12 @@ class ProcessLock:
 
 
 def note_of(lock: Path) -> Path:
-    """Where the note of a lock is."""
+    """The path of a lock's note."""
     return lock.with_name(f"{lock.name}.json")
 
 
 def read_holder(note: Path) -> Holder | None:
-    """Who wrote the note; None where there is none, or where it cannot be read."""
+    """The holder that a note names, None where it is missing or cannot be read."""
     try:
         return Holder(**json.loads(note.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -212,9 +206,9 @@ def running_holders(folder: Path) -> list[Holder]:
 
 
 def held_without_note(folder: Path) -> list[Path]:
-    """The locks of a folder that a process holds which their note does not name, as when the disk was full.
+    """The locks of a folder whose holder their note does not name, as when the disk was full.
 
-    Each other lock is taken and freed at once.
+    Each free lock is taken for a moment.
 
     Raises:
         StateError: a lock file cannot be opened.

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
     Attributes:
         path: the file.
-        records: its sound records, as column to value, in the order they were put.
+        records: its sound records, column to value, in the order they were put.
         damage: what is wrong with the file, in one line; None when it is whole.
     """
 
@@ -56,11 +56,11 @@ class Spool:
         self._rejected = folder / "rejected"
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-        """Keep a batch; it is on the disk when this returns.
+        """Keep a batch. It is on the disk when this returns.
 
         Args:
             columns: names, in the order of each row's values.
-            rows: values that JSON can hold; finite floats keep every digit, the others become None.
+            rows: values that JSON can hold; floats keep every digit, NaN and infinities become None.
 
         Raises:
             StateError: it cannot be written; no part of it stays.
@@ -98,9 +98,9 @@ class Spool:
         return _batches(self._rejected)
 
     def read(self, path: Path) -> Batch:
-        """What a file holds; damage is reported, never raised. Nothing in one that has gone: its rows are stored.
+        """The batch in a file, with its damage, which is never raised, even if nothing can be read.
 
-        A file that cannot be read at all, for want of rights or because it is a folder, is damaged as a whole.
+        A file that has gone is an empty batch: its rows are stored.
         """
         try:
             lines = path.read_bytes().splitlines()
@@ -119,7 +119,7 @@ class Spool:
         return Batch(path, records, f"{lost} of {count} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
-        """Forget a batch that is loaded. Harmless twice.
+        """Remove a batch that is loaded. Idempotent.
 
         Raises:
             StateError: it cannot be removed.
@@ -168,7 +168,7 @@ def _batches(folder: Path) -> list[Path]:
 
 
 def _next_number(folder: Path, *, first: int) -> int:
-    """One more than that of any batch there, or of any reason of one that was taken away: none is ever replaced.
+    """A number above that of any batch there, or of any left-over reason, so that none is ever replaced.
 
     Raises:
         OSError: the folder cannot be listed, which a glob would pass over in silence.
@@ -194,7 +194,7 @@ def _line(record: object) -> bytes:
 
 
 def _header(line: bytes) -> tuple[list[str], int] | None:
-    """The columns and the number of records that a header tells; None when the line is no header."""
+    """The columns and the number of records in a header, None when the line is not a header."""
     match _record(line):
         case {"format": number, "columns": [*columns], "records": int(count)} if number == _FORMAT and all(
             isinstance(column, str) for column in columns
@@ -204,7 +204,7 @@ def _header(line: bytes) -> tuple[list[str], int] | None:
 
 
 def _record(line: bytes) -> object:
-    """The record of a line; None when its checksum does not fit, or fits what is no record, as that of nothing does."""
+    """The record of a line, None when its checksum does not fit or the text is not JSON."""
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(text):
         return None

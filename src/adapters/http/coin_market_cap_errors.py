@@ -1,7 +1,7 @@
 """CoinMarketCap's ``status`` block, and its error codes as our errors: what, why and what to do. Pure.
 
-Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. Whether to try
-again is decided by the code, then by the HTTP status; never by the text, which only chooses the explanation.
+Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. The code, then the
+HTTP status, decides whether to retry; the text only chooses the explanation.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Envelope(NamedTuple):
 
     Attributes:
         http_status: of the answer.
-        code: ``status.error_code`` as a number; 0 for success, None if it has none that can be read.
-        text: ``status.error_message`` on one line, cut to a bearable length; empty without one.
+        code: ``status.error_code`` as a number; 0 for success, None where it cannot be read.
+        text: ``status.error_message`` as `one_line`; empty without one.
         credits_used: ``status.credit_count``, the authoritative cost of the call; 0 if absent.
     """
 
@@ -76,14 +76,9 @@ def read_envelope(http_status: int, body: object) -> Envelope:
     status = body.get("status") if isinstance(body, dict) else None
     if not isinstance(status, dict):
         return Envelope(http_status, None, "", 0)
-    text = status.get("error_message")
-    used = whole(status.get("credit_count"))
-    return Envelope(
-        http_status,
-        whole(status.get("error_code")),
-        one_line(text) if isinstance(text, str) else "",
-        max(used or 0, 0),
-    )
+    text, used = status.get("error_message"), whole(status.get("credit_count"))
+    shown = one_line(text) if isinstance(text, str) else ""
+    return Envelope(http_status, whole(status.get("error_code")), shown, max(used or 0, 0))
 
 
 def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:
@@ -99,7 +94,7 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
         return None
     if status == _HTTP_OK and code is None:
         return ContractError(
-            "CoinMarketCap answered without its status block, so success cannot be told from failure",
+            "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
             json_path="status.error_code",
         )
@@ -107,13 +102,12 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
         return _limited(envelope, now=now)
     if code in _REFUSALS:
         why, next_step = _REFUSALS[code]
-        return SourceRejected(_told(why, envelope), next_step=next_step, status=status, code=code)
+        return SourceRejected(_message(why, envelope), next_step=next_step, status=status, code=code)
     # On a 200 the code says what the status would have said.
     if may_pass(code if status == _HTTP_OK and code is not None else status):
         next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
-        return SourceUnavailable(
-            _told("it is overloaded or failing", envelope), next_step=next_step, status=status, code=code
-        )
+        message = _message("it is overloaded or failing", envelope)
+        return SourceUnavailable(message, next_step=next_step, status=status, code=code)
     return _refused(envelope)
 
 
@@ -129,7 +123,7 @@ def reach_of(error: SourceRejected) -> datetime | None:
 
 
 def one_line(text: str) -> str:
-    """Foreign text fit for a message: one line, printable, of bearable length."""
+    """Foreign text fit for a message: one line, printable, of at most 1,000 characters."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_TEXT])
     shown = " ".join(shown.split())
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
@@ -150,7 +144,7 @@ def _limited(envelope: Envelope, *, now: datetime) -> SourceUnavailable:
         _ANONYMOUS_LIMIT: ("the limit for calls without a key is reached", _ANONYMOUS_WAIT, _USE_A_KEY),
     }[envelope.code or 0]
     return SourceUnavailable(
-        _told(why, envelope),
+        _message(why, envelope),
         next_step=next_step,
         retry_after_seconds=wait,
         status=envelope.http_status,
@@ -164,10 +158,10 @@ def _refused(envelope: Envelope) -> SourceRejected:
     if "historical access" in envelope.text:
         why = f"{_BEYOND_REACH}, nothing was charged"
         next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
-    return SourceRejected(_told(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
+    return SourceRejected(_message(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
 
 
-def _told(why: str, envelope: Envelope) -> str:
+def _message(why: str, envelope: Envelope) -> str:
     code = "" if envelope.code in (None, _OK) else f", code {envelope.code}"
     text = f": {envelope.text}" if envelope.text else ""
     return f"CoinMarketCap: {why} (HTTP {envelope.http_status}{code}{text})"

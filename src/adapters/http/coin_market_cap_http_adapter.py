@@ -1,7 +1,7 @@
 """CoinMarketCap's Pro API: paths, parameters, credits and the envelope around every answer.
 
-Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. The v3 endpoints are the current
-ones. Coins are asked for by id, which is permanent; symbols are not.
+Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. Coins are asked for by id, which is
+permanent, unlike symbols.
 """
 
 from __future__ import annotations
@@ -26,37 +26,29 @@ _BURST_SHARE = 5
 
 
 def burst_and_period(calls_per_minute: int) -> tuple[int, float]:
-    """A leaky bucket, (calls at once, seconds to drain them), for a limit in any 60 seconds.
+    """A leaky bucket, (calls at once, seconds to drain them), for a limit of calls in any 60 seconds.
 
     A bucket of a whole minute's calls would pass them twice in one minute: once at once, once more as it drains. So a
-    fifth may go at once and the other four fifths drain over the minute.
-
-    Args:
-        calls_per_minute: at least 1; a limit of 1 passes one call a minute after the first.
+    fifth may go at once and the other four fifths drain over the minute. A limit of 1 passes one call a minute.
     """
     burst = max(1, calls_per_minute // _BURST_SHARE)
     return burst, _MINUTE_SECONDS * burst / max(calls_per_minute - burst, 1)
 
 
 class CallGate:
-    """Passes callers within a number at a time and a number a minute.
-
-    Args:
-        side_by_side: calls in flight at the same time.
-        calls_per_minute: until `set_calls_per_minute` says otherwise.
-    """
+    """Passes callers within a number at a time and a number a minute."""
 
     def __init__(self, *, side_by_side: int, calls_per_minute: int) -> None:
         self._in_flight = asyncio.Semaphore(side_by_side)
         self.set_calls_per_minute(calls_per_minute)
 
     def set_calls_per_minute(self, calls_per_minute: int) -> None:
-        """From now on so many a minute, but for callers who wait already."""
+        """Change the number a minute, except for callers who wait already."""
         self._limiter = AsyncLimiter(*burst_and_period(calls_per_minute))
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
-        """Waits for its turn, then holds one of the places until left."""
+        """Wait for a turn, then hold one of the places until left."""
         async with self._in_flight:
             await self._limiter.acquire()
             yield
@@ -67,11 +59,7 @@ TOLERANCE = timedelta(minutes=5)
 
 
 def refuse_wrong_clock(body: object, *, now: datetime) -> None:
-    """Compare the time in an answer (``status.timestamp``) with this host's.
-
-    Args:
-        body: the JSON value of an answer, with or without its data; one without a readable timestamp passes.
-        now: aware; the moment at which the answer came.
+    """Compare the time in an answer (``status.timestamp``), if it has one, with this host's when it came.
 
     Raises:
         ClockError: they are further apart than `TOLERANCE`.
@@ -95,9 +83,8 @@ class Body(NamedTuple):
     """An answer's body in its two parts.
 
     Attributes:
-        head: the JSON value of the body, from which ``data`` may be left out.
-        data: a JSON value, or its text (`msgspec.Raw`), of which one coin can be read apart from the others;
-            `msgspec.UNSET` when absent.
+        head: the JSON value of the body, perhaps without ``data``.
+        data: a JSON value, or its text (`msgspec.Raw`), whose coins can be read one by one; `msgspec.UNSET` if absent.
     """
 
     head: object
@@ -153,7 +140,7 @@ def parse_key_info(data: object) -> KeyInfo:
     """What ``data`` of ``/v1/key/info`` says, None for absent numbers, and for limits of zero, which are none.
 
     Raises:
-        ContractError: there is no plan or no usage in it.
+        ContractError: the plan or the usage is missing in it.
     """
     plan, usage = _part(data, "plan"), _part(data, "usage")
     day, month = (_number(usage.get(span), "credits_left") for span in ("current_day", "current_month"))
@@ -197,12 +184,12 @@ class CoinMarketCapHttpAdapter:
     """Reading calls of CoinMarketCap, a few side by side and within the plan's minute limit.
 
     Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
-    `ClockError`.
+    `ClockError`; `SourceRejected` also for what is given only with a key.
 
     Args:
         http: with CoinMarketCap's host as its base URL, and the key, if there is one, in the header `KEY_HEADER`.
         clock: the present moment, aware; compared with that of every good answer.
-        keyless: there is no key: the public API is asked, which has the latest quotes and the map only.
+        keyless: ask the public API, which has the latest quotes and the map only.
     """
 
     def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime], keyless: bool) -> None:
@@ -214,7 +201,7 @@ class CoinMarketCapHttpAdapter:
 
     @property
     def calls_made(self) -> int:
-        """HTTP calls so far, repeated tries counted."""
+        """HTTP calls so far, retries included."""
         return self._http.calls_made
 
     @property
@@ -225,9 +212,7 @@ class CoinMarketCapHttpAdapter:
     async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> object:
         """``data`` (see `Body`) of the latest quotes of these ids, for 1 credit for each 250 coins begun.
 
-        Args:
-            ids: CoinMarketCap's ids; those it does not know are left out of the answer without a word.
-            convert: the currency of the prices.
+        Ids that CoinMarketCap does not know are left out of the answer silently.
         """
         params = {"id": _joined(ids), "convert": convert, "skip_invalid": "true"}
         return await self._data("/v3/cryptocurrency/quotes/latest", params, coins_body)
@@ -245,16 +230,11 @@ class CoinMarketCapHttpAdapter:
         """``data`` (see `Body`) of past quotes of these ids, for 1 credit for each 100 points begun.
 
         Args:
-            ids: CoinMarketCap's ids.
             time_start: aware, exclusive: the first point is later than this.
             time_end: aware, inclusive.
             count: points to return at most, all coins together, 1 to 10,000. The documentation does not say whether
                 it counts for each coin or in all, and its default of 10 would cut any answer short.
             interval: the step between points, anchored on ``time_start``.
-            convert: the currency of the prices.
-
-        Raises:
-            SourceRejected: also without a key.
         """
         self._need_key("past prices")
         params = {
@@ -293,13 +273,7 @@ class CoinMarketCapHttpAdapter:
         return None
 
     async def key_info(self) -> KeyInfo:
-        """The key's plan and what is left of it, free of charge.
-
-        From then on calls keep to the plan's minute limit.
-
-        Raises:
-            SourceRejected: also without a key.
-        """
+        """The key's plan and what is left of it, free of charge. Later calls keep to its minute limit."""
         self._need_key("the plan and its credits")
         info = parse_key_info(await self._data("/v1/key/info", {}))
         if info.requests_per_minute:
@@ -310,7 +284,7 @@ class CoinMarketCapHttpAdapter:
         """``data`` of the map, free of charge: every coin that has one of these symbols, several for most.
 
         Raises:
-            SourceRejected: with code 400 when one of the symbols is unknown.
+            SourceRejected: code 400 when one of the symbols is unknown.
         """
         return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
 

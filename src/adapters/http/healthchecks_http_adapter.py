@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 from adapters._bases.http_adapter import HttpAdapter
 
 _LONGEST_TEXT = 10_000
-"""Characters of the last lines; healthchecks.io keeps a hundred thousand bytes of them."""
+"""Characters of the last lines; healthchecks.io keeps a hundred thousand bytes."""
 
 
 class HealthchecksAdapter:
-    """One check. Every ping may raise what `HttpAdapter.post_text` raises, and is not tried again.
+    """One check. Every ping may raise what `HttpAdapter.post_text` raises, and is not retried.
 
     Args:
         http: with `host_of` the check's address as its base URL.
@@ -23,15 +23,15 @@ class HealthchecksAdapter:
         self._url = urlsplit(url)
 
     async def started(self) -> None:
-        """Work has begun."""
+        """Ping that the work has begun."""
         await self._ping("/start", "")
 
     async def succeeded(self) -> None:
-        """It ended well."""
+        """Ping that it ended well."""
         await self._ping("", "")
 
     async def failed(self, last_lines: str) -> None:
-        """It did not: the end of the text says why."""
+        """Ping that it failed. The end of the text says why."""
         await self._ping("/fail", last_lines[-_LONGEST_TEXT:])
 
     async def _ping(self, event: str, text: str) -> None:

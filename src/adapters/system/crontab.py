@@ -24,16 +24,12 @@ _NONE_YET = re.compile(
     r"|0481-103 ",  # AIX
     re.IGNORECASE,
 )
-"""crontab(1) has one exit code for "none yet" and for every failure, so its words have to tell them apart."""
+"""crontab(1) has one exit code for "none yet" and for every failure, so its words distinguish them."""
 _AMBIGUOUS = re.compile(rb"\\[rb]")
 
 
 class Crontab:
-    """The crontab of the user that this process runs as.
-
-    Args:
-        program: the command, looked for on PATH.
-    """
+    """The crontab of the user that this process runs as. `program` is looked for on PATH."""
 
     def __init__(self, *, program: str = "crontab") -> None:
         self._program = program
@@ -43,10 +39,10 @@ class Crontab:
         return shutil.which(self._program) is not None
 
     def read(self) -> str:
-        """The whole crontab; empty when the user has none. Changes nothing.
+        """The whole crontab, empty when the user has none. Reads only.
 
         Raises:
-            StateError: there is no such command, or it did not give the crontab.
+            StateError: the command is missing, or did not give the crontab.
         """
         listed = self._call("-l")
         complaint = _text(listed.stderr).strip()
@@ -59,7 +55,7 @@ class Crontab:
         return _text(listed.stdout)
 
     def _read_exactly(self) -> str:
-        r"""The crontab as `crontab -e` hands it to an editor; ours copies it away and changes nothing.
+        r"""The crontab as `crontab -e` hands it to an editor, here one that only copies it.
 
         Debian's `crontab -l` (3.0pl1-162, tried) shows a carriage return as the two characters ``\r`` and a backspace
         as ``\b``, so that a line written back from it would not be the user's own line any more.
@@ -72,9 +68,7 @@ class Crontab:
             return _text(copies[0].read_bytes())
 
     def write(self, text: str) -> None:
-        """Put this text in the crontab's place, and read it back.
-
-        Harmless to repeat.
+        """Replace the crontab by this text, and read it back. Idempotent.
 
         Raises:
             StateError: the command is missing or refuses the text (the crontab is then unchanged), or what is read back
@@ -118,15 +112,9 @@ def _unreadable(complaint: str) -> StateError:
 
 
 def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
-    """Keep a crontab in a new file, readable by its owner only, on disk when this returns.
+    """Keep a crontab in a new file, readable by its owner only and on disk when this returns.
 
-    Args:
-        text: the crontab.
-        folder: where; made if missing.
-        now: aware, in the zone that the file's name shall show; the name holds it to the microsecond.
-
-    Returns:
-        ``folder/crontab-2026-11-23_15-30-00-000000.txt``.
+    The file is ``folder/crontab-2026-11-23_15-30-00-000000.txt``, named by `now`; the folder is made if missing.
 
     Raises:
         StateError: the file cannot be written, or exists.

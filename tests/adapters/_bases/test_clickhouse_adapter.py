@@ -256,7 +256,7 @@ def test_a_folder_in_use_names_its_owner(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """A path through a file is no folder."""
+    """A path through a file is not a folder."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageRejected, match="file/clickhouse") as raised:
         embedded_at(tmp_path / "file" / "clickhouse").query("SELECT 1")

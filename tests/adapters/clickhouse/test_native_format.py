@@ -37,7 +37,7 @@ def test_rows_come_back_as_they_were_written(written: bytes) -> None:
 
 
 def test_every_truncation_is_noticed(written: bytes) -> None:
-    """A file that lacks its end anywhere is no whole file."""
+    """A file that lacks its end anywhere is not a whole file."""
     for end in range(1, len(written)):
         with pytest.raises(ValueError, match=r".+"):
             list(native_rows(io.BytesIO(written[:end]), COLUMNS))

@@ -50,7 +50,7 @@ def test_a_link_to_a_folder_of_ours_is_refused(tmp_path: Path) -> None:
     """Whoever made it may point it elsewhere at any time."""
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StateError, match="is no folder"):
+    with pytest.raises(StateError, match="is not a folder"):
         make_private(tmp_path / "locks")
 
 

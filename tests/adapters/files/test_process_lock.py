@@ -25,7 +25,7 @@ from pathlib import Path
 from adapters.files.locks import ProcessLock
 clock = lambda: datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 with ProcessLock(Path(sys.argv[1]), task="cmc_hourly_prices run", clock=clock) as lock:
-    lock.tell("asking the source")
+    lock.note("asking the source")
     print("held", flush=True)
     sys.stdin.read()
 """
