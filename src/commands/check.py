@@ -19,7 +19,7 @@ from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
-from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings
+from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings, stale_groups
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
@@ -27,7 +27,7 @@ from crons.install import Schedules, read_schedules
 from crons.job import Finding, HourlyJob
 from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS
-from crons.set_up_guard import REMEDY, stale_groups
+from crons.set_up_guard import REMEDY
 
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 

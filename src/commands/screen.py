@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import textwrap
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
 
-from configurations.config import Settings, load_settings
+from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import is_watched, set_up_logging
 from crons.job import Finding
 from crons.parts import system_clock
@@ -37,6 +40,21 @@ def settings_with_log(*, quiet: bool = False) -> Settings:
         colours=not settings.no_color,
     )
     return settings
+
+
+def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
+    """The requirements files that have changed since run.sh installed from them; those it never did are left out."""
+    stale = []
+    for stamp in sorted((root / ".venv").glob(".installed-*")):
+        group = stamp.name.removeprefix(".installed-")
+        path = root / ("requirements.txt" if group == "main" else f"requirements-{group}.txt")
+        with suppress(OSError, subprocess.SubprocessError):
+            # run.sh stamps with what cksum says of the file.
+            with path.open("rb") as file:
+                known = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True)  # noqa: S607
+            if not stamp.read_text().startswith(known.stdout.strip()):
+                stale.append(path.name)
+    return stale
 
 
 def say(text: str) -> None:

@@ -15,7 +15,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
-from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log
+from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, stale_groups
 from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
 from configurations.config import PROJECT_ROOT, Settings
@@ -27,7 +27,6 @@ from crons.job import HourlyJob, Series
 from crons.parts import PATIENCE, Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, find_job
 from crons.schedule import longest_interval, next_run
-from crons.set_up_guard import stale_groups
 
 _RECENT_RUNS = 100
 

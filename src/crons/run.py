@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 # First: what follows is installed, or is not.
-from crons.set_up_guard import guard_imports
+import sys
+
+from crons.set_up_guard import complain
 
 if __name__ == "__main__":
-    guard_imports()
+    sys.excepthook = complain
 
 # isort: split
 import argparse
 import inspect
 import os
-import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path

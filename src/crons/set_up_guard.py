@@ -27,37 +27,15 @@ def lacks(error: BaseException | None) -> str:
     return "" if package in _OWN else package
 
 
-def stale_groups(root: Path = ROOT) -> list[str]:
-    """The requirements files that have changed since run.sh installed from them; those it never did are left out."""
-    import subprocess  # noqa: PLC0415 - each line of cron's loads this module
-
-    stale = []
-    for stamp in sorted((root / ".venv").glob(".installed-*")):
-        group = stamp.name.removeprefix(".installed-")
-        path = root / ("requirements.txt" if group == "main" else f"requirements-{group}.txt")
-        with suppress(OSError, subprocess.SubprocessError):
-            # run.sh stamps with what cksum says of the file.
-            with path.open("rb") as file:
-                known = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True)  # noqa: S607
-            if not stamp.read_text().startswith(known.stdout.strip()):
-                stale.append(path.name)
-    return stale
-
-
-def guard_imports() -> None:
-    """From now on an import that fails at the top of this process is one line and a ping; it still ends by 1."""
-    before = sys.excepthook
-
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not (package := lacks(error)):
-            before(kind, error, trace)
-            return
-        line = f"the set-up lacks {package}, or has another version of it than this checkout needs"
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
-        sys.stderr.write(f"{stamp} [error    ] {line} next={REMEDY!r}\n")
-        _ping(f"{line}; next: {REMEDY}")
-
-    sys.excepthook = tell
+def complain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: an import that failed is one line and a ping of the monitor; another error is as ever."""
+    if not (package := lacks(error)):
+        sys.__excepthook__(kind, error, trace)
+        return
+    line = f"the set-up lacks {package}, or has another version of it than this checkout needs"
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
+    sys.stderr.write(f"{stamp} [error    ] {line} next={REMEDY!r}\n")
+    _ping(f"{line}; next: {REMEDY}")
 
 
 def _ping(text: str) -> None:

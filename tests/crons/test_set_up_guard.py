@@ -11,7 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from commands.check import check_set_up
-from crons.set_up_guard import lacks, stale_groups
+from commands.screen import stale_groups
+from crons.set_up_guard import lacks
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 

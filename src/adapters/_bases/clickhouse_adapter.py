@@ -12,9 +12,11 @@ import logging
 import os
 import re
 import ssl
+import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,12 +29,12 @@ from adapters._bases.clickhouse_errors import (
     asked_in_the_clear,
     coded_error,
     native_port,
+    one_line,
     uncoded_error,
     words_of,
 )
-from adapters._bases.engine_words import EngineWords, engine_failure
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.network_causes import causes, speaks_tls
+from adapters._bases.network_causes import causes, innermost_words, speaks_tls
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -172,6 +174,67 @@ def _other_owner(status: Path) -> str:
 _PIECE_BYTES = 1 << 20
 _STATEMENT_BYTES = 64 << 20
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
+
+
+_EXCEPTION = re.compile(r"DB::Exception: (.+?)(?=\n\S*Code: \d+\.|\Z)", re.DOTALL)
+_FILESYSTEM = re.compile(r"filesystem error: (.+?)(?:, Stack trace|\Z)", re.DOTALL)
+_STDERR = 2
+
+
+class EngineWords:
+    """A block whose stderr, that of libraries in C too, is kept; it goes where it belongs at the end of the block.
+
+    Attributes:
+        last_exception: the last exception of ClickHouse that was told there; empty where none was.
+    """
+
+    def __init__(self) -> None:
+        self.last_exception = ""
+        self._kept = -1
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
+
+    def __enter__(self) -> None:
+        with suppress(OSError):  # a process without stderr has nothing to keep
+            sys.stderr.flush()
+            self._kept = os.dup(_STDERR)
+            os.dup2(self._file.fileno(), _STDERR)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file:
+            if self._kept < 0:
+                return
+            sys.stderr.flush()
+            os.dup2(self._kept, _STDERR)
+            os.close(self._kept)
+            self._file.seek(0)
+            told = self._file.read()
+        os.write(_STDERR, told)
+        found = _EXCEPTION.findall(told.decode(errors="replace"))
+        self.last_exception = found[-1] if found else ""
+
+
+def engine_failure(error: BaseException, path: Path, told: str) -> StorageRejected:
+    """The error for an engine that did not start: with what it told, else with what the lowest layer says.
+
+    Args:
+        error: what was caught.
+        path: the engine's folder.
+        told: the exception of ClickHouse on stderr; empty where there was none.
+    """
+    if isinstance(error, ImportError):
+        return StorageRejected(
+            f"the embedded engine cannot be loaded: {one_line(innermost_words(error))}",
+            next_step="rm -rf .venv && ./run.sh install --embedded",
+        )
+    inner = innermost_words(error)
+    if not told and (found := _FILESYSTEM.search(inner)):
+        told = found.group(1)
+    return StorageRejected(
+        f"the embedded engine at {path} does not start: {one_line(told or inner)}",
+        next_step=f"mend that; or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
+    )
 
 
 class ClickHouseAdapter:

@@ -14,9 +14,8 @@ from adapters._bases.tehran_time import describe_hours, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_table import Hole, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
-from crons.alike import listed
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
+from crons.jobs.cmc_parts import NotStored, Pipeline, listed, opened, within_reach
 from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.engine_words import engine_failure
+from adapters._bases.clickhouse_adapter import engine_failure
 
 _SRC = Path(__file__).parents[3] / "src"
 _OPEN = """
