@@ -133,8 +133,9 @@ def _fill(name: str, job: HourlyJob[Any, Any], settings: Settings) -> str | None
     """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
     if job.heal is None:
         return None
-    lacking = job.lacks(settings) if isinstance(settings, job.settings) else None
-    return f"{f'set {lacking.variable}, then ' if lacking else ''}./run.sh cron_heal {name}"
+    needed = job.past_needs
+    lacking = needed is not None and not getattr(settings, needed.variable.lower(), True)
+    return f"{f'set {needed.variable}, then ' if needed and lacking else ''}./run.sh cron_heal {name}"
 
 
 def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:

@@ -304,11 +304,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             rows = await self.fetch(run, source)
         return Finding(self.source, "ok", f"answers with {len(rows)} {self.gives}s")
 
-    def lacks(self, settings: BaseSettings) -> Needed | None:
-        """What past hours need and these settings, of the pipeline's class, do not have; None when nothing."""
-        needed = self.past_needs
-        return needed if needed is not None and not getattr(settings, needed.variable.lower()) else None
-
     def _require(self, settings: BaseSettings, what: str) -> None:
-        if needed := self.lacks(settings):
+        needed = self.past_needs
+        if needed is not None and not getattr(settings, needed.variable.lower()):
             raise SourceRejected(f"{what} {needed.complaint}", next_step=needed.next_step)
