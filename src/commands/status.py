@@ -32,7 +32,7 @@ _RECENT_RUNS = 100
 
 
 class _Read(NamedTuple):
-    """What the database told, or why it did not."""
+    """What the database holds, or why that is not known."""
 
     state: str
     detail: str = ""
@@ -45,7 +45,7 @@ class _Read(NamedTuple):
 
 
 def status(name: str | None, *, as_json: bool, everything: bool) -> int:
-    """Look, show, and give the exit code: 1 if something needs a person.
+    """Look, show, and give the exit code: 1 if something needs attention.
 
     Args:
         name: of one job; None for all.

@@ -1,4 +1,4 @@
-"""What ``status`` knows of a job, and what of it needs a person. Pure: the time is a parameter."""
+"""What ``status`` knows of a job, and what of it needs attention. Pure: the time is a parameter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MISSING_AFTER = timedelta(days=1)
 """The age from which a missing hour needs attention where no heal is installed; where one is, it has two turns."""
 FAILURES_IN_A_ROW = 2
 HEALS_OF_LATE = timedelta(days=8)
-"""A failed heal is news for so long: of heals that nobody runs any longer nobody wants to hear."""
+"""A failed heal is news for so long: heals that are no longer run are not news."""
 _NAMED = 5
 
 
@@ -62,11 +62,11 @@ class JobFacts:
         every: how far apart its scheduled runs are, where they are farthest apart.
         next_run: None when it is not in the crontab.
         next_heal: of its daily heal; likewise.
-        crontab_unknown: why the crontab cannot be told; None when it can.
-        running: who holds its lock; None when nobody does.
+        crontab_unknown: why the crontab is not known; None when it is.
+        running: who holds its lock; None when it is free.
         database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
         database_detail: who uses it, or why it cannot be read; empty when it can.
-        in_use_since: since when another process has the database open, aware; None when none has, or nobody knows.
+        in_use_since: since when another process has the database open, aware; None when none has, or when it is not known.
         last_success: its last good hourly run; None when there is none, or when none is known, see `not_known`.
         last_failure: its last failed run of any kind; likewise.
         last_heal: its last heal, however it ended; likewise.
@@ -114,7 +114,7 @@ class JobFacts:
 
     @property
     def in_use(self) -> bool:
-        """Whether it runs, has run or should run: a job that is merely registered needs nobody."""
+        """Whether it runs, has run or should run: a job that is merely registered needs no attention."""
         return self.wanted or self.next_run is not None or self.last_failure is not None
 
     @property
@@ -124,7 +124,7 @@ class JobFacts:
 
 
 def needs(job: JobFacts, now: datetime) -> list[str]:
-    """What needs a person, one line each; empty when all is well.
+    """What needs attention, one line each; empty when all is well.
 
     Args:
         job: what is known of it.
@@ -154,7 +154,7 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
 def overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
     """Hours missing of a symbol for longer than `missing_after`, of those before its last stored one.
 
-    How late a symbol is, `stale_symbols` says. A gap shorter than the interval of the job's runs is none of theirs.
+    How late a symbol is, `stale_symbols` says. A gap shorter than the interval of the job's runs is not theirs to fill.
     """
     missed = [(first, last) for first, last in hour_ranges(one.coverage.missing) if last - first + HOUR >= job.every]
     return [

@@ -238,7 +238,7 @@ def show_job(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) 
         say("")
         show_symbols(job, now, everything=everything, no_color=no_color)
     wanted = needs(job, now)
-    say("\nneeds a person:" if wanted else "\nnothing needs a person")
+    say("\nneeds attention:" if wanted else "\nnothing needs attention")
     for line in wanted:
         say(f"  - {line}")
 

@@ -47,9 +47,9 @@ class History:
         self._spool.put(FIELDS, [one.values() for one in records])
 
     def store(self) -> None:
-        """Store all records that wait on the disk, by one INSERT. Harmless to repeat.
+        """Store all records that wait on the disk, by one INSERT. Idempotent.
 
-        A damaged file is set aside, and one that can be neither moved nor removed is left; both are told in the log.
+        A damaged file is set aside, and one that can be neither moved nor removed is left; both are logged.
 
         Raises:
             StorageUnavailable: the database does not answer; they go on waiting.
@@ -57,7 +57,7 @@ class History:
         """
         batches = [_without_strangers(self._spool.read(path)) for path in self._spool.waiting()]
         records = [record for batch in batches for record in records_of(batch)]
-        # A run that was killed once its record was kept is told of twice; its own word counts, which is the earlier.
+        # A run that was killed once its record was kept has two records; its own counts, which is the earlier.
         once = {record.run_id: record for record in reversed(records)}
         if once:
             self._runs.record(list(reversed(once.values())), perhaps_there=len(batches) > 1)
@@ -85,7 +85,7 @@ def history_of(parts: Parts, job: str) -> History:
 def records_of(batch: Batch) -> list[RunRecord]:
     """The records of a spool file; what an older version did not know yet is zero or empty.
 
-    One without what every run has is passed over: it is none of ours.
+    One without what every run has is skipped: it is not ours.
     """
     known = [{name: record[name] for name in FIELDS if name in record} for record in batch.records]
     whole = [values for values in known if values.keys() >= _REQUIRED]
@@ -119,7 +119,7 @@ def record(run: RunContext[Any], kind: Kind, error: BaseException | None, *, dry
         dry_run: whether it was one, and is not recorded.
 
     Raises:
-        SignalledError: the process was told to end meanwhile; the record waits on the disk.
+        SignalledError: the process was asked to end meanwhile; the record waits on the disk.
     """
     history = history_of(run.parts, run.name)
     try:
@@ -216,7 +216,7 @@ def record_killed(run: RunContext[Any], holder: Holder) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The error in one line; of one that nobody foresaw only its kind, for its text may hold anything."""
+    """The error in one line; of an unforeseen one only its kind, for its text may hold anything."""
     return error.message if isinstance(error, EtlError) else f"unexpected {type(error).__name__}, see the log"
 
 

@@ -103,7 +103,7 @@ class SpooledLoader:
     async def store_kept(self) -> LoadReport:
         """Store what is kept, by one upsert, after what earlier runs left, oldest first.
 
-        A spool file that cannot be read, set aside or removed is told in the report and stops none of the others, and
+        A spool file that cannot be read, set aside or removed is named in the report and stops none of the others, and
         so is a spool that cannot be read at all.
 
         Raises:

@@ -41,7 +41,7 @@ def status_of(program: Installation, code: int) -> dict[str, Any]:
 
 
 def test_all_is_well_after_a_run(program: Installation) -> None:
-    """Last success, prices and coverage of each symbol; nothing needs a person: exit code 0."""
+    """Last success, prices and coverage of each symbol; nothing needs attention: exit code 0."""
     assert program.run_job("backfill", "48").code == 0
     assert program.run_job().code == 0
     done = command(program, "status", JOB)
@@ -50,7 +50,7 @@ def test_all_is_well_after_a_run(program: Installation) -> None:
     shown = {line[0]: line for line in lines if line and line[0] in {"BTC", "ETH", "SOL"}}
     assert [line[4:7] for line in shown.values()] == [["100.0"] * 3] * 3
     assert all(len(line[7]) == 25 for line in shown.values())
-    assert "nothing needs a person" in done.out
+    assert "nothing needs attention" in done.out
     assert "last failure  none known" in done.out
     assert "\x1b" not in done.out
 

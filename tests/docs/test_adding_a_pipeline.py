@@ -117,7 +117,7 @@ def test_the_commands_of_the_guide_work(house: Installation, httpserver: HTTPSer
     assert {"jobs", f"cron_run {JOB}", f"status {JOB}"} <= set(COMMANDS)
     assert f"./run.sh setup_cron {JOB}" in done["jobs"].out
     assert f"-m crons.run {JOB}" in done[f"setup_cron {JOB} --dry-run"].out
-    assert "nothing needs a person" in done[f"status {JOB}"].out
+    assert "nothing needs attention" in done[f"status {JOB}"].out
 
 
 def test_a_second_run_in_the_hour_updates(
@@ -184,7 +184,7 @@ def test_a_job_that_is_merely_registered_needs_nobody(house: Installation) -> No
     """Not in the crontab and never run: status of all jobs shows it, below the main one; asked for it, it says so."""
     shown = house.command("status")
     main, other = shown.out.split("\n\nfx_hourly_rates\n")
-    assert (shown.code, "no good run yet" in main, "nothing needs a person" in other) == (1, True, True)
+    assert (shown.code, "no good run yet" in main, "nothing needs attention" in other) == (1, True, True)
     assert house.command("status", JOB).code == 1
     assert house.command("setup_cron", JOB).code == 0
     jobs = json.loads(house.command("status", "--json").out)["jobs"]

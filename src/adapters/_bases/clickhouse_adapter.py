@@ -185,7 +185,7 @@ class EngineWords:
     """A block whose stderr, that of libraries in C too, is kept; it goes where it belongs at the end of the block.
 
     Attributes:
-        last_exception: the last exception of ClickHouse that was told there; empty where none was.
+        last_exception: the last exception of ClickHouse that was written there; empty where none was.
     """
 
     def __init__(self) -> None:
@@ -209,19 +209,19 @@ class EngineWords:
             os.dup2(self._kept, _STDERR)
             os.close(self._kept)
             self._file.seek(0)
-            told = self._file.read()
-        os.write(_STDERR, told)
-        found = _EXCEPTION.findall(told.decode(errors="replace"))
+            written = self._file.read()
+        os.write(_STDERR, written)
+        found = _EXCEPTION.findall(written.decode(errors="replace"))
         self.last_exception = found[-1] if found else ""
 
 
-def engine_failure(error: BaseException, path: Path, told: str) -> StorageRejected:
-    """The error for an engine that did not start: with what it told, else with what the lowest layer says.
+def engine_failure(error: BaseException, path: Path, written: str) -> StorageRejected:
+    """The error for an engine that did not start: with what it wrote, else with what the lowest layer says.
 
     Args:
         error: what was caught.
         path: the engine's folder.
-        told: the exception of ClickHouse on stderr; empty where there was none.
+        written: the exception of ClickHouse on stderr; empty where there was none.
     """
     if isinstance(error, ImportError):
         return StorageRejected(
@@ -229,10 +229,10 @@ def engine_failure(error: BaseException, path: Path, told: str) -> StorageReject
             next_step="rm -rf .venv && ./run.sh install --embedded",
         )
     inner = innermost_words(error)
-    if not told and (found := _FILESYSTEM.search(inner)):
-        told = found.group(1)
+    if not written and (found := _FILESYSTEM.search(inner)):
+        written = found.group(1)
     return StorageRejected(
-        f"the embedded engine at {path} does not start: {one_line(told or inner)}",
+        f"the embedded engine at {path} does not start: {one_line(written or inner)}",
         next_step=f"mend that; or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
     )
 

@@ -117,7 +117,7 @@ def named(symbols: Sequence[str]) -> str:
 
 
 class Healing:
-    """Fills the missing ones among some hours: first `plan`, which asks nobody but the database, then `fill`.
+    """Fills the missing ones among some hours: first `plan`, which asks only the database, then `fill`.
 
     Args:
         pipeline: of the run.

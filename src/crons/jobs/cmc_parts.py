@@ -188,7 +188,7 @@ _VARYING = re.compile(r"\d+|'[^']*'|\[[^\]]*\]")
 
 
 @dataclass
-class _Told:
+class _Seen:
     """What one coin, or all of a reason, has in common."""
 
     reason: str
@@ -211,7 +211,7 @@ class _Told:
 class Alike:
     """Takes things one by one; memory grows with the coins and the kinds of reasons alone."""
 
-    _groups: dict[str, dict[str, _Told]] = field(default_factory=dict)
+    _groups: dict[str, dict[str, _Seen]] = field(default_factory=dict)
 
     def add(self, who: str, reason: str, hour: str = "") -> None:
         """Take one thing.
@@ -222,20 +222,20 @@ class Alike:
             hour: hour key; empty where it is not known.
         """
         group = self._groups.setdefault(_VARYING.sub("", reason), {})
-        group.setdefault(who, _Told(reason)).add(hour)
+        group.setdefault(who, _Seen(reason)).add(hour)
 
     def lines(self) -> list[str]:
-        """A line for each reason; one for each coin where few have it. The reason is told as the first had it."""
+        """A line for each reason; one for each coin where few have it. The reason is seen as the first had it."""
         return [line for group in self._groups.values() for line in _lines_of(group)]
 
 
-def _lines_of(group: dict[str, _Told]) -> list[str]:
+def _lines_of(group: dict[str, _Seen]) -> list[str]:
     if len(group) <= _FEW:
-        return [f"{who}{f' {told}' if str(told) else ''}: {told.reason}" for who, told in group.items()]
+        return [f"{who}{f' {seen}' if str(seen) else ''}: {seen.reason}" for who, seen in group.items()]
     one = next(iter(group.values()))
-    first = min((told.first for told in group.values() if told.first), default="")
-    last = max(told.last for told in group.values())
-    quotes = sum(told.count for told in group.values())
+    first = min((seen.first for seen in group.values() if seen.first), default="")
+    last = max(seen.last for seen in group.values())
+    quotes = sum(seen.count for seen in group.values())
     span = f", {first} to {last}" if first else ""
     return [f"{len(group):,} coins, {quotes:,} quotes{span}: {one.reason} (the first of them): {listed(list(group))}"]
 
