@@ -66,7 +66,7 @@ class JobFacts:
         running: who holds its lock; None when it is free.
         database: ``ok``; ``in use`` by another process, ``unreachable`` or ``empty`` when there was nothing to read.
         database_detail: who uses it, or why it cannot be read; empty when it can.
-        in_use_since: since when another process has the database open, aware; None when none has, or when it is not known.
+        in_use_since: since when another process has the database open, aware; None when none has, or if unknown.
         last_success: its last good hourly run; None when there is none, or when none is known, see `not_known`.
         last_failure: its last failed run of any kind; likewise.
         last_heal: its last heal, however it ended; likewise.
