@@ -57,7 +57,7 @@ def test_wrong_settings_are_told_in_the_form_of_the_log(
     lines = capsys.readouterr().err.splitlines()
     for variable in ("CLICKHOUSE_PORT: ", "SYMBOLS: ", *(["LOG_FORMAT: "] if form == "odd" else [])):
         [line] = [line for line in lines if variable in line]
-        assert "2026-11-23 15:30:07" in line
+        assert ("2026-11-23T15:30:07+03:30" if form == "json" else "2026-11-23 15:30:07") in line
         assert "error" in line
         assert JOB in line
         assert form != "json" or json.loads(line)["event"].startswith(variable)
