@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -264,9 +265,12 @@ def test_what_status_names(
 
 
 def row_of(program: Installation, subject: str, settings: dict[str, str]) -> str:
-    """The row of ``check`` on something, such as ``table   warn   …``."""
-    out = program.command("check", **settings).out
-    return next((line for line in out.splitlines() if re.match(rf"{re.escape(subject)}  ", line)), "")
+    """The row of ``check`` on something, such as ``table   warn   …``, what it says to do in one line; empty without one."""
+    heading, *lines = program.command("check", **settings).out.splitlines()
+    row, *below = [*itertools.dropwhile(lambda line: not line.startswith(f"{subject}  "), lines)] or [""]
+    folded = itertools.takewhile(lambda line: line.startswith(" "), below)
+    rest = "".join(line[heading.index("what to do") :].strip() for line in folded)
+    return f"{row.rstrip()} {rest}"
 
 
 @pytest.mark.parametrize("subject", ["table", f"job {JOB}", f"spool {JOB}", ".env"])

@@ -164,7 +164,7 @@ def test_json_logs_are_one_object_a_line(fails: bool, program: Installation, fro
     events = [json.loads(line) for line in run.log.splitlines()]
     assert len(events) >= 2
     for event in events:
-        assert event["timestamp"] == "2026-11-23 12:35:07"
+        assert event["timestamp"] == "2026-11-23T12:35:07+03:30"
         assert event["level"] in {"info", "warning", "error"}
         assert event["job"] == JOB
         assert len(event["run"]) == 12

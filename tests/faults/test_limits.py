@@ -134,7 +134,7 @@ def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installati
     job = program.start_job()
     assert hang.reached.wait(30)
     job.reap()
-    assert program.command("kill", DATA_PATH="").code == 2
+    assert program.command("kill", DATA_PATH=" ").code == 2
     told = program.command("kill", SYMBOLS="", LOG_LEVEL="LOUD")
     assert told.code == 0
     assert f"pid {job.process.pid}" in told.out

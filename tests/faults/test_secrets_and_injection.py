@@ -25,6 +25,7 @@ TLS = Path(__file__).parents[1] / "support" / "tls"
 TELLTALE = Path(__file__).parents[1] / "support" / "telltale_library.py"
 EACH_COMMAND = (
     "check",
+    "coins",
     "setup_db",
     "drop_db --yes",
     "restore backup",

@@ -184,7 +184,11 @@ async def test_a_coin_left_out_is_named_and_the_others_are_stored(
 async def test_a_symbol_that_nothing_bears_costs_the_others_nothing(make_context: MakeContext, rows: Rows) -> None:
     """A typing error in SYMBOLS fails the run by name, the others' hour is stored; a backfill waits for the mend."""
     report = await run(make_context(symbols="BTC,NOPE,ETH"))
-    assert report.failures == ["SYMBOLS: CoinMarketCap has no active coin with the symbol NOPE"]
+    [failure] = report.failures
+    assert failure == (
+        "SYMBOLS: CoinMarketCap has no active coin with the symbol NOPE: correct SYMBOLS, or give the coin's id "
+        "with it (such as BTC:1); ./run.sh coins lists them"
+    )
     assert sorted(symbol for symbol, _ in rows()) == ["BTC", "ETH"]
     for work in (run(make_context(symbols="NOPE")), backfill(make_context(symbols="BTC,NOPE"), 1, dry_run=False)):
         with pytest.raises(ConfigurationError, match="symbol NOPE"):
