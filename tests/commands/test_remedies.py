@@ -265,7 +265,7 @@ def test_what_status_names(
 
 
 def row_of(program: Installation, subject: str, settings: dict[str, str]) -> str:
-    """The row of ``check`` on something, such as ``table   warn   …``, what it says to do in one line; empty without one."""
+    """The row of ``check`` on something, what it says to do in one line; empty without one."""
     heading, *lines = program.command("check", **settings).out.splitlines()
     row, *below = [*itertools.dropwhile(lambda line: not line.startswith(f"{subject}  "), lines)] or [""]
     folded = itertools.takewhile(lambda line: line.startswith(" "), below)
