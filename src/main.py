@@ -100,7 +100,7 @@ def check() -> None:
 
 @_command()
 def setup_db() -> None:
-    """Create the database, the table and the view.
+    """Create the database, the table and its views.
 
     Only what is missing is created. Idempotent.
     """

@@ -57,7 +57,7 @@ OUTCOMES = {
     "two_digits_of_a_second.json": Outcome(("inserted=3",)),
     "long_integer.json": Outcome(("inserted=3", "market_cap")),
     "backfill_nothing_readable.json": Outcome(("failed",), 1, ("backfill", "168")),
-    "dollar_brace_in_password.env": Outcome(("crypto_prices and its view are ready",), 0, ("setup_db",)),
+    "dollar_brace_in_password.env": Outcome(("crypto_prices and its views are ready",), 0, ("setup_db",)),
     "host_with_port.env": Outcome(("CLICKHOUSE_HOST", "CLICKHOUSE_PORT"), 2, ("setup_db",)),
     "symbol_with_a_dot.env": Outcome(("CoinMarketCap calls id 1 'BTC', not 'USDC.E'",), 1),
     "posix_tz.sh": Outcome(code=(0,)),

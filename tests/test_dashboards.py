@@ -224,3 +224,11 @@ def test_panels_neither_overlap_nor_share_an_id() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
+
+
+def test_every_number_has_its_unit() -> None:
+    """A panel of numbers says what they are: a currency, a share, hours, credits, seconds."""
+    numbers = [panel for panel in DASHBOARD["panels"] if panel["type"] in ("stat", "timeseries")]
+    without = [panel["title"] for panel in numbers if "unit" not in panel["fieldConfig"]["defaults"]]
+    assert numbers
+    assert without == []

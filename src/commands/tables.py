@@ -32,7 +32,7 @@ def set_up() -> int:
         for job in JOBS.values():
             table = job.repository_in(parts)
             table.ensure_ready()
-            say(f"{table.name} and its view are ready")
+            say(f"{table.name} and its views are ready")
         parts.runs.ensure_ready()
         say(f"{parts.runs.name} is ready, which keeps each run for {settings.run_history_days} days")
     return DONE

@@ -1,4 +1,4 @@
-"""A table with one row for each (symbol, Tehran hour), and its view.
+"""A table with one row for each (symbol, Tehran hour), made together with its views.
 
 **The key.** `datetime` is computed from `fetched_at`, which is Tehran wall time already. The formula names the zone
 UTC so that the server neither shifts nor reinterprets that text, whatever its own zone is.
@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_views import View, views_of
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 PRIMARY_KEY = ("symbol", "datetime")
@@ -82,7 +83,7 @@ class HourlyTable:
     """What a pipeline stores, and how it is written.
 
     Args:
-        view: the name of its view, which people read.
+        view: the name of its hourly view, which people read, such as ``fx_rates_hourly``.
         about: what it holds, in a few words.
         row: a NamedTuple that declares the table's own columns, see `adapters._bases.columns`; ``symbol`` and
             ``fetched_at`` are among them, their types String, UInt32, UInt64, Float64 or the Nullable of those.
@@ -91,7 +92,7 @@ class HourlyTable:
     Attributes:
         given: the names of the columns that a row gives.
         stored: the names of those that are not computed from others.
-        in_view: the names of those that the view shows, in its order.
+        views: hourly, which has the name `view`, then those that read it.
         updated: the names of those that an update writes: all outside the sorting key that the server does not make.
         compared: those that make a row differ: `updated` without the run and the time of writing.
         keeping: the names of those whose stored value an update with NULL leaves.
@@ -108,7 +109,7 @@ class HourlyTable:
         self.given = tuple(column.name for column in own)
         self.columns = (*own, *_COMMON_COLUMNS)
         self.stored = tuple(column.name for column in self.columns if column.kind != "MATERIALIZED")
-        self.in_view = ("symbol", "datetime", "date", *(name for name in self.stored if name != "symbol"))
+        self.views = views_of(view, about, self.columns, value)
         self.updated = (*(name for name in self.given if name not in SORTING_KEY), "updated_at")
         self.compared = tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
         self.keeping = frozenset(column.name for column in own if column.keeps_known)
@@ -140,21 +141,6 @@ class HourlyTable:
             f"COMMENT {quoted_text(f'{self._about}; read them through {self.view}')}"
         )
 
-    def create_view_statement(self, view: str, table: str) -> str:
-        """The CREATE VIEW IF NOT EXISTS over `table`. Both are quoted, with their database.
-
-        LIMIT 1 BY on the primary key lets filters on symbol, datetime and date, and the choice of columns, through to
-        the table, and a read of everything goes along the sorting key without holding the table in memory; argMax with
-        GROUP BY does neither, and FINAL knows only rows of one fetched_at.
-        """
-        names = ", ".join(quoted_identifier(name) for name in self.in_view)
-        comment = f"{self._about}, exactly one row for each symbol and Tehran hour"
-        return (
-            f"CREATE VIEW IF NOT EXISTS {view} AS\nSELECT {names}\nFROM {table}\n"
-            "ORDER BY symbol, datetime, version DESC, fetched_at DESC\nLIMIT 1 BY symbol, datetime\n"
-            f"COMMENT {quoted_text(comment)}"
-        )
-
 
 def has_sound_patches(server_version: tuple[int, ...]) -> bool:
     """Whether updates may be written as patch parts on a server of this version."""
@@ -163,32 +149,35 @@ def has_sound_patches(server_version: tuple[int, ...]) -> bool:
 
 _ENGINE = "ReplacingMergeTree"  # Replicated and Shared ones end with it
 
-_SELECT_TABLES = (
-    "SELECT name, engine, partition_key, primary_key, sorting_key FROM system.tables "
-    "WHERE database = {database:String} AND name IN {names:Array(String)}"
-)
-_SELECT_COLUMNS = (
-    "SELECT table, name, type, default_kind, default_expression FROM system.columns "
-    "WHERE database = {database:String} AND table IN {names:Array(String)}"
+# One statement, so that both halves are of one moment and of one server, whichever answers.
+_SELECT_SHAPES = (
+    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, "
+    "c.name, c.type, c.default_kind, c.default_expression "
+    "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
+    "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
+    "AS c ON c.table = t.name"
 )
 _SHOWN_DIFFERENCES = 3
 
 
 class HourlySchema:
-    """The database, the table and its view in it. Arguments and errors are those of `HourlyRepository`."""
+    """The database, the table and its views in it. Arguments and errors are those of `HourlyRepository`."""
 
     def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: HourlyTable) -> None:
         self._clickhouse = clickhouse
         self._database = database
         self._wanted = table
-        self.table = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
-        self.view = f"{quoted_identifier(database)}.{quoted_identifier(table.view)}"
+        self.table = self._quoted(table.name)
+        self.view = self._quoted(table.view)
 
     def ensure_ready(self) -> None:
-        """Make the missing ones of database, table and view. Idempotent: two SELECTs where nothing is missing.
+        """Make the missing ones of database, table and views, and renew an older view. Idempotent.
+
+        One SELECT where nothing is to be done. A view is replaced at once, without a moment in which it is missing.
 
         Raises:
-            StorageRejected: the table or view has another shape, which the message describes; it is left alone.
+            StorageRejected: the table has another shape, or what has a view's name is not a view; the message describes
+                it, and it is left alone.
         """
         wanted, shapes = self._wanted, self._shapes()
         if wanted.name not in shapes:
@@ -196,46 +185,59 @@ class HourlySchema:
             self._clickhouse.command(wanted.create_table_statement(self.table, self._clickhouse.server_version()))
             shapes = self._shapes()
         self._refuse_another(wanted.name, self._of_table(shapes.get(wanted.name, {})))
-        if wanted.view not in shapes:
-            self._clickhouse.command(wanted.create_view_statement(self.view, self.table))
-            shapes = self._shapes()
-        self._refuse_another(wanted.view, self._of_view(shapes.get(wanted.view, {})))
+        for view in wanted.views:
+            found = shapes.get(view.name, {})
+            self._refuse_another(view.name, _of_view_name(found))
+            if found.get("comment") != view.comment:
+                self._make(view, replace=bool(found))
 
     def differences(self) -> list[str]:
-        """How the table and the view differ from what they should be, a line each, empty without a table."""
+        """How the table and the views differ from what they should be, a line each, empty without a table."""
         shapes = self._shapes()
-        table, view = self._wanted.name, self._wanted.view
-        if table not in shapes:
+        if self._wanted.name not in shapes:
             return []
-        lines = [f"{self._database}.{table}: {line}" for line in self._of_table(shapes[table])]
-        if view not in shapes:
-            return [*lines, f"{self._database}.{view} is missing"]
-        return lines + [f"{self._database}.{view}: {line}" for line in self._of_view(shapes[view])]
+        lines = [f"{self._database}.{self._wanted.name}: {line}" for line in self._of_table(shapes[self._wanted.name])]
+        for view in self._wanted.views:
+            name = f"{self._database}.{view.name}"
+            if view.name not in shapes:
+                lines.append(f"{name} is missing")
+            else:
+                lines += [f"{name}: {line}" for line in _of_view(view, shapes[view.name])]
+        return lines
 
     def table_exists(self) -> bool:
         """Whether a table of that name is there, whatever its shape."""
         return self._wanted.name in self._shapes()
 
     def is_ready(self) -> bool:
-        """Whether both the table and the view are there, whatever their shape."""
-        return {self._wanted.name, self._wanted.view} <= self._shapes().keys()
+        """Whether the table and its views are there, whatever their shape."""
+        return {self._wanted.name, *(view.name for view in self._wanted.views)} <= self._shapes().keys()
 
     def drop(self) -> None:
-        """Drop the view and the table. The database stays. Idempotent."""
+        """Drop the views and the table. The database stays. Idempotent."""
         if not self._shapes():
             return
-        self._clickhouse.command(f"DROP VIEW IF EXISTS {self.view}")
+        for view in reversed(self._wanted.views):
+            self._clickhouse.command(f"DROP VIEW IF EXISTS {self._quoted(view.name)}")
         self._clickhouse.command(f"DROP TABLE IF EXISTS {self.table} SYNC")
 
+    def _make(self, view: View, *, replace: bool) -> None:
+        self._clickhouse.command(
+            view.create_statement(self._quoted(view.name), table=self.table, hourly=self.view, replace=replace)
+        )
+
+    def _quoted(self, name: str) -> str:
+        return f"{quoted_identifier(self._database)}.{quoted_identifier(name)}"
+
     def _shapes(self) -> dict[str, dict[str, str]]:
-        """Table and view, where they exist, each with its properties by the names of the expected ones."""
-        names = {"database": self._database, "names": [self._wanted.name, self._wanted.view]}
+        """Table and views, where they exist, each with its properties by the names of the expected ones."""
+        names = [self._wanted.name, *(view.name for view in self._wanted.views)]
         shapes: dict[str, dict[str, str]] = {}
-        for table, engine, partition, primary, sorting in self._clickhouse.query(_SELECT_TABLES, names):
-            shapes[str(table)] = {"engine": str(engine), "partition key": str(partition)}
-            shapes[str(table)] |= {"primary key": str(primary), "sorting key": str(sorting)}
-        for table, name, kind, default_kind, expression in self._clickhouse.query(_SELECT_COLUMNS, names):
-            shapes[str(table)][f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
+        for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
+            table, engine, partition, primary, sorting, comment, name, kind, default_kind, expression = map(str, found)
+            shape = shapes.setdefault(table, {"engine": engine, "partition key": partition, "comment": comment})
+            shape |= {"primary key": primary, "sorting key": sorting}
+            shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
 
     def _of_table(self, found: Mapping[str, str]) -> list[str]:
@@ -243,9 +245,6 @@ class HourlySchema:
         if found.get("engine", "").endswith(_ENGINE):
             return differences
         return [f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}", *differences]
-
-    def _of_view(self, found: Mapping[str, str]) -> list[str]:
-        return _differences({f"column {name}": self._wanted.types[name] for name in self._wanted.in_view}, found)
 
     def _refuse_another(self, name: str, differences: Sequence[str]) -> None:
         if differences:
@@ -255,6 +254,17 @@ class HourlySchema:
                 f"{self._database}.{name} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
                 next_step=f"Rename or drop {self._database}.{name}, then run `./run.sh setup_db`.",
             )
+
+
+def _of_view_name(found: Mapping[str, str]) -> list[str]:
+    """What stands under a view's name, if it is something else, which must not be replaced."""
+    engine = found.get("engine", "View")
+    return [] if engine == "View" else [f"it is not a view, its engine is {engine!r}"]
+
+
+def _of_view(view: View, found: Mapping[str, str]) -> list[str]:
+    shape = _of_view_name(found) or _differences({f"column {one.name}": one.type for one in view.columns}, found)
+    return shape or ([] if found["comment"] == view.comment else ["it is of another version of the program"])
 
 
 def _differences(expected: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

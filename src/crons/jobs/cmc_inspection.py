@@ -72,7 +72,9 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
     """
     table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
     differences = table.differences()
-    shape = _finding("shape", differences, "rename the table, or drop the view, that differs, then ./run.sh setup_db")
+    shape = _finding(
+        "shape", differences, "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
+    )
     try:
         return [shape, *_of_rows(parts, table, now)]
     except StorageRejected as error:

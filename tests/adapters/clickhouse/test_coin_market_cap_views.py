@@ -1,0 +1,199 @@
+"""The views: times, days, the latest hours, and how an existing database gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
+from adapters._bases.tehran_time import hour_key
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.price_rows import price_row
+
+MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
+NAMES = ("crypto_prices_hourly", "crypto_prices_daily", "crypto_prices_latest")
+OLD_VIEW = (
+    "CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol, datetime, price FROM {database}.crypto_prices "
+    "ORDER BY symbol, datetime, version DESC LIMIT 1 BY symbol, datetime"
+)
+HOUR = timedelta(hours=1)
+
+
+def comments(clickhouse: ClickHouseAdapter, database: str, view: str) -> dict[str, str]:
+    """Column to comment."""
+    found = clickhouse.query(
+        "SELECT name, comment FROM system.columns WHERE database = {database:String} AND table = {view:String}",
+        {"database": database, "view": view},
+    )
+    return {str(name): str(comment) for name, comment in found}
+
+
+@pytest.mark.parametrize("view", NAMES)
+def test_every_column_of_a_view_says_what_it_holds(
+    repository: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, view: str
+) -> None:
+    """No view has a column without a comment."""
+    assert repository.is_ready()
+    found = comments(clickhouse, database, view)
+    assert found
+    assert all(found.values())
+
+
+def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
+    """What ClickHouse will do for a sum over the hourly view."""
+    view = f"{database}.crypto_prices_hourly"
+    found = clickhouse.query(f"EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM {view} WHERE {condition}")
+    return "\n".join(str(line) for (line,) in found)
+
+
+# Spring: 00:00 to 01:00 was left out; autumn: 23:00 came twice. Until 2022, in each of the years that sources reach.
+@pytest.mark.parametrize("year", [2017, 2018, 2019, 2020, 2021, 2022])
+@pytest.mark.parametrize("month", [3, 9])
+def test_time_is_the_instant_at_which_the_hour_began(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, year: int, month: int
+) -> None:
+    """Also around each change of Tehran's clocks, where a key that came twice is the earlier hour's."""
+    start = datetime(year, month, 19, 20, 30, tzinfo=timezone.utc)
+    instants = [start + HOUR * hours for hours in range(84)]
+    first: dict[str, datetime] = {}
+    for instant in instants:
+        first.setdefault(hour_key(instant), instant)
+    repository.upsert_prices([price_row(fetched_at=key) for key in first])
+
+    found = embedded.query(
+        f"SELECT datetime, toUnixTimestamp(time), toUnixTimestamp(time_utc), toString(time), toString(time_utc) "
+        f"FROM {database}.crypto_prices_hourly ORDER BY datetime"
+    )
+
+    assert len(first) == len(instants) - (month == 9)
+    assert found == [
+        (key, stamp, stamp, key, instant.strftime("%Y-%m-%d %H:%M:%S"))
+        for key, instant in first.items()
+        for stamp in [int(instant.timestamp())]
+    ]
+
+
+def test_a_day_is_the_hours_that_are_stored_of_it(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Open, high, low and close of Tehran's day, with the count by which a thin day shows; of a key, one row."""
+    prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
+    repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
+    repository.upsert_prices([price_row(fetched_at="2026-11-02 00:00:00", price=7.0), price_row(symbol="ETH")])
+
+    found = embedded.query(f"SELECT * FROM {database}.crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date")
+
+    assert [(str(row[1]), *row[2:]) for row in found] == [
+        ("2026-11-01", 5.0, 9.0, 4.0, 4.0, 3),
+        ("2026-11-02", 7.0, 7.0, 7.0, 7.0, 1),
+    ]
+
+
+def test_latest_is_a_row_a_symbol_with_changes_of_stored_prices(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """A change is that between two stored hours, and NULL where the earlier one is missing."""
+    prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
+    repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
+    repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0)])
+
+    found = embedded.query(
+        "SELECT symbol, datetime, price, round(percent_change_1h, 9), percent_change_24h, percent_change_7d "
+        f"FROM {database}.crypto_prices_latest"
+    )
+
+    assert found == [
+        ("BTC", "2026-11-20 05:00:00", 110.0, 10.0, None, 100.0),
+        ("ETH", "2020-01-01 00:00:00", 2.0, None, None, None),
+    ]
+
+
+def test_an_older_database_gets_the_views_and_keeps_its_rows(
+    clickhouse: ClickHouseAdapter, make_repository: MakeRepository, database: str
+) -> None:
+    """The old view is replaced, those that are missing are made, and the table is as it was."""
+    repository = make_repository(clickhouse)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row()])
+    for name in reversed(NAMES):
+        clickhouse.command(f"DROP VIEW {database}.{name}")
+    clickhouse.command(OLD_VIEW.format(database=database))
+    of_table = f"name = 'crypto_prices' AND database = '{database}'"
+    made = f"SELECT uuid, metadata_modification_time FROM system.tables WHERE {of_table}"
+    before = clickhouse.query(made)
+    assert not repository.is_ready()
+
+    repository.ensure_ready()
+
+    assert repository.is_ready()
+    assert repository.differences() == []
+    assert clickhouse.query(f"SELECT count(), max(time) > 0 FROM {database}.crypto_prices_hourly") == [(1, True)]
+    assert clickhouse.query(made) == before
+
+
+def test_a_view_is_replaced_at_once(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
+) -> None:
+    """By one statement, without a moment in which it is missing; and only once."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    server.command(f"CREATE OR REPLACE VIEW {database}.crypto_prices_daily AS SELECT 1 AS one")
+    front.statements.clear()
+
+    repository.ensure_ready()
+    repository.ensure_ready()
+
+    [replaced] = [one for one in front.statements if not one.startswith("SELECT")]
+    assert replaced.startswith(f"CREATE OR REPLACE VIEW `{database}`.`crypto_prices_daily`")
+
+
+def test_what_is_not_a_view_is_left_alone(
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
+) -> None:
+    """A table under a view's name is named and stays as it is."""
+    repository = make_repository(embedded)
+    embedded.command(f"CREATE DATABASE {database}")
+    embedded.command(f"CREATE TABLE {database}.crypto_prices_latest (one UInt8) ENGINE = MergeTree ORDER BY one")
+
+    with pytest.raises(StorageRejected, match="crypto_prices_latest has another shape: it is not a view") as raised:
+        repository.ensure_ready()
+
+    assert raised.value.next_step.startswith(f"Rename or drop {database}.crypto_prices_latest")
+    assert embedded.query(
+        f"SELECT name FROM system.columns WHERE table = 'crypto_prices_latest' AND database = '{database}'"
+    ) == [("one",)]
+
+
+@pytest.mark.parametrize("condition", ["datetime >= '2026-11-20 00:00:00'", "symbol = 'BTC'"])
+def test_a_filter_by_key_reads_by_the_primary_key(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
+) -> None:
+    """Through the view as on the table."""
+    repository.upsert_prices([price_row()])
+    by_key = " ".join(plan(embedded, database, condition).partition("PrimaryKey")[2].split())
+    assert by_key.startswith(f"Keys: {condition.split(maxsplit=1)[0]} ")
+
+
+@pytest.mark.parametrize(
+    "condition", ["time >= '2026-11-20 00:00:00'", "time_utc >= '2026-11-20'", "date = '2026-11-20'"]
+)
+def test_a_filter_by_time_is_taken_before_the_sorting(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
+) -> None:
+    """ClickHouse does not look such a time up in the key, but it leaves the other hours out as it reads the table."""
+    repository.upsert_prices([price_row()])
+    reading = plan(embedded, database, condition).partition("ReadFromMergeTree")[2]
+    assert "Prewhere filter column: " in reading
+    assert "(datetime, " in reading.partition("Prewhere filter column: ")[2].splitlines()[0].replace("__table1.", "")
+
+
+def test_every_view_is_of_the_definition_that_its_comment_names() -> None:
+    """A changed definition has another comment, so an installed view of the old one is renewed."""
+    view = CRYPTO_PRICES.views[1]
+    assert view.comment != view._replace(select=view.select + " ").comment
+    assert len({one.comment for one in CRYPTO_PRICES.views}) == len(NAMES)
