@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
+JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only what is wrong, and what was asked for")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change and make none")]
@@ -178,6 +179,53 @@ def report(
     from commands.report import report as write  # noqa: PLC0415
 
     _finish(lambda: write(hours, quiet=quiet))
+
+
+@_command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
+def export(
+    target: Annotated[str, typer.Argument(metavar="FILE", help="where to, or - for stdout")] = "-",
+    job: JobOption = MAIN_JOB,
+    *,
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv, parquet, jsonl or arrow; by default the ending of FILE")
+    ] = None,
+    view: Annotated[str, typer.Option(help="hourly, daily, latest, or runs")] = "hourly",
+    symbols: Annotated[str, typer.Option(metavar="BTC,ETH", help="only these")] = "",
+    first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first that is left out")] = None,
+    utc: Annotated[bool, typer.Option("--utc", help="TIMEs, and the column time, in UTC")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace FILE")] = False,
+) -> None:
+    """Write stored prices to a file.
+
+    ClickHouse writes it, and it is there as a whole or not at all. A TIME is a day, 2026-11-01, or an hour,
+    "2026-11-01 05:00", of Tehran's clock unless --utc; a day as --to is left out itself. In csv and jsonl the column
+    time is text by that clock, in UTC with a Z; in parquet and arrow it is an instant with its zone.
+    """
+    from commands.export import export as write  # noqa: PLC0415
+
+    _finish(
+        lambda: write(
+            target, job=job, form=form, view=view, symbols=symbols, first=first, end=end, utc=utc, force=force
+        )
+    )
+
+
+@_command('"SELECT * FROM crypto_prices_latest"')
+def query(
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one statement that reads")] = None,
+    *,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet")] = "table",
+    everything: Annotated[bool, typer.Option("--all", help="every row, not the first 1,000 of a table")] = False,
+) -> None:
+    """Ask the database with a statement of your own.
+
+    It only reads: ClickHouse refuses whatever would change something or reach out of the database. Without SQL, the
+    tables and views with their columns and what these hold.
+    """
+    from commands.query import query as ask  # noqa: PLC0415
+
+    _finish(lambda: ask(sql, form=form, every_row=everything))
 
 
 @_command()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 _LINES = 10
 """In a log, for a step."""
+_LOOK_SECONDS = 0.2
+"""How often the size of a growing file is looked at."""
 _ROWS_A_LINE = 1_000_000
 """In a log, for a step whose total is not known."""
 
@@ -85,6 +89,36 @@ def progress(tally: Tally, *, no_color: bool = False) -> Iterator[Progress]:
             yield _drawn_on(bar, tally)
     else:
         yield lambda *step: log.info("progress", **tally.facts()) if tally.note(*step) else None
+
+
+@contextmanager
+def growing(path: Path, doing: str, *, no_color: bool = False) -> Iterator[None]:
+    """Show, on a terminal, the size of a file that something else writes meanwhile."""
+    if not is_watched():
+        yield
+        return
+    from rich import progress as rich  # noqa: PLC0415 - as below
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (rich.TextColumn("{task.description}"), rich.BarColumn(bar_width=None), rich.FileSizeColumn())
+    times = (rich.TransferSpeedColumn(), rich.TimeElapsedColumn())
+    console = Console(stderr=True, no_color=no_color or None)
+    over = Event()
+    with rich.Progress(*columns, *times, console=console, transient=True, expand=True) as bar:
+        task = bar.add_task(doing, total=None)
+
+        def look() -> None:
+            while not over.wait(_LOOK_SECONDS):
+                with suppress(OSError):
+                    bar.update(task, completed=path.stat().st_size)
+
+        looking = Thread(target=look, daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
 
 
 def _bar(clock: Callable[[], datetime], *, no_color: bool) -> Bar:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -322,6 +322,43 @@ class ClickHouseAdapter:
         finally:
             stream.close()
 
+    def write_answer(
+        self,
+        sql: str,
+        form: str,
+        path: Path,
+        *,
+        database: str = "",
+        settings: Mapping[str, object] | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """Write what a statement brings to a file, in one of ClickHouse's formats, in constant memory.
+
+        The file is whole when this returns: a server keeps an answer back until it has all of it.
+
+        Args:
+            sql: one statement, without FORMAT and INTO OUTFILE.
+            path: is written anew.
+            database: that of names without one.
+            settings: of them those that the server knows and this user may change.
+            read_only: have ClickHouse refuse whatever changes or reaches out; this connection stays so.
+        """
+        client = self._connected()
+        changed = {name: value for name, value in (settings or {}).items() if _may_change(client, name)}
+        if read_only and _may_change(client, "readonly"):
+            changed["readonly"] = 1  # the last one: it forbids further changes
+        with self._translated_errors():
+            client.database = database or client.database
+            if isinstance(self.address, EmbeddedEngine):
+                # The driver would hold most formats in memory, and could not undo readonly.
+                for name, value in changed.items():
+                    client.set_client_setting(name, value)
+                client.command(f"{sql} INTO OUTFILE {quoted_text(str(path))} TRUNCATE FORMAT {form}")
+                return
+            stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**changed, **_WHOLE_ANSWER}))
+        with closing(stream), path.open("wb") as file:
+            file.writelines(self._pieces(stream))
+
     def close(self) -> None:
         """Close the connection and release the embedded engine's folder. Idempotent."""
         self._client = None
@@ -410,8 +447,7 @@ class ClickHouseAdapter:
             "precise_float_parsing": 1,
         }
         for name, value in wanted.items():
-            known = client.server_settings.get(name)
-            if known is not None and not known.readonly:
+            if _may_change(client, name):
                 client.set_client_setting(name, value)
 
     @contextmanager
@@ -425,6 +461,12 @@ class ClickHouseAdapter:
         except (ClickHouseError, StreamCompleteException, HTTPError, OSError, ImportError) as error:
             secret = self.address.password if isinstance(self.address, Server) else ""
             raise storage_error(error, str(self.address), secret=secret) from error
+
+
+def _may_change(client: Client, setting: str) -> bool:
+    """Whether the server knows the setting and allows this user another value."""
+    known = client.server_settings.get(setting)
+    return known is not None and not known.readonly
 
 
 @contextmanager

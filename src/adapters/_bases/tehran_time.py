@@ -7,13 +7,17 @@ Tehran keeps UTC+03:30 all year since 2022, so an hour there starts at half past
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone, tzinfo
 from importlib.resources import files
 from zoneinfo import ZoneInfo
+
+from adapters._bases.errors import ConfigurationError
 
 HOUR = timedelta(hours=1)
 TEXT_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TEXT_LENGTH = 19
+_BOUND_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H", "%Y-%m-%d %H:%M", TEXT_FORMAT)
 
 
 def _load_zone() -> ZoneInfo:
@@ -88,6 +92,23 @@ def describe_hours(hours: Iterable[datetime]) -> str:
     form = "%Y-%m-%d %H:%M"
     named = [(in_tehran(first).strftime(form), in_tehran(last).strftime(form)) for first, last in hour_ranges(hours)]
     return ", ".join(first if first == last else f"{first} to {last}" for first, last in named)
+
+
+def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
+    """The aware instant of a day or time that a person gave: ``2026-11-01``, ``2026-11-01 05`` or ``2026-11-01 05:00``.
+
+    A day stands for its beginning. Of a repeated wall hour it is the earlier one; for an hour that the clock left out
+    it is the one that follows.
+
+    Raises:
+        ConfigurationError: the text has another form, or names a day that does not exist.
+    """
+    for form in _BOUND_FORMS:
+        with suppress(ValueError):
+            return datetime.strptime(text.strip().replace("T", " "), form).replace(tzinfo=zone)
+    raise ConfigurationError(
+        f"{text!r} is not a day or an hour", next_step="give it as 2026-11-01 or '2026-11-01 05:00'"
+    )
 
 
 def from_text(text: str) -> datetime:

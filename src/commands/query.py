@@ -1,0 +1,140 @@
+"""``query``: one statement of the operator's, which can change nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import ConfigurationError, StorageRejected
+from commands.export import SETTINGS, send_to_stdout
+from commands.screen import say_wrapped, settings_with_log, show_table, tell
+from crons.exits import DONE
+from crons.parts import Parts, require_database, system_clock
+
+FORMATS = {
+    "table": "JSONCompactStringsEachRowWithNames",
+    "csv": "CSVWithNames",
+    "json": "JSONEachRow",
+    "parquet": "Parquet",
+}
+"""What --format takes, with ClickHouse's name of it."""
+MOST_ROWS = 1_000
+"""Of an answer that is not asked for whole."""
+_READS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK")
+_LITERALS = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"")
+# What readonly lets through: INTO OUTFILE writes a file, the function file reads any file beside an embedded engine.
+_REACHES_OUT = re.compile(r"\bINTO OUTFILE\b|\bfile\s*\(", re.IGNORECASE)
+_FORMAT = re.compile(r"\bFORMAT \w+$")
+_READONLY = 164
+_UNKNOWN_NAMES = frozenset({47, 60, 81})
+"""UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATABASE."""
+_BEFORE_WORDS = re.compile(r"^.*? answered error \d+: ")
+_OWN_WORDS = re.compile(r"(\. Expected one of.*|: In scope SELECT formatQuerySingleLine.*|\s*\([A-Z_]+\)\.?)$")
+_NULL = "ᴺᵁᴸᴸ"
+_COLUMNS = (
+    "SELECT c.table, c.name, c.type, c.comment FROM system.columns AS c WHERE c.database = {database:String} "
+    "ORDER BY c.table, c.position"
+)
+
+
+def query(sql: str | None, *, form: str, every_row: bool) -> int:
+    """Print what a statement brings, or the tables and views without one, and return the exit code.
+
+    Args:
+        sql: one statement, names without a database being of the settings'.
+        form: of `FORMATS`.
+        every_row: not only the first `MOST_ROWS`.
+
+    Raises:
+        ConfigurationError: the statement is not one, or is not one that reads.
+        StorageRejected: ClickHouse refuses it.
+    """
+    if form not in FORMATS:
+        raise ConfigurationError(
+            f"there is no format {form!r}", next_step=f"give --format, one of: {', '.join(FORMATS)}"
+        )
+    if form == "parquet" and sys.stdout.isatty():
+        raise ConfigurationError("parquet is not text for a terminal", next_step="send it to a file: > answer.parquet")
+    settings = settings_with_log(quiet=True)
+    require_database(settings)
+    with Parts(settings, task="query", clock=system_clock) as parts, tempfile.TemporaryDirectory() as folder:
+        if sql is None:
+            return _show_columns(parts)
+        path = Path(folder) / "answer"
+        limit = MOST_ROWS + 1 if form == "table" and not every_row else 0
+        try:
+            parts.retry.call(lambda: _answer(parts, sql, FORMATS[form], path, limit))
+        except StorageRejected as error:
+            raise _refused(error) from error
+        if form == "table":
+            _show_rows(path, limit=limit, no_color=bool(settings.no_color))
+        else:
+            send_to_stdout(path)
+    return DONE
+
+
+def _answer(parts: Parts, sql: str, form: str, path: Path, limit: int) -> None:
+    wanted: dict[str, object] = {**SETTINGS, "output_format_json_array_of_rows": int(form == FORMATS["json"])}
+    if limit:
+        wanted["limit"] = limit
+    parts.database.write_answer(
+        _one_that_reads(parts.database, sql),
+        form,
+        path,
+        database=parts.settings.clickhouse_db,
+        settings=wanted,
+        read_only=True,
+    )
+
+
+def _one_that_reads(database: ClickHouseAdapter, sql: str) -> str:
+    """The statement as ClickHouse reads it, which takes one only: without comments and what follows its end.
+
+    Raises:
+        ConfigurationError: it does something else than read, or names a format.
+    """
+    ((text,),) = database.query("SELECT formatQuerySingleLine({sql:String})", {"sql": sql})
+    statement = str(text)
+    bare = _LITERALS.sub("''", statement)
+    if not bare.lstrip("( ").startswith(_READS) or _REACHES_OUT.search(bare):
+        raise ConfigurationError("query only reads what is stored", next_step="use clickhouse-client for the rest")
+    if _FORMAT.search(bare):
+        raise ConfigurationError("the statement names a FORMAT", next_step="leave that out, and give --format")
+    return statement
+
+
+def _refused(error: StorageRejected) -> StorageRejected:
+    """The error in the words that are about the statement."""
+    words = _OWN_WORDS.sub("", _BEFORE_WORDS.sub("", error.message))
+    if error.code == _READONLY:
+        return StorageRejected("query only reads what is stored", next_step="use clickhouse-client for the rest")
+    step = "./run.sh query lists the tables and their columns" if error.code in _UNKNOWN_NAMES else ""
+    return StorageRejected(f"the statement is refused: {words}", next_step=step, code=error.code)
+
+
+def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
+    with path.open(encoding="utf-8") as lines:
+        names, *rows = map(json.loads, lines)
+    shown = [["NULL" if value == _NULL else value for value in row] for row in rows]
+    cut = 0 < limit <= len(shown)
+    show_table(names, shown[: MOST_ROWS if cut else None], no_color=no_color)
+    if cut:
+        tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows every one")
+
+
+def _show_columns(parts: Parts) -> int:
+    """Print the tables and views with their columns."""
+    found = parts.retry.call(lambda: parts.database.query(_COLUMNS, {"database": parts.settings.clickhouse_db}))
+    if not found:
+        raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
+    last = ""
+    for table, column, kind, comment in [tuple(map(str, row)) for row in found]:
+        if table != last:
+            say_wrapped(f"{table}", first="" if not last else "\n")
+            last = table
+        say_wrapped(f"{column} {kind}: {comment}", first="  ")
+    return DONE

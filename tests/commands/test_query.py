@@ -1,0 +1,147 @@
+"""``query``: one statement that reads, and the list of what there is to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from tests.support.installation import Installation
+from tests.support.price_rows import price_row
+
+CHANGES = (
+    "INSERT INTO crypto_prices (symbol) VALUES ('X')",
+    "ALTER TABLE crypto_prices DELETE WHERE 1",
+    "DROP TABLE crypto_prices",
+    "TRUNCATE TABLE crypto_prices",
+    "RENAME TABLE crypto_prices TO mine",
+    "CREATE TABLE mine (a UInt8) ENGINE = Memory",
+    "SYSTEM FLUSH LOGS",
+    "KILL MUTATION WHERE 1",
+    "SET readonly = 0",
+    "GRANT ALL ON *.* TO default",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
+    "SELECT * FROM file('/etc/passwd', 'CSV', 'a String')",
+    "SELECT file('/etc/passwd')",
+    "SELECT * FROM remote('127.0.0.1:1', system.one)",
+    "SELECT 1 INTO OUTFILE '{folder}/out'",
+    "SELECT 1 /* ' */ INTO /* ' */ OUTFILE '{folder}/out'",
+    "SELECT 1 SETTINGS readonly = 0",
+    "INSERT INTO FUNCTION file('{folder}/out', 'CSV', 'a UInt8') SELECT 1",
+)
+
+
+@pytest.fixture
+def prices(
+    program: Installation, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
+) -> Installation:
+    """The program with a server that holds a price."""
+    assert program.command("setup_db").code == 0
+    make_repository(embedded).upsert_prices([price_row(cmc_rank=None)])
+    return program
+
+
+@pytest.mark.parametrize("statement", CHANGES)
+def test_whatever_changes_or_reaches_out_is_refused(
+    prices: Installation, embedded: ClickHouseAdapter, database: str, tmp_path: Path, statement: str
+) -> None:
+    """With exit code 1 or 2, and nothing is changed."""
+    rows = f"SELECT * FROM {database}.crypto_prices"
+    before = embedded.query(rows)
+    done = prices.command("query", statement.format(folder=tmp_path))
+    assert done.code in (1, 2)
+    assert "error: " in done.log
+    assert done.out == ""
+    assert embedded.query(rows) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_embedded_engine_refuses_too(embedded_program: Installation, tmp_path: Path) -> None:
+    """It has no server's users to fall back on."""
+    assert embedded_program.run_job().code == 0
+    for statement in CHANGES[::4]:
+        done = embedded_program.command("query", statement.format(folder=tmp_path))
+        assert done.code in (1, 2), statement
+    assert not (tmp_path / "out").exists()
+    done = embedded_program.command("query", "SELECT count() AS rows FROM crypto_prices", "--format", "json")
+    assert json.loads(done.out) == [{"rows": 3}]
+
+
+def test_the_answer_is_a_table(prices: Installation) -> None:
+    """Names without a database are the settings'; a comment and a semicolon at the end do no harm."""
+    done = prices.command("query", "SELECT symbol, price, cmc_rank FROM crypto_prices_hourly; -- the price")
+    assert (done.code, done.log) == (0, "")
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["symbol", "price", "cmc_rank"],
+        ["BTC", "86123.25", "NULL"],
+    ]
+
+
+def test_other_formats_go_to_a_pipe(prices: Installation, tmp_path: Path) -> None:
+    """CSV with a head, an array of JSON objects, Parquet."""
+    statement = "SELECT symbol, price FROM crypto_prices_hourly"
+    assert prices.command("query", statement, "--format", "csv").out == '"symbol","price"\n"BTC",86123.25\n'
+    assert json.loads(prices.command("query", statement, "--format", "json").out) == [
+        {"symbol": "BTC", "price": 86123.25}
+    ]
+    running = prices.start("-m", "main", "query", statement, "--format", "parquet")
+    assert running.ended().code == 0
+    written = max((prices.root / "output").glob("*.out"))
+    copy = tmp_path / "answer.parquet"
+    copy.write_bytes(written.read_bytes())
+    assert duckdb.sql(f"SELECT * FROM '{copy}'").fetchall() == [("BTC", 86123.25)]
+
+
+def test_a_long_table_is_cut_with_a_note(prices: Installation) -> None:
+    """After a thousand rows, unless all are asked for; a pipe's format is never cut."""
+    statement = "SELECT number FROM numbers(1500)"
+    done = prices.command("query", statement)
+    assert (len(done.out.splitlines()), done.log) == (
+        1001,
+        "only the first 1,000 rows are shown; --all shows every one\n",
+    )
+    done = prices.command("query", statement, "--all")
+    assert (len(done.out.splitlines()), done.log) == (1501, "")
+    assert len(prices.command("query", statement, "--format", "csv").out.splitlines()) == 1501
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("SELEC 1", "the statement is refused: Syntax error: failed at position 7"),
+        ("SELECT 1; SELECT 2", "the statement is refused: Syntax error (Multi-statements are not allowed)"),
+        ("SELECT pric FROM crypto_prices_hourly", "the statement is refused: Unknown expression identifier `pric`"),
+        ("SELECT 1 FROM nothing", "the statement is refused: Unknown table expression identifier 'nothing'"),
+        ("SELECT 1 FORMAT CSV", "the statement names a FORMAT"),
+        ("", "the statement is refused: Empty query"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(prices: Installation, statement: str, says: str) -> None:
+    """Without ClickHouse's list of what else it would have expected."""
+    done = prices.command("query", statement)
+    assert done.code != 0
+    assert done.log.startswith(f"error: {says}")
+    assert "Expected one of" not in done.log
+    assert "formatQuery" not in done.log
+
+
+def test_without_a_statement_it_lists_what_there_is(prices: Installation) -> None:
+    """Each table and view with its columns, their types and comments."""
+    done = prices.command("query")
+    assert (done.code, done.log) == (0, "")
+    lines = done.out.splitlines()
+    assert {"crypto_prices_hourly", "crypto_prices_daily", "crypto_prices_latest", "etl_runs"} <= set(lines)
+    assert "  price Float64: Price of one coin, in units of currency" in lines
+
+
+def test_before_the_first_run_there_is_nothing_to_ask(embedded_program: Installation) -> None:
+    """The next step is named, and no database is made by looking."""
+    done = embedded_program.command("query", "SELECT 1")
+    assert done.code == 1
+    assert "next: run `./run.sh setup_db`" in done.log
+    assert not (embedded_program.data / "clickhouse").exists()
