@@ -10,10 +10,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
-import pandas
+import pandas  # type: ignore[import-untyped]
 import polars
-import pyarrow.ipc
-import pyarrow.parquet
+import pyarrow.ipc  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter

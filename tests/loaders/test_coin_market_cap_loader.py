@@ -152,7 +152,8 @@ class LoaderMachine(RuleBasedStateMachine):
         """The disk loses a part of the oldest batch."""
         path = self.spool.waiting()[0]
         whole = path.read_bytes()
-        at = data.draw(st.integers(0, len(whole) - 2))
+        # Drawn without the length, which differs between two runs of one example: run ids and versions do.
+        at = data.draw(st.integers(0, 1 << 20)) % (len(whole) - 1)
         line = whole[:at].count(b"\n")
         lost = {line, line + 1} if whole[at : at + 1] == b"\n" else {line}
         if kind == "flipped bit":

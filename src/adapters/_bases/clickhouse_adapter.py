@@ -134,7 +134,7 @@ def prepare_embedded_folder(path: Path) -> None:
     The engine itself names neither cause, it says only that it could not start.
 
     Raises:
-        StorageUnavailable: another process has it open; the message names its pid.
+        StorageUnavailable: another process has it open; the message names it and its program.
         StorageRejected: the folder cannot be made or written to.
     """
     correct = "Correct CLICKHOUSE_PATH, or the rights of that folder."
@@ -150,7 +150,7 @@ def prepare_embedded_folder(path: Path) -> None:
         raise StorageRejected(f"the folder {path} of the embedded engine cannot be written to", next_step=correct)
     if owner:
         raise StorageUnavailable(
-            f"the folder {path} of the embedded engine is in use by process {owner}",
+            f"the folder {path} of the embedded engine is in use by {_named(owner)}",
             next_step="Wait until that process ends; `./run.sh kill` ends this checkout's jobs.",
         )
 
@@ -169,6 +169,18 @@ def _other_owner(status: Path) -> str:
     except BlockingIOError:
         return pid
     return ""
+
+
+def _named(pid: str) -> str:
+    """The process and its program, as far as this user may know; of an interpreter also the script."""
+    import psutil  # noqa: PLC0415 - a folder is seldom in use
+
+    with suppress(psutil.Error, OSError, ValueError):
+        program, *arguments = psutil.Process(int(pid)).cmdline()
+        script = [Path(one).name for one in arguments[:1] if not one.startswith("-")]
+        # No further argument: one may be a secret.
+        return f"process {pid} ({' '.join([Path(program).name, *script])})"
+    return f"process {pid}"
 
 
 _PIECE_BYTES = 1 << 20
