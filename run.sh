@@ -68,10 +68,10 @@ _uses_server() { # true if the environment or .env names a server for CLICKHOUSE
 
 _start() { # COMMAND ARGUMENTS: become the checkout's Python, so that signals and exit codes pass through
     case $1 in
-        cron_run | cron_backfill)
+        cron_run)
             [[ ${2--} == -* ]] && set -- "$1" cmc_hourly_prices "${@:2}"
             ;;
-        cron_heal)
+        cron_backfill | cron_heal)
             [[ ${2--} == [-0-9]* ]] && set -- "$1" cmc_hourly_prices "${@:2}"
             ;;
         restore)

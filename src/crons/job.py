@@ -16,7 +16,7 @@ from adapters._bases.errors import EtlError, InvalidRowError, SourceRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
-from adapters._bases.tehran_time import hour_key
+from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import load_own_settings
 from crons.parts import Parts
@@ -169,16 +169,27 @@ class Fill:
     """Which past hours a backfill or a heal is asked for, and how.
 
     Attributes:
-        hours: how many before the present one; one or more.
+        hours: how many before the present one; not looked at where there is a `first`.
         dry_run: only log what it would cost.
         ask_all: of a heal: also hours that the source had no quote for when it was asked last.
-        max_credits: of a heal: the most credits to spend; zero or more.
+        max_credits: the most credits to spend, zero or more; None for all that it takes.
+        first: aware; the first of the hours, and with it up to `end`.
+        end: aware; the first hour that is left out; None for the present one.
     """
 
     hours: int
     dry_run: bool = False
     ask_all: bool = False
-    max_credits: int = 100
+    max_credits: int | None = None
+    first: datetime | None = None
+    end: datetime | None = None
+
+    def starts(self, now: datetime) -> list[datetime]:
+        """The starts of the hours, in Tehran, oldest first; none where they do not lie before the present hour."""
+        if self.first is None:
+            return hours_before(now, self.hours)
+        present = hour_start(now)
+        return hours_between(self.first, min(self.end or present, present))
 
 
 class Needed(NamedTuple):

@@ -21,8 +21,9 @@ from typing import NoReturn
 
 import structlog
 
-from adapters._bases.errors import EtlError
-from configurations.config import ENV_FILE, load_log_format, load_settings
+from adapters._bases.errors import ConfigurationError, EtlError
+from adapters._bases.tehran_time import time_bound
+from configurations.config import ENV_FILE, Settings, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
 from crons.job import Fill, Kind
@@ -32,6 +33,7 @@ from crons.runner import Request, execute
 
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
+HEAL_CREDITS = 100
 
 
 log = structlog.get_logger(__name__)
@@ -82,10 +84,10 @@ def _run(
 ) -> int:
     """The exit code of what the command line asks for."""
     request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
-    if kind != "run":
-        heal = {"ask_all": options.all, "max_credits": options.max_credits} if kind == "heal" else {}
-        request = request._replace(fill=Fill(options.hours, options.dry_run, **heal))
     settings = load_settings(env_file)
+    if kind != "run":
+        request = request._replace(fill=_fill(options, clock()))
+        settings = _with_symbols(settings, options.symbols)
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
         level=level,
@@ -95,6 +97,45 @@ def _run(
         colours=not settings.no_color,
     )
     return FAILED if execute(request, settings, clock).failures else DONE
+
+
+def _fill(options: argparse.Namespace, now: datetime) -> Fill:
+    """The past hours that are asked for.
+
+    Raises:
+        ConfigurationError: both a number and --from, or neither, or none of the hours is past.
+    """
+    if (options.hours is None) == (options.first is None):
+        raise ConfigurationError(
+            "give either HOURS or --from", next_step="such as 168, or --from 2026-11-01 --to 2026-11-08"
+        )
+    if options.end is not None and options.first is None:
+        raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
+    first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
+    fill = Fill(options.hours or 0, options.dry_run, options.all, options.max_credits, first, end)
+    if not (starts := fill.starts(now)):
+        raise ConfigurationError(
+            f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
+        )
+    if len(starts) > MAX_HOURS:
+        raise ConfigurationError(f"these are {len(starts)} hours", next_step=f"ask for {MAX_HOURS} at most at once")
+    return fill
+
+
+def _with_symbols(settings: Settings, symbols: str) -> Settings:
+    """The settings with those of its symbols alone that were named, all without a name.
+
+    Raises:
+        ConfigurationError: one is not among SYMBOLS, where its coin is settled.
+    """
+    named = [symbol for symbol in symbols.split(",") if symbol]
+    followed = dict(settings.symbols)
+    if unknown := [symbol for symbol in named if symbol not in followed]:
+        raise ConfigurationError(
+            f"{', '.join(unknown)} not among SYMBOLS", next_step=f"name some of these: {', '.join(followed)}"
+        )
+    chosen = [(symbol, followed[symbol]) for symbol in dict.fromkeys(named)]
+    return settings.model_copy(update={"symbols": chosen}) if chosen else settings
 
 
 def leave(code: int) -> NoReturn:
@@ -130,7 +171,7 @@ def _parser(kind: Kind) -> argparse.ArgumentParser:
     """Parses what follows NAME and the kind; it is named, and explained, as the command of run.sh that people type."""
     command, usage, example = {
         "run": (cron_run, "[NAME]", "cmc_hourly_prices --quiet"),
-        "backfill": (cron_backfill, "NAME", "cmc_hourly_prices 168 --dry-run"),
+        "backfill": (cron_backfill, "[NAME]", "--from 2026-11-01 --to 2026-11-08 --dry-run"),
         "heal": (cron_heal, "[NAME]", "cmc_hourly_prices 168 --max-credits 20"),
     }[kind]
     typed = f"./run.sh {command.__name__}"
@@ -159,12 +200,20 @@ def cron_run(parser: argparse.ArgumentParser) -> None:
 def cron_backfill(parser: argparse.ArgumentParser) -> None:
     """Fill the past hours of a job, as many as asked for.
 
-    Fetches each of the HOURS hours before the present one, stored or not.
-    It says first what that costs and what the key has left, and refuses
-    what the key cannot pay. Needs CMC_API_KEY.
+    Fetches each of the HOURS hours before the present one, or those from
+    one TIME to another, stored or not. A TIME is a day, 2026-11-01, or an
+    hour, "2026-11-01 05:00", of Tehran's clock; a day as --to is left out
+    itself. It says first what that costs and what the key has left, and
+    refuses what the key cannot pay. Needs CMC_API_KEY. In ./run.sh NAME is
+    cmc_hourly_prices when not given.
     """
-    parser.add_argument("hours", metavar="HOURS", type=_hours, help="how many hours before the present one")
+    parser.add_argument("hours", metavar="HOURS", type=_hours, nargs="?", help="how many hours before the present one")
+    parser.add_argument("--from", dest="first", metavar="TIME", help="the first hour or day, in place of HOURS")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="the first hour or day that is left out (now)")
+    parser.add_argument("--symbols", metavar="BTC,ETH", default="", help="only these of SYMBOLS")
+    parser.add_argument("--max-credits", metavar="N", type=_credits, help="spend at most N credits, the earliest first")
     parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
+    parser.set_defaults(all=False)
 
 
 def cron_heal(parser: argparse.ArgumentParser) -> None:
@@ -190,9 +239,10 @@ def cron_heal(parser: argparse.ArgumentParser) -> None:
         "--max-credits",
         metavar="N",
         type=_credits,
-        default=Fill.max_credits,
-        help=f"spend at most N credits ({Fill.max_credits}); the rest is left for the next heal",
+        default=HEAL_CREDITS,
+        help=f"spend at most N credits ({HEAL_CREDITS}); the rest is left for the next heal",
     )
+    parser.set_defaults(first=None, end=None, symbols="")
 
 
 if __name__ == "__main__":

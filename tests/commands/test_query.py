@@ -94,7 +94,7 @@ def test_other_formats_go_to_a_pipe(prices: Installation, tmp_path: Path) -> Non
     written = max((prices.root / "output").glob("*.out"))
     copy = tmp_path / "answer.parquet"
     copy.write_bytes(written.read_bytes())
-    answer = duckdb.connect().execute(f"SELECT * FROM '{copy}'")  # noqa: S608
+    answer = duckdb.connect().execute(f"SELECT * FROM '{copy}'")
     assert answer.fetchall() == [("BTC", 86123.25)]
 
 

@@ -61,3 +61,28 @@ def test_wrong_settings_are_told_in_the_form_of_the_log(
         assert "error" in line
         assert JOB in line
         assert form != "json" or json.loads(line)["event"].startswith(variable)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give either HOURS or --from"),
+        (["5", "--from", "2026-11-01"], "give either HOURS or --from"),
+        (["5", "--to", "2026-11-01"], "--to without --from"),
+        (["--from", "2026-11-24"], "there is no past hour from 2026-11-24 to now"),
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "there is no past hour from 2026-11-02 to 2026-11-01"),
+        (["--from", "2006-11-02"], "hours"),
+        (["--from", "soon"], "'soon' is not a day or an hour"),
+        (["5", "--symbols", "BTC,NOPE"], "NOPE not among SYMBOLS"),
+    ],
+)
+def test_a_backfill_that_cannot_be_meant_is_refused(
+    arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 with the next step, before anything is asked or locked."""
+    monkeypatch.setenv("SYMBOLS", "BTC,ETH")
+    now = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
+    assert main([JOB, "backfill", *arguments], clock=lambda: now, env_file=None) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert "next=" in line

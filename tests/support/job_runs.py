@@ -14,7 +14,12 @@ async def run(context: RunContext[Settings]) -> RunReport:
 
 async def backfill(context: RunContext[Settings], hours: int, *, dry_run: bool) -> RunReport:
     """The hours before the present one."""
-    await context.job.fill(context, "backfill", Fill(hours, dry_run))
+    return await fill(context, Fill(hours, dry_run))
+
+
+async def fill(context: RunContext[Settings], wanted: Fill) -> RunReport:
+    """Past hours, however they are asked for."""
+    await context.job.fill(context, "backfill", wanted)
     return context.report
 
 

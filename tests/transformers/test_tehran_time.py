@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import (
     HOUR,
     describe_hours,
@@ -17,7 +18,9 @@ from adapters._bases.tehran_time import (
     hour_ranges,
     hour_start,
     hours_before,
+    hours_between,
     tehran_text,
+    time_bound,
 )
 
 UTC = timezone.utc
@@ -106,3 +109,38 @@ def test_hours_are_described_as_ranges() -> None:
     base = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
     hours = [base, base + HOUR * 4, base + HOUR * 5]
     assert describe_hours(hours) == "2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-22 19:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-11-01", datetime(2026, 10, 31, 20, 30, tzinfo=UTC)),
+        ("2026-11-01 05", datetime(2026, 11, 1, 1, 30, tzinfo=UTC)),
+        (" 2026-11-01T05:00 ", datetime(2026, 11, 1, 1, 30, tzinfo=UTC)),
+        ("2026-11-01 05:10:59", datetime(2026, 11, 1, 1, 40, 59, tzinfo=UTC)),
+        ("2021-09-21 23:00", datetime(2021, 9, 21, 18, 30, tzinfo=UTC)),  # came twice
+        ("2021-03-22", datetime(2021, 3, 21, 20, 30, tzinfo=UTC)),  # its 00:00 was left out
+    ],
+)
+def test_a_day_or_hour_that_a_person_gives_is_an_instant(text: str, instant: datetime) -> None:
+    """Of Tehran's clock; of a repeated hour the earlier one, for one that was left out the one that follows."""
+    assert time_bound(text) == instant
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "01.11.2026", "2026-11-01 25:00"])
+def test_what_is_not_a_day_or_an_hour_is_refused(text: str) -> None:
+    """With a form that works as the next step."""
+    with pytest.raises(ConfigurationError) as refused:
+        time_bound(text)
+    assert time_bound("2026-11-01") == time_bound("2026-11-01 00:00")
+    assert "2026-11-01" in refused.value.next_step
+
+
+@given(first=instants, hours=st.integers(0, 100), late=st.integers(0, 3599))
+def test_hours_between_two_instants_begin_at_the_first_and_leave_out_the_last(
+    first: datetime, hours: int, late: int
+) -> None:
+    """Every whole hour of the span and no other, also where Tehran's clocks move."""
+    start = hour_start(first).astimezone(UTC)
+    found = hours_between(start - timedelta(seconds=late), start + HOUR * hours)
+    assert [one.astimezone(UTC) for one in found] == [start + HOUR * number for number in range(hours)]

@@ -64,10 +64,12 @@ _NEXT_STEPS = {
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
     194: _CHECK_LOGIN,  # REQUIRED_PASSWORD
-    243: "Free some disk space where ClickHouse keeps its data.",  # NOT_ENOUGH_SPACE
     497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
+# By the words, for 243 is NOT_ENOUGH_SPACE and, in parseDateTime before 25, what cannot be parsed.
+_ABOUT_SPACE = re.compile(r"not enough space|no space left|cannot reserve|NOT_ENOUGH_SPACE", re.IGNORECASE)
+_FREE_SPACE = "Free some disk space where ClickHouse keeps its data."
 NATIVE_PORTS = frozenset({9000, 9440})
 """Where a server listens for clickhouse-client, unless it is set up otherwise: without and with TLS."""
 _NATIVE = "is for clickhouse-client program"
@@ -86,7 +88,8 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
     if code in _PASSING:
         return StorageUnavailable(message)
-    return StorageRejected(message, next_step=_NEXT_STEPS.get(code, ""), code=code)
+    next_step = _FREE_SPACE if _ABOUT_SPACE.search(text) else _NEXT_STEPS.get(code, "")
+    return StorageRejected(message, next_step=next_step, code=code)
 
 
 def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool) -> EtlError:

@@ -261,8 +261,8 @@ class HourlyRepository:
             f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._schema.table} "
             "WHERE symbol IN {symbols:Array(String)} AND datetime <= {last:String} "
             f"AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
-            f"WHERE before != '' AND dateDiff('hour', parseDateTime(before, {_FORM}, 'UTC'), "
-            f"parseDateTime(datetime, {_FORM}, 'UTC')) > 1 "
+            f"WHERE before != '' AND dateDiff('hour', parseDateTimeOrNull(before, {_FORM}, 'UTC'), "
+            f"parseDateTimeOrNull(datetime, {_FORM}, 'UTC')) > 1 "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
         return [(one.symbol, one.hour, one.detail) for one in self._wrong(statement, symbols=list(symbols), last=last)]

@@ -72,6 +72,15 @@ def hours_before(now: datetime, hours: int) -> list[datetime]:
     return [(current - HOUR * back).astimezone(TEHRAN) for back in range(hours, 0, -1)]
 
 
+def hours_between(first: datetime, end: datetime) -> list[datetime]:
+    """The starts of the Tehran hours from `first` on, `end` left out, oldest first; both aware."""
+    start = hour_start(first).astimezone(timezone.utc)
+    if start < first:
+        start += HOUR
+    count = max(0, -((start - end) // HOUR))
+    return [(start + HOUR * number).astimezone(TEHRAN) for number in range(count)]
+
+
 def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     """Hour starts joined into unbroken ranges in UTC, oldest first, each as its first and last hour.
 
@@ -95,7 +104,7 @@ def describe_hours(hours: Iterable[datetime]) -> str:
 
 
 def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
-    """The aware instant of a day or time that a person gave: ``2026-11-01``, ``2026-11-01 05`` or ``2026-11-01 05:00``.
+    """The instant, in UTC, of a day or hour in the form ``2026-11-01``, ``2026-11-01 05`` or ``2026-11-01 05:00``.
 
     A day stands for its beginning. Of a repeated wall hour it is the earlier one; for an hour that the clock left out
     it is the one that follows.
@@ -105,7 +114,7 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
     """
     for form in _BOUND_FORMS:
         with suppress(ValueError):
-            return datetime.strptime(text.strip().replace("T", " "), form).replace(tzinfo=zone)
+            return datetime.strptime(text.strip().replace("T", " "), form).replace(tzinfo=zone).astimezone(timezone.utc)
     raise ConfigurationError(
         f"{text!r} is not a day or an hour", next_step="give it as 2026-11-01 or '2026-11-01 05:00'"
     )

@@ -85,6 +85,8 @@ def expiry(keep_days: int) -> str:
     return f"toDateTime(started_at, 'UTC') + toIntervalDay({keep_days})"
 
 
+# Not IN with a column, which ClickHouse before 26 does not take.
+_OF_KIND = "({kind:String} = '' OR kind = {kind:String})"
 _LATEST = "started_at DESC, run_id LIMIT {limit:UInt32}"
 
 
@@ -135,12 +137,12 @@ class EtlRunsAdapter:
 
     def recent(self, job: str, limit: int, *, kind: str = "") -> list[RunRecord]:
         """The last runs of a job, of one kind or of all (empty), the latest first, none without a table."""
-        where = "WHERE job = {job:String} AND {kind:String} IN ('', kind)"
+        where = f"WHERE job = {{job:String}} AND {_OF_KIND}"
         return self._select(where, {"job": job, "kind": kind, "limit": limit}, _LATEST)
 
     def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
         """The last run of a job with this status, of one kind or of all (empty), None where there is none."""
-        where = "WHERE job = {job:String} AND status = {status:String} AND {kind:String} IN ('', kind)"
+        where = f"WHERE job = {{job:String}} AND status = {{status:String}} AND {_OF_KIND}"
         parameters = {"job": job, "status": status, "kind": kind, "limit": 1}
         return next(iter(self._select(where, parameters, _LATEST)), None)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_start, hours_before, tehran_text
+from adapters._bases.tehran_time import HOUR, describe_hours, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_table import Hole, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
@@ -18,7 +18,7 @@ from crons.job import Fill, RunContext
 from crons.jobs.cmc_parts import NotStored, Pipeline, listed, opened, within_reach
 from crons.progress import Tally, progress
 from extractors.coin_market_cap_parser import Problem
-from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall
+from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, within_credits
 from extractors.coin_market_cap_quote import Coin, Quote
 from transformers.coverage import Hours, hours_by_key
 
@@ -42,10 +42,13 @@ async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, 
     """
     async with opened(run, source) as pipeline:
         credits_left, coins = await pipeline.ask_first()
-        starts = hours_before(run.now, fill.hours)
-        plan = pipeline.extract.plan_backfill(coins, start=starts[0], end=hour_start(run.now))
-        _log_estimate(plan, starts, len(coins), credits_left)
+        starts = fill.starts(run.now)
+        full = pipeline.extract.plan_backfill(coins, start=starts[0], end=starts[-1].astimezone(timezone.utc) + HOUR)
+        _log_estimate(full, starts, len(coins), credits_left)
+        plan = full if fill.max_credits is None else within_credits(full, fill.max_credits)
         _check_affordable(plan, credits_left)
+        if plan != full:
+            run.report.warnings.append(_rest(run, full, plan, starts[0]))
         try:
             if not fill.dry_run:
                 wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
@@ -54,7 +57,8 @@ async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, 
             elif (refusal := await pipeline.refusal_beyond_reach(starts[0])) is not None:
                 raise refusal
         except SourceRejected as error:
-            raise within_reach(error, starts, f"cron_backfill {run.name}", now=run.now) from error
+            command = f"cron_backfill {run.name}"
+            raise within_reach(error, starts, command, now=run.now, ranged=fill.first is not None) from error
 
 
 def alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
@@ -217,6 +221,16 @@ def _log_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, cr
         calls=len(plan.calls),
         credits=plan.credits,
         credits_left="not known" if credits_left is None else credits_left,
+    )
+
+
+def _rest(run: RunContext[Settings], full: BackfillPlan, plan: BackfillPlan, first: datetime) -> str:
+    """What a bound leaves out, and the command that fetches it: a heal, which asks for what is missing alone."""
+    hours = (hour_start(run.now).astimezone(timezone.utc) - first) // HOUR
+    rest = full.credits - plan.credits
+    return (
+        f"{rest} of {full.credits} credits' worth of hours are left out by --max-credits; "
+        f"./run.sh cron_heal {run.name} {hours} --max-credits {rest} fetches those that are missing"
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key, hours_before
+from adapters._bases.tehran_time import describe_hours, hour_key
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
@@ -41,7 +41,7 @@ async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill
     """
     async with opened(run, source) as pipeline:
         credits_left, coins = await pipeline.ask_first()
-        starts = hours_before(run.now, fill.hours)
+        starts = fill.starts(run.now)
         healing = Healing(pipeline, coins, starts)
         plan = await healing.plan(fill, credits_left)
         try:
@@ -147,8 +147,8 @@ class Healing:
         self._missing = await self._look(ask_all=fill.ask_all)
         ids = {coin.cmc_id: self._missing[coin.symbol] for coin in self._coins if coin.symbol in self._missing}
         full = plan_missing({cmc_id: hours.values() for cmc_id, hours in ids.items()})
-        most = fill.max_credits if credits_left is None else min(fill.max_credits, credits_left)
-        plan = within_credits(full, most)
+        bounds = [bound for bound in (fill.max_credits, credits_left) if bound is not None]
+        plan = within_credits(full, min(bounds)) if bounds else full
         if self._missing:
             log_missing(self._missing, event="missing")
             before_first = await asyncio.to_thread(count_before_first, self._pipeline, self._missing)
@@ -236,12 +236,14 @@ class Healing:
             symbols = named([symbol for symbol, one in asked.items() if one])
             log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=refusal.error.message)
 
-    def _warn_of_rest(self, full: BackfillPlan, plan: BackfillPlan, max_credits: int, credits_left: int | None) -> None:
+    def _warn_of_rest(
+        self, full: BackfillPlan, plan: BackfillPlan, max_credits: int | None, credits_left: int | None
+    ) -> None:
         """Warn of what the credits do not reach, and name the bound: the heal's own, or what the key has left."""
         if full == plan:
             return
         bound = f"this one may spend {max_credits} (--max-credits)"
-        if credits_left is not None and credits_left < max_credits:
+        if credits_left is not None and (max_credits is None or credits_left < max_credits):
             bound = f"the key has {credits_left} left, and `./run.sh check` says when they come back"
         rest = full.credits - plan.credits
         self._run.report.warnings.append(

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import structlog
 
@@ -155,7 +155,9 @@ async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) ->
         run.report.credits = source.credits_used
 
 
-def within_reach(error: SourceRejected, starts: Sequence[datetime], command: str, *, now: datetime) -> SourceRejected:
+def within_reach(
+    error: SourceRejected, starts: Sequence[datetime], command: str, *, now: datetime, ranged: bool = False
+) -> SourceRejected:
     """A refusal of past hours with how many of them the plan reaches, and the command that fetches these.
 
     An hour that goes out of reach before the present hour is over does not count: the command is given a bit later.
@@ -165,15 +167,20 @@ def within_reach(error: SourceRejected, starts: Sequence[datetime], command: str
         starts: of the hours asked for, aware.
         command: of run.sh, without its number of hours.
         now: aware.
+        ranged: the hours were asked for by --from; the command names them so.
     """
     if (limit := reach_of(error)) is None:
         return error
     limit += hour_start(now) + HOUR - now
-    hours = sum(start - STEP > limit for start in starts)
+    reached = [start for start in starts if start - STEP > limit]
+    which = str(len(reached))
+    if reached and ranged:
+        end = reached[-1].astimezone(timezone.utc) + HOUR
+        which = f"--from '{hour_key(reached[0])[:16]}' --to '{hour_key(end)[:16]}'"
     return SourceRejected(
-        f"{error.message}; {hours} of the {len(starts)} hours are in reach",
-        next_step=f"./run.sh {command} {hours} fetches those; a higher plan reaches further"
-        if hours
+        f"{error.message}; {len(reached)} of the {len(starts)} hours are in reach",
+        next_step=f"./run.sh {command} {which} fetches those; a higher plan reaches further"
+        if reached
         else error.next_step,
         status=error.status,
         code=error.code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,16 +12,16 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, SourceRejected
-from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
 from configurations.config import Settings
-from crons.job import RunContext
+from crons.job import Fill, RunContext
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.parts import Parts
 from sandbox.market import ANOTHER_BTC_ID
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
-from tests.support.job_runs import backfill, run
+from tests.support.job_runs import backfill, fill, heal, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -320,6 +321,48 @@ async def test_a_backfill_beyond_the_plans_reach_offers_what_is_in_it(
         await backfill(make_context(**here), in_reach, dry_run=dry_run)
         if not dry_run:
             assert source.credits_used > 0
+
+
+async def test_a_backfill_by_date_stores_those_hours_alone(
+    make_context: MakeContext, clock: SteppedClock, rows: Rows
+) -> None:
+    """From the first hour up to the last, which is left out; again it changes nothing."""
+    first, end = (hour_start(clock()) - timedelta(hours=hours) for hours in (50, 47))
+    report = await fill(make_context(), Fill(0, first=first, end=end))
+    expected = {hour_key(first.astimezone(timezone.utc) + timedelta(hours=hours)) for hours in range(3)}
+    assert {hour for _, hour in rows()} == expected
+    assert report.inserted == report.hours_asked == len(rows())
+    assert (await fill(make_context(), Fill(0, first=first, end=end))).unchanged == report.inserted
+
+
+async def test_a_backfill_spends_no_more_than_its_bound(
+    make_context: MakeContext, source: FaultySource, rows: Rows
+) -> None:
+    """The earliest hours come first; what is left out is named with the command that fetches it."""
+    report = await fill(make_context(), Fill(24 * 20, max_credits=2))
+    assert source.credits_used == report.credits == 2
+    [warning] = report.warnings
+    assert "are left out by --max-credits; ./run.sh cron_heal cmc_hourly_prices 480 --max-credits " in warning
+    [most] = map(int, re.findall(r"--max-credits (\d+) fetches", warning))
+    assert rows()
+    await heal(make_context(), Fill(24 * 20, max_credits=most))
+    assert len(rows()) == 24 * 20 * len(make_context().settings.symbols)
+
+
+async def test_a_range_beyond_the_plans_reach_offers_its_part_in_reach(
+    make_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
+) -> None:
+    """By dates, since the range may end before the present hour; the command works and nothing was spent before."""
+    first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
+    with pytest.raises(SourceRejected, match="are in reach") as refused:
+        await fill(make_context(), Fill(0, first=first, end=end))
+    assert source.credits_used == 0
+    found = re.search(r"cron_backfill cmc_hourly_prices --from '(.*)' --to '(.*)' fetches", refused.value.next_step)
+    assert found is not None
+    within = Fill(0, first=time_bound(found[1]), end=time_bound(found[2]))
+    assert time_bound(found[2]) == end
+    await fill(make_context(), within)
+    assert rows()
 
 
 async def test_a_dry_run_of_a_higher_plan_spends_nothing(make_context: MakeContext, clock: SteppedClock) -> None:
