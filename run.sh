@@ -13,7 +13,7 @@ cd -- "$_root"
 _groups=(
     "Start    demo install check setup_db setup_cron cron_run"
     "Look     status jobs report verify query export"
-    "Repair   cron_heal cron_backfill coins restore kill"
+    "Repair   cron_heal cron_backfill coins backup restore kill"
     "Remove   remove_cron drop_db clean"
     "Develop  test bench"
 )

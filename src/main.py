@@ -25,6 +25,7 @@ app = typer.Typer(
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
+Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs every table up")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print only what is wrong, and what was asked for")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change and make none")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
@@ -116,16 +117,18 @@ def setup_cron(
     *,
     schedule: Annotated[str | None, typer.Option(help="a cron expression, in this host's time zone")] = None,
     heal: Heal = False,
+    backup: Backup = False,
     dry_run: DryRun = False,
 ) -> None:
     """Install a job's crontab line.
 
     The line stands in a block marked with this checkout's path; every other line stays, and the previous crontab is
-    kept in backups/. --heal installs a second line, a daily cron_heal. Idempotent.
+    kept in backups/. --heal installs a second line, a daily cron_heal, and --backup a daily backup of every table that
+    keeps the latest 30. Idempotent.
     """
     from commands.cron import install  # noqa: PLC0415
 
-    _finish(lambda: install(name, schedule=schedule, heal=heal, dry_run=dry_run))
+    _finish(lambda: install(name, schedule=schedule, heal=heal, backup=backup, dry_run=dry_run))
 
 
 @_command("--json")
@@ -150,6 +153,7 @@ def status(
       hour, or a damaged file of it
     - a database that does not answer, or that another process has had open
       for as long as a run may be old
+    - no backup for two of its intervals, where one is installed
     """
     from commands.status import status as look  # noqa: PLC0415
 
@@ -170,6 +174,7 @@ def report(
         int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
     ] = 168,
     *,
+    keep: Annotated[int, typer.Option(metavar="N", min=1, help="remove older reports beyond the latest N")] = 30,
     quiet: Quiet = False,
 ) -> None:
     """Write an HTML report of prices, coverage and runs.
@@ -178,7 +183,7 @@ def report(
     """
     from commands.report import report as write  # noqa: PLC0415
 
-    _finish(lambda: write(hours, quiet=quiet))
+    _finish(lambda: write(hours, keep=keep, quiet=quiet))
 
 
 @_command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
@@ -261,6 +266,24 @@ def coins(
     _finish(lambda: forget(reset) if reset else take(accept) if accept else show())
 
 
+@_command("--keep 30")
+def backup(
+    *,
+    keep: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="remove older backups of a table beyond the latest N")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Copy the tables to backups/ and verify the copies.
+
+    A file for each job's table, as drop_db makes it and restore puts it back, read back before it counts. Only files
+    that backup and drop_db have named are ever removed, and only after the new one was verified.
+    """
+    from commands.tables import back_up  # noqa: PLC0415
+
+    _finish(lambda: back_up(keep, quiet=quiet))
+
+
 @_command("backups/FILE")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup, as drop_db named it")],
@@ -289,15 +312,17 @@ def kill() -> None:
 
 
 @_command("--dry-run")
-def remove_cron(name: JobName = MAIN_JOB, *, heal: Heal = False, dry_run: DryRun = False) -> None:
+def remove_cron(
+    name: JobName = MAIN_JOB, *, heal: Heal = False, backup: Backup = False, dry_run: DryRun = False
+) -> None:
     """Remove a job's crontab line.
 
-    Every other line stays, and the previous crontab is kept in backups/. --heal removes the line of setup_cron --heal
-    instead. Idempotent.
+    Every other line stays, and the previous crontab is kept in backups/. --heal and --backup remove the lines of
+    setup_cron --heal and --backup instead. Idempotent.
     """
     from commands.cron import remove  # noqa: PLC0415
 
-    _finish(lambda: remove(name, heal=heal, dry_run=dry_run))
+    _finish(lambda: remove(name, heal=heal, backup=backup, dry_run=dry_run))
 
 
 @_command("--yes")

@@ -13,28 +13,25 @@ from adapters.system.crontab import Crontab
 from commands.screen import say, show_table, tell
 from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, network_variables, only_set_here
 from crons.exits import DONE
-from crons.install import CrontabChange, heal_of, read_schedules, remove_cron, setup_cron
+from crons.install import BACKUP, CrontabChange, Schedules, heal_of, read_schedules, remove_cron, setup_cron
 from crons.job import Needed
 from crons.parts import system_clock
 from crons.registry import JOBS, find_job, find_job_with_past
-from crons.schedule import HEAL_SCHEDULE, next_run
+from crons.schedule import BACKUP_SCHEDULE, HEAL_SCHEDULE, next_run
 
 
 def show() -> int:
     """Print the jobs with their crontab lines, and return the exit code."""
     crontab = Crontab()
-    every = [task for name in JOBS for task in (name, heal_of(name))]
+    every = [*(task for name in JOBS for task in (name, heal_of(name))), BACKUP]
     schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=every)
     rows = []
     for name, job in JOBS.items():
         tasks = [(name, job.summary, job.schedule, "")]
         if job.backfill is not None:
             tasks.append((heal_of(name), "its missing hours, filled", HEAL_SCHEDULE, " --heal"))
-        for task, summary, usual, options in tasks:
-            schedule = schedules.installed.get(task)
-            absent = "not known" if schedules.unknown else f"no: ./run.sh setup_cron {name}{options}"
-            installed = "yes" if schedule else absent
-            rows.append((task, summary, schedule or usual, installed))
+        rows += [_row(schedules, task, summary, usual, f"{name}{options}") for task, summary, usual, options in tasks]
+    rows.append(_row(schedules, BACKUP, "every table, copied to backups/", BACKUP_SCHEDULE, "--backup"))
     show_table(("job", "what it does", "schedule", "installed"), rows)
     if not crontab.is_available():
         say("there is no crontab command on this machine: apt-get install cron")
@@ -43,11 +40,17 @@ def show() -> int:
     return DONE
 
 
+def _row(schedules: Schedules, task: str, summary: str, usual: str, arguments: str) -> tuple[str, str, str, str]:
+    schedule = schedules.installed.get(task)
+    absent = "not known" if schedules.unknown else f"no: ./run.sh setup_cron {arguments}"
+    return task, summary, schedule or usual, "yes" if schedule else absent
+
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> int:
-    """Install a job's line, or the daily one that heals it, and return the exit code. Idempotent.
+def install(name: str, *, schedule: str | None, heal: bool, backup: bool, dry_run: bool) -> int:
+    """Install a job's line, the daily one that heals it, or that of backups, and return the exit code. Idempotent.
 
     Warns of what the line will lack when cron starts it, in an environment of its own.
 
@@ -56,31 +59,37 @@ def install(name: str, *, schedule: str | None, heal: bool, dry_run: bool) -> in
         StateError: the crontab cannot be read or written.
     """
     job = find_job_with_past(name) if heal else find_job(name)
-    usual = HEAL_SCHEDULE if heal else job.schedule
+    usual = BACKUP_SCHEDULE if backup else HEAL_SCHEDULE if heal else job.schedule
     change = setup_cron(
         Crontab(),
         checkout=CHECKOUT,
         # Its links not resolved: as .venv/bin/python it finds what the set-up installed.
         python=Path(sys.executable),
-        job=heal_of(name) if heal else name,
+        job=_task(name, heal=heal, backup=backup),
         schedule=usual if schedule is None else schedule,
         now=in_tehran(system_clock()),
         dry_run=dry_run,
     )
     _show(change, dry_run=dry_run)
-    _tell_next(usual if schedule is None else schedule, takes_prices=not heal)
+    _tell_next(usual if schedule is None else schedule, takes_prices=not heal and not backup)
     for warning in _lacking_under_cron(job.past_needs if heal else None):
         tell(f"warning: {warning}")
     return DONE
 
 
-def remove(name: str, *, heal: bool, dry_run: bool) -> int:
-    """Remove a job's line, or the one that heals it, and return the exit code. Idempotent."""
+def remove(name: str, *, heal: bool, backup: bool, dry_run: bool) -> int:
+    """Remove a job's line, the one that heals it, or that of backups, and return the exit code. Idempotent."""
     find_job(name)
-    job = heal_of(name) if heal else name
+    job = _task(name, heal=heal, backup=backup)
     change = remove_cron(Crontab(), checkout=CHECKOUT, job=job, now=in_tehran(system_clock()), dry_run=dry_run)
     _show(change, dry_run=dry_run)
     return DONE
+
+
+def _task(name: str, *, heal: bool, backup: bool) -> str:
+    if heal and backup:
+        raise ConfigurationError("--heal and --backup are lines of their own", next_step="give one of them at a time")
+    return BACKUP if backup else heal_of(name) if heal else name
 
 
 def _tell_next(schedule: str, *, takes_prices: bool) -> None:

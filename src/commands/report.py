@@ -11,6 +11,7 @@ from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from commands.screen import mention, say, settings_with_log
+from commands.tables import copies_of
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
@@ -21,11 +22,12 @@ MOST_CELLS = 500_000
 """Hours of symbols that a browser still draws easily, about 8 MB of page beside the library."""
 
 
-def report(hours: int, *, quiet: bool) -> int:
+def report(hours: int, *, keep: int, quiet: bool) -> int:
     """Write the page of the present hour and the hours before it, say where, and return the exit code.
 
     Args:
         hours: one or more.
+        keep: how many reports to keep, the new one among them; older ones are removed.
         quiet: print only the path.
 
     Raises:
@@ -49,6 +51,8 @@ def report(hours: int, *, quiet: bool) -> int:
             f"{path} cannot be written: {error.strerror or error}",
             next_step=f"make room and see to it that this user may write into {path.parent}",
         ) from error
+    for old in copies_of(REPORTS, "prices", ".html")[:-keep]:
+        old.unlink(missing_ok=True)
     say(str(path))
     if not quiet:
         say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")

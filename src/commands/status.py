@@ -18,11 +18,12 @@ from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, stale_groups
 from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
+from commands.tables import last_backup
 from configurations.config import PROJECT_ROOT, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.install import Schedules, heal_of, read_schedules
+from crons.install import BACKUP, Schedules, heal_of, read_schedules
 from crons.job import HourlyJob, Series
 from crons.parts import PATIENCE, Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, find_job
@@ -59,7 +60,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
         find_job(name)
     settings = impatient(settings_with_log())
     now = system_clock()
-    tasks = [task for job in JOBS for task in (job, heal_of(job))]
+    tasks = [*(task for job in JOBS for task in (job, heal_of(job))), BACKUP]
     schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
     jobs = [_facts(one, settings, schedules, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
     if as_json:
@@ -80,6 +81,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     kept = _records_in(history)
     read = _read(name, job, parts, now)
     turn, heal = _turn(schedules, name, now), _turn(schedules, heal_of(name), now)
+    backup = _turn(schedules, BACKUP, now)
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
@@ -103,6 +105,8 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
         heal_every=longest_interval(heal.schedule, now) if heal else None,
         series=read.series,
         stale_set_up=stale_groups(),
+        backup_every=longest_interval(backup.schedule, now) if backup else None,
+        last_backup=last_backup(f"{settings.clickhouse_db}.{job.table.name}"),
     )
 
 

@@ -78,6 +78,9 @@ class JobFacts:
         heal_every: how far apart its heals are, where they are farthest apart; None when none is installed.
         series: its symbols; None when the database cannot be read, or when the job does not tell of them.
         stale_set_up: requirements files that have changed since the set-up was made from them.
+        backup_every: how far apart the installed backups are, where they are farthest apart; None when none is
+            installed.
+        last_backup: when the latest copy of its table was made, aware; None without one.
     """
 
     name: str
@@ -101,6 +104,8 @@ class JobFacts:
     heal_every: timedelta | None
     series: Sequence[Series] | None
     stale_set_up: Sequence[str] = ()
+    backup_every: timedelta | None = None
+    last_backup: datetime | None = None
 
     @property
     def stale_after(self) -> timedelta:
@@ -136,6 +141,7 @@ def needs(job: JobFacts, now: datetime) -> list[str]:
         *_of_spools(job, now),
         *_of_symbols(job, now),
         *_of_gaps(job, now),
+        *_of_backups(job, now),
     ]
 
 
@@ -211,6 +217,15 @@ def _of_gaps(job: JobFacts, now: datetime) -> Iterator[str]:
         count = f"{len(hours):,} hour{'' if len(hours) == 1 else 's'}"
         age = describe_age(now - min(hours))
         yield f"{count} of {_named(list(overdue))} missing, the oldest for {age}: {job.fill} {reach(hours, now)}"
+
+
+def _of_backups(job: JobFacts, now: datetime) -> Iterator[str]:
+    if job.backup_every is None or job.database == "empty":
+        return
+    if job.last_backup is None:
+        yield "no backup yet, though a daily one is installed: ./run.sh backup"
+    elif (age := now - job.last_backup) > 2 * job.backup_every:
+        yield f"no backup for {describe_age(age)}: see logs/cron.log, then ./run.sh backup"
 
 
 def _named(symbols: Sequence[str]) -> str:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import typer
 
 from adapters._bases.hourly_backup import Progress
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.tehran_time import in_tehran
+from adapters._bases.tehran_time import TEHRAN, in_tehran
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.parts import Parts, impatient, system_clock
+from crons.parts import ENGINE_WAIT_SECONDS, Parts, impatient, require_database, system_clock
 from crons.progress import Tally, progress
 from crons.registry import JOBS, find_job
 
 BACKUPS = PROJECT_ROOT / "backups"
+_ENDING = ".native.gz"
+_TIME = "%Y-%m-%d_%H-%M-%S"
 
 
 def set_up() -> int:
@@ -64,6 +68,30 @@ def drop(*, unasked: bool, quiet: bool) -> int:
     return DONE
 
 
+def back_up(keep: int | None, *, quiet: bool) -> int:
+    """Copy every job's table to a file, verify the copy, remove older copies, and return the exit code.
+
+    The job's lock is held meanwhile, for which a run that is under way is waited for.
+
+    Args:
+        keep: how many copies of each table to keep, the new one among them; None for all.
+        quiet: print only the backups' paths.
+
+    Raises:
+        LockHeldError: a job has been running for longer than is waited for.
+    """
+    settings = settings_with_log(quiet=quiet)
+    require_database(settings)
+    for name in JOBS:
+        with _undisturbed(settings, name, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as table:
+            if table.table_exists():
+                _copy(table, settings, quiet=quiet)
+                _prune(table.name, keep, quiet=quiet)
+            elif not quiet:
+                say(f"there is no {table.name}: nothing to back up")
+    return DONE
+
+
 def put_back(file: Path, job: str, *, quiet: bool) -> int:
     """Upsert a backup's rows and return the exit code. Idempotent. When quiet, only errors are printed."""
     settings = settings_with_log(quiet=quiet)
@@ -77,13 +105,44 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
     return DONE
 
 
-def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:
+def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     BACKUPS.mkdir(exist_ok=True)
-    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):%Y-%m-%d_%H-%M-%S}.native.gz"
+    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):{_TIME}}{_ENDING}"
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
     with _row_progress(settings) as row_progress:
         rows = table.export_table(backup, row_progress)
     say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
+    return backup
+
+
+def last_backup(name: str) -> datetime | None:
+    """When the latest copy of a table in `BACKUPS` was made, None without one.
+
+    Args:
+        name: with its database.
+    """
+    copies = copies_of(BACKUPS, name, _ENDING)
+    made = copies[-1].name.removeprefix(f"{name}-").removesuffix(_ENDING) if copies else ""
+    return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
+
+
+def _prune(name: str, keep: int | None, *, quiet: bool) -> None:
+    """Remove the older of a table's copies, by the time in their names, and no other file."""
+    copies = copies_of(BACKUPS, name, _ENDING)
+    for old in copies[: -keep if keep else 0]:
+        old.unlink(missing_ok=True)
+        if not quiet:
+            say(f"removed {old.name}, of which there are {keep} later ones")
+
+
+def copies_of(folder: Path, name: str, ending: str) -> list[Path]:
+    """The files of a folder that are named NAME-TIMEENDING, as this program names them, the oldest first."""
+    form = re.compile(rf"{re.escape(name)}-\d{{4}}(?:-\d\d){{2}}_\d\d(?:-\d\d){{2}}{re.escape(ending)}")
+    return sorted(path for path in folder.glob(f"*{ending}") if form.fullmatch(path.name))
+
+
+def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:
+    backup = _copy(table, settings, quiet=quiet)
     table.drop_table()
     if not quiet:
         job = "" if name == MAIN_JOB else f" --job {name}"
@@ -104,8 +163,11 @@ def _agreed() -> bool:
 
 
 @contextmanager
-def _undisturbed(settings: Settings, name: str, task: str) -> Iterator[HourlyRepository]:
-    """A job's table, for writing or dropping, while the job's runs are locked out."""
-    lock = ProcessLock(settings.data_path / "locks" / f"{name}.lock", task=task, clock=system_clock)
-    with lock, Parts(settings, task=task, clock=system_clock, writes=True) as parts:
+def _undisturbed(
+    settings: Settings, name: str, task: str, *, writes: bool = True, wait_seconds: float = 0.5
+) -> Iterator[HourlyRepository]:
+    """A job's table, for copying, writing or dropping, while the job's runs are locked out."""
+    file = settings.data_path / "locks" / f"{name}.lock"
+    lock = ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds)
+    with lock, Parts(settings, task=task, clock=system_clock, writes=writes) as parts:
         yield JOBS[name].repository_in(parts)

@@ -29,6 +29,10 @@ from crons.schedule import check_schedule
 _MAX_COMMAND = 998
 """Bytes of a command that Debian's cron takes: MAX_COMMAND of its cron.h is 1000, newline and end included."""
 
+BACKUP = "backup"
+"""The task that copies every job's table; no job has this name."""
+BACKUPS_KEPT = 30
+"""How many copies of a table the task keeps."""
 _TASK = re.compile(r"[a-z][a-z0-9_]*(?: heal)?")
 _OUR_LINE = re.compile(rf"[^#\s].* # (?P<task>{_TASK.pattern})\r?\n?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -45,7 +49,7 @@ def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
     Args:
         checkout: absolute path of the checkout, which is the job's working folder.
         python: absolute path of the interpreter, as ``.venv/bin/python``, its links not resolved.
-        job: the job's name, or `heal_of` it, here and below.
+        job: the job's name, or `heal_of` it, or `BACKUP`, here and below.
         log: absolute path of the file that stdout and stderr are appended to, in a folder that exists.
 
     Raises:
@@ -55,7 +59,8 @@ def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
         _check_path(path)
     _check_job(job)
     folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
-    return f"cd {folder} && env PYTHONPATH={source} {program} -m crons.run {job} >> {output} 2>&1"
+    what = f"main {BACKUP} --keep {BACKUPS_KEPT} --quiet" if job == BACKUP else f"crons.run {job}"
+    return f"cd {folder} && env PYTHONPATH={source} {program} -m {what} >> {output} 2>&1"
 
 
 def install_line(current: str, *, checkout: Path, job: str, schedule: str, command: str) -> str:

@@ -13,6 +13,8 @@ from adapters._bases.errors import ConfigurationError
 DEFAULT_SCHEDULE = "0 * * * *"
 HEAL_SCHEDULE = "17 4 * * *"
 """Daily, and away from the full hour: a heal and an hourly run of a job exclude each other."""
+BACKUP_SCHEDULE = "47 4 * * *"
+"""Daily, half an hour after the heal."""
 
 _FIELD_NAMES = ("minute", "hour", "day of month", "month", "day of week")
 _VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"

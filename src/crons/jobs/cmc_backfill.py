@@ -230,7 +230,7 @@ def _rest(run: RunContext[Settings], full: BackfillPlan, plan: BackfillPlan, fir
     rest = full.credits - plan.credits
     return (
         f"{rest} of {full.credits} credits' worth of hours are left out by --max-credits; "
-        f"./run.sh cron_heal {run.name} {hours} --max-credits {rest} fetches those that are missing"
+        f"./run.sh cron_heal {run.name} {hours} --max-credits {full.credits} fetches those that are missing"
     )
 
 
