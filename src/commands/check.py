@@ -192,7 +192,7 @@ def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator
 
 
 def _of_table(table: HourlyRepository) -> list[Finding]:
-    found = [Finding("ClickHouse", "ok", table.describe_server())]
+    found = [Finding("ClickHouse", "ok", table.describe_server()), Finding("topology", "ok", table.describe_topology())]
     if not table.table_exists():
         return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
     found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))

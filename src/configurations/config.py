@@ -34,6 +34,8 @@ HIGHEST_ID = 2**32 - 1
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _HOST_WITH_PORT = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_CLUSTER = re.compile(r"[A-Za-z0-9._\-]*")
+_QUORUM = re.compile(r"auto|[0-9]{0,2}")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 """One that can be asked for by itself."""
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
@@ -129,6 +131,20 @@ def identifier(value: str) -> str:
     return value
 
 
+def cluster_name(value: str) -> str:
+    """A cluster's name as it can stand in SQL between backticks; empty for none."""
+    if not _CLUSTER.fullmatch(value):
+        raise ValueError("letters, digits, dots, dashes and underscores only, as SELECT cluster FROM system.clusters")
+    return value
+
+
+def quorum(value: str) -> str:
+    """How many replicas must have an insert, or ``auto`` for most of them; empty for the program's choice."""
+    if not _QUORUM.fullmatch(value):
+        raise ValueError("a number of replicas is needed, or: auto")
+    return value
+
+
 _ALIKE = 0.8
 
 
@@ -196,6 +212,9 @@ class Settings(BaseSettings):
     clickhouse_db: Annotated[str, AfterValidator(identifier)] = "crypto"
     clickhouse_secure: bool = False
     clickhouse_ca_file: Folder | None = None
+    clickhouse_cluster: Annotated[str, AfterValidator(cluster_name)] = ""
+    clickhouse_changes: Literal["", "update", "insert"] = ""
+    clickhouse_insert_quorum: Annotated[str, AfterValidator(quorum)] = ""
     cmc_api_key: SecretStr | None = None
     cmc_base_url: SourceAddress = "https://pro-api.coinmarketcap.com"
     symbols: Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)] = (

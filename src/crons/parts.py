@@ -21,6 +21,7 @@ from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.topology import Replication
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
@@ -135,7 +136,10 @@ class Parts:
         """The table of runs."""
         settings = self.settings
         return EtlRunsAdapter(
-            clickhouse=self.database, database=settings.clickhouse_db, keep_days=settings.run_history_days
+            clickhouse=self.database,
+            database=settings.clickhouse_db,
+            keep_days=settings.run_history_days,
+            replication=replication_of(settings),
         )
 
     def repository(self, kind: type[RepositoryT], table: HourlyTable) -> RepositoryT:
@@ -148,6 +152,7 @@ class Parts:
                 database=self.settings.clickhouse_db,
                 retry=self.retry,
                 clock=self.clock,
+                replication=replication_of(self.settings),
             )
             self._repositories[table.name] = made
         return made
@@ -239,6 +244,11 @@ def require_database(settings: Settings) -> None:
     """
     if has_no_database(settings):
         raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
+
+
+def replication_of(settings: Settings) -> Replication:
+    """What the settings say of clusters."""
+    return Replication(settings.clickhouse_cluster, settings.clickhouse_changes, settings.clickhouse_insert_quorum)
 
 
 def _address(settings: Settings) -> EmbeddedEngine | Server:

@@ -159,7 +159,7 @@ class SpooledLoader:
 
     async def _warn_of_stuck_mutations(self) -> None:
         """Log stuck mutations before this loader's first write, which they may block."""
-        if self._ready or not await asyncio.to_thread(self._repository.table_exists):
+        if self._ready:
             return
         for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
             log.warning("a mutation is stuck and may block this run's updates", mutation=str(mutation))

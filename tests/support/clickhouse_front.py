@@ -76,6 +76,7 @@ class ClickHouseFront:
         certificate: PEM with a certificate and its key; given, the front speaks HTTPS.
         statements: every statement that was asked, in order, those of the driver's handshake among them.
         faults: failures to come; each goes once it has befallen its statements.
+        replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
     """
 
     path: Path
@@ -84,6 +85,7 @@ class ClickHouseFront:
     certificate: Path | None = None
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    replacements: dict[str, str] = field(default_factory=dict)
     port: int = 0
     _closing: threading.Event = field(default_factory=threading.Event)
     _server: _Server | None = None
@@ -175,6 +177,9 @@ class ClickHouseFront:
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         """What the engine answers, in a session with the settings that came along."""
+        statement = next(
+            (f"{new} FORMAT Native" for old, new in self.replacements.items() if statement.startswith(old)), statement
+        )
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
         with self._executing:
             connection = self._session(

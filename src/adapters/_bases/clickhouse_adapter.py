@@ -276,6 +276,14 @@ class ClickHouseAdapter:
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
         self._client: Client | None = None
 
+    @property
+    def patience_seconds(self) -> int:
+        """What a statement may take at the server: less than the driver waits.
+
+        What took too long has then ended there before it is looked at again.
+        """
+        return max(1, self._query_timeout_seconds * 3 // 4)
+
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""
         return tuple(int(part) for part in re.findall(r"\d+", self._connected().server_version or "")[:4])
@@ -297,11 +305,24 @@ class ClickHouseAdapter:
                 return []
             raise
 
-    def command(self, sql: str) -> None:
-        """Run one statement that brings no rows. It is complete when this returns."""
+    def command(self, sql: str, settings: Mapping[str, object] | None = None) -> None:
+        """Run one statement that brings no rows. It is complete when this returns.
+
+        Args:
+            sql: the statement.
+            settings: of them those that the server knows and this user may change.
+        """
         client = self._connected()
+        changed = {name: value for name, value in (settings or {}).items() if _may_change(client, name)}
         with self._translated_errors():
-            client.command(sql, settings=_WHOLE_ANSWER)
+            client.command(sql, settings={**changed, **_WHOLE_ANSWER})
+
+    def keep_settings(self, settings: Mapping[str, object]) -> None:
+        """Send these with every statement from now on, where the server knows and allows them. Idempotent."""
+        client = self._connected()
+        for name, value in settings.items():
+            if _may_change(client, name):
+                client.set_client_setting(name, value)
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Insert rows by one statement, complete when this returns. Each month's are stored all or none.
@@ -430,7 +451,9 @@ class ClickHouseAdapter:
 
     def _open_server(self, server: Server, pool: PoolManager) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - as above
+        from clickhouse_connect import common  # noqa: PLC0415 - as above
 
+        common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types that no table here has
         with _wrong_ports_named(server), self._translated_errors():
             client = clickhouse_connect.get_client(
                 interface=server.scheme,
@@ -452,8 +475,7 @@ class ClickHouseAdapter:
         """Change the settings that every statement relies on, where the server knows and allows it."""
         wanted = {
             "async_insert": 0,
-            # Less than the driver waits: what took too long has then ended at the server before it is looked at again.
-            "max_execution_time": max(1, self._query_timeout_seconds * 3 // 4),
+            "max_execution_time": self.patience_seconds,
             "max_partitions_per_insert_block": 0,
             "max_query_size": _STATEMENT_BYTES,
             "precise_float_parsing": 1,

@@ -14,29 +14,33 @@ from adapters._bases.network_causes import (
     quotes_tls,
 )
 
+_KEEPER = "See whether ClickHouse Keeper is well: the replica takes nothing without it."
+_QUORUM = "See system.replicas: fewer replicas are up than CLICKHOUSE_INSERT_QUORUM asks for."
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-_PASSING = frozenset(
-    {
-        159,  # TIMEOUT_EXCEEDED
-        160,  # TOO_SLOW
-        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
-        203,  # NO_FREE_CONNECTION
-        209,  # SOCKET_TIMEOUT
-        210,  # NETWORK_ERROR
-        225,  # NO_ZOOKEEPER
-        236,  # ABORTED
-        241,  # MEMORY_LIMIT_EXCEEDED
-        242,  # TABLE_IS_READ_ONLY: a replica that is catching up
-        252,  # TOO_MANY_PARTS: merges are behind
-        279,  # ALL_CONNECTION_TRIES_FAILED
-        285,  # TOO_FEW_LIVE_REPLICAS
-        319,  # UNKNOWN_STATUS_OF_INSERT
-        394,  # QUERY_WAS_CANCELLED
-        439,  # CANNOT_SCHEDULE_TASK
-        473,  # DEADLOCK_AVOIDED
-        999,  # KEEPER_EXCEPTION
-    }
-)
+_PASSING = {
+    159: "What it asked for may go on: the next try looks first.",  # TIMEOUT_EXCEEDED, also of ON CLUSTER's queue
+    160: "",  # TOO_SLOW
+    202: "",  # TOO_MANY_SIMULTANEOUS_QUERIES
+    203: "",  # NO_FREE_CONNECTION
+    209: "",  # SOCKET_TIMEOUT
+    210: "",  # NETWORK_ERROR
+    225: _KEEPER,  # NO_ZOOKEEPER
+    236: "",  # ABORTED
+    241: "",  # MEMORY_LIMIT_EXCEEDED
+    242: _KEEPER,  # TABLE_IS_READ_ONLY: a replica without Keeper, or one that is starting
+    252: "Merges are behind: see system.merges, and the disk of ClickHouse.",  # TOO_MANY_PARTS
+    279: "No server behind this one answers: see system.clusters, and the servers.",  # ALL_CONNECTION_TRIES_FAILED
+    285: _QUORUM,  # TOO_FEW_LIVE_REPLICAS: nothing was written
+    286: _QUORUM,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: nothing was written
+    289: "This replica lags behind: see SELECT * FROM system.replicas.",  # REPLICA_IS_NOT_IN_QUORUM
+    319: "The rows may be written: the next try looks first.",  # UNKNOWN_STATUS_OF_INSERT
+    341: "The change is accepted, and follows on the replicas that are away: the next try looks first.",  # UNFINISHED
+    394: "",  # QUERY_WAS_CANCELLED
+    439: "",  # CANNOT_SCHEDULE_TASK
+    473: "",  # DEADLOCK_AVOIDED
+    999: _KEEPER,  # KEEPER_EXCEPTION
+}
+"""Errors that may pass, with the next step of those that a person can hasten or should understand."""
 NOT_THERE = frozenset({60, 81})
 """UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing to read yet."""
 ABOUT_A_VALUE = frozenset(
@@ -64,6 +68,8 @@ _NEXT_STEPS = {
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
     194: _CHECK_LOGIN,  # REQUIRED_PASSWORD
+    # REPLICA_ALREADY_EXISTS
+    253: "Drop what an earlier table left in Keeper: SYSTEM DROP REPLICA, as docs/cluster.md shows.",
     497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
@@ -87,7 +93,7 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     """The error for an answer of ClickHouse itself, by its error code."""
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
     if code in _PASSING:
-        return StorageUnavailable(message)
+        return StorageUnavailable(message, next_step=_PASSING[code])
     next_step = _FREE_SPACE if _ABOUT_SPACE.search(text) else _NEXT_STEPS.get(code, "")
     return StorageRejected(message, next_step=next_step, code=code)
 

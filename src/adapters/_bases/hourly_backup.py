@@ -144,7 +144,7 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
         with disk.replacing(path, aside=path.with_name(f".{table.name}.partial")) as partial:
             written = _write(clickhouse, name, table, partial, progress)
             count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, partial), written))
-            stored = clickhouse.query(f"SELECT count() FROM {name}")[0][0]  # noqa: S608 - the name is quoted
+            stored = clickhouse.query(f"SELECT count() FROM {name} FINAL")[0][0]  # noqa: S608 - the name is quoted
             if count != stored:
                 raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
     except OSError as error:
@@ -181,14 +181,14 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
 def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
     """Write the rows, and return how many there were to write."""
     # By months, which are the partitions, so that a sort never holds more than one of them in memory.
-    counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} GROUP BY month ORDER BY month"  # noqa: S608 - quoted
+    counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} FINAL GROUP BY month ORDER BY month"  # noqa: S608 - quoted
     months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
     total, done = sum(rows for _, rows in months), 0
     columns = ", ".join(quoted_identifier(column) for column in table.stored)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as file:
         for month, rows in months:
             statement = (
-                f"SELECT {columns} FROM {name} WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted
+                f"SELECT {columns} FROM {name} FINAL WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted
                 "ORDER BY datetime, symbol, version"
             )
             with clickhouse.native_stream(statement) as pieces:

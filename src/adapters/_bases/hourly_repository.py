@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
@@ -21,6 +22,7 @@ from adapters._bases.hourly_upsert import (
 )
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
+from adapters._bases.topology import AS_FOUND, Replication
 
 _CHUNK_ROWS = 20_000
 ABSURD_FACTOR = 100
@@ -78,6 +80,8 @@ class HourlyRepository:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
         clock: gives the aware time; asked once for each upsert.
+        replication: what the operator set of it.
+        beside: tables that are made together with it: plain name to CREATE TABLE.
 
     Raises:
         ConfigurationError: the database's name is not an identifier.
@@ -91,13 +95,17 @@ class HourlyRepository:
         database: str,
         retry: RetryPolicy,
         clock: Callable[[], datetime],
+        replication: Replication = AS_FOUND,
+        beside: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.table = table
         self._clickhouse = clickhouse
         self._retry = retry
         self._clock = clock
         self._database = database
-        self._schema = HourlySchema(clickhouse=clickhouse, database=database, table=table)
+        self._schema = HourlySchema(
+            clickhouse=clickhouse, database=database, table=table, replication=replication, beside=beside
+        )
 
     @property
     def name(self) -> str:
@@ -113,6 +121,11 @@ class HourlyRepository:
         """The engine that answers, where it is, and its version, in one line."""
         version = ".".join(map(str, self._retry.call(self._clickhouse.server_version)))
         return f"{self._clickhouse.address}, version {version}"
+
+    def describe_topology(self) -> str:
+        """Where the database is, and how a changed row is written there, in one line."""
+        changes = "the insert of a newer version" if self._retry.call(self._schema.inserts_changes) else "update"
+        return f"{self._retry.call(self._schema.checked_topology)}; changes are written by {changes}"
 
     def ensure_ready(self) -> None:
         """Make what is missing: see `HourlySchema.ensure_ready`."""
@@ -157,8 +170,8 @@ class HourlyRepository:
         return self._upsert(StoredRow(_placed(row, hour), updated_at) for row in rows)
 
     def count_rows(self) -> int:
-        """How many rows the table holds, duplicates included."""
-        return self._number(f"SELECT count() FROM {self._schema.table}")  # noqa: S608 - quoted
+        """How many rows the table holds, duplicate keys included, superseded versions not."""
+        return self._number(f"SELECT count() FROM {self._schema.table} FINAL")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
         """How many keys have a row."""
@@ -172,12 +185,13 @@ class HourlyRepository:
         value = quoted_identifier(self.table.value)
         statement = (
             f"SELECT symbol, groupUniqArray(datetime), max(datetime), argMax({value}, (datetime, version)), "  # noqa: S608 - quoted
-            f"groupArrayIf((datetime, {value}), datetime >= {{valued_from:String}}) "
+            f"arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {{valued_from:String}})) "
             f"FROM {self._schema.table} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
-            str(symbol): StoredHours(frozenset(hours), str(last), value, dict(valued))  # type: ignore[call-overload,arg-type]  # as the statement says
+            # Of several versions of an hour the highest comes last, and stays.
+            str(symbol): StoredHours(frozenset(hours), str(last), value, {hour: one for hour, _, _, one in valued})  # type: ignore[arg-type,attr-defined,call-overload]  # as the statement says
             for symbol, hours, last, value, valued in found
         }
 
@@ -196,17 +210,22 @@ class HourlyRepository:
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
 
     def duplicate_keys(self) -> list[Wrong]:
-        """Keys with more than one row, even if a merge or the view hides them. At most `MOST_FOUND`."""
+        """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""
         return self._wrong(
-            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._schema.table} "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
             "GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime "
             f"LIMIT {MOST_FOUND} SETTINGS optimize_aggregation_in_order = 1"
         )
 
+    def count_superseded(self) -> int:
+        """How many rows stand beside a newer version of themselves, until ClickHouse merges the two."""
+        table = self._schema.table
+        return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
+
     def wrong_keys(self) -> list[Wrong]:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
         return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
             f"WHERE {_WRONG_KEY} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
@@ -218,7 +237,7 @@ class HourlyRepository:
         return self._wrong(
             f"SELECT symbol, datetime, concat('{self.table.value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
             f"if(isFinite({value}) AND {value} > 0, concat(', its neighbours say about ', toString(around)), '')) FROM "
-            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbours} AS around FROM {table}) "
+            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbours} AS around FROM {table} FINAL) "
             f"WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 "
             f"OR (around > 0 AND ({value} > {ABSURD_FACTOR} * around OR {value} * {ABSURD_FACTOR} < around)) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
@@ -227,7 +246,7 @@ class HourlyRepository:
     def future_rows(self, *, present: str) -> list[Wrong]:
         """Rows of hours after the one whose key is ``present``."""
         return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
             f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
             present=present,
         )
@@ -299,6 +318,8 @@ class HourlyRepository:
 
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
         report = UpsertReport(0, 0, 0)
+        replicated = self._retry.call(self._schema.is_replicated)
+        inserts_changes = self._retry.call(self._schema.inserts_changes)
         for chunk in _chunks(iter(rows)):
             refuse_unstorable(self.table, chunk)
             upsert = ChunkUpsert(
@@ -307,6 +328,8 @@ class HourlyRepository:
                 table=self.table,
                 mutations=self._mutations(),
                 rows={stored.key: stored for stored in chunk},
+                replicated=replicated,
+                inserts_changes=inserts_changes,
             )
             report = report.plus(self._retry.call(upsert))
         return report

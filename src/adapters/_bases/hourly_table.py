@@ -6,8 +6,11 @@ UTC so that the server neither shifts nor reinterprets that text, whatever its o
 **The version.** `ReplacingMergeTree(version)` keeps, of rows with one sorting key, the one of the highest version, and
 the view shows, of rows with one (symbol, datetime), the same. A version comes from the server's clock in nanoseconds
 when a row is inserted, never from the client's, and it decides only between rows that were *inserted* beside each
-other, such as by hand. A later write of the program never competes by version: it finds the key and rewrites every row
-of it in place, so it wins even after a clock stepped back, and its repetition changes nothing.
+other, such as by hand. A later write of the program does not compete by version on a single server: it finds the key
+and rewrites every row of it in place, so it wins even after a clock stepped back, and its repetition changes nothing.
+
+**Changes on replicas.** There a later write is inserted beside the stored row, under its sorting key and with a version
+above its own, until ClickHouse merges the two. It needs no mutation, which can be refused, hang or skip rows there.
 
 **Patch parts.** The two block columns let `ALTER … UPDATE` write small patch parts instead of rewriting whole parts.
 They are given from ClickHouse 26.9 on, at creation only: earlier releases have an older patch format, and turning the
@@ -27,12 +30,15 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_views import View, views_of
+from adapters._bases.topology import Replication, Topology, is_replicated, settings_of_writes, topology_of
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 PRIMARY_KEY = ("symbol", "datetime")
 PARTITION_KEY = "substring(datetime, 1, 7)"
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
 
+NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
+"""The version of a row that is inserted now, in SQL."""
 _WALL_TIME = "toDateTime(fetched_at, 'UTC')"
 _Row = TypeVar("_Row", bound="HourlyRow")
 
@@ -60,7 +66,7 @@ _COMMON_COLUMNS = (
         "UInt64",
         name="version",
         kind="DEFAULT",
-        expression="toUInt64(toUnixTimestamp64Nano(now64(9)))",
+        expression=NEW_VERSION,
     ),
     Column(
         "Start of the hour that fetched_at lies in, Tehran wall time; key of the row together with symbol",
@@ -163,33 +169,114 @@ _SHOWN_DIFFERENCES = 3
 class HourlySchema:
     """The database, the table and its views in it. Arguments and errors are those of `HourlyRepository`."""
 
-    def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, table: HourlyTable) -> None:
+    def __init__(
+        self,
+        *,
+        clickhouse: ClickHouseAdapter,
+        database: str,
+        table: HourlyTable,
+        replication: Replication,
+        beside: Mapping[str, str],
+    ) -> None:
         self._clickhouse = clickhouse
         self._database = database
         self._wanted = table
+        self._replication = replication
+        self._beside = beside
+        self._topology: Topology | None = None
+        self._engine = ""
         self.table = self._quoted(table.name)
         self.view = self._quoted(table.view)
 
     def ensure_ready(self) -> None:
-        """Make the missing ones of database, table and views, and renew an older view. Idempotent.
+        """Make the missing ones of database, tables and views, and renew an older view. Idempotent.
 
-        One SELECT where nothing is to be done. A view is replaced at once, without a moment in which it is missing.
+        Two SELECTs where nothing is to be done. A view is replaced at once, without a moment in which it is missing.
 
         Raises:
-            StorageRejected: the table has another shape, or what has a view's name is not a view; the message describes
-                it, and it is left alone.
+            StorageRejected: the table has another shape, or what has a view's name is not a view, or rows would be on
+                one of several replicas only; the message describes it, and it is left alone.
+            ConfigurationError: the settings name a cluster that the server does not have.
         """
         wanted, shapes = self._wanted, self._shapes()
+        topology = self._checked(shapes)
         if wanted.name not in shapes:
-            self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
-            self._clickhouse.command(wanted.create_table_statement(self.table, self._clickhouse.server_version()))
+            self._send(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
+            # Patch parts have open faults on replicas, so a replicated table is made without them.
+            version = self._clickhouse.server_version() if topology.kind == "single" else ()
+            self._send(wanted.create_table_statement(self.table, version))
             shapes = self._shapes()
         self._refuse_another(wanted.name, self._of_table(shapes.get(wanted.name, {})))
+        self._take(shapes[wanted.name]["engine"])
         for view in wanted.views:
             found = shapes.get(view.name, {})
             self._refuse_another(view.name, _of_view_name(found))
             if found.get("comment") != view.comment:
                 self._make(view, replace=bool(found))
+        self._make_beside(shapes)
+
+    def ensure_beside(self) -> None:
+        """Make the tables beside, and their database, where they are missing. Idempotent."""
+        shapes = self._shapes()
+        if not self._beside.keys() <= shapes.keys():
+            self._send(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
+            self._make_beside(shapes)
+
+    def topology(self) -> Topology:
+        """Where the database is; asked once.
+
+        Raises:
+            ConfigurationError: the settings name a cluster that the server does not have.
+        """
+        if self._topology is None:
+            self._topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+        return self._topology
+
+    def checked_topology(self) -> Topology:
+        """As `topology`, once no table there has its rows on one of several replicas only.
+
+        Raises:
+            StorageRejected: one has, or would have.
+        """
+        return self._checked(self._shapes())
+
+    def _checked(self, shapes: Mapping[str, Mapping[str, str]]) -> Topology:
+        topology = self.topology()
+        for name in (self._wanted.name, *self._beside):
+            topology.refuse_unreplicated(f"{self._database}.{name}", shapes.get(name, {}).get("engine", ""))
+        return topology
+
+    def is_replicated(self) -> bool:
+        """Whether the table's rows are on every replica."""
+        if not self._engine:
+            self._engine = self._shapes().get(self._wanted.name, {}).get("engine", "")
+        return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
+
+    def inserts_changes(self) -> bool:
+        """Whether a changed row is inserted as a newer version, in place of an update."""
+        return (self._replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
+
+    def _take(self, engine: str) -> None:
+        """Know the table's engine, and send from now on the settings that writes to such a table need."""
+        self._engine = engine
+        if is_replicated(engine):
+            self._clickhouse.keep_settings(
+                settings_of_writes(
+                    self.topology(),
+                    self._replication.insert_quorum,
+                    server_version=self._clickhouse.server_version(),
+                    patience_seconds=self._clickhouse.patience_seconds,
+                )
+            )
+
+    def _make_beside(self, shapes: Mapping[str, object]) -> None:
+        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even where the table exists.
+        for name, statement in self._beside.items():
+            if name not in shapes:
+                self._send(statement)
+
+    def _send(self, statement: str) -> None:
+        self.topology().send(self._clickhouse, statement)
 
     def differences(self) -> list[str]:
         """How the table and the views differ from what they should be, a line each, empty without a table."""
@@ -214,24 +301,31 @@ class HourlySchema:
         return {self._wanted.name, *(view.name for view in self._wanted.views)} <= self._shapes().keys()
 
     def drop(self) -> None:
-        """Drop the views and the table. The database stays. Idempotent."""
-        if not self._shapes():
+        """Drop the views and the table. The database stays. Idempotent.
+
+        Raises:
+            StorageRejected: the rows are on one of several replicas only, and perhaps others on another; nothing is
+                dropped.
+        """
+        shapes = self._shapes()
+        if shapes.keys() <= self._beside.keys():
             return
+        self.topology().refuse_unreplicated(
+            f"{self._database}.{self._wanted.name}", shapes.get(self._wanted.name, {}).get("engine", "")
+        )
         for view in reversed(self._wanted.views):
-            self._clickhouse.command(f"DROP VIEW IF EXISTS {self._quoted(view.name)}")
-        self._clickhouse.command(f"DROP TABLE IF EXISTS {self.table} SYNC")
+            self._send(f"DROP VIEW IF EXISTS {self._quoted(view.name)}")
+        self._send(f"DROP TABLE IF EXISTS {self.table} SYNC")
 
     def _make(self, view: View, *, replace: bool) -> None:
-        self._clickhouse.command(
-            view.create_statement(self._quoted(view.name), table=self.table, hourly=self.view, replace=replace)
-        )
+        self._send(view.create_statement(self._quoted(view.name), table=self.table, hourly=self.view, replace=replace))
 
     def _quoted(self, name: str) -> str:
         return f"{quoted_identifier(self._database)}.{quoted_identifier(name)}"
 
     def _shapes(self) -> dict[str, dict[str, str]]:
         """Table and views, where they exist, each with its properties by the names of the expected ones."""
-        names = [self._wanted.name, *(view.name for view in self._wanted.views)]
+        names = [self._wanted.name, *(view.name for view in self._wanted.views), *self._beside]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
             table, engine, partition, primary, sorting, comment, name, kind, default_kind, expression = map(str, found)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import InvalidRowError, StorageRejected
-from adapters._bases.hourly_table import HourlyRow, HourlyTable, has_sound_patches
+from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, has_sound_patches
 
 
 class UpsertReport(NamedTuple):
@@ -45,6 +45,7 @@ Key = tuple[str, str]
 # A key as one text; no two keys share one, for what follows the last bar is always as long.
 _KEY_TEXT = "concat(symbol, '|', datetime)"
 _POSITION = "key_position"
+FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 # The rows that SELECT may bring beyond those asked for, as a multiple, before it names each key.
 _SUPERSET_LIMIT = 2
 
@@ -81,8 +82,22 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
     return f"SELECT {columns} FROM {name} WHERE {where}"  # noqa: S608 - every name and value in it is quoted
 
 
+def select_versions_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
+    """As `select_statement`, with `fetched_at`, `version` and the server's present version behind the columns.
+
+    Those with one key come in the order of their versions: the last one is the row that the view shows.
+    """
+    columns, source = select_statement(name, table, keys).split(" FROM ", 1)
+    return f"{columns}, fetched_at, version, {NEW_VERSION} FROM {source} ORDER BY version, fetched_at"
+
+
 def update_statement(
-    name: str, table: HourlyTable, rows: Mapping[Key, StoredRow], server_version: tuple[int, ...]
+    name: str,
+    table: HourlyTable,
+    rows: Mapping[Key, StoredRow],
+    server_version: tuple[int, ...],
+    *,
+    replicated: bool = False,
 ) -> str:
     """The ALTER … UPDATE that gives every stored row of these keys its new values. Arguments as above.
 
@@ -97,7 +112,11 @@ def update_statement(
         where += f" AND {position} > 0"
     assignments = _assignments(table, list(rows.values()), position)
     settings = "mutations_sync = 2"  # also for the heavy form that ClickHouse falls back to
-    if has_sound_patches(server_version):
+    if replicated:
+        # Patch parts have open faults on replicas; and there a mutation may skip rows that another replica just took.
+        if server_version[:2] >= FIRST_VERSION_WITH_PRUNED_MUTATIONS:
+            settings += ", optimize_mutations_with_partition_pruning = 0"
+    elif has_sound_patches(server_version):
         settings += ", alter_update_mode = 'lightweight'"
     return f"ALTER TABLE {name} UPDATE {assignments} WHERE {where} SETTINGS {settings}"
 
@@ -245,12 +264,28 @@ class Mutations:
         )
 
 
+class _Version(NamedTuple):
+    """The row of a key that the view shows.
+
+    Attributes:
+        compared: its values of the table's `compared` columns.
+        now: the version that a row inserted now would get.
+    """
+
+    compared: tuple[object, ...]
+    fetched_at: str
+    version: int
+    now: int
+
+
 class ChunkUpsert:
     """The upsert of one chunk. Each call does what is still missing, so it may follow any failure.
 
     Args:
         name: the table's, quoted, with its database.
         rows: what to store, by key; not empty.
+        replicated: whether the table's rows are on several replicas.
+        inserts_changes: whether a changed row is inserted as a newer version of the stored one, in place of an update.
     """
 
     def __init__(
@@ -261,16 +296,20 @@ class ChunkUpsert:
         table: HourlyTable,
         mutations: Mutations,
         rows: Mapping[Key, StoredRow],
+        replicated: bool = False,
+        inserts_changes: bool = False,
     ) -> None:
         self._clickhouse = clickhouse
         self._name = name
         self._table = table
         self._mutations = mutations
         self._rows = rows
+        self._replicated = replicated
+        self._inserts_changes = inserts_changes
         self._report: UpsertReport | None = None
 
     def __call__(self) -> UpsertReport:
-        """Store the rows by at most three statements: one SELECT, one ALTER … UPDATE, one INSERT.
+        """Store the rows by one SELECT, then one ALTER … UPDATE and one INSERT, or one or two INSERTs.
 
         Returns:
             What the first SELECT found to do. A later call, after a lost answer, does only what the first one did not
@@ -281,7 +320,8 @@ class ChunkUpsert:
             StorageRejected: ClickHouse refused; a failed mutation has been withdrawn.
             InvalidRowError: it refused a value; others of the rows may be written.
         """
-        stored = self._stored()
+        versions = self._versions() if self._inserts_changes else {}
+        stored = {key: [one.compared] for key, one in versions.items()} if self._inserts_changes else self._stored()
         missing = {key: row for key, row in self._rows.items() if key not in stored}
         changed = {
             key: row
@@ -292,10 +332,11 @@ class ChunkUpsert:
             unchanged = len(self._rows) - len(missing) - len(changed)
             self._report = UpsertReport(len(missing), len(changed), unchanged)
         try:
-            if changed:
+            if changed and not self._inserts_changes:
                 self._update(changed)
-            if missing:
-                self._insert(list(missing.values()))
+            newer = [self._newer(row, versions[key]) for key, row in changed.items() if key in versions]
+            if missing or newer:
+                self._insert([*missing.values(), *newer])
         except StorageRejected as error:
             if error.code not in ABOUT_A_VALUE:
                 raise
@@ -313,8 +354,28 @@ class ChunkUpsert:
             stored.setdefault((str(symbol), str(hour)), []).append(tuple(values))
         return stored
 
+    def _versions(self) -> dict[Key, _Version]:
+        """The row of each stored key that the view shows."""
+        found = self._clickhouse.query(select_versions_statement(self._name, self._table, self._rows))
+        return {
+            (str(symbol), str(hour)): _Version(tuple(values), str(fetched_at), int(str(version)), int(str(now)))
+            for symbol, hour, *values, fetched_at, version, now in found
+        }
+
+    def _newer(self, row: StoredRow, stored: _Version) -> StoredRow:
+        """The row as the next version of the stored one: under its sorting key, with what it keeps of it."""
+        kept = {
+            name: old
+            for name, old in zip(self._table.compared, stored.compared, strict=True)
+            if name in self._table.keeping and getattr(row.row, name) is None
+        }
+        # The clock of another replica may be ahead, and this one's may have stepped back.
+        version = max(stored.now, stored.version + 1)
+        return row._replace(row=row.row._replace(fetched_at=stored.fetched_at, **kept), version=version)
+
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
-        statement = update_statement(self._name, self._table, rows, self._clickhouse.server_version())
+        version = self._clickhouse.server_version()
+        statement = update_statement(self._name, self._table, rows, version, replicated=self._replicated)
         try:
             self._clickhouse.command(statement)
         except StorageRejected as error:
@@ -328,7 +389,7 @@ class ChunkUpsert:
             ) from error
 
     def _insert(self, rows: Sequence[StoredRow]) -> None:
-        """Insert the rows. Those from a backup bring their version along, the server makes the others'."""
+        """Insert the rows. Those from a backup and newer versions bring theirs along, the server makes the others'."""
         columns = (*self._table.given, "updated_at")
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
         kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]

@@ -10,6 +10,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.topology import AS_FOUND, Replication
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole, create_holes_statement
 
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
@@ -73,14 +74,18 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         retry: RetryPolicy,
         clock: Callable[[], datetime],
         table: HourlyTable = CRYPTO_PRICES,
+        replication: Replication = AS_FOUND,
     ) -> None:
-        super().__init__(table=table, clickhouse=clickhouse, database=database, retry=retry, clock=clock)
         self._holes = f"{quoted_identifier(database)}.{quoted_identifier(HOLES)}"
-
-    def ensure_ready(self) -> None:
-        """Make what every `HourlyRepository` does, and the table of holes, which dashboards join."""
-        super().ensure_ready()
-        self._retry.call(self._make_holes)
+        super().__init__(
+            table=table,
+            clickhouse=clickhouse,
+            database=database,
+            retry=retry,
+            clock=clock,
+            replication=replication,
+            beside={HOLES: create_holes_statement(self._holes)},  # dashboards join it
+        )
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
         """Remember holes, and make their table where it is missing. Idempotent."""
@@ -135,7 +140,7 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         wanted = "AND has({symbols:Array(String)}, symbol) " if symbols else ""
         statement = (
             "SELECT symbol, cmc_id, argMax(name, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
-            f"uniqExact(datetime) FROM {self._schema.table} WHERE cmc_id != 0 {wanted}"
+            f"uniqExact(datetime) FROM {self._schema.table} FINAL WHERE cmc_id != 0 {wanted}"
             "GROUP BY symbol, cmc_id ORDER BY symbol, first, cmc_id"
         )
         parameters = {"symbols": list(symbols)} if symbols else {}
@@ -154,15 +159,8 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         found = self._read(statement, symbols=sorted(symbols)) if symbols else []
         return {str(symbol): int(str(coin)) for symbol, coin in found}
 
-    def _make_holes(self) -> None:
-        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even where the table exists.
-        there = "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-        if not self._clickhouse.query(there, {"database": self._database, "name": HOLES}):
-            self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
-            self._clickhouse.command(create_holes_statement(self._holes))
-
     def _note_holes(self, holes: Sequence[Hole]) -> None:
-        self._make_holes()
+        self._schema.ensure_beside()
         self._clickhouse.insert(self._holes, Hole._fields, holes)
 
 

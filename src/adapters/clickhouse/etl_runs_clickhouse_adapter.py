@@ -10,6 +10,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
+from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
 OK, FAILED = "ok", "failed"
@@ -97,29 +98,40 @@ class EtlRunsAdapter:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
         keep_days: how long a run is kept; 7,300 at most: ClickHouse's DateTime ends in 2106, and wraps around there.
+        replication: what the operator set of it.
 
     Raises:
         ConfigurationError: the database's name is not an identifier.
     """
 
-    def __init__(self, *, clickhouse: ClickHouseAdapter, database: str, keep_days: int) -> None:
+    def __init__(
+        self,
+        *,
+        clickhouse: ClickHouseAdapter,
+        database: str,
+        keep_days: int,
+        replication: Replication = AS_FOUND,
+    ) -> None:
         self._clickhouse = clickhouse
         self._database = database
         self._keep_days = keep_days
+        self._replication = replication
         self._table = f"{quoted_identifier(database)}.{quoted_identifier(TABLE)}"
         self.name = f"{database}.{TABLE}"
 
     def ensure_ready(self) -> None:
         """Make the table where it is missing, and set how long it keeps runs. Idempotent."""
         found = self._clickhouse.query(
-            "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}",
+            "SELECT engine_full, engine FROM system.tables WHERE database = {database:String} AND name = {name:String}",
             {"database": self._database, "name": TABLE},
         )
+        topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+        topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
         if not found:
-            self._clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
-            self._clickhouse.command(create_statement(self._table, self._keep_days))
+            topology.send(self._clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
+            topology.send(self._clickhouse, create_statement(self._table, self._keep_days))
         elif f"TTL {expiry(self._keep_days)} " not in f"{found[0][0]} ":
-            self._clickhouse.command(f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")
+            topology.send(self._clickhouse, f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
         """Keep runs by one INSERT, and make the table where that fails for the lack of it.

@@ -89,6 +89,7 @@ def _of_rows(parts: Parts, table: CoinMarketCapClickHouseAdapter, now: datetime)
     kept = "to keep the rows that the view shows"
     return [
         _finding("duplicate keys", _lines(table.duplicate_keys()), f"{kept}: {table.without_duplicates()}"),
+        *_superseded(table.count_superseded()),
         _finding(
             "keys against fetched_at",
             _lines(wrong),
@@ -112,6 +113,11 @@ def _of_rows(parts: Parts, table: CoinMarketCapClickHouseAdapter, now: datetime)
             f"withdraw them, then see why they failed: {'; '.join(mutation.kill_statement for mutation in stuck)}",
         ),
     ]
+
+
+def _superseded(rows: int) -> list[Finding]:
+    """Older versions of changed rows, where there are any: no reader of the view sees them."""
+    return [Finding("superseded versions", "ok", f"{rows:,}, until ClickHouse merges them")] if rows else []
 
 
 def _asked_again(absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> str:

@@ -1,0 +1,212 @@
+"""Changed rows as newer versions, for tables on replicas: what every reader sees before and after merges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_upsert import UpsertReport
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.topology import Replication
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import PriceRow
+from tests.conftest import NOW
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.price_rows import price_row
+from tests.support.price_table import in_table, in_view
+
+HOUR = "2026-11-23 12:00:00"
+MakeInserting = Callable[..., CoinMarketCapClickHouseAdapter]
+
+
+@pytest.fixture
+def make_inserting(database: str) -> MakeInserting:
+    """Make a repository that inserts changes, as on replicas."""
+
+    def make(
+        clickhouse: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW
+    ) -> CoinMarketCapClickHouseAdapter:
+        return CoinMarketCapClickHouseAdapter(
+            clickhouse=clickhouse,
+            database=database,
+            retry=RetryPolicy(attempts=3),
+            clock=clock,
+            replication=Replication(changes="insert"),
+        )
+
+    return make
+
+
+@pytest.fixture
+def inserting(clickhouse: ClickHouseAdapter, make_inserting: MakeInserting) -> CoinMarketCapClickHouseAdapter:
+    """Such a repository behind each door in turn, its table made and never merged by itself."""
+    made = make_inserting(clickhouse)
+    made.ensure_ready()
+    clickhouse.command(f"SYSTEM STOP MERGES {made.name}")
+    return made
+
+
+def merge(clickhouse: ClickHouseAdapter, database: str) -> None:
+    """Merge all that stands there."""
+    clickhouse.command(f"SYSTEM START MERGES {database}.crypto_prices")
+    clickhouse.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
+
+
+def test_a_change_is_a_newer_version_of_the_stored_row(
+    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """It has the stored fetched_at, a higher version, and what a row without it keeps; no mutation is made."""
+    inserting.upsert_prices([price_row(price=1.0)])
+    changed = price_row(price=2.0, cmc_rank=None, fetched_at="2026-11-23 12:50:00")
+
+    assert inserting.upsert_prices([changed]) == UpsertReport(updated=1)
+    assert inserting.upsert_prices([changed]) == UpsertReport(unchanged=1)
+
+    old, new = sorted(in_table(clickhouse, database, "version, price, fetched_at, cmc_rank"))
+    assert old[0] < new[0]  # type: ignore[operator]  # numbers
+    assert (old[1:], new[1:]) == ((1.0, "2026-11-23 12:35:07", 1), (2.0, "2026-11-23 12:35:07", 1))
+    mutations = "SELECT count() FROM system.mutations WHERE database = {database:String}"
+    assert clickhouse.query(mutations, {"database": database}) == [(0,)]
+
+
+def test_readers_see_one_row_a_key_before_and_after_merges(
+    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """The three views, counts, the reads of status and report, and the backup; `verify` counts old versions apart."""
+    hours = [f"2026-11-23 {hour:02}:35:07" for hour in (10, 11, 12)]
+    for price, coin in ((1.0, 990101), (2.0, 1), (3.0, 1)):
+        inserting.upsert_prices([price_row(price=price + i, cmc_id=coin, fetched_at=at) for i, at in enumerate(hours)])
+
+    def seen(name: str) -> dict[str, object]:
+        span = {"first": "2026-11-23 00:00:00", "last": "2026-11-23 23:00:00"}
+        backup = tmp_path / f"{name}.native.gz"
+        inserting.export_table(backup)
+        return {
+            "hourly": in_view(clickhouse, database, "datetime, price"),
+            "daily": clickhouse.query(f"SELECT open, high, low, close, hours FROM {database}.crypto_prices_daily"),
+            "latest": clickhouse.query(f"SELECT datetime, price FROM {database}.crypto_prices_latest"),
+            "counts": (inserting.count_rows(), inserting.count_hours()),
+            "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
+            "report": [one.price for one in inserting.prices(**span)],
+            "coins": [(one.cmc_id, one.hours) for one in inserting.coins()],
+            "backup": inserting.read_backup(backup),
+            "wrong": (inserting.duplicate_keys(), inserting.absurd_values(), inserting.future_rows(present=HOUR)),
+        }
+
+    before, superseded = seen("before"), inserting.count_superseded()
+    merge(clickhouse, database)
+
+    assert superseded == 6
+    assert inserting.count_superseded() == 0
+    assert before == seen("after")
+    assert before["hourly"] == [(f"{at[:13]}:00:00", 3.0 + i) for i, at in enumerate(hours)]
+    assert before["daily"] == [(3.0, 5.0, 3.0, 5.0, 3)]
+    assert before["counts"] == (3, 3)
+    assert before["coins"] == [(1, 3)]
+    assert before["wrong"] == ([], [], [])
+
+
+def test_a_change_wins_over_a_version_of_a_clock_ahead(
+    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """A row of a replica whose clock is ahead is followed by a version above its own."""
+    ahead = 2 * 10**18
+    clickhouse.insert(
+        f"{database}.crypto_prices",
+        ["symbol", "fetched_at", "price", "version"],
+        [("A", f"{HOUR[:14]}05:00", 1.0, ahead)],
+    )
+
+    inserting.upsert_prices([price_row("A", price=2.0)])
+
+    assert in_view(clickhouse, database, "price, version") == [(2.0, ahead + 1)]
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_lost_answer_is_looked_after(
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, make_inserting: MakeInserting
+) -> None:
+    """An insert of changes whose answer is lost is not repeated once it is seen."""
+    repository = make_inserting(server)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row(price=1.0)])
+    front.faults.append(Fault("execute_then_reset", "INSERT"))
+
+    assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
+
+    assert in_view(server, database, "price") == [(2.0,)]
+    assert repository.count_superseded() <= 1
+
+
+def test_a_backup_with_old_versions_restores_what_the_view_shows(
+    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """Dropped and restored, the table has the newest version of each key, under its own version."""
+    for price in (1.0, 2.0):
+        inserting.upsert_prices([price_row(price=price)])
+    before = in_view(clickhouse, database, "price, version, fetched_at")
+    inserting.export_table(tmp_path / "b.native.gz")
+
+    inserting.drop_table()
+    assert inserting.restore(tmp_path / "b.native.gz") == UpsertReport(inserted=1)
+
+    assert in_table(clickhouse, database, "price, version, fetched_at") == before
+
+
+def test_two_hosts_at_once_leave_one_row_in_the_view(
+    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+) -> None:
+    """Two hosts that both found a key missing insert it twice: the view has the later, `verify` names the key."""
+    columns = ["symbol", "fetched_at", "price"]
+    for second, price in (("07", 1.0), ("09", 2.0)):
+        clickhouse.insert(f"{database}.crypto_prices", columns, [("BTC", f"2026-11-23 12:35:{second}", price)])
+
+    assert in_view(clickhouse, database, "price") == [(2.0,)]
+    assert [one.hour for one in inserting.duplicate_keys()] == [HOUR]
+    inserting.upsert_prices([price_row(price=3.0)])
+    assert in_view(clickhouse, database, "price") == [(3.0,)]
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    batches=st.lists(
+        st.lists(
+            st.builds(
+                lambda symbol, hour, price, rank: price_row(
+                    symbol, price, fetched_at=f"2026-11-01 {hour:02}:10:00", cmc_rank=rank
+                ),
+                st.sampled_from(["BTC", "ETH", "a'|"]),
+                st.integers(0, 3),
+                st.floats(1e-9, 1e9),
+                st.none() | st.integers(1, 99),
+            ),
+            max_size=6,
+        ),
+        max_size=4,
+    )
+)
+def test_the_view_is_the_last_write_of_each_key(
+    inserting: CoinMarketCapClickHouseAdapter,
+    clickhouse: ClickHouseAdapter,
+    database: str,
+    batches: Sequence[Sequence[PriceRow]],
+) -> None:
+    """After any sequence of upserts the view has each key once, with the values written last."""
+    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    model: dict[tuple[str, str], tuple[object, object]] = {}
+    for batch in batches:
+        inserting.upsert_prices(batch)
+        last = {(row.symbol, row.hour_key): row for row in batch}
+        for key, row in last.items():
+            rank = row.cmc_rank if row.cmc_rank is not None or key not in model else model[key][1]
+            model[key] = (row.price, rank)
+    found = in_view(clickhouse, database, "symbol, datetime, price, cmc_rank")
+    assert sorted(map(repr, found)) == sorted(repr((*key, *values)) for key, values in model.items())
