@@ -17,7 +17,7 @@ from crons.run import main as run_job
 from main import app
 from tests.support.bare_checkout import COMMANDS, RUN_SH
 
-README = RUN_SH.with_name("README.md")
+OPERATING = RUN_SH.with_name("docs") / "operating.md"
 OTHER_PROGRAMS = {
     "cron_run": ["crons.run"],
     "cron_backfill": ["crons.run", "cmc_hourly_prices", "backfill"],
@@ -27,7 +27,7 @@ OTHER_PROGRAMS = {
 """Module and arguments behind those commands of run.sh that are not in `main`."""
 OPERATOR_COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]  # an app with commands is a group
 PASSED_ON = {"test": "[PYTEST ARGUMENTS]"}
-"""Usage in README of what a command hands to another program."""
+"""Usage in docs/operating.md of what a command hands to another program."""
 
 
 @cache
@@ -77,8 +77,8 @@ def summary_of(command: str) -> str:
 
 
 def test_readme_has_every_command_with_its_options() -> None:
-    """README's table has the commands of run.sh, no more and no fewer, with all options and arguments of each."""
-    usages = re.findall(r"^\| `\./run\.sh ([^`]+)` \|", README.read_text(), re.MULTILINE)
+    """The table of docs/operating.md has exactly the commands of run.sh, with all options and arguments of each."""
+    usages = re.findall(r"^\| `\./run\.sh ([^`]+)` \|", OPERATING.read_text(), re.MULTILINE)
     assert sorted(usage.split()[0] for usage in usages) == sorted(COMMANDS)
     for usage in usages:
         command, *arguments = usage.split()

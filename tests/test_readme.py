@@ -1,4 +1,4 @@
-"""The promises of README and of the table of surroundings: each test that they name is there."""
+"""README and docs/: short enough, every link and every test that they name is there, and so is every message."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-SURROUNDINGS = (ROOT / "docs" / "surroundings.md").read_text()
+from tests.support.bare_checkout import COMMANDS
+from tests.support.docs import DOCS, PAGES, ROOT
+
 SOURCES = [path.read_text() for path in sorted((ROOT / "src").rglob("*.py"))]
-SAID = re.findall(
-    r"^\| `([^`]+)`[^|]* \|", README.partition("## When it says …")[2].partition("\n## ")[0], re.MULTILINE
-)
+SAID = re.findall(r"^\| `([^`]+)`[^|]* \|", DOCS.partition("## When it says …")[2].partition("\n# ")[0], re.MULTILINE)
 """The messages of the troubleshooting table; ``…`` stands for what differs."""
 
 
@@ -30,11 +28,10 @@ def named_tests(page: str) -> list[tuple[Path, str]]:
     return found
 
 
-@pytest.mark.parametrize(("page", "least"), [(README, 60), (SURROUNDINGS, 40)], ids=["README", "surroundings"])
-def test_every_test_that_a_page_names_is_there(page: str, least: int) -> None:
+def test_every_test_that_the_guarantees_name_is_there() -> None:
     """A promise whose proof was renamed or removed fails here."""
-    named = named_tests(page)
-    assert len(named) > least
+    named = named_tests((ROOT / "docs" / "guarantees.md").read_text())
+    assert len(named) > 100
     missing = [
         f"{path.relative_to(ROOT)}::{test}"
         for path, test in named
@@ -43,10 +40,35 @@ def test_every_test_that_a_page_names_is_there(page: str, least: int) -> None:
     assert missing == []
 
 
-def test_every_link_into_the_checkout_leads_somewhere() -> None:
-    """No link of README is dead."""
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_readme_is_read_in_a_few_minutes() -> None:
+    """At most 150 lines: the rest stands in docs/."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """No link of a page is dead, nor the heading that it names."""
+    dead = []
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        file, _, heading = link.partition("#")
+        if file.startswith("http"):
+            continue
+        target = page.parent / file if file else page
+        if not target.exists() or (heading and heading not in headings(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_command_that_a_page_names_is_one() -> None:
+    """Also within a sentence."""
+    named = set(re.findall(r"\./run\.sh ([a-z][a-z_]+)", DOCS))
+    assert named - {"help"} <= set(COMMANDS)
 
 
 def text_of(node: ast.AST) -> str | None:

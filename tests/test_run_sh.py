@@ -13,7 +13,7 @@ import pytest
 from configurations.config import VERSION as VERSION_NUMBER
 from tests.support.bare_checkout import COMMANDS, RUN_SH, BareCheckout
 
-README = RUN_SH.with_name("README.md")
+OPERATING = RUN_SH.with_name("docs") / "operating.md"
 VERSION = f"data-processor {VERSION_NUMBER}\n"
 HASHED = "--no-deps --require-hashes"
 PIP = f".venv/bin/python -m pip install --no-input --disable-pip-version-check {HASHED}"
@@ -48,9 +48,9 @@ def test_help_lists_every_command(checkout: BareCheckout, arguments: tuple[str, 
 
 
 def test_readme_has_the_exit_codes(checkout: BareCheckout) -> None:
-    """README's table has those that run.sh lists, in the same words."""
+    """The table of docs/operating.md has those that run.sh lists, in the same words."""
     codes = re.findall(r"^  (\d+) +(.+)$", checkout.run("help").stdout, re.MULTILINE)
-    assert re.findall(r"^\| (\d+) \| (.+) \|$", README.read_text(), re.MULTILINE) == codes
+    assert re.findall(r"^\| (\d+) \| (.+) \|$", OPERATING.read_text(), re.MULTILINE) == codes
 
 
 def test_a_summary_is_the_docstring_of_the_function(checkout: BareCheckout) -> None:

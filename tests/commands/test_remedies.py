@@ -194,9 +194,11 @@ def test_another_shape(program: Installation, embedded: ClickHouseAdapter, datab
 
 
 def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation, clock: SteppedClock) -> None:
-    """By the line of README, where no client reaches the database."""
+    """By the line of docs/operating.md, where no client reaches the database."""
     assert embedded_program.run_job().code == 0
-    line = re.search(r"^    (\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    line = re.search(
+        r"^    (\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
+    )
     assert line is not None
     _, *arguments = shlex.split(line[1])
     clock.advance(timedelta(hours=-2))

@@ -18,16 +18,16 @@ from crons.parts import system_clock
 from tests.support.bare_checkout import RUN_SH
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+OPERATING = ROOT / "docs" / "operating.md"
 SRC = ROOT / "src"
 IMPORTS = "import sys, main; from crons.parts import system_clock; from crons.exits import guarded"
 COLLABORATORS = "tell=lambda error: None, clock=system_clock, log_format=lambda: 'console'"
 
 
 def test_the_exit_codes_are_told_alike() -> None:
-    """The program's help, ``run.sh help`` and README have the same codes with the same words."""
+    """The program's help, ``run.sh help`` and docs/operating.md have the same codes with the same words."""
     of_run_sh = re.findall(r"^  (\d+) +(\S.*)$", RUN_SH.read_text().partition("\nExit codes\n")[2], re.MULTILINE)
-    table = README.read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
+    table = OPERATING.read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
     of_readme = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
     assert {int(code): words for code, words in of_run_sh} == EXIT_CODES
     assert {int(code): words for code, words in of_readme} == EXIT_CODES

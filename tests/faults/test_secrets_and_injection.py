@@ -37,6 +37,9 @@ EACH_COMMAND = (
     "status",
     "verify",
     "report",
+    "export -",
+    "query",
+    "backup",
     "clean --yes",
 )
 WITHOUT_SETTINGS = {"demo", "install", "test"}

@@ -36,6 +36,7 @@ _NOT_SETTINGS = {
     "query",
     "query_id",
     "send_progress_in_http_headers",
+    "session_id",
     "wait_end_of_query",
 }
 _INSERT = re.compile(r"\s*(INSERT INTO .+?)\s+FORMAT (\w+)\s*", re.DOTALL)
