@@ -68,6 +68,7 @@ _NEXT_STEPS = {
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
     194: _CHECK_LOGIN,  # REQUIRED_PASSWORD
+    392: "Set <distributed_ddl> in the configuration of each server: docs/cluster.md.",  # QUERY_IS_PROHIBITED
     # REPLICA_ALREADY_EXISTS
     253: "Drop what an earlier table left in Keeper: SYSTEM DROP REPLICA, as docs/cluster.md shows.",
     497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED

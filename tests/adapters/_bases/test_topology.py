@@ -201,6 +201,7 @@ def test_what_another_replica_left_is_for_a_person() -> None:
     """REPLICA_ALREADY_EXISTS does not pass."""
     error = coded_error(253, "words of the server", "server")
     assert isinstance(error, StorageRejected)
+    assert error.code == 253
     assert "SYSTEM DROP REPLICA" in error.next_step
 
 

@@ -1,0 +1,118 @@
+"""Real Replicated tables, in an engine with a Keeper: their shape, how they would be written, what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
+from adapters._bases.errors import StorageRejected, StorageUnavailable
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.topology import AS_FOUND, Replication, Topology, topology_of
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, create_holes_statement
+from tests.conftest import NOW
+from tests.support.price_rows import price_row
+
+_ROOT = Path(__file__).parents[3]
+PAIR = Replication("pair")
+
+
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdapter]:
+    """The door to such an engine; a process of its own, for one process has one engine."""
+    folder = tmp_path_factory.mktemp("keeper")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.engine_with_keeper", str(folder)],
+        cwd=_ROOT,
+        env={"PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}", "PATH": "/usr/bin:/bin"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with ClickHouseAdapter(
+            address=Server("127.0.0.1", port, "default", ""), connect_timeout_seconds=5, query_timeout_seconds=60
+        ) as adapter:
+            yield adapter
+        process.communicate("")
+
+
+def repository(
+    replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND
+) -> CoinMarketCapClickHouseAdapter:
+    """The prices in a database of that engine; nothing is tried twice."""
+    return CoinMarketCapClickHouseAdapter(
+        clickhouse=replica,
+        database=database,
+        retry=RetryPolicy(attempts=1),
+        clock=lambda: NOW,
+        replication=replication,
+    )
+
+
+def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Replicated") -> None:
+    """Both tables as one makes them on each server by hand, with a path in Keeper."""
+    replica.command(f"CREATE DATABASE {database}")
+    for name, statement in (
+        ("crypto_prices", CRYPTO_PRICES.create_table_statement(f"{database}.crypto_prices", ())),
+        ("crypto_price_holes", create_holes_statement(f"{database}.crypto_price_holes")),
+    ):
+        path = f"'/{database}/{name}', 'one'"
+        made = statement.replace("ENGINE = ReplacingMergeTree(", f"ENGINE = {prefix}ReplacingMergeTree({path}, ")
+        made = made.replace("ENGINE = ReplacingMergeTree\n", f"ENGINE = {prefix}ReplacingMergeTree({path})\n")
+        replica.command(made if prefix else statement)
+
+
+def test_the_place_is_read_off_the_servers_own_tables(replica: ClickHouseAdapter) -> None:
+    """Its macros and its cluster of two."""
+    assert topology_of(replica, "crypto", "pair") == Topology("cluster", "pair", 2)
+
+
+def test_a_hand_made_replicated_table_is_taken_and_written_by_inserts(replica: ClickHouseAdapter) -> None:
+    """Its shape is right, the views are made, and a change would be an insert."""
+    make_by_hand(replica, "hand")
+    prices = repository(replica, "hand")
+    prices.ensure_ready()
+
+    assert prices.differences() == []
+    assert prices.is_ready()
+    assert prices.describe_topology() == "a single server; changes are written by the insert of a newer version"
+
+
+def test_a_replica_that_takes_nothing_answers_soon_and_may_be_tried_again(replica: ClickHouseAdapter) -> None:
+    """Error 242 within the few retries that are asked for, not after minutes; nothing is written."""
+    make_by_hand(replica, "readonly")
+    prices = repository(replica, "readonly")
+    prices.ensure_ready()
+
+    with pytest.raises(StorageUnavailable, match="242") as refused:
+        prices.upsert_prices([price_row()])
+
+    assert "Keeper" in refused.value.next_step
+    assert prices.count_rows() == 0
+
+
+def test_a_server_without_a_queue_for_its_cluster_is_named(replica: ClickHouseAdapter) -> None:
+    """ON CLUSTER is prohibited there; nothing was made."""
+    with pytest.raises(StorageRejected, match="392") as refused:
+        repository(replica, "queue", PAIR).ensure_ready()
+    assert "distributed_ddl" in refused.value.next_step
+    assert replica.query("SELECT count() FROM system.databases WHERE name = 'queue'") == [(0,)]
+
+
+def test_a_plain_table_of_a_cluster_is_neither_used_nor_dropped(replica: ClickHouseAdapter) -> None:
+    """Its rows are on this replica only, and another may have others."""
+    make_by_hand(replica, "plain", prefix="")
+    prices = repository(replica, "plain", PAIR)
+
+    for act in (prices.ensure_ready, prices.drop_table, prices.describe_topology):
+        with pytest.raises(StorageRejected, match="its rows are on one replica only"):
+            act()
+    assert replica.query("SELECT count() FROM system.tables WHERE database = 'plain'") == [(2,)]

@@ -1,0 +1,174 @@
+"""The main job on a cluster of two replicas behind a round robin: each request meets the other one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from configurations.config import Settings
+from crons.job import Fill, RunContext
+from crons.jobs.cmc_hourly_prices import JOB
+from crons.parts import Parts
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import backfill, heal, run
+from tests.support.replicas import CLUSTER, ReplicatedFront
+from tests.support.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+COINS = 3
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """15:37:09 in Tehran."""
+    return SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
+
+
+@pytest.fixture
+def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> Iterator[ReplicatedFront]:
+    """The two replicas."""
+    replicas = (f"{database}_one", f"{database}_two")
+    with ReplicatedFront(
+        engine_path, user="writer", password="pass-in-tests", database=database, replicas=replicas
+    ) as front:
+        yield front  # type: ignore[misc]  # __enter__ is typed by the class above
+    for replica in replicas:
+        embedded.command(f"DROP DATABASE IF EXISTS {replica} SYNC")
+
+
+@pytest.fixture
+def open_parts(
+    cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path
+) -> Iterator[Callable[[], Parts]]:
+    """The parts of a run of its own; each is closed in the end."""
+    made: list[Parts] = []
+    with FaultySource(clock=clock) as source:
+
+        def make() -> Parts:
+            settings = Settings(
+                _env_file=None,
+                clickhouse_host="127.0.0.1",
+                clickhouse_port=cluster.port,
+                clickhouse_user=cluster.user,
+                clickhouse_password=cluster.password,
+                clickhouse_db=database,
+                clickhouse_cluster=CLUSTER,
+                cmc_api_key=source.key,
+                cmc_base_url=source.base_url,
+                symbols="BTC,ETH,SOL",
+                data_path=tmp_path,
+            )
+            made.append(Parts(settings, task="test", clock=clock))
+            return made[-1]
+
+        yield make
+        for parts in made:
+            parts.close()
+
+
+@pytest.fixture
+def context(open_parts: Callable[[], Parts]) -> Callable[[], RunContext[Settings]]:
+    """The context of a run of its own."""
+    return lambda: JOB.context("cmc_hourly_prices", open_parts(), run_id="r1", step=lambda _step: None)
+
+
+@pytest.fixture
+def shown(embedded: ClickHouseAdapter, cluster: ReplicatedFront) -> Callable[[], list[list[tuple[object, ...]]]]:
+    """What the view of each replica shows: key and price; fails on a key that it shows twice."""
+
+    def read() -> list[list[tuple[object, ...]]]:
+        found = []
+        for replica in cluster.replicas:
+            rows = embedded.query(
+                f"SELECT symbol, datetime, price FROM {replica}.crypto_prices_hourly ORDER BY symbol, datetime"
+            )
+            assert len({row[:2] for row in rows}) == len(rows)
+            found.append(rows)
+        return found
+
+    return read
+
+
+async def test_runs_are_right_behind_a_round_robin(
+    context: Callable[[], RunContext[Settings]],
+    cluster: ReplicatedFront,
+    shown: Callable[[], list[list[tuple[object, ...]]]],
+    clock: SteppedClock,
+) -> None:
+    """Run, repeat, backfill and heal: both replicas have every hour once, and no mutation was sent."""
+    await run(context())
+    clock.advance(timedelta(minutes=10))
+    repeated = await run(context())
+    filled = await backfill(context(), 5, dry_run=False)
+    healed = await heal(context(), Fill(5, dry_run=False))
+
+    assert (repeated.updated, filled.inserted, healed.inserted) == (COINS, 5 * COINS, 0)
+    one, two = shown()
+    assert one == two
+    assert len(one) == 6 * COINS
+    assert cluster.asked("ALTER") == []
+
+
+async def test_drop_and_restore_are_right_behind_a_round_robin(
+    context: Callable[[], RunContext[Settings]],
+    cluster: ReplicatedFront,
+    shown: Callable[[], list[list[tuple[object, ...]]]],
+    clock: SteppedClock,
+    tmp_path: Path,
+) -> None:
+    """Both replicas lose the table and get every row back, though the rows were there before."""
+    await run(context())
+    clock.advance(timedelta(minutes=10))
+    await run(context())
+    before = shown()
+
+    table = JOB.repository_in(context().parts)
+    assert table.export_table(tmp_path / "copy.native.gz") == COINS
+    table.drop_table()
+    assert not table.table_exists()
+    assert not table.table_exists()  # on the other one
+    assert table.restore(tmp_path / "copy.native.gz").inserted == COINS
+
+    assert shown() == before
+    assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
+
+
+async def test_a_replica_that_lags_loses_and_doubles_nothing(
+    context: Callable[[], RunContext[Settings]],
+    open_parts: Callable[[], Parts],
+    cluster: ReplicatedFront,
+    shown: Callable[[], list[list[tuple[object, ...]]]],
+    clock: SteppedClock,
+) -> None:
+    """A key that a stale replica did not show is written twice; once it has caught up, both views show it once."""
+    await run(context())
+    cluster.lagging = True
+    for _ in range(3):
+        clock.advance(timedelta(minutes=5))
+        await run(context())
+    cluster.catch_up()
+
+    one, two = shown()
+    assert [row[:2] for row in one] == [row[:2] for row in two]
+    assert len(one) == COINS
+    assert JOB.repository_in(open_parts()).count_hours() == COINS
+
+
+async def test_a_replica_that_is_down_gets_everything_later(
+    context: Callable[[], RunContext[Settings]],
+    cluster: ReplicatedFront,
+    shown: Callable[[], list[list[tuple[object, ...]]]],
+) -> None:
+    """Set-up and a run beside a replica that is down; it makes the tables, then has the rows, when it is back."""
+    cluster.down = {cluster.replicas[1]}
+    await run(context())
+    cluster.catch_up()
+
+    one, two = shown()
+    assert one == two
+    assert len(one) == COINS
