@@ -80,6 +80,11 @@ _start() { # COMMAND ARGUMENTS: become the checkout's Python, so that signals an
             ;;
     esac
     case $1 in
+        export)
+            # FILE is meant from where the caller stands. Not by -m, which would take modules from there too.
+            cd -- "$_caller"
+            PYTHONPATH=$_root/src exec "$_venv/bin/python" "$_root/src/main.py" "$@"
+            ;;
         cron_run) set -- crons.run "${@:2}" ;;
         cron_backfill | cron_heal) set -- crons.run "$2" "${1#cron_}" "${@:3}" ;;
         bench) set -- benchmarks "${@:2}" ;;

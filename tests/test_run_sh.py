@@ -87,7 +87,11 @@ def test_help_of_a_command_is_that_of_python(ready: BareCheckout, command: str, 
         "cron_backfill": "crons.run cmc_hourly_prices backfill",
         "cron_heal": "crons.run cmc_hourly_prices heal",
     }
-    assert ready.calls == [f"run -m {programs.get(command, f'main {command}')} --help"]
+    if command == "export":
+        program = f"{ready.root}/src/main.py export"
+    else:
+        program = f"-m {programs.get(command, f'main {command}')}"
+    assert ready.calls == [f"run {program} --help"]
 
 
 def test_help_needs_no_engine(checkout: BareCheckout) -> None:
@@ -231,6 +235,13 @@ def test_backup_is_meant_from_where_the_caller_stands(ready: BareCheckout, tmp_p
     (tmp_path / "my backup").touch()
     ready.run("restore", "my backup", cwd=tmp_path)
     assert ready.calls == [f"run -m main restore {tmp_path}/my backup"]
+
+
+def test_export_writes_where_the_caller_stands(ready: BareCheckout, tmp_path: Path) -> None:
+    """It runs in the caller's folder, and takes no module from there."""
+    ready.run("export", "prices.csv", "--view", "daily", cwd=tmp_path)
+    assert ready.calls == [f"run {ready.root}/src/main.py export prices.csv --view daily"]
+    assert (ready.state / "process").read_text().splitlines()[1] == str(tmp_path)
 
 
 def test_a_checkout_without_run_bits_works(ready: BareCheckout) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.disk import Disk
@@ -18,7 +19,7 @@ from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import say, settings_with_log
-from crons.exits import DONE
+from crons.exits import DONE, TERMINATED
 from crons.parts import Parts, require_database, system_clock
 from crons.progress import growing
 from crons.registry import find_job
@@ -82,16 +83,16 @@ def export(
     _refuse_target(target, force=force)
     zone = timezone.utc if utc else TEHRAN
     span = [None if text is None else time_bound(text, zone) for text in (first, end)]
-    settings = settings_with_log(quiet=target == "-")
+    settings = settings_with_log()
     require_database(settings)
-    with Parts(settings, task="export", clock=system_clock) as parts:
-        wanted = [symbol for symbol in symbols.split(",") if symbol]
+    wanted = [name for symbol in symbols.split(",") if (name := symbol.strip())]
+    # The database is closed before the answer goes to a pipe, whose reader may take its time.
+    with _written(target) as path, Parts(settings, task="export", clock=system_clock) as parts:
         selection = _selection(parts, job, view, wanted, span)
         rows = parts.retry.call(lambda: _count(parts.database, selection))
         types = _types(parts.database, selection.name, typed=chosen in _TYPED, utc=utc)
         select = f"SELECT * {types}FROM {selection.name} WHERE {selection.condition}"
-        doing = f"exporting {rows:,} rows"
-        with _written(target) as path, growing(path, doing, no_color=bool(settings.no_color)):
+        with growing(path, f"exporting {rows:,} rows", no_color=bool(settings.no_color)):
             parts.retry.call(lambda: parts.database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
     if target != "-":
         size = Path(target).stat().st_size
@@ -120,6 +121,8 @@ def _refuse_target(target: str, *, force: bool) -> None:
         raise StateError(f"{target} is there already", next_step="give another name, or --force to replace it")
     if not path.parent.is_dir():
         raise StateError(f"there is no folder {path.parent}", next_step="make it, or name another")
+    if path.exists() and not path.is_file():
+        raise StateError(f"{target} is not a file", next_step="name a file, or - for stdout")
 
 
 def _selection(parts: Parts, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]) -> Selection:
@@ -137,7 +140,7 @@ def _selection(parts: Parts, job: str, view: str, symbols: Sequence[str], span: 
     name = f"{database}.{quoted_identifier(names[view].name)}"
     conditions = [_within("datetime" if view == "hourly" else "date", span, days=view == "daily")]
     if symbols:
-        _refuse_unknown(parts, name, symbols)
+        _refuse_unknown(parts, f"{database}.{quoted_identifier(table.name)}", symbols)
         conditions.append(f"symbol IN ({', '.join(map(quoted_text, symbols))})")
     return Selection(name, " AND ".join(conditions))
 
@@ -152,8 +155,8 @@ def _within(column: str, span: Sequence[datetime | None], *, days: bool = False)
     return " AND ".join(bounds) or "1"
 
 
-def _refuse_unknown(parts: Parts, name: str, symbols: Sequence[str]) -> None:
-    found = parts.retry.call(lambda: parts.database.query(f"SELECT DISTINCT symbol FROM {name}"))  # noqa: S608 - quoted
+def _refuse_unknown(parts: Parts, table: str, symbols: Sequence[str]) -> None:
+    found = parts.retry.call(lambda: parts.database.query(f"SELECT DISTINCT symbol FROM {table}"))  # noqa: S608 - quoted
     stored = {str(symbol) for (symbol,) in found}
     if unknown := [symbol for symbol in symbols if symbol not in stored]:
         raise ConfigurationError(
@@ -196,8 +199,10 @@ def _written(target: str) -> Iterator[Path]:
             send_to_stdout(draft)
         return
     path = Path(target).absolute()
+    # Not the name that others would take: two exports to one file at once, and each of them is whole.
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with Disk().replacing(path) as draft:
+        with _ended_in_order(), Disk().replacing(path, aside=aside) as draft:
             yield draft
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
@@ -206,6 +211,20 @@ def _written(target: str) -> Iterator[Path]:
             f"{target} cannot be written: {error.strerror or error}",
             next_step=f"make room, and see that this user may write into {path.parent}",
         ) from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A block that SIGTERM ends as an error would, so that it leaves nothing behind."""
+
+    def end(*_: object) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def send_to_stdout(path: Path) -> None:

@@ -12,6 +12,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say_wrapped, settings_with_log, show_table, tell
+from configurations.config import Settings
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
 
@@ -26,8 +27,11 @@ MOST_ROWS = 1_000
 """Of an answer that is not asked for whole."""
 _READS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK")
 _LITERALS = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"")
-# What readonly lets through: INTO OUTFILE writes a file, the function file reads any file beside an embedded engine.
-_REACHES_OUT = re.compile(r"\bINTO OUTFILE\b|\bfile\s*\(", re.IGNORECASE)
+# What readonly lets through: INTO OUTFILE writes a file, the function file reads any file beside an embedded engine and
+# Python this process's objects; DESCRIBE of a table function asks another host for what there is.
+_REACHES_OUT = re.compile(
+    r"\bINTO OUTFILE\b|\b(?:file|python)\s*\(|\bDESC(?:RIBE)? (?:TABLE )?(?!TABLE\b)\w+\s*\(", re.IGNORECASE
+)
 _FORMAT = re.compile(r"\bFORMAT \w+$")
 _READONLY = 164
 _UNKNOWN_NAMES = frozenset({47, 60, 81})
@@ -59,17 +63,19 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
         )
     if form == "parquet" and sys.stdout.isatty():
         raise ConfigurationError("parquet is not text for a terminal", next_step="send it to a file: > answer.parquet")
-    settings = settings_with_log(quiet=True)
+    settings = settings_with_log()
     require_database(settings)
-    with Parts(settings, task="query", clock=system_clock) as parts, tempfile.TemporaryDirectory() as folder:
-        if sql is None:
-            return _show_columns(parts)
+    if sql is None:
+        return _show_columns(settings)
+    limit = MOST_ROWS + 1 if form == "table" and not every_row else 0
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer"
-        limit = MOST_ROWS + 1 if form == "table" and not every_row else 0
-        try:
-            parts.retry.call(lambda: _answer(parts, sql, FORMATS[form], path, limit))
-        except StorageRejected as error:
-            raise _refused(error) from error
+        # The database is closed before the answer is shown: the reader of a pipe may take its time.
+        with Parts(settings, task="query", clock=system_clock) as parts:
+            try:
+                parts.retry.call(lambda: _answer(parts, sql, FORMATS[form], path, limit))
+            except StorageRejected as error:
+                raise _refused(error) from error
         if form == "table":
             _show_rows(path, limit=limit, no_color=bool(settings.no_color))
         else:
@@ -126,9 +132,10 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
         tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows every one")
 
 
-def _show_columns(parts: Parts) -> int:
+def _show_columns(settings: Settings) -> int:
     """Print the tables and views with their columns."""
-    found = parts.retry.call(lambda: parts.database.query(_COLUMNS, {"database": parts.settings.clickhouse_db}))
+    with Parts(settings, task="query", clock=system_clock) as parts:
+        found = parts.retry.call(lambda: parts.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
     if not found:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
     last = ""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
 
@@ -28,6 +32,13 @@ CHANGES = (
     "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
     "SELECT * FROM file('/etc/passwd', 'CSV', 'a String')",
     "SELECT file('/etc/passwd')",
+    "SELECT `file`('/etc/passwd')",
+    "SELECT * FROM Python(wanted)",
+    "DESCRIBE TABLE url('http://127.0.0.1:1/', 'CSV', 'a String')",
+    "DESC mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM s3('http://127.0.0.1:1/bucket/key', 'CSV', 'a String')",
+    "SELECT * FROM (SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String') SETTINGS readonly = 0)",
+    "ATTACH TABLE crypto_prices",
     "SELECT * FROM remote('127.0.0.1:1', system.one)",
     "SELECT 1 INTO OUTFILE '{folder}/out'",
     "SELECT 1 /* ' */ INTO /* ' */ OUTFILE '{folder}/out'",
@@ -70,6 +81,56 @@ def test_the_embedded_engine_refuses_too(embedded_program: Installation, tmp_pat
     assert not (tmp_path / "out").exists()
     done = embedded_program.command("query", "SELECT count() AS rows FROM crypto_prices", "--format", "json")
     assert json.loads(done.out) == [{"rows": 3}]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SHOW TABLES",
+        "DESCRIBE TABLE crypto_prices_hourly",
+        "DESCRIBE (SELECT price FROM crypto_prices)",
+        "EXPLAIN SELECT price FROM crypto_prices",
+        "WITH 'BTC' AS coin SELECT price FROM crypto_prices WHERE symbol = coin",
+        "(SELECT 1) UNION ALL (SELECT 2)",
+        "SELECT 'INSERT INTO x; file(1)' AS `DROP TABLE y`",
+        "EXISTS TABLE crypto_prices",
+    ],
+)
+def test_whatever_reads_is_answered(prices: Installation, statement: str) -> None:
+    """Also what only looks at tables, and words in quotes."""
+    done = prices.command("query", statement)
+    assert (done.code, done.log) == (0, "")
+
+
+def test_a_user_who_may_only_read_can_export_and_ask(prices: Installation, engine_path: Path, tmp_path: Path) -> None:
+    """Whose profile has readonly = 1: no setting can be changed then, and none is tried."""
+    with ClickHouseFront(engine_path, user="reader", password="pass-in-tests", readonly=True) as front:
+        reader = {"CLICKHOUSE_PORT": str(front.port), "CLICKHOUSE_USER": front.user}
+        done = prices.command("query", "SELECT symbol FROM crypto_prices_hourly", "--format", "csv", **reader)
+        assert (done.code, done.out, done.log) == (0, '"symbol"\n"BTC"\n', "")
+        for form in ("csv", "parquet", "jsonl", "arrow"):
+            done = prices.command("export", str(tmp_path / f"prices.{form}"), **reader)
+            assert (done.code, done.log) == (0, "")
+    copy = tmp_path / "prices.parquet"
+    assert duckdb.connect().execute(f"SELECT symbol FROM '{copy}'").fetchall() == [("BTC",)]
+
+
+def test_a_reader_of_a_pipe_does_not_keep_the_engine(embedded_program: Installation) -> None:
+    """``query … | less``: while that is open the next command has the database. When it closes, the end is quiet."""
+    assert embedded_program.run_job().code == 0
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "main", "query", "SELECT * FROM numbers(100000)", "--format", "csv"]
+    environment = {"PYTHONPATH": str(embedded_program.root / "src"), **embedded_program.settings}
+    with subprocess.Popen(
+        command, cwd=embedded_program.root, env=environment, stdout=writing, stderr=subprocess.PIPE
+    ) as running:
+        os.close(writing)
+        assert os.read(reading, 10) == b'"number"\n0'
+        assert embedded_program.command("query", "SELECT 1").code == 0
+        assert running.poll() is None
+        os.close(reading)
+        assert running.communicate()[1] == b""
+    assert running.returncode == 141
 
 
 def test_the_answer_is_a_table(prices: Installation) -> None:

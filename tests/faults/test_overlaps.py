@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from adapters.files.locks import ProcessLock
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
-from tests.support.installation import Installation
+from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
 
 BUSY = 75
+
+
+def engine_lock_of(program: Installation) -> Path:
+    """The lock of its embedded engine."""
+    return program.data / "clickhouse.lock"
 
 
 def test_of_eight_runs_one_runs(program: Installation, source: FaultySource, table: PriceAudit) -> None:
@@ -144,3 +154,42 @@ def test_drop_db_does_not_start_beside_a_run(program: Installation, front: Click
     assert front.asked("DROP") == []
     assert not (program.root / "backups").exists()
     job.end()
+
+
+@pytest.mark.parametrize("command", [["export", "-"], ["query", "SELECT 1"], ["report"]])
+def test_a_reader_waits_for_a_run(embedded_program: Installation, command: list[str]) -> None:
+    """It says what it waits for, and goes ahead once the run is through."""
+    assert embedded_program.run_job().code == 0
+    with ProcessLock(engine_lock_of(embedded_program), task=f"{JOB} run", clock=embedded_program.clock):
+        reader = embedded_program.start("-m", "main", *command)
+        eventually(lambda: "waiting for another process" in reader.log)
+        assert f"pid {os.getpid()}, {JOB} run since" in reader.log
+    assert reader.ended().code == 0
+
+
+def test_a_run_waits_for_a_reader(embedded_program: Installation, embedded_table: PriceAudit) -> None:
+    """It names the command that reads, and stores once that is through."""
+    assert embedded_program.command("setup_db").code == 0
+    with ProcessLock(engine_lock_of(embedded_program), task="export", clock=embedded_program.clock):
+        run = embedded_program.start_job()
+        eventually(lambda: "waiting for another process" in run.log)
+        assert f"pid {os.getpid()}, export since" in run.log
+    assert run.ended().code == 0
+    assert len(embedded_table.rows()) == 3
+
+
+def test_a_run_waits_for_a_notebook(embedded_program: Installation, embedded_table: PriceAudit, tmp_path: Path) -> None:
+    """A foreign program that has the embedded folder open is named; the run stores after it."""
+    assert embedded_program.command("setup_db").code == 0
+    script = tmp_path / "notebook.py"
+    script.write_text("import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()")
+    command = [sys.executable, str(script), str(embedded_program.data / "clickhouse")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as notebook:
+        assert notebook.stdout is not None
+        assert notebook.stdout.readline() == "open\n"
+        run = embedded_program.start_job()
+        eventually(lambda: f"in use by process {notebook.pid} (" in run.log)
+        assert " notebook.py)" in run.log
+        notebook.communicate("")
+    assert run.ended().code == 0
+    assert len(embedded_table.rows()) == 3

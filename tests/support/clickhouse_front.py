@@ -75,6 +75,7 @@ class ClickHouseFront:
         user: who may ask.
         password: with which password.
         certificate: PEM with a certificate and its key; given, the front speaks HTTPS.
+        readonly: whether the user's profile has ``readonly = 1``: then no request may bring a setting.
         statements: every statement that was asked, in order, those of the driver's handshake among them.
         faults: failures to come; each goes once it has befallen its statements.
         replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
@@ -84,6 +85,7 @@ class ClickHouseFront:
     user: str = "default"
     password: str = ""
     certificate: Path | None = None
+    readonly: bool = False
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     replacements: dict[str, str] = field(default_factory=dict)
@@ -198,7 +200,10 @@ class ClickHouseFront:
             for name, value in settings:
                 if name == "database":
                     connection.query(f"USE `{value}`")
-                else:
+            if self.readonly:
+                connection.query("SET readonly = 1")
+            for name, value in settings:
+                if name != "database":
                     connection.query(f"SET {name} = '{value}'")
             self._sessions[settings] = connection
         return self._sessions[settings]

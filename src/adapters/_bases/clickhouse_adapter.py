@@ -172,12 +172,14 @@ def _other_owner(status: Path) -> str:
 
 
 def _named(pid: str) -> str:
-    """The process and its program, as far as this user may know; of an interpreter also the script."""
+    """The process and its program, as far as this user may know; of an interpreter also the script or module."""
     import psutil  # noqa: PLC0415 - a folder is seldom in use
 
     with suppress(psutil.Error, OSError, ValueError):
         program, *arguments = psutil.Process(int(pid)).cmdline()
         script = [Path(one).name for one in arguments[:1] if not one.startswith("-")]
+        if arguments[:1] == ["-m"]:
+            script = arguments[:2]
         # No further argument: one may be a secret.
         return f"process {pid} ({' '.join([Path(program).name, *script])})"
     return f"process {pid}"
