@@ -37,6 +37,9 @@ STORING_SECONDS = 60.0
 """What is left of a run for storing when the source was asked to the last: room for the upsert of a busy server."""
 ENDING_SECONDS = 5.0
 """What is left of a run when the database was tried to the last: the run ends by that error, not by its limit."""
+CLOUD_HOSTS = ".clickhouse.cloud"
+WAKING_SECONDS = 120.0
+"""How long the first contact may take with a service of ClickHouse Cloud, which sleeps when it is idle."""
 PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
 """For reads that somebody waits for at the screen."""
 PING_SECONDS = 3.0
@@ -128,6 +131,7 @@ class Parts:
             address=_address(settings),
             connect_timeout_seconds=settings.http_timeout_seconds,
             query_timeout_seconds=settings.run_timeout_seconds / 2,
+            waking_seconds=WAKING_SECONDS if settings.clickhouse_host.endswith(CLOUD_HOSTS) else 0,
             guard=lock if settings.embedded or self._writes else None,
         )
 

@@ -67,3 +67,12 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
         folder.unlink()
     assert list(tmp_path.iterdir()) == []
     assert front.statements == []
+
+
+@pytest.mark.parametrize(
+    ("host", "seconds"), [("abc.eu-west-1.aws.clickhouse.cloud", 120), ("clickhouse.example.com", 0)]
+)
+def test_a_service_of_the_cloud_gets_time_to_wake(settings: Settings, host: str, seconds: int) -> None:
+    """It is known by its name."""
+    parts = Parts(settings.model_copy(update={"clickhouse_host": host}), task="test", clock=lambda: NOW)
+    assert parts.database.waking_seconds == seconds

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+import structlog
+
 from adapters._bases.clickhouse_errors import (
     NATIVE_PORTS,
     NOT_THERE,
@@ -39,6 +41,8 @@ from adapters._bases.network_causes import causes, innermost_words, speaks_tls
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
     from urllib3 import BaseHTTPResponse, PoolManager
+
+log = structlog.get_logger(__name__)
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -260,6 +264,8 @@ class ClickHouseAdapter:
     Args:
         connect_timeout_seconds: to reach the server; rounded to whole seconds, at least one.
         query_timeout_seconds: for one statement; rounded likewise.
+        waking_seconds: what the first statement may take in any case, at a service that sleeps when it is idle; 0
+            where none sleeps.
         guard: held from the first use until `close`: a lock that keeps other processes from the embedded folder.
     """
 
@@ -269,6 +275,7 @@ class ClickHouseAdapter:
         address: EmbeddedEngine | Server,
         connect_timeout_seconds: float,
         query_timeout_seconds: float,
+        waking_seconds: float = 0,
         guard: AbstractContextManager[object] | None = None,
     ) -> None:
         self.address = address
@@ -276,6 +283,7 @@ class ClickHouseAdapter:
         self._held = ExitStack()
         self._connect_timeout_seconds = max(1, round(connect_timeout_seconds))
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
+        self.waking_seconds = round(waking_seconds)
         self._client: Client | None = None
 
     @property
@@ -454,9 +462,10 @@ class ClickHouseAdapter:
     def _open_server(self, server: Server, pool: PoolManager) -> Client:
         import clickhouse_connect  # noqa: PLC0415 - as above
         from clickhouse_connect import common  # noqa: PLC0415 - as above
+        from urllib3.util.timeout import Timeout  # noqa: PLC0415 - comes with the driver
 
         common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types that no table here has
-        with _wrong_ports_named(server), self._translated_errors():
+        with self._waking(), _wrong_ports_named(server), self._translated_errors():
             client = clickhouse_connect.get_client(
                 interface=server.scheme,
                 host=server.host,
@@ -464,14 +473,28 @@ class ClickHouseAdapter:
                 username=server.user,
                 password=server.password,
                 connect_timeout=self._connect_timeout_seconds,
-                send_receive_timeout=self._query_timeout_seconds,
+                send_receive_timeout=max(self._query_timeout_seconds, self.waking_seconds),
                 query_retries=0,
                 autogenerate_session_id=False,
                 show_clickhouse_errors="scrub",
                 pool_mgr=pool,
             )
+        if self.waking_seconds:
+            client.timeout = Timeout(connect=self._connect_timeout_seconds, read=self._query_timeout_seconds)  # type: ignore[attr-defined]  # of the HTTP client
         client.http_retries = 0  # type: ignore[attr-defined]  # one retry policy, and it is not urllib3's
         return client
+
+    @contextmanager
+    def _waking(self) -> Iterator[None]:
+        """Say why the first contact may take long, before it does and when it took too long."""
+        if self.waking_seconds > self._query_timeout_seconds:
+            log.info("connecting: a service that is asleep takes a minute or two to wake", most=self.waking_seconds)
+        try:
+            yield
+        except StorageUnavailable as error:
+            if self.waking_seconds and any(isinstance(cause, TimeoutError) for cause in causes(error)):
+                error.next_step = "The service may be asleep, or stopped: see its console, or try again in a minute."
+            raise
 
     def _set_up_session(self, client: Client) -> None:
         """Change the settings that every statement relies on, where the server knows and allows it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver import exceptions as driver
+from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, storage_error
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
@@ -197,6 +198,33 @@ def test_a_hanging_server_is_given_up(front: ClickHouseFront) -> None:
         front.faults.append(Fault("hang", "SELECT"))
         with pytest.raises(StorageUnavailable, match="did not answer in time"):
             adapter.query("SELECT 1")
+
+
+def test_a_service_that_wakes_gets_time_for_the_first_contact_alone(front: ClickHouseFront) -> None:
+    """The first statement may take as long as waking does, said beforehand; a later one as long as any."""
+    with ClickHouseAdapter(
+        address=front.address, connect_timeout_seconds=1, query_timeout_seconds=1, waking_seconds=120
+    ) as adapter:
+        with capture_logs() as logs:
+            adapter.query("SELECT 1")
+        front.faults.append(Fault("hang", "SELECT 2"))
+        with pytest.raises(StorageUnavailable, match="did not answer in time"):
+            adapter.query("SELECT 2")
+
+    assert [one["event"] for one in logs if one["most"] == 120] == [
+        "connecting: a service that is asleep takes a minute or two to wake"
+    ]
+
+
+def test_a_service_that_does_not_wake_is_named(front: ClickHouseFront) -> None:
+    """The error of the first contact says why there was no answer."""
+    front.faults.append(Fault("hang", "SELECT version()"))
+    adapter = ClickHouseAdapter(
+        address=front.address, connect_timeout_seconds=1, query_timeout_seconds=1, waking_seconds=2
+    )
+    with adapter, pytest.raises(StorageUnavailable, match="did not answer in time") as asleep:
+        adapter.query("SELECT 1")
+    assert "asleep" in asleep.value.next_step
 
 
 def test_a_write_is_sent_once(front: ClickHouseFront) -> None:
