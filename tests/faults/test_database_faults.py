@@ -39,7 +39,7 @@ def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
         (Fault("error", "INSERT", times=99, code=242), "242"),
         (Fault("error", "INSERT", times=99, code=164), "right to write"),
         (Fault("error", "INSERT", times=99, code=159), "159"),
-        (Fault("error", "INSERT", times=99, code=243), "disk space"),
+        (Fault("error", "INSERT", times=99, code=243, text="Not enough space"), "disk space"),
         (Fault("half_answer", "SELECT `symbol`", times=99), "could not be asked"),
         (Fault("error", "SELECT", times=99, code=516), "CLICKHOUSE_PASSWORD"),
     ],

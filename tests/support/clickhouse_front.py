@@ -26,7 +26,7 @@ import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connec
 
 from adapters._bases.clickhouse_adapter import Server
 
-FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "redirect"]
+FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "execute_then_error", "redirect"]
 
 _NOT_SETTINGS = {
     "buffer_size",
@@ -50,7 +50,8 @@ class Fault:
     Attributes:
         kind: ``reset``: the connection is reset before anything is executed; ``execute_then_reset``: after it was;
             ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``error``: an
-            answer with `code`; ``redirect``: an answer with the HTTP status `code` that leads to `text`.
+            answer with `code`; ``execute_then_error``: that answer after it was executed; ``redirect``: an answer with
+            the HTTP status `code` that leads to `text`.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
         times: how many of them.
         spared: how many of them are executed before the first that it befalls.
@@ -275,7 +276,9 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
         def _fail(self, fault: Fault, statement: str, body: bytes, parameters: dict[str, str]) -> None:
             if fault.kind == "hang":
                 front.wait_for_close()
-            elif fault.kind == "error":
+            elif fault.kind in ("error", "execute_then_error"):
+                if fault.kind == "execute_then_error":
+                    front.execute(statement, body, parameters)
                 text = f"Code: {fault.code}. DB::Exception: {fault.text} (INJECTED)"
                 self._answer(_STATUS_OF_CODE.get(fault.code, 500), text.encode(), fault.code)
                 return
