@@ -76,6 +76,7 @@ def _series_document(one: Series) -> dict[str, Any]:
         "symbol": one.symbol,
         "last_hour": one.last_hour,
         "last_price": one.last_price,
+        "change_24h": one.change_24h,
         "counted_from": None if coverage.counted_from is None else tehran_text(coverage.counted_from),
         "coverage": {
             name: {"stored": share.stored, "expected": share.expected, "percent": share.percent}
@@ -88,7 +89,8 @@ def _series_document(one: Series) -> dict[str, Any]:
     }
 
 
-_COLUMNS = ("symbol", "price", "hour (Tehran)", *(f"{name} %" for name in SPANS))
+_COLUMNS = ("symbol", "price", "24h change", "hour (Tehran)", f"stored {'/'.join(SPANS)}")
+_CHANGE = _COLUMNS.index("24h change")
 _MISSING = "missing in 30 d"
 _TREND_HOURS = 25
 """Of a whole sparkline: the 24 hours before the present one, and the present one."""
@@ -106,10 +108,12 @@ class _Layout(NamedTuple):
     Attributes:
         trend_hours: how many of the latest hours the sparkline has; zero for no sparkline.
         gaps_beside: whether the missing hours are a column too, rather than lines below the table.
+        change: whether the price's change is shown.
     """
 
     trend_hours: int
     gaps_beside: bool
+    change: bool = True
 
 
 def show_symbols(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> None:
@@ -140,7 +144,7 @@ def show_symbols(job: JobFacts, now: datetime, *, everything: bool, no_color: bo
     )
     if not layout.gaps_beside:
         _say_gaps([one.symbol for one in series], gaps)
-    say_wrapped("coverage: hours stored of those before the present one, counted from a symbol's first stored hour on")
+    say_wrapped("stored: the share of the hours before the present one, counted from a symbol's first stored hour on")
     if hidden > 0:
         say(f"{hidden} symbols are hidden, the worst are shown first; --all shows every one")
 
@@ -149,8 +153,10 @@ def _lay_out(rows: Collection[Sequence[str]], gaps: Collection[Sequence[str]], w
     """What fits into the screen's width; with None, where there is no screen, everything does."""
     if width is None:
         return _Layout(_TREND_HOURS, gaps_beside=True)
-    columns = zip(_COLUMNS, *rows, strict=True)
-    left = width - sum(max(map(len, cells)) + _BETWEEN_COLUMNS for cells in columns)
+    widths = [max(map(len, cells)) + _BETWEEN_COLUMNS for cells in zip(_COLUMNS, *rows, strict=True)]
+    left = width - sum(widths)
+    if left < 0:
+        return _Layout(0, gaps_beside=False, change=False)
     longest = max(len(_MISSING), *(len(_joined(lines)) for lines in gaps))
     if left >= _TREND_HOURS + _BETWEEN_COLUMNS + longest:
         return _Layout(_TREND_HOURS, gaps_beside=True)
@@ -163,7 +169,8 @@ def _columns(layout: _Layout) -> list[str]:
 
 def _cells(fixed: Sequence[str], trend: str, gaps: Sequence[str], layout: _Layout) -> list[str]:
     """A row of the table, what there is no room for left out."""
-    return [*fixed, *([trend] if layout.trend_hours else []), *([_joined(gaps)] if layout.gaps_beside else [])]
+    shown = fixed if layout.change else [*fixed[:_CHANGE], *fixed[_CHANGE + 1 :]]
+    return [*shown, *([trend] if layout.trend_hours else []), *([_joined(gaps)] if layout.gaps_beside else [])]
 
 
 def _say_gaps(symbols: Sequence[str], gaps: Sequence[Sequence[str]]) -> None:
@@ -192,8 +199,9 @@ def _row(one: Series) -> list[str]:
     return [
         one.symbol,
         _describe_price(one),
+        "-" if one.change_24h is None else f"{one.change_24h:+.2f} %",
         "none in 30 days" if one.last_hour is None else one.last_hour[:16],
-        *("-" if percent is None else f"{percent:.1f}" for percent in shares),
+        "/".join("-" if percent is None else f"{percent:.3g}" for percent in shares) + " %",
     ]
 
 

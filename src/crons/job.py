@@ -57,6 +57,7 @@ class Series(NamedTuple):
         coverage: which hours are stored; the present hour is not counted.
         trend: the prices of the 24 hours before the present one and of the present one, finite;
             None where there is none, or one that is not a number.
+        change_24h: of the last price against that of 24 hours before it, in percent; None where either is not known.
     """
 
     symbol: str
@@ -64,6 +65,7 @@ class Series(NamedTuple):
     last_price: float | None
     coverage: Coverage
     trend: list[float | None]
+    change_24h: float | None = None
 
 
 @dataclass
@@ -76,6 +78,7 @@ class RunReport(RunCounts):
         missing: what was asked for and not given, one line each.
         warnings: what a person should know, one line each.
         failures: why the run counts as failed, one line each; empty for a good run.
+        values: of an hourly run: the values that it stored, by symbol.
     """
 
     replay: UpsertReport = field(default_factory=UpsertReport)
@@ -83,6 +86,12 @@ class RunReport(RunCounts):
     missing: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+
+    def in_words(self) -> str:
+        """What became of the rows: how many were stored, updated and left as they were."""
+        counts = {"stored": self.inserted, "updated": self.updated, "unchanged": self.unchanged}
+        return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing stored"
 
     def note_given(self, asked: Sequence[str], given: Sequence[str]) -> None:
         """Count the symbols that the source was asked for and gave, and name those it left out."""
@@ -275,6 +284,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         finally:
             run.report.calls = run.parts.calls_made
         await run.load(rows)
+        run.report.values = {row.symbol: getattr(row, self.table.value) for row in rows}
         if not rows:
             run.report.failures.append(f"{self.source} gave no valid {self.gives}")
 

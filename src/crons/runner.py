@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from crons.parts import Parts, open_monitor
 from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import supervise
 
+_SHOWN_VALUES = 10
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
@@ -182,6 +183,13 @@ def _log_start(request: Request, settings: Settings) -> None:
     log.info("started", kind=request.kind, **facts)
 
 
+def _listed(values: Mapping[str, float]) -> str:
+    """The first ten, and how many more there are."""
+    shown = [f"{symbol} {value:.8g}" for symbol, value in list(values.items())[:_SHOWN_VALUES]]
+    rest = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
 def _log_end(request: Request, report: RunReport) -> None:
     """What the run did; the failures last, where people look first."""
     for line in report.rejects:
@@ -190,9 +198,11 @@ def _log_end(request: Request, report: RunReport) -> None:
         log.warning("without a quote", what=line)
     for line in report.warnings:
         log.warning(line)
+    if report.values:
+        log.info("prices", stored=_listed(report.values))
     log.info(
         "failed" if report.failures else "done",
-        **({"dry_run": True} if request.fill.dry_run else {}),
+        **({"dry_run": True} if request.fill.dry_run else {"what": report.in_words()}),
         **report.counts(),
     )
     for line in report.failures:

@@ -48,8 +48,9 @@ def test_all_is_well_after_a_run(program: Installation) -> None:
     assert (done.code, done.log) == (0, "")
     lines = [line.split() for line in done.out.splitlines()]
     shown = {line[0]: line for line in lines if line and line[0] in {"BTC", "ETH", "SOL"}}
-    assert [line[4:7] for line in shown.values()] == [["100.0"] * 3] * 3
-    assert all(len(line[7]) == 25 for line in shown.values())
+    assert [line[6:8] for line in shown.values()] == [["100/100/100", "%"]] * 3
+    assert all(line[3] == "%" and line[2][0] in "+-" for line in shown.values())
+    assert all(len(line[8]) == 25 for line in shown.values())
     assert "nothing needs attention" in done.out
     assert "last failure  none known" in done.out
     assert "\x1b" not in done.out
@@ -90,6 +91,7 @@ def test_the_json_keeps_its_schema(program: Installation) -> None:
         "symbol",
         "last_hour",
         "last_price",
+        "change_24h",
         "counted_from",
         "coverage",
         "missing",
@@ -392,7 +394,7 @@ def test_without_a_terminal_no_symbol_is_hidden(program: Installation) -> None:
     assert not any("hidden" in line for line in lines)
 
 
-@pytest.mark.parametrize(("columns", "trend"), [(60, 0), (80, 23), (120, 25), (200, 25)])
+@pytest.mark.parametrize(("columns", "trend"), [(60, 0), (80, 12), (120, 25), (220, 25)])
 def test_the_table_fits_the_terminal(
     program: Installation, source: FaultySource, clock: SteppedClock, columns: int, trend: int
 ) -> None:
@@ -407,9 +409,10 @@ def test_the_table_fits_the_terminal(
     assert [len(line) for line in lines if len(line) > columns and not line.startswith("  - ")] == []
     [bitcoin] = [line.split() for line in lines if line.startswith("BTC")]
     assert [len(word) for word in bitcoin[7:8]] == [trend] * bool(trend)
+    assert ("24h change" in " ".join(lines)) == (columns > 60)
     gap = "2026-11-23 16:00 to 2026-11-23 17:00"
     [first] = [line for line in lines if gap in line][:1]
-    assert first.startswith("BTC" if columns == 200 else "  BTC")
+    assert first.startswith("BTC" if columns == 220 else "  BTC")
     failure = next(number for number, line in enumerate(lines) if line.startswith("  last failure"))
     assert "…" in lines[failure + 1] or columns > 100
 

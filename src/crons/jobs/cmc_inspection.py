@@ -36,7 +36,8 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
     symbols = [symbol for symbol, _ in parts.settings.symbols]
     table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
     # Not beyond the present hour: a row of an hour to come, which `verify` names, says nothing of how late it is.
-    stored = table.stored(symbols, first=keys[0], last=present, valued_from=recent[0])
+    # The last hour's counterpart of a day before is wanted too, and the last hour may be a day old.
+    stored = table.stored(symbols, first=keys[0], last=present, valued_from=keys[-2 * _TREND_HOURS])
     whole = [symbol for symbol, there in stored.items() if keys[0] in there.hours]
     first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
     holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
@@ -46,8 +47,16 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
         coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
         trend = [_known(there.values.get(key)) for key in recent]
         last_hour, last_price = (there.last_hour, _known(there.last_value)) if there.hours else (None, None)
-        made.append(Series(symbol, last_hour, last_price, coverage, trend))
+        made.append(Series(symbol, last_hour, last_price, coverage, trend, _change(there, last_hour, last_price)))
     return made
+
+
+def _change(there: StoredHours, last_hour: str | None, last_price: float | None) -> float | None:
+    """The change in percent from the price of 24 hours before, None where one of the two is not known."""
+    if last_hour is None or last_price is None:
+        return None
+    before = _known(there.values.get(hour_key(from_text(last_hour).astimezone(timezone.utc) - _TREND_HOURS * HOUR)))
+    return (last_price / before - 1) * 100 if before else None
 
 
 def _known(price: float | None) -> float | None:
