@@ -42,9 +42,8 @@ class ReplicatedFront(ClickHouseFront):
         others = [one for one in self.replicas if one != replica]
         if statement.startswith("SELECT (SELECT engine FROM system.databases"):
             listed = f"[('{CLUSTER}', 1, {len(self.replicas)}, 1)]"
-            statement = (
-                f"SELECT 'Atomic', '0', 1, CAST({listed}, 'Array(Tuple(String, UInt64, UInt32, UInt8))') FORMAT Native"
-            )
+            clusters = f"CAST({listed}, 'Array(Tuple(String, UInt64, UInt32, UInt8))')"
+            statement = f"SELECT 'Atomic', '0', 1, {clusters}, 0 FORMAT Native"
         answer = self._on(replica, statement, body, parameters)
         if _ON_CLUSTER in statement or statement.lstrip().startswith("INSERT"):
             for other in others:

@@ -49,7 +49,7 @@ class Topology(NamedTuple):
 
     Attributes:
         cluster: the cluster whose replicas are meant: that of the setting, or the Replicated database's own.
-        replicas: how many of them the server knows.
+        replicas: how many of them the server knows, or how many the Replicated tables of the database have.
         neighbors: a cluster that has other replicas beside this server, which the settings do not name.
     """
 
@@ -63,7 +63,9 @@ class Topology(NamedTuple):
             return f"cluster {self.cluster}, {self.replicas} replicas"
         if self.kind == "replicated database":
             return f"a database of the Replicated engine, {self.replicas} replicas"
-        return "ClickHouse Cloud" if self.kind == "cloud" else "a single server"
+        if self.kind == "cloud":
+            return "ClickHouse Cloud"
+        return "a single server" if self.replicas == 1 else f"{self.replicas} replicas that were made by hand"
 
     def ddl(self, statement: str) -> str:
         """The statement as it is sent here.
@@ -83,6 +85,19 @@ class Topology(NamedTuple):
         if self.kind == "cluster":
             statement = f"{found[0]} ON CLUSTER `{self.cluster}`{statement[found.end() :]}"
         return statement if self.kind == "single" else _ENGINE.sub("ENGINE = Replicated", statement)
+
+    def refuse_partial_drop(self, name: str, engine: str) -> None:
+        """Check that a DROP reaches every replica of a table. Arguments are those of `refuse_unreplicated`.
+
+        Raises:
+            StorageRejected: the others would keep it, and this one would get a plain one by the next set-up.
+        """
+        self.refuse_unreplicated(name, engine)
+        if is_replicated(engine) and self.kind == "single" and self.replicas > 1:
+            raise StorageRejected(
+                f"{name} has {self.replicas} replicas, and would be dropped on one only",
+                next_step=f"set CLICKHOUSE_CLUSTER, or on each server: DROP TABLE {name} SYNC",
+            )
 
     def send(self, clickhouse: ClickHouseAdapter, statement: str) -> None:
         """Run a statement of DDL here. It is complete on every replica that is up; one that is down runs it later."""
@@ -116,6 +131,11 @@ class Topology(NamedTuple):
                 "this one only",
                 next_step=f"set CLICKHOUSE_CLUSTER={self.neighbors}, then run `./run.sh setup_db`",
             )
+        if not engine and self.kind == "single" and self.replicas > 1:
+            raise StorageRejected(
+                f"{name} would be made on one of {self.replicas} replicas only",
+                next_step="set CLICKHOUSE_CLUSTER, or make it by hand on each server, as docs/cluster.md shows",
+            )
         if engine.endswith("MergeTree") and self.replicas > 1 and not is_replicated(engine):
             raise StorageRejected(
                 f"{name} is a plain {engine} in {self}: its rows are on one replica only",
@@ -134,7 +154,8 @@ _SELECT = (
     "(SELECT value FROM system.settings WHERE name = 'cloud_mode'), "
     "(SELECT count() FROM system.macros WHERE macro = 'replica'), "
     "(SELECT groupArray((cluster, shards, replicas, here)) FROM (SELECT cluster, uniqExact(shard_num) AS shards, "
-    "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster))"
+    "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster)), "
+    "(SELECT max(total_replicas) FROM system.replicas WHERE database = {database:String})"
 )
 _ACCESS_DENIED = 497
 
@@ -157,7 +178,7 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
         ConfigurationError: the server knows no such cluster, or tables cannot be replicated there.
     """
     try:
-        [(engine, cloud, macros, found)] = clickhouse.query(_SELECT, {"database": database})
+        [(engine, cloud, macros, found, by_hand)] = clickhouse.query(_SELECT, {"database": database})
     except StorageRejected as error:
         if error.code != _ACCESS_DENIED:
             raise
@@ -173,7 +194,7 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
         return Topology("cluster", cluster, _usable(cluster, clusters, macros=int(str(macros))).replicas)
     # A server's own example of a cluster has no macro of a replica.
     others = [one.name for one in clusters.values() if one.here and one.replicas > 1 and macros]
-    return Topology(neighbors=others[0] if others else "")
+    return Topology(replicas=max(1, int(str(by_hand or 0))), neighbors=others[0] if others else "")
 
 
 def _usable(cluster: str, clusters: Mapping[str, _Cluster], *, macros: int) -> _Cluster:

@@ -126,7 +126,8 @@ class EtlRunsAdapter:
             {"database": self._database, "name": TABLE},
         )
         topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
-        topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
+        if topology.kind != "single" or topology.neighbors:
+            topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
         if not found:
             topology.send(self._clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
             topology.send(self._clickhouse, create_statement(self._table, self._keep_days))

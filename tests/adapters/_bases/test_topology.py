@@ -71,7 +71,11 @@ def test_what_is_not_ddl_is_not_sent() -> None:
 
 
 def said(
-    engine: str = "Atomic", cloud: str = "0", macros: int = 1, clusters: Sequence[tuple[object, ...]] = ()
+    engine: str = "Atomic",
+    cloud: str = "0",
+    macros: int = 1,
+    clusters: Sequence[tuple[object, ...]] = (),
+    by_hand: int = 0,
 ) -> Callable[[ClickHouseFront], None]:
     """Have the server say this of its place."""
 
@@ -79,7 +83,7 @@ def said(
         listed = ", ".join(f"{one!r}" for one in clusters)
         array = f"CAST([{listed}], 'Array(Tuple(String, UInt64, UInt32, UInt8))')"
         front.replacements["SELECT (SELECT engine FROM system.databases"] = (
-            f"SELECT '{engine}', '{cloud}', {macros}, {array}"
+            f"SELECT '{engine}', '{cloud}', {macros}, {array}, {by_hand}"
         )
 
     return change
@@ -94,6 +98,7 @@ PAIR = ("pair", 1, 2, 1)
         (said(), "", Topology()),
         (said(clusters=[("default", 1, 1, 1)]), "", Topology()),
         (said(macros=0, clusters=[PAIR]), "", Topology()),
+        (said(macros=0, by_hand=2), "", Topology(replicas=2)),
         (said(clusters=[PAIR]), "pair", Topology("cluster", "pair", 2)),
         (said(clusters=[PAIR]), "", Topology(neighbors="pair")),
         (said("Replicated", clusters=[("crypto", 1, 3, 1)]), "", Topology("replicated database", "crypto", 3)),
@@ -143,6 +148,8 @@ def test_without_the_right_to_look_the_setting_counts(server: ClickHouseAdapter,
     [
         (CLUSTER, "ReplacingMergeTree", "is a plain ReplacingMergeTree in cluster prod-1"),
         (IN_REPLICATED, "ReplacingMergeTree", "is a plain ReplacingMergeTree in a database of the Replicated engine"),
+        (Topology(replicas=2), "ReplacingMergeTree", "plain ReplacingMergeTree in 2 replicas that were made by hand"),
+        (Topology(replicas=2), "", "would be made on one of 2 replicas only"),
         (Topology(), "Distributed", "is a Distributed table"),
         (CLUSTER, "Distributed", "is a Distributed table"),
         (Topology(neighbors="pair"), "", "one of the replicas of cluster pair"),
@@ -168,6 +175,14 @@ def test_rows_on_one_replica_only_are_refused(place: Topology, engine: str, word
 def test_rows_on_every_replica_are_not_refused(place: Topology, engine: str) -> None:
     """Replicated and Shared tables, and a plain one on a single server."""
     place.refuse_unreplicated("crypto.crypto_prices", engine)
+
+
+def test_a_table_of_replicas_is_not_dropped_on_one_of_them() -> None:
+    """What was made by hand on each server is dropped so, or with the cluster's name."""
+    with pytest.raises(StorageRejected, match="has 2 replicas, and would be dropped on one only"):
+        Topology(replicas=2).refuse_partial_drop("crypto.crypto_prices", "ReplicatedReplacingMergeTree")
+    for place in (Topology(), CLUSTER, IN_REPLICATED):
+        place.refuse_partial_drop("crypto.crypto_prices", "ReplicatedReplacingMergeTree")
 
 
 def test_writes_to_replicas_have_their_settings() -> None:
