@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -26,11 +26,11 @@ class RecordingAdapter(ClickHouseAdapter):
 
     last_alter = ""
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, settings: Mapping[str, object] | None = None) -> None:
         """As in the base class."""
         if sql.startswith("ALTER"):
             self.last_alter = sql
-        super().command(sql)
+        super().command(sql, settings)
 
 
 class BigTable(NamedTuple):

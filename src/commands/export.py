@@ -33,8 +33,12 @@ SETTINGS = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_parquet_string_as_string": 1,
     "output_format_arrow_string_as_string": 1,
+    # The rest halves the memory that five million rows of 27 parts take: what is read ahead of each part, and a group.
+    "read_in_order_use_buffering": 0,
+    "max_block_size": 8192,
+    "output_format_parquet_row_group_size": 100_000,
 }
-"""What other programs read best, on every version of ClickHouse."""
+"""What other programs read best, on every version of ClickHouse, and what the engine writes in little memory."""
 
 
 class Selection(NamedTuple):
