@@ -11,6 +11,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.locks import ProcessLock
 from sandbox.market import ANOTHER_BTC_ID
 from tests.support.installation import JOB, Installation
+from tests.support.price_table import typed
 
 HOUR = timedelta(hours=1)
 OTHER = f"BTC:{ANOTHER_BTC_ID},ETH,SOL"
@@ -71,7 +72,7 @@ def test_verify_finds_a_symbol_with_prices_of_two_coins(
     assert program.run_job().code == 0
     embedded.insert(
         f"{database}.crypto_prices",
-        ["symbol", "cmc_id", "name", "fetched_at", "price"],
+        typed("symbol", "cmc_id", "name", "fetched_at", "price"),
         [("BTC", 990101, "Another", "2026-11-23 11:00:05", 1.0), ("BTC", 1, "Bitcoin", "2026-11-23 10:00:05", 1.0)],
     )
     done = program.command("verify")

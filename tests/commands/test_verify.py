@@ -15,6 +15,7 @@ from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.files.locks import ProcessLock
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
+from tests.support.price_table import typed
 from tests.support.stepped_clock import SteppedClock
 
 MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
@@ -22,7 +23,7 @@ MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 
 def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float | None]) -> None:
     """Rows (symbol, fetched_at, price) of the coin 1 by raw SQL."""
-    columns = ["symbol", "fetched_at", "price", "cmc_id"]
+    columns = {**typed("symbol", "fetched_at"), "price": "Nullable(Float64)", **typed("cmc_id")}
     embedded.insert(f"{database}.crypto_prices", columns, [(*row, 1) for row in rows])
 
 

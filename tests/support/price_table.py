@@ -22,10 +22,17 @@ def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
     return str(clickhouse.query(f"SELECT sum(sipHash64(tuple({names}))) FROM {database}.crypto_prices_hourly"))
 
 
+def typed(*names: str) -> dict[str, str]:
+    """Columns of the table with their types, for an insert by hand."""
+    return {name: CRYPTO_PRICES.types[name] for name in names}
+
+
 def put_by_hand(clickhouse: ClickHouseAdapter, database: str, *rows: tuple[str, float, int]) -> None:
     """Insert rows (fetched_at, price, version) of the symbol HAND, each by a statement of its own."""
     for row in rows:
-        clickhouse.insert(f"{database}.crypto_prices", ["symbol", "fetched_at", "price", "version"], [("HAND", *row)])
+        clickhouse.insert(
+            f"{database}.crypto_prices", typed("symbol", "fetched_at", "price", "version"), [("HAND", *row)]
+        )
 
 
 def _select(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str) -> list[tuple[object, ...]]:

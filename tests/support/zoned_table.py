@@ -17,7 +17,7 @@ import clickhouse_connect
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from tests.support.price_table import in_table
+from tests.support.price_table import in_table, typed
 
 
 def main(folder: Path) -> None:
@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
             times = json.loads(line)
             door.command("TRUNCATE TABLE zoned.crypto_prices")
             rows = [(f"S{number:06}", time, 1.0) for number, time in enumerate(times)]
-            door.insert("zoned.crypto_prices", ["symbol", "fetched_at", "price"], rows)
+            door.insert("zoned.crypto_prices", typed("symbol", "fetched_at", "price"), rows)
             print(json.dumps(in_table(door, "zoned", "datetime, date")), flush=True)  # noqa: T201
 
 

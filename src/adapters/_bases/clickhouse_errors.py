@@ -74,8 +74,11 @@ _NEXT_STEPS = {
     497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
-# By the words, for 243 is NOT_ENOUGH_SPACE and, in parseDateTime before 25, what cannot be parsed.
-_ABOUT_SPACE = re.compile(r"not enough space|no space left|cannot reserve|NOT_ENOUGH_SPACE", re.IGNORECASE)
+_NOT_ENOUGH_SPACE = 243
+# In parseDateTime of ClickHouse before 25 it is also the code of what cannot be parsed: there is no more space to read.
+_ABOUT_PARSING = re.compile(r"\bpars(e|ing)\b", re.IGNORECASE)
+_FAILED_MUTATION = re.compile(r"during execution of mutations? ")
+"""Of 341: no other replica will finish it, and it is to be withdrawn."""
 _FREE_SPACE = "Free some disk space where ClickHouse keeps its data."
 NATIVE_PORTS = frozenset({9000, 9440})
 """Where a server listens for clickhouse-client, unless it is set up otherwise: without and with TLS."""
@@ -93,9 +96,11 @@ _CODE_PREFIX = re.compile(
 def coded_error(code: int, text: str, where: str) -> EtlError:
     """The error for an answer of ClickHouse itself, by its error code."""
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
-    if code in _PASSING:
+    if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code])
-    next_step = _FREE_SPACE if _ABOUT_SPACE.search(text) else _NEXT_STEPS.get(code, "")
+    next_step = _NEXT_STEPS.get(code, "")
+    if code == _NOT_ENOUGH_SPACE and not _ABOUT_PARSING.search(text):
+        next_step = _FREE_SPACE
     return StorageRejected(message, next_step=next_step, code=code)
 
 

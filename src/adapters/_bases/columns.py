@@ -46,6 +46,11 @@ def columns_of(row: Callable[..., object]) -> tuple[Column, ...]:
     return tuple(column._replace(name=name, type=column.type or _type_of(kind)) for name, kind, column in hints)
 
 
+def types_of(row: Callable[..., object]) -> dict[str, str]:
+    """Column to type, of such a row type."""
+    return {column.name: column.type for column in columns_of(row)}
+
+
 def definitions(columns: Iterable[Column]) -> str:
     """The columns for the inside of a CREATE TABLE."""
     return ",\n    ".join(map(_definition, columns))

@@ -390,10 +390,10 @@ class ChunkUpsert:
 
     def _insert(self, rows: Sequence[StoredRow]) -> None:
         """Insert the rows. Those from a backup and newer versions bring theirs along, the server makes the others'."""
-        columns = (*self._table.given, "updated_at")
+        columns = {name: self._table.types[name] for name in (*self._table.given, "updated_at")}
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
         kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]
         if fresh:
             self._clickhouse.insert(self._name, columns, fresh)
         if kept:
-            self._clickhouse.insert(self._name, (*columns, "version"), kept)
+            self._clickhouse.insert(self._name, {**columns, "version": self._table.types["version"]}, kept)

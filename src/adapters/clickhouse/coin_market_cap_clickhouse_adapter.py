@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
+from adapters._bases.columns import types_of
 from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
@@ -161,7 +162,7 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
 
     def _note_holes(self, holes: Sequence[Hole]) -> None:
         self._schema.ensure_beside()
-        self._clickhouse.insert(self._holes, Hole._fields, holes)
+        self._clickhouse.insert(self._holes, types_of(Hole), list(holes))
 
 
 def latest_of_each(coins: Sequence[StoredCoin]) -> dict[str, StoredCoin]:

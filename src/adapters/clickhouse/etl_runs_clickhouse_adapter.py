@@ -8,7 +8,7 @@ from typing import Annotated
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import NOT_THERE
-from adapters._bases.columns import Column, columns_of, definitions
+from adapters._bases.columns import Column, columns_of, definitions, types_of
 from adapters._bases.errors import StorageRejected
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
@@ -165,7 +165,7 @@ class EtlRunsAdapter:
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
-            self._clickhouse.insert(self._table, FIELDS, [run.values() for run in runs])
+            self._clickhouse.insert(self._table, types_of(RunRecord), [run.values() for run in runs])
 
     def _stored(self, runs: Sequence[RunRecord]) -> set[str]:
         found = self._clickhouse.query(

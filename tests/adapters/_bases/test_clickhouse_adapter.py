@@ -233,7 +233,7 @@ def test_a_write_is_sent_once(front: ClickHouseFront) -> None:
         for statement in ("INSERT", "ALTER"):
             front.faults.append(Fault("reset", statement))
         with pytest.raises(StorageUnavailable):
-            adapter.insert("nowhere", ["a"], [(1,)])
+            adapter.insert("nowhere", {"a": "UInt64"}, [(1,)])
         with pytest.raises(StorageUnavailable):
             adapter.command("ALTER TABLE nowhere DELETE WHERE 1")
     assert (len(front.asked("INSERT")), len(front.asked("ALTER"))) == (1, 1)

@@ -19,7 +19,7 @@ from adapters.clickhouse.coin_market_cap_table import PriceRow
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table, in_view
+from tests.support.price_table import in_table, in_view, typed
 
 HOUR = "2026-11-23 12:00:00"
 MakeInserting = Callable[..., CoinMarketCapClickHouseAdapter]
@@ -119,7 +119,7 @@ def test_a_change_wins_over_a_version_of_a_clock_ahead(
     ahead = 2 * 10**18
     clickhouse.insert(
         f"{database}.crypto_prices",
-        ["symbol", "fetched_at", "price", "version"],
+        typed("symbol", "fetched_at", "price", "version"),
         [("A", f"{HOUR[:14]}05:00", 1.0, ahead)],
     )
 
@@ -163,7 +163,7 @@ def test_two_hosts_at_once_leave_one_row_in_the_view(
     inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
 ) -> None:
     """Two hosts that both found a key missing insert it twice: the view has the later, `verify` names the key."""
-    columns = ["symbol", "fetched_at", "price"]
+    columns = typed("symbol", "fetched_at", "price")
     for second, price in (("07", 1.0), ("09", 2.0)):
         clickhouse.insert(f"{database}.crypto_prices", columns, [("BTC", f"2026-11-23 12:35:{second}", price)])
 
