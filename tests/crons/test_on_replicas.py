@@ -12,6 +12,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from configurations.config import Settings
 from crons.job import Fill, RunContext
 from crons.jobs.cmc_hourly_prices import JOB
+from crons.jobs.cmc_inspection import verify
 from crons.parts import Parts
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
@@ -136,6 +137,21 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
 
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
+
+
+async def test_verify_counts_old_versions_apart(
+    context: Callable[[], RunContext[Settings]], clock: SteppedClock
+) -> None:
+    """Versions that wait for a merge are neither duplicate keys nor a fault."""
+    await run(context())
+    clock.advance(timedelta(minutes=10))
+    await run(context())
+
+    found = {one.subject: one for one in verify(context().parts, clock())}
+
+    assert (found["duplicate keys"].state, found["duplicate keys"].detail) == ("ok", "none")
+    assert found["superseded versions"].state == "ok"
+    assert found["superseded versions"].detail == "3, until ClickHouse merges them"
 
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
