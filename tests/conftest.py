@@ -18,6 +18,8 @@ from tests.support.clickhouse_front import ClickHouseFront
 
 # A stall of a busy machine is no failure, and an example that failed in one run says nothing of the next.
 settings.register_profile("suite", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+# For a second Python: the rules have been searched with all examples on the first.
+settings.register_profile("brief", settings.get_profile("suite"), max_examples=15)
 settings.load_profile("suite")
 
 _DATABASE_NUMBERS = count(1)
