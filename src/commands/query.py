@@ -6,12 +6,13 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
-from commands.screen import say_wrapped, settings_with_log, show_table, tell
+from commands.screen import say, say_wrapped, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
@@ -127,9 +128,29 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
         names, *rows = map(json.loads, lines)
     shown = [["NULL" if value == _NULL else value for value in row] for row in rows]
     cut = 0 < limit <= len(shown)
-    show_table(names, shown[: MOST_ROWS if cut else None], no_color=no_color)
+    shown = shown[: MOST_ROWS if cut else None]
+    size = terminal_size()
+    if size is not None and len(names) > 1 and _width([names, *shown]) > size.columns:
+        _show_upright(names, shown)
+    else:
+        show_table(names, shown, no_color=no_color)
     if cut:
         tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows every one")
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """Of a table of these rows, with two blanks between its columns."""
+    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2
+
+
+def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print each row as lines of a name and its value, for what is wider than the terminal."""
+    indent = max(map(len, names)) + 2
+    for number, row in enumerate(rows):
+        if number:
+            say("")
+        for name, value in zip(names, row, strict=True):
+            say_wrapped(value, first=name.ljust(indent)) if value.strip() else say(name)
 
 
 def _show_columns(settings: Settings) -> int:

@@ -17,6 +17,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.terminal import on_a_terminal
 
 CHANGES = (
     "INSERT INTO crypto_prices (symbol) VALUES ('X')",
@@ -141,6 +142,19 @@ def test_the_answer_is_a_table(prices: Installation) -> None:
         ["symbol", "price", "cmc_rank"],
         ["BTC", "86123.25", "NULL"],
     ]
+
+
+def test_rows_too_wide_for_a_terminal_stand_upright(prices: Installation) -> None:
+    """A line for each column where a table of 80 columns would fold every value; one that fits is a table."""
+    shown = on_a_terminal(prices, "-m", "main", "query", "SELECT *, '' AS none FROM crypto_prices_hourly")
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[:2] == ["symbol              BTC", "datetime            2026-11-23 12:00:00"]
+    assert "price               86123.25" in lines
+    assert lines[-1] == "none"
+    shown = on_a_terminal(
+        prices, "-m", "main", "query", "SELECT symbol, price FROM crypto_prices_hourly", settings={"NO_COLOR": "1"}
+    )
+    assert "BTC     86123.25" in shown
 
 
 def test_other_formats_go_to_a_pipe(prices: Installation, tmp_path: Path) -> None:
