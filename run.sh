@@ -8,6 +8,7 @@ _caller=$PWD
 _self=$(readlink -f -- "${BASH_SOURCE[0]}")
 _root=${_self%/*}
 _venv=$_root/.venv
+_quiet=''
 cd -- "$_root"
 
 _groups=(
@@ -40,6 +41,7 @@ _main() { # ARGUMENTS, as they were typed
             ;;
         esac
     done
+    [[ " ${*:2} " != *' --quiet '* ]] || _quiet=1
     # shellcheck disable=SC2046 # the groups are words
     _set_up $(_needs "$@")
     _start "$@"
@@ -202,6 +204,8 @@ _typing_errors() { # WORD NAME: prints how many letters are wrong, missing, too 
 
 _say() { printf 'run.sh: %s\n' "$*" >&2; }
 
+_note() { [[ -n $_quiet ]] || _say "$@"; } # what is not wrong
+
 _fail() { # EXIT_CODE MESSAGE
     _say "$2"
     exit "$1"
@@ -215,7 +219,7 @@ _set_up() { # GROUPS: make sure that they are installed
     (
         trap 'exit 130' INT # Ctrl-C ends the set-up, whatever the installer that it ends would be followed by
         if type flock >/dev/null 2>&1 && ! flock -n 9; then
-            _say "another command is installing here; waiting for it"
+            _note "another command is installing here; waiting for it"
             flock 9
         fi
         _is_set_up "$@" || _install_groups "$@"
@@ -270,7 +274,7 @@ _install_groups() { # GROUPS: those of them that are missing
         read -r -a megabytes <<<"$(_size "$group")"
         download=$((download + megabytes[0])) disk=$((disk + megabytes[1]))
     done
-    _say "installing ${missing[*]} into $_venv: some $download MB to download, $disk MB on the disk"
+    _note "installing ${missing[*]} into $_venv: some $download MB to download, $disk MB on the disk"
     : >"$_venv/.installing"
     if ! _install_files "${missing[@]}"; then
         rm -f -- "$_venv/.installing"
@@ -278,7 +282,7 @@ _install_groups() { # GROUPS: those of them that are missing
     fi
     for group in "${missing[@]}"; do _stamp "$group" "$version" >"$_venv/.installed-$group"; done
     rm -f -- "$_venv/.installing"
-    _say "installed in $SECONDS s"
+    _note "installed in $SECONDS s"
 }
 
 _install_files() { # GROUPS
@@ -304,7 +308,7 @@ _make_venv() { # FOLDER: a virtual environment that works: an interrupted or for
         return
     fi
     python=$(_choose_python)
-    _say "using $("$python" -V) ($python)"
+    _note "using $("$python" -V) ($python)"
     "$python" -m venv --clear "$1" >&2 || _fail 1 "could not make $1, see above"
 }
 
@@ -336,15 +340,16 @@ _install_into() { # VENV --requirement FILE...: every file is checked against it
 }
 
 _install_with_pip() { # VENV --requirement FILE...; into that environment, wherever the user's own pip installs
+    # Said as arguments, the places go before those of pip.conf, which may also hold an index that is needed.
     env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_DRY_RUN PIP_USER=0 PIP_ROOT_USER_ACTION=ignore \
-        "$1/bin/python" -m pip install --no-input --disable-pip-version-check --no-deps \
-        --require-hashes "${@:2}" 2>&1 | _briefly
+        "$1/bin/python" -m pip install --target '' --prefix "$1" --root / --no-input --disable-pip-version-check \
+        --no-deps --require-hashes "${@:2}" 2>&1 | _briefly
 }
 
 _install_with_uv() ( # VENV --requirement FILE...; from the index that pip is configured for
     unset UV_SYSTEM_PYTHON UV_PYTHON UV_TARGET UV_PREFIX
     _take_settings_of_pip "$1/bin/python"
-    uv pip install --python "$1/bin/python" --compile-bytecode --no-deps --require-hashes "${@:2}" >&2
+    uv pip install ${_quiet:+--quiet} --python "$1/bin/python" --compile-bytecode --no-deps --require-hashes "${@:2}" >&2
 )
 
 _take_settings_of_pip() { # PYTHON: set for uv what pip knows of indexes and certificates and uv has not been told
@@ -372,7 +377,7 @@ _take_settings_of_pip() { # PYTHON: set for uv what pip knows of indexes and cer
 
 _briefly() { # what pip says, on stderr: on a terminal one line that follows it, elsewhere what takes long
     local line part='' doing=starting packages=0 wipe=''
-    [[ ! -t 2 ]] || wipe=$'\r\e[K'
+    [[ ! -t 2 || -n $_quiet ]] || wipe=$'\r\e[K'
     while :; do
         if IFS= read -r -t 1 line; then
             line=$part$line part=''
@@ -383,11 +388,11 @@ _briefly() { # what pip says, on stderr: on a terminal one line that follows it,
                     ;;
                 \ \ Downloading\ *[0-9][0-9].[0-9]\ MB\))
                     doing="downloading ${line#*Downloading }"
-                    [[ -n $wipe ]] || printf '%s\n' "$doing" >&2
+                    [[ -n $wipe$_quiet ]] || printf '%s\n' "$doing" >&2
                     ;;
                 Installing\ collected\ packages:*)
                     doing="unpacking $packages packages"
-                    [[ -n $wipe ]] || printf '%s\n' "$doing" >&2
+                    [[ -n $wipe$_quiet ]] || printf '%s\n' "$doing" >&2
                     ;;
                 Ignoring\ * | Looking\ in\ * | Requirement\ already\ * | Successfully\ installed\ *) ;;
                 '' | \ \ Using\ cached\ * | \ \ Downloading\ * | \ \ Link\ * | \ \ \ \ * | WARNING:\ Location\ *) ;;

@@ -16,7 +16,8 @@ from tests.support.bare_checkout import COMMANDS, RUN_SH, BareCheckout
 OPERATING = RUN_SH.with_name("docs") / "operating.md"
 VERSION = f"data-processor {VERSION_NUMBER}\n"
 HASHED = "--no-deps --require-hashes"
-PIP = f".venv/bin/python -m pip install --no-input --disable-pip-version-check {HASHED}"
+PLACE = "--target  --prefix .venv --root /"
+PIP = f".venv/bin/python -m pip install {PLACE} --no-input --disable-pip-version-check {HASHED}"
 MAIN, ENGINE, DEV, BENCH = (f"--requirement requirements{group}.txt" for group in ("", "-engine", "-dev", "-bench"))
 
 
@@ -279,7 +280,7 @@ def test_tests_need_the_development_set(checkout: BareCheckout) -> None:
 def test_rivals_live_apart(checkout: BareCheckout) -> None:
     """What the program is measured against has an environment of its own: it brings what the program does without."""
     checkout.run("bench")
-    bench = PIP.replace(".venv/", ".venv/bench/")
+    bench = PIP.replace(".venv", ".venv/bench")
     assert checkout.calls[1:] == ["venv bench", f"{bench} {BENCH}", f"{PIP} {MAIN} {ENGINE}", "run -m benchmarks"]
 
 
@@ -340,7 +341,7 @@ def test_uv_installs_where_it_is(checkout: BareCheckout) -> None:
     """With uv on PATH the same pinned set is installed by it, into the same environment."""
     checkout.add_uv()
     checkout.run("check")
-    uv = f"uv pip install --python {checkout.root}/.venv/bin/python --compile-bytecode {HASHED}"
+    uv = f"uv pip install --python .venv/bin/python --compile-bytecode {HASHED}"
     assert checkout.calls == ["venv .venv", f"{uv} {MAIN} {ENGINE}", "run -m main check"]
 
 
@@ -375,6 +376,21 @@ def test_uv_asks_the_index_of_pip(checkout: BareCheckout) -> None:
     assert told["UV_FIND_LINKS"] == "/one,/two"
     assert told["UV_INSECURE_HOST"] == "a.example"
     assert told["SSL_CERT_FILE"] == "/etc/our.pem"
+
+
+@pytest.mark.parametrize("uv", [False, True])
+@pytest.mark.parametrize("command", ["cron_run --quiet", "verify --quiet", "cron_heal 48 --quiet"])
+def test_a_quiet_command_sets_itself_up_in_silence(checkout: BareCheckout, command: str, uv: bool) -> None:  # noqa: FBT001
+    """With --quiet, a set-up that succeeds says nothing, also where it takes long."""
+    if uv:
+        checkout.add_uv()
+    checkout.say(
+        "pip_says", "Collecting chdb-core\n  Downloading chdb.whl (182.1 MB)\nInstalling collected packages: chdb\n"
+    )
+    done = checkout.run(*command.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sum("pip install" in call for call in checkout.calls) == 1
+    assert ("uv pip install --quiet" in "\n".join(checkout.calls)) == uv
 
 
 def test_several_indexes_of_pip_are_several_of_uv(checkout: BareCheckout) -> None:

@@ -30,6 +30,7 @@ case "$*" in
 '-m pip install '*)
     env > "$state/environment"
     echo "${{0#{root}/}} $*" >> "$state/calls"
+    [ ! -e "$state/pip_says" ] || cat "$state/pip_says"
     if [ -e "$state/gate" ]; then echo "at the gate"; read -r _ < "$state/gate"; fi
     [ ! -e "$state/failing" ] ;;
 *)
@@ -87,9 +88,9 @@ class BareCheckout:
 
     @property
     def calls(self) -> list[str]:
-        """What Python and uv were asked to do, in order."""
+        """What Python and uv were asked to do, in order; the .venv is named from the checkout."""
         path = self.state / "calls"
-        return path.read_text().splitlines() if path.exists() else []
+        return path.read_text().replace(f"{self.root}/.venv", ".venv").splitlines() if path.exists() else []
 
     def say(self, name: str, text: str = "") -> None:
         """Steer the machine's commands by a file of this name."""
