@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import zlib
@@ -185,6 +186,25 @@ def test_a_checksum_of_nothing_is_a_damaged_record(spool: Spool) -> None:
     assert read.damage == "1 of 2 records are damaged or missing"
     path.write_bytes(b"00000000 \n")
     assert spool.read(path).damage == "its first line is not a spool header"
+
+
+def test_a_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
+    """What waits while the checkout is updated is loaded: letters beyond ASCII stood there as escapes."""
+    path = spool.put(COLUMNS, [])
+    header = {"format": 1, "columns": list(COLUMNS), "records": 3}
+    batch = [["BTC", 87000.123456789, "Bitcoin"], ["₿", 1e-9, "币安"], ["X", 5e300, "\ud800"]]
+    texts = [json.dumps(record, separators=(",", ":")).encode() for record in (header, *batch)]
+    path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(text), text) for text in texts))
+    assert b"\\u20bf" in path.read_bytes()
+    assert spool.read(path) == (path, [dict(zip(COLUMNS, record, strict=True)) for record in batch], None)
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_lacks_is_read_back_as_none(spool: Spool, price: float) -> None:
+    """A row whose number is not finite stays, beside the others, without that number."""
+    read = spool.read(spool.put(COLUMNS, [("BTC", price, "Bitcoin"), ("ETH", 2.5, "Ether")]))
+    assert [record["price"] for record in read.records] == [None, 2.5]
+    assert read.damage is None
 
 
 @pytest.mark.parametrize(
