@@ -378,6 +378,14 @@ def test_uv_asks_the_index_of_pip(checkout: BareCheckout) -> None:
     assert told["SSL_CERT_FILE"] == "/etc/our.pem"
 
 
+def test_the_same_set_is_installed_wherever_pip_conf_points(checkout: BareCheckout) -> None:
+    """The environment's own place is an argument of pip, which goes before a target, prefix or root of pip.conf."""
+    checkout.run("check", environment={"PIP_CONFIG_FILE": "/elsewhere/pip.conf"})
+    call = next(call for call in checkout.calls if "pip install" in call)
+    assert " --target  --prefix .venv --root / " in call
+    assert checkout.installed_with["PIP_CONFIG_FILE"] == "/elsewhere/pip.conf"
+
+
 @pytest.mark.parametrize("uv", [False, True])
 @pytest.mark.parametrize("command", ["cron_run --quiet", "verify --quiet", "cron_heal 48 --quiet"])
 def test_a_quiet_command_sets_itself_up_in_silence(checkout: BareCheckout, command: str, uv: bool) -> None:  # noqa: FBT001
