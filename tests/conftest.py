@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from itertools import count
@@ -15,6 +16,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.older_engine import OlderEngine
 
 # A stall of a busy machine is no failure, and an example that failed in one run says nothing of the next.
 settings.register_profile("suite", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,26 +37,50 @@ def quick_retries() -> Iterator[None]:
     stamina.set_testing(False)
 
 
+OLDER_ENGINE = os.environ.get("OLDER_ENGINE", "")
+"""The Python of an environment with another version of the engine, on which the storage tests run then."""
+
+
 @pytest.fixture(scope="session")
-def engine_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def older_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OlderEngine | None]:
+    """The engine of `OLDER_ENGINE`, None where that is not set."""
+    if not OLDER_ENGINE:
+        yield None
+        return
+    with OlderEngine(Path(OLDER_ENGINE), tmp_path_factory.mktemp("older")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def engine_path(tmp_path_factory: pytest.TempPathFactory, older_engine: OlderEngine | None) -> Iterator[Path]:
     """The folder of the embedded engine, which runs until the last test; a process can have but one open."""
     path = tmp_path_factory.mktemp("clickhouse")
+    if older_engine is not None:
+        yield path
+        return
     with clickhouse_adapter(path, None) as adapter:
         adapter.query("SELECT 1")
         yield path
 
 
 @pytest.fixture
-def front(engine_path: Path) -> Iterator[ClickHouseFront]:
-    """A server over the embedded engine; its user has a password."""
-    with ClickHouseFront(engine_path, user="writer", password="pass-in-tests") as server:
+def front(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[ClickHouseFront]:
+    """A server over the engine; its user has a password."""
+    with ClickHouseFront(engine_path, user="writer", password="pass-in-tests", engine=older_engine) as server:
         yield server
 
 
 @pytest.fixture
-def embedded(engine_path: Path) -> Iterator[ClickHouseAdapter]:
-    """The door to the embedded engine."""
-    with clickhouse_adapter(engine_path, None) as adapter:
+def embedded(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[ClickHouseAdapter]:
+    """The door to the embedded engine; to an older one it is a server's."""
+    if older_engine is None:
+        with clickhouse_adapter(engine_path, None) as adapter:
+            yield adapter
+        return
+    with (
+        ClickHouseFront(engine_path, user="reader", password="pass-in-tests", engine=older_engine) as front,
+        clickhouse_adapter(engine_path, front) as adapter,
+    ):
         yield adapter
 
 
@@ -65,7 +91,7 @@ def server(engine_path: Path, front: ClickHouseFront) -> Iterator[ClickHouseAdap
         yield adapter
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=["server"] if OLDER_ENGINE else ["embedded", "server"])
 def clickhouse(request: pytest.FixtureRequest) -> ClickHouseAdapter:
     """Each door in turn."""
     adapter: ClickHouseAdapter = request.getfixturevalue(request.param)

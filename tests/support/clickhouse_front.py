@@ -25,6 +25,7 @@ import chdb
 import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connect, has no types
 
 from adapters._bases.clickhouse_adapter import Server
+from tests.support.older_engine import OlderEngine
 
 FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "execute_then_error", "redirect"]
 
@@ -79,6 +80,7 @@ class ClickHouseFront:
         readonly: whether the user's profile has ``readonly = 1``: then no request may bring a setting.
         statements: every statement that was asked, in order, those of the driver's handshake among them.
         faults: failures to come; each goes once it has befallen its statements.
+        engine: of another version, in a process of its own; None for the one of this process.
         replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
     """
 
@@ -90,6 +92,7 @@ class ClickHouseFront:
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     replacements: dict[str, str] = field(default_factory=dict)
+    engine: OlderEngine | None = None
     port: int = 0
     _closing: threading.Event = field(default_factory=threading.Event)
     _server: _Server | None = None
@@ -196,6 +199,9 @@ class ClickHouseFront:
     def _session(self, settings: tuple[tuple[str, str], ...]) -> Any:
         """A connection to the engine; one for each set of settings, for setting them costs more than a statement."""
         if settings not in self._sessions:
+            if self.engine is not None:
+                self._sessions[settings] = _Connection(self.engine, settings)
+                return self._sessions[settings]
             connect: Any = chdb.connect  # its package is typed in one of its two distributions only
             connection = connect(str(self.path))
             for name, value in settings:
@@ -215,6 +221,24 @@ class ClickHouseFront:
             file.flush()
             connection.query(f"{insert} FROM INFILE '{file.name}' COMPRESSION 'none' FORMAT {kind}", "TabSeparated")
         return b""
+
+
+class _Connection:
+    """A connection to an older engine, as the front asks the one of this process."""
+
+    def __init__(self, engine: OlderEngine, settings: tuple[tuple[str, str], ...]) -> None:
+        self._engine, self._settings = engine, settings
+        self._answer = b""
+
+    def query(self, sql: str, _form: str, params: dict[str, str] | None = None) -> _Connection:
+        self._answer = self._engine.query(sql, self._settings, params or {})
+        return self
+
+    def bytes(self) -> bytes:
+        return self._answer
+
+    def close(self) -> None:
+        """The engine is its maker's to end."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -19,7 +19,9 @@ def in_table(clickhouse: ClickHouseAdapter, database: str, columns: str, where: 
 def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
     """A hash over every stored column of every row that the view shows, independent of their order."""
     names = ", ".join(CRYPTO_PRICES.stored)
-    return str(clickhouse.query(f"SELECT sum(sipHash64(tuple({names}))) FROM {database}.crypto_prices_hourly"))
+    return str(
+        clickhouse.query(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM {database}.crypto_prices_hourly")
+    )
 
 
 def typed(*names: str) -> dict[str, str]:

@@ -169,6 +169,7 @@ def test_what_is_not_a_view_is_left_alone(
     ) == [("one",)]
 
 
+@pytest.mark.present_engine
 @pytest.mark.parametrize("condition", ["datetime >= '2026-11-20 00:00:00'", "symbol = 'BTC'"])
 def test_a_filter_by_key_reads_by_the_primary_key(
     repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
@@ -179,6 +180,7 @@ def test_a_filter_by_key_reads_by_the_primary_key(
     assert by_key.startswith(f"Keys: {condition.split(maxsplit=1)[0]} ")
 
 
+@pytest.mark.present_engine
 @pytest.mark.parametrize(
     "condition", ["time >= '2026-11-20 00:00:00'", "time_utc >= '2026-11-20'", "date = '2026-11-20'"]
 )

@@ -16,6 +16,7 @@ from tests.support.clickhouse_front import ClickHouseFront
 STATEMENTS = Path(__file__).parents[2] / "fixtures" / "ddl"
 
 
+@pytest.mark.present_engine
 @pytest.mark.parametrize(
     "name",
     [

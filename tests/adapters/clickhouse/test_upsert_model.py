@@ -94,6 +94,7 @@ def test_prices_survive_to_the_last_digit(
         assert in_view(clickhouse, database, "price") == [(pair[side],) for pair in prices]
 
 
+@pytest.mark.present_engine
 @pytest.mark.parametrize("mode", ["heavy", "lightweight"])
 def test_both_forms_of_update_do_the_same(
     embedded: ClickHouseAdapter,
