@@ -1,0 +1,71 @@
+"""One whole life of a database, command by command: what is stored is what was served, bit for bit."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from tests.support.faulty_source import FaultySource
+from tests.support.installation import Finished, Installation
+from tests.support.price_audit import PriceAudit, by_adapter
+from tests.support.stepped_clock import SteppedClock
+
+MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
+HOURS = 60
+
+
+def test_a_whole_life(
+    program: Installation, source: FaultySource, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Set-up, two runs, a backfill, a mass update, a heal, what looks at it, a drop and a restore."""
+    audit = PriceAudit(read=by_adapter(embedded), database=database, source=source)
+    table = f"{database}.crypto_prices"
+
+    def command(*arguments: str) -> Finished:
+        done = program.start(MAIN_AT, clock().isoformat(), *arguments).ended()
+        assert done.code == 0, done.out + done.log
+        return done
+
+    def stored() -> list[tuple[object, ...]]:
+        names = ", ".join(name for name in CRYPTO_PRICES.stored if name not in ("run_id", "updated_at"))
+        return embedded.query(f"SELECT {names} FROM {table} ORDER BY symbol, datetime")
+
+    command("setup_db")
+    assert program.run_job().code == 0
+    clock.advance(timedelta(minutes=20))
+    assert program.run_job().code == 0
+    assert program.run_job("backfill", str(HOURS)).code == 0
+    audit.assert_right()
+    whole = stored()
+    assert len(whole) == (HOURS + 1) * 3
+
+    embedded.command(
+        f"ALTER TABLE {table} UPDATE price = price * 1.1, volume_24h = NULL WHERE 1 SETTINGS mutations_sync = 2"
+    )
+    assert stored() != whole
+    assert program.run_job("backfill", str(HOURS)).code == 0
+    assert program.run_job().code == 0
+    audit.assert_right()
+    assert repr(stored()) == repr(whole)
+
+    gone = "symbol = 'ETH' AND datetime LIKE '%:00:00' AND substring(datetime, 12, 2) IN ('03', '04')"
+    embedded.command(f"ALTER TABLE {table} DELETE WHERE {gone} SETTINGS mutations_sync = 2")
+    assert len(stored()) < len(whole)
+    assert program.run_job("heal", str(HOURS)).code == 0
+    assert [row[:4] for row in stored()] == [row[:4] for row in whole]
+    whole = stored()
+
+    command("verify")
+    assert "nothing needs attention" in command("status").out
+    assert command("report", "48", "--quiet").out.strip().endswith(".html")
+    assert command("export", "-", "--format", "csv").out.count("\n") == len(whole) + 1
+    assert command("query", "SELECT count() FROM crypto_prices_daily").code == 0
+    backup = re.search(r"\S+\.native\.gz", command("drop_db", "--yes").out)
+    assert backup is not None
+    assert audit.rows() == []
+    command("restore", backup[0])
+    assert repr(stored()) == repr(whole)
+    audit.assert_right()
