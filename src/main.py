@@ -358,10 +358,10 @@ def clean(*, yes: Yes = False) -> None:
 def test(context: typer.Context) -> None:
     """Run the test suite, or the part that is asked for.
 
-    The arguments are those of pytest. Without any, two processes for each processor share the tests: much of their time
-    is waiting.
+    The arguments are those of pytest. Without any, a process for each processor and one more share the tests: much of
+    their time is waiting.
     """
-    processes = 2 * (os.cpu_count() or 1)
+    processes = (os.cpu_count() or 1) + 1
     _become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
 
 
