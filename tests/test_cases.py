@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 import pytest
 
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from sandbox.http_front import Answer
 from tests.commands.conftest import clock, crontab, embedded_program, install, program, source
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.clickhouse_front import Fault as DatabaseFault
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.spoilt_answer import SpoiltAnswer
@@ -55,6 +57,8 @@ OUTCOMES = {
         settings={"SYMBOLS": "BTC"},
     ),
     "two_digits_of_a_second.json": Outcome(("inserted=3",)),
+    "no_right_to_create_databases.json": Outcome(("inserted=3",)),
+    "time_constraint.json": Outcome(("inserted=3",)),
     "long_integer.json": Outcome(("inserted=3", "market_cap")),
     "backfill_nothing_readable.json": Outcome(("failed",), 1, ("backfill", "168")),
     "dollar_brace_in_password.env": Outcome(("crypto_prices and its views are ready",), 0, ("setup_db",)),
@@ -116,6 +120,8 @@ def whole(text: str) -> Fault:
 def test_an_answer_of_the_source(program: Installation, source: FaultySource, name: str) -> None:
     """What the source answers so, the program judges right."""
     text = (CASES / name).read_text()
+    if {"deny", "max"} & json.loads(text).keys():
+        pytest.skip("a case of the database")
     if over := json.loads(text).get("over"):
         for path, change in over.items():
             source.faults.push(changed(change["patch"]), path=path, times=99)
@@ -123,6 +129,25 @@ def test_an_answer_of_the_source(program: Installation, source: FaultySource, na
         source.faults.push(whole(text), path="cryptocurrency/map", times=99)
     outcome = OUTCOMES[name]
     check(name, program.run_job(*outcome.arguments, **outcome.settings))
+
+
+@pytest.mark.parametrize("name", ["no_right_to_create_databases.json", "time_constraint.json"])
+def test_an_answer_of_the_database(
+    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, name: str
+) -> None:
+    """What a user may not do, and how far a profile lets a setting go, stops no run."""
+    case = json.loads((CASES / name).read_text())
+    embedded.command(f"CREATE DATABASE {database}")
+    for statement, code, text in case.get("deny", []):
+        front.faults.append(DatabaseFault("error", statement, times=99, code=code, text=text))
+    for setting, most in case.get("max", {}).items():
+        text = f"Setting {setting} shouldn't be greater than {most}."
+        front.faults.append(DatabaseFault("error", "SELECT t.name", code=452, text=text))
+        front.replacements["SELECT name, min, max FROM system.settings"] = f"SELECT '{setting}', NULL, '{most}'"
+    check(name, program.run_job(RUN_TIMEOUT_SECONDS="600"))
+    for setting, most in case.get("max", {}).items():
+        asked = [int(value) for sent in front.settings for key, value in sent if key == setting]
+        assert most in asked
 
 
 @pytest.mark.parametrize("name", of_kind(".env"))

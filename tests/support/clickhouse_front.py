@@ -126,6 +126,11 @@ class ClickHouseFront:
         """How many requests were made."""
         return len(self.statements)
 
+    @property
+    def settings(self) -> list[tuple[tuple[str, str], ...]]:
+        """The sets of settings that requests came with."""
+        return list(self._sessions)
+
     def asked(self, beginning: str) -> list[str]:
         """The statements that begin like this, in order."""
         return [statement for statement in self.statements if statement.lstrip().startswith(beginning)]

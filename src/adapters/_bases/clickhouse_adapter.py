@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import structlog
 
 from adapters._bases.clickhouse_errors import (
+    CONSTRAINT_VIOLATED,
     NATIVE_PORTS,
     NOT_THERE,
     asked_in_the_clear,
@@ -285,6 +286,7 @@ class ClickHouseAdapter:
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
         self.waking_seconds = round(waking_seconds)
         self._client: Client | None = None
+        self._asked_for: dict[str, int] = {}
 
     @property
     def patience_seconds(self) -> int:
@@ -301,8 +303,16 @@ class ClickHouseAdapter:
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """The rows that a SELECT brings, its ``{name:Type}`` parameters bound by the server."""
         client = self._connected()
+        try:
+            with self._translated_errors():
+                return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
+        except StorageRejected as error:
+            if error.code != CONSTRAINT_VIOLATED or not self._asked_for:
+                raise
+        # What a connection does first is a query, so this is where a profile's bounds show.
         with self._translated_errors():
-            return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
+            self._stay_within_bounds(client)
+        return self.query(sql, parameters)
 
     def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """As `query`, without rows where the table, the database or the embedded engine's folder is missing."""
@@ -503,9 +513,18 @@ class ClickHouseAdapter:
             "max_partitions_per_insert_block": 0,
             "max_query_size": _STATEMENT_BYTES,
         }
-        for name, value in wanted.items():
-            if _may_change(client, name):
-                client.set_client_setting(name, value)
+        self._asked_for = {name: value for name, value in wanted.items() if _may_change(client, name)}
+        for name, value in self._asked_for.items():
+            client.set_client_setting(name, value)
+
+    def _stay_within_bounds(self, client: Client) -> None:
+        """Ask for no more of the settings than the profile allows. It is looked up where something was refused."""
+        asked_for, self._asked_for = self._asked_for, {}
+        for name in asked_for:
+            client.set_client_setting(name, client.server_settings[name].value)  # else the question is refused too
+        found = client.query(_SELECT_BOUNDS, parameters={"names": list(asked_for)}).result_rows
+        for name, least, most in found:
+            client.set_client_setting(str(name), _within(asked_for[str(name)], least, most))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -518,6 +537,16 @@ class ClickHouseAdapter:
         except (ClickHouseError, StreamCompleteException, HTTPError, OSError, ImportError) as error:
             secret = self.address.password if isinstance(self.address, Server) else ""
             raise storage_error(error, str(self.address), secret=secret) from error
+
+
+# Of a profile's constraints. The driver itself asks only whether a setting may be changed at all.
+_SELECT_BOUNDS = "SELECT name, min, max FROM system.settings WHERE name IN {names:Array(String)}"
+
+
+def _within(value: int, least: object, most: object) -> int:
+    """The nearest value that lies between the bounds; None for no bound."""
+    value = value if least is None else max(value, int(str(least)))
+    return value if most is None else min(value, int(str(most)))
 
 
 def _may_change(client: Client, setting: str) -> bool:

@@ -41,6 +41,9 @@ _PASSING = {
     999: _KEEPER,  # KEEPER_EXCEPTION
 }
 """Errors that may pass, with the next step of those that a person can hasten or should understand."""
+ACCESS_DENIED = 497
+CONSTRAINT_VIOLATED = 452
+"""SETTING_CONSTRAINT_VIOLATION: a profile does not allow the value of a setting."""
 NOT_THERE = frozenset({60, 81})
 """UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing to read yet."""
 ABOUT_A_VALUE = frozenset(
@@ -71,7 +74,7 @@ _NEXT_STEPS = {
     392: "Set <distributed_ddl> in the configuration of each server: docs/cluster.md.",  # QUERY_IS_PROHIBITED
     # REPLICA_ALREADY_EXISTS
     253: "Drop what an earlier table left in Keeper: SYSTEM DROP REPLICA, as docs/cluster.md shows.",
-    497: "Give the user of CLICKHOUSE_USER the right to do this.",  # ACCESS_DENIED
+    ACCESS_DENIED: "Give the user of CLICKHOUSE_USER the right to do this.",
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
 _NOT_ENOUGH_SPACE = 243

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
 
 Changes = Literal["", "update", "insert"]
@@ -157,7 +158,6 @@ _SELECT = (
     "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster)), "
     "(SELECT max(total_replicas) FROM system.replicas WHERE database = {database:String})"
 )
-_ACCESS_DENIED = 497
 
 
 class _Cluster(NamedTuple):
@@ -180,7 +180,7 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
     try:
         [(engine, cloud, macros, found, by_hand)] = clickhouse.query(_SELECT, {"database": database})
     except StorageRejected as error:
-        if error.code != _ACCESS_DENIED:
+        if error.code != ACCESS_DENIED:
             raise
         # Some managed services hide the tables that say it: what is set is taken as it stands.
         return Topology("cluster", cluster) if cluster else Topology()
