@@ -71,6 +71,15 @@ def test_every_command_that_a_page_names_is_one() -> None:
     assert named - {"help"} <= set(COMMANDS)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_in_plain_words(page: Path) -> None:
+    """Names of tests aside, none of the words that the project's language leaves out."""
+    sentences = re.sub(r"`[^`]*`", "", page.read_text())
+    assert (
+        re.findall(r"\b(?:nobody|somebody|whoever|bears|told|colours?|behaviours?)\b", sentences, re.IGNORECASE) == []
+    )
+
+
 def text_of(node: ast.AST) -> str | None:
     """A text of the program, with ``…`` for what is put into it while it runs; None for what is no text."""
     if isinstance(node, ast.JoinedStr):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.crontab_program import CrontabProgram
+from tests.support.docs import ROOT
 from tests.support.installation import Installation
 from tests.support.main_at import __file__ as main_at
 from tests.support.stepped_clock import SteppedClock
@@ -29,6 +32,52 @@ def test_a_backup_is_what_restore_puts_back(program: Installation) -> None:
     assert found is not None
     assert program.command("drop_db", "--yes").code == 0
     assert "3 rows inserted" in program.command("restore", found[2]).out
+
+
+def test_the_analysts_page_moves_the_table_to_a_server(
+    embedded_program: Installation,
+    clock: SteppedClock,
+    front: ClickHouseFront,
+    embedded: ClickHouseAdapter,
+    database: str,
+) -> None:
+    """Its commands, one after the other: the server has every row, and the engine's folder still has them."""
+    section = (
+        (ROOT / "docs" / "analysts.md").read_text().partition("## From the embedded engine")[2].partition("\n## ")[0]
+    )
+    assert re.findall(r"^ {4}(\./run\.sh \w+|# in \.env)", section, re.MULTILINE) == [
+        "./run.sh backup",
+        "# in .env",
+        "./run.sh check",
+        "./run.sh restore",
+    ]
+    server = {
+        "CLICKHOUSE_HOST": "127.0.0.1",
+        "CLICKHOUSE_PORT": str(front.port),
+        "CLICKHOUSE_USER": front.user,
+        "CLICKHOUSE_PASSWORD": front.password,
+    }
+    assert sorted(re.findall(r"CLICKHOUSE_\w+", section)) == sorted(server)
+    embedded_program.settings["CLICKHOUSE_DB"] = database
+    assert embedded_program.run_job().code == 0
+    before = embedded_program.command("export", "-", "--format", "csv").out
+    [file] = re.findall(r"\S+\.native\.gz", embedded_program.command("backup").out)
+
+    (embedded_program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in server.items()))
+    checked = embedded_program.start(main_at, clock().isoformat(), "check").ended()
+    assert checked.code == 0, checked.out
+    assert embedded_program.command("restore", file).code == 0
+
+    assert embedded.query(f"SELECT count() FROM {database}.crypto_prices_hourly") == [(3,)]
+    assert prices_of(embedded_program.command("export", "-", "--format", "csv").out) == prices_of(before)
+    (embedded_program.root / ".env").unlink()
+    assert embedded_program.command("export", "-", "--format", "csv").out == before
+
+
+def prices_of(exported: str) -> list[tuple[str, str, str]]:
+    """Symbol, hour and price of each row of a CSV."""
+    rows = csv.DictReader(exported.splitlines())
+    return sorted((row["symbol"], row["datetime"], row["price"]) for row in rows)
 
 
 def test_only_older_backups_of_the_table_are_removed(program: Installation, database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timezone
@@ -14,7 +15,9 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.docs import ROOT
+from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.stepped_clock import SteppedClock
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text()
 SNIPPETS = {
@@ -46,14 +49,19 @@ def run(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def exported(stored: str, embedded: ClickHouseAdapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that the snippets read, as `export` writes it."""
-    embedded.write_answer(
-        "SELECT * REPLACE (toDateTime64(time, 3, 'Asia/Tehran') AS time, toDateTime64(time_utc, 3, 'UTC') AS time_utc) "
-        f"FROM {stored}.crypto_prices_hourly",
-        "Parquet",
-        tmp_path / "prices.parquet",
-    )
+def exported(stored: str, front: ClickHouseFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that the snippets read, written by the command that the page names."""
+    settings = {
+        "PATH": os.environ["PATH"],
+        "CLICKHOUSE_HOST": "127.0.0.1",
+        "CLICKHOUSE_PORT": str(front.port),
+        "CLICKHOUSE_USER": front.user,
+        "CLICKHOUSE_PASSWORD": front.password,
+        "CLICKHOUSE_DB": stored,
+    }
+    program = Installation.make(tmp_path / "checkout", clock=SteppedClock(INSTANT), settings=settings)
+    assert "`./run.sh export prices.parquet`" in PAGE
+    assert program.command("export", str(tmp_path / "prices.parquet")).code == 0
     monkeypatch.chdir(tmp_path)
 
 
