@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
@@ -39,10 +40,21 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
     require_database(settings)
     now = system_clock()
     mention(f"reading {hours:,} hours and drawing them")
+    path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
+    write_page(settings, hours, now, path)
+    for old in copies_of(REPORTS, "prices", ".html")[:-keep]:
+        old.unlink(missing_ok=True)
+    say(str(path))
+    if not quiet:
+        say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
+    return DONE
+
+
+def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> None:
+    """Write the page of the present hour and the hours before it. Arguments and errors are those of `report`."""
     # By their keys: where Tehran's clock was turned back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     page = build_page(_contents(settings, keys, now))
-    path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
     try:
         path.parent.mkdir(exist_ok=True)
         Disk().replace(path, page.encode())
@@ -51,12 +63,6 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
             f"{path} cannot be written: {error.strerror or error}",
             next_step=f"make room and see to it that this user may write into {path.parent}",
         ) from error
-    for old in copies_of(REPORTS, "prices", ".html")[:-keep]:
-        old.unlink(missing_ok=True)
-    say(str(path))
-    if not quiet:
-        say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
-    return DONE
 
 
 def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:

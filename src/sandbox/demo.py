@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from configurations.config import EMBEDDED, Settings
+from commands.report import write_page
+from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
 from crons import run
 from crons.parts import Parts, system_clock
 from sandbox.server import StandIn
@@ -16,14 +17,22 @@ from sandbox.server import StandIn
 JOB = "cmc_hourly_prices"
 SYMBOLS = ("BTC", "ETH", "SOL")
 HOURS = 48
+SHOWN = 6
+REPORT = PROJECT_ROOT / "reports" / "demo.html"
+NEXT = {
+    "./run.sh cron_run": "the real thing, once",
+    "./run.sh status": "the last runs, missing hours and prices",
+    "./run.sh setup_cron": "a crontab line, every hour on the hour",
+}
 
 
 def main() -> int:
-    """Run the job twice and a backfill, each as cron would, show what is stored, return the exit code."""
+    """Run the job twice and a backfill, each as cron would, show what that left, return the exit code."""
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
         # Prices that move faster than a process starts, so that the second run has something to update.
         with StandIn(clock=system_clock, update_every_seconds=0.125) as source:
             environment = _environment(Path(folder), source)
+            first = after = ("", 0.0, 0)
             for title, arguments in (
                 ("The main job: the present hour of each symbol", []),
                 ("The same again: no second row for an hour, the price of the first is updated", []),
@@ -35,10 +44,17 @@ def main() -> int:
                 if code:
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
                     return code
-        _say("\n=== What is stored: crypto.crypto_prices_hourly, prices in USD by Tehran hour\n")
+                if not arguments:
+                    first, after = after, _present(Path(folder))
+        _say("\n=== What is stored, prices in USD by Tehran hour\n")
         _show(Path(folder))
-    _say("\nThese prices are simulated: they came from a stand-in on this machine, and the database is gone again.")
-    _say("For the real ones: ./run.sh cron_run, then ./run.sh setup_cron.")
+        _prove(first, after)
+        write_page(_settings(Path(folder)), HOURS, system_clock(), REPORT)
+    _say("These prices are simulated, and the database is gone again. A report of them stays:")
+    _say(f"  {REPORT}")
+    _say("Try next:")
+    for typed, what in NEXT.items():
+        _say(f"  {typed:<26}{what}")
     return 0
 
 
@@ -71,21 +87,51 @@ def _environment(folder: Path, source: StandIn) -> dict[str, str]:
     return {**os.environ, **own}  # noqa: TID251 - handed on to the job, not read
 
 
+def _settings(folder: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        clickhouse_host=EMBEDDED,
+        clickhouse_db="crypto",
+        clickhouse_path=folder / "clickhouse",
+        symbols=",".join(SYMBOLS),
+    )
+
+
+def _present(folder: Path) -> tuple[str, float, int]:
+    """The first symbol's last hour, its price, and how many rows the table has of that hour."""
+    statement = (
+        "SELECT datetime, argMax(price, version), count() FROM crypto.crypto_prices "  # noqa: S608 - a constant
+        f"WHERE symbol = '{SYMBOLS[0]}' GROUP BY datetime ORDER BY datetime DESC LIMIT 1"
+    )
+    with Parts(_settings(folder), task="demo", clock=system_clock) as parts:
+        ((hour, price, rows),) = parts.database.query(statement)
+    return str(hour), float(str(price)), int(str(rows))
+
+
+def _prove(first: tuple[str, float, int], after: tuple[str, float, int]) -> None:
+    """What the second run made of the row of the first; nothing where the hour struck between the two."""
+    (hour, before, _), (later, price, rows) = first, after
+    if hour == later:
+        still = "still 1 row" if rows == 1 else f"{rows} rows"
+        _say(
+            f"{SYMBOLS[0]} {hour[11:16]}  {before:,.2f} → {price:,.2f}, {still}: the second run updated the first one's"
+        )
+
+
 def _show(folder: Path) -> None:
-    """The stored table, an hour a line, a symbol a column."""
+    """The latest of the stored hours, an hour a line, a symbol a column."""
     columns = ", ".join(f"anyIf(price, symbol = '{symbol}') AS {symbol}" for symbol in SYMBOLS)
     statement = (
         f"SELECT datetime, {columns}, count() FROM crypto.crypto_prices_hourly "  # noqa: S608 - constants
         "GROUP BY datetime ORDER BY datetime"
     )
-    settings = Settings(_env_file=None, clickhouse_host=EMBEDDED, clickhouse_path=folder / "clickhouse")
-    with Parts(settings, task="demo", clock=system_clock) as parts:
+    with Parts(_settings(folder), task="demo", clock=system_clock) as parts:
         lines = parts.database.query(statement)
-    _say(f"{'datetime (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
-    for hour, *prices, _ in lines:
-        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16.8g}" for price in prices))
+    _say(f"{'hour (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
+    for hour, *prices, _ in lines[-SHOWN:]:
+        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16,.2f}" for price in prices))
     rows = sum(int(str(line[-1])) for line in lines)
-    _say(f"\n{rows} rows: {len(lines)} hours of {len(SYMBOLS)} symbols.")
+    _say(f"{rows} rows: {len(lines)} hours of {len(SYMBOLS)} symbols, the last {SHOWN} of them above.")
 
 
 def _say(text: str) -> None:

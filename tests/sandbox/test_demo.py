@@ -13,7 +13,7 @@ SRC = Path(__file__).parents[2] / "src"
 
 
 def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: Path) -> None:
-    """It ends 0 with 49 hours of three symbols, says that they are simulated, and takes no setting of the user's."""
+    """It ends 0 with the proof on a screen of 24 lines, leaves a report, and takes no setting of the user's."""
     shutil.copytree(SRC, tmp_path / "a checkout" / "src")
     (tmp_path / "a checkout" / "logs").mkdir()
     (tmp_path / "a checkout" / ".env").write_text("SYMBOLS=\nthis says nothing\nLOG_LEVEL=ERROR\n")
@@ -31,10 +31,20 @@ def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    hours = re.findall(r"^\d{4}-\d\d-\d\d \d\d:00:00( +[\d.]+){3}$", done.stdout, re.MULTILINE)
-    assert len(hours) in {48, 49}  # 48 where the hour strikes before the backfill, which then has that of the runs
-    assert f"{3 * len(hours)} rows" in done.stdout
+    hours = re.findall(r"^\d{4}-\d\d-\d\d \d\d:00:00( +[\d,.]+){3}$", done.stdout, re.MULTILINE)
+    assert len(hours) == 6
+    assert re.search(r"^14[47] rows: 4[89] hours of 3 symbols", done.stdout, re.MULTILINE)  # 48 where the hour strikes
+    if "→" in done.stdout:
+        proof = re.search(r"^BTC \d\d:00  ([\d,.]+) → ([\d,.]+), still 1 row", done.stdout, re.MULTILINE)
+        assert proof is not None
+        assert proof[1] != proof[2]
+    page = tmp_path / "a checkout" / "reports" / "demo.html"
+    assert f"  {page}\n" in done.stdout
+    assert "<html" in page.read_text()
+    last = done.stdout.splitlines()[-23:]
+    assert any("What is stored" in line for line in last)
+    assert max(map(len, [line for line in last if str(tmp_path) not in line])) <= 80
     assert "simulated" in done.stdout
     assert "updated=3" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "a checkout").iterdir()) == [".env", "logs", "src"]
+    assert sorted(path.name for path in (tmp_path / "a checkout").iterdir()) == [".env", "logs", "reports", "src"]
     assert list(tmp_path.iterdir()) == [tmp_path / "a checkout"]
