@@ -50,7 +50,7 @@ def main() -> int:
         _show(Path(folder))
         _prove(first, after)
         write_page(_settings(Path(folder)), HOURS, system_clock(), REPORT)
-    _say("These prices are simulated, and the database is gone again. A report of them stays:")
+    _say("These prices are simulated, and the database is gone again. A report stays:")
     _say(f"  {REPORT}")
     _say("Try next:")
     for typed, what in NEXT.items():
@@ -113,9 +113,7 @@ def _prove(first: tuple[str, float, int], after: tuple[str, float, int]) -> None
     (hour, before, _), (later, price, rows) = first, after
     if hour == later:
         still = "still 1 row" if rows == 1 else f"{rows} rows"
-        _say(
-            f"{SYMBOLS[0]} {hour[11:16]}  {before:,.2f} → {price:,.2f}, {still}: the second run updated the first one's"
-        )
+        _say(f"{SYMBOLS[0]} {hour[11:16]}  {before:,.2f} → {price:,.2f}, {still}")
 
 
 def _show(folder: Path) -> None:
