@@ -12,6 +12,7 @@ import pytest
 
 from configurations.config import VERSION as VERSION_NUMBER
 from tests.support.bare_checkout import COMMANDS, RUN_SH, BareCheckout
+from tests.support.patience import PATIENCE_SECONDS
 
 OPERATING = RUN_SH.with_name("docs") / "operating.md"
 VERSION = f"data-processor {VERSION_NUMBER}\n"
@@ -193,7 +194,7 @@ def test_function_from_the_environment_is_no_command(checkout: BareCheckout) -> 
 def test_commands_go_to_python(ready: BareCheckout, arguments: str, call: str) -> None:
     """Each command becomes the checkout's own Python, in the checkout, with its arguments as they are."""
     with ready.start(*arguments.split()) as process:
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert ready.calls == [f"run {call}"]
     pid, cwd, path = (ready.state / "process").read_text().splitlines()
     assert (int(pid), cwd, path) == (process.pid, str(ready.root), f"{ready.root}/src")
@@ -219,7 +220,7 @@ def test_sigterm_reaches_the_job(ready: BareCheckout) -> None:
         writer = os.open(ready.state / "failing setup_db", os.O_WRONLY)
         process.send_signal(signal.SIGTERM)
         os.close(writer)
-        assert process.wait(timeout=30) == -signal.SIGTERM
+        assert process.wait(timeout=PATIENCE_SECONDS) == -signal.SIGTERM
 
 
 def test_symlink_and_other_folders_work(ready: BareCheckout, tmp_path: Path) -> None:
@@ -467,7 +468,7 @@ def test_two_commands_install_once(checkout: BareCheckout) -> None:
             assert second.stderr
             assert "waiting for it" in second.stderr.readline()
             (checkout.state / "gate").write_text("go\n")
-            assert first.wait(timeout=30) == second.wait(timeout=30) == 0
+            assert first.wait(timeout=PATIENCE_SECONDS) == second.wait(timeout=PATIENCE_SECONDS) == 0
     assert sum("pip install" in call for call in checkout.calls) == 1
     assert sorted(checkout.calls[-2:]) == ["run -m main check", "run -m main setup_db"]
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
+from tests.support.patience import PATIENCE_SECONDS
 
 CTRL_C, CTRL_D = "\x03", "\x04"
-PATIENCE_SECONDS = 60
 SILENCE_SECONDS = 10  # far longer than the command takes to hear a key on a busy machine
 # Whoever runs the tests in the background may ignore Ctrl-C, which every process of theirs would inherit.
 HEARS_CTRL_C = ("env", "--default-signal=INT")

@@ -10,6 +10,7 @@ import pytest
 
 from adapters._bases.errors import StateError
 from crons.supervision import supervise
+from tests.support.patience import PATIENCE_SECONDS
 
 SRC = Path(__file__).parents[2] / "src"
 CHILD = """
@@ -35,7 +36,9 @@ def cut_short(*, before: str = "pass", limit: float = 30) -> str:
     program = CHILD.format(before=before, limit=limit)
     arguments = [sys.executable, "-c", program]
     environment = {"PYTHONPATH": str(SRC)}
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        arguments, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+    )
     assert done.stderr == ""
     return done.stdout
 

@@ -19,6 +19,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation, Running
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import Key, PriceAudit
 
 HOUR = timedelta(hours=1)
@@ -148,7 +149,7 @@ def test_killed_while_it_waits_for_the_source(
     arguments = ("backfill", "5") if path in {"/key/info", "/quotes/historical"} else ()
     hang = source.faults.push(faults.hang(), path=path)
     job = program.start_job(*arguments)
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     job.end()
     assert (table.keys(), program.spooled) == (set(), [])
     assert program.run_job(*arguments).code == 0
@@ -203,7 +204,7 @@ def test_killed_after_each_statement(
     pausing = PausingFront(engine_path, front.user, front.password, pause_after=statement)
     with pausing:
         job = program.start_job(CLICKHOUSE_PORT=str(pausing.port))
-        assert pausing.executed.wait(30)
+        assert pausing.executed.wait(PATIENCE_SECONDS)
         job.end()
     assert program.spooled_keys() == kept
     program.clock.advance(HOUR)

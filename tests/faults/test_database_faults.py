@@ -12,6 +12,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 HOUR = timedelta(hours=1)
@@ -95,7 +96,7 @@ def test_the_source_is_asked_before_the_database(
     """While the source has not answered, the database has not heard of the run."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     running = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     assert front.statements == []
     hang.release()
     assert running.ended().code == 0

@@ -14,6 +14,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 TERMINATED = 143
@@ -76,7 +77,7 @@ def test_sigterm_while_the_source_hangs(
     path = "/quotes/historical" if arguments else "/quotes/latest"
     hang = source.faults.push(faults.hang(), path=path)
     job = program.start_job(*arguments)
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     ended = job.end(signal.SIGTERM)
     assert ended.code == TERMINATED
     assert "ended by SIGTERM while asking CoinMarketCap for" in ended.log
@@ -119,7 +120,7 @@ def test_kill_ends_a_run_and_says_so(program: Installation, source: FaultySource
     """``kill`` names the process and its task; a second one finds nothing to end."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     job.reap()
     told = program.command("kill")
     assert told.code == 0
@@ -132,7 +133,7 @@ def test_kill_ends_a_run_though_the_settings_have_gone_wrong(program: Installati
     """Whoever spoils ``.env`` while a long backfill runs can still end it; only a wrong DATA_PATH is in the way."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     job.reap()
     assert program.command("kill", DATA_PATH=" ").code == 2
     told = program.command("kill", SYMBOLS="", LOG_LEVEL="LOUD")
@@ -146,7 +147,7 @@ def test_kill_does_not_overlook_a_run_without_a_note(note: str, program: Install
     """A full disk may leave no note, or an old one: exit 1, and the command that ends the process."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     stale = {**json.loads(program.lock_note.read_text()), "process_started": 1.0}
     program.lock_note.write_text(json.dumps(stale) if note else "")
     told = program.command("kill")
@@ -162,7 +163,7 @@ def test_kill_does_not_wait_for_a_process_that_will_not_listen(program: Installa
     """A stopped process takes no SIGTERM: after the grace time it is ended by force, and that is said."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     job.process.send_signal(signal.SIGSTOP)
     job.reap()
     told = program.command("kill")
@@ -176,7 +177,7 @@ def test_kill_leaves_another_checkouts_process_alone(program: Installation, sour
     """A note that a crash left behind, its pid now somebody else's, gets nobody killed."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     bystander = program.start_job(DATA_PATH=str(program.root / "elsewhere"))
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     note = json.loads((program.root / "elsewhere" / "locks" / program.lock_note.name).read_text())
     program.lock_note.parent.mkdir(parents=True)
     program.lock_note.write_text(json.dumps({**note, "process_started": note["process_started"] - 1000}))

@@ -15,6 +15,7 @@ from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 CHECK = "/ping/5f0e1d2c-check-of-tests"
@@ -57,7 +58,7 @@ def test_a_run_that_is_ended(monitor: HTTPServer, program: Installation, source:
     """SIGTERM is a failure too."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     assert job.end(signal.SIGTERM).code == 143
     assert pings(monitor) == ["/start", "/fail"]
 
@@ -96,7 +97,7 @@ def test_a_run_that_found_the_lock_held_tells_nobody(
     """Only the run that has the lock is the monitor's business."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     job = program.start_job()
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     assert program.run_job().code == 75
     hang.release()
     assert job.ended().code == 0

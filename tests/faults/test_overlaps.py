@@ -17,6 +17,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 BUSY = 75
@@ -32,7 +33,7 @@ def test_of_eight_runs_one_runs(program: Installation, source: FaultySource, tab
     hang = source.faults.push(faults.hang(), path="/quotes/latest", times=8)
     jobs = [program.start_job() for _ in range(8)]
     eventually(lambda: sum(job.process.poll() is not None for job in jobs) == 7)
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     (winner,) = [job for job in jobs if job.process.poll() is None]
     hang.release()
     assert winner.ended().code == 0
@@ -51,7 +52,7 @@ def test_a_run_meets_a_backfill(program: Installation, source: FaultySource, tab
     """Cron's run during a backfill exits 75 and says what the backfill is doing; the next run is well."""
     hang = source.faults.push(faults.hang(), path="/quotes/historical")
     backfill = program.start_job("backfill", "24")
-    assert hang.reached.wait(30)
+    assert hang.reached.wait(PATIENCE_SECONDS)
     run = program.run_job()
     assert run.code == BUSY
     assert f"pid {backfill.process.pid}, cmc_hourly_prices backfill since" in run.log

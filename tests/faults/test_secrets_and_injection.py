@@ -18,6 +18,7 @@ from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 from tests.support.stepped_clock import SteppedClock
 
@@ -155,7 +156,7 @@ def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source:
     for number in (signal.SIGKILL, signal.SIGTERM):
         hang = source.faults.push(faults.hang(), path="/quotes/latest")
         job = program.start_job()
-        assert hang.reached.wait(30)
+        assert hang.reached.wait(PATIENCE_SECONDS)
         assert program.leaks() == []
         job.end(number)
     assert program.leaks() == []
@@ -248,7 +249,7 @@ def test_the_crontab_line_runs_from_any_path(
     command = line.split(" ", 5)[5].replace("\\%", "%").replace("\\\\", "\\")
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", **settings_of(odd)}
     # Without the stand-in's clock: what matters is that the job is started, reads its settings and logs in its folder.
-    subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=False, timeout=60)
+    subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=False, timeout=PATIENCE_SECONDS)
     log = (odd.root / "logs" / "cron.log").read_text()
     assert f"writes=ClickHouse at 127.0.0.1:{program.settings['CLICKHOUSE_PORT']}" in log.replace("'", "")
     assert "this host's clock says" in log

@@ -17,6 +17,7 @@ import pytest
 from sandbox.server import KEY_HEADER
 from tests.support import faults
 from tests.support.faulty_source import Fault, FaultySource
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stepped_clock import SteppedClock
 
 LATEST = "/v3/cryptocurrency/quotes/latest?id=1,1027"
@@ -203,7 +204,7 @@ def test_a_hang_lasts_until_released(stand_in: FaultySource, client: httpx.Clien
     statuses: list[int] = []
     waiting = threading.Thread(target=lambda: statuses.append(client.get(LATEST).status_code))
     waiting.start()
-    assert fault.reached.wait(10)
+    assert fault.reached.wait(PATIENCE_SECONDS)
     assert statuses == []
     fault.release()
     waiting.join(10)
@@ -216,7 +217,7 @@ def test_a_drip_never_trips_a_read_time_limit(stand_in: FaultySource, client: ht
     with client.stream("GET", LATEST, timeout=5, headers={"Accept-Encoding": "identity"}) as response:
         pieces = response.iter_raw()
         first = next(pieces)
-        assert fault.reached.wait(10)  # told once the byte is out, so perhaps a moment after it came
+        assert fault.reached.wait(PATIENCE_SECONDS)  # told once the byte is out, so perhaps a moment after it came
         fault.release()
         body = first + b"".join(pieces)
     assert len(first) < len(body)

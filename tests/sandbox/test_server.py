@@ -19,6 +19,7 @@ import pytest
 
 from sandbox.server import KEY_HEADER
 from tests.support.faulty_source import FaultySource
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stepped_clock import SteppedClock
 
 LATEST = "/v3/cryptocurrency/quotes/latest"
@@ -173,6 +174,6 @@ def test_the_command_line_serves_until_it_is_stopped() -> None:
         key = serving.stdout.readline().strip().removeprefix("CMC_API_KEY=")
         response = httpx.get(f"{base_url}{KEY_INFO}", headers={KEY_HEADER: key})
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(timeout=20) == 0
+        assert serving.wait(timeout=PATIENCE_SECONDS) == 0
     served_at = _at(response.json()["status"]["timestamp"])
     assert abs(datetime.now(timezone.utc) - served_at) < timedelta(minutes=1)

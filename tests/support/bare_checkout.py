@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import PATIENCE_SECONDS
+
 RUN_SH = Path(__file__).parents[2] / "run.sh"
 COMMANDS = " ".join(re.findall(r'^    "[A-Z]\w+ +([a-z_ ]+)"$', RUN_SH.read_text(), re.MULTILINE)).split()
 """Those that run.sh lists, in its order."""
@@ -135,7 +137,7 @@ class BareCheckout:
     ) -> subprocess.CompletedProcess[str]:
         """Call run.sh to its end."""
         with self.start(*arguments, script=script, cwd=cwd, environment=environment) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def start(

@@ -13,6 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.support.patience import PATIENCE_SECONDS
+
 _QUIET = (
     "--headless",
     "--no-sandbox",
@@ -24,7 +26,6 @@ _QUIET = (
     "--disable-sync",
     "--window-size=1280,900",
 )
-_PATIENCE_SECONDS = 60
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 """What Debian's packages chromium and chromium-driver would give and is not here."""
 
@@ -47,7 +48,7 @@ class Browser:
         self._told("browser")
         self._told("performance")
         self._driver.get(path.as_uri())
-        wait = WebDriverWait(self._driver, _PATIENCE_SECONDS)
+        wait = WebDriverWait(self._driver, PATIENCE_SECONDS)
         wait.until(lambda driver: driver.execute_script("return document.documentElement.dataset.drawn === 'yes'"))
 
     def run(self, script: str, *arguments: object) -> Any:

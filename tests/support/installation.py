@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stepped_clock import SteppedClock
 
 JOB = "cmc_hourly_prices"
 _SUPPORT = Path(__file__).parent
 _SRC = _SUPPORT.parents[1] / "src"
-_PATIENCE_SECONDS = 90
 
 
 class Finished(NamedTuple):
@@ -72,7 +72,7 @@ class Running:
     def ended(self) -> Finished:
         """Wait for its end."""
         self.titles.append(self.title())
-        code = self.process.wait(_PATIENCE_SECONDS)
+        code = self.process.wait(PATIENCE_SECONDS)
         return Finished(code, self._out.read_text(errors="replace"), self.log)
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> Finished:

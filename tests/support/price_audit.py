@@ -14,6 +14,7 @@ from typing import NamedTuple
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import TEHRAN
 from sandbox.server import StandIn
+from tests.support.patience import PATIENCE_SECONDS
 
 Key = tuple[str, str]
 Read = Callable[[str], list[list[object]]]
@@ -88,7 +89,7 @@ def by_process(folder: Path) -> Read:
 
     def read(statement: str) -> list[list[object]]:
         arguments = [sys.executable, "-c", _FOREIGN_PROCESS, str(folder), statement]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
         rows: list[list[object]] = json.loads(done.stdout)["data"]
         return rows
 
