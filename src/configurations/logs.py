@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import ExcInfo, Processor
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
+from configurations.terminal_lines import TerminalRenderer
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -41,7 +42,8 @@ def set_up_logging(
 
     Args:
         level: the least level shown, such as ``INFO``.
-        form: ``console`` for people, ``json`` for one JSON object a line.
+        form: ``console`` for people, ``json`` for one JSON object a line. At a terminal the lines of ``console`` are
+            short ones, see `TerminalRenderer`; elsewhere each has all its facts.
         secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included; None while they
             are not known: then only an exception's kind and its places in the code are shown.
         colours: color the console form where stderr is a terminal.
@@ -58,14 +60,16 @@ def set_up_logging(
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=colours and sys.stderr.isatty(), pad_event_to=32, sort_keys=False)
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets or ()), renderer],
+    short = TerminalRenderer(colours=colours) if form == "console" and sys.stderr.isatty() else renderer
+    first = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets or ())]
+    whole, shown = (
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*first, last])
+        for last in (renderer, short)
     )
-    handler = _StderrHandler()
-    handler.setFormatter(formatter)
+    handler = _StderrHandler(whole)
+    handler.setFormatter(shown)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -90,11 +94,11 @@ def is_watched() -> bool:
 
 @contextmanager
 def last_lines(count: int = 30) -> Iterator[Sequence[str]]:
-    """Keep the last lines of the log, as they are shown. To be entered after `set_up_logging`."""
+    """Keep the last lines of the log, with all their facts. To be entered after `set_up_logging`."""
     lines: deque[str] = deque(maxlen=count)
     root = logging.getLogger()
     handler = _KeepingHandler(lines)
-    handler.setFormatter(next((one.formatter for one in root.handlers if isinstance(one, _StderrHandler)), None))
+    handler.setFormatter(next((one.whole for one in root.handlers if isinstance(one, _StderrHandler)), None))
     root.addHandler(handler)
     try:
         yield lines
@@ -112,7 +116,15 @@ class _KeepingHandler(logging.Handler):
 
 
 class _StderrHandler(_StreamHandler):
-    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn."""
+    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn.
+
+    Attributes:
+        whole: formats a line with all its facts, for those who keep it.
+    """
+
+    def __init__(self, whole: logging.Formatter) -> None:
+        super().__init__()
+        self.whole = whole
 
     @property
     def stream(self) -> TextIO:

@@ -23,6 +23,8 @@ _LINES = 10
 """In a log, for a step."""
 _LOOK_SECONDS = 0.2
 """How often the size of a growing file is looked at."""
+_ROOM_FOR_MORE = 120
+"""Columns of a terminal, from which a bar has room for more than the step's own count."""
 _ROWS_A_LINE = 1_000_000
 """In a log, for a step whose total is not known."""
 
@@ -147,7 +149,8 @@ def _drawn_on(bar: Bar, tally: Tally) -> Progress:
                 bar.remove_task(old)
             bar.add_task(doing, total=total, said="")
         tally.note(doing, done, total)
-        more = "".join(f", {value} {name}" for name, value in tally.more().items())
+        wide = bar.console.width >= _ROOM_FOR_MORE
+        more = "".join(f", {value} {name}" for name, value in tally.more().items()) if wide else ""
         said = f"{tally.counted.replace('_', '-')}{more}, {tally.facts()['rows_a_second']} rows/s"
         bar.update(bar.task_ids[-1], total=total, completed=done, said=said)
 

@@ -24,6 +24,8 @@ from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import supervise
 
 _SHOWN_VALUES = 10
+_FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits")
+"""Beside the words for what was stored: a line at a terminal has room for two or three facts."""
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
@@ -200,10 +202,11 @@ def _log_end(request: Request, report: RunReport) -> None:
         log.warning(line)
     if report.values:
         log.info("prices", stored=_listed(report.values))
+    counts = report.counts()
     log.info(
         "failed" if report.failures else "done",
         **({"dry_run": True} if request.fill.dry_run else {"what": report.in_words()}),
-        **report.counts(),
+        **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
     )
     for line in report.failures:
         log.error(line)

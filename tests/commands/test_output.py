@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.tehran_time import in_tehran
 from adapters.files.locks import ProcessLock
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
@@ -79,6 +80,23 @@ def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> Non
     [backup] = (program.root / "backups").iterdir()
     restored = on_a_terminal(program, "-m", "main", "restore", str(backup), columns=160)
     assert re.search(r"storing .* 100% +15/15 rows, \d+ rows/s +0:00:00", plain(restored))
+
+
+def test_a_bar_of_80_columns_is_whole(program: Installation, clock: SteppedClock) -> None:
+    """It has its percent, count, speed and time left, none of them cut; only what a wide one has beside is left out."""
+    drawn = plain(on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5"))
+    assert re.search(r"asking ━{10,} 100% +15/15 coin-hours, \d+ rows/s +0:00:00", drawn)
+
+
+def test_lines_at_a_terminal_are_short(program: Installation, clock: SteppedClock) -> None:
+    """Time of day, level, event and what matters of it, broken at blanks alone; the same run's file has every fact."""
+    arguments = (str(RUN_AT), clock().isoformat(), JOB)
+    lines = plain(on_a_terminal(program, *arguments)).splitlines()
+    assert max(map(len, lines)) < 80
+    assert [line for line in lines if line[:8] == f"{in_tehran(clock()):%H:%M:%S}" and "info    done: " in line]
+    assert not any("job=" in line or "run=" in line for line in lines)
+    [whole] = [line for line in program.run_job().log.splitlines() if "] done " in line]
+    assert all(f" {name}=" in whole for name in ("inserted", "updated", "unchanged", "credits", "job", "run"))
 
 
 def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:

@@ -1,0 +1,59 @@
+"""What the log looks like at a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configurations.terminal_lines import TerminalRenderer
+
+HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_prices", "run": "bc76aa1a1f01"}
+
+
+def rendered(level: str = "info", *, width: int = 80, colours: bool = False, **event: Any) -> list[str]:
+    """The lines of an event."""
+    renderer = TerminalRenderer(colours=colours, width=width)
+    return renderer(None, level, {**HEAD, "level": level, **event}).splitlines()
+
+
+def test_a_line_has_the_first_three_facts_that_say_something() -> None:
+    """Neither the date nor job and run, no 0 and nothing empty."""
+    facts: dict[str, Any] = {"what": "3 updated", "rejected": 0, "others": [], "credits": 1, "calls": 2, "extracted": 3}
+    assert rendered(event="done", **facts) == ["15:30:07 info    done: 3 updated, credits=1, calls=2"]
+    assert rendered(event="done") == ["15:30:07 info    done"]
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_what_is_wrong_is_told_whole(level: str) -> None:
+    """All facts, also a 0, and the next step on a line of its own."""
+    facts: dict[str, Any] = {"one": 1, "two": 0, "three": "", "four": 4, "next": "./run.sh check"}
+    assert rendered(level, event="failed", **facts) == [
+        f"15:30:07 {level:<7} failed: one=1, two=0, three=, four=4",
+        "                 next: ./run.sh check",
+    ]
+
+
+def test_a_traceback_follows_as_it_is() -> None:
+    """Its lines are neither broken nor indented."""
+    assert rendered("error", event="unexpected error", exception="Traceback:\n  " + "x" * 100)[1:] == [
+        "Traceback:",
+        "  " + "x" * 100,
+    ]
+
+
+def test_colours_are_of_warnings_and_errors_alone() -> None:
+    """Where they are wanted."""
+    assert "\x1b" not in "".join(rendered("error", event="x") + rendered(event="x", colours=True))
+    assert rendered("error", event="x", colours=True) == ["\x1b[31m15:30:07 error   x\x1b[0m"]
+
+
+@given(st.lists(st.text("abc-/.", min_size=1, max_size=90), min_size=1, max_size=30), st.integers(40, 200))
+def test_no_word_is_broken(words: list[str], width: int) -> None:
+    """A line is within the width, or is one word that is longer."""
+    lines = rendered("error", event="failed", width=width, reason=" ".join(words))
+    assert textwrap.dedent("\n".join(lines)).split()[2:] == ["failed:", f"reason={words[0]}", *words[1:]]
+    assert all(len(line) < width or len(line[17:].split()) == 1 for line in lines)
