@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
-from adapters._bases.columns import types_of
-from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_holes import HoledRepository
+from adapters._bases.hourly_repository import IN_SPAN
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole, create_holes_statement
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole
 
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
 # this host and of the server may differ by this much.
@@ -60,12 +60,16 @@ class StoredCoin(NamedTuple):
     hours: int
 
 
-class CoinMarketCapClickHouseAdapter(HourlyRepository):
+class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
     """One row for each (symbol, Tehran hour), in `crypto_prices` with the view `crypto_prices_hourly`.
 
-    It also remembers holes: hours that the source itself had no quote for, in `crypto_price_holes`. Args and errors are
-    those of `HourlyRepository`, which has `upsert_prices` and all that is read of any hourly table.
+    Its holes, in `crypto_price_holes`, are of the coin that was asked for. Args and errors are those of
+    `HourlyRepository`, which has `upsert_prices` and all that is read of any hourly table.
     """
+
+    hole = Hole
+    holes_name = HOLES
+    meant = "cmc_id"
 
     def __init__(
         self,
@@ -77,46 +81,9 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
         table: HourlyTable = CRYPTO_PRICES,
         replication: Replication = AS_FOUND,
     ) -> None:
-        self._holes = f"{quoted_identifier(database)}.{quoted_identifier(HOLES)}"
         super().__init__(
-            table=table,
-            clickhouse=clickhouse,
-            database=database,
-            retry=retry,
-            clock=clock,
-            replication=replication,
-            beside={HOLES: create_holes_statement(self._holes)},  # dashboards join it
+            table=table, clickhouse=clickhouse, database=database, retry=retry, clock=clock, replication=replication
         )
-
-    def note_holes(self, holes: Sequence[Hole]) -> None:
-        """Remember holes, and make their table where it is missing. Idempotent."""
-        if holes:
-            self._retry.call(lambda: self._note_holes(holes))
-
-    def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
-        """The noted holes of these symbols in a span, by symbol and hour."""
-        statement = (
-            f"SELECT {', '.join(Hole._fields)} FROM {self._holes} FINAL "  # noqa: S608 - quoted
-            f"WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} ORDER BY symbol, datetime"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last)
-        return [Hole(*row) for row in found]  # type: ignore[arg-type]  # the columns are those of the hole
-
-    def holes_by_symbol(
-        self, symbols: Sequence[str], *, first: str, last: str, coins: Mapping[str, int] | None = None
-    ) -> dict[str, set[str]]:
-        """Symbol to its holes in a span, without those of a coin that the symbol no longer means.
-
-        Args:
-            coins: the coin that each symbol means; None for the one stored last under it.
-        """
-        noted = self.holes(symbols, first=first, last=last)
-        meant = self._last_coins({hole.symbol for hole in noted}) if coins is None else coins
-        found: dict[str, set[str]] = {}
-        for hole in noted:
-            if hole.cmc_id == meant.get(hole.symbol):
-                found.setdefault(hole.symbol, set()).add(hole.datetime)
-        return found
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
         """What the view shows of a span, by symbol and hour, empty without a view."""
@@ -150,19 +117,6 @@ class CoinMarketCapClickHouseAdapter(HourlyRepository):
             StoredCoin(str(symbol), int(str(cmc_id)), str(name), str(first), str(last), int(str(hours)))
             for symbol, cmc_id, name, first, last, hours in rows
         ]
-
-    def _last_coins(self, symbols: Collection[str]) -> dict[str, int]:
-        """The coin stored last under each of these symbols, of those that were ever stored."""
-        statement = (
-            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._schema.table} "  # noqa: S608 - quoted
-            "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=sorted(symbols)) if symbols else []
-        return {str(symbol): int(str(coin)) for symbol, coin in found}
-
-    def _note_holes(self, holes: Sequence[Hole]) -> None:
-        self._schema.ensure_beside()
-        self._clickhouse.insert(self._holes, types_of(Hole), list(holes))
 
 
 def latest_of_each(coins: Sequence[StoredCoin]) -> dict[str, StoredCoin]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from adapters._bases.columns import Column, columns_of, definitions
+from adapters._bases.columns import Column
 from adapters._bases.hourly_table import HourlyTable
 
 
@@ -64,12 +64,3 @@ class Hole(NamedTuple):
 
 
 HOLES = "crypto_price_holes"
-
-
-def create_holes_statement(table: str) -> str:
-    """The CREATE TABLE IF NOT EXISTS. `table` is quoted, with its database."""
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(Hole))}\n)\n"
-        "ENGINE = ReplacingMergeTree\nORDER BY (symbol, datetime)\n"
-        "COMMENT 'Hours for which the source itself had no quote'"
-    )

@@ -10,19 +10,18 @@ from datetime import datetime
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key
+from adapters._bases.tehran_time import describe_hours
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
+from crons.gaps import Keys, count_before_first, keys_of, log_missing, missing_hours, named
 from crons.job import Fill, RunContext
-from crons.jobs.cmc_backfill import Filling, Keys, alike, asked_hours
+from crons.jobs.cmc_backfill import CoinFilling, asked_hours
 from crons.jobs.cmc_parts import Pipeline, opened, within_reach
 from extractors.coin_market_cap_extractor import Refusal
 from extractors.coin_market_cap_plan import STEP, BackfillPlan, HistoricalCall, plan_missing, within_credits
 from extractors.coin_market_cap_quote import Coin
-from transformers.coverage import Hours, HourState, hour_states, hours_by_key, missing_among
-
-_NAMED_SYMBOLS = 10
+from transformers.coverage import Hours
 
 log = structlog.get_logger(__name__)
 
@@ -48,72 +47,6 @@ async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill
             await (healing.rehearse(plan) if fill.dry_run else healing.fill(plan))
         except SourceRejected as error:
             raise within_reach(error, starts, f"cron_heal {run.name}", now=run.now) from error
-
-
-def missing_hours(
-    pipeline: Pipeline, coins: Sequence[Coin], starts: Sequence[datetime], *, ask_all: bool
-) -> dict[str, Hours]:
-    """Symbol to the hours that have no price, of symbols that miss any. Asks the database, in this thread.
-
-    Args:
-        pipeline: of the run.
-        coins: each symbol once.
-        starts: the hours that should be there, in the order of time; at least one.
-        ask_all: also those that the source had no quote for when it was asked last.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
-    """
-    hours = hours_by_key(starts)
-    first, last = hour_key(starts[0]), hour_key(starts[-1])
-    symbols = [coin.symbol for coin in coins]
-    prices = pipeline.prices
-    stored = prices.stored(symbols, first=first, last=last, valued_from=last)
-    meant = {coin.symbol: coin.cmc_id for coin in coins}
-    given_up = {} if ask_all else prices.holes_by_symbol(symbols, first=first, last=last, coins=meant)
-    missing = {
-        symbol: missing_among(hours, stored[symbol].hours if symbol in stored else (), given_up.get(symbol, ()))
-        for symbol in symbols
-    }
-    return {symbol: hours for symbol, hours in missing.items() if hours}
-
-
-def count_before_first(pipeline: Pipeline, missing: Mapping[str, Hours]) -> int:
-    """How many of these hours lie before the first stored one of their symbol, or are of a symbol without any.
-
-    Asks the database, in this thread.
-
-    Args:
-        pipeline: of the run.
-        missing: symbol to hours that have no price.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
-    """
-    first = pipeline.prices.first_hours(list(missing))
-    return sum(
-        hour_states(hours, (), (), first=first.get(symbol)).count(HourState.NOT_EXPECTED)
-        for symbol, hours in missing.items()
-    )
-
-
-def log_missing(missing: Mapping[str, Hours], *, event: str) -> None:
-    """Log missing hours, symbols that miss the same in one line.
-
-    Args:
-        missing: symbol to its missing hours.
-        event: what the lines say of them.
-    """
-    for symbols, ranges in alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
-        hours_each = len(missing[symbols[0]])
-        log.info(event, symbols=named(symbols), coins=len(symbols), hours_each=hours_each, ranges=ranges)
-
-
-def named(symbols: Sequence[str]) -> str:
-    """Symbols for a line of the log: the first ten."""
-    return ",".join(symbols[:_NAMED_SYMBOLS]) + (",…" if len(symbols) > _NAMED_SYMBOLS else "")
 
 
 class Healing:
@@ -151,7 +84,7 @@ class Healing:
         plan = within_credits(full, min(bounds)) if bounds else full
         if self._missing:
             log_missing(self._missing, event="missing")
-            before_first = await asyncio.to_thread(count_before_first, self._pipeline, self._missing)
+            before_first = await asyncio.to_thread(count_before_first, self._pipeline.prices, self._missing)
             asked = self._keys_of(plan.calls)
             _log_estimate(full, plan, self._missing, asked, before_first=before_first, credits_left=credits_left)
         else:
@@ -165,7 +98,7 @@ class Healing:
         Raises:
             EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
         """
-        filling = Filling(self._pipeline, coins=self._coins, wanted=self._missing)
+        filling = CoinFilling(self._pipeline, coins=self._coins, wanted=self._missing)
         refusals: list[Refusal] = []
         try:
             if plan.calls:
@@ -211,12 +144,12 @@ class Healing:
         self._run.step("looking for what is still missing")
         self._log_refusals(refusals)
         missing = await self._look(ask_all=True)
-        keys = _keys(missing)
+        keys = keys_of(missing)
         if not keys:
             log.info("nothing is missing any longer", hours=describe_hours(self._starts))
             return
         asked, refused = self._keys_of(plan.calls), self._keys_of(refusal.call for refusal in refusals)
-        over = keys & (_keys(self._missing) - asked)
+        over = keys & (keys_of(self._missing) - asked)
         unanswered = keys & (asked - refused - self._keys_of(answered))
         log_missing(missing, event="hours still missing")
         log.info(
@@ -251,15 +184,12 @@ class Healing:
         )
 
     async def _look(self, *, ask_all: bool) -> dict[str, Hours]:
-        return await asyncio.to_thread(missing_hours, self._pipeline, self._coins, self._starts, ask_all=ask_all)
+        meant = {coin.symbol: coin.cmc_id for coin in self._coins}
+        return await asyncio.to_thread(missing_hours, self._pipeline.prices, meant, self._starts, ask_all=ask_all)
 
     def _keys_of(self, calls: Iterable[HistoricalCall]) -> Keys:
         """Those of the missing hours that these calls ask for."""
-        return {key for call in calls for key in _keys(asked_hours(call, self._coins, self._missing))}
-
-
-def _keys(hours: Mapping[str, Hours]) -> Keys:
-    return {(symbol, key) for symbol, keys in hours.items() for key in keys}
+        return {key for call in calls for key in keys_of(asked_hours(call, self._coins, self._missing))}
 
 
 def _log_estimate(

@@ -49,7 +49,7 @@ def test_a_hole_is_of_the_coin_that_the_symbol_means(repository: CoinMarketCapCl
     )
     symbols, named = ["BTC", "ETH"], {"BTC": 2, "ETH": 1027}
     assert repository.holes_by_symbol(symbols, first=FIRST, last=LAST) == {"BTC": {BTC.datetime}}
-    assert repository.holes_by_symbol(symbols, first=FIRST, last=LAST, coins=named) == {
+    assert repository.holes_by_symbol(symbols, first=FIRST, last=LAST, meant=named) == {
         "BTC": {later.datetime},
         "ETH": {ETH.datetime},
     }

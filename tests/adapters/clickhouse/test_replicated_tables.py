@@ -11,10 +11,11 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
+from adapters._bases.hourly_holes import create_holes_statement
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication, Topology, topology_of
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, create_holes_statement
+from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, Hole
 from tests.conftest import NOW
 from tests.support.price_rows import price_row
 
@@ -62,7 +63,7 @@ def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Repli
     replica.command(f"CREATE DATABASE {database}")
     for name, statement in (
         ("crypto_prices", CRYPTO_PRICES.create_table_statement(f"{database}.crypto_prices", ())),
-        ("crypto_price_holes", create_holes_statement(f"{database}.crypto_price_holes")),
+        ("crypto_price_holes", create_holes_statement(f"{database}.crypto_price_holes", Hole)),
     ):
         path = f"'/{database}/{name}', 'one'"
         made = statement.replace("ENGINE = ReplacingMergeTree(", f"ENGINE = {prefix}ReplacingMergeTree({path}, ")
