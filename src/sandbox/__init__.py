@@ -1,1 +1,1 @@
-"""A local CoinMarketCap stand-in over real HTTP, for the demo and the tests."""
+"""Local stand-ins for CoinMarketCap and Binance over real HTTP, for the demo and the tests."""

@@ -7,22 +7,25 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-from sandbox.bodies import JsonObject
+from types import TracebackType
+from typing import Any, TypeVar
 
 JSON_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with: status, JSON body, and the credits to charge."""
+    """What a request is answered with: status, JSON body, the credits to charge, and headers of the source's own."""
 
     status: int
-    document: JsonObject
+    document: Any
     credits: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
         """Send it, with gzip if the client takes that.
@@ -33,6 +36,8 @@ class Answer:
         body = json.dumps(self.document).encode()
         handler.send_response(self.status)
         handler.send_header("Content-Type", JSON_TYPE)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         if takes_gzip(handler):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             handler.send_header("Content-Encoding", "gzip")
@@ -110,3 +115,44 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         """Log nothing."""
+
+
+_Served = TypeVar("_Served", bound="Serving")
+
+
+class Serving:
+    """Serves a simulated source on a loopback port, as a context manager from entry to exit.
+
+    Args:
+        port: of 127.0.0.1; 0 for a free one.
+        answer: called with the target and the headers (names in lower case) of each GET.
+        clock: gives the aware time, which the Date header says too.
+    """
+
+    def __init__(
+        self, *, port: int, answer: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]
+    ) -> None:
+        self._clock = clock
+        self._server = HttpFront(port=port, answer=answer, date=lambda: format_datetime(self.now(), usegmt=True))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self: _Served) -> _Served:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.close_connections()
+        self._server.server_close()
+
+    @property
+    def base_url(self) -> str:
+        """The address in place of the source's own, without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def now(self) -> datetime:
+        """The present time, in UTC."""
+        return self._clock().astimezone(timezone.utc)

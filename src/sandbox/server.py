@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from datetime import datetime, timezone
-from email.utils import format_datetime
-from types import TracebackType
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from sandbox.account import Account
 from sandbox.api_error import ApiError
 from sandbox.endpoints import KEYLESS_PATHS, KEYLESS_PREFIX, Endpoints, envelope, refusal
-from sandbox.http_front import Answer, HttpFront
+from sandbox.http_front import Answer, Serving
 from sandbox.market import Market, listed_coins
 from sandbox.quote_times import HoleRule
 
@@ -21,7 +18,7 @@ KEY_HEADER = "X-CMC_PRO_API_KEY"
 _NOT_FOUND = Answer(404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"})
 
 
-class StandIn:
+class StandIn(Serving):
     """A local CoinMarketCap with what the program uses: quotes by id, the map by symbol, and key info.
 
     Latest quotes and the map are served without a key too, under the keyless prefix. As a context manager it serves
@@ -55,27 +52,8 @@ class StandIn:
             credits_monthly=credits_monthly,
             months_of_history=months_of_history,
         )
-        self._clock = clock
         self._endpoints = Endpoints(market=self.market, account=self.account, is_hole=is_hole)
-        self._server = HttpFront(port=port, answer=self._serve, date=self._date)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> StandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.close_connections()
-        self._server.server_close()
-
-    @property
-    def base_url(self) -> str:
-        """The address in place of ``https://pro-api.coinmarketcap.com``, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(port=port, answer=self._serve, clock=clock)
 
     def answer(self, target: str, headers: dict[str, str], now: datetime) -> Answer:
         """The answer to a GET of path and query, which counts for the minute and month of `now`, in UTC.
@@ -98,13 +76,7 @@ class StandIn:
         return Answer(200, envelope(result, now), credits=0 if keyless else result.credits)
 
     def _serve(self, target: str, headers: dict[str, str]) -> Answer:
-        now = self._now()
+        now = self.now()
         answer = self.answer(target, headers, now)
         self.account.charge(answer.credits, now=now)
         return answer
-
-    def _now(self) -> datetime:
-        return self._clock().astimezone(timezone.utc)
-
-    def _date(self) -> str:
-        return format_datetime(self._now(), usegmt=True)
