@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple, TypeGuard
 
 from adapters._bases.errors import EtlError, SourceRejected
@@ -16,11 +15,10 @@ from extractors.coin_market_cap_parser import Parsed, Problem, parse_historical,
 from extractors.coin_market_cap_plan import MAX_IDS, BackfillPlan, HistoricalCall, plan_backfill
 from extractors.coin_market_cap_quote import Coin, Quote
 from extractors.coin_market_cap_resolver import CoinMarketCapResolver, Resolution, Stored, nothing_stored
+from extractors.side_by_side import side_by_side
 
-_CALLS_AHEAD = 4
 _BAD_REQUEST = 400
 """By this code CoinMarketCap refuses one question, not the customer: it may answer another."""
-_UnderWay = tuple[HistoricalCall, "asyncio.Task[Parsed]"]
 
 
 class BatchFailure(NamedTuple):
@@ -109,13 +107,9 @@ class CoinMarketCapExtractor:
     async def historical(
         self, plan: BackfillPlan, coins: Sequence[Coin], *, refusals: list[Refusal] | None = None
     ) -> AsyncGenerator[tuple[HistoricalCall, list[Quote], list[Problem]], None]:
-        """Each call of the plan with what it brought, as the answers come.
+        """Each call of the plan with what it brought, as the answers come: see `side_by_side`.
 
-        A few calls are under way ahead of the reader. An answer never waits for that of an earlier call: it is paid
-        for, and only the reader can store it. Until one is answered, calls go alone: a plan that does not reach so far
-        back is refused there, free of charge, before others are paid for. When a call fails no further one begins,
-        those under way, which are paid for, are still yielded, and then the first failure is raised. The calls under
-        way bound the memory, whatever the hours.
+        A plan that does not reach so far back is refused by its first call, free of charge, before others are paid for.
 
         Args:
             coins: what the plan's ids mean.
@@ -125,36 +119,19 @@ class CoinMarketCapExtractor:
         Raises:
             EtlError: a call failed, or every call was refused.
         """
-        waiting = iter(plan.calls)
-        under_way: deque[_UnderWay] = deque()
-        failure: EtlError | None = None
-        at_most = 1
-        self._begin(waiting, under_way, coins, at_most=at_most)
-        try:
-            while under_way:
-                call, outcome = await _next_outcome(under_way)
-                if isinstance(outcome, Parsed):
-                    at_most = _CALLS_AHEAD
-                elif refusals is not None and _is_refusal_of_the_call(outcome):
-                    refusals.append(Refusal(call, outcome))
-                else:
-                    failure = failure or outcome
-                if failure is None:
-                    self._begin(waiting, under_way, coins, at_most=at_most)
-                if isinstance(outcome, Parsed):
-                    yield call, outcome.quotes, outcome.problems
-        finally:
-            await _abandon([task for _, task in under_way])
-        if refusals and len(refusals) == len(plan.calls):
-            failure = refusals[0].error
-        if failure is not None:
-            raise failure
 
-    def _begin(
-        self, waiting: Iterator[HistoricalCall], under_way: deque[_UnderWay], coins: Sequence[Coin], *, at_most: int
-    ) -> None:
-        for call in islice(waiting, at_most - len(under_way)):
-            under_way.append((call, asyncio.create_task(self._historical_of(call, coins))))
+        def forgives(call: HistoricalCall, error: EtlError) -> bool:
+            if refusals is None or not _is_refusal_of_the_call(error):
+                return False
+            refusals.append(Refusal(call, error))
+            return True
+
+        answers = side_by_side(plan.calls, lambda call: self._historical_of(call, coins), forgives=forgives)
+        async with aclosing(answers):
+            async for call, parsed in answers:
+                yield call, parsed.quotes, parsed.problems
+        if refusals and len(refusals) == len(plan.calls):
+            raise refusals[0].error
 
     async def _latest_of(self, coins: tuple[Coin, ...], clock: Callable[[], datetime]) -> Parsed | BatchFailure:
         ids = tuple(dict.fromkeys(coin.cmc_id for coin in coins))
@@ -177,23 +154,6 @@ def _left_out(coins: Sequence[Coin], quotes: Sequence[Quote], problems: Sequence
     return [coin for coin in coins if coin.cmc_id not in came]
 
 
-async def _next_outcome(under_way: deque[_UnderWay]) -> tuple[HistoricalCall, Parsed | EtlError]:
-    """The first finished call, removed from those under way, with its outcome."""
-    await asyncio.wait([task for _, task in under_way], return_when=asyncio.FIRST_COMPLETED)
-    call, task = through = next(one for one in under_way if one[1].done())
-    under_way.remove(through)
-    try:
-        return call, await task
-    except EtlError as error:
-        return call, error
-
-
 def _is_refusal_of_the_call(error: EtlError) -> TypeGuard[SourceRejected]:
     """Whether CoinMarketCap refuses this one call, by its status or by its code, which a 200 may hide."""
     return isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
-
-
-async def _abandon(tasks: Sequence[asyncio.Task[Parsed]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nu
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from ipaddress import AddressValueError, IPv6Address
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -60,20 +60,21 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float |
     try:
         seconds = float(value)
     except ValueError:
-        until = _moment(value)
+        until = moment(value)
         if until is None:
             return None
-        seconds = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+        seconds = (until - (moment(headers.get("date", "")) or now)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """The instant that a header such as ``Date`` names; None where it cannot be read."""
     try:
-        moment = parsedate_to_datetime(text)
+        named = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     # "-0000" is the one zone that is read as naive; it still counts from UTC.
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+    return named if named.tzinfo is not None else named.replace(tzinfo=timezone.utc)
 
 
 _OK = 200
@@ -90,11 +91,13 @@ class Answer(NamedTuple):
         where: host and path of the question, for messages.
         status: the HTTP status.
         content: the whole body, decompressed.
+        headers: ignoring case.
     """
 
     where: str
     status: int
     content: bytes
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def may_pass(status: int) -> bool:
@@ -126,7 +129,7 @@ def json_answer(answer: Answer) -> object:
         SourceUnavailable: not JSON, perhaps for a while only (an overloaded server's page, a body cut short).
         SourceRejected: not JSON, and a status that says the address or the question is wrong.
     """
-    where, status, content = answer
+    where, status, content, _ = answer
     try:
         return json_value(content)
     except (ValueError, RecursionError) as exc:
@@ -399,7 +402,7 @@ class HttpAdapter:
                 raise _redirected(where, response.status_code)
             content = await self._content(response, where)
         try:
-            return read(Answer(where, response.status_code, content))
+            return read(Answer(where, response.status_code, content, response.headers))
         except RetryableError as error:
             asked = retry_after_seconds(response.headers, now=self._clock())
             error.retry_after_seconds = error.retry_after_seconds if asked is None else asked

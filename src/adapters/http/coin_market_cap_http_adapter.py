@@ -15,10 +15,10 @@ from typing import NamedTuple
 import msgspec
 from aiolimiter import AsyncLimiter
 
-from adapters._bases.errors import ClockError, ContractError, SourceRejected
+from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
 from adapters._bases.json_values import instant, whole
-from adapters._bases.tehran_time import tehran_text
+from adapters._bases.source_clock import refuse_clock
 from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, one_line, read_envelope
 
 _MINUTE_SECONDS = 60.0
@@ -54,23 +54,13 @@ class CallGate:
             yield
 
 
-TOLERANCE = timedelta(minutes=5)
-"""More than the age of an answer from a cache on the way and the seconds by which healthy clocks differ."""
-
-
 def refuse_wrong_clock(body: object, *, now: datetime) -> None:
     """Compare the time in an answer (``status.timestamp``), if it has one, with this host's when it came.
 
     Raises:
         ClockError: they are further apart than `TOLERANCE`.
     """
-    theirs = _timestamp(body)
-    if theirs is not None and abs(theirs - now) > TOLERANCE:
-        raise ClockError(
-            f"this host's clock says {tehran_text(now)}, CoinMarketCap's {tehran_text(theirs)} (both in Tehran): "
-            "prices would be stored under the wrong hour, so nothing was",
-            next_step="set this host's clock, for example by: timedatectl set-ntp true",
-        )
+    refuse_clock(_timestamp(body), now=now, source="CoinMarketCap")
 
 
 def _timestamp(body: object) -> datetime | None:

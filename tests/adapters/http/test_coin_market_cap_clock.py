@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ClockError
-from adapters.http.coin_market_cap_http_adapter import TOLERANCE, refuse_wrong_clock
+from adapters._bases.source_clock import TOLERANCE
+from adapters.http.coin_market_cap_http_adapter import refuse_wrong_clock
 
 TOLD = datetime(2026, 11, 22, 12, 0, 21, tzinfo=timezone.utc)
 apart = st.timedeltas(-timedelta(days=900), timedelta(days=900))
