@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.price_report import change_text, count_text, duration_text, percent_text, price_text
+from reports.number_text import change_text, count_text, duration_text, percent_text, price_text
 
 
 @pytest.mark.parametrize(

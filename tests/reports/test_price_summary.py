@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.price_report import SymbolSummary, summarize
+from reports.price_summary import SymbolSummary, summarize
 from tests.support.report_contents import hour_keys, stored_price
 from transformers.coverage import Share
 
