@@ -1,0 +1,102 @@
+"""Two hosts with one database have no lock in common: what is left where both run at the same moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import Installation
+from tests.support.patience import PATIENCE_SECONDS
+
+COINS = 3
+
+
+@dataclass
+class GatedFront(ClickHouseFront):
+    """A server that holds back the first write to the prices until it may go on, and answers everything else.
+
+    Attributes:
+        reached: set once that write has come.
+        gate: what it waits for.
+    """
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
+        """As in the base class, but for the wait."""
+        if statement.lstrip().startswith(("INSERT", "ALTER")) and "crypto_prices" in statement:
+            self.reached.set()
+            assert self.gate.wait(PATIENCE_SECONDS)
+        return super().execute(statement, body, parameters)
+
+
+@pytest.fixture
+def gated(engine_path: Path, front: ClickHouseFront) -> Iterator[GatedFront]:
+    """The same engine as behind `front`, by a server of its own."""
+    with GatedFront(engine_path, front.user, front.password) as server:
+        yield server  # type: ignore[misc]  # __enter__ is typed by the class above
+
+
+@pytest.fixture
+def other_host(install: Callable[..., Installation], program: Installation) -> Installation:
+    """A second installation, with nothing in common with the first but the database."""
+    return install("other host", secrets=program.secrets, **program.settings)
+
+
+@pytest.fixture
+def both_run(program: Installation, other_host: Installation, gated: GatedFront) -> Callable[[str], None]:
+    """Let both look at what is stored before either writes, the other host write first, and both end well."""
+
+    def run(changes: str) -> None:
+        gated.reached.clear()
+        gated.gate.clear()
+        late = program.start_job(CLICKHOUSE_PORT=str(gated.port), CLICKHOUSE_CHANGES=changes)
+        assert gated.reached.wait(PATIENCE_SECONDS)
+        program.clock.advance(timedelta(minutes=2))  # the other one's quotes are newer
+        early = other_host.run_job(CLICKHOUSE_CHANGES=changes)
+        gated.gate.set()
+        assert (early.code, late.ended().code) == (0, 0), early.log
+
+    return run
+
+
+@pytest.mark.parametrize("changes", ["update", "insert"])
+def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
+    changes: str,
+    program: Installation,
+    both_run: Callable[[str], None],
+    embedded: ClickHouseAdapter,
+    database: str,
+) -> None:
+    """Both insert the hour's keys: each view shows them once; `verify` names them, and its statement mends the table.
+
+    Then both change them: nothing is doubled.
+    """
+
+    def shown(view: str) -> int:
+        return len(embedded.query(f"SELECT symbol FROM {database}.crypto_prices_{view}"))
+
+    embedded.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+    assert program.command("setup_db").code == 0
+    both_run(changes)
+    assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
+    found = program.command("verify")
+    assert found.code == 1
+    assert "duplicate keys" in found.out
+    [remedy] = [line[line.index("DELETE FROM") :] for line in found.out.splitlines() if "DELETE FROM" in line]
+    embedded.command(remedy)
+    assert shown("hourly") == COINS
+    assert program.command("verify").code == 0
+
+    program.clock.advance(timedelta(minutes=10))
+    both_run(changes)
+    assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
+    assert program.command("verify").code == 0
