@@ -17,6 +17,7 @@ from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
 from reports.price_report import ReportContents, build_page, chart_library
+from reports.price_summary import WEEK
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
@@ -54,7 +55,8 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     """Write the page of the present hour and the hours before it. Arguments and errors are those of `report`."""
     # By their keys: where Tehran's clock was turned back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
-    page = build_page(_contents(settings, keys, now))
+    week_before = hour_key(hours_before(now, hours + WEEK)[0])
+    page = build_page(_contents(settings, keys, week_before, now))
     try:
         path.parent.mkdir(exist_ok=True)
         Disk().replace(path, page.encode())
@@ -65,7 +67,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
         ) from error
 
 
-def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportContents:
+def _contents(settings: Settings, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
     with Parts(settings, task="report", clock=system_clock) as parts:
         table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
         if not table.is_ready():
@@ -77,7 +79,7 @@ def _contents(settings: Settings, keys: Sequence[str], now: datetime) -> ReportC
         _refuse_too_much(keys, len(set(followed) | table.symbols(first=first, last=last)))
         return ReportContents(
             hours=keys,
-            prices=table.prices(first=first, last=last),
+            prices=table.prices(first=week_before, last=last),
             holes=table.holes_by_symbol(followed, first=first, last=last),
             runs=parts.retry.call(lambda: parts.runs.since(first)),
             followed=followed,

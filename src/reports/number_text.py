@@ -6,6 +6,7 @@ import math
 
 _DIGITS = 6
 _MOST_DECIMALS = 14
+_FEWEST_DAYS = 3
 UNKNOWN = "\N{EN DASH}"
 
 
@@ -41,3 +42,9 @@ def duration_text(seconds: float | None) -> str:
 def count_text(value: int) -> str:
     """The value with thousands separated: ``33,600``."""
     return f"{value:,}"
+
+
+def period_text(hours: int) -> str:
+    """A number of hours as people say it: ``7 d``, or ``36 h`` where they are no whole days or fewer than three."""
+    days, rest = divmod(hours, 24)
+    return f"{days:,} d" if days >= _FEWEST_DAYS and not rest else f"{hours:,} h"

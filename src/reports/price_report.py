@@ -22,8 +22,8 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.number_text import change_text, count_text, duration_text, percent_text, price_text
-from reports.price_summary import SymbolSummary, summarize
+from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
+from reports.price_summary import SymbolSummary, shown_hours, summarize
 from transformers.coverage import Share
 
 SHOWN_FIRST = 6
@@ -31,7 +31,7 @@ SHOWN_FIRST = 6
 LISTED_RUNS = 200
 """How many runs the table lists, the latest ones; the chart and the totals have all of them."""
 
-_SCRIPTS = ("theme.js", "choice.js", "prices.js", "coverage.js", "runs.js", "start.js")
+_SCRIPTS = ("theme.js", "coins.js", "choice.js", "prices.js", "coverage.js", "runs.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ReportContents:
 
     Attributes:
         hours: hour keys, oldest first, at least one; the last one is the hour in progress.
-        prices: of these hours, in any order.
+        prices: of these hours, in any order, and of the 7 days before them, for the changes.
         holes: symbol to hour keys that the source had no quote for.
         runs: those that began in these hours, the latest first.
         followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
@@ -74,8 +74,9 @@ def build_page(contents: ReportContents) -> str:
     Raises:
         ValueError: `generated_at` is naive.
     """
+    hours = shown_hours(contents.hours, contents.prices, contents.first_hours.values())
     symbols = summarize(
-        contents.hours,
+        hours,
         contents.prices,
         holes=contents.holes,
         followed=contents.followed,
@@ -86,23 +87,36 @@ def build_page(contents: ReportContents) -> str:
         _environment()
         .get_template("page.html")
         .render(
-            contents=contents,
-            symbols=symbols,
-            never_stored=sum(symbol.never_stored for symbol in symbols),
-            coverage=reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
-            updated=sum(symbol.updated for symbol in symbols),
-            currency=", ".join(sorted({price.currency for price in contents.prices})),
-            listed_runs=[(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
-            failed_runs=sum(run.failed for run in contents.runs),
-            credits=sum(run.credits for run in contents.runs),
-            generated_at=tehran_text(contents.generated_at),
+            **_facts(contents, hours, symbols),
             style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
             library=Markup(contents.chart_library),  # noqa: S704
             program=Markup(program),  # noqa: S704
             policy=_policy(contents.chart_library, program),
-            data=Markup(inline_json(_chart_data(contents, symbols))),  # noqa: S704 - escaped for its place
+            data=Markup(inline_json(_chart_data(contents, hours, symbols))),  # noqa: S704 - escaped for its place
         )
     )
+
+
+def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> dict[str, Any]:
+    """What the page says outside of its charts."""
+    currencies = sorted({symbol.currency for symbol in symbols if symbol.currency})
+    return {
+        "contents": contents,
+        "hours": hours,
+        "period": period_text(len(hours) - 1),
+        "symbols": symbols,
+        "never_stored": sum(symbol.never_stored for symbol in symbols),
+        "coverage": reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
+        "rows": sum(symbol.rows for symbol in symbols),
+        "updated": sum(symbol.updated for symbol in symbols),
+        "last_hour": max((symbol.last_hour for symbol in symbols), default=""),
+        "currency": currencies[0] if len(currencies) == 1 else "",
+        "several_currencies": len(currencies) > 1,
+        "listed_runs": [(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
+        "failed_runs": sum(run.failed for run in contents.runs),
+        "credits": sum(run.credits for run in contents.runs),
+        "generated_at": tehran_text(contents.generated_at),
+    }
 
 
 def run_seconds(run: RunRecord) -> float | None:
@@ -123,13 +137,21 @@ def inline_json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _chart_data(contents: ReportContents, symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
+def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
     return {
-        "hours": list(contents.hours),
-        "currency": next((price.currency for price in contents.prices), ""),
+        "hours": list(hours),
+        "period": period_text(len(hours) - 1),
+        "now": tehran_text(contents.generated_at),
         "shownFirst": SHOWN_FIRST,
         "symbols": [
-            {"symbol": one.symbol, "name": one.name, "prices": list(one.prices), "states": one.states}
+            {
+                "symbol": one.symbol,
+                "name": one.name,
+                "currency": one.currency,
+                "followed": one.followed,
+                "prices": list(one.prices),
+                "states": one.states,
+            }
             for one in symbols
         ],
         "runs": [
@@ -175,6 +197,7 @@ def _environment() -> Environment:
         "change": change_text,
         "duration": duration_text,
         "count": count_text,
+        "period": period_text,
     }
     return environment
 

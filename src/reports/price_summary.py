@@ -1,16 +1,20 @@
-"""What the page says of each symbol's hours. Pure."""
+"""What the page says of each symbol's hours: prices, changes and coverage. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timezone
 from itertools import groupby
 
+from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from transformers.coverage import HourState, Share, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
+DAY, WEEK = 24, 7 * 24
+"""In hours."""
 UPDATED, IN_PROGRESS = "u", "w"
 """Letters of hours beside those of `HourState`: stored and written again later; the present hour without a row."""
 
@@ -21,23 +25,31 @@ class SymbolSummary:
 
     Attributes:
         name: of the coin, as last stored; empty when nothing is stored.
+        currency: of the prices, as last stored; empty when nothing is stored.
+        followed: whether a row is expected for every hour.
         market_cap: as last stored; None when unknown.
         prices: one an hour, to eight digits; None without a finite one.
         states: a letter an hour: of a `HourState`, or one of the two above.
         coverage: without the hour in progress.
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
+        change_24h: of the last price against that of 24 hours before it, in percent; None where that is not known.
+        change_7d: likewise of 7 days.
         never_stored: whether it is followed and has no row, neither in the page's hours nor before them.
     """
 
     symbol: str
     name: str
+    currency: str
+    followed: bool
     market_cap: float | None
     prices: Sequence[float | None]
     states: str
     coverage: Share
     longest_gap: int
     last_hour: str
+    change_24h: float | None
+    change_7d: float | None
     never_stored: bool
 
     @property
@@ -49,12 +61,29 @@ class SymbolSummary:
     def change_percent(self) -> float | None:
         """The change from the first known price to the last, None without two above zero."""
         known = self.known_prices
-        return 100 * (known[-1] / known[0] - 1) if len(known) > 1 and known[0] > 0 else None
+        return _change(known[0], known[-1]) if len(known) > 1 else None
+
+    @property
+    def rows(self) -> int:
+        """How many of the hours have a row, the one in progress among them."""
+        return sum(self.states.count(letter) for letter in (HourState.STORED.value, UPDATED))
 
     @property
     def updated(self) -> int:
         """How many of the counted hours were written again later."""
         return self.states[:-1].count(UPDATED)
+
+
+def shown_hours(
+    hours: Sequence[str], prices: Iterable[StoredPrice], first_hours: Iterable[str], *, at_least: int = DAY
+) -> Sequence[str]:
+    """The hours without those before anything was stored or expected; `at_least` so many complete ones stay.
+
+    Arguments as in `ReportContents`; `first_hours` are the hour keys alone.
+    """
+    begin = min((hour for hour in [*first_hours, *(price.datetime for price in prices)] if hour), default="")
+    empty = sum(hour < begin for hour in hours)
+    return hours[max(0, min(empty, len(hours) - 1 - at_least)) :]
 
 
 def summarize(
@@ -65,35 +94,68 @@ def summarize(
     followed: Collection[str],
     first_hours: Mapping[str, str],
 ) -> list[SymbolSummary]:
-    """The followed and the stored symbols, largest market cap first. Arguments as in `ReportContents`."""
-    stored: dict[str, dict[str, StoredPrice]] = {symbol: {} for symbol in followed}
+    """The followed symbols and those stored in these hours, largest market cap first. Arguments: `ReportContents`."""
+    stored: dict[str, dict[str, StoredPrice]] = {}
     for price in prices:
         stored.setdefault(price.symbol, {})[price.datetime] = price
+    shown = {*followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}
     summaries = [
-        _summary(symbol, hours, rows, holes.get(symbol, ()), first_hours.get(symbol) if symbol in followed else None)
-        for symbol, rows in stored.items()
+        _summary(
+            symbol,
+            hours,
+            stored.get(symbol, {}),
+            holes.get(symbol, ()),
+            first_hours.get(symbol) if symbol in followed else None,
+            followed=symbol in followed,
+        )
+        for symbol in shown
     ]
     return sorted(summaries, key=lambda one: (-(one.market_cap or 0.0), one.symbol))
 
 
 def _summary(
-    symbol: str, hours: Sequence[str], rows: dict[str, StoredPrice], holes: Collection[str], first: str | None
+    symbol: str,
+    hours: Sequence[str],
+    known: dict[str, StoredPrice],
+    holes: Collection[str],
+    first: str | None,
+    *,
+    followed: bool,
 ) -> SymbolSummary:
+    rows = {hour: row for hour, row in known.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
     states = hour_states(hours[:-1], rows, holes, first=first)
-    priced = [hour for hour, price in zip(hours, prices, strict=True) if price is not None]
+    last_hour = max((hour for hour, price in zip(hours, prices, strict=True) if price is not None), default="")
     return SymbolSummary(
         symbol=symbol,
         name=last.name if last else "",
+        currency=last.currency if last else "",
+        followed=followed,
         market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
         prices=prices,
         states=_letters(hours, rows, [*states, *hour_states(hours[-1:], rows, (), first=first)]),
         coverage=count_expected(states),
         longest_gap=_longest_gap(states),
-        last_hour=priced[-1] if priced else "",
+        last_hour=last_hour,
+        change_24h=_change_over(known, last_hour, DAY),
+        change_7d=_change_over(known, last_hour, WEEK),
         never_stored=not rows and (first is None or first > hours[-1]),
     )
+
+
+def _change_over(known: Mapping[str, StoredPrice], last: str, hours: int) -> float | None:
+    """The change up to the hour key `last`, which may be empty, from that many hours before it."""
+    if not last:
+        return None
+    # In UTC: arithmetic on two times of one zone counts wall hours.
+    before = known.get(hour_key(from_text(last).astimezone(timezone.utc) - hours * HOUR))
+    return None if before is None else _change(before.price, known[last].price)
+
+
+def _change(before: float, after: float) -> float | None:
+    """In percent; None where it is not a finite one."""
+    return _finite(100 * (after / before - 1)) if math.isfinite(before) and before > 0 else None
 
 
 def _letters(hours: Sequence[str], rows: Mapping[str, StoredPrice], states: Sequence[HourState]) -> str:

@@ -1,4 +1,4 @@
-"""The library that draws the charts: the very file that was published, with its licence."""
+"""The library that draws the charts: the very file that was published, with its license."""
 
 from __future__ import annotations
 

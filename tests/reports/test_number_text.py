@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.number_text import change_text, count_text, duration_text, percent_text, price_text
+from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,12 @@ def test_percentages_and_counts() -> None:
     assert change_text(None) == percent_text(None)
     assert percent_text(99.9) == "99.9 %"
     assert count_text(33600) == "33,600"
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(24, "24 h"), (48, "48 h"), (72, "3 d"), (100, "100 h"), (168, "7 d"), (720, "30 d"), (24000, "1,000 d")],
+)
+def test_periods(hours: int, text: str) -> None:
+    """Days where they are whole and more than two, else hours."""
+    assert period_text(hours) == text

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
+from reports.number_text import UNKNOWN
 from reports.price_report import LISTED_RUNS, ReportContents, build_page, chart_library, inline_json, run_seconds
 from tests.support.report_contents import (
     NOW,
@@ -66,6 +67,23 @@ def data_of(tree: Any) -> dict[str, Any]:
     """What the page's scripts draw."""
     found: dict[str, Any] = json.loads(tree.find(".//script[@id='data']").text, parse_constant=pytest.fail)
     return found
+
+
+def coin_rows(tree: Any) -> list[Any]:
+    """The rows of the table of coins."""
+    rows: list[Any] = tree.findall(".//table[@id='coin-table']/tbody/tr")
+    return rows
+
+
+def cells_of(tree: Any, symbol: str) -> list[str]:
+    """The texts of a coin's row."""
+    [row] = [row for row in coin_rows(tree) if row.attrib["data-symbol"] == symbol]
+    return ["".join(cell.itertext()) for cell in row]
+
+
+def labels_of(tree: Any) -> list[str]:
+    """The heads of the columns of the table of coins."""
+    return ["".join(cell.itertext()) for cell in tree.findall(".//table[@id='coin-table']/thead/tr/th")]
 
 
 def text_of(tree: Any, path: str) -> str:
@@ -149,7 +167,7 @@ def test_totals_and_tables_say_what_is_stored() -> None:
     assert text_of(tree, ".//dd[@id='total-last']") == "12:00"
     assert text_of(tree, ".//dd[@id='total-runs']") == "2"
     assert text_of(tree, ".//dd[@id='total-credits']") == "3"
-    assert [row.attrib["data-symbol"] for row in tree.findall(".//table[@id='symbol-table']/tbody/tr")] == [
+    assert [row.attrib["data-symbol"] for row in tree.findall(".//table[@id='coin-table']/tbody/tr")] == [
         "BTC",
         "ETH",
         "SOL",
@@ -227,7 +245,7 @@ def test_a_coin_that_never_had_a_price_is_reported() -> None:
     """In the totals and in its row; not one whose prices all lie before these hours, nor one nobody follows."""
     prices = [stored_price("OLD", HOURS[1]), stored_price("BTC", HOURS[1])]
     tree = page_of(report_contents(prices, hours=HOURS, stored_before=["SOL"], library=LIBRARY))
-    rows = {row.attrib["data-symbol"]: "".join(row.itertext()) for row in tree.findall(".//tr[@data-symbol]")}
+    rows = {row.attrib["data-symbol"]: "".join(row.itertext()) for row in coin_rows(tree)}
 
     assert {symbol: "never stored" in text for symbol, text in rows.items()} == {
         "BTC": False,
@@ -243,7 +261,77 @@ def test_missing_hours_are_counted_by_symbol_and_hour() -> None:
     prices = [stored_price("BTC", HOURS[0])]
     tree = page_of(report_contents(prices, hours=HOURS, stored_before=["ETH"], library=LIBRARY))
 
-    assert "11 symbol-hours missing" in text_of(tree, ".//dl")
+    assert "11 coin-hours missing" in text_of(tree, ".//dl")
+
+
+def test_changes_are_against_stored_hours_before_these() -> None:
+    """Of the last price, over 24 hours and 7 days; a dash where that hour is not stored."""
+    prices = [
+        stored_price("BTC", "2026-11-23 12:00:00", price=110.0),
+        stored_price("BTC", "2026-11-22 12:00:00", price=100.0),
+        stored_price("BTC", "2026-11-16 12:00:00", price=220.0),
+        stored_price("ETH", "2026-11-23 12:00:00", price=110.0),
+        stored_price("ETH", "2026-11-22 13:00:00", price=100.0),
+    ]
+    tree = page_of(report_contents(prices, hours=HOURS, library=LIBRARY))
+
+    assert cells_of(tree, "BTC")[2:5] == ["110.000", "+10.00 %", "\N{MINUS SIGN}50.00 %"]
+    assert cells_of(tree, "ETH")[2:5] == ["110.000", UNKNOWN, UNKNOWN]
+    assert text_of(tree, ".//dd[@id='total-rows']") == "2"
+
+
+def test_labels_name_the_currency_and_the_period() -> None:
+    """Of each price and of each sum; with two currencies there is a column of them instead."""
+    prices = price_wave(2, HOURS)
+    one = page_of(report_contents(prices, hours=HOURS, runs=[stored_run()], library=LIBRARY))
+    prices[-1] = prices[-1]._replace(currency="EUR")
+    two = page_of(report_contents(prices, hours=HOURS, library=LIBRARY))
+
+    assert labels_of(one) == [
+        *("Coin", "Name", "Price, USD", "24 h change", "7 d change", "Price, 6 h", "Last hour"),
+        *("Low, 6 h, USD", "High, 6 h, USD", "Change, 6 h"),
+    ]
+    assert labels_of(two)[2:4] == ["Price", "Currency"]
+    assert [cells_of(two, symbol)[3] for symbol in ("BTC", "ETH")] == ["USD", "EUR"]
+    assert {text.text for text in one.findall(".//h2")} >= {"Coverage, 6 h", "Runs, 6 h", "Totals, 6 h"}
+    assert "Price in USD" in text_of(one, ".//fieldset[@id='unit']")
+
+
+def test_the_coins_come_first_and_the_totals_last() -> None:
+    """Prices are what people open the page for."""
+    tree = page_of(report_contents(price_wave(1, HOURS), hours=HOURS, library=LIBRARY))
+
+    assert [title.text for title in tree.findall(".//h2")] == [
+        "Coins",
+        "Prices",
+        "Coverage, 6 h",
+        "Runs, 6 h",
+        "Totals, 6 h",
+    ]
+
+
+def test_a_coin_that_is_not_followed_is_marked() -> None:
+    """Wherever it has a row."""
+    tree = page_of(
+        report_contents(price_wave(2, HOURS), hours=HOURS, followed=["BTC"], library=LIBRARY),
+    )
+    marked = {
+        row.attrib["data-symbol"]
+        for row in tree.findall(".//tr[@data-symbol]")
+        if row.find(".//*[@class='badge']") is not None
+    }
+
+    assert marked == {"ETH"}
+    assert [one["followed"] for one in data_of(tree)["symbols"]] == [True, False]
+
+
+def test_hours_before_anything_was_stored_are_left_out() -> None:
+    """A week of prices in a page of 30 days fills it; what was asked for is said."""
+    hours = hour_keys(720)
+    tree = page_of(report_contents(price_wave(1, hours[-169:]), hours=hours, followed=["BTC"], library=LIBRARY))
+
+    assert data_of(tree)["hours"] == hours[-169:]
+    assert text_of(tree, ".//p[@id='trimmed']") == "30 d were asked for; before 2026-11-16 12:00 nothing is stored."
 
 
 def test_the_footer_says_what_the_page_is_of() -> None:

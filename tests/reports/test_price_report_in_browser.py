@@ -115,6 +115,59 @@ def test_indexed_and_price_switch(show: Show) -> None:
     assert page.run(first)[0] == pytest.approx(87654.32, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("bases", "unit"),
+    [
+        ([100.0], "price"),
+        ([100.0, 150.0, 199.0], "price"),
+        ([100.0, 150.0, 201.0], "index"),
+        ([100.0, 101.0, 102.0, 103.0], "index"),
+    ],
+)
+def test_the_chart_opens_on_what_can_be_seen(show: Show, bases: list[float], unit: str) -> None:
+    """On prices for up to three coins of like size, else indexed; the axis says which, of what and of which hours."""
+    prices = [stored_price(f"C{place}", hour, price=base) for place, base in enumerate(bases) for hour in HOURS]
+    page = show(report_contents(prices, hours=HOURS, followed=[]))
+    title = page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text")
+
+    assert page.run("return document.querySelector('#unit input:checked').value") == unit
+    assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
+
+
+def test_the_coins_are_the_only_legend(show: Show) -> None:
+    """Each with the color of its line."""
+    page = show(three_symbols())
+    marks = page.run("return [...document.querySelectorAll('.chip .mark')].map((m) => m.style.borderTopColor)")
+
+    assert page.run("return document.querySelectorAll('#price-chart .legend').length") == 0
+    assert len(set(marks)) == 3
+
+
+def test_a_run_of_this_minute_is_on_the_chart(show: Show) -> None:
+    """The chart of runs ends at the present moment, not in the middle of the hour."""
+    page = show(report_contents(price_wave(1, HOURS), hours=HOURS, runs=[stored_run(0), stored_run(60 * 47)]))
+    begin, end = page.run("return document.getElementById('run-chart')._fullLayout.xaxis.range")
+
+    assert "2026-11-21 11" < begin < "2026-11-21 12:35"
+    assert "2026-11-23 12:35:07" < end < "2026-11-23 13:30"
+
+
+def test_each_coin_has_its_line_in_the_table(show: Show) -> None:
+    """Broken where a price is missing; a coin without a price has none."""
+    page = show(
+        report_contents(
+            [price for price in price_wave(2, HOURS) if (price.symbol, price.datetime) != ("BTC", HOURS[5])],
+            hours=HOURS,
+        )
+    )
+    paths = page.run(
+        "return [...document.querySelectorAll('#coin-table .spark')].map((cell) =>"
+        " (cell.querySelector('path')?.getAttribute('d') ?? '').split('M').length - 1)"
+    )
+
+    assert paths == [2, 1, 0]
+
+
 def test_log_scale_switch(show: Show) -> None:
     """The axis of prices becomes logarithmic, and linear again."""
     kind = "return document.getElementById('price-chart')._fullLayout.yaxis.type"
@@ -134,6 +187,18 @@ def test_span_buttons_zoom(show: Show) -> None:
 
     assert begin.startswith(HOURS[-25][:16])
     assert page.run("return document.querySelector(\"#span button[data-hours='168']\").hidden")
+
+
+def test_thirty_days_have_a_button(show: Show) -> None:
+    """In a page of 30 days it is the pressed one, and shows all of them."""
+    hours = hour_keys(720)
+    page = show(report_contents(price_wave(1, hours), hours=hours, followed=["BTC"]))
+    buttons = page.run(
+        "return [...document.querySelectorAll('#span button')].filter((b) => !b.hidden)"
+        ".map((b) => [b.textContent, b.ariaPressed])"
+    )
+
+    assert buttons == [["24 h", "false"], ["7 d", "false"], ["30 d", "true"]]
 
 
 def test_hovering_tells_price_and_hour(show: Show) -> None:
@@ -167,7 +232,7 @@ def test_dragging_zooms(show: Show) -> None:
 
 
 def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
-    """A symbol's box decides whether it has a line; the others keep their colours."""
+    """A symbol's box decides whether it has a line; the others keep their colors."""
     page = show(three_symbols())
     before = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
     click(page, "#chips [data-symbol=BTC] input")
@@ -185,11 +250,11 @@ def test_no_symbol_chosen_says_so(show: Show) -> None:
     click(page, "#choose-none")
 
     assert page.traces("price-chart") == []
-    assert page.run("return document.getElementById('price-chart').textContent").endswith("No symbol is chosen")
+    assert page.run("return document.getElementById('price-chart').textContent").endswith("No coin is chosen")
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_colours_follow_the_system_and_the_switch(show: Show, dark: bool) -> None:  # noqa: FBT001 - pytest gives it
+def test_colors_follow_the_system_and_the_switch(show: Show, dark: bool) -> None:  # noqa: FBT001 - pytest gives it
     """As the system prefers, until the switch says otherwise; the charts follow too."""
     ink = (
         "return [getComputedStyle(document.body).backgroundColor, "
@@ -230,7 +295,7 @@ def test_only_symbols_with_gaps(show: Show) -> None:
     assert page.run("return document.getElementById('coverage-chart')._fullData[0].y") == ["BTC"]
 
 
-def test_the_map_tells_states_by_more_than_colour(show: Show) -> None:
+def test_the_map_tells_states_by_more_than_color(show: Show) -> None:
     """Hover text in words, marks over what is not stored, and a key that names and counts the states."""
     page = show(three_symbols())
     texts = page.run("return document.getElementById('coverage-chart')._fullData[0].text.map((row) => [...row])")
@@ -286,7 +351,7 @@ def test_a_history_without_a_price_in_these_hours_is_a_map_of_missing_hours(show
     assert page.run("return [...document.getElementById('coverage-chart')._fullData[0].y]") == ["BTC", "ETH", "SOL"]
     assert page.run("return document.getElementById('price-chart').textContent").count("No price in these hours") == 1
     click(page, "#choose-none")
-    assert "No symbol is chosen" in page.run("return document.getElementById('price-chart').textContent")
+    assert "No coin is chosen" in page.run("return document.getElementById('price-chart').textContent")
     assert page.messages() == []
 
 
@@ -314,7 +379,7 @@ def test_foreign_names_stay_texts(show: Show, name: str) -> None:
     runs = [stored_run(error=name, job=name, status="failed")]
     page = show(report_contents(prices, hours=HOURS, followed=[name[:40]], runs=runs))
 
-    assert page.run("return document.querySelector('#symbol-table tbody td').textContent") == name
+    assert page.run("return document.querySelector('#coin-table tbody td').textContent") == name
     assert page.run("return document.querySelector('.chip').textContent") == name[:40]
     assert page.run("return document.querySelector('#run-table .error').textContent") == name
     assert page.run("return window.ran ?? null") is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.price_summary import SymbolSummary, summarize
+from reports.price_summary import SymbolSummary, shown_hours, summarize
 from tests.support.report_contents import hour_keys, stored_price
 from transformers.coverage import Share
 
@@ -68,3 +68,31 @@ def test_the_longest_gap_is_of_missing_hours_in_a_row() -> None:
     assert summary({2: False, 8: False}, holes=(6,), hours=9).states == "mmsmmmnmsw"
     assert summary({2: False, 8: False}, holes=(6,), hours=9).longest_gap == 3
     assert summary({0: False, 1: True}, hours=2).longest_gap == 0
+
+
+def test_hours_are_shown_from_the_first_that_counts() -> None:
+    """Stored or expected; a day and the present hour stay, and all where nothing is left out."""
+    keys = hour_keys(100)
+    assert shown_hours(keys, [stored_price(hour=keys[30])], [keys[40]]) == keys[30:]
+    assert shown_hours(keys, [stored_price(hour=keys[40])], [keys[30]]) == keys[30:]
+    assert shown_hours(keys, [stored_price(hour=keys[-1])], []) == keys[-25:]
+    assert shown_hours(keys, [], ["2020-01-01 00:00:00"]) == keys
+    assert shown_hours(keys, [], []) == keys
+    assert shown_hours(keys[:5], [stored_price(hour=keys[4])], []) == keys[:5]
+
+
+def test_an_earlier_price_is_for_the_changes_alone() -> None:
+    """A coin whose rows all lie before these hours is shown only where it is followed, without a price."""
+    earlier = stored_price("OLD", "2026-11-20 00:00:00")
+    found = summarize(HOURS, [earlier], holes={}, followed=[], first_hours={})
+    assert found == []
+    [found_followed] = summarize(HOURS, [earlier], holes={}, followed=["OLD"], first_hours={"OLD": earlier.datetime})
+    assert (found_followed.rows, found_followed.last_hour, found_followed.change_24h) == (0, "", None)
+
+
+def test_a_change_needs_two_prices_that_are_numbers() -> None:
+    """From zero, NaN or infinity nothing is a change."""
+    for before in (0.0, -1.0, float("nan"), float("inf"), 5e-324):
+        prices = [stored_price(hour=HOURS[-1], price=1e300), stored_price(hour="2026-11-22 12:00:00", price=before)]
+        [found] = summarize(HOURS, prices, holes={}, followed=["BTC"], first_hours={"BTC": HOURS[0]})
+        assert found.change_24h is None

@@ -31,7 +31,8 @@ function makeChips(redraw) {
   for (const one of data.symbols) {
     const chip = document.createElement('label');
     chip.className = 'chip';
-    chip.title = one.name;
+    chip.title = one.followed ? one.name : `${one.name}, not followed`;
+    chip.classList.toggle('left', !one.followed);
     chip.dataset.symbol = one.symbol;
     const box = document.createElement('input');
     box.type = 'checkbox';
@@ -57,7 +58,7 @@ function showChoice() {
     chip.querySelector('input').checked = look !== null;
     chip.querySelector('.mark').style.borderTop = look ? `3px ${styles[look.dash]} ${look.color}` : '';
   }
-  for (const row of document.querySelectorAll('#symbol-table tbody tr')) row.hidden = !listed.has(row.dataset.symbol);
+  for (const row of document.querySelectorAll('tr[data-symbol]')) row.hidden = !listed.has(row.dataset.symbol);
   document.getElementById('no-match').hidden = listed.size > 0;
   document.getElementById('chosen-count').textContent = `${choice.slots.size} of ${data.symbols.length} in the chart`;
 }

@@ -25,10 +25,10 @@ function showKey() {
   }
 }
 
-// Steps of one colour each: state i has the value i.
+// Steps of one color each: state i has the value i.
 function stateScale() {
-  const colours = STATES.map((state) => state[theme()]);
-  return colours.flatMap((colour, i) => [[i / colours.length, colour], [(i + 1) / colours.length, colour]]);
+  const colors = STATES.map((state) => state[theme()]);
+  return colors.flatMap((color, i) => [[i / colors.length, color], [(i + 1) / colors.length, color]]);
 }
 
 function mapTrace(shown) {
@@ -41,7 +41,7 @@ function mapTrace(shown) {
     z: shown.map((one) => Array.from(one.states, (letter) => values[letter] ?? null)),
     text: shown.map((one) => Array.from(one.states, (letter, i) => {
       const price = one.prices[i];
-      return price === null ? labels[letter] : `${labels[letter]}<br>${price.toLocaleString('en', { maximumSignificantDigits: 8 })} ${plain(data.currency)}`;
+      return price === null ? labels[letter] : `${labels[letter]}<br>${price.toLocaleString('en', { maximumSignificantDigits: 8 })} ${plain(one.currency)}`;
     })),
     hovertemplate: '<b>%{y}</b>  %{x|%Y-%m-%d %H:00}<br>%{text}<extra></extra>',
     hoverongaps: false,
@@ -54,7 +54,7 @@ function mapTrace(shown) {
   };
 }
 
-// Marks over the cells that are not stored, so that the map does not speak by colour alone.
+// Marks over the cells that are not stored, so that the map does not speak by color alone.
 function markTraces(shown) {
   if (narrow.matches && data.hours.length > 49) return []; // the cells are narrower than a mark
   const looks = { m: 'x-thin-open', n: 'circle-open' };
@@ -75,8 +75,8 @@ function markTraces(shown) {
 
 // Half an hour on either side, where the first and the last cell end.
 function wholeSpan() {
-  const ends = [data.hours[0], data.hours[data.hours.length - 1]].map((hour) => Date.parse(`${hour.replace(' ', 'T')}Z`));
-  return [ends[0] - 1800e3, ends[1] + 1800e3].map((time) => new Date(time).toISOString().slice(0, 19).replace('T', ' '));
+  const ends = [data.hours[0], data.hours[data.hours.length - 1]].map(milliseconds);
+  return [ends[0] - 1800e3, ends[1] + 1800e3].map(wallTime);
 }
 
 function drawCoverage() {

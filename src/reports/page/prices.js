@@ -1,6 +1,8 @@
 // The chart of prices.
 
-const LEGEND_AT_MOST = 12;
+const LISTED_AT_MOST = 12; // so many prices fit in one text under the mouse
+const LIKE_SIZE = 2; // prices of which none is more than so many times another show their moves on one axis
+const OPENED_AS_PRICES = 3;
 const DASHED_AT_MOST = 24; // more lines than this are a cloud anyway, and dashes make it noise
 
 function checkedValue(name) {
@@ -21,7 +23,7 @@ function priceTrace(one, indexed, crowded) {
     customdata: one.prices,
     connectgaps: false,
     line: crowded ? { color: look.color, width: 1 } : { ...look, width: 2 },
-    hovertemplate: indexed ? '%{y:.2f} (%{customdata:,.8~g})' : '%{y:,.8~g}',
+    hovertemplate: (indexed ? '%{y:.2f} (%{customdata:,.8~g} CURRENCY)' : '%{y:,.8~g} CURRENCY').replace('CURRENCY', plain(one.currency)),
   };
   if (alone.includes(true)) {
     // A price with no neighbour makes no line.
@@ -32,10 +34,23 @@ function priceTrace(one, indexed, crowded) {
 }
 
 function spanRange(hours) {
-  const last = Date.parse(`${data.hours[data.hours.length - 1].replace(' ', 'T')}Z`);
-  const first = Date.parse(`${data.hours[0].replace(' ', 'T')}Z`);
+  const last = milliseconds(data.hours[data.hours.length - 1]);
+  const first = milliseconds(data.hours[0]);
   const from = hours ? Math.max(first, last - hours * 3600e3) : first;
-  return [from, last].map((time) => new Date(time).toISOString().slice(0, 19).replace('T', ' '));
+  return [from, last].map(wallTime);
+}
+
+function unitLabel(chosen, indexed) {
+  if (indexed) return `Indexed, first price in these ${data.period} = 100`;
+  const currencies = [...new Set(chosen.map((one) => one.currency).filter(Boolean))];
+  return ['Price', ...currencies.map(plain)].join(', ');
+}
+
+// As prices where one axis shows how each of them moves, else indexed.
+function openingUnit(symbols) {
+  const last = symbols.map((one) => one.prices.findLast((price) => price !== null && price > 0)).filter((price) => price !== undefined);
+  const alike = Math.max(...last) <= LIKE_SIZE * Math.min(...last);
+  return last.length <= OPENED_AS_PRICES && alike ? 'price' : 'index';
 }
 
 function drawPrices() {
@@ -47,20 +62,18 @@ function drawPrices() {
   Object.assign(layout.xaxis, { range: spanRange(Number(chart.dataset.span ?? 0)), hoverformat: '%Y-%m-%d %H:00', nticks: narrow.matches ? 4 : 9 });
   Object.assign(layout.yaxis, {
     type: scale,
-    title: { text: indexed ? 'First price = 100' : plain(data.currency), font: { size: 12 }, standoff: 12 },
+    title: { text: unitLabel(chosen, indexed), font: { size: 12 }, standoff: 12 },
     exponentformat: 'none',
     // Zoom outlives a change of the choice, not one of the unit.
     uirevision: `${indexed} ${scale}`,
     tickformat: scale === 'log' && !indexed ? ',~g' : '',
     autorange: true,
   });
-  const lack = chosen.some((one) => one.prices.some((price) => price !== null)) ? '' : chosen.length ? 'No price in these hours' : 'No symbol is chosen';
-  const fewest = chosen.length <= LEGEND_AT_MOST;
+  const lack = chosen.some((one) => one.prices.some((price) => price !== null)) ? '' : chosen.length ? 'No price in these hours' : 'No coin is chosen';
   Object.assign(layout, {
     uirevision: 'prices',
-    hovermode: fewest && !narrow.matches ? 'x unified' : 'closest',
-    showlegend: fewest && chosen.length > 0,
-    legend: { orientation: 'h', y: -0.12, yanchor: 'top', x: 0, itemclick: false, itemdoubleclick: false },
+    hovermode: chosen.length <= LISTED_AT_MOST && !narrow.matches ? 'x unified' : 'closest',
+    showlegend: false, // the coins above the chart are its legend
     annotations: lack ? [{ text: lack, showarrow: false, font: { size: 14 }, xref: 'paper', yref: 'paper', x: 0.5, y: 0.5 }] : [],
   });
   const traces = chosen.map((one) => priceTrace(one, indexed, chosen.length > DASHED_AT_MOST));
@@ -73,19 +86,20 @@ function drawPrices() {
 }
 
 function wirePrices() {
-  const unit = data.symbols.filter((one) => one.prices.some((price) => price !== null)).length > 1 ? 'index' : 'price';
-  document.querySelector(`input[name="unit"][value="${unit}"]`).checked = true;
+  document.querySelector(`input[name="unit"][value="${openingUnit(data.symbols)}"]`).checked = true;
   for (const id of ['unit', 'scale']) document.getElementById(id).addEventListener('change', drawPrices);
   const chart = document.getElementById('price-chart');
   const buttons = [...document.querySelectorAll('#span button')];
+  const hours = buttons.map((button) => Number(button.dataset.hours));
   for (const button of buttons) {
-    button.hidden = Number(button.dataset.hours) >= data.hours.length;
-    button.setAttribute('aria-pressed', String(button.dataset.hours === '0'));
+    // Where a button shows all there is, the one for all is not needed.
+    button.hidden = button.dataset.hours === '0' ? hours.includes(data.hours.length - 1) : Number(button.dataset.hours) >= data.hours.length;
+    button.setAttribute('aria-pressed', String(button.dataset.hours === '0' || Number(button.dataset.hours) === data.hours.length - 1));
     button.addEventListener('click', () => {
       buttons.forEach((other) => other.setAttribute('aria-pressed', String(other === button)));
       chart.dataset.span = button.dataset.hours;
       Plotly.relayout(chart, { 'xaxis.range': spanRange(Number(button.dataset.hours)), 'yaxis.autorange': true });
     });
   }
-  if (coarsePointer) document.getElementById('price-hint').textContent = 'Touch a line for its price; the span buttons zoom. Indexed: the first price of each symbol in these hours is 100. A gap in a line is an hour without a row.';
+  if (coarsePointer) document.getElementById('price-hint').textContent = `Touch a line for its price; the span buttons zoom. Indexed: the first price of each coin in these ${data.period} is 100. A gap in a line is an hour without a row.`;
 }

@@ -14,6 +14,15 @@ function runTrace(runs, label, marker) {
   };
 }
 
+// From the first hour, or the first run if it is earlier, to the present moment, with room for a mark at either end.
+function runSpan() {
+  const times = [data.hours[0], data.now, ...data.runs.map((run) => run.started)].map(milliseconds).filter(Number.isFinite);
+  const first = times.reduce((a, b) => Math.min(a, b));
+  const last = times.reduce((a, b) => Math.max(a, b));
+  const room = (last - first) / 100;
+  return [first - room, last + room].map(wallTime);
+}
+
 function drawRuns() {
   const chart = document.getElementById('run-chart');
   if (!chart) return Promise.resolve();
@@ -23,7 +32,7 @@ function drawRuns() {
   layout.hovermode = 'closest';
   layout.showlegend = true;
   layout.legend = { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0, itemclick: false, itemdoubleclick: false };
-  Object.assign(layout.xaxis, { range: wholeSpan(), nticks: narrow.matches ? 4 : 9 });
+  Object.assign(layout.xaxis, { range: runSpan(), nticks: narrow.matches ? 4 : 9 });
   Object.assign(layout.yaxis, { title: { text: 'seconds', font: { size: 12 }, standoff: 12 }, rangemode: 'tozero', fixedrange: true, nticks: 5 });
   const traces = [
     runTrace(data.runs.filter((run) => !run.failed), 'ok', { symbol: 'circle', size: 7, color: LINES[theme()][0] }),

@@ -1,4 +1,4 @@
-// Draws all of it, now and when the colours or the choice change.
+// Draws all of it, now and when the colors or the choice change.
 
 const hasPrices = document.getElementById('price-chart') !== null;
 
@@ -12,6 +12,7 @@ function drawAll() {
 }
 
 if (hasPrices) {
+  drawSparks();
   wireChoice(drawChoice);
   wirePrices();
   wireCoverage();

@@ -1,4 +1,4 @@
-// The page's data, its colours, and the look that all charts share.
+// The page's data, its colors, and the look that all charts share.
 
 const data = JSON.parse(document.getElementById('data').textContent);
 const systemDark = matchMedia('(prefers-color-scheme: dark)');
@@ -27,8 +27,17 @@ function theme() {
 }
 
 function lineLook(slot) {
-  const colours = LINES[theme()];
-  return { color: colours[slot % colours.length], dash: DASHES[Math.floor(slot / colours.length) % DASHES.length] };
+  const colors = LINES[theme()];
+  return { color: colors[slot % colors.length], dash: DASHES[Math.floor(slot / colors.length) % DASHES.length] };
+}
+
+// Tehran's wall time as if it were UTC's, which is how the charts place it.
+function milliseconds(text) {
+  return Date.parse(`${text.replace(' ', 'T')}Z`);
+}
+
+function wallTime(time) {
+  return new Date(time).toISOString().slice(0, 19).replace('T', ' ');
 }
 
 // The chart library reads markup in its texts, and names come from outside.
