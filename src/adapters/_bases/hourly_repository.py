@@ -14,12 +14,11 @@ from adapters._bases.hourly_backup import Progress, export_table, no_progress, r
 from adapters._bases.hourly_table import HourlyRow, HourlySchema, HourlyTable
 from adapters._bases.hourly_upsert import (
     ChunkUpsert,
-    Mutations,
     StoredRow,
-    StuckMutation,
     UpsertReport,
     refuse_unstorable,
 )
+from adapters._bases.mutations import Mutations, StuckMutation
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
