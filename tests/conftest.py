@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import chdb
 import pytest
 import stamina
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from tests.support.access import access_configuration
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.older_engine import OlderEngine
 
@@ -59,9 +62,11 @@ def engine_path(tmp_path_factory: pytest.TempPathFactory, older_engine: OlderEng
     if older_engine is not None:
         yield path
         return
-    with clickhouse_adapter(path, None) as adapter:
-        adapter.query("SELECT 1")
-        yield path
+    connect: Any = chdb.connect  # its package is typed in one of its two distributions only
+    # Whoever opens it later opens this one.
+    connection = connect(f"{path}?config-file={access_configuration(tmp_path_factory.mktemp('access'))}")
+    yield path
+    connection.close()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ import chdb
 import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connect, has no types
 
 from adapters._bases.clickhouse_adapter import Server
+from tests.support.access import session_statements
 from tests.support.older_engine import OlderEngine
 
 FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "execute_then_error", "redirect"]
@@ -78,6 +79,8 @@ class ClickHouseFront:
         password: with which password.
         certificate: PEM with a certificate and its key; given, the front speaks HTTPS.
         readonly: whether the user's profile has ``readonly = 1``: then no request may bring a setting.
+        role: whose rights the user has, of `tests.support.access`; empty for all of them.
+        profile: that of the user's settings, of `tests.support.access`; empty for none.
         statements: every statement that was asked, in order, those of the driver's handshake among them.
         faults: failures to come; each goes once it has befallen its statements.
         engine: of another version, in a process of its own; None for the one of this process.
@@ -89,6 +92,8 @@ class ClickHouseFront:
     password: str = ""
     certificate: Path | None = None
     readonly: bool = False
+    role: str = ""
+    profile: str = ""
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     replacements: dict[str, str] = field(default_factory=dict)
@@ -209,16 +214,20 @@ class ClickHouseFront:
                 return self._sessions[settings]
             connect: Any = chdb.connect  # its package is typed in one of its two distributions only
             connection = connect(str(self.path))
-            for name, value in settings:
-                if name == "database":
-                    connection.query(f"USE `{value}`")
-            if self.readonly:
-                connection.query("SET readonly = 1")
-            for name, value in settings:
-                if name != "database":
-                    connection.query(f"SET {name} = '{value}'")
+            try:
+                for statement in self._beginning(settings):
+                    connection.query(statement)
+            except RuntimeError:
+                connection.close()
+                raise
             self._sessions[settings] = connection
         return self._sessions[settings]
+
+    def _beginning(self, settings: tuple[tuple[str, str], ...]) -> list[str]:
+        """The statements that a session begins with."""
+        named = [f"USE `{value}`" for name, value in settings if name == "database"]
+        named += session_statements(self.role, self.profile) + (["SET readonly = 1"] if self.readonly else [])
+        return named + [f"SET {name} = '{value}'" for name, value in settings if name != "database"]
 
     def _insert(self, connection: Any, insert: str, kind: str, body: bytes) -> bytes:
         with tempfile.NamedTemporaryFile() as file:

@@ -192,6 +192,7 @@ def _named(pid: str) -> str:
 
 _PIECE_BYTES = 1 << 20
 _STATEMENT_BYTES = 64 << 20
+_FORMAT_BYTES = 100
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
 
 
@@ -295,6 +296,14 @@ class ClickHouseAdapter:
         What took too long has then ended there before it is looked at again.
         """
         return max(1, self._query_timeout_seconds * 3 // 4)
+
+    def takes(self, statement: str) -> bool:
+        """Whether a statement is as short as ``max_query_size`` wants it, as far as is known before it is sent."""
+        client = self._connected()
+        known = client.server_settings.get("max_query_size")
+        most = client.get_client_setting("max_query_size") or (known.value if known else "")
+        # 0 is for no limit. The driver adds the format.
+        return not int(most or 0) or len(statement.encode()) + _FORMAT_BYTES <= int(most)
 
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""

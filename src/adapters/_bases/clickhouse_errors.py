@@ -44,6 +44,7 @@ _PASSING = {
 ACCESS_DENIED = 497
 CONSTRAINT_VIOLATED = 452
 """SETTING_CONSTRAINT_VIOLATION: a profile does not allow the value of a setting."""
+SYNTAX_ERROR = 62
 NOT_THERE = frozenset({60, 81})
 """UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing to read yet."""
 ABOUT_A_VALUE = frozenset(
@@ -77,6 +78,7 @@ _NEXT_STEPS = {
     ACCESS_DENIED: "Give the user of CLICKHOUSE_USER the right to do this.",
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
+_TOO_LONG = "Max query size exceeded"
 _NOT_ENOUGH_SPACE = 243
 # In parseDateTime of ClickHouse before 25 it is also the code of what cannot be parsed: there is no more space to read.
 _ABOUT_PARSING = re.compile(r"\bpars(e|ing)\b", re.IGNORECASE)
@@ -105,6 +107,11 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     if code == _NOT_ENOUGH_SPACE and not _ABOUT_PARSING.search(text):
         next_step = _FREE_SPACE
     return StorageRejected(message, next_step=next_step, code=code)
+
+
+def is_too_long(error: StorageRejected) -> bool:
+    """Whether the statement was longer than ``max_query_size``, which a shorter one need not be."""
+    return error.code == SYNTAX_ERROR and _TOO_LONG in error.message
 
 
 def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool) -> EtlError:

@@ -155,7 +155,8 @@ class HourlyRepository:
         does not have.
 
         Args:
-            rows: any number, taken in chunks of 20,000 with at most three statements each.
+            rows: any number, taken in chunks of 20,000 with at most three statements each; more where the profile wants
+                shorter ones.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None leaves
                 each row in the hour of its `fetched_at`.
 

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
-from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, is_too_long
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, has_sound_patches
 from adapters._bases.mutations import Mutations
@@ -213,6 +213,32 @@ _TAKERS: dict[str, Callable[[object], bool]] = {
 }
 
 
+def _in_parts(
+    rows: Mapping[Key, StoredRow],
+    *,
+    write: Callable[[Mapping[Key, StoredRow]], str],
+    takes: Callable[[str], bool],
+    send: Callable[[str], None],
+) -> None:
+    """Send what is written of these rows, or of each half of them where ClickHouse does not take as long a statement.
+
+    Raises:
+        StorageRejected: it is refused, if for its length then already for one row.
+    """
+    statement = write(rows)
+    if len(rows) == 1 or takes(statement):
+        try:
+            send(statement)
+        except StorageRejected as error:
+            if len(rows) == 1 or not is_too_long(error):
+                raise
+        else:
+            return
+    entries = list(rows.items())
+    for part in (entries[: len(rows) // 2], entries[len(rows) // 2 :]):
+        _in_parts(dict(part), write=write, takes=takes, send=send)
+
+
 class _Version(NamedTuple):
     """The row of a key that the view shows.
 
@@ -258,7 +284,10 @@ class ChunkUpsert:
         self._report: UpsertReport | None = None
 
     def __call__(self) -> UpsertReport:
-        """Store the rows by one SELECT, then one ALTER … UPDATE and one INSERT, or one or two INSERTs.
+        """Store the rows by one SELECT, then one INSERT and one ALTER … UPDATE, or one or two INSERTs.
+
+        Where the profile wants shorter statements, SELECT and UPDATE become several. New keys are stored whatever
+        becomes of the update.
 
         Returns:
             What the first SELECT found to do. A later call, after a lost answer, does only what the first one did not
@@ -281,11 +310,11 @@ class ChunkUpsert:
             unchanged = len(self._rows) - len(missing) - len(changed)
             self._report = UpsertReport(len(missing), len(changed), unchanged)
         try:
-            if changed and not self._inserts_changes:
-                self._update(changed)
             newer = [self._newer(row, versions[key]) for key, row in changed.items() if key in versions]
             if missing or newer:
                 self._insert([*missing.values(), *newer])
+            if changed and not self._inserts_changes:
+                self._update(changed)
         except StorageRejected as error:
             if error.code not in ABOUT_A_VALUE:
                 raise
@@ -299,17 +328,27 @@ class ChunkUpsert:
     def _stored(self) -> dict[Key, list[tuple[object, ...]]]:
         """The compared values of every stored row by key, several for rows of one key inserted by hand."""
         stored: dict[Key, list[tuple[object, ...]]] = {}
-        for symbol, hour, *values in self._clickhouse.query(select_statement(self._name, self._table, self._rows)):
+        for symbol, hour, *values in self._found(select_statement):
             stored.setdefault((str(symbol), str(hour)), []).append(tuple(values))
         return stored
 
     def _versions(self) -> dict[Key, _Version]:
         """The row of each stored key that the view shows."""
-        found = self._clickhouse.query(select_versions_statement(self._name, self._table, self._rows))
         return {
             (str(symbol), str(hour)): _Version(tuple(values), str(fetched_at), int(str(version)), int(str(now)))
-            for symbol, hour, *values, fetched_at, version, now in found
+            for symbol, hour, *values, fetched_at, version, now in self._found(select_versions_statement)
         }
+
+    def _found(self, write: Callable[[str, HourlyTable, Collection[Key]], str]) -> list[tuple[object, ...]]:
+        """The stored rows of these keys, perhaps others', by one of the SELECTs above."""
+        found: list[tuple[object, ...]] = []
+        _in_parts(
+            self._rows,
+            write=lambda part: write(self._name, self._table, part),
+            takes=self._clickhouse.takes,
+            send=lambda statement: found.extend(self._clickhouse.query(statement)),
+        )
+        return found
 
     def _newer(self, row: StoredRow, stored: _Version) -> StoredRow:
         """The row as the next version of the stored one: under its sorting key, with what it keeps of it."""
@@ -324,9 +363,15 @@ class ChunkUpsert:
 
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
         version = self._clickhouse.server_version()
-        statement = update_statement(self._name, self._table, rows, version, replicated=self._replicated)
         try:
-            self._clickhouse.command(statement)
+            _in_parts(
+                rows,
+                write=lambda part: update_statement(
+                    self._name, self._table, part, version, replicated=self._replicated
+                ),
+                takes=self._clickhouse.takes,
+                send=self._clickhouse.command,
+            )
         except StorageRejected as error:
             withdrawn = self._mutations.kill_stuck()
             if not withdrawn:
