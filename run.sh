@@ -274,7 +274,8 @@ _install_groups() { # GROUPS: those of them that are missing
         read -r -a megabytes <<<"$(_size "$group")"
         download=$((download + megabytes[0])) disk=$((disk + megabytes[1]))
     done
-    _note "installing ${missing[*]} into $_venv: some $download MB to download, $disk MB on the disk"
+    _note "installing ${missing[*]} into $_venv"
+    _note "some $download MB to download, $disk MB on the disk"
     : >"$_venv/.installing"
     if ! _install_files "${missing[@]}"; then
         rm -f -- "$_venv/.installing"

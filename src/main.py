@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from adapters._bases.errors import EtlError
 from crons import MAIN_JOB
 from crons.exits import EPILOG, guarded
 
@@ -374,17 +373,11 @@ def _become(module: str, *arguments: str) -> NoReturn:
 def _finish(action: Callable[[], int]) -> None:
     """Run a command's action and end with its exit code."""
     # Help needs neither settings nor what a run is made of.
+    from commands.screen import tell_error  # noqa: PLC0415
     from configurations.config import load_log_format  # noqa: PLC0415
     from crons.parts import system_clock  # noqa: PLC0415
 
-    raise typer.Exit(guarded(action, tell=_tell, clock=system_clock, log_format=load_log_format))
-
-
-def _tell(error: EtlError) -> None:
-    """An expected error on stderr: what failed, and the next step."""
-    typer.echo(f"error: {error.message}", err=True)
-    if error.next_step:
-        typer.echo(f"next: {error.next_step}", err=True)
+    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock, log_format=load_log_format))
 
 
 if __name__ == "__main__":

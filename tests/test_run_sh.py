@@ -258,7 +258,9 @@ def test_first_command_installs(checkout: BareCheckout) -> None:
     """In a fresh clone a command says what it installs, takes the pinned set with its hashes, then does its work."""
     done = checkout.run("check")
     assert done.returncode == 0
-    assert re.search(r"installing main engine into .*: some \d+ MB to download, \d+ MB on the disk\n", done.stderr)
+    assert re.search(
+        r"installing main engine into .*\nrun.sh: some \d+ MB to download, \d+ MB on the disk\n", done.stderr
+    )
     assert re.search(r"run\.sh: installed in \d+ s\n", done.stderr)
     assert done.stdout == ""
     assert checkout.calls == ["venv .venv", f"{PIP} {MAIN} {ENGINE}", "run -m main check"]

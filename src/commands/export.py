@@ -99,8 +99,10 @@ def export(
         with growing(path, f"exporting {rows:,} rows", no_color=bool(settings.no_color)):
             parts.retry.call(lambda: parts.database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
     if target != "-":
+        from rich.filesize import decimal  # noqa: PLC0415 - rich is loaded where something is shown
+
         size = Path(target).stat().st_size
-        say(f"{rows:,} rows of {selection.name.replace('`', '')} are in {target}, {size / 1e6:,.1f} MB")
+        say(f"{rows:,} rows of {selection.name.replace('`', '')} are in {target}, {decimal(size)}")
     return DONE
 
 

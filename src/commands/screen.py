@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from adapters._bases.errors import EtlError
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import is_watched, set_up_logging
+from configurations.terminal_lines import at_blanks, next_step, stderr_width
 from crons.job import Finding
 from crons.parts import system_clock
 
@@ -21,8 +22,6 @@ SHORT_WAIT_SECONDS = 2.0
 _WIDTH_WITHOUT_TERMINAL = 200
 _ENDLESS = 100_000
 _ANY_HEIGHT = 100
-_LEAST_WIDTH = 20
-"""Of the text beside an indent, in columns."""
 
 
 def settings_with_log(*, quiet: bool = False) -> Settings:
@@ -74,8 +73,7 @@ def say_wrapped(text: str, *, first: str = "", most_lines: int | None = None) ->
     if size is None:
         say(f"{first}{text}")
         return
-    width = max(size.columns, len(first) + _LEAST_WIDTH)
-    form = textwrap.TextWrapper(width, first, " " * len(first), break_on_hyphens=False, placeholder=" …")
+    form = at_blanks(size.columns, first)
     form.max_lines = most_lines
     say(form.fill(text))
 
@@ -86,8 +84,19 @@ def terminal_size() -> os.terminal_size | None:
 
 
 def tell(text: str) -> None:
-    """Print to stderr what is not part of the answer."""
+    """Print to stderr what is not part of the answer: on a terminal broken at blanks to its width."""
+    if sys.stderr.isatty():
+        text = "\n".join(at_blanks(stderr_width()).fill(line) for line in text.split("\n"))
     print(text, file=sys.stderr)  # noqa: T201 - the edge to the operator
+
+
+def tell_error(error: EtlError) -> None:
+    """Print an expected error to stderr: what failed, and the next step."""
+    tell(f"error: {error.message}")
+    if error.next_step and sys.stderr.isatty():
+        print(*next_step(error.next_step, stderr_width()), sep="\n", file=sys.stderr)  # noqa: T201 - as above
+    elif error.next_step:
+        tell(f"next: {error.next_step}")
 
 
 def mention(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Lines of the log for people at a terminal: the time of day, the level, the event, and the facts that matter."""
+"""Lines for people at a terminal, those of the log above all: never broken within a word."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _BOUND = ("job", "run")
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 _PLAIN = "\x1b[0m"
 _WIDTH_UNKNOWN = 80
+_LEAST_WIDTH = 20
+"""Of the text beside an indent, in columns."""
+_COMMAND = "./run.sh"
 
 
 class TerminalRenderer:
@@ -40,20 +43,32 @@ class TerminalRenderer:
         what, trace = str(facts.pop("event")), facts.pop("exception", None)
         step = facts.pop("next", None)
         first = f"{stamp[-8:]} {level:<7} "
-        lines = self._wrapped(first, _sentence(what, facts, whole=level in _COLOURS))
+        wide = self._width or stderr_width()
+        lines = at_blanks(wide, first).wrap(_sentence(what, facts, whole=level in _COLOURS))
         if step:
-            lines += self._wrapped(" " * len(first), f"next: {step}")
+            lines += next_step(str(step), wide, " " * len(first))
         if self._colours and level in _COLOURS:
             lines = [f"{_COLOURS[level]}{line}{_PLAIN}" for line in lines]
         return "\n".join([*lines, str(trace)] if trace else lines)
 
-    def _wrapped(self, first: str, text: str) -> list[str]:
-        width = max((self._width or _terminal_width()) - 1, 2 * len(first))
-        form = textwrap.TextWrapper(
-            width, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False,
-            break_long_words=False,
-        )  # fmt: skip
-        return form.wrap(text)
+
+def at_blanks(width: int, first: str = "") -> textwrap.TextWrapper:
+    """Breaks a paragraph at blanks alone: a longer word stays whole, as a path that is to be pasted must.
+
+    Args:
+        width: of the terminal, in columns; the last stays free, for some terminals go on after it.
+        first: begins the paragraph; the lines below are indented by as much.
+    """
+    return textwrap.TextWrapper(
+        max(width - 1, len(first) + _LEAST_WIDTH), initial_indent=first, subsequent_indent=" " * len(first),
+        break_on_hyphens=False, break_long_words=False, placeholder=" …",
+    )  # fmt: skip
+
+
+def next_step(step: str, width: int, indent: str = "") -> list[str]:
+    """The lines of a next step; a command stays on one line, to be pasted."""
+    first = f"{indent}next: "
+    return [first + step] if step.startswith(_COMMAND) else at_blanks(width, first).wrap(step)
 
 
 def _sentence(what: str, facts: EventDict, *, whole: bool) -> str:
@@ -65,8 +80,8 @@ def _sentence(what: str, facts: EventDict, *, whole: bool) -> str:
     return f"{what}: {', '.join(told if whole else told[:_MOST_FACTS])}" if told else what
 
 
-def _terminal_width() -> int:
-    """Of the terminal behind stderr, also while a bar stands in for ``sys.stderr``."""
+def stderr_width() -> int:
+    """Columns of the terminal behind stderr, also while a bar stands in for ``sys.stderr``."""
     try:
         return os.get_terminal_size(sys.__stderr__.fileno()).columns if sys.__stderr__ else _WIDTH_UNKNOWN
     except (OSError, ValueError):

@@ -99,6 +99,15 @@ def test_lines_at_a_terminal_are_short(program: Installation, clock: SteppedCloc
     assert all(f" {name}=" in whole for name in ("inserted", "updated", "unchanged", "credits", "job", "run"))
 
 
+def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> None:
+    """No line is longer than the terminal; in a pipe each part is one line."""
+    wrong = {"LOG_LEVEL": "LOUD", "CLICKHOUSE_PORT": "tcp://10.0.0.1:9000"}
+    shown = on_a_terminal(program, "-m", "main", "status", code=2, settings=wrong).splitlines()
+    piped = program.command("status", **wrong).log
+    assert max(map(len, shown)) < 80
+    assert " ".join(" ".join(shown).split()) == " ".join(piped.split())
+
+
 def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
     """No bar and no word of what is right; only where a backup or a report is, for that was asked for."""
     assert on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""

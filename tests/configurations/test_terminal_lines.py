@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configurations.terminal_lines import TerminalRenderer
+from configurations.terminal_lines import TerminalRenderer, next_step
 
 HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_prices", "run": "bc76aa1a1f01"}
 
@@ -57,3 +57,13 @@ def test_no_word_is_broken(words: list[str], width: int) -> None:
     lines = rendered("error", event="failed", width=width, reason=" ".join(words))
     assert textwrap.dedent("\n".join(lines)).split()[2:] == ["failed:", f"reason={words[0]}", *words[1:]]
     assert all(len(line) < width or len(line[17:].split()) == 1 for line in lines)
+
+
+def test_a_command_to_be_pasted_is_one_line() -> None:
+    """However long; words are broken at blanks."""
+    command = f"./run.sh cron_heal cmc_hourly_prices 720 --symbols {'BTC,' * 20}ETH"
+    assert next_step(command, 40) == [f"next: {command}"]
+    assert next_step("correct the address, then try it again", 27) == [
+        "next: correct the address,",
+        "      then try it again",
+    ]

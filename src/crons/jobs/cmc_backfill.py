@@ -126,10 +126,10 @@ def _log_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, cr
     log.info(
         "estimate",
         hours=describe_hours(starts),
-        coins=coins,
-        calls=len(plan.calls),
         credits=plan.credits,
         credits_left="not known" if credits_left is None else credits_left,
+        coins=coins,
+        calls=len(plan.calls),
     )
 
 

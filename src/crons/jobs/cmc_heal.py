@@ -214,16 +214,16 @@ def _log_estimate(
     log.info(
         "estimate of all that is missing",
         coin_hours=sum(map(len, missing.values())),
+        credits=full.credits,
+        credits_left="not known" if credits_left is None else credits_left,
         before_the_first_stored=before_first,
         coins=len(missing),
         calls=len(full.calls),
-        credits=full.credits,
-        credits_left="not known" if credits_left is None else credits_left,
     )
     log.info(
         "of that this heal asks for",
         coin_hours=len(asked),
+        credits=plan.credits,
         coins=len({symbol for symbol, _ in asked}),
         calls=len(plan.calls),
-        credits=plan.credits,
     )
