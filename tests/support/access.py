@@ -16,6 +16,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "everything": ("ALL ON *.*",),
     "its own database": ("ALL ON crypto.*",),
     "no ALTER UPDATE": ("SELECT, INSERT ON crypto.*",),
+    "no CREATE DATABASE": ("SELECT, INSERT, ALTER UPDATE, CREATE TABLE, CREATE VIEW ON crypto.*",),
 }
 """Name to its grants, without the word, in the database ``crypto``."""
 PROFILES: Mapping[str, Mapping[str, str]] = {

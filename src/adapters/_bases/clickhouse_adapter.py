@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import structlog
 
 from adapters._bases.clickhouse_errors import (
+    ACCESS_DENIED,
     CONSTRAINT_VIOLATED,
     NATIVE_PORTS,
     NOT_THERE,
@@ -127,6 +129,23 @@ def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
 
     pool.urlopen = ask_here  # type: ignore[assignment, method-assign]  # the driver takes a pool, and no option for this
     return pool
+
+
+# The driver begins with it, and goes without where it brings nothing.
+_SELECT_SETTINGS = b"FROM system.settings LIMIT"
+
+
+def leave_settings(pool: PoolManager) -> None:
+    """Have the driver know no setting, for a user who may not read them."""
+    ask = pool.urlopen
+
+    def ask_without(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        body = options.get("body")
+        if isinstance(body, bytes) and _SELECT_SETTINGS in body:
+            options["body"] = b"SELECT '' AS name, '' AS value, toUInt8(0) AS readonly LIMIT 0 FORMAT Native"
+        return ask(method, url, **options)
+
+    pool.urlopen = ask_without  # type: ignore[assignment, method-assign]  # as above
 
 
 # The engine locks this file for as long as it runs, and writes into it who it is.
@@ -483,20 +502,31 @@ class ClickHouseAdapter:
         from urllib3.util.timeout import Timeout  # noqa: PLC0415 - comes with the driver
 
         common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types that no table here has
-        with self._waking(), _wrong_ports_named(server), self._translated_errors():
-            client = clickhouse_connect.get_client(
-                interface=server.scheme,
-                host=server.host,
-                port=server.port,
-                username=server.user,
-                password=server.password,
-                connect_timeout=self._connect_timeout_seconds,
-                send_receive_timeout=max(self._query_timeout_seconds, self.waking_seconds),
-                query_retries=0,
-                autogenerate_session_id=False,
-                show_clickhouse_errors="scrub",
-                pool_mgr=pool,
-            )
+        connect = partial(
+            clickhouse_connect.get_client,
+            interface=server.scheme,
+            host=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            connect_timeout=self._connect_timeout_seconds,
+            send_receive_timeout=max(self._query_timeout_seconds, self.waking_seconds),
+            query_retries=0,
+            autogenerate_session_id=False,
+            show_clickhouse_errors="scrub",
+            pool_mgr=pool,
+        )
+        with self._waking(), _wrong_ports_named(server):
+            try:
+                with self._translated_errors():
+                    client = connect()
+            except StorageRejected as error:
+                if error.code != ACCESS_DENIED:
+                    raise
+                log.warning("the settings of the user cannot be read, and stay", reason=error.message)
+                leave_settings(pool)
+                with self._translated_errors():
+                    client = connect()
         if self.waking_seconds:
             client.timeout = Timeout(connect=self._connect_timeout_seconds, read=self._query_timeout_seconds)  # type: ignore[attr-defined]  # of the HTTP client
         client.http_retries = 0  # type: ignore[attr-defined]  # one retry policy, and it is not urllib3's

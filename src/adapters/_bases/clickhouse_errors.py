@@ -79,6 +79,10 @@ _NEXT_STEPS = {
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
 _TOO_LONG = "Max query size exceeded"
+_LACKING_GRANT = re.compile(
+    r"(?P<user>\S+): Not enough privileges\. .*\bgrant (?P<rights>.+) ON (?P<of>[^\s,]+?)\.?( \(|$)"
+)
+_COLUMNS = re.compile(r"\([^)]*\)")
 _NOT_ENOUGH_SPACE = 243
 # In parseDateTime of ClickHouse before 25 it is also the code of what cannot be parsed: there is no more space to read.
 _ABOUT_PARSING = re.compile(r"\bpars(e|ing)\b", re.IGNORECASE)
@@ -104,9 +108,24 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code])
     next_step = _NEXT_STEPS.get(code, "")
+    if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(one_line(text))):
+        # Of a whole table, for the rights to single columns change with the table.
+        rights = _COLUMNS.sub("", lacking["rights"])
+        next_step = grant(rights, lacking["of"], lacking["user"])
     if code == _NOT_ENOUGH_SPACE and not _ABOUT_PARSING.search(text):
         next_step = _FREE_SPACE
     return StorageRejected(message, next_step=next_step, code=code)
+
+
+def grant(rights: str, what: str, user: str) -> str:
+    """The next step where a right is lacking.
+
+    Args:
+        rights: such as ``SELECT, INSERT``.
+        what: such as ``crypto.*``.
+    """
+    name = user if re.fullmatch(r"\w+", user) else f"`{user}`"
+    return f"Have an administrator run: GRANT {rights} ON {what} TO {name}"
 
 
 def is_too_long(error: StorageRejected) -> bool:

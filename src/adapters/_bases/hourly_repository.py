@@ -102,6 +102,7 @@ class HourlyRepository:
         self._retry = retry
         self._clock = clock
         self._database = database
+        self._mutations = Mutations(clickhouse=clickhouse, database=database, table=table.name)
         self._schema = HourlySchema(
             clickhouse=clickhouse, database=database, table=table, replication=replication, beside=beside
         )
@@ -288,7 +289,7 @@ class HourlyRepository:
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, with the statement that would withdraw each. Reads only."""
-        return self._retry.call(self._mutations().stuck)
+        return self._retry.call(self._mutations.stuck)
 
     def export_table(self, path: Path, progress: Progress = no_progress) -> int:
         """Write every row to a new file, verify it by reading it back, and return how many rows it holds.
@@ -326,16 +327,13 @@ class HourlyRepository:
                 clickhouse=self._clickhouse,
                 name=self._schema.table,
                 table=self.table,
-                mutations=self._mutations(),
+                mutations=self._mutations,
                 rows={stored.key: stored for stored in chunk},
                 replicated=replicated,
                 inserts_changes=inserts_changes,
             )
             report = report.plus(self._retry.call(upsert))
         return report
-
-    def _mutations(self) -> Mutations:
-        return Mutations(clickhouse=self._clickhouse, database=self._database, table=self.table.name)
 
     def _number(self, statement: str) -> int:
         return int(str(self._retry.call(lambda: self._clickhouse.query(statement))[0][0]))

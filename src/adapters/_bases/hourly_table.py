@@ -27,7 +27,6 @@ from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_views import View, views_of
@@ -202,7 +201,7 @@ class HourlySchema:
         wanted, shapes = self._wanted, self._shapes()
         topology = self._checked(shapes)
         if wanted.name not in shapes:
-            self._make_database()
+            self.topology().make_database(self._clickhouse, self._database)
             # Patch parts have open faults on replicas, so a replicated table is made without them.
             version = self._clickhouse.server_version() if topology.kind == "single" else ()
             self._send(wanted.create_table_statement(self.table, version))
@@ -220,7 +219,7 @@ class HourlySchema:
         """Make the tables beside, and their database, where they are missing. Idempotent."""
         shapes = self._shapes()
         if not self._beside.keys() <= shapes.keys():
-            self._make_database()
+            self.topology().make_database(self._clickhouse, self._database)
             self._make_beside(shapes)
 
     def topology(self) -> Topology:
@@ -277,15 +276,6 @@ class HourlySchema:
         for name, statement in self._beside.items():
             if name not in shapes:
                 self._send(statement)
-
-    def _make_database(self) -> None:
-        try:
-            self._send(f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
-        except StorageRejected as error:
-            # A user with rights in one database cannot make it, and need not where somebody has.
-            there = "SELECT count() FROM system.databases WHERE name = {database:String}"
-            if error.code != ACCESS_DENIED or self._clickhouse.query(there, {"database": self._database}) == [(0,)]:
-                raise
 
     def _send(self, statement: str) -> None:
         self.topology().send(self._clickhouse, statement)

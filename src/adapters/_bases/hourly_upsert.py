@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
-from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, is_too_long
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, is_too_long
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, has_sound_patches
 from adapters._bases.mutations import Mutations
@@ -373,6 +373,9 @@ class ChunkUpsert:
                 send=self._clickhouse.command,
             )
         except StorageRejected as error:
+            if error.code == ACCESS_DENIED:
+                error.next_step = f"{error.next_step}; or set CLICKHOUSE_CHANGES=insert, which needs no such right"
+                raise
             withdrawn = self._mutations.kill_stuck()
             if not withdrawn:
                 raise

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
 
@@ -110,6 +110,16 @@ class Topology(NamedTuple):
                 "distributed_ddl_output_mode": "throw_only_active",
             }
         clickhouse.command(self.ddl(statement), settings)
+
+    def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
+        """Make the database where it is missing. `database` is its plain name."""
+        try:
+            self.send(clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(database)}")
+        except StorageRejected as error:
+            # A user with rights in one database cannot make it, and need not where somebody has.
+            there = "SELECT count() FROM system.databases WHERE name = {database:String}"
+            if error.code != ACCESS_DENIED or clickhouse.query(there, {"database": database}) == [(0,)]:
+                raise
 
     def refuse_unreplicated(self, name: str, engine: str) -> None:
         """Check that a stored table has its rows wherever it is asked.

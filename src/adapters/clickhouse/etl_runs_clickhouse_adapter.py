@@ -129,7 +129,7 @@ class EtlRunsAdapter:
         if topology.kind != "single" or topology.neighbors:
             topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
         if not found:
-            topology.send(self._clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(self._database)}")
+            topology.make_database(self._clickhouse, self._database)
             topology.send(self._clickhouse, create_statement(self._table, self._keep_days))
         elif f"TTL {expiry(self._keep_days)} " not in f"{found[0][0]} ":
             topology.send(self._clickhouse, f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")

@@ -1,0 +1,127 @@
+"""Writing and reading by users who may not do everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_upsert import UpsertReport
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
+from tests.conftest import clickhouse_adapter
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.price_rows import price_row
+from tests.support.price_table import in_view
+
+Repository = CoinMarketCapClickHouseAdapter
+DENIED = "etl: Not enough privileges. To execute this query, it's necessary to have the grant SELECT ON {}."
+
+
+@pytest.fixture
+def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
+    """Make a door for a user who has the rights of a role."""
+    fronts: list[ClickHouseFront] = []
+
+    def make(role: str) -> ClickHouseAdapter:
+        front = ClickHouseFront(engine_path, user="etl", password="pass-in-tests", role=role)
+        fronts.append(front.__enter__())
+        return clickhouse_adapter(engine_path, front)
+
+    yield make
+    for front in fronts:
+        front.__exit__()
+
+
+@pytest.mark.present_engine
+def test_new_keys_are_stored_without_the_right_to_update(
+    user_of: Callable[[str], ClickHouseAdapter],
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., Repository],
+    database: str,
+) -> None:
+    """The new keys of a chunk are inserted, the stored ones stay, and the error says which right to give."""
+    make_repository(embedded).ensure_ready()
+    repository = make_repository(user_of("no ALTER UPDATE"))
+    assert repository.upsert_prices([price_row("BTC", 1.0)]) == UpsertReport(inserted=1)
+
+    with pytest.raises(StorageRejected, match="ALTER UPDATE") as caught:
+        repository.upsert_prices([price_row("BTC", 2.0), price_row("ETH", 3.0)])
+
+    assert f"GRANT ALTER UPDATE ON {database}.crypto_prices TO" in caught.value.next_step
+    assert "CLICKHOUSE_CHANGES=insert" in caught.value.next_step
+    assert in_view(embedded, database, "symbol, price") == [("BTC", 1.0), ("ETH", 3.0)]
+
+
+@pytest.mark.present_engine
+def test_a_user_of_one_database_does_everything(
+    user_of: Callable[[str], ClickHouseAdapter], make_repository: Callable[..., Repository], database: str
+) -> None:
+    """Who has all rights in it, and none elsewhere, makes it, writes, corrects, reads and drops."""
+    door = user_of("its own database")
+    repository = make_repository(door)
+    repository.ensure_ready()
+    EtlRunsAdapter(clickhouse=door, database=database, keep_days=9).ensure_ready()
+
+    assert repository.upsert_prices([price_row(price=1.0)]) == UpsertReport(inserted=1)
+    assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
+    assert in_view(door, database, "price") == [(2.0,)]
+    assert repository.differences() == []
+    repository.drop_table()
+    assert not repository.table_exists()
+
+
+@pytest.mark.present_engine
+def test_the_history_needs_no_right_to_create_databases(
+    user_of: Callable[[str], ClickHouseAdapter], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Where the database is there, its table of runs is made in it."""
+    embedded.command(f"CREATE DATABASE {database}")
+    runs = EtlRunsAdapter(clickhouse=user_of("no CREATE DATABASE"), database=database, keep_days=9)
+
+    runs.ensure_ready()
+
+    assert embedded.query(f"EXISTS {database}.etl_runs") == [(1,)]
+
+
+def test_mutations_that_may_not_be_seen_are_warned_of_once(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
+) -> None:
+    """Neither a look for stuck ones nor an update that is refused fails because of them."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row(price=1.0)])
+    front.faults.append(Fault("error", "SELECT mutation_id", times=9, code=497, text=DENIED.format("system.mutations")))
+    front.faults.append(Fault("error", "ALTER", code=243, text="Cannot reserve 1.00 MiB, not enough space."))
+
+    with capture_logs() as logs:
+        assert repository.stuck_mutations() == []
+        assert repository.stuck_mutations() == []
+        with pytest.raises(StorageRejected, match="not enough space"):
+            repository.upsert_prices([price_row(price=2.0)])
+
+    [warning] = [line for line in logs if line["log_level"] == "warning"]
+    assert warning["next"] == "Have an administrator run: GRANT SELECT ON system.mutations TO etl"
+    assert in_view(server, database, "price") == [(1.0,)]
+
+
+def test_settings_that_may_not_be_read_are_warned_of_once(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
+) -> None:
+    """The driver begins with reading them; without, none is changed, and everything works."""
+    front.faults.append(
+        Fault("error", "SELECT name, value, readonly", times=9, code=497, text=DENIED.format("system.settings"))
+    )
+    repository = make_repository(server)
+
+    with capture_logs() as logs:
+        repository.ensure_ready()
+        repository.upsert_prices([price_row(price=1.0)])
+        assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
+
+    assert len([line for line in logs if line["log_level"] == "warning"]) == 1
+    assert in_view(server, database, "price") == [(2.0,)]
