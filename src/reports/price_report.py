@@ -31,7 +31,17 @@ SHOWN_FIRST = 6
 LISTED_RUNS = 200
 """How many runs the table lists, the latest ones; the chart and the totals have all of them."""
 
-_SCRIPTS = ("theme.js", "coins.js", "choice.js", "prices.js", "coverage.js", "runs.js", "start.js")
+_SCRIPTS = (
+    "theme.js",
+    "tables.js",
+    "coins.js",
+    "choice.js",
+    "prices.js",
+    "coverage.js",
+    "runs.js",
+    "download.js",
+    "start.js",
+)
 
 
 @dataclass(frozen=True)

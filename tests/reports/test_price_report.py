@@ -82,8 +82,8 @@ def cells_of(tree: Any, symbol: str) -> list[str]:
 
 
 def labels_of(tree: Any) -> list[str]:
-    """The heads of the columns of the table of coins."""
-    return ["".join(cell.itertext()) for cell in tree.findall(".//table[@id='coin-table']/thead/tr/th")]
+    """The heads of the columns of the table of coins, without the one that only a download has."""
+    return ["".join(cell.itertext()) for cell in tree.findall(".//table[@id='coin-table']/thead/tr/th")][:-1]
 
 
 def text_of(tree: Any, path: str) -> str:

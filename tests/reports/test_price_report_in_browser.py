@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from pytest_httpserver import HTTPServer
 
-from reports.price_report import SHOWN_FIRST, ReportContents, build_page
-from tests.support.browser import MISSING, Browser, running_browser
+from reports.price_report import SHOWN_FIRST, ReportContents
+from tests.support.browser import MISSING, Browser
 from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run
 
 pytestmark = [
@@ -18,26 +17,6 @@ pytestmark = [
 ]
 Show = Callable[..., Browser]
 HOURS = hour_keys(48)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for all pages."""
-    with running_browser(tmp_path_factory.mktemp("chromium")) as running:
-        yield running
-
-
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Show:
-    """Write a page and show it."""
-
-    def open_page(contents: ReportContents, *, dark: bool = False, phone: bool = False) -> Browser:
-        path = tmp_path / "report.html"
-        path.write_bytes(build_page(contents).encode())
-        browser.open(path, dark=dark, phone=phone)
-        return browser
-
-    return open_page
 
 
 def three_symbols() -> ReportContents:
@@ -161,7 +140,7 @@ def test_each_coin_has_its_line_in_the_table(show: Show) -> None:
         )
     )
     paths = page.run(
-        "return [...document.querySelectorAll('#coin-table .spark')].map((cell) =>"
+        "return [...document.querySelectorAll('#coin-table tbody .spark')].map((cell) =>"
         " (cell.querySelector('path')?.getAttribute('d') ?? '').split('M').length - 1)"
     )
 

@@ -13,6 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.support.eventually import eventually
 from tests.support.patience import PATIENCE_SECONDS
 
 _QUIET = (
@@ -75,6 +76,15 @@ class Browser:
         for across in ((begin + end) / 2, end):
             self._mouse("mouseMoved", *self._place(selector, across), pressed=True)
         self._mouse("mouseReleased", *self._place(selector, end), pressed=True)
+
+    def download(self, selector: str, folder: Path) -> Path:
+        """Click what the selector finds first; the file that this saves in an empty folder, once it is whole."""
+        behavior = {"behavior": "allow", "downloadPath": str(folder)}
+        self._driver.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
+        self.run(f"document.querySelector({selector!r}).click()")
+        eventually(lambda: [path for path in folder.iterdir() if path.suffix == ".csv"])
+        [path] = folder.iterdir()
+        return path
 
     def traces(self, chart: str) -> list[dict[str, Any]]:
         """The traces of a chart, by its element's id: name and type, how many points, the kinds of line."""

@@ -17,6 +17,8 @@ if (hasPrices) {
   wirePrices();
   wireCoverage();
 }
+wireTables();
+wireDownloads();
 whenThemeChanges(drawAll);
 narrow.addEventListener('change', drawAll);
 drawAll().then(() => {
