@@ -64,7 +64,7 @@ ABOUT_A_VALUE = frozenset(
 )
 """A value of a row that is written to a table of the right shape is refused; without it the others are taken."""
 _CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
-_SET_UP = "Make it with `./run.sh setup_db`."
+_SET_UP = "Make it with `./run.sh setup_db`; if it is there, several servers answer at this address."
 _NEXT_STEPS = {
     60: _SET_UP,  # UNKNOWN_TABLE
     81: _SET_UP,  # UNKNOWN_DATABASE

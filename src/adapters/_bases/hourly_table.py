@@ -195,7 +195,7 @@ class HourlySchema:
 
         Raises:
             StorageRejected: the table has another shape, or what has a view's name is not a view, or rows would be on
-                one of several replicas only; the message describes it, and it is left alone.
+                one of several replicas or servers only; the message describes it, and it is left alone.
             ConfigurationError: the settings name a cluster that the server does not have.
         """
         wanted, shapes = self._wanted, self._shapes()
@@ -206,7 +206,8 @@ class HourlySchema:
             version = self._clickhouse.server_version() if topology.kind == "single" else ()
             self._send(wanted.create_table_statement(self.table, version))
             shapes = self._shapes()
-        self._refuse_another(wanted.name, self._of_table(shapes.get(wanted.name, {})))
+            self._refuse_several_servers(wanted.name, shapes)
+        self._refuse_another(wanted.name, self._of_table(shapes[wanted.name]))
         self._take(shapes[wanted.name]["engine"])
         for view in wanted.views:
             found = shapes.get(view.name, {})
@@ -341,6 +342,14 @@ class HourlySchema:
         if found.get("engine", "").endswith(_ENGINE):
             return differences
         return [f"engine is {found.get('engine', 'missing')!r}, not {_ENGINE!r}", *differences]
+
+    def _refuse_several_servers(self, name: str, shapes: Mapping[str, object]) -> None:
+        """Refuse to go on where a table that has just been made is not shown: a second one would split the rows."""
+        if name not in shapes:
+            raise StorageRejected(
+                f"{self._database}.{name} has just been made, and another server answers that has no such table",
+                next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
+            )
 
     def _refuse_another(self, name: str, differences: Sequence[str]) -> None:
         if differences:

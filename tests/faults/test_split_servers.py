@@ -1,0 +1,92 @@
+"""Two servers that know nothing of each other behind one address: each request meets the other one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.installation import JOB, Installation
+from tests.support.older_engine import OlderEngine
+
+COINS = 3
+RUNS = 4
+
+
+@dataclass
+class Balancer(ClickHouseFront):
+    """A front that sends each request to the next of its servers.
+
+    Attributes:
+        servers: fronts of engines of their own, which need not listen.
+    """
+
+    servers: tuple[ClickHouseFront, ...] = ()
+    _turns: Iterator[ClickHouseFront] = field(default_factory=lambda: iter(()))
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(self.servers)
+
+    def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
+        """What the server whose turn it is answers."""
+        return next(self._turns).execute(statement, body, parameters)
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Iterator[Balancer]:
+    """Two engines of this version, each in a process of its own, behind one address."""
+    with ExitStack() as stack:
+        servers = tuple(
+            ClickHouseFront(
+                tmp_path / name, engine=stack.enter_context(OlderEngine(Path(sys.executable), tmp_path / name))
+            )
+            for name in ("one", "two")
+        )
+        balancer = Balancer(tmp_path, "writer", "pass-in-tests", servers=servers)
+        stack.enter_context(balancer)
+        yield balancer
+
+
+@pytest.mark.present_engine
+def test_a_table_that_is_on_one_of_two_servers_loses_nothing(
+    split: Balancer, install: Callable[..., Installation]
+) -> None:
+    """A run stores, or fails by name where half of its tables are; each price is in a table or waits in the spool."""
+    program = install(
+        secrets=(split.password,),
+        CLICKHOUSE_HOST="127.0.0.1",
+        CLICKHOUSE_PORT=str(split.port),
+        CLICKHOUSE_USER=split.user,
+        CLICKHOUSE_PASSWORD=split.password,
+        RUN_TIMEOUT_SECONDS="30",
+    )
+    hours = set()
+    for _ in range(RUNS):
+        done = program.run_job()
+        assert done.code in (0, 1)
+        assert "unexpected error" not in done.log
+        assert "Traceback" not in done.log
+        assert "drop" not in done.log.partition("[error")[2]
+        hours.add(program.clock())
+        program.clock.advance(timedelta(hours=1))
+
+    stored = [_keys(server) for server in split.servers]
+    waiting = program.spooled_keys()
+    assert len(set().union(*stored, waiting)) == COINS * len(hours)
+    assert program.command("status", JOB).code == 1
+
+
+def _keys(server: ClickHouseFront) -> set[tuple[str, str]]:
+    """Symbol and hour of each row that a server holds."""
+    try:
+        answer = server.execute("SELECT symbol, datetime FROM crypto.crypto_prices", b"", {})
+    except RuntimeError:  # it never got the table
+        return set()
+    return {(symbol, hour) for symbol, hour in (line.split("\t") for line in answer.decode().splitlines())}
