@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
@@ -147,6 +148,12 @@ def check_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
     return found
 
 
+def setting_names() -> set[str]:
+    """The variables of all jobs' settings."""
+    kinds: list[type[BaseSettings]] = [Settings, *(job.settings for job in JOBS.values())]
+    return {name.upper() for kind in kinds for name in kind.model_fields}
+
+
 def check() -> int:
     """Look, show, and give the exit code: 1 if a job cannot do without something that is missing."""
     findings = list(_findings())
@@ -173,12 +180,12 @@ def _findings() -> Iterator[Finding]:
         for line in error.message.splitlines():
             yield Finding("settings", "fail", line, error.next_step)
     else:
-        yield from check_env_file(ENV_FILE, {name.upper() for name in Settings.model_fields})
+        yield from check_env_file(ENV_FILE, setting_names())
         yield from check_folders(
             [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
         )
-        # The main job, and the others whose line is installed: a job that is not run needs nothing.
-        for name in [MAIN_JOB, *(job for job in JOBS if job in schedules.installed and job != MAIN_JOB)]:
+        # A job that is not run needs nothing; before any line is installed the main one is meant.
+        for name in [job for job in JOBS if job in schedules.installed] or [MAIN_JOB]:
             yield from _of_job(name, JOBS[name], settings)
     yield from check_crontab(crontab, schedules)
 

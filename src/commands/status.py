@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -20,7 +21,6 @@ from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
 from commands.tables import last_backup
 from configurations.config import PROJECT_ROOT, Settings
-from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.install import BACKUP, Schedules, heal_of, read_schedules
@@ -62,7 +62,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     now = system_clock()
     tasks = [*(task for job in JOBS for task in (job, heal_of(job))), BACKUP]
     schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
-    jobs = [_facts(one, settings, schedules, now, asked_for=bool(name)) for one in ([name] if name else JOBS)]
+    jobs = _in_use([_facts(one, settings, schedules, now, asked_for=one == name) for one in ([name] if name else JOBS)])
     if as_json:
         say(as_json_text(jobs, now))
     else:
@@ -71,6 +71,14 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
                 say("")
             show_job(job, now, everything=everything, no_color=bool(settings.no_color))
     return FAILED if any(needs(job, now) for job in jobs) else DONE
+
+
+def _in_use(jobs: Sequence[JobFacts]) -> list[JobFacts]:
+    """Those that are run, or were; the first, which is the main one, as long as no other is run in its place."""
+    first, *others = jobs
+    if not any(job.in_use or job.last_success for job in others):
+        first = replace(first, wanted=True)
+    return [job for job in (first, *others) if job.is_known]
 
 
 def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
@@ -85,7 +93,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
-        wanted=asked_for or name == MAIN_JOB,
+        wanted=asked_for,
         every=longest_interval(turn.schedule if turn else job.schedule, now),
         next_run=turn,
         next_heal=heal,

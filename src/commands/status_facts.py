@@ -58,7 +58,8 @@ class JobFacts:
 
     Attributes:
         name: the job's.
-        wanted: whether its runs are waited for though it is not in the crontab: the main job's, and one's asked for.
+        wanted: whether its runs are waited for though it is not in the crontab: those of a job that is asked for, and
+            of the main one as long as no other is run in its place.
         every: how far apart its scheduled runs are, where they are farthest apart.
         next_run: None when it is not in the crontab.
         next_heal: of its daily heal; likewise.
@@ -121,6 +122,13 @@ class JobFacts:
     def in_use(self) -> bool:
         """Whether it runs, has run or should run: a job that is merely registered needs no attention."""
         return self.wanted or self.next_run is not None or self.last_failure is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to show of it."""
+        waits = [fact for spool in (self.spool, self.history) for fact in (spool.waiting, spool.unknown, spool.damaged)]
+        known = (self.in_use, self.last_success, self.last_heal, self.next_heal, self.running, *waits)
+        return any(known) or any(one.last_hour for one in self.series or ())
 
     @property
     def not_known(self) -> str | None:

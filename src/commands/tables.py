@@ -61,9 +61,11 @@ def drop(*, unasked: bool, quiet: bool) -> int:
         return FAILED
     for name in JOBS:
         with _undisturbed(settings, name, "drop_db") as table:
-            if table.table_exists():
+            if is_used(name, table):
                 _drop(table, name, settings, quiet=quiet)
-            elif not quiet:
+            elif table.table_exists():
+                table.drop_table()
+            elif name == MAIN_JOB and not quiet:
                 say(f"there is no {table.name}: nothing to drop")
     return DONE
 
@@ -71,7 +73,8 @@ def drop(*, unasked: bool, quiet: bool) -> int:
 def back_up(keep: int | None, *, quiet: bool) -> int:
     """Copy every job's table to a file, verify the copy, remove older copies, and return the exit code.
 
-    The job's lock is held meanwhile, for which a run that is under way is waited for.
+    The job's lock is held meanwhile, for which a run that is under way is waited for. A table that `is_used` does not
+    count is left out.
 
     Args:
         keep: how many copies of each table to keep, the new one among them; None for all.
@@ -82,14 +85,22 @@ def back_up(keep: int | None, *, quiet: bool) -> int:
     """
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
+    left_out = []
     for name in JOBS:
         with _undisturbed(settings, name, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as table:
-            if table.table_exists():
+            if is_used(name, table):
                 _copy(table, settings, quiet=quiet)
                 _prune(table.name, keep, quiet=quiet)
-            elif not quiet:
-                say(f"there is no {table.name}: nothing to back up")
+            else:
+                left_out.append(table.name)
+    if len(left_out) == len(JOBS) and not quiet:
+        say(f"there is no {left_out[0]}: nothing to back up")
     return DONE
+
+
+def is_used(job: str, table: HourlyRepository) -> bool:
+    """Whether a job's table is there, and holds rows where another job is the main one: few run every job there is."""
+    return table.table_exists() and (job == MAIN_JOB or table.count_rows() > 0)
 
 
 def put_back(file: Path, job: str, *, quiet: bool) -> int:

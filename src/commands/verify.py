@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from adapters._bases.errors import StorageRejected
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
+from commands.tables import is_used
+from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.job import Finding
+from crons.job import Finding, HourlyJob
 from crons.parts import PATIENCE, Parts, require_database, system_clock
 from crons.registry import JOBS
 
@@ -24,12 +29,15 @@ def verify(*, quiet: bool) -> int:
     findings: list[Finding] = []
     left_out: list[str] = []
     with Parts(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE) as parts:
-        for name, job in JOBS.items():
+        looked_into = _with_tables(parts)
+        for name, job in looked_into.items():
             if job.verify is None:
                 left_out.append(f"{name} is not looked through: it has no checks of its own")
-            else:
-                mention(f"looking through all that {name} stored")
-                findings.extend(job.verify(parts, system_clock()))
+                continue
+            mention(f"looking through all that {name} stored")
+            found = job.verify(parts, system_clock())
+            prefix = "" if name == MAIN_JOB else f"{job.table.name}: "
+            findings.extend(one._replace(subject=f"{prefix}{one.subject}") for one in found)
     wrong = [finding for finding in findings if finding.state == "fail"]
     if not quiet or wrong:
         show_findings(wrong if quiet else findings, no_color=bool(settings.no_color), steps_below=True)
@@ -38,3 +46,15 @@ def verify(*, quiet: bool) -> int:
             say(line)
         say(f"{len(wrong)} of {len(findings)} checks found something" if wrong else "nothing is wrong")
     return FAILED if wrong else DONE
+
+
+def _with_tables(parts: Parts) -> dict[str, HourlyJob[Any, Any]]:
+    """The jobs whose tables are in use.
+
+    Raises:
+        StorageRejected: there is no table at all.
+    """
+    tables = {name: job.repository_in(parts) for name, job in JOBS.items()}
+    if not (there := [name for name, table in tables.items() if is_used(name, table)]):
+        raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
+    return {name: JOBS[name] for name in there}

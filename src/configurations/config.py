@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from ipaddress import AddressValueError, IPv6Address
@@ -187,6 +187,9 @@ def _in_checkout(value: Path) -> Path:
 Folder = Annotated[Path, AfterValidator(_in_checkout)]
 SourceAddress = Annotated[str, AfterValidator(safe_address)]
 """Where a source is: its base URL, without a slash at the end."""
+Symbols = Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)]
+"""The symbols that are followed, each with the id given with it."""
+DEFAULT_SYMBOLS: tuple[SymbolEntry, ...] = (("BTC", None), ("ETH", None), ("SOL", None))
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 FORM = SettingsConfigDict(validate_default=False, extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -217,11 +220,7 @@ class Settings(BaseSettings):
     clickhouse_insert_quorum: Annotated[str, AfterValidator(quorum)] = ""
     cmc_api_key: SecretStr | None = None
     cmc_base_url: SourceAddress = "https://pro-api.coinmarketcap.com"
-    symbols: Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)] = (
-        ("BTC", None),
-        ("ETH", None),
-        ("SOL", None),
-    )
+    symbols: Symbols = DEFAULT_SYMBOLS
     http_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 30.0
     run_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 600.0
     backfill_timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * _HOUR_SECONDS)] = 21600.0
@@ -273,6 +272,19 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is the engine inside this process."""
         return self.clickhouse_host == EMBEDDED
+
+    def only(self, symbols: Sequence[str]) -> Settings:
+        """The settings with those of the symbols alone that are named.
+
+        Raises:
+            ConfigurationError: one is not among SYMBOLS, where its coin is settled.
+        """
+        followed = dict(self.symbols)
+        if unknown := [symbol for symbol in symbols if symbol not in followed]:
+            raise ConfigurationError(
+                f"{', '.join(unknown)} not among SYMBOLS", next_step=f"name some of these: {', '.join(followed)}"
+            )
+        return self.model_copy(update={"symbols": tuple((symbol, followed[symbol]) for symbol in symbols)})
 
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown; for the log's redaction."""

@@ -18,7 +18,7 @@ from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from configurations.config import load_own_settings
+from configurations.config import Settings, load_own_settings
 from crons.parts import Parts
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
@@ -234,7 +234,9 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             the present hour and stores none.
         backfill: stores past hours; None for a source that gives the present hour only. The same function heals it.
         heal: stores those past hours that are missing; None without `backfill`.
+        only: the settings with some of their symbols alone; None with neither `backfill` nor `heal`.
         past_needs: what the source refuses past hours without; None when it needs nothing.
+        charges: whether past hours cost credits, which ``--max-credits`` bounds.
         read_series: what is stored of each symbol lately, for ``status``; None where that is not known.
         verify: what is wrong with the stored rows, one finding for each thing looked at; None without checks.
     """
@@ -252,18 +254,42 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     check: Callable[[Parts, SettingsT], Awaitable[Finding]] | None = None
     backfill: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
     heal: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
+    only: Callable[[SettingsT, Sequence[str]], SettingsT] | None = None
     past_needs: Needed | None = None
+    charges: bool = False
     read_series: Callable[[Parts, datetime], Sequence[Series]] | None = None
     verify: Callable[[Parts, datetime], Sequence[Finding]] | None = None
 
-    def context(self, name: str, parts: Parts, *, run_id: str, step: Callable[[str], None]) -> RunContext[SettingsT]:
+    def context(
+        self, name: str, parts: Parts, *, run_id: str, step: Callable[[str], None], symbols: Sequence[str] = ()
+    ) -> RunContext[SettingsT]:
         """A run of this job that begins now.
+
+        Args:
+            name: the job's.
+            parts: what it is made of.
+            run_id: of the run.
+            step: notes what it does now.
+            symbols: of which symbols alone; empty for all.
 
         Raises:
             ConfigurationError: something in the pipeline's own settings is wrong.
         """
-        settings = parts.settings if isinstance(parts.settings, self.settings) else load_own_settings(self.settings)
+        settings = self.own_settings(parts.settings, symbols)
         return RunContext(name, self, run_id, parts.clock(), parts, settings, step)
+
+    def own_settings(self, shared: Settings, symbols: Sequence[str] = ()) -> SettingsT:
+        """The pipeline's settings.
+
+        Args:
+            shared: the settings that all jobs share, which may be those of this one too.
+            symbols: of which symbols alone; empty for all.
+
+        Raises:
+            ConfigurationError: something in them is wrong, or a symbol is not followed.
+        """
+        own = shared if isinstance(shared, self.settings) else load_own_settings(self.settings)
+        return self.only(own, symbols) if symbols and self.only else own
 
     def repository_in(self, parts: Parts) -> HourlyRepository:
         """The job's table, on the connection of these parts."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from adapters._bases.errors import ConfigurationError
+from crons import MAIN_JOB
 from crons.job import HourlyJob
+from crons.jobs.binance_hourly_prices import JOB as binance_hourly_prices
 from crons.jobs.cmc_hourly_prices import JOB as cmc_hourly_prices
 
-JOBS: dict[str, HourlyJob[Any, Any]] = {
-    name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)
-}
-"""The jobs imported above, by their names."""
+_IMPORTED = {name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)}
+JOBS: dict[str, HourlyJob[Any, Any]] = dict(sorted(_IMPORTED.items(), key=lambda one: (one[0] != MAIN_JOB, one[0])))
+"""The jobs imported above, by their names; the main one first."""
 
 
 def find_job(name: str) -> HourlyJob[Any, Any]:

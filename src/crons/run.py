@@ -23,7 +23,7 @@ import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.tehran_time import time_bound
-from configurations.config import ENV_FILE, Settings, load_log_format, load_settings
+from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
 from crons.job import Fill, Kind
@@ -86,8 +86,12 @@ def _run(
     request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
     settings = load_settings(env_file)
     if kind != "run":
-        request = request._replace(fill=_fill(options, clock()))
-        settings = _with_symbols(settings, options.symbols)
+        named = tuple(dict.fromkeys(symbol for symbol in options.symbols.split(",") if symbol))
+        fill = _fill(options, clock(), usual_credits=HEAL_CREDITS if kind == "heal" else None)
+        request = request._replace(fill=fill, symbols=named)
+        if options.max_credits is not None and not request.job.charges:
+            raise ConfigurationError(f"{name} costs no credits", next_step="leave --max-credits out")
+        request.job.own_settings(settings, named)  # refuses wrong ones before the run begins
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
         level=level,
@@ -99,8 +103,13 @@ def _run(
     return FAILED if execute(request, settings, clock).failures else DONE
 
 
-def _fill(options: argparse.Namespace, now: datetime) -> Fill:
+def _fill(options: argparse.Namespace, now: datetime, *, usual_credits: int | None) -> Fill:
     """The past hours that are asked for.
+
+    Args:
+        options: of the command line.
+        now: aware.
+        usual_credits: the most to spend where --max-credits does not say; None without a bound.
 
     Raises:
         ConfigurationError: both a number and --from, or neither, or none of the hours is past.
@@ -112,7 +121,8 @@ def _fill(options: argparse.Namespace, now: datetime) -> Fill:
     if options.end is not None and options.first is None:
         raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
     first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
-    fill = Fill(options.hours or 0, options.dry_run, options.all, options.max_credits, first, end)
+    most = usual_credits if options.max_credits is None else options.max_credits
+    fill = Fill(options.hours or 0, options.dry_run, options.all, most, first, end)
     if not (starts := fill.starts(now)):
         raise ConfigurationError(
             f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
@@ -120,22 +130,6 @@ def _fill(options: argparse.Namespace, now: datetime) -> Fill:
     if len(starts) > MAX_HOURS:
         raise ConfigurationError(f"these are {len(starts)} hours", next_step=f"ask for {MAX_HOURS} at most at once")
     return fill
-
-
-def _with_symbols(settings: Settings, symbols: str) -> Settings:
-    """The settings with those of its symbols alone that were named, all without a name.
-
-    Raises:
-        ConfigurationError: one is not among SYMBOLS, where its coin is settled.
-    """
-    named = [symbol for symbol in symbols.split(",") if symbol]
-    followed = dict(settings.symbols)
-    if unknown := [symbol for symbol in named if symbol not in followed]:
-        raise ConfigurationError(
-            f"{', '.join(unknown)} not among SYMBOLS", next_step=f"name some of these: {', '.join(followed)}"
-        )
-    chosen = [(symbol, followed[symbol]) for symbol in dict.fromkeys(named)]
-    return settings.model_copy(update={"symbols": chosen}) if chosen else settings
 
 
 def leave(code: int) -> NoReturn:
@@ -204,13 +198,13 @@ def cron_backfill(parser: argparse.ArgumentParser) -> None:
     one TIME to another, stored or not. A TIME is a day, 2026-11-01, or an
     hour, "2026-11-01 05:00", of Tehran's clock; a day as --to is left out
     itself. It says first what that costs and what the key has left, and
-    refuses what the key cannot pay. Needs CMC_API_KEY. In ./run.sh NAME is
-    cmc_hourly_prices when not given.
+    refuses what the key cannot pay. In ./run.sh NAME is cmc_hourly_prices
+    when not given, which needs CMC_API_KEY.
     """
     parser.add_argument("hours", metavar="HOURS", type=_hours, nargs="?", help="how many hours before the present one")
     parser.add_argument("--from", dest="first", metavar="TIME", help="the first hour or day, in place of HOURS")
     parser.add_argument("--to", dest="end", metavar="TIME", help="the first hour or day that is left out (now)")
-    parser.add_argument("--symbols", metavar="BTC,ETH", default="", help="only these of SYMBOLS")
+    parser.add_argument("--symbols", metavar="BTC,ETH", default="", help="only these of the symbols that it follows")
     parser.add_argument("--max-credits", metavar="N", type=_credits, help="spend at most N credits, the earliest first")
     parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
     parser.set_defaults(all=False)
@@ -219,11 +213,11 @@ def cron_backfill(parser: argparse.ArgumentParser) -> None:
 def cron_heal(parser: argparse.ArgumentParser) -> None:
     """Fill the past hours of a job that are missing.
 
-    Hours that CoinMarketCap had no quote for are remembered and not asked
-    for again, unless --all. Hours before a symbol's first stored one are
-    filled too, so that a new symbol gets its last week; status, verify and
-    report count from the first stored one on. Needs CMC_API_KEY. In
-    ./run.sh NAME is cmc_hourly_prices when not given.
+    Hours that the source had no quote for are remembered and not asked for
+    again, unless --all. Hours before a symbol's first stored one are filled
+    too, so that a new symbol gets its last week; status, verify and report
+    count from the first stored one on. In ./run.sh NAME is cmc_hourly_prices
+    when not given, which needs CMC_API_KEY.
     """
     parser.add_argument(
         "hours",
@@ -239,7 +233,6 @@ def cron_heal(parser: argparse.ArgumentParser) -> None:
         "--max-credits",
         metavar="N",
         type=_credits,
-        default=HEAL_CREDITS,
         help=f"spend at most N credits ({HEAL_CREDITS}); the rest is left for the next heal",
     )
     parser.set_defaults(first=None, end=None, symbols="")

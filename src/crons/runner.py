@@ -39,12 +39,14 @@ class Request(NamedTuple):
         job: the job.
         kind: ``run`` for the present hour, ``backfill``, or ``heal`` for the missing ones of past hours.
         fill: which past hours; of a ``run`` not looked at.
+        symbols: of which symbols alone; empty for all that the job follows.
     """
 
     name: str
     job: HourlyJob[Any, Any]
     kind: Kind = "run"
     fill: Fill = Fill(hours=1)
+    symbols: tuple[str, ...] = ()
 
     def limit(self, settings: Settings) -> tuple[float, str]:
         """The time limit in seconds, and the variable that sets it."""
@@ -81,7 +83,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _log_start(request, settings)
         limit = request.limit(settings)
         parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-        run = request.job.context(request.name, parts, run_id=run_id, step=lock.note)
+        run = request.job.context(request.name, parts, run_id=run_id, step=lock.note, symbols=request.symbols)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
+from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.docs import ROOT
 from tests.support.installation import Installation
@@ -38,6 +42,15 @@ def stored(
     repository.ensure_ready()
     hours = {"2026-11-22 23:00:00": 1.0, "2026-11-23 00:00:00": 2.0}
     repository.upsert_prices([price_row(fetched_at=hour, price=price) for hour, price in hours.items()])
+    pairs = BinanceClickHouseAdapter(
+        table=BINANCE_PRICES,
+        clickhouse=embedded,
+        database=database,
+        retry=RetryPolicy(attempts=1),
+        clock=lambda: INSTANT,
+    )
+    pairs.ensure_ready()
+    pairs.upsert_prices([pair_row(fetched_at=hour, price=price) for hour, price in hours.items()])
     return database
 
 

@@ -61,7 +61,9 @@ JOB = HourlyJob(
     check=check_source,
     backfill=backfill,
     heal=heal,
+    only=Settings.only,
     past_needs=KEY,
+    charges=True,
     read_series=read_series,
     verify=verify,
 )

@@ -1,0 +1,60 @@
+"""The repository of prices from Binance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapters._bases.hourly_holes import HoledRepository
+from adapters._bases.hourly_repository import IN_SPAN
+from adapters.clickhouse.binance_table import PairHole
+
+
+class StoredPair(NamedTuple):
+    """A pair whose prices are stored under a symbol.
+
+    Attributes:
+        symbol: of the rows.
+        pair: its name.
+        first: hour key of its first row.
+        last: hour key of its last row.
+        hours: how many rows it has.
+    """
+
+    symbol: str
+    pair: str
+    first: str
+    last: str
+    hours: int
+
+
+class BinanceClickHouseAdapter(HoledRepository[PairHole]):
+    """One row for each (symbol, Tehran hour), in `binance_prices` with the view `binance_prices_hourly`.
+
+    Its holes, in `binance_price_holes`, are of the pair that was asked for. Args and errors are those of
+    `HourlyRepository`.
+    """
+
+    hole = PairHole
+    holes_name = "binance_price_holes"
+    meant = "pair"
+
+    def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
+        """Symbol to the hours of a span that are stored while they lasted, and not again since."""
+        statement = (
+            f"SELECT symbol, groupUniqArray(datetime) FROM {self._schema.view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
+            "AND symbol IN {symbols:Array(String)} AND isNull(close) GROUP BY symbol"
+        )
+        found = self._read(statement, symbols=list(symbols), first=first, last=last)
+        return {str(symbol): set(hours) for symbol, hours in found}  # type: ignore[call-overload]  # an array
+
+    def pairs(self) -> list[StoredPair]:
+        """The pairs whose prices are stored, by symbol and first hour; empty without a table."""
+        statement = (
+            "SELECT symbol, pair, min(datetime) AS first, max(datetime), uniqExact(datetime) "  # noqa: S608 - quoted
+            f"FROM {self._schema.table} FINAL GROUP BY symbol, pair ORDER BY symbol, first, pair"
+        )
+        return [
+            StoredPair(str(symbol), str(pair), str(first), str(last), int(str(hours)))
+            for symbol, pair, first, last, hours in self._read(statement)
+        ]
