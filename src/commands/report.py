@@ -21,7 +21,7 @@ from reports.price_summary import WEEK
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
-"""Hours of symbols that a browser still draws easily, about 8 MB of page beside the library."""
+"""Hours of symbols that a browser still draws easily, about 3 MB of page beside the library."""
 
 
 def report(hours: int, *, keep: int, quiet: bool) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
+from reports.packing import packed_json, price_steps
 from reports.price_summary import SymbolSummary, shown_hours, summarize
 from transformers.coverage import Share
 
@@ -92,7 +92,7 @@ def build_page(contents: ReportContents) -> str:
         followed=contents.followed,
         first_hours=contents.first_hours,
     )
-    program = "\n".join(["'use strict';", "(() => {", *map(_part, _SCRIPTS), "})();"])
+    program = "\n".join(["'use strict';", "(async () => {", *map(_part, _SCRIPTS), "})();"])
     return (
         _environment()
         .get_template("page.html")
@@ -102,7 +102,7 @@ def build_page(contents: ReportContents) -> str:
             library=Markup(contents.chart_library),  # noqa: S704
             program=Markup(program),  # noqa: S704
             policy=_policy(contents.chart_library, program),
-            data=Markup(inline_json(_chart_data(contents, hours, symbols))),  # noqa: S704 - escaped for its place
+            data=packed_json(_chart_data(contents, hours, symbols)),
         )
     )
 
@@ -137,16 +137,6 @@ def run_seconds(run: RunRecord) -> float | None:
         return None
 
 
-def inline_json(value: object) -> str:
-    """JSON in which an HTML parser never sees an end of the script, whatever texts it holds.
-
-    Raises:
-        ValueError: a NaN or an infinity.
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
     return {
         "hours": list(hours),
@@ -159,7 +149,7 @@ def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequenc
                 "name": one.name,
                 "currency": one.currency,
                 "followed": one.followed,
-                "prices": list(one.prices),
+                "prices": price_steps(one.prices),
                 "states": one.states,
             }
             for one in symbols
