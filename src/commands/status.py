@@ -16,7 +16,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
-from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, stale_groups
+from commands.screen import SHORT_WAIT_SECONDS, after_needs, say, settings_with_log, stale_groups
 from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import as_json_text, show_job
 from commands.tables import last_backup
@@ -143,11 +143,7 @@ def _read(name: str, job: HourlyJob[Any, Any], parts: Parts, now: datetime) -> _
 
 def _fill(name: str, job: HourlyJob[Any, Any], settings: Settings) -> str | None:
     """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
-    if job.heal is None:
-        return None
-    needed = job.past_needs
-    lacking = needed is not None and not getattr(settings, needed.variable.lower(), True)
-    return f"{f'set {needed.variable}, then ' if needed and lacking else ''}./run.sh cron_heal {name}"
+    return None if job.heal is None else after_needs(job, settings, f"./run.sh cron_heal {name}")
 
 
 def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:
