@@ -13,7 +13,7 @@ cd -- "$_root"
 
 _groups=(
     "Start    demo install check setup_db setup_cron cron_run"
-    "Look     status jobs report verify query export"
+    "Look     status jobs report verify compare query export"
     "Repair   cron_heal cron_backfill coins backup restore kill"
     "Remove   remove_cron drop_db clean"
     "Develop  test bench"
@@ -115,7 +115,7 @@ _list_commands() {
     printf '%s' '
 Exit codes
   0    done
-  1    failed, or something needs attention (status, verify, check)
+  1    failed, or something needs attention (status, verify, compare, check)
   2    usage or configuration
   75   another run holds the lock
   130  ended by Ctrl-C

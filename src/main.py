@@ -237,11 +237,34 @@ def verify(*, quiet: Quiet = False) -> None:
     """Look through the stored prices for faults.
 
     Another shape than the program makes, duplicate keys, keys that disagree with their time, future rows, absurd
-    prices, symbols with prices of two coins, missing hours, stuck mutations. Exit code 1 with the list if there is any.
+    prices, symbols with prices of two coins, missing hours, stuck mutations, and where two sources are stored, whether
+    they agree on the last week. Exit code 1 with the list if there is any.
     """
     from commands.verify import verify as look  # noqa: PLC0415
 
     _finish(lambda: look(quiet=quiet))
+
+
+@_command("720 --tolerance 2")
+def compare(
+    hours: Annotated[
+        int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
+    ] = 168,
+    *,
+    tolerance: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="how far prices may be apart")
+    ] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
+) -> None:
+    """Compare the stored prices of the two sources.
+
+    CoinMarketCap's against Binance's, of each symbol and hour that both have: the median and the largest deviation,
+    and the hours over the tolerance. Exit code 1 with their list if there is any, or if prices are surely stale,
+    shifted by an hour, or swapped between two symbols. It only reads: no source ever fills an hour of the other.
+    """
+    from commands.compare import compare as look  # noqa: PLC0415
+
+    _finish(lambda: look(hours, tolerance=tolerance, as_json=json))
 
 
 @_command("--accept BTC:1")

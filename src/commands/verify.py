@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters._bases.errors import StorageRejected
+from commands.compare import compared_sources
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
 from commands.tables import is_used
 from crons import MAIN_JOB
@@ -38,6 +39,7 @@ def verify(*, quiet: bool) -> int:
             found = job.verify(parts, system_clock())
             prefix = "" if name == MAIN_JOB else f"{job.table.name}: "
             findings.extend(one._replace(subject=f"{prefix}{one.subject}") for one in found)
+        findings.extend(compared_sources(parts, system_clock()))
     wrong = [finding for finding in findings if finding.state == "fail"]
     if not quiet or wrong:
         show_findings(wrong if quiet else findings, no_color=bool(settings.no_color), steps_below=True)

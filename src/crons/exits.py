@@ -18,7 +18,7 @@ from crons.supervision import SignalledError
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
     DONE: "done",
-    FAILED: "failed, or something needs attention (status, verify, check)",
+    FAILED: "failed, or something needs attention (status, verify, compare, check)",
     USAGE: "usage or configuration",
     BUSY: "another run holds the lock",
     INTERRUPTED: "ended by Ctrl-C",

@@ -37,7 +37,7 @@ INSTANT = datetime(2026, 11, 22, 20, 30, tzinfo=timezone.utc)
 def stored(
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter, database: str
 ) -> str:
-    """A database with two hours of BTC, of two days in Tehran and of one in UTC."""
+    """A database with two hours of BTC from each source, of two days in Tehran and of one in UTC."""
     repository = make_repository(embedded)
     repository.ensure_ready()
     hours = {"2026-11-22 23:00:00": 1.0, "2026-11-23 00:00:00": 2.0}

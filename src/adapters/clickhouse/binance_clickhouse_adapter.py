@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from adapters._bases.hourly_holes import HoledRepository
 from adapters._bases.hourly_repository import IN_SPAN
@@ -26,6 +26,22 @@ class StoredPair(NamedTuple):
     first: str
     last: str
     hours: int
+
+
+class StoredCandle(NamedTuple):
+    """One stored hour of one symbol: columns of `PairRow`, and the hour key as `datetime`.
+
+    Attributes:
+        price: whatever double is stored, NaN and infinities too.
+    """
+
+    symbol: str
+    datetime: str
+    pair: str
+    price: float
+    low: float | None
+    high: float | None
+    currency: str
 
 
 class BinanceClickHouseAdapter(HoledRepository[PairHole]):
@@ -57,4 +73,16 @@ class BinanceClickHouseAdapter(HoledRepository[PairHole]):
         return [
             StoredPair(str(symbol), str(pair), str(first), str(last), int(str(hours)))
             for symbol, pair, first, last, hours in self._read(statement)
+        ]
+
+    def candles(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredCandle]:
+        """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
+        statement = (
+            "SELECT symbol, datetime, pair, price, low, high, currency "  # noqa: S608 - quoted
+            f"FROM {self._schema.view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
+            "ORDER BY symbol, datetime"
+        )
+        found = self._read(statement, symbols=list(symbols), first=first, last=last)
+        return [
+            StoredCandle(*cast("tuple[str, str, str, float, float | None, float | None, str]", row)) for row in found
         ]

@@ -40,6 +40,21 @@ class StoredPrice(NamedTuple):
     is_updated: bool
 
 
+class StoredQuote(NamedTuple):
+    """One stored hour of one symbol: columns of `PriceRow`, and the hour key as `datetime`.
+
+    Attributes:
+        price: whatever double is stored, NaN and infinities too.
+        taken_at: when the source updated the quote, or else when it was fetched, Tehran wall time.
+    """
+
+    symbol: str
+    datetime: str
+    price: float
+    currency: str
+    taken_at: str
+
+
 class StoredCoin(NamedTuple):
     """A coin whose prices are stored under a symbol.
 
@@ -95,6 +110,16 @@ class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
         return [
             StoredPrice(*cast("tuple[str, str, str, float, float | None, str]", row[:6]), bool(row[6])) for row in rows
         ]
+
+    def quotes(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredQuote]:
+        """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
+        statement = (
+            "SELECT symbol, datetime, price, currency, ifNull(source_updated_at, fetched_at) "  # noqa: S608 - quoted
+            f"FROM {self._schema.view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
+            "ORDER BY symbol, datetime"
+        )
+        found = self._read(statement, symbols=list(symbols), first=first, last=last)
+        return [StoredQuote(*cast("tuple[str, str, float, str, str]", row)) for row in found]
 
     def coins(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredCoin]:
         """The coins whose prices are stored under these symbols, or under any, by symbol and first hour.
