@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 DATABASES = "test_*"
@@ -19,17 +20,63 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "no CREATE DATABASE": ("SELECT, INSERT, ALTER UPDATE, CREATE TABLE, CREATE VIEW ON crypto.*",),
 }
 """Name to its grants, without the word, in the database ``crypto``."""
-PROFILES: Mapping[str, Mapping[str, str]] = {
-    "small statements": {"max_query_size": "262144"},
+CUTS_AND_CHANGES: Mapping[str, Mapping[str, str]] = {
+    "limit": {"limit": "1"},
+    "offset": {"offset": "1"},
+    "max_result_rows": {"max_result_rows": "1", "result_overflow_mode": "break"},
+    "max_rows_to_read": {"max_rows_to_read": "1", "read_overflow_mode": "break"},
+    "max_rows_to_group_by": {"max_rows_to_group_by": "1", "group_by_overflow_mode": "any"},
+    "max_rows_to_sort": {"max_rows_to_sort": "1", "sort_overflow_mode": "break"},
+    "max_rows_in_set": {"max_rows_in_set": "1", "set_overflow_mode": "break"},
+    "max_rows_in_join": {"max_rows_in_join": "1", "join_overflow_mode": "break"},
+    "max_rows_in_distinct": {"max_rows_in_distinct": "1", "distinct_overflow_mode": "break"},
+    "timeout_overflow_mode": {"max_execution_time": "1", "timeout_overflow_mode": "break"},
+    "additional_table_filters": {"additional_table_filters": "{'system.columns': 'position < 3'}"},
+    "additional_result_filter": {"additional_result_filter": "0"},
+    "join_default_strictness": {"join_default_strictness": "ANY"},
+    "empty_result_for_aggregation": {"empty_result_for_aggregation_by_empty_set": "1"},
+    "use_query_cache": {"use_query_cache": "1"},
+    "apply_patch_parts": {"apply_patch_parts": "0"},
+    "apply_deleted_mask": {"apply_deleted_mask": "0"},
+    "prefer_column_name_to_alias": {"prefer_column_name_to_alias": "1"},
+    "binary types": {"output_format_native_encode_types_in_binary_format": "1"},
+    "wait_for_async_insert": {"async_insert": "1", "wait_for_async_insert": "0"},
 }
-"""Name to the values of settings, each of which is locked."""
+"""What a profile must not do to the program, each with what it does it by."""
+NUISANCES: Mapping[str, Mapping[str, str]] = {
+    "force_primary_key": {"force_primary_key": "1"},
+    "force_index_by_date": {"force_index_by_date": "1"},
+    "data_type_default_nullable": {"data_type_default_nullable": "1"},
+    "aggregate_functions_null_for_empty": {"aggregate_functions_null_for_empty": "1"},
+    "extremes": {"extremes": "1"},
+    "final": {"final": "1"},
+    "join_use_nulls": {"join_use_nulls": "1"},
+    "transform_null_in": {"transform_null_in": "1"},
+}
+"""What makes statements fail or answers differ in form, where it is not asked for otherwise."""
+
+
+class Profile(NamedTuple):
+    """The values of settings, and whether the user may have others."""
+
+    values: Mapping[str, str]
+    locked: bool = False
+
+
+_CHANGEABLE = {name: Profile(values) for name, values in {**CUTS_AND_CHANGES, **NUISANCES}.items()}
+PROFILES: Mapping[str, Profile] = {
+    **_CHANGEABLE,
+    **{f"{name} locked": profile._replace(locked=True) for name, profile in _CHANGEABLE.items()},
+    "small statements": Profile({"max_query_size": "262144"}, locked=True),
+    "hasty updates": Profile({"mutations_sync": "0"}, locked=True),
+}
 
 
 def access_configuration(folder: Path) -> Path:
     """Write the files of configuration, and return the one to start an engine with."""
     users, engine = folder / "users.xml", folder / "engine.xml"
     roles = "".join(f"<{_tag(name)}>{_grants(grants)}</{_tag(name)}>" for name, grants in ROLES.items())
-    profiles = "".join(f"<{_tag(name)}>{_locked(values)}</{_tag(name)}>" for name, values in PROFILES.items())
+    profiles = "".join(f"<{_tag(name)}>{_settings(profile)}</{_tag(name)}>" for name, profile in PROFILES.items())
     granted = _grants([", ".join(map(_tag, ROLES))])
     users.write_text(
         f"<clickhouse><profiles><default/>{profiles}</profiles><quotas><default/></quotas><roles>{roles}</roles>"
@@ -43,7 +90,11 @@ def access_configuration(folder: Path) -> Path:
 def session_statements(role: str, profile: str) -> list[str]:
     """What a session begins with; each empty for all rights, and for no profile."""
     taken = [f"SET ROLE {_tag(role)}"] if role else []
-    return [*taken, f"SET profile = '{_tag(profile)}'"] if profile else taken
+    if profile:
+        # The embedded engine takes the constraints of a profile, and not its values.
+        taken += [f"SET {name} = '{_quoted(value)}'" for name, value in PROFILES[profile].values.items()]
+        taken.append(f"SET profile = '{_tag(profile)}'")
+    return taken
 
 
 def _tag(name: str) -> str:
@@ -55,8 +106,11 @@ def _grants(grants: tuple[str, ...] | list[str]) -> str:
     return f"<grants>{''.join(queries)}</grants>"
 
 
-def _locked(values: Mapping[str, str]) -> str:
-    constraints = "".join(f"<{name}><readonly/></{name}>" for name in values)
-    return "".join(f"<{name}>{value}</{name}>" for name, value in values.items()) + (
-        f"<constraints>{constraints}</constraints>"
-    )
+def _settings(profile: Profile) -> str:
+    values = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in profile.values.items())
+    locks = "".join(f"<{name}><readonly/></{name}>" for name in profile.values) if profile.locked else ""
+    return f"{values}<constraints>{locks}</constraints>"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "\\'")

@@ -14,14 +14,15 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlencode
 
 import structlog
 
@@ -30,6 +31,7 @@ from adapters._bases.clickhouse_errors import (
     CONSTRAINT_VIOLATED,
     NATIVE_PORTS,
     NOT_THERE,
+    READ_ONLY,
     asked_in_the_clear,
     coded_error,
     native_port,
@@ -40,12 +42,14 @@ from adapters._bases.clickhouse_errors import (
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.native_format import native_block
 from adapters._bases.network_causes import causes, innermost_words, speaks_tls
+from adapters._bases.session_settings import HANDSHAKE, Pin, harmful, refused_pin, wanted_settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
     from urllib3 import BaseHTTPResponse, PoolManager
 
 log = structlog.get_logger(__name__)
+_Answer = TypeVar("_Answer")
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -131,6 +135,21 @@ def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
     return pool
 
 
+@contextmanager
+def asking_with(pool: PoolManager, settings: Mapping[str, str]) -> Iterator[None]:
+    """Have every request of the block bring these settings of ClickHouse, which the driver does not send yet."""
+    ask = pool.urlopen
+
+    def ask_with(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        return ask(method, f"{url}{'&' if '?' in url else '?'}{urlencode(settings)}", **options)
+
+    pool.urlopen = ask_with  # type: ignore[assignment, method-assign]  # as above
+    try:
+        yield
+    finally:
+        pool.urlopen = ask  # type: ignore[method-assign]  # as above
+
+
 # The driver begins with it, and goes without where it brings nothing.
 _SELECT_SETTINGS = b"FROM system.settings LIMIT"
 
@@ -210,7 +229,6 @@ def _named(pid: str) -> str:
 
 
 _PIECE_BYTES = 1 << 20
-_STATEMENT_BYTES = 64 << 20
 _FORMAT_BYTES = 100
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
 
@@ -306,7 +324,7 @@ class ClickHouseAdapter:
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
         self.waking_seconds = round(waking_seconds)
         self._client: Client | None = None
-        self._asked_for: dict[str, int] = {}
+        self._asked_for: dict[str, str] = {}
 
     @property
     def patience_seconds(self) -> int:
@@ -318,11 +336,17 @@ class ClickHouseAdapter:
 
     def takes(self, statement: str) -> bool:
         """Whether a statement is as short as ``max_query_size`` wants it, as far as is known before it is sent."""
-        client = self._connected()
-        known = client.server_settings.get("max_query_size")
-        most = client.get_client_setting("max_query_size") or (known.value if known else "")
-        # 0 is for no limit. The driver adds the format.
-        return not int(most or 0) or len(statement.encode()) + _FORMAT_BYTES <= int(most)
+        most = int(_value_of(self._connected(), "max_query_size") or 0)  # 0 is for no limit
+        return not most or len(statement.encode()) + _FORMAT_BYTES <= most
+
+    def locks(self, setting: str) -> bool:
+        """Whether the profile allows this user no other value of the setting."""
+        known = self._connected().server_settings.get(setting)
+        return known is not None and bool(known.readonly)
+
+    def value_of(self, setting: str) -> str | None:
+        """The value that a statement has; None where the server does not know the setting."""
+        return _value_of(self._connected(), setting)
 
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""
@@ -331,16 +355,20 @@ class ClickHouseAdapter:
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """The rows that a SELECT brings, its ``{name:Type}`` parameters bound by the server."""
         client = self._connected()
+        bound = dict(parameters or {})
+        return self._allowed(client, lambda: [tuple(row) for row in client.query(sql, parameters=bound).result_rows])
+
+    def _allowed(self, client: Client, ask: Callable[[], _Answer]) -> _Answer:
+        """What is answered, if need be after asking for no more of the settings than the profile allows."""
         try:
             with self._translated_errors():
-                return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
+                return ask()
         except StorageRejected as error:
             if error.code != CONSTRAINT_VIOLATED or not self._asked_for:
                 raise
-        # What a connection does first is a query, so this is where a profile's bounds show.
         with self._translated_errors():
             self._stay_within_bounds(client)
-        return self.query(sql, parameters)
+            return ask()
 
     def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """As `query`, without rows where the table, the database or the embedded engine's folder is missing."""
@@ -362,8 +390,7 @@ class ClickHouseAdapter:
         """
         client = self._connected()
         changed = {name: value for name, value in (settings or {}).items() if _may_change(client, name)}
-        with self._translated_errors():
-            client.command(sql, settings={**changed, **_WHOLE_ANSWER})
+        self._allowed(client, lambda: client.command(sql, settings={**changed, **_WHOLE_ANSWER}))
 
     def keep_settings(self, settings: Mapping[str, object]) -> None:
         """Send these with every statement from now on, where the server knows and allows them. Idempotent."""
@@ -385,8 +412,12 @@ class ClickHouseAdapter:
         client = self._connected()
         # Not the driver's own insert, which it repeats when the connection drops, even if the server had executed it:
         # each row would then be there twice. A body that is an iterator cannot be sent again.
-        with self._translated_errors():
-            client.raw_insert(table, list(columns), (piece for piece in (body,)), fmt="Native", settings=_WHOLE_ANSWER)
+        self._allowed(
+            client,
+            lambda: client.raw_insert(
+                table, list(columns), (piece for piece in (body,)), fmt="Native", settings=_WHOLE_ANSWER
+            ),
+        )
 
     @contextmanager
     def native_stream(self, sql: str) -> Iterator[Iterator[bytes]]:
@@ -395,8 +426,7 @@ class ClickHouseAdapter:
         A failure in mid-stream may show only as an end that comes too early: count the rows.
         """
         client = self._connected()
-        with self._translated_errors():
-            stream = cast("BinaryIO", client.raw_stream(sql, fmt="Native"))
+        stream = self._allowed(client, lambda: cast("BinaryIO", client.raw_stream(sql, fmt="Native")))
         try:
             yield self._pieces(stream)
         finally:
@@ -435,7 +465,8 @@ class ClickHouseAdapter:
                     client.set_client_setting(name, value)
                 client.command(f"{sql} INTO OUTFILE {quoted_text(str(path))} TRUNCATE FORMAT {form}")
                 return
-            stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**changed, **_WHOLE_ANSWER}))
+        whole = {**changed, **_WHOLE_ANSWER}
+        stream = self._allowed(client, lambda: cast("BinaryIO", client.raw_stream(sql, fmt=form, settings=whole)))
         with closing(stream), path.open("wb") as file:
             file.writelines(self._pieces(stream))
 
@@ -517,20 +548,28 @@ class ClickHouseAdapter:
             pool_mgr=pool,
         )
         with self._waking(), _wrong_ports_named(server):
-            try:
-                with self._translated_errors():
-                    client = connect()
-            except StorageRejected as error:
-                if error.code != ACCESS_DENIED:
-                    raise
-                log.warning("the settings of the user cannot be read, and stay", reason=error.message)
-                leave_settings(pool)
-                with self._translated_errors():
-                    client = connect()
+            client = self._shake_hands(connect, pool)
         if self.waking_seconds:
             client.timeout = Timeout(connect=self._connect_timeout_seconds, read=self._query_timeout_seconds)  # type: ignore[attr-defined]  # of the HTTP client
         client.http_retries = 0  # type: ignore[attr-defined]  # one retry policy, and it is not urllib3's
         return client
+
+    def _shake_hands(self, connect: Callable[[], Client], pool: PoolManager) -> Client:
+        """A client, whatever the profile does to the driver's own first questions."""
+        try:
+            with self._translated_errors(), asking_with(pool, HANDSHAKE):
+                return connect()
+        except StorageRejected as error:
+            if error.code == ACCESS_DENIED:
+                log.warning("the settings of the user cannot be read, and stay", reason=error.message)
+                leave_settings(pool)
+            elif error.code not in (CONSTRAINT_VIOLATED, READ_ONLY):
+                raise
+            elif pin := refused_pin(error.message):
+                # The same value is not refused.
+                raise _locked(pin, None) from error
+        with self._translated_errors():
+            return connect()
 
     @contextmanager
     def _waking(self) -> Iterator[None]:
@@ -546,15 +585,13 @@ class ClickHouseAdapter:
 
     def _set_up_session(self, client: Client) -> None:
         """Change the settings that every statement relies on, where the server knows and allows it."""
-        wanted = {
-            "async_insert": 0,
-            "max_execution_time": self.patience_seconds,
-            "max_partitions_per_insert_block": 0,
-            "max_query_size": _STATEMENT_BYTES,
-        }
-        self._asked_for = {name: value for name, value in wanted.items() if _may_change(client, name)}
-        for name, value in self._asked_for.items():
-            client.set_client_setting(name, value)
+        for name, value in wanted_settings(self.patience_seconds).items():
+            # Of those that the handshake brought, the profile's own value is not known.
+            hidden = name in HANDSHAKE and isinstance(self.address, Server)
+            if _may_change(client, name) and (hidden or client.server_settings[name].value != value):
+                client.set_client_setting(name, value)
+                self._asked_for[name] = value
+        self._refuse_harmful(client)
 
     def _stay_within_bounds(self, client: Client) -> None:
         """Ask for no more of the settings than the profile allows. It is looked up where something was refused."""
@@ -564,6 +601,16 @@ class ClickHouseAdapter:
         found = client.query(_SELECT_BOUNDS, parameters={"names": list(asked_for)}).result_rows
         for name, least, most in found:
             client.set_client_setting(str(name), _within(asked_for[str(name)], least, most))
+        self._refuse_harmful(client)
+
+    def _refuse_harmful(self, client: Client) -> None:
+        """Check that no setting is locked at a value by which answers or rows would be wrong.
+
+        Raises:
+            StorageRejected: one is; the message names it.
+        """
+        for pin in harmful(partial(_value_of, client)):
+            raise _locked(pin, _value_of(client, pin.name))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -582,10 +629,29 @@ class ClickHouseAdapter:
 _SELECT_BOUNDS = "SELECT name, min, max FROM system.settings WHERE name IN {names:Array(String)}"
 
 
-def _within(value: int, least: object, most: object) -> int:
-    """The nearest value that lies between the bounds; None for no bound."""
-    value = value if least is None else max(value, int(str(least)))
-    return value if most is None else min(value, int(str(most)))
+def _locked(pin: Pin, value: str | None) -> StorageRejected:
+    """The error for a setting that has another value than a pin's, which is known or None, and cannot be changed."""
+    found = f"has {pin.name} = {value}" if value is not None else f"locks {pin.name}"
+    return StorageRejected(
+        f"the profile of the database's user {found}, which {pin.harm}, and allows no other value",
+        next_step=f"Have an administrator take it out of the profile, or set it to {pin.value or 'an empty text'}.",
+    )
+
+
+def _within(value: str, least: object, most: object) -> str:
+    """The nearest value that lies between the bounds; None for no bound, as for what is not a number."""
+    if least is not None:
+        value = str(max(int(value), int(str(least))))
+    return value if most is None else str(min(int(value), int(str(most))))
+
+
+def _value_of(client: Client, setting: str) -> str | None:
+    """The value in force; None where the server does not know the setting."""
+    known = client.server_settings.get(setting)
+    if known is None:
+        return None
+    changed = client.get_client_setting(setting)
+    return known.value if changed is None else str(changed)
 
 
 def _may_change(client: Client, setting: str) -> bool:

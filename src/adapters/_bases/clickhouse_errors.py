@@ -44,6 +44,8 @@ _PASSING = {
 ACCESS_DENIED = 497
 CONSTRAINT_VIOLATED = 452
 """SETTING_CONSTRAINT_VIOLATION: a profile does not allow the value of a setting."""
+READ_ONLY = 164
+"""READONLY: a profile or the server takes no writes, or no change of a setting."""
 SYNTAX_ERROR = 62
 NOT_THERE = frozenset({60, 81})
 """UNKNOWN_TABLE and UNKNOWN_DATABASE: there is nothing to read yet."""
@@ -65,19 +67,29 @@ ABOUT_A_VALUE = frozenset(
 """A value of a row that is written to a table of the right shape is refused; without it the others are taken."""
 _CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
 _SET_UP = "Make it with `./run.sh setup_db`; if it is there, several servers answer at this address."
+_LIMITED = "Have an administrator raise this limit in the user's profile."
 _NEXT_STEPS = {
     60: _SET_UP,  # UNKNOWN_TABLE
     81: _SET_UP,  # UNKNOWN_DATABASE
-    164: "Give the user of CLICKHOUSE_USER the right to write.",  # READONLY
+    READ_ONLY: "Give the user of CLICKHOUSE_USER the right to write.",
+    158: _LIMITED,  # TOO_MANY_ROWS
+    191: _LIMITED,  # SET_SIZE_LIMIT_EXCEEDED
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
     194: _CHECK_LOGIN,  # REQUIRED_PASSWORD
+    277: "Have an administrator take force_primary_key and force_index_by_date out of the user's profile.",
+    307: _LIMITED,  # TOO_MANY_BYTES
+    396: _LIMITED,  # TOO_MANY_ROWS_OR_BYTES
+    CONSTRAINT_VIOLATED: "Have an administrator let the user change it.",
     392: "Set <distributed_ddl> in the configuration of each server: docs/cluster.md.",  # QUERY_IS_PROHIBITED
     # REPLICA_ALREADY_EXISTS
     253: "Drop what an earlier table left in Keeper: SYSTEM DROP REPLICA, as docs/cluster.md shows.",
     ACCESS_DENIED: "Give the user of CLICKHOUSE_USER the right to do this.",
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
+_ALLOW_DDL = "Have an administrator set allow_ddl = 1, or run setup_db as another user."
+_NO_DDL = "DDL queries are prohibited"
+"""Of 392: it is about the user, not about ON CLUSTER."""
 _TOO_LONG = "Max query size exceeded"
 _LACKING_GRANT = re.compile(
     r"(?P<user>\S+): Not enough privileges\. .*\bgrant (?P<rights>.+) ON (?P<of>[^\s,]+?)\.?( \(|$)"
@@ -107,7 +119,7 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
     if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code])
-    next_step = _NEXT_STEPS.get(code, "")
+    next_step = _ALLOW_DDL if _NO_DDL in text else _NEXT_STEPS.get(code, "")
     if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(one_line(text))):
         # Of a whole table, for the rights to single columns change with the table.
         rights = _COLUMNS.sub("", lacking["rights"])

@@ -212,10 +212,12 @@ class HourlyRepository:
 
     def duplicate_keys(self) -> list[Wrong]:
         """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""
+        setting = "optimize_aggregation_in_order"  # a table that is larger than the memory
+        in_order = "" if self._retry.call(lambda: self._clickhouse.locks(setting)) else f" SETTINGS {setting} = 1"
         return self._wrong(
             f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
             "GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime "
-            f"LIMIT {MOST_FOUND} SETTINGS optimize_aggregation_in_order = 1"
+            f"LIMIT {MOST_FOUND}{in_order}"
         )
 
     def count_superseded(self) -> int:

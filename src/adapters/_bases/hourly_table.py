@@ -157,7 +157,7 @@ _ENGINE = "ReplacingMergeTree"  # Replicated and Shared ones end with it
 
 # One statement, so that both halves are of one moment and of one server, whichever answers.
 _SELECT_SHAPES = (
-    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, "
+    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, t.create_table_query, "
     "c.name, c.type, c.default_kind, c.default_expression "
     "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
     "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
@@ -207,6 +207,7 @@ class HourlySchema:
             self._send(wanted.create_table_statement(self.table, version))
             shapes = self._shapes()
             self._refuse_several_servers(wanted.name, shapes)
+        self._refuse_unseen(shapes[wanted.name])
         self._refuse_another(wanted.name, self._of_table(shapes[wanted.name]))
         self._take(shapes[wanted.name]["engine"])
         for view in wanted.views:
@@ -256,8 +257,20 @@ class HourlySchema:
         return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
 
     def inserts_changes(self) -> bool:
-        """Whether a changed row is inserted as a newer version, in place of an update."""
-        return (self._replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
+        """Whether a changed row is inserted as a newer version, in place of an update.
+
+        It is also where the profile locks ``mutations_sync`` so that an update would end before it is done.
+
+        Raises:
+            StorageRejected: updates are wanted, which would so.
+        """
+        hasty = self._clickhouse.locks("mutations_sync") and self._clickhouse.value_of("mutations_sync") == "0"
+        if hasty and self._replication.changes == "update":
+            raise StorageRejected(
+                "the profile of the database's user has mutations_sync = 0, by which an update ends before it is done",
+                next_step="remove CLICKHOUSE_CHANGES=update, or have an administrator take it out of the profile",
+            )
+        return (self._replication.changes or ("insert" if self.is_replicated() or hasty else "update")) == "insert"
 
     def _take(self, engine: str) -> None:
         """Know the table's engine, and send from now on the settings that writes to such a table need."""
@@ -286,6 +299,7 @@ class HourlySchema:
         shapes = self._shapes()
         if self._wanted.name not in shapes:
             return []
+        self._refuse_unseen(shapes[self._wanted.name])
         lines = [f"{self._database}.{self._wanted.name}: {line}" for line in self._of_table(shapes[self._wanted.name])]
         for view in self._wanted.views:
             name = f"{self._database}.{view.name}"
@@ -331,9 +345,11 @@ class HourlySchema:
         names = [self._wanted.name, *(view.name for view in self._wanted.views), *self._beside]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
-            table, engine, partition, primary, sorting, comment, name, kind, default_kind, expression = map(str, found)
+            table, engine, partition, primary, sorting, comment, made_by, name, kind, default_kind, expression = map(
+                str, found
+            )
             shape = shapes.setdefault(table, {"engine": engine, "partition key": partition, "comment": comment})
-            shape |= {"primary key": primary, "sorting key": sorting}
+            shape |= {"primary key": primary, "sorting key": sorting, "made by": made_by}
             shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
 
@@ -349,6 +365,18 @@ class HourlySchema:
             raise StorageRejected(
                 f"{self._database}.{name} has just been made, and another server answers that has no such table",
                 next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
+            )
+
+    def _refuse_unseen(self, shape: Mapping[str, str]) -> None:
+        """Check that columns which are missing in an answer about the table are not just kept from this user."""
+        unseen = [
+            name for name in self._wanted.types if f"column {name}" not in shape and f"`{name}` " in shape["made by"]
+        ]
+        if unseen:
+            of = f"{self._database}.{self._wanted.name}"
+            raise StorageRejected(
+                f"{of} is there, but this user cannot see its columns {', '.join(unseen[:_SHOWN_DIFFERENCES])}",
+                next_step=f"Have an administrator run: GRANT SELECT ON {of} TO the user of CLICKHOUSE_USER",
             )
 
     def _refuse_another(self, name: str, differences: Sequence[str]) -> None:

@@ -99,8 +99,11 @@ def update_statement(
     server_version: tuple[int, ...],
     *,
     replicated: bool = False,
+    locked: Callable[[str], bool] = lambda _: False,
 ) -> str:
     """The ALTER … UPDATE that gives every stored row of these keys its new values. Arguments as above.
+
+    It names no setting of which `locked` says that it cannot be changed.
 
     The values travel inside the statement, so that it needs no staging table that would have to outlive it, and it may
     be repeated. It is complete when ClickHouse answers: as a patch part where those are sound, else as a mutation that
@@ -112,14 +115,15 @@ def update_statement(
     if len(symbols) * len(hours) != len(rows):
         where += f" AND {position} > 0"
     assignments = _assignments(table, list(rows.values()), position)
-    settings = "mutations_sync = 2"  # also for the heavy form that ClickHouse falls back to
+    settings = {"mutations_sync": "2"}  # also for the heavy form that ClickHouse falls back to
     if replicated:
         # Patch parts have open faults on replicas; and there a mutation may skip rows that another replica just took.
         if server_version[:2] >= FIRST_VERSION_WITH_PRUNED_MUTATIONS:
-            settings += ", optimize_mutations_with_partition_pruning = 0"
+            settings["optimize_mutations_with_partition_pruning"] = "0"
     elif has_sound_patches(server_version):
-        settings += ", alter_update_mode = 'lightweight'"
-    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {where} SETTINGS {settings}"
+        settings["alter_update_mode"] = "'lightweight'"
+    sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items() if not locked(setting))
+    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {where}" + (f" SETTINGS {sent}" if sent else "")
 
 
 def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
@@ -367,7 +371,12 @@ class ChunkUpsert:
             _in_parts(
                 rows,
                 write=lambda part: update_statement(
-                    self._name, self._table, part, version, replicated=self._replicated
+                    self._name,
+                    self._table,
+                    part,
+                    version,
+                    replicated=self._replicated,
+                    locked=self._clickhouse.locks,
                 ),
                 takes=self._clickhouse.takes,
                 send=self._clickhouse.command,
