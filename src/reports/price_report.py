@@ -18,8 +18,8 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from adapters._bases.stored_prices import StoredPrice
 from adapters._bases.tehran_time import from_text, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
 from reports.packing import packed_json, price_steps

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timezone
 from itertools import groupby
 
+from adapters._bases.stored_prices import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
 from transformers.coverage import HourState, Share, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredPrice
+from adapters._bases.stored_prices import StoredPrice
 from reports.number_text import UNKNOWN
 from reports.price_report import LISTED_RUNS, ReportContents, build_page, chart_library, run_seconds
 from tests.support.report_contents import (

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
@@ -20,6 +20,7 @@ from adapters._bases.hourly_upsert import (
 )
 from adapters._bases.mutations import Mutations, StuckMutation
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.stored_prices import StoredPrice, price_columns
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
 
@@ -82,9 +83,14 @@ class HourlyRepository:
         replication: what the operator set of it.
         beside: tables that are made together with it: plain name to CREATE TABLE.
 
+    Attributes:
+        named_by: the column with the name of what a symbol stands for, if the table has it.
+
     Raises:
         ConfigurationError: the database's name is not an identifier.
     """
+
+    named_by: ClassVar[str] = "name"
 
     def __init__(
         self,
@@ -209,6 +215,13 @@ class HourlyRepository:
         """The symbols with anything stored in a span, none without a table."""
         statement = f"SELECT DISTINCT symbol FROM {self._schema.table} WHERE {IN_SPAN}"  # noqa: S608 - quoted
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
+
+    def prices(self, *, first: str, last: str) -> list[StoredPrice]:
+        """What the view shows of a span, by symbol and hour, empty without a view."""
+        columns = price_columns(self.table, name=self.named_by)
+        statement = f"SELECT {columns} FROM {self._schema.view} WHERE {IN_SPAN} ORDER BY symbol, datetime"  # noqa: S608 - quoted
+        rows = self._read(statement, first=first, last=last)
+        return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     def duplicate_keys(self) -> list[Wrong]:
         """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""

@@ -54,6 +54,7 @@ class BinanceClickHouseAdapter(HoledRepository[PairHole]):
     hole = PairHole
     holes_name = "binance_price_holes"
     meant = "pair"
+    named_by = "pair"
 
     def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
         """Symbol to the hours of a span that are stored while they lasted, and not again since."""

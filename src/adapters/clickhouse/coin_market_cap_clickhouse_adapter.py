@@ -14,31 +14,6 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole
 
-# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
-# this host and of the server may differ by this much.
-_CLOCK_DIFFERENCE_SECONDS = 2
-_IS_UPDATED = (
-    "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > "
-    f"intDiv(version, 1000000000) + {_CLOCK_DIFFERENCE_SECONDS}, 0)"
-)
-
-
-class StoredPrice(NamedTuple):
-    """One stored hour of one symbol: columns of `PriceRow`, and the hour key as `datetime`.
-
-    Attributes:
-        price: whatever double is stored, NaN and infinities too.
-        is_updated: whether the row was written again after its insert.
-    """
-
-    symbol: str
-    datetime: str
-    name: str
-    price: float
-    market_cap: float | None
-    currency: str
-    is_updated: bool
-
 
 class StoredQuote(NamedTuple):
     """One stored hour of one symbol: columns of `PriceRow`, and the hour key as `datetime`.
@@ -99,17 +74,6 @@ class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
         super().__init__(
             table=table, clickhouse=clickhouse, database=database, retry=retry, clock=clock, replication=replication
         )
-
-    def prices(self, *, first: str, last: str) -> list[StoredPrice]:
-        """What the view shows of a span, by symbol and hour, empty without a view."""
-        statement = (
-            f"SELECT symbol, datetime, name, price, market_cap, currency, {_IS_UPDATED} "  # noqa: S608 - quoted
-            f"FROM {self._schema.view} WHERE {IN_SPAN} ORDER BY symbol, datetime"
-        )
-        rows = self._read(statement, first=first, last=last)
-        return [
-            StoredPrice(*cast("tuple[str, str, str, float, float | None, str]", row[:6]), bool(row[6])) for row in rows
-        ]
 
     def quotes(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredQuote]:
         """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
