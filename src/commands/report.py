@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters._bases.disk import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
+from adapters._bases.hourly_holes import HoledRepository
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from commands.screen import mention, say, settings_with_log
 from commands.tables import copies_of
 from configurations.config import PROJECT_ROOT, VERSION, Settings
+from crons import MAIN_JOB
 from crons.exits import DONE
 from crons.parts import Parts, require_database, system_clock
+from crons.registry import JOBS
 from reports.price_report import ReportContents, build_page, chart_library
-from reports.price_summary import WEEK
+from reports.price_summary import WEEK, PriceTable
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
@@ -69,27 +72,72 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
 
 def _contents(settings: Settings, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
     with Parts(settings, task="report", clock=system_clock) as parts:
-        table = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
-        if not table.is_ready():
-            raise StorageRejected(
-                f"there is no {table.view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
-            )
-        first, last = keys[0], keys[-1]
-        followed = [symbol for symbol, _ in settings.symbols]
-        _refuse_too_much(keys, len(set(followed) | table.symbols(first=first, last=last)))
+        tables = [_of_job(parts, name, rows, keys) for name, rows in _in_use(parts).items()]
+        _refuse_too_much(keys, sum(len(table.symbols) for table in tables))
         return ReportContents(
             hours=keys,
-            prices=table.prices(first=week_before, last=last),
-            holes=table.holes_by_symbol(followed, first=first, last=last),
-            runs=parts.retry.call(lambda: parts.runs.since(first)),
-            followed=followed,
-            first_hours=table.first_hours(followed),
-            rows_stored=table.count_hours(),
-            source=table.view_name,
+            tables=[_read(table, keys, week_before) for table in tables],
+            runs=parts.retry.call(lambda: parts.runs.since(keys[0])),
             generated_at=now,
             version=VERSION,
             chart_library=chart_library(),
         )
+
+
+def _in_use(parts: Parts) -> dict[str, int]:
+    """The jobs whose tables hold rows, and how many; the first of the tables that are there where none does.
+
+    Raises:
+        StorageRejected: none is there.
+    """
+    tables = {name: job.repository_in(parts) for name, job in JOBS.items()}
+    there = [name for name, table in tables.items() if table.is_ready()]
+    if not there:
+        raise StorageRejected(
+            f"there is no {tables[MAIN_JOB].view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
+        )
+    rows = {name: tables[name].count_hours() for name in there}
+    return {name: count for name, count in rows.items() if count} or {there[0]: 0}
+
+
+class _OfJob(NamedTuple):
+    """A job's table.
+
+    Attributes:
+        rows: in all.
+        followed: the symbols of which a row is expected every hour.
+        symbols: those and the ones that are stored in the page's hours.
+    """
+
+    name: str
+    table: HourlyRepository
+    rows: int
+    followed: Sequence[str]
+    symbols: Collection[str]
+
+
+def _of_job(parts: Parts, name: str, rows: int, keys: Sequence[str]) -> _OfJob:
+    job = JOBS[name]
+    table = job.repository_in(parts)
+    stored = table.symbols(first=keys[0], last=keys[-1])
+    followed = sorted(stored) if job.followed is None else job.followed(job.own_settings(parts.settings))
+    return _OfJob(name, table, rows, followed, stored | set(followed))
+
+
+def _read(one: _OfJob, keys: Sequence[str], week_before: str) -> PriceTable:
+    table, first, last = one.table, keys[0], keys[-1]
+    return PriceTable(
+        source=JOBS[one.name].source,
+        job=one.name,
+        view=table.view_name,
+        prices=table.prices(first=week_before, last=last),
+        holes=(
+            table.holes_by_symbol(one.followed, first=first, last=last) if isinstance(table, HoledRepository) else {}
+        ),
+        followed=one.followed,
+        first_hours=table.first_hours(one.followed),
+        rows_stored=one.rows,
+    )
 
 
 def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:

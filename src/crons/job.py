@@ -235,6 +235,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         backfill: stores past hours; None for a source that gives the present hour only. The same function heals it.
         heal: stores those past hours that are missing; None without `backfill`.
         only: the settings with some of their symbols alone; None with neither `backfill` nor `heal`.
+        followed: the symbols that have a row every hour, by the settings; None for those that are stored.
         past_needs: what the source refuses past hours without; None when it needs nothing.
         charges: whether past hours cost credits, which ``--max-credits`` bounds.
         read_series: what is stored of each symbol lately, for ``status``; None where that is not known.
@@ -255,6 +256,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     backfill: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
     heal: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
     only: Callable[[SettingsT, Sequence[str]], SettingsT] | None = None
+    followed: Callable[[SettingsT], Sequence[str]] | None = None
     past_needs: Needed | None = None
     charges: bool = False
     read_series: Callable[[Parts, datetime], Sequence[Series]] | None = None

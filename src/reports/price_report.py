@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -18,12 +18,11 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from adapters._bases.stored_prices import StoredPrice
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
 from reports.packing import packed_json, price_steps
-from reports.price_summary import SymbolSummary, shown_hours, summarize
+from reports.price_summary import PriceTable, SymbolSummary, shown_hours, summarize
 from transformers.coverage import Share
 
 SHOWN_FIRST = 6
@@ -50,24 +49,14 @@ class ReportContents:
 
     Attributes:
         hours: hour keys, oldest first, at least one; the last one is the hour in progress.
-        prices: of these hours, in any order, and of the 7 days before them, for the changes.
-        holes: symbol to hour keys that the source had no quote for.
+        tables: at least one.
         runs: those that began in these hours, the latest first.
-        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
-        first_hours: symbol to hour key, for the followed ones that were ever stored.
-        rows_stored: rows in all, whatever the hours.
-        source: where the prices were read, for people.
         generated_at: aware.
     """
 
     hours: Sequence[str]
-    prices: Sequence[StoredPrice]
-    holes: Mapping[str, Collection[str]]
+    tables: Sequence[PriceTable]
     runs: Sequence[RunRecord]
-    followed: Collection[str]
-    first_hours: Mapping[str, str]
-    rows_stored: int
-    source: str
     generated_at: datetime
     version: str
     chart_library: str
@@ -84,14 +73,8 @@ def build_page(contents: ReportContents) -> str:
     Raises:
         ValueError: `generated_at` is naive.
     """
-    hours = shown_hours(contents.hours, contents.prices, contents.first_hours.values())
-    symbols = summarize(
-        hours,
-        contents.prices,
-        holes=contents.holes,
-        followed=contents.followed,
-        first_hours=contents.first_hours,
-    )
+    hours = shown_hours(contents.hours, contents.tables)
+    symbols = summarize(hours, contents.tables)
     program = "\n".join(["'use strict';", "(async () => {", *map(_part, _SCRIPTS), "})();"])
     return (
         _environment()
@@ -115,12 +98,16 @@ def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[Sym
         "hours": hours,
         "period": period_text(len(hours) - 1),
         "symbols": symbols,
+        "coins": len({symbol.symbol for symbol in symbols}),
+        "followed": len({symbol.symbol for symbol in symbols if symbol.followed}),
+        "rows_stored": sum(table.rows_stored for table in contents.tables),
         "never_stored": sum(symbol.never_stored for symbol in symbols),
         "coverage": reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
         "rows": sum(symbol.rows for symbol in symbols),
         "updated": sum(symbol.updated for symbol in symbols),
         "last_hour": max((symbol.last_hour for symbol in symbols), default=""),
         "currency": currencies[0] if len(currencies) == 1 else "",
+        "several_tables": len(contents.tables) > 1,
         "several_currencies": len(currencies) > 1,
         "listed_runs": [(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
         "failed_runs": sum(run.failed for run in contents.runs),
@@ -145,7 +132,7 @@ def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequenc
         "shownFirst": SHOWN_FIRST,
         "symbols": [
             {
-                "symbol": one.symbol,
+                "label": one.label,
                 "name": one.name,
                 "currency": one.currency,
                 "followed": one.followed,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timezone
-from itertools import groupby
+from itertools import chain, groupby
 
 from adapters._bases.stored_prices import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
@@ -20,10 +20,37 @@ UPDATED, IN_PROGRESS = "u", "w"
 
 
 @dataclass(frozen=True)
-class SymbolSummary:
-    """One symbol over the page's hours.
+class PriceTable:
+    """What the page shows of one table.
 
     Attributes:
+        source: where its prices come from, for people.
+        job: the name of the job that fills it.
+        view: the name of its hourly view, with its database.
+        prices: of the page's hours, in any order, and of the 7 days before them, for the changes.
+        holes: symbol to hour keys that the source had no quote for.
+        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
+        first_hours: symbol to hour key, for the followed ones that were ever stored.
+        rows_stored: rows in all, whatever the hours.
+    """
+
+    source: str
+    job: str
+    view: str
+    prices: Sequence[StoredPrice]
+    holes: Mapping[str, Collection[str]]
+    followed: Collection[str]
+    first_hours: Mapping[str, str]
+    rows_stored: int
+
+
+@dataclass(frozen=True)
+class SymbolSummary:
+    """One symbol of one table over the page's hours.
+
+    Attributes:
+        label: what the page calls it: the symbol, with the source where the page has several tables.
+        source: of its table.
         name: of the coin, as last stored; empty when nothing is stored.
         currency: of the prices, as last stored; empty when nothing is stored.
         followed: whether a row is expected for every hour.
@@ -39,6 +66,8 @@ class SymbolSummary:
     """
 
     symbol: str
+    label: str
+    source: str
     name: str
     currency: str
     followed: bool
@@ -74,61 +103,52 @@ class SymbolSummary:
         return self.states[:-1].count(UPDATED)
 
 
-def shown_hours(
-    hours: Sequence[str], prices: Iterable[StoredPrice], first_hours: Iterable[str], *, at_least: int = DAY
-) -> Sequence[str]:
+def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable], *, at_least: int = DAY) -> Sequence[str]:
     """The hours without those before anything was stored or expected; `at_least` so many complete ones stay.
 
-    Arguments as in `ReportContents`; `first_hours` are the hour keys alone.
+    Args:
+        hours: hour keys, oldest first, the last one in progress.
+        tables: all that the page shows.
+        at_least: in hours.
     """
-    begin = min((hour for hour in [*first_hours, *(price.datetime for price in prices)] if hour), default="")
+    counted = [[*table.first_hours.values(), *(price.datetime for price in table.prices)] for table in tables]
+    begin = min(chain.from_iterable(counted), default="")
     empty = sum(hour < begin for hour in hours)
     return hours[max(0, min(empty, len(hours) - 1 - at_least)) :]
 
 
-def summarize(
-    hours: Sequence[str],
-    prices: Iterable[StoredPrice],
-    *,
-    holes: Mapping[str, Collection[str]],
-    followed: Collection[str],
-    first_hours: Mapping[str, str],
-) -> list[SymbolSummary]:
-    """The followed symbols and those stored in these hours, largest market cap first. Arguments: `ReportContents`."""
+def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[SymbolSummary]:
+    """The followed symbols and those stored in these hours, largest market cap first, a symbol's tables together."""
+    found = [one for table in tables for one in _of_table(hours, table, alone=len(tables) == 1)]
+    caps: dict[str, float] = {}
+    for one in found:
+        caps[one.symbol] = max(caps.get(one.symbol, 0.0), one.market_cap or 0.0)
+    return sorted(found, key=lambda one: (-caps[one.symbol], one.symbol))
+
+
+def _of_table(hours: Sequence[str], table: PriceTable, *, alone: bool) -> Iterator[SymbolSummary]:
     stored: dict[str, dict[str, StoredPrice]] = {}
-    for price in prices:
+    for price in table.prices:
         stored.setdefault(price.symbol, {})[price.datetime] = price
-    shown = {*followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}
-    summaries = [
-        _summary(
-            symbol,
-            hours,
-            stored.get(symbol, {}),
-            holes.get(symbol, ()),
-            first_hours.get(symbol) if symbol in followed else None,
-            followed=symbol in followed,
-        )
-        for symbol in shown
-    ]
-    return sorted(summaries, key=lambda one: (-(one.market_cap or 0.0), one.symbol))
+    for symbol in {*table.followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}:
+        label = symbol if alone else f"{symbol} \N{MIDDLE DOT} {table.source}"
+        yield _summary(symbol, hours, stored.get(symbol, {}), table, label=label)
 
 
 def _summary(
-    symbol: str,
-    hours: Sequence[str],
-    known: dict[str, StoredPrice],
-    holes: Collection[str],
-    first: str | None,
-    *,
-    followed: bool,
+    symbol: str, hours: Sequence[str], known: dict[str, StoredPrice], table: PriceTable, *, label: str
 ) -> SymbolSummary:
+    followed = symbol in table.followed
+    first = table.first_hours.get(symbol) if followed else None
     rows = {hour: row for hour, row in known.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
-    states = hour_states(hours[:-1], rows, holes, first=first)
+    states = hour_states(hours[:-1], rows, table.holes.get(symbol, ()), first=first)
     last_hour = max((hour for hour, price in zip(hours, prices, strict=True) if price is not None), default="")
     return SymbolSummary(
         symbol=symbol,
+        label=label,
+        source=table.source,
         name=last.name if last else "",
         currency=last.currency if last else "",
         followed=followed,

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.exchange_server import ExchangeStandIn
+from sandbox.market import Market, listed_coins
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
+
+RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
 
 
 @pytest.fixture
@@ -27,6 +31,13 @@ def program(tmp_path: Path) -> Iterator[Installation]:
 def reports(program: Installation) -> list[Path]:
     """What lies in reports/, unfinished files too."""
     return sorted((program.root / "reports").glob("**/*"))
+
+
+def shown(program: Installation) -> str:
+    """The page that a report writes now."""
+    finished = program.command("report", "24", "--keep", "1", "--quiet")
+    assert finished.code == 0, finished.log
+    return Path(finished.out.strip()).read_text()
 
 
 def test_it_writes_one_page_and_says_where(program: Installation) -> None:
@@ -54,6 +65,24 @@ def test_an_empty_table_makes_a_page_with_a_sentence(program: Installation) -> N
     assert finished.code == 0, finished.log
     (path,) = reports(program)
     assert "Nothing is stored yet" in path.read_text()
+
+
+def test_it_shows_every_table_that_holds_rows(program: Installation) -> None:
+    """Two sources, or the one that was run: an empty table beside it is not shown."""
+    program.command("setup_db")
+    with ExchangeStandIn(Market(listed_coins()), clock=program.clock) as exchange:
+        ran = program.start(
+            str(RUN_AT), program.clock().isoformat(), "binance_hourly_prices", BINANCE_BASE_URL=exchange.base_url
+        ).ended()
+    assert ran.code == 0, ran.log
+    alone = shown(program)
+    assert program.run_job().code == 0
+    both = shown(program)
+
+    assert "Tehran time, from crypto.binance_prices_hourly by" in alone
+    assert '<tr data-symbol="BTC">' in alone
+    assert "from crypto.crypto_prices_hourly and crypto.binance_prices_hourly by" in both
+    assert '<tr data-symbol="BTC \N{MIDDLE DOT} Binance">' in both
 
 
 def test_without_a_table_it_says_what_to_do(program: Installation) -> None:

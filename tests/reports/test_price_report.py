@@ -26,6 +26,7 @@ from tests.support.report_contents import (
     report_contents,
     stored_price,
     stored_run,
+    table_of,
 )
 
 HOURS = hour_keys(6)
@@ -125,7 +126,7 @@ def test_foreign_texts_and_numbers_never_break_the_page(prices: list[StoredPrice
     data = data_of(tree)
 
     assert len(tree.findall(".//script")) == 3
-    assert {one["symbol"] for one in data["symbols"]} == {"BTC", "ETH", "SOL", *(price.symbol for price in prices)}
+    assert {one["label"] for one in data["symbols"]} == {"BTC", "ETH", "SOL", *(price.symbol for price in prices)}
     assert data["runs"][0]["error"] == error
     for one in data["symbols"]:
         assert len(one["prices"]["steps"]) == len(one["states"]) == len(HOURS)
@@ -236,7 +237,7 @@ def test_a_run_with_unreadable_times_took_an_unknown_time() -> None:
 def test_a_row_outside_the_followed_symbols_is_shown_and_not_expected() -> None:
     """A symbol that is no longer followed has its stored hours, and no missing ones."""
     tree = page_of(report_contents([stored_price("OLD", HOURS[1])], hours=HOURS, followed=["BTC"], library=LIBRARY))
-    states = {one["symbol"]: one["states"] for one in data_of(tree)["symbols"]}
+    states = {one["label"]: one["states"] for one in data_of(tree)["symbols"]}
 
     assert states == {"OLD": "-s-----", "BTC": "-------"}
 
@@ -295,6 +296,28 @@ def test_labels_name_the_currency_and_the_period() -> None:
     assert [cells_of(two, symbol)[3] for symbol in ("BTC", "ETH")] == ["USD", "EUR"]
     assert {text.text for text in one.findall(".//h2")} >= {"Coverage, 6 h", "Runs, 6 h", "Totals, 6 h"}
     assert "Price in USD" in text_of(one, ".//fieldset[@id='unit']")
+
+
+def test_a_second_source_has_rows_of_its_own() -> None:
+    """Each with its source and currency, and in the footer both views; a coin of both is one coin in the totals."""
+    prices = price_wave(1, HOURS)
+    pairs = [price._replace(name="BTCUSDT", currency="USDT", market_cap=None) for price in prices]
+    contents = report_contents(
+        prices,
+        hours=HOURS,
+        followed=["BTC"],
+        beside=[table_of(pairs, source="Binance", followed=["BTC"], first_hours={"BTC": HOURS[0]}, rows_stored=900)],
+        library=LIBRARY,
+    )
+    tree = page_of(contents)
+    rows = [["".join(cell.itertext()) for cell in row][:3] for row in coin_rows(tree)]
+
+    assert labels_of(tree)[:5] == ["Coin", "Name", "Source", "Price", "Currency"]
+    assert rows == [["BTC", "Bitcoin", "CoinMarketCap"], ["BTC", "BTCUSDT", "Binance"]]
+    assert [one["currency"] for one in data_of(tree)["symbols"]] == ["USD", "USDT"]
+    assert text_of(tree, ".//dd[@id='total-symbols']") == "1"
+    assert "907 stored in all" in text_of(tree, ".//dl")
+    assert "from crypto.crypto_prices_hourly and crypto.binance_prices_hourly by" in text_of(tree, ".//footer")
 
 
 def test_the_coins_come_first_and_the_totals_last() -> None:

@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from reports.price_report import SHOWN_FIRST, ReportContents
 from tests.support.browser import MISSING, Browser
-from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run
+from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run, table_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -113,6 +113,20 @@ def test_the_chart_opens_on_what_can_be_seen(show: Show, bases: list[float], uni
     assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
 
 
+def test_a_coin_of_two_sources_has_two_lines(show: Show) -> None:
+    """On one axis, as prices: they are of like size. Each is chosen by itself."""
+    prices = price_wave(1, HOURS)
+    pairs = table_of([price._replace(currency="USDT", price=price.price * 1.001) for price in prices], source="Binance")
+    page = show(report_contents(prices, hours=HOURS, followed=["BTC"], beside=[pairs]))
+
+    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap", "BTC · Binance"]
+    assert page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text") == "Price, USD, USDT"
+    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 2
+    click(page, "#chips [data-symbol$=Binance] input")
+    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap"]
+    assert page.messages() == []
+
+
 def test_the_coins_are_the_only_legend(show: Show) -> None:
     """Each with the color of its line."""
     page = show(three_symbols())
@@ -192,7 +206,7 @@ def test_hovering_tells_price_and_hour(show: Show) -> None:
     )
 
     hour = next(hour for hour in HOURS if hour[:16] in told)
-    prices = [price for price in three_symbols().prices if price.datetime == hour]
+    prices = [price for price in three_symbols().tables[0].prices if price.datetime == hour]
     assert len(prices) == 3
     assert [price.symbol for price in prices if f"{price.symbol} : {price.price:,.8g}" not in told] == []
 

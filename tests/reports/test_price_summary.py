@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.price_summary import SymbolSummary, shown_hours, summarize
-from tests.support.report_contents import hour_keys, stored_price
+from tests.support.report_contents import hour_keys, stored_price, table_of
 from transformers.coverage import Share
 
 HOURS = hour_keys(5)
@@ -15,13 +15,9 @@ def summary(
     """Of BTC; stored maps the place of an hour to whether it was updated, the others are places too."""
     keys = hour_keys(hours)
     prices = [stored_price(hour=keys[place], is_updated=updated) for place, updated in stored.items()]
-    [found] = summarize(
-        keys,
-        prices,
-        holes={"BTC": {keys[place] for place in holes}, "ETH": set(keys)},
-        followed=["BTC"],
-        first_hours={} if first is None else {"BTC": keys[first]},
-    )
+    first_hours = {} if first is None else {"BTC": keys[first]}
+    gaps = {"BTC": {keys[place] for place in holes}, "ETH": set(keys)}
+    [found] = summarize(keys, [table_of(prices, followed=["BTC"], first_hours=first_hours, holes=gaps)])
     return found
 
 
@@ -71,28 +67,48 @@ def test_the_longest_gap_is_of_missing_hours_in_a_row() -> None:
 
 
 def test_hours_are_shown_from_the_first_that_counts() -> None:
-    """Stored or expected; a day and the present hour stay, and all where nothing is left out."""
+    """Stored or expected, in any table; a day and the present hour stay, and all where nothing is left out."""
     keys = hour_keys(100)
-    assert shown_hours(keys, [stored_price(hour=keys[30])], [keys[40]]) == keys[30:]
-    assert shown_hours(keys, [stored_price(hour=keys[40])], [keys[30]]) == keys[30:]
-    assert shown_hours(keys, [stored_price(hour=keys[-1])], []) == keys[-25:]
-    assert shown_hours(keys, [], ["2020-01-01 00:00:00"]) == keys
-    assert shown_hours(keys, [], []) == keys
-    assert shown_hours(keys[:5], [stored_price(hour=keys[4])], []) == keys[:5]
+
+    def shown(hours: list[str], stored: list[str], expected: list[str]) -> list[str]:
+        tables = [
+            table_of([stored_price(hour=hour) for hour in stored]),
+            table_of(first_hours={hour: hour for hour in expected}),
+        ]
+        return list(shown_hours(hours, tables))
+
+    assert shown(keys, [keys[30]], [keys[40]]) == keys[30:]
+    assert shown(keys, [keys[40]], [keys[30]]) == keys[30:]
+    assert shown(keys, [keys[-1]], []) == keys[-25:]
+    assert shown(keys, [], ["2020-01-01 00:00:00"]) == keys
+    assert shown(keys, [], []) == keys
+    assert shown(keys[:5], [keys[4]], []) == keys[:5]
 
 
 def test_an_earlier_price_is_for_the_changes_alone() -> None:
     """A coin whose rows all lie before these hours is shown only where it is followed, without a price."""
     earlier = stored_price("OLD", "2026-11-20 00:00:00")
-    found = summarize(HOURS, [earlier], holes={}, followed=[], first_hours={})
-    assert found == []
-    [found_followed] = summarize(HOURS, [earlier], holes={}, followed=["OLD"], first_hours={"OLD": earlier.datetime})
-    assert (found_followed.rows, found_followed.last_hour, found_followed.change_24h) == (0, "", None)
+    assert summarize(HOURS, [table_of([earlier])]) == []
+    table = table_of([earlier], followed=["OLD"], first_hours={"OLD": earlier.datetime})
+    [found] = summarize(HOURS, [table])
+    assert (found.rows, found.last_hour, found.change_24h) == (0, "", None)
 
 
 def test_a_change_needs_two_prices_that_are_numbers() -> None:
     """From zero, NaN or infinity nothing is a change."""
     for before in (0.0, -1.0, float("nan"), float("inf"), 5e-324):
         prices = [stored_price(hour=HOURS[-1], price=1e300), stored_price(hour="2026-11-22 12:00:00", price=before)]
-        [found] = summarize(HOURS, prices, holes={}, followed=["BTC"], first_hours={"BTC": HOURS[0]})
+        [found] = summarize(HOURS, [table_of(prices)])
         assert found.change_24h is None
+
+
+def test_a_coin_of_two_tables_stands_together() -> None:
+    """By the largest market cap that either knows of it; each says of which source it is."""
+    prices = [stored_price("ETH", HOURS[1], market_cap=2.0), stored_price("BTC", HOURS[1], market_cap=1.0)]
+    pairs = [price._replace(market_cap=None) for price in [*prices, stored_price("ABC", HOURS[1])]]
+    found = summarize(HOURS, [table_of(prices), table_of(pairs, source="Binance")])
+    assert [one.label for one in found] == [
+        *("ETH \N{MIDDLE DOT} CoinMarketCap", "ETH \N{MIDDLE DOT} Binance"),
+        *("BTC \N{MIDDLE DOT} CoinMarketCap", "BTC \N{MIDDLE DOT} Binance"),
+        "ABC \N{MIDDLE DOT} Binance",
+    ]

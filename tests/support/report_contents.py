@@ -11,6 +11,7 @@ from adapters._bases.stored_prices import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.price_report import ReportContents, chart_library
+from reports.price_summary import PriceTable
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 """2026-11-23 12:35:07 in Tehran."""
@@ -54,6 +55,29 @@ def price_wave(symbols: int, hours: Sequence[str]) -> list[StoredPrice]:
     ]
 
 
+def table_of(
+    prices: Sequence[StoredPrice] = (),
+    *,
+    source: str = "CoinMarketCap",
+    followed: Collection[str] = (),
+    first_hours: Mapping[str, str] | None = None,
+    holes: Mapping[str, Collection[str]] | None = None,
+    rows_stored: int | None = None,
+) -> PriceTable:
+    """A table with these prices in which nothing is followed, unless others are named."""
+    is_main = source == "CoinMarketCap"
+    return PriceTable(
+        source=source,
+        job="cmc_hourly_prices" if is_main else f"{source.lower()}_hourly_prices",
+        view="crypto.crypto_prices_hourly" if is_main else f"crypto.{source.lower()}_prices_hourly",
+        prices=prices,
+        holes=holes or {},
+        followed=followed,
+        first_hours=first_hours or {},
+        rows_stored=len(prices) if rows_stored is None else rows_stored,
+    )
+
+
 def report_contents(
     prices: Sequence[StoredPrice] = (),
     *,
@@ -63,21 +87,19 @@ def report_contents(
     followed: Collection[str] = ("BTC", "ETH", "SOL"),
     stored_before: Collection[str] = (),
     rows_stored: int | None = None,
+    beside: Sequence[PriceTable] = (),
     library: str | None = None,
 ) -> ReportContents:
     """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named."""
+    first_hours = {
+        **dict(sorted(((price.symbol, price.datetime) for price in prices), reverse=True)),
+        **dict.fromkeys(stored_before, "2026-01-01 00:00:00"),
+    }
+    table = table_of(prices, followed=followed, first_hours=first_hours, holes=holes, rows_stored=rows_stored)
     return ReportContents(
         hours=hour_keys(48) if hours is None else hours,
-        prices=prices,
-        holes=holes or {},
+        tables=[table, *beside],
         runs=runs,
-        followed=followed,
-        first_hours={
-            **dict(sorted(((price.symbol, price.datetime) for price in prices), reverse=True)),
-            **dict.fromkeys(stored_before, "2026-01-01 00:00:00"),
-        },
-        rows_stored=len(prices) if rows_stored is None else rows_stored,
-        source="crypto.crypto_prices_hourly",
         generated_at=NOW,
         version="0.1.0",
         chart_library=chart_library() if library is None else library,

@@ -81,6 +81,11 @@ async def _of_pair(
     return made.rows
 
 
+def followed(settings: BinanceSettings) -> list[str]:
+    """The symbols that have a pair."""
+    return list(settings.pairs)
+
+
 def read_series(parts: Parts, now: datetime) -> list[Series]:
     """What is stored of each symbol, of the last 30 days and no further back; nothing where nothing is.
 
@@ -88,7 +93,7 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    found = series_of(prices_in(parts), list(load_own_settings(BinanceSettings).pairs), now)
+    found = series_of(prices_in(parts), followed(load_own_settings(BinanceSettings)), now)
     return found if any(one.last_hour for one in found) else []
 
 
@@ -139,6 +144,7 @@ JOB = HourlyJob(
     backfill=backfill,
     heal=heal,
     only=BinanceSettings.only,
+    followed=followed,
     read_series=read_series,
     verify=verify,
 )

@@ -10,7 +10,7 @@ from crons.alike import listed
 from crons.job import HourlyJob, RunContext
 from crons.jobs.cmc_backfill import backfill
 from crons.jobs.cmc_heal import heal
-from crons.jobs.cmc_inspection import read_series, verify
+from crons.jobs.cmc_inspection import followed, read_series, verify
 from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 
@@ -62,6 +62,7 @@ JOB = HourlyJob(
     backfill=backfill,
     heal=heal,
     only=Settings.only,
+    followed=followed,
     past_needs=KEY,
     charges=True,
     read_series=read_series,

@@ -9,6 +9,7 @@ from itertools import pairwise
 from adapters._bases.tehran_time import from_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from configurations.config import Settings
 from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, Series
 from crons.jobs.cmc_parts import choices_of
@@ -19,6 +20,11 @@ _JOB = "cmc_hourly_prices"
 """Whose rows these are, for the commands that mend them."""
 
 
+def followed(settings: Settings) -> list[str]:
+    """The symbols of the settings, in their order."""
+    return [symbol for symbol, _ in settings.symbols]
+
+
 def read_series(parts: Parts, now: datetime) -> list[Series]:
     """What is stored of each symbol of the settings, in their order; of the last 30 days and no further back.
 
@@ -26,7 +32,7 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    return series_of(_table(parts), [symbol for symbol, _ in parts.settings.symbols], now)
+    return series_of(_table(parts), followed(parts.settings), now)
 
 
 def verify(parts: Parts, now: datetime) -> list[Finding]:

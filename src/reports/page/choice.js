@@ -1,29 +1,29 @@
-// Which symbols are in the chart, and which the filter lists.
+// Which coins are in the chart, and which the filter lists.
 
 const choice = {
-  slots: new Map(), // symbol to its place among the line looks: a symbol keeps its look while it is chosen
+  slots: new Map(), // label to its place among the line looks: a coin keeps its look while it is chosen
   filter: '',
 };
 
 function chosenSymbols() {
-  return data.symbols.filter((one) => choice.slots.has(one.symbol));
+  return data.symbols.filter((one) => choice.slots.has(one.label));
 }
 
 function listedSymbols() {
-  return data.symbols.filter((one) => `${one.symbol}\n${one.name}`.toLowerCase().includes(choice.filter));
+  return data.symbols.filter((one) => `${one.label}\n${one.name}`.toLowerCase().includes(choice.filter));
 }
 
-function choose(symbol) {
-  if (choice.slots.has(symbol)) return;
+function choose(label) {
+  if (choice.slots.has(label)) return;
   const taken = new Set(choice.slots.values());
   let slot = 0;
   while (taken.has(slot)) slot += 1;
-  choice.slots.set(symbol, slot);
+  choice.slots.set(label, slot);
 }
 
 function chooseOnly(symbols) {
   choice.slots.clear();
-  symbols.forEach((one) => choose(one.symbol));
+  symbols.forEach((one) => choose(one.label));
 }
 
 function makeChips(redraw) {
@@ -33,23 +33,23 @@ function makeChips(redraw) {
     chip.className = 'chip';
     chip.title = one.followed ? one.name : `${one.name}, not followed`;
     chip.classList.toggle('left', !one.followed);
-    chip.dataset.symbol = one.symbol;
+    chip.dataset.symbol = one.label;
     const box = document.createElement('input');
     box.type = 'checkbox';
     box.addEventListener('change', () => {
-      if (box.checked) choose(one.symbol);
-      else choice.slots.delete(one.symbol);
+      if (box.checked) choose(one.label);
+      else choice.slots.delete(one.label);
       redraw();
     });
     const mark = document.createElement('span');
     mark.className = 'mark';
-    chip.append(box, mark, one.symbol);
+    chip.append(box, mark, one.label);
     chips.append(chip);
   }
 }
 
 function showChoice() {
-  const listed = new Set(listedSymbols().map((one) => one.symbol));
+  const listed = new Set(listedSymbols().map((one) => one.label));
   const styles = { solid: 'solid', dash: 'dashed', dot: 'dotted', dashdot: 'double' };
   for (const chip of document.querySelectorAll('#chips .chip')) {
     const slot = choice.slots.get(chip.dataset.symbol);

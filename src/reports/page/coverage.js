@@ -37,7 +37,7 @@ function mapTrace(shown) {
   return {
     type: 'heatmap',
     x: data.hours,
-    y: shown.map((one) => plain(one.symbol)),
+    y: shown.map((one) => plain(one.label)),
     z: shown.map((one) => Array.from(one.states, (letter) => values[letter] ?? null)),
     text: shown.map((one) => Array.from(one.states, (letter, i) => {
       const price = one.prices[i];
@@ -59,7 +59,7 @@ function markTraces(shown) {
   if (narrow.matches && data.hours.length > 49) return []; // the cells are narrower than a mark
   const looks = { m: 'x-thin-open', n: 'circle-open' };
   return Object.entries(looks).flatMap(([letter, symbol]) => {
-    const cells = shown.flatMap((one) => Array.from(one.states, (found, i) => [found, data.hours[i], one.symbol])).filter(([found]) => found === letter);
+    const cells = shown.flatMap((one) => Array.from(one.states, (found, i) => [found, data.hours[i], one.label])).filter(([found]) => found === letter);
     if (!cells.length || cells.length > MARKED_AT_MOST) return [];
     return [{
       type: 'scatter',
@@ -95,7 +95,7 @@ function drawCoverage() {
   Object.assign(layout.yaxis, {
     type: 'category',
     categoryorder: 'array',
-    categoryarray: shown.map((one) => plain(one.symbol)),
+    categoryarray: shown.map((one) => plain(one.label)),
     range: [shown.length - 0.5, -0.5],
     uirevision: shown.length,
     fixedrange: true,

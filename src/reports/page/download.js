@@ -27,7 +27,7 @@ function chartRows() {
   const [begin, end] = chart._fullLayout.xaxis.range.map((time) => milliseconds(time.slice(0, 19)));
   const rows = data.hours.map((hour, i) => [hour, ...chart.data.map((line) => line.y[i])]);
   return [
-    ['Hour, Tehran', ...chosenSymbols().map((one) => `${one.symbol}, ${indexed ? 'indexed' : one.currency}`)],
+    ['Hour, Tehran', ...chosenSymbols().map((one) => `${one.label}, ${indexed ? 'indexed' : one.currency}`)],
     ...rows.filter(([hour]) => begin <= milliseconds(hour) && milliseconds(hour) <= end),
   ];
 }

@@ -12,12 +12,12 @@ function checkedValue(name) {
 function priceTrace(one, indexed, crowded) {
   const base = one.prices.find((price) => price !== null && price > 0);
   const values = indexed ? one.prices.map((price) => (price === null ? null : 100 * (price / base))) : one.prices;
-  const look = lineLook(choice.slots.get(one.symbol));
+  const look = lineLook(choice.slots.get(one.label));
   const alone = one.prices.map((price, i) => price !== null && (one.prices[i - 1] ?? null) === null && (one.prices[i + 1] ?? null) === null);
   const trace = {
     type: 'scatter',
     mode: 'lines',
-    name: plain(one.symbol),
+    name: plain(one.label),
     x: data.hours,
     y: values,
     customdata: one.prices,

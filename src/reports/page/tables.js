@@ -67,8 +67,8 @@ function tellCut(box, hint) {
   box.parentElement.classList.toggle('cut-below', below);
   const more = [right && 'columns →', below && 'rows ↓'].filter(Boolean).join(' and ');
   hint.textContent = more ? `Scroll within for more ${more}` : '';
-  // Once there was a hint, its line stays, so that nothing moves while one scrolls.
-  hint.hidden &&= !more;
+  // As long as there is anything to scroll its line stays, so that nothing moves meanwhile.
+  hint.hidden = box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight;
 }
 
 function wireTables() {
