@@ -68,6 +68,9 @@ class Series(NamedTuple):
     change_24h: float | None = None
 
 
+_ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
+
+
 @dataclass
 class RunReport(RunCounts):
     """What a run did: its counts, which the job keeps while it goes on, and the words for them.
@@ -162,6 +165,8 @@ class RunContext(Generic[SettingsT]):
         report.unchanged += done.stored.unchanged
         report.replay = report.replay.plus(done.replayed)
         report.replayed = sum(report.replay)
+        if kept and not any(done.stored) and _ALL_REFUSED not in report.failures:
+            report.failures.append(_ALL_REFUSED)
         report.warnings.extend(f"a damaged spool file was set aside: {line}" for line in done.set_aside)
         report.warnings.extend(f"a spool file is in the way: {line}" for line in done.left)
 
@@ -312,7 +317,8 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         finally:
             run.report.calls = run.parts.calls_made
         await run.load(rows)
-        run.report.values = {row.symbol: getattr(row, self.table.value) for row in rows}
+        if _ALL_REFUSED not in run.report.failures:
+            run.report.values = {row.symbol: getattr(row, self.table.value) for row in rows}
         if not rows:
             run.report.failures.append(f"{self.source} gave no valid {self.gives}")
 
@@ -341,7 +347,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             run.report.calls = run.parts.calls_made
         report = run.report
         wanted = report.rejected or (kind == "backfill" and report.hours_asked)
-        if wanted and not report.inserted + report.updated + report.unchanged:
+        if wanted and not report.failures and not report.inserted + report.updated + report.unchanged:
             report.failures.append(f"{self.source} gave no valid {self.gives}")
 
     async def check_source(self, parts: Parts) -> Finding:

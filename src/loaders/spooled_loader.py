@@ -14,6 +14,7 @@ from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters.files.spool import Batch, Spool
+from loaders.sound_rows import store_sound
 
 
 class LoadReport(NamedTuple):
@@ -34,18 +35,6 @@ class LoadReport(NamedTuple):
         """The sum of both."""
         stored, replayed = self.stored.plus(other.stored), self.replayed.plus(other.replayed)
         return LoadReport(stored, replayed, self.set_aside + other.set_aside, self.left + other.left)
-
-
-async def store_sound(repository: HourlyRepository, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
-    """Store the rows that the table can take, and say why not the others, few and so found by halving."""
-    try:
-        return await asyncio.to_thread(repository.upsert_prices, rows), []
-    except InvalidRowError as error:
-        if len(rows) == 1:
-            return UpsertReport(), [error.message]
-    stored, refused = await store_sound(repository, rows[: len(rows) // 2])
-    others, refused_others = await store_sound(repository, rows[len(rows) // 2 :])
-    return stored.plus(others), refused + refused_others
 
 
 log = structlog.get_logger(__name__)

@@ -46,3 +46,23 @@ def test_a_filling_with_one_valid_coin_is_done(program: Installation, source: Fa
     assert run.code == 0
     assert "rejected" in run.log
     assert {row.symbol for row in table.rows()} == {"ETH", "SOL"}
+
+
+@pytest.mark.parametrize("kind", ["run", "backfill"])
+def test_a_run_of_which_the_database_takes_nothing_fails(
+    kind: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
+) -> None:
+    """Exit code 1, recorded as failed, no price called stored; the rows are kept aside with the reason."""
+    database = program.settings["CLICKHOUSE_DB"]
+    assert program.command("setup_db").code == 0
+    embedded.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK price < 0")
+
+    run = program.run_job(*([kind, "3"] if kind == "backfill" else []))
+
+    assert (run.code, len(run.errors)) == (1, 1), run.log
+    assert "the database refused every row of a batch" in run.errors[0]
+    assert "VIOLATED_CONSTRAINT" in run.log
+    assert "stored=" not in run.log
+    recorded = embedded.query(f"SELECT kind, status, inserted FROM {database}.etl_runs")
+    assert recorded == [(kind, "failed", 0)]
+    assert table.rows() == []
