@@ -18,12 +18,15 @@ from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.files.locks import ProcessLock
+from sandbox.exchange_server import ExchangeStandIn
+from sandbox.market import Market, listed_coins
 from tests.support.installation import Finished, Installation
 from tests.support.price_table import fingerprint, typed
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
 
-MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
+_SUPPORT = Path(__file__).parents[1] / "support"
+MAIN_AT, RUN_AT = str(_SUPPORT / "main_at.py"), str(_SUPPORT / "run_at.py")
 
 
 class Tables:
@@ -105,6 +108,21 @@ def test_sources_that_agree_pass(tables: Tables) -> None:
     assert f"ETH ETHUSDT 168/0/0 0.00 % +0.00 % {tables.hours[0][:16]} 0" in lines
     assert "note: USDT is taken for a dollar in 336 h; with USDT in SYMBOLS its own price is used" in lines
     assert lines[-1] == "no hour of 336 is over 1 %"
+
+
+def test_what_both_pipelines_fetch_of_one_market_agrees(program: Installation, clock: SteppedClock) -> None:
+    """Two days by their own backfills, and the hour that goes on by their runs: nothing is over or suspected."""
+    with ExchangeStandIn(Market(listed_coins()), clock=clock) as exchange:
+        program.settings["BINANCE_BASE_URL"] = exchange.base_url
+        assert program.run_job("backfill", "48").code == program.run_job().code == 0
+        for arguments in (["backfill", "48"], []):
+            run = program.start(RUN_AT, clock().isoformat(), "binance_hourly_prices", *arguments)
+            assert run.ended().code == 0
+    done = program.start(MAIN_AT, clock().isoformat(), "compare", "48", "--json").ended()
+    assert (done.code, done.log) == (0, "")
+    found = json.loads(done.out)["symbols"]
+    assert [(one["symbol"], one["hours_compared"]) for one in found] == [("BTC", 48), ("ETH", 48), ("SOL", 48)]
+    assert all(one["median_percent"] < 0.5 for one in found)
 
 
 def test_an_hour_over_the_tolerance_is_listed(tables: Tables) -> None:
