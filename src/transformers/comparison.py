@@ -185,17 +185,19 @@ def _held(quote: StoredQuote, candle: StoredCandle, rate: float) -> Held | None:
     """The quote against what Binance traded at while it can have been taken; None for what is not a price."""
     low, high = candle.price, candle.price
     late = quote.taken_at >= f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
-    if late and candle.low is not None and candle.high is not None and _is_price(candle.low, candle.high):
+    if late and candle.low is not None and candle.high is not None and _is_price(candle.low) and _is_price(candle.high):
         low, high = candle.low, candle.high
+    if not (_is_price(quote.price) and _is_price(candle.price)):
+        return None
     traded = min(max(quote.price, low * rate), high * rate)
-    if not _is_price(quote.price, candle.price, traded, quote.price / traded if traded else 0.0):
+    if not (_is_price(traded) and _is_price(quote.price / traded)):
         return None
     percent = (quote.price / traded - 1) * 100
     return Held(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=not late)
 
 
-def _is_price(*values: float) -> bool:
-    return all(math.isfinite(value) and value > 0 for value in values)
+def _is_price(value: float) -> bool:
+    return 0 < value < math.inf
 
 
 def _at_lag(
