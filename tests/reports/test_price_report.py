@@ -326,7 +326,7 @@ def test_the_coins_come_first_and_the_totals_last() -> None:
 
     assert [title.text for title in tree.findall(".//h2")] == [
         "Coins",
-        "Prices",
+        "Prices, 6 h",
         "Coverage, 6 h",
         "Runs, 6 h",
         "Totals, 6 h",

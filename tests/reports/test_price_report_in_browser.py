@@ -301,6 +301,18 @@ def test_the_map_tells_states_by_more_than_color(show: Show) -> None:
     assert "○without a quote at the source: 1" in key
 
 
+def test_the_key_names_every_color_of_the_map(show: Show) -> None:
+    """That of the present hour too, which counts only where it is not stored yet."""
+    prices = price_wave(1, HOURS)
+    prices[-1] = prices[-1]._replace(is_updated=True)
+    page = show(report_contents(prices, hours=HOURS, followed=["BTC"]))
+
+    assert page.run("return [...document.querySelectorAll('#coverage-key li')].map((item) => item.textContent)") == [
+        "stored: 48",
+        "stored, updated later",
+    ]
+
+
 @pytest.mark.parametrize("contents", [three_symbols(), report_contents()], ids=["three", "empty"])
 def test_it_fits_a_phone(show: Show, contents: ReportContents) -> None:
     """Nothing is wider than the screen, and a finger on a chart scrolls the page."""

@@ -13,14 +13,14 @@ function showKey() {
   }
   key.replaceChildren();
   for (const state of STATES) {
-    if (!counts[state.letter]) continue;
+    if (!data.symbols.some((one) => one.states.includes(state.letter))) continue;
     const item = document.createElement('li');
     const mark = document.createElement('span');
     mark.className = 'mark';
     mark.style.background = state[theme()];
     mark.style.color = theme() === 'dark' ? '#101317' : '#16202c';
     mark.textContent = state.mark;
-    item.append(mark, `${state.label}: ${counts[state.letter].toLocaleString('en')}`);
+    item.append(mark, [state.label, counts[state.letter]?.toLocaleString('en')].filter(Boolean).join(': '));
     key.append(item);
   }
 }
