@@ -9,7 +9,14 @@ from pytest_httpserver import HTTPServer
 
 from reports.price_report import SHOWN_FIRST, ReportContents
 from tests.support.browser import MISSING, Browser
-from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run, table_of
+from tests.support.report_contents import (
+    hour_keys,
+    price_wave,
+    report_contents,
+    stored_price,
+    stored_run,
+    three_symbols,
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,28 +26,11 @@ Show = Callable[..., Browser]
 HOURS = hour_keys(48)
 
 
-def three_symbols() -> ReportContents:
-    """Three symbols with a gap, a hole, an update, and runs of which one failed."""
-    prices = [
-        price
-        for price in price_wave(3, HOURS)
-        if (price.symbol, price.datetime) not in {("BTC", HOURS[5]), ("SOL", HOURS[9])}
-    ]
-    prices[0] = prices[0]._replace(is_updated=True)
-    runs = [stored_run(), stored_run(95, status="failed", error="no answer"), stored_run(155)]
-    return report_contents(prices, hours=HOURS, holes={"SOL": {HOURS[9]}}, runs=runs)
-
-
 def two_hundred_symbols() -> ReportContents:
     """A week of two hundred symbols."""
     hours = hour_keys(168)
     prices = price_wave(200, hours)
     return report_contents(prices, hours=hours, followed={price.symbol for price in prices})
-
-
-def click(browser: Browser, selector: str) -> None:
-    """Click what the selector finds first."""
-    browser.run(f"document.querySelector({selector!r}).click()")
 
 
 def test_three_symbols_are_drawn_without_a_complaint(show: Show) -> None:
@@ -60,7 +50,7 @@ def test_nothing_is_asked_of_the_network(show: Show) -> None:
     """The file itself and texts within it are all that the browser reads, whatever is clicked."""
     page = show(three_symbols())
     for selector in ("#unit input[value=price]", "#scale input[value=log]", "#theme input[value=dark]"):
-        click(page, selector)
+        page.click(selector)
 
     addresses = page.requests()
 
@@ -82,58 +72,6 @@ def test_the_policy_stops_what_tries(show: Show, httpserver: HTTPServer) -> None
     assert page.run("return window.ran ?? null") is None
     assert httpserver.log == []
     assert any("Content Security Policy" in message for message in page.messages())
-
-
-def test_indexed_and_price_switch(show: Show) -> None:
-    """Indexed, every line begins at 100; as prices, at the price."""
-    first = "return document.getElementById('price-chart')._fullData.map((t) => t.y[0])"
-    page = show(three_symbols())
-
-    assert page.run(first) == [100, 100, 100]
-    click(page, "#unit input[value=price]")
-    assert page.run(first)[0] == pytest.approx(87654.32, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("bases", "unit"),
-    [
-        ([100.0], "price"),
-        ([100.0, 150.0, 199.0], "price"),
-        ([100.0, 150.0, 201.0], "index"),
-        ([100.0, 101.0, 102.0, 103.0], "index"),
-    ],
-)
-def test_the_chart_opens_on_what_can_be_seen(show: Show, bases: list[float], unit: str) -> None:
-    """On prices for up to three coins of like size, else indexed; the axis says which, of what and of which hours."""
-    prices = [stored_price(f"C{place}", hour, price=base) for place, base in enumerate(bases) for hour in HOURS]
-    page = show(report_contents(prices, hours=HOURS, followed=[]))
-    title = page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text")
-
-    assert page.run("return document.querySelector('#unit input:checked').value") == unit
-    assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
-
-
-def test_a_coin_of_two_sources_has_two_lines(show: Show) -> None:
-    """On one axis, as prices: they are of like size. Each is chosen by itself."""
-    prices = price_wave(1, HOURS)
-    pairs = table_of([price._replace(currency="USDT", price=price.price * 1.001) for price in prices], source="Binance")
-    page = show(report_contents(prices, hours=HOURS, followed=["BTC"], beside=[pairs]))
-
-    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap", "BTC · Binance"]
-    assert page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text") == "Price, USD, USDT"
-    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 2
-    click(page, "#chips [data-symbol$=Binance] input")
-    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap"]
-    assert page.messages() == []
-
-
-def test_the_coins_are_the_only_legend(show: Show) -> None:
-    """Each with the color of its line."""
-    page = show(three_symbols())
-    marks = page.run("return [...document.querySelectorAll('.chip .mark')].map((m) => m.style.borderTopColor)")
-
-    assert page.run("return document.querySelectorAll('#price-chart .legend').length") == 0
-    assert len(set(marks)) == 3
 
 
 def test_a_run_of_this_minute_is_on_the_chart(show: Show) -> None:
@@ -161,91 +99,6 @@ def test_each_coin_has_its_line_in_the_table(show: Show) -> None:
     assert paths == [2, 1, 0]
 
 
-def test_log_scale_switch(show: Show) -> None:
-    """The axis of prices becomes logarithmic, and linear again."""
-    kind = "return document.getElementById('price-chart')._fullLayout.yaxis.type"
-    page = show(three_symbols())
-
-    assert page.run(kind) == "linear"
-    click(page, "#scale input[value=log]")
-    assert page.run(kind) == "log"
-
-
-def test_span_buttons_zoom(show: Show) -> None:
-    """24 h shows the last 24 hours; a span longer than the page has no button."""
-    page = show(three_symbols())
-    click(page, "#span button[data-hours='24']")
-
-    begin = str(page.run("return document.getElementById('price-chart')._fullLayout.xaxis.range[0]"))
-
-    assert begin.startswith(HOURS[-25][:16])
-    assert page.run("return document.querySelector(\"#span button[data-hours='168']\").hidden")
-
-
-def test_thirty_days_have_a_button(show: Show) -> None:
-    """In a page of 30 days it is the pressed one, and shows all of them."""
-    hours = hour_keys(720)
-    page = show(report_contents(price_wave(1, hours), hours=hours, followed=["BTC"]))
-    buttons = page.run(
-        "return [...document.querySelectorAll('#span button')].filter((b) => !b.hidden)"
-        ".map((b) => [b.textContent, b.ariaPressed])"
-    )
-
-    assert buttons == [["24 h", "false"], ["7 d", "false"], ["30 d", "true"]]
-
-
-def test_hovering_tells_price_and_hour(show: Show) -> None:
-    """The mouse over the chart shows each symbol's price of that hour, and which hour it is."""
-    page = show(three_symbols())
-    click(page, "#unit input[value=price]")
-    page.point_at("#price-chart .nsewdrag", across=0.5)
-    told = page.run(
-        "const layer = document.querySelector('#price-chart .hoverlayer');"
-        "return new Promise((told) => { const look = () => layer.textContent ? told(layer.textContent) :"
-        " requestAnimationFrame(look); look(); })"
-    )
-
-    hour = next(hour for hour in HOURS if hour[:16] in told)
-    prices = [price for price in three_symbols().tables[0].prices if price.datetime == hour]
-    assert len(prices) == 3
-    assert [price.symbol for price in prices if f"{price.symbol} : {price.price:,.8g}" not in told] == []
-
-
-def test_dragging_zooms(show: Show) -> None:
-    """The span that the mouse is drawn over fills the chart."""
-    shown = "return document.getElementById('price-chart')._fullLayout.xaxis.range.map((end) => Date.parse(end))"
-    page = show(three_symbols())
-    begin, end = page.run(shown)
-    page.drag("#price-chart .nsewdrag", begin=0.25, end=0.5)
-
-    zoomed = [(moment - begin) / (end - begin) for moment in page.run(shown)]
-
-    assert zoomed == pytest.approx([0.25, 0.5], abs=0.02)
-    assert page.messages() == []
-
-
-def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
-    """A symbol's box decides whether it has a line; the others keep their colors."""
-    page = show(three_symbols())
-    before = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
-    click(page, "#chips [data-symbol=BTC] input")
-
-    after = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
-
-    assert after == {name: before[name] for name in ("ETH", "SOL")}
-    click(page, "#chips [data-symbol=BTC] input")
-    assert len(page.traces("price-chart")) == 3
-
-
-def test_no_symbol_chosen_says_so(show: Show) -> None:
-    """Without a line the chart has a sentence."""
-    page = show(three_symbols())
-    click(page, "#choose-none")
-
-    assert page.traces("price-chart") == []
-    assert page.run("return document.getElementById('price-chart').textContent").endswith("No coin is chosen")
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_colors_follow_the_system_and_the_switch(show: Show, dark: bool) -> None:  # noqa: FBT001 - pytest gives it
     """As the system prefers, until the switch says otherwise; the charts follow too."""
@@ -255,7 +108,7 @@ def test_colors_follow_the_system_and_the_switch(show: Show, dark: bool) -> None
     )
     page = show(three_symbols(), dark=dark)
     by_system = page.run(ink)
-    click(page, f"#theme input[value={'light' if dark else 'dark'}]")
+    page.click(f"#theme input[value={'light' if dark else 'dark'}]")
 
     assert by_system[0] == ("rgb(16, 19, 23)" if dark else "rgb(245, 246, 248)")
     assert page.run(ink)[0] == ("rgb(245, 246, 248)" if dark else "rgb(16, 19, 23)")
@@ -275,7 +128,7 @@ def test_two_hundred_symbols_are_manageable(show: Show) -> None:
     )
     assert page.run(listed) == 11
     assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 11
-    click(page, "#choose-filtered")
+    page.click("#choose-filtered")
     assert len(page.traces("price-chart")) == 11
     assert page.messages() == []
 
@@ -283,7 +136,7 @@ def test_two_hundred_symbols_are_manageable(show: Show) -> None:
 def test_only_symbols_with_gaps(show: Show) -> None:
     """The map narrows to the symbols with missing hours."""
     page = show(three_symbols())
-    click(page, "#gaps-only")
+    page.click("#gaps-only")
 
     assert page.run("return document.getElementById('coverage-chart')._fullData[0].y") == ["BTC"]
 
@@ -331,7 +184,7 @@ def test_two_hundred_symbols_fit_a_phone(show: Show) -> None:
     page = show(two_hundred_symbols(), phone=True)
 
     assert page.run(width) == 390
-    click(page, "#choose-filtered")
+    page.click("#choose-filtered")
     assert len(page.traces("price-chart")) == 200
     assert page.run(width) == 390
     assert page.messages() == []
@@ -355,17 +208,8 @@ def test_a_history_without_a_price_in_these_hours_is_a_map_of_missing_hours(show
     assert "✕missing: 96" in page.run("return document.getElementById('coverage-key').textContent")
     assert page.run("return [...document.getElementById('coverage-chart')._fullData[0].y]") == ["BTC", "ETH", "SOL"]
     assert page.run("return document.getElementById('price-chart').textContent").count("No price in these hours") == 1
-    click(page, "#choose-none")
+    page.click("#choose-none")
     assert "No coin is chosen" in page.run("return document.getElementById('price-chart').textContent")
-    assert page.messages() == []
-
-
-def test_a_single_price_can_be_seen(show: Show) -> None:
-    """One hour of one symbol is a point, shown as a price."""
-    page = show(report_contents([stored_price(hour=HOURS[40])], hours=HOURS, followed=["BTC"]))
-
-    assert page.run("return document.querySelector('#unit input:checked').value") == "price"
-    assert page.run("return document.querySelectorAll('#price-chart .point').length") > 0
     assert page.messages() == []
 
 
@@ -390,14 +234,3 @@ def test_foreign_names_stay_texts(show: Show, name: str) -> None:
     assert page.run("return window.ran ?? null") is None
     assert page.run("return document.querySelectorAll('main img, main a[href], svg a').length") == 0
     assert page.messages() == []
-
-
-def test_the_charts_offer_no_upload(show: Show) -> None:
-    """The library's button that sends a chart to its makers is not there."""
-    page = show(three_symbols())
-    titles = page.run(
-        "return [...document.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title || b.ariaLabel || '')"
-    )
-
-    assert titles
-    assert [title for title in titles if "cloud" in title.lower() or "link" in title.lower()] == []

@@ -81,10 +81,14 @@ class Browser:
         """Click what the selector finds first; the file that this saves in an empty folder, once it is whole."""
         behavior = {"behavior": "allow", "downloadPath": str(folder)}
         self._driver.execute_cdp_cmd("Browser.setDownloadBehavior", behavior)
-        self.run(f"document.querySelector({selector!r}).click()")
+        self.click(selector)
         eventually(lambda: [path for path in folder.iterdir() if path.suffix == ".csv"])
         [path] = folder.iterdir()
         return path
+
+    def click(self, selector: str) -> None:
+        """Click what the selector finds first."""
+        self.run(f"document.querySelector({selector!r}).click()")
 
     def traces(self, chart: str) -> list[dict[str, Any]]:
         """The traces of a chart, by its element's id: name and type, how many points, the kinds of line."""

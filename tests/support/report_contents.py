@@ -104,3 +104,16 @@ def report_contents(
         version="0.1.0",
         chart_library=chart_library() if library is None else library,
     )
+
+
+def three_symbols() -> ReportContents:
+    """Of 48 hours three symbols with a gap, a hole, an update, and runs of which one failed."""
+    hours = hour_keys(48)
+    prices = [
+        price
+        for price in price_wave(3, hours)
+        if (price.symbol, price.datetime) not in {("BTC", hours[5]), ("SOL", hours[9])}
+    ]
+    prices[0] = prices[0]._replace(is_updated=True)
+    runs = [stored_run(), stored_run(95, status="failed", error="no answer"), stored_run(155)]
+    return report_contents(prices, hours=hours, holes={"SOL": {hours[9]}}, runs=runs)
