@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import OLDEST_VERSION
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings, stale_groups
@@ -192,19 +194,39 @@ def _findings() -> Iterator[Finding]:
 
 def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator[Finding]:
     with Parts(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
-        yield from _or_failed("ClickHouse", lambda: _of_table(job.repository_in(parts)))
+        yield from _or_failed("ClickHouse", lambda: _of_database(job.repository_in(parts), parts.runs))
         yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
         for subject, spool in ((f"spool {name}", parts.spool(name)), (f"history {name}", parts.history_spool(name))):
             yield from _or_failed(subject, partial(check_spool, subject, name, spool))
 
 
+def _of_user(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
+    """What the database's user may do and set, of what a run does and asks for."""
+    found = [
+        Finding("settings", "ok", f"the profile keeps {name} = {value}, and a run works within it")
+        for name, value in table.kept_settings().items()
+    ]
+    lacks = table.lacking_rights(runs.wanted_rights())
+    if lacks is None:
+        return [*found, Finding("rights", "ok", "not looked at: this version of ClickHouse has no CHECK GRANT")]
+    found += [Finding("rights", "fail", f"the user lacks {right}", next_step) for right, next_step in lacks]
+    return found if lacks else [*found, Finding("rights", "ok", "the user has all that a run needs")]
+
+
+def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
+    server = Finding("ClickHouse", "ok", table.describe_server())
+    if table.is_old():
+        oldest = ".".join(map(str, OLDEST_VERSION))
+        server = server._replace(state="warn", next_step=f"not tried below {oldest}: upgrade ClickHouse")
+    topology = Finding("topology", "ok", table.describe_topology())
+    return [server, topology, *_of_user(table, runs), *_or_failed("table", lambda: _of_table(table))]
+
+
 def _of_table(table: HourlyRepository) -> list[Finding]:
-    found = [Finding("ClickHouse", "ok", table.describe_server()), Finding("topology", "ok", table.describe_topology())]
     if not table.table_exists():
-        return [*found, Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
-    found.append(Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"))
+        return [Finding("table", "warn", f"{table.name} is not there yet", "./run.sh setup_db")]
     stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-    return [*found, *stuck]
+    return [Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"), *stuck]
 
 
 def _or_failed(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:

@@ -13,11 +13,16 @@ from xml.sax.saxutils import escape
 
 DATABASES = "test_*"
 """The databases of tests: what stands for ``crypto`` in a grant."""
+_WRITE = "SELECT, INSERT, ALTER UPDATE"
+_MAKE = f"{_WRITE}, CREATE TABLE, CREATE VIEW, DROP VIEW, ALTER TTL"
 ROLES: Mapping[str, tuple[str, ...]] = {
     "everything": ("ALL ON *.*",),
-    "its own database": ("ALL ON crypto.*",),
+    "reader": ("SELECT ON crypto.*",),
     "no ALTER UPDATE": ("SELECT, INSERT ON crypto.*",),
-    "no CREATE DATABASE": ("SELECT, INSERT, ALTER UPDATE, CREATE TABLE, CREATE VIEW ON crypto.*",),
+    "writer": (f"{_WRITE} ON crypto.*",),
+    "maker": (f"{_MAKE} ON crypto.*",),
+    "dropper": (f"{_MAKE}, DROP TABLE ON crypto.*",),
+    "its own database": ("ALL ON crypto.*",),
 }
 """Name to its grants, without the word, in the database ``crypto``."""
 CUTS_AND_CHANGES: Mapping[str, Mapping[str, str]] = {

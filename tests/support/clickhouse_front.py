@@ -30,6 +30,7 @@ from tests.support.older_engine import OlderEngine
 
 FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "execute_then_error", "redirect"]
 
+_Settings = tuple[tuple[str, str], ...]
 _NOT_SETTINGS = {
     "buffer_size",
     "client_protocol_version",
@@ -105,7 +106,7 @@ class ClickHouseFront:
     _kept_port: socket.socket | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _executing: threading.Lock = field(default_factory=threading.Lock)
-    _sessions: dict[tuple[tuple[str, str], ...], Any] = field(default_factory=dict)
+    _sessions: dict[tuple[str, str, _Settings], Any] = field(default_factory=dict)
 
     def __enter__(self) -> ClickHouseFront:
         """Start to listen."""
@@ -132,9 +133,9 @@ class ClickHouseFront:
         return len(self.statements)
 
     @property
-    def settings(self) -> list[tuple[tuple[str, str], ...]]:
+    def settings(self) -> list[_Settings]:
         """The sets of settings that requests came with."""
-        return list(self._sessions)
+        return [settings for _, _, settings in self._sessions]
 
     def asked(self, beginning: str) -> list[str]:
         """The statements that begin like this, in order."""
@@ -194,8 +195,14 @@ class ClickHouseFront:
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         """What the engine answers, in a session with the settings that came along."""
+        form = statement.rpartition(" FORMAT ")
         statement = next(
-            (f"{new} FORMAT Native" for old, new in self.replacements.items() if statement.startswith(old)), statement
+            (
+                f"{new} FORMAT {form[2]}" if form[0] else new
+                for old, new in self.replacements.items()
+                if statement.startswith(old)
+            ),
+            statement,
         )
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
         with self._executing:
@@ -206,12 +213,13 @@ class ClickHouseFront:
                 return self._insert(connection, insert[1], insert[2], body)
             return bytes(connection.query(statement, "TabSeparated", params=bound).bytes() or b"")
 
-    def _session(self, settings: tuple[tuple[str, str], ...]) -> Any:
+    def _session(self, settings: _Settings) -> Any:
         """A connection to the engine; one for each set of settings, for setting them costs more than a statement."""
-        if settings not in self._sessions:
+        key = (self.role, self.profile, settings)
+        if key not in self._sessions:
             if self.engine is not None:
-                self._sessions[settings] = _Connection(self.engine, settings)
-                return self._sessions[settings]
+                self._sessions[key] = _Connection(self.engine, settings)
+                return self._sessions[key]
             connect: Any = chdb.connect  # its package is typed in one of its two distributions only
             connection = connect(str(self.path))
             try:
@@ -220,10 +228,10 @@ class ClickHouseFront:
             except RuntimeError:
                 connection.close()
                 raise
-            self._sessions[settings] = connection
-        return self._sessions[settings]
+            self._sessions[key] = connection
+        return self._sessions[key]
 
-    def _beginning(self, settings: tuple[tuple[str, str], ...]) -> list[str]:
+    def _beginning(self, settings: _Settings) -> list[str]:
         """The statements that a session begins with."""
         named = [f"USE `{value}`" for name, value in settings if name == "database"]
         named += session_statements(self.role, self.profile) + (["SET readonly = 1"] if self.readonly else [])
@@ -240,7 +248,7 @@ class ClickHouseFront:
 class _Connection:
     """A connection to an older engine, as the front asks the one of this process."""
 
-    def __init__(self, engine: OlderEngine, settings: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, engine: OlderEngine, settings: _Settings) -> None:
         self._engine, self._settings = engine, settings
         self._answer = b""
 

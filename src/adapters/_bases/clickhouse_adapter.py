@@ -612,6 +612,13 @@ class ClickHouseAdapter:
         for pin in harmful(partial(_value_of, client)):
             raise _locked(pin, _value_of(client, pin.name))
 
+    def kept_settings(self) -> dict[str, str]:
+        """The settings that stay at another value than a run asks for, by the profile, each with that value."""
+        client = self._connected()
+        found = {name: _value_of(client, name) for name in wanted_settings(self.patience_seconds)}
+        wanted = wanted_settings(self.patience_seconds)
+        return {name: value for name, value in found.items() if value is not None and value != wanted[name]}
+
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
         """Turn every error of the driver, of the engine and of the network into one of our tree."""

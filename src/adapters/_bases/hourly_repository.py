@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
-from adapters._bases.hourly_table import HourlyRow, HourlySchema, HourlyTable
+from adapters._bases.hourly_table import OLDEST_VERSION, HourlyRow, HourlySchema, HourlyTable
 from adapters._bases.hourly_upsert import (
     ChunkUpsert,
     StoredRow,
@@ -20,6 +20,7 @@ from adapters._bases.hourly_upsert import (
 )
 from adapters._bases.mutations import Mutations, StuckMutation
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.rights import Right, lacking
 from adapters._bases.stored_prices import StoredPrice, price_columns
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
@@ -132,6 +133,23 @@ class HourlyRepository:
         """Where the database is, and how a changed row is written there, in one line."""
         changes = "the insert of a newer version" if self._retry.call(self._schema.inserts_changes) else "update"
         return f"{self._retry.call(self._schema.checked_topology)}; changes are written by {changes}"
+
+    def is_old(self) -> bool:
+        """Whether the server is older than any that the program was tried on."""
+        return self._retry.call(self._clickhouse.server_version)[:2] < OLDEST_VERSION
+
+    def lacking_rights(self, also: Sequence[Right] = ()) -> list[tuple[Right, str]] | None:
+        """What a run does and the user may not, each with the next step; None where the server cannot be asked.
+
+        Args:
+            also: rights that are wanted beside those of the table and its views.
+        """
+        found = self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
+        return None if found is None else [(right, right.granted_to(self._clickhouse)) for right in found]
+
+    def kept_settings(self) -> dict[str, str]:
+        """The settings that the profile keeps at another value than a run asks for, each with that value."""
+        return self._retry.call(self._clickhouse.kept_settings)
 
     def ensure_ready(self) -> None:
         """Make what is missing: see `HourlySchema.ensure_ready`."""

