@@ -19,7 +19,8 @@ from crons.job import RunContext
 from crons.progress import Tally, progress
 from transformers.coverage import Hours
 
-ROWS_A_LOAD = 20_000
+ROWS_A_LOAD = 8_000
+"""So many rows are stored at once: with twenty thousand a backfill of years took 60 MB more."""
 SETTLED_AFTER = timedelta(hours=3)
 """The age of an hour from which a missing quote is remembered: a younger one may still come."""
 
@@ -44,7 +45,7 @@ class Taken(NamedTuple):
 
 
 class Filling(ABC, Generic[CallT, AnswerT]):
-    """Stores answers about past hours some 20,000 rows at a time, so that memory does not grow with the hours.
+    """Stores answers about past hours some 8,000 rows at a time, so that memory does not grow with the hours.
 
     A source says, by the abstract methods, what its calls ask for and what its answers hold.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected
-from adapters._bases.tehran_time import HOUR
+from adapters._bases.tehran_time import HOUR, hour_start
 from adapters.files.pair_choices import KnownPair, PairChoices
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter, Candles
 from extractors.side_by_side import side_by_side
@@ -121,6 +121,21 @@ def _read_info(body: object, pair: str) -> _Info:
         if info.symbol == pair:
             return info
     raise ContractError(f"Binance's exchangeInfo does not say anything of {pair}", next_step=_CHANGED)
+
+
+def first_hour(pair: KnownPair) -> datetime:
+    """The start, in UTC, of the first hour that has a candle of the pair."""
+    return hour_start(pair.listed).astimezone(timezone.utc)
+
+
+def plan_span(symbol: str, pair: KnownPair, first: datetime, end: datetime) -> list[CandleCall]:
+    """The calls that bring every hour of a pair from ``first``, or its first one, to before ``end``; both in UTC."""
+    start = max(first, first_hour(pair))
+    calls: list[CandleCall] = []
+    while start < end:
+        calls.append(CandleCall(symbol, pair, start, min(start + _WINDOW, end)))
+        start += _WINDOW
+    return calls
 
 
 def plan_calls(hours: Mapping[str, Iterable[datetime]], pairs: Mapping[str, KnownPair]) -> list[CandleCall]:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timezone
+from itertools import chain
 from typing import TypeAlias
 
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.tehran_time import describe_hours, hour_key, hours_between, tehran_text
+from adapters._bases.tehran_time import HOUR, describe_hours, hour_key, hours_between, tehran_text
 from adapters.clickhouse.binance_table import PairHole
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE
@@ -21,7 +22,7 @@ from crons.filling import Filling, Taken
 from crons.gaps import keys_of, log_missing, missing_hours
 from crons.job import Fill, RunContext
 from crons.jobs.binance_parts import CORRECT, known_pairs, prices_in
-from extractors.binance_extractor import Answered, BinanceExtractor, CandleCall, plan_calls
+from extractors.binance_extractor import Answered, BinanceExtractor, CandleCall, first_hour, plan_calls, plan_span
 from transformers.binance_transformer import BinanceTransformer
 from transformers.coverage import Hours, hours_by_key
 
@@ -38,12 +39,12 @@ async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, f
     """
     pairs = await known_pairs(run, source)
     starts = fill.starts(run.now)
-    every = hours_by_key(starts)
-    wanted = {symbol: _since_listed(every, pair) for symbol, pair in pairs.items()}
-    calls = plan_calls({symbol: hours.values() for symbol, hours in wanted.items()}, pairs)
-    _log_estimate("estimate", wanted, calls, hours=describe_hours(starts))
+    first, end = starts[0].astimezone(timezone.utc), starts[-1].astimezone(timezone.utc) + HOUR
+    of_pairs = (plan_span(symbol, pair, first, end) for symbol, pair in pairs.items())
+    calls = sorted(chain.from_iterable(of_pairs), key=lambda call: (call.start, call.symbol))
+    _log_estimate("estimate", sum(len(hours_of(call)) for call in calls), calls, hours=describe_hours(starts))
     if not fill.dry_run:
-        await _fill(run, source, calls, wanted)
+        await _fill(run, source, calls)
 
 
 async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: Fill) -> None:
@@ -62,7 +63,7 @@ async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill:
     calls = plan_calls({symbol: hours.values() for symbol, hours in missing.items()}, pairs)
     if missing:
         log_missing(missing, event="missing or not complete")
-        _log_estimate("estimate of all that is missing", missing, calls)
+        _log_estimate("estimate of all that is missing", sum(map(len, missing.values())), calls)
     else:
         log.info("no hour is missing that the source may have", hours=describe_hours(starts))
     if fill.dry_run:
@@ -77,9 +78,15 @@ async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill:
     await _log_end(run, pairs, starts)
 
 
+def hours_of(call: CandleCall) -> Hours:
+    """The hours that a call asks for: of two with one key the earlier."""
+    return hours_by_key([start for start in hours_between(call.start, call.end) if not start.fold])
+
+
 def _since_listed(hours: Hours, pair: KnownPair) -> Hours:
-    """Those of the hours that began when the pair was traded."""
-    return {key: start for key, start in hours.items() if start.astimezone(timezone.utc) >= pair.listed}
+    """Those of the hours in which the pair was traded."""
+    first = first_hour(pair)
+    return {key: start for key, start in hours.items() if start.astimezone(timezone.utc) >= first}
 
 
 def _lacking(
@@ -110,10 +117,11 @@ class CandleFilling(Filling[CandleCall, Answer]):
 
     Args:
         run: the run.
-        wanted: symbol to the hours of it that are wanted; what an answer brings beside them is left out.
+        wanted: symbol to the hours of it that are wanted; what an answer brings beside them is left out. None for all
+            that is asked for: hours take memory, and a backfill may be of a hundred thousand.
     """
 
-    def __init__(self, run: RunContext[BinanceSettings], wanted: Mapping[str, Hours]) -> None:
+    def __init__(self, run: RunContext[BinanceSettings], wanted: Mapping[str, Hours] | None) -> None:
         super().__init__(run, prices_in(run.parts))
         self._wanted = wanted
         self._transformer = BinanceTransformer(run_id=run.run_id)
@@ -122,10 +130,11 @@ class CandleFilling(Filling[CandleCall, Answer]):
 
     def asked(self, call: CandleCall) -> Mapping[str, Hours]:
         """The wanted hours that a call asks for."""
+        hours = hours_of(call)
+        if self._wanted is None:
+            return {call.symbol: hours}
         wanted = self._wanted[call.symbol]
-        # Of two hours with one key the earlier is wanted.
-        hours = (start for start in hours_between(call.start, call.end) if not start.fold)
-        return {call.symbol: {key: start for start in hours if (key := hour_key(start)) in wanted}}
+        return {call.symbol: {key: start for key, start in hours.items() if key in wanted}}
 
     def call_of(self, answer: Answer) -> CandleCall:
         """Which call it is the answer to."""
@@ -156,7 +165,7 @@ async def _fill(
     run: RunContext[BinanceSettings],
     source: BinanceExtractor,
     calls: Sequence[CandleCall],
-    wanted: Mapping[str, Hours],
+    wanted: Mapping[str, Hours] | None = None,
 ) -> None:
     """Make the calls and store what they bring; a pair that is gone is named in the report.
 
@@ -169,14 +178,21 @@ async def _fill(
     run.report.warnings.extend(f"Binance has no such pair ({pair}); {CORRECT}" for pair in sorted(source.gone))
 
 
-def _log_estimate(event: str, wanted: Mapping[str, Hours], calls: Sequence[CandleCall], **facts: str) -> None:
-    """Log what the calls take, before any is made."""
+def _log_estimate(event: str, pair_hours: int, calls: Sequence[CandleCall], **facts: str) -> None:
+    """Log what the calls take, before any is made.
+
+    Args:
+        event: what the line says.
+        pair_hours: how many hours of how many pairs these are, together.
+        calls: to be made.
+        facts: what the line says besides.
+    """
     weight = KLINES_WEIGHT * len(calls)
     log.info(
         event,
         **facts,
-        pairs=len(wanted),
-        pair_hours=sum(map(len, wanted.values())),
+        pairs=len({call.symbol for call in calls}),
+        pair_hours=pair_hours,
         calls=len(calls),
         weight=f"{weight} of {WEIGHT_A_MINUTE} a minute",
         minutes=f"{weight / WEIGHT_A_MINUTE:.1f} or more",

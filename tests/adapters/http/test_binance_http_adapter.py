@@ -1,0 +1,192 @@
+"""Binance at the wire: what is asked, what each refusal means, and how limits are heeded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timezone
+
+import httpx
+import pytest
+import respx
+
+from adapters._bases.errors import ClockError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter, WeightGate
+
+HOST = "https://binance.test"
+KLINES = f"{HOST}/api/v3/klines"
+START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
+DATE = {"Date": "Mon, 23 Nov 2026 12:07:09 GMT"}
+QUICK = RetryPolicy(attempts=3, total_seconds=5, wait_initial_seconds=0.01, wait_jitter_seconds=0)
+WEIGHT = "X-MBX-USED-WEIGHT-1M"
+
+pytestmark = pytest.mark.respx(base_url=HOST)
+
+
+@asynccontextmanager
+async def opened(retry: RetryPolicy = QUICK) -> AsyncIterator[BinanceHttpAdapter]:
+    """The adapter, and below it httpx."""
+    http = HttpAdapter(base_url=HOST, headers={}, timeout_seconds=5, retry=retry, clock=lambda: NOW)
+    async with http:
+        yield BinanceHttpAdapter(http=http, clock=lambda: NOW)
+
+
+async def refused(respx_mock: respx.MockRouter, *answers: httpx.Response) -> EtlError:
+    """The error that a call for candles ends with."""
+    respx_mock.get("/api/v3/klines").mock(side_effect=[*answers])
+    async with opened() as source:
+        with pytest.raises(EtlError) as caught:
+            await source.klines("BTCUSDT", start=START, limit=1000)
+    return caught.value
+
+
+async def test_candles_are_asked_for_by_half_hours(respx_mock: respx.MockRouter) -> None:
+    """Times in milliseconds, the end a millisecond later than the last candle opens; no key, no zone."""
+    asked = respx_mock.get("/api/v3/klines").respond(json=[], headers=DATE)
+    async with opened() as source:
+        answer = await source.klines("BTCUSDT", start=START, end=START, limit=1000)
+    assert dict(asked.calls.last.request.url.params) == {
+        "symbol": "BTCUSDT",
+        "interval": "30m",
+        "startTime": "1795433400000",
+        "endTime": "1795433400001",
+        "limit": "1000",
+    }
+    assert "x-mbx-apikey" not in asked.calls.last.request.headers
+    assert (answer.body, answer.as_of) == ([], NOW)
+
+
+async def test_an_answer_tells_up_to_the_earlier_clock(respx_mock: respx.MockRouter) -> None:
+    """A host whose clock is ahead takes no open candle for a closed one."""
+    respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 12:05:00 GMT"})
+    async with opened() as source:
+        assert (await source.klines("BTCUSDT", start=START, limit=1)).as_of == NOW.replace(minute=5, second=0)
+
+
+async def test_a_wrong_clock_is_refused(respx_mock: respx.MockRouter) -> None:
+    """More than five minutes apart: every hour would be in doubt."""
+    respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 11:00:00 GMT"})
+    async with opened() as source:
+        with pytest.raises(ClockError):
+            await source.klines("BTCUSDT", start=START, limit=1)
+
+
+@pytest.mark.parametrize("status", [418, 429])
+async def test_retry_after_is_waited_for(respx_mock: respx.MockRouter, status: int) -> None:
+    """The next call comes no earlier than Binance wants it, and is then answered."""
+    seconds = 0.4
+    told = {"Retry-After": str(seconds), **DATE}
+    busy = httpx.Response(status, json={"code": -1003, "msg": "Too many requests."}, headers=told)
+    asked = respx_mock.get("/api/v3/klines").mock(side_effect=[busy, httpx.Response(200, json=[], headers=DATE)])
+    async with opened() as source:
+        began = time.monotonic()
+        await source.klines("BTCUSDT", start=START, limit=1)
+    assert time.monotonic() - began >= seconds
+    assert asked.call_count == 2
+
+
+@pytest.mark.parametrize("status", [418, 429])
+async def test_nothing_is_asked_while_binance_wants_nothing(respx_mock: respx.MockRouter, status: int) -> None:
+    """A wait that is longer than the run allows ends the call; a call beside it is not even made."""
+    busy = httpx.Response(status, json={"code": -1003, "msg": "banned"}, headers={"Retry-After": "120", **DATE})
+    asked = respx_mock.get("/api/v3/klines").mock(side_effect=[busy])
+    async with opened() as source:
+        for words in ("too many calls", "used up"):
+            with pytest.raises(SourceUnavailable, match=words) as caught:
+                await source.klines("BTCUSDT", start=START, limit=1)
+            assert 60 <= (caught.value.retry_after_seconds or 0) <= 120
+    assert asked.call_count == 1
+
+
+async def test_a_gatekeeper_is_asked_once_more(respx_mock: respx.MockRouter) -> None:
+    """HTTP 403, a page of HTML: later, and only once."""
+    page = httpx.Response(403, html="<html>forbidden</html>", headers=DATE)
+    error = await refused(respx_mock, page)
+    assert isinstance(error, SourceUnavailable)
+    assert (error.most_tries, error.retry_after_seconds) == (2, 60)
+    assert "BINANCE_BASE_URL" in error.next_step
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_gatekeeper_that_lets_pass_later(respx_mock: respx.MockRouter) -> None:
+    """The second answer counts, the wait aside; a second refusal is the last."""
+    page = httpx.Response(403, html="<html>forbidden</html>", headers=DATE)
+    asked = respx_mock.get("/api/v3/klines").mock(
+        side_effect=[page, httpx.Response(200, json=[], headers=DATE), page, page]
+    )
+    async with opened(RetryPolicy(attempts=5, total_seconds=300)) as source:
+        assert (await source.klines("BTCUSDT", start=START, limit=1)).body == []
+        with pytest.raises(SourceUnavailable, match="403"):
+            await source.klines("BTCUSDT", start=START, limit=1)
+    assert asked.call_count == 4
+
+
+async def test_a_refused_country_is_final(respx_mock: respx.MockRouter) -> None:
+    """HTTP 451: one call, and the words name the variables that show another way."""
+    error = await refused(respx_mock, httpx.Response(451, json={"code": 0, "msg": "restricted location"}, headers=DATE))
+    assert isinstance(error, SourceRejected)
+    assert "country" in error.message
+    assert all(name in error.next_step for name in ("BINANCE_BASE_URL", "HTTPS_PROXY", "ALL_PROXY"))
+    assert respx_mock.calls.call_count == 1
+
+
+async def test_an_unknown_pair_is_not_asked_again(respx_mock: respx.MockRouter) -> None:
+    """HTTP 400 with code -1121: a matter of the settings."""
+    error = await refused(respx_mock, httpx.Response(400, json={"code": -1121, "msg": "Invalid symbol."}, headers=DATE))
+    assert isinstance(error, SourceRejected)
+    assert error.code == UNKNOWN_PAIR
+    assert respx_mock.calls.call_count == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_server_in_trouble_is_asked_again(respx_mock: respx.MockRouter, status: int) -> None:
+    """With a body of its own or without: three tries."""
+    body = {"code": -1008, "msg": "Server is currently overloaded"}
+    error = await refused(
+        respx_mock, httpx.Response(status, json=body), httpx.Response(status, text="oops"), httpx.Response(status)
+    )
+    assert isinstance(error, SourceUnavailable)
+    assert respx_mock.calls.call_count == 3
+
+
+@pytest.mark.parametrize("code", [-1100, -1102, -1105, -1120, -1130])
+async def test_a_wrong_question_is_named_with_its_code(respx_mock: respx.MockRouter, code: int) -> None:
+    """It is not asked again."""
+    error = await refused(respx_mock, httpx.Response(400, json={"code": code, "msg": "Bad.\nx"}, headers=DATE))
+    assert isinstance(error, SourceRejected)
+    assert f"code {code}: Bad. x" in error.message
+    assert respx_mock.calls.call_count == 1
+
+
+async def test_near_the_limit_the_next_minute_is_waited_for(respx_mock: respx.MockRouter) -> None:
+    """Four fifths of the weight are used: no call is made, and the error has the seconds."""
+    asked = respx_mock.get("/api/v3/klines").respond(json=[], headers={**DATE, WEIGHT: "4800"})
+    async with opened() as source:
+        await source.klines("BTCUSDT", start=START, limit=1)
+        with pytest.raises(SourceUnavailable) as caught:
+            await source.klines("BTCUSDT", start=START, limit=1)
+    assert 50 < (caught.value.retry_after_seconds or 0) <= 60
+    assert asked.call_count == 1
+
+
+async def test_the_gate_opens_after_its_time() -> None:
+    """Closed twice, until the later moment."""
+    moment = 0.0
+    seconds: Callable[[], float] = lambda: moment  # noqa: E731 - a clock that the test moves
+    gate = WeightGate(seconds=seconds)
+    gate.close_for(30)
+    gate.note_used(4800)
+    gate.close_for(1)
+    moment = 59.0
+    with pytest.raises(SourceUnavailable):
+        async with gate.passing():
+            pass
+    moment = 60.0
+    async with gate.passing():
+        gate.note_used(4799)
+    async with gate.passing():
+        pass
