@@ -180,6 +180,7 @@ def test_function_from_the_environment_is_no_command(checkout: BareCheckout) -> 
         ("jobs", "-m main jobs"),
         ("status x --json", "-m main status x --json"),
         ("verify", "-m main verify"),
+        ("compare 24 --json", "-m main compare 24 --json"),
         ("setup_cron", "-m main setup_cron"),
         ("setup_cron x --dry-run", "-m main setup_cron x --dry-run"),
         ("remove_cron x", "-m main remove_cron x"),

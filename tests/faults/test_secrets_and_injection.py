@@ -37,6 +37,7 @@ EACH_COMMAND = (
     "jobs",
     "status",
     "verify",
+    "compare",
     "report",
     "export -",
     "query",
