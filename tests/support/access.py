@@ -72,8 +72,13 @@ _CHANGEABLE = {name: Profile(values) for name, values in {**CUTS_AND_CHANGES, **
 PROFILES: Mapping[str, Profile] = {
     **_CHANGEABLE,
     **{f"{name} locked": profile._replace(locked=True) for name, profile in _CHANGEABLE.items()},
+    # Without the cache, which takes no overflow mode beside it, and not even a SET of it here.
+    "all of these": Profile(
+        {name: value for one in _CHANGEABLE.values() for name, value in one.values.items() if name != "use_query_cache"}
+    ),
     "small statements": Profile({"max_query_size": "262144"}, locked=True),
     "hasty updates": Profile({"mutations_sync": "0"}, locked=True),
+    "read only": Profile({"readonly": "1"}),
 }
 
 

@@ -334,7 +334,7 @@ class HourlySchema:
         return {self._wanted.name, *(view.name for view in self._wanted.views)} <= self._shapes().keys()
 
     def drop(self) -> None:
-        """Drop the views and the table. The database stays. Idempotent.
+        """Drop the table and its views. The database stays. Idempotent.
 
         Raises:
             StorageRejected: the rows are on one of several replicas only, and perhaps others on another; nothing is
@@ -346,9 +346,10 @@ class HourlySchema:
         self.topology().refuse_partial_drop(
             f"{self._database}.{self._wanted.name}", shapes.get(self._wanted.name, {}).get("engine", "")
         )
+        # The table first: a user without the right to drop it keeps the views too.
+        self._send(f"DROP TABLE IF EXISTS {self.table} SYNC")
         for view in reversed(self._wanted.views):
             self._send(f"DROP VIEW IF EXISTS {self._quoted(view.name)}")
-        self._send(f"DROP TABLE IF EXISTS {self.table} SYNC")
 
     def _make(self, view: View, *, replace: bool) -> None:
         self._send(view.create_statement(self._quoted(view.name), table=self.table, hourly=self.view, replace=replace))
