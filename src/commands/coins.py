@@ -1,4 +1,4 @@
-"""``coins``: which coin each symbol means, and what is stored under it; and the two ways to change that."""
+"""``coins``: which coin and pair each symbol means, what is stored under it, and the two ways to change the coin."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 
 from adapters._bases.errors import ConfigurationError, EtlError
+from adapters.clickhouse.binance_clickhouse_adapter import StoredPair
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.files.locks import ProcessLock
+from adapters.files.pair_choices import KnownPair
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell
-from configurations.config import Settings
+from configurations.binance import BinanceSettings
+from configurations.config import Settings, load_own_settings
 from crons import MAIN_JOB
 from crons.exits import DONE
+from crons.jobs.binance_parts import choices_of as pair_choices_of
+from crons.jobs.binance_parts import prices_in
 from crons.jobs.cmc_parts import choices_of
 from crons.parts import PATIENCE, Parts, has_no_database, impatient, system_clock
 
@@ -20,19 +25,46 @@ _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
 
 def show() -> int:
-    """Print a row for each symbol and coin; the exit code.
+    """Print a row for each symbol and coin, and where Binance was asked for each symbol and pair; the exit code.
 
     Raises:
         ConfigurationError: a setting is wrong.
         StateError: the choices cannot be read.
     """
     settings = impatient(settings_with_log())
-    stored, why_not = _stored(settings)
+    stored, pairs, why_not = _stored(settings)
     rows = rows_of(dict(settings.symbols), choices_of(settings).load(), stored, known=not why_not)
     show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows, no_color=bool(settings.no_color))
     if why_not:
         tell(f"what is stored is not known: {why_not}")
+    kept = pair_choices_of(settings).load()
+    if kept or pairs:
+        say("")
+        rows = rows_of_pairs(load_own_settings(BinanceSettings).pairs, kept, pairs)
+        heads = ("symbol", "pair", "chosen", "prices in", "at Binance since (UTC)", "stored since", "until", "hours")
+        show_table(heads, rows, no_color=bool(settings.no_color))
     return DONE
+
+
+def rows_of_pairs(
+    followed: Mapping[str, str], kept: Mapping[str, KnownPair], stored: Sequence[StoredPair]
+) -> list[Sequence[str]]:
+    """The rows of the table of pairs.
+
+    Args:
+        followed: symbol to its pair by the settings.
+        kept: symbol to the pair that Binance was asked for.
+        stored: what the database holds.
+    """
+    held = {(one.symbol, one.pair): one for one in stored}
+    asked = {(symbol, pair.pair): pair for symbol, pair in kept.items()}
+    rows: list[Sequence[str]] = []
+    for symbol, name in sorted({*held, *asked, *followed.items()}):
+        pair, one = asked.get((symbol, name)), held.get((symbol, name))
+        how = "no" if followed.get(symbol) != name else "in use" if pair else "at the next run"
+        known = (pair.quote, f"{pair.listed:%Y-%m-%d %H:%M}") if pair else ("", "")
+        rows.append((symbol, name, how, *known, *((one.first, one.last, f"{one.hours:,}") if one else ("", "", ""))))
+    return rows
 
 
 def rows_of(
@@ -114,14 +146,14 @@ def _undisturbed(settings: Settings) -> ProcessLock:
     return ProcessLock(settings.data_path / "locks" / f"{MAIN_JOB}.lock", task="coins", clock=system_clock)
 
 
-def _stored(settings: Settings) -> tuple[list[StoredCoin], str]:
+def _stored(settings: Settings) -> tuple[list[StoredCoin], list[StoredPair], str]:
     """What is stored, and why that is not known; empty where it is."""
     if has_no_database(settings):
-        return [], ""
+        return [], [], ""
     try:
         with Parts(
             settings, task="coins", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
         ) as parts:
-            return parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins(), ""
+            return parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins(), prices_in(parts).pairs(), ""
     except EtlError as error:
-        return [], error.message
+        return [], [], error.message

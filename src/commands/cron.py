@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.system.crontab import Crontab
 from commands.screen import say, show_table, tell
-from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, network_variables, only_set_here
+from configurations.config import (
+    ENV_FILE,
+    PROJECT_ROOT,
+    Settings,
+    load_own_settings,
+    load_settings,
+    network_variables,
+    only_set_here,
+)
 from crons.exits import DONE
 from crons.install import BACKUP, CrontabChange, Schedules, heal_of, read_schedules, remove_cron, setup_cron
 from crons.job import Needed
@@ -72,7 +82,7 @@ def install(name: str, *, schedule: str | None, heal: bool, backup: bool, dry_ru
     )
     _show(change, dry_run=dry_run)
     _tell_next(usual if schedule is None else schedule, takes_prices=not heal and not backup)
-    for warning in _lacking_under_cron(job.past_needs if heal else None):
+    for warning in _lacking_under_cron([] if backup else [job.settings], job.past_needs if heal else None):
         tell(f"warning: {warning}")
     return DONE
 
@@ -104,10 +114,16 @@ def _tell_next(schedule: str, *, takes_prices: bool) -> None:
         say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
 
 
-def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
-    """What the line will lack: cron does not have this shell's environment, so only ``.env`` counts."""
+def _lacking_under_cron(own: Sequence[type[BaseSettings]], needed: Needed | None) -> Iterator[str]:
+    """What the line will lack: cron does not have this shell's environment, so only ``.env`` counts.
+
+    Args:
+        own: the class of the job's settings, where the line is a job's.
+        needed: what it cannot do without.
+    """
     try:
         settings = load_settings(environment={})
+        of_cron = [settings, *(load_own_settings(kind, environment={}) for kind in own if kind is not Settings)]
     except ConfigurationError as error:
         yield f"what cron starts will fail: {'; '.join(error.message.splitlines())}; {error.next_step}"
         return
@@ -116,7 +132,8 @@ def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
         yield f"{needed.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
     unseen: list[str] = []
     with suppress(ConfigurationError):  # of variables that cron does not see
-        unseen = [name for name in only_set_here(settings) if name not in missing]
+        names = dict.fromkeys(name for one in of_cron for name in only_set_here(one))
+        unseen = [name for name in names if name not in missing]
     if unseen:
         yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"
     if proxies := network_variables():

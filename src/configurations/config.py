@@ -321,18 +321,19 @@ def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
     return load_own_settings(_StateSettings, env_file).data_path
 
 
-def only_set_here(elsewhere: Settings, env_file: Path | None = ENV_FILE) -> list[str]:
+def only_set_here(elsewhere: BaseSettings, env_file: Path | None = ENV_FILE) -> list[str]:
     """The variables that this process's environment gives another value than they have elsewhere.
 
     Args:
         elsewhere: the settings of another environment, such as cron's.
-        env_file: as for `load_settings`.
+        env_file: as for `load_own_settings`.
 
     Raises:
         ConfigurationError: the settings are wrong here.
     """
-    here = load_settings(env_file)
-    return [name.upper() for name in Settings.model_fields if getattr(here, name) != getattr(elsewhere, name)]
+    kind = type(elsewhere)
+    here = load_own_settings(kind, env_file)
+    return [name.upper() for name in kind.model_fields if getattr(here, name) != getattr(elsewhere, name)]
 
 
 def network_variables() -> list[str]:

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
+from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
+from crons.parts import system_clock
 from tests.support.clickhouse_front import ClickHouseFront
 
 STATEMENTS = Path(__file__).parents[2] / "fixtures" / "ddl"
@@ -25,6 +29,9 @@ STATEMENTS = Path(__file__).parents[2] / "fixtures" / "ddl"
         "crypto_prices_daily",
         "crypto_prices_latest",
         "crypto_price_holes",
+        "binance_prices",
+        "binance_prices_hourly",
+        "binance_price_holes",
         "etl_runs",
     ],
 )
@@ -37,6 +44,9 @@ def test_tables_and_views_are_made_as_ever(
 ) -> None:
     """Names, types, order and comments of columns, keys and settings: an installed table must never differ."""
     make_repository(server).ensure_ready()
+    BinanceClickHouseAdapter(
+        table=BINANCE_PRICES, clickhouse=server, database=database, retry=RetryPolicy(attempts=3), clock=system_clock
+    ).ensure_ready()
     EtlRunsAdapter(clickhouse=server, database=database, keep_days=400).ensure_ready()
 
     [statement] = [one for one in front.asked("CREATE") if f" EXISTS `{database}`.`{name}`" in one.splitlines()[0]]

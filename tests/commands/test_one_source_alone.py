@@ -1,0 +1,159 @@
+"""Either source is run without the other: no command misses what is not run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from sandbox.exchange_server import ExchangeStandIn
+from tests.support.crontab_program import CrontabProgram
+from tests.support.faulty_source import FaultySource
+from tests.support.installation import Finished, Installation
+from tests.support.stepped_clock import SteppedClock
+
+SUPPORT = Path(__file__).parents[1] / "support"
+JOB = "binance_hourly_prices"
+
+
+@pytest.fixture
+def exchange(source: FaultySource, clock: SteppedClock) -> Iterator[ExchangeStandIn]:
+    """Binance, over the market of the other source."""
+    with ExchangeStandIn(source.market, clock=clock) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def binance(program: Installation, exchange: ExchangeStandIn, clock: SteppedClock) -> Callable[..., Finished]:
+    """Runs Binance's job in a program to which CoinMarketCap is closed."""
+    program.settings |= {"BINANCE_BASE_URL": exchange.base_url, "CMC_BASE_URL": "http://127.0.0.1:9", "CMC_API_KEY": ""}
+
+    def run(*arguments: str) -> Finished:
+        return program.start(str(SUPPORT / "run_at.py"), clock().isoformat(), JOB, *arguments).ended()
+
+    return run
+
+
+@pytest.fixture
+def command(program: Installation, clock: SteppedClock) -> Callable[..., Finished]:
+    """Runs a command at what the clock says."""
+
+    def run(*arguments: str) -> Finished:
+        return program.start(str(SUPPORT / "main_at.py"), clock().isoformat(), *arguments).ended()
+
+    return run
+
+
+def test_binance_alone(
+    binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation, tmp_path: Path
+) -> None:
+    """After a run, a backfill and a heal of it every command goes on, and none speaks of the other job."""
+    assert [binance(*arguments).code for arguments in ([], ["backfill", "30"], ["heal", "30"])] == [0, 0, 0]
+    assert program.command("setup_cron", JOB).code == program.command("setup_cron", JOB, "--heal").code == 0
+    done = {
+        name: command(*arguments)
+        for name, arguments in {
+            "check": ["check"],
+            "verify": ["verify"],
+            "status": ["status", "--json"],
+            "report": ["report", "24"],
+            "export": ["export", str(tmp_path / "out.csv"), "--job", JOB],
+            "backup": ["backup"],
+        }.items()
+    }
+    assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
+    assert done["verify"].out.endswith("nothing is wrong\n")
+    [job] = json.loads(done["status"].out)["jobs"]
+    assert (job["name"], job["needs"], [one["symbol"] for one in job["symbols"]]) == (JOB, [], ["BTC", "ETH", "SOL"])
+    assert [one["coverage"]["24h"]["stored"] for one in job["symbols"]] == [24] * 3
+    assert "crypto_prices" not in done["backup"].out
+    assert "CoinMarketCap" not in done["check"].out
+    assert "Binance" in done["check"].out
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 3 * 31
+
+
+def test_coinmarketcap_alone(program: Installation, command: Callable[..., Finished]) -> None:
+    """With Binance closed, and its tables made and empty, no command speaks of it."""
+    program.settings["BINANCE_BASE_URL"] = "http://127.0.0.1:9"
+    assert command("setup_db").code == program.run_job().code == program.run_job("backfill", "3").code == 0
+    done = {name: command(*name.split()) for name in ("check", "verify", "status", "backup", "report 24")}
+    assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
+    assert [name for name in ("verify", "status", "backup") if "binance" in done[name].out] == []
+
+
+def test_without_any_table_verify_says_what_to_do(command: Callable[..., Finished], program: Installation) -> None:
+    """One line, not an error of the database's."""
+    done = command("verify")
+    assert done.code == 1
+    assert "there are no prices yet" in done.log + done.out
+    assert program.root.exists()
+
+
+def test_credits_are_refused_where_none_are_spent(binance: Callable[..., Finished]) -> None:
+    """Rather than ignored: exit code 2, before anything is asked."""
+    for kind in ("backfill", "heal"):
+        done = binance(kind, "5", "--max-credits", "10")
+        assert done.code == 2
+        assert f"{JOB} costs no credits" in done.log
+        assert "leave --max-credits out" in done.log
+
+
+def test_wrong_pairs_are_refused_before_the_run(binance: Callable[..., Finished], program: Installation) -> None:
+    """Exit code 2, with the variable's name."""
+    program.settings["BINANCE_PAIRS"] = "DOGE:DOGEUSDT"
+    done = binance()
+    assert done.code == 2
+    assert "BINANCE_PAIRS: not among SYMBOLS: DOGE" in done.log
+
+
+def test_verify_finds_prices_of_two_pairs(
+    binance: Callable[..., Finished],
+    command: Callable[..., Finished],
+    program: Installation,
+    embedded: ClickHouseAdapter,
+    database: str,
+) -> None:
+    """Another pair under a symbol in the midst of its hours is named with both spans."""
+    assert binance("backfill", "5").code == 0
+    program.settings["BINANCE_PAIRS"] = "ETH:ETHUSDC"
+    assert binance("backfill", "2").code == 0
+    pairs = embedded.query(f"SELECT pair, count() FROM {database}.binance_prices FINAL WHERE symbol = 'ETH' GROUP BY 1")
+    assert sorted(pairs) == [("ETHUSDC", 2), ("ETHUSDT", 3)]
+    assert command("verify").code == 0  # the later took the earlier one's place for good
+    program.settings["BINANCE_PAIRS"] = ""
+    done = command("verify")
+    assert done.code == 1
+    assert "binance_prices: pairs" in done.out
+    assert "ETH: ETHUSDC, 2 h from" in done.out
+
+
+def text(crontab: CrontabProgram) -> str:
+    """What the crontab holds."""
+    return (crontab.table or b"").decode()
+
+
+def test_its_lines_in_the_crontab(program: Installation, crontab: CrontabProgram) -> None:
+    """One for the run, one for the heal, each removed by itself; a pair that only the shell knows is named."""
+    program.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
+    done = program.command("setup_cron", JOB)
+    assert done.code == program.command("setup_cron", JOB, "--heal").code == 0
+    assert "BINANCE_PAIRS" in done.log.partition("cron will not see")[2]
+    lines = [line for line in text(crontab).splitlines() if f"crons.run {JOB}" in line]
+    assert [line.rpartition(" # ")[2] for line in lines] == [JOB, f"{JOB} heal"]
+    assert program.command("remove_cron", JOB, "--heal").code == 0
+    assert f"{JOB} heal" not in text(crontab)
+
+
+def test_the_pairs_are_shown_like_the_coins(
+    binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation
+) -> None:
+    """What each symbol means, from when on Binance has it, and what is stored; one whose pair was changed twice."""
+    assert binance("backfill", "5").code == 0
+    program.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
+    shown = [line.split() for line in command("coins").out.splitlines()]
+    assert ["BTC", "BTCUSDT", "in", "use", "USDT", "2017-08-17", "04:00"] in [line[:7] for line in shown]
+    assert ["ETH", "ETHUSDT", "no"] in [line[:3] for line in shown]
+    assert ["ETH", "ETHBTC", "at", "the", "next", "run"] in [line[:6] for line in shown]
