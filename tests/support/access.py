@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -62,10 +63,11 @@ NUISANCES: Mapping[str, Mapping[str, str]] = {
 
 
 class Profile(NamedTuple):
-    """The values of settings, and whether the user may have others."""
+    """The values of settings, whether the user may have others, and within which bounds: ``min`` or ``max``."""
 
     values: Mapping[str, str]
     locked: bool = False
+    bounds: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 _CHANGEABLE = {name: Profile(values) for name, values in {**CUTS_AND_CHANGES, **NUISANCES}.items()}
@@ -78,6 +80,14 @@ PROFILES: Mapping[str, Profile] = {
     ),
     "small statements": Profile({"max_query_size": "262144"}, locked=True),
     "hasty updates": Profile({"mutations_sync": "0"}, locked=True),
+    "bounds": Profile(
+        {"max_result_rows": "2000", "max_query_size": "262144", "max_execution_time": "10"},
+        bounds={
+            "max_execution_time": {"min": "1", "max": "30"},
+            "max_query_size": {"max": "262144"},
+            "max_result_rows": {"min": "1", "max": "2000"},
+        },
+    ),
     "read only": Profile({"readonly": "1"}),
 }
 
@@ -119,6 +129,8 @@ def _grants(grants: tuple[str, ...] | list[str]) -> str:
 def _settings(profile: Profile) -> str:
     values = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in profile.values.items())
     locks = "".join(f"<{name}><readonly/></{name}>" for name in profile.values) if profile.locked else ""
+    for name, bounds in profile.bounds.items():
+        locks += f"<{name}>{''.join(f'<{kind}>{bound}</{kind}>' for kind, bound in bounds.items())}</{name}>"
     return f"{values}<constraints>{locks}</constraints>"
 
 

@@ -600,7 +600,8 @@ class ClickHouseAdapter:
             client.set_client_setting(name, client.server_settings[name].value)  # else the question is refused too
         found = client.query(_SELECT_BOUNDS, parameters={"names": list(asked_for)}).result_rows
         for name, least, most in found:
-            client.set_client_setting(str(name), _within(asked_for[str(name)], least, most))
+            if (value := asked_for[str(name)]) != "0" or least is None:  # 0 is no limit, and the least one is no help
+                client.set_client_setting(str(name), _within(value, least, most))
         self._refuse_harmful(client)
 
     def _refuse_harmful(self, client: Client) -> None:

@@ -87,9 +87,11 @@ _NEXT_STEPS = {
     ACCESS_DENIED: "Give the user of CLICKHOUSE_USER the right to do this.",
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
-_ALLOW_DDL = "Have an administrator set allow_ddl = 1, or run setup_db as another user."
-_NO_DDL = "DDL queries are prohibited"
-"""Of 392: it is about the user, not about ON CLUSTER."""
+_BY_WORDS = {
+    "DDL queries are prohibited": "Have an administrator set allow_ddl = 1, or run setup_db as another user.",
+    "allow_nullable_key": "Have an administrator take data_type_default_nullable out of the user's profile.",
+}
+"""Of codes that have several causes: a part of the text, and the next step."""
 _TOO_LONG = "Max query size exceeded"
 _LACKING_GRANT = re.compile(
     r"(?P<user>\S+): Not enough privileges\. .*\bgrant (?P<rights>.+) ON (?P<of>[^\s,]+?)\.?( \(|$)"
@@ -119,7 +121,7 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
     if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code])
-    next_step = _ALLOW_DDL if _NO_DDL in text else _NEXT_STEPS.get(code, "")
+    next_step = next((step for part, step in _BY_WORDS.items() if part in text), _NEXT_STEPS.get(code, ""))
     if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(one_line(text))):
         # Of a whole table, for the rights to single columns change with the table.
         rights = _COLUMNS.sub("", lacking["rights"])

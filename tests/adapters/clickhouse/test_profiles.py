@@ -126,6 +126,32 @@ def test_what_is_locked_and_makes_nothing_wrong_stays(
 
 
 @pytest.mark.present_engine
+def test_what_is_asked_for_is_within_the_bounds_of_the_profile(
+    under: Callable[..., tuple[Repository, ClickHouseFront]], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The time of a statement is the most that is allowed, and a limit that cannot be lifted stays as it is."""
+    repository, front = under("bounds")
+    assert repository.upsert_prices(rows_of(1)[:900]) == UpsertReport(inserted=900)
+    assert repository.upsert_prices(rows_of(2)[:900]) == UpsertReport(updated=900)
+
+    sent = dict(front.settings[-1])
+    assert (sent["max_execution_time"], sent["max_query_size"], sent["max_result_rows"]) == ("30", "262144", "2000")
+    assert [price for (price,) in in_view(embedded, database, "price")] == [row.price for row in rows_of(2)[:900]]
+
+
+@pytest.mark.present_engine
+def test_a_table_that_would_be_made_of_nullable_columns_is_not_made(
+    under: Callable[..., tuple[Repository, ClickHouseFront]], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The error is ClickHouse's, about the key; the next step names the setting behind it."""
+    with pytest.raises(StorageRejected, match="nullable") as caught:
+        under("data_type_default_nullable locked")
+
+    assert "data_type_default_nullable" in caught.value.next_step
+    assert embedded.query("SELECT name FROM system.tables WHERE database = {one:String}", {"one": database}) == []
+
+
+@pytest.mark.present_engine
 def test_what_refuses_statements_is_named(
     under: Callable[..., tuple[Repository, ClickHouseFront]],
     embedded: ClickHouseAdapter,
