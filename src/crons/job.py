@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import structlog
@@ -18,7 +19,7 @@ from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from configurations.config import Settings, load_own_settings
+from configurations.config import ENV_FILE, Settings, load_own_settings
 from crons.parts import Parts
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
@@ -282,20 +283,23 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         Raises:
             ConfigurationError: something in the pipeline's own settings is wrong.
         """
-        settings = self.own_settings(parts.settings, symbols)
+        settings = self.own_settings(parts.settings, symbols, env_file=parts.env_file)
         return RunContext(name, self, run_id, parts.clock(), parts, settings, step)
 
-    def own_settings(self, shared: Settings, symbols: Sequence[str] = ()) -> SettingsT:
+    def own_settings(
+        self, shared: Settings, symbols: Sequence[str] = (), *, env_file: Path | None = ENV_FILE
+    ) -> SettingsT:
         """The pipeline's settings.
 
         Args:
             shared: the settings that all jobs share, which may be those of this one too.
             symbols: of which symbols alone; empty for all.
+            env_file: as for `load_own_settings`.
 
         Raises:
             ConfigurationError: something in them is wrong, or a symbol is not followed.
         """
-        own = shared if isinstance(shared, self.settings) else load_own_settings(self.settings)
+        own = shared if isinstance(shared, self.settings) else load_own_settings(self.settings, env_file)
         return self.only(own, symbols) if symbols and self.only else own
 
     def repository_in(self, parts: Parts) -> HourlyRepository:

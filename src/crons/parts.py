@@ -27,7 +27,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
-from configurations.config import Settings
+from configurations.config import ENV_FILE, Settings
 
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
@@ -66,10 +66,13 @@ class Parts:
         limit_seconds: of the run that begins now: passing failures are tried again for as long as it allows, each call
             for as long as an hourly run may take; None where somebody waits: five tries, in half of that time.
         retry: of the database, in place of those tries; None for them.
+        env_file: where the settings are that the environment does not hold, those of a pipeline's own too; None:
+            nowhere.
 
     Attributes:
         settings: as given.
         clock: as given.
+        env_file: as given.
     """
 
     def __init__(
@@ -82,8 +85,10 @@ class Parts:
         writes: bool = False,
         limit_seconds: float | None = None,
         retry: RetryPolicy | None = None,
+        env_file: Path | None = ENV_FILE,
     ) -> None:
         self.settings = settings
+        self.env_file = env_file
         self.clock = clock
         self._task = task
         self._wait_seconds = wait_seconds

@@ -83,7 +83,8 @@ def _run(
     name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None
 ) -> int:
     """The exit code of what the command line asks for."""
-    request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
+    job = find_job(name) if kind == "run" else find_job_with_past(name)
+    request = Request(name, job, kind, env_file=env_file)
     settings = load_settings(env_file)
     if kind != "run":
         named = tuple(dict.fromkeys(symbol for symbol in options.symbols.split(",") if symbol))
@@ -91,7 +92,7 @@ def _run(
         request = request._replace(fill=fill, symbols=named)
         if options.max_credits is not None and not request.job.charges:
             raise ConfigurationError(f"{name} costs no credits", next_step="leave --max-credits out")
-        request.job.own_settings(settings, named)  # refuses wrong ones before the run begins
+        request.job.own_settings(settings, named, env_file=env_file)  # refuses wrong ones before the run begins
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
         level=level,

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -15,7 +16,7 @@ from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
-from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
+from configurations.config import EMBEDDED, ENV_FILE, PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
 from crons.job import Fill, HourlyJob, Kind, RunReport
@@ -40,6 +41,7 @@ class Request(NamedTuple):
         kind: ``run`` for the present hour, ``backfill``, or ``heal`` for the missing ones of past hours.
         fill: which past hours; of a ``run`` not looked at.
         symbols: of which symbols alone; empty for all that the job follows.
+        env_file: where the settings are that the environment does not hold; None: nowhere.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Request(NamedTuple):
     kind: Kind = "run"
     fill: Fill = Fill(hours=1)
     symbols: tuple[str, ...] = ()
+    env_file: Path | None = ENV_FILE
 
     def limit(self, settings: Settings) -> tuple[float, str]:
         """The time limit in seconds, and the variable that sets it."""
@@ -82,7 +85,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _rotate_cron_log()
         _log_start(request, settings)
         limit = request.limit(settings)
-        parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
+        parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0], env_file=request.env_file)
         run = request.job.context(request.name, parts, run_id=run_id, step=lock.note, symbols=request.symbols)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)

@@ -1,4 +1,4 @@
-"""``./run.sh demo``: the main job and a backfill against the stand-in, on a database of their own."""
+"""``./run.sh demo``: both jobs and their backfills against stand-ins, on a database of their own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 
 from commands.report import write_page
-from configurations.config import EMBEDDED, PROJECT_ROOT, Settings
+from configurations.config import EMBEDDED, PROJECT_ROOT, Settings, load_settings
 from crons import run
 from crons.parts import Parts, system_clock
+from sandbox.exchange_server import ExchangeStandIn
 from sandbox.server import StandIn
 
-JOB = "cmc_hourly_prices"
+JOB, SECOND = "cmc_hourly_prices", "binance_hourly_prices"
 SYMBOLS = ("BTC", "ETH", "SOL")
 HOURS = 48
 SHOWN = 6
@@ -27,29 +28,30 @@ NEXT = {
 
 
 def main() -> int:
-    """Run the job twice and a backfill, each as cron would, show what that left, return the exit code."""
+    """Run the main job twice and the backfills, each as cron would, show what that left, return the exit code."""
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
         # Prices that move faster than a process starts, so that the second run has something to update.
-        with StandIn(clock=system_clock, update_every_seconds=0.125) as source:
-            environment = _environment(Path(folder), source)
+        source = StandIn(clock=system_clock, update_every_seconds=0.125)
+        with source, ExchangeStandIn(source.market, clock=system_clock) as exchange:
+            environment = _environment(Path(folder), source, exchange)
             first = after = ("", 0.0, 0)
             for title, arguments in (
-                ("The main job: the present hour of each symbol", []),
-                ("The same again: no second row for an hour, the price of the first is updated", []),
-                (f"A backfill: the {HOURS} hours before", ["backfill", str(HOURS)]),
+                ("The main job: the present hour of each symbol", [JOB]),
+                ("The same again: no second row for an hour, the price of the first is updated", [JOB]),
+                (f"A backfill: the {HOURS} hours before", [JOB, "backfill", str(HOURS)]),
+                ("The second source, Binance: the same hours, without a key", [SECOND, "backfill", str(HOURS)]),
             ):
                 _say(f"\n=== {title}\n")
-                command = [sys.executable, "-m", "sandbox.demo", "run", JOB, *arguments]
-                code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
-                if code:
+                if code := _step("run", *arguments, environment=environment):
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
                     return code
-                if not arguments:
+                if arguments == [JOB]:
                     first, after = after, _present(Path(folder))
         _say("\n=== What is stored, prices in USD by Tehran hour\n")
         _show(Path(folder))
         _prove(first, after)
-        write_page(_settings(Path(folder)), HOURS, system_clock(), REPORT)
+        if code := _step("report", environment=environment):
+            return code
     _say("These prices are simulated, and the database is gone again. A report stays:")
     _say(f"  {REPORT}")
     _say("Try next:")
@@ -58,7 +60,13 @@ def main() -> int:
     return 0
 
 
-def _environment(folder: Path, source: StandIn) -> dict[str, str]:
+def _step(*arguments: str, environment: dict[str, str]) -> int:
+    """The exit code of a step of the demo, a process of its own in an environment of its own."""
+    command = [sys.executable, "-m", "sandbox.demo", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
+
+
+def _environment(folder: Path, source: StandIn, exchange: ExchangeStandIn) -> dict[str, str]:
     """An environment with every setting, so that none of the user's data, keys and settings are used."""
     own = {
         "CLICKHOUSE_HOST": "embedded",
@@ -71,6 +79,8 @@ def _environment(folder: Path, source: StandIn) -> dict[str, str]:
         "CLICKHOUSE_CA_FILE": "",
         "CMC_API_KEY": source.key,
         "CMC_BASE_URL": source.base_url,
+        "BINANCE_BASE_URL": exchange.base_url,
+        "BINANCE_PAIRS": "",
         "SYMBOLS": ",".join(SYMBOLS),
         "HTTP_TIMEOUT_SECONDS": "30",
         "RUN_TIMEOUT_SECONDS": "600",
@@ -140,4 +150,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         # A step of the demo: a job without the user's `.env`, for `_environment` sets everything.
         run.leave(run.main(sys.argv[2:], env_file=None))
+    if sys.argv[1:2] == ["report"]:
+        write_page(load_settings(None), HOURS, system_clock(), REPORT, env_file=None)
+        sys.exit()
     sys.exit(main())

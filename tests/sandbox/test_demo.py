@@ -40,7 +40,11 @@ def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: P
         assert proof[1] != proof[2]
     page = tmp_path / "a checkout" / "reports" / "demo.html"
     assert f"  {page}\n" in done.stdout
-    assert "<html" in page.read_text()
+    shown = page.read_text()
+    assert "<html" in shown
+    assert "crypto.crypto_prices_hourly" in shown
+    assert "crypto.binance_prices_hourly" in shown
+    assert re.search(r"what='144 stored' .*job=binance_hourly_prices", done.stderr)
     last = done.stdout.splitlines()[-23:]
     assert any("What is stored" in line for line in last)
     assert max(map(len, [line for line in last if str(tmp_path) not in line])) <= 80

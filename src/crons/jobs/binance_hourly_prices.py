@@ -93,7 +93,7 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    found = series_of(prices_in(parts), followed(load_own_settings(BinanceSettings)), now)
+    found = series_of(prices_in(parts), followed(load_own_settings(BinanceSettings, parts.env_file)), now)
     return found if any(one.last_hour for one in found) else []
 
 
@@ -105,7 +105,7 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
         StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
     table = prices_in(parts)
-    pairs = load_own_settings(BinanceSettings).pairs
+    pairs = load_own_settings(BinanceSettings, parts.env_file).pairs
     return of_shape(table, lambda: faults_of(table, _JOB, list(pairs), now, more=[_mixed(table.pairs(), pairs)]))
 
 
