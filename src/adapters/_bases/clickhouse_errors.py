@@ -20,6 +20,7 @@ _QUORUM = "See system.replicas: fewer replicas are up than CLICKHOUSE_INSERT_QUO
 _PASSING = {
     159: "What it asked for may go on: the next try looks first.",  # TIMEOUT_EXCEEDED, also of ON CLUSTER's queue
     160: "",  # TOO_SLOW
+    201: "The user's quota is used up until its interval ends: see SHOW QUOTA.",  # QUOTA_EXCEEDED
     202: "",  # TOO_MANY_SIMULTANEOUS_QUERIES
     203: "",  # NO_FREE_CONNECTION
     209: "",  # SOCKET_TIMEOUT
@@ -67,12 +68,14 @@ ABOUT_A_VALUE = frozenset(
 """A value of a row that is written to a table of the right shape is refused; without it the others are taken."""
 _CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
 _SET_UP = "Make it with `./run.sh setup_db`; if it is there, several servers answer at this address."
+_TOO_BIG_AST = 168
 _LIMITED = "Have an administrator raise this limit in the user's profile."
 _NEXT_STEPS = {
     60: _SET_UP,  # UNKNOWN_TABLE
     81: _SET_UP,  # UNKNOWN_DATABASE
     READ_ONLY: "Give the user of CLICKHOUSE_USER the right to write.",
     158: _LIMITED,  # TOO_MANY_ROWS
+    _TOO_BIG_AST: _LIMITED,
     191: _LIMITED,  # SET_SIZE_LIMIT_EXCEEDED
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
@@ -143,8 +146,8 @@ def grant(rights: str, what: str, user: str) -> str:
 
 
 def is_too_long(error: StorageRejected) -> bool:
-    """Whether the statement was longer than ``max_query_size``, which a shorter one need not be."""
-    return error.code == SYNTAX_ERROR and _TOO_LONG in error.message
+    """Whether the statement was longer than ``max_query_size`` or had too many parts, as a shorter one need not."""
+    return error.code == _TOO_BIG_AST or (error.code == SYNTAX_ERROR and _TOO_LONG in error.message)
 
 
 def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool) -> EtlError:

@@ -24,6 +24,7 @@ from tests.support.price_table import in_table, in_view
 
 KEYS = 2_400
 TOO_LONG = "Max query size exceeded (can be increased with the `max_query_size` setting): Syntax error: failed."
+TOO_BIG = "AST is too big. Maximum: 50."
 Repository = CoinMarketCapClickHouseAdapter
 
 
@@ -240,19 +241,23 @@ def test_statements_are_as_short_as_the_profile_wants(
     assert max(map(len, updates)) <= 262_144
 
 
+@pytest.mark.parametrize(("code", "text"), [(62, TOO_LONG), (168, TOO_BIG)])
 @pytest.mark.parametrize("statement", ["SELECT `symbol`", "ALTER"])
 def test_a_statement_that_is_too_long_is_sent_in_halves(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
     make_repository: Callable[..., Repository],
     database: str,
+    *,
     statement: str,
+    code: int,
+    text: str,
 ) -> None:
     """Whatever limits it, such as a proxy: the refusal itself says that a shorter one may be taken."""
     repository = make_repository(server)
     repository.ensure_ready()
     repository.upsert_prices(rows_of(1)[:4])
-    front.faults.append(Fault("error", statement, code=62, text=TOO_LONG))
+    front.faults.append(Fault("error", statement, code=code, text=text))
     front.statements.clear()
 
     assert repository.upsert_prices(rows_of(2)[:4]) == UpsertReport(updated=4)
