@@ -66,6 +66,8 @@ def test_a_server_that_cannot_be_asked_is_said(program: Installation, front: Cli
 
 def test_a_setting_that_the_profile_keeps_is_a_row(program: Installation, front: ClickHouseFront) -> None:
     """A run works within it; one by which rows would be wrong fails the check by its name."""
+    assert "allows all that a run asks for" in lines(program.command("check", COLUMNS="200").out, "settings")[0]
+
     front.profile = "small statements"
     assert "max_query_size = 262144" in lines(program.command("check", COLUMNS="200").out, "settings")[0]
 

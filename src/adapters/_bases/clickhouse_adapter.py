@@ -348,6 +348,14 @@ class ClickHouseAdapter:
         """The value that a statement has; None where the server does not know the setting."""
         return _value_of(self._connected(), setting)
 
+    def kept_settings(self) -> dict[str, str]:
+        """The settings that stay at another value than is asked for, by the profile, each with that value."""
+        client = self._connected()
+        found = {
+            name: (_value_of(client, name), value) for name, value in wanted_settings(self.patience_seconds).items()
+        }
+        return {name: kept for name, (kept, value) in found.items() if kept not in (None, value)}
+
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""
         return tuple(int(part) for part in re.findall(r"\d+", self._connected().server_version or "")[:4])
@@ -612,13 +620,6 @@ class ClickHouseAdapter:
         """
         for pin in harmful(partial(_value_of, client)):
             raise _locked(pin, _value_of(client, pin.name))
-
-    def kept_settings(self) -> dict[str, str]:
-        """The settings that stay at another value than a run asks for, by the profile, each with that value."""
-        client = self._connected()
-        found = {name: _value_of(client, name) for name in wanted_settings(self.patience_seconds)}
-        wanted = wanted_settings(self.patience_seconds)
-        return {name: value for name, value in found.items() if value is not None and value != wanted[name]}
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
