@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from configurations.config import PROJECT_ROOT
@@ -77,6 +78,14 @@ def answer(httpserver: HTTPServer, published: str = "2026-11-20", **rates: float
     httpserver.clear()
     body = {"amount": 1.0, "base": "EUR", "date": published, "rates": rates}
     httpserver.expect_request("/v1/latest", query_string="base=EUR&symbols=USD,GBP").respond_with_json(body)
+    past = re.compile(r"/v1/[\d-]{10}\.\.[\d-]{10}")
+
+    def answer_past(request: Request) -> Response:
+        first, last = (date.fromisoformat(day) for day in request.path.rpartition("/")[2].split(".."))
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        return Response(json.dumps({"base": "EUR", "rates": {str(day): rates for day in days}}))
+
+    httpserver.expect_request(past, query_string="base=EUR&symbols=USD,GBP").respond_with_handler(answer_past)
 
 
 def run_job(house: Installation, *arguments: str, **settings: str) -> Finished:
@@ -87,6 +96,9 @@ def run_job(house: Installation, *arguments: str, **settings: str) -> Finished:
 def as_started_by_run_sh(command: str) -> list[str]:
     """The arguments of Python behind a command of run.sh."""
     name, *rest = command.split()
+    if name in {"cron_backfill", "cron_heal"}:
+        job, *others = rest
+        return ["-m", "crons.run", job, name.removeprefix("cron_"), *others]
     return {"cron_run": ["-m", "crons.run", *rest], "test": ["-m", "pytest", "-q", *rest]}.get(
         name, ["-m", "main", name, *rest]
     )
@@ -98,13 +110,15 @@ def stored(embedded: ClickHouseAdapter, database: str) -> list[tuple[object, ...
 
 
 def test_the_guide_adds_one_file_a_room_and_one_line() -> None:
-    """Nothing that is there already is touched but the registry, and no room gets two files.
+    """Nothing that is there already is touched but the registry; no room gets two files but for the past.
 
     What is there already is a file with another text than the guide's: a developer who ended it has the guide's own.
     """
     there = {name: (PROJECT_ROOT / name).read_text() for name in FILES if (PROJECT_ROOT / name).exists()}
     assert [name for name, text in there.items() if text != FILES[name]] == []
-    assert len({Path(name).parent for name in FILES}) == len(FILES) == 7
+    rooms = [Path(name).parent.name for name in FILES]
+    assert {room: rooms.count(room) for room in rooms if rooms.count(room) > 1} == {"clickhouse": 2, "jobs": 3}
+    assert len(FILES) == 9  # one of those three is the test
     assert all((PROJECT_ROOT / name).parent.is_dir() for name in FILES)
     assert len(LINES) == 1
 
@@ -114,7 +128,9 @@ def test_the_commands_of_the_guide_work(house: Installation, httpserver: HTTPSer
     answer(httpserver, datetime.now(timezone.utc).date().isoformat(), USD=1.1512, GBP=0.8801)
     done = {command: house.start(*as_started_by_run_sh(command)).ended() for command in COMMANDS}
     assert {command: finished.code for command, finished in done.items()} == dict.fromkeys(COMMANDS, 0)
-    assert {"jobs", f"cron_run {JOB}", f"status {JOB}"} <= set(COMMANDS)
+    assert {"jobs", f"cron_run {JOB}", f"cron_heal {JOB} 48", f"status {JOB}", "verify"} <= set(COMMANDS)
+    assert "96 stored" in done[f"cron_backfill {JOB} 48"].log
+    assert "hours_asked=0" in done[f"cron_heal {JOB} 48"].log
     assert f"./run.sh setup_cron {JOB}" in done["jobs"].out
     assert f"-m crons.run {JOB}" in done[f"setup_cron {JOB} --dry-run"].out
     assert "nothing needs attention" in done[f"status {JOB}"].out
@@ -152,6 +168,9 @@ def test_a_database_that_is_away_costs_no_hour(
 
 def test_what_the_job_has_not_is_refused(house: Installation) -> None:
     """A source without a past has no backfill and no heal, by hand or by cron: exit code 2, and nothing is asked."""
+    job = house.root / "src" / "crons" / "jobs" / f"{JOB}.py"
+    lines = job.read_text().splitlines(keepends=True)
+    job.write_text("".join(line for line in lines if not line.startswith(("    backfill=", "    heal="))))
     for arguments in (["backfill", "3"], ["heal"]):
         assert run_job(house, *arguments).code == 2
     refused = house.command("setup_cron", JOB, "--heal")
@@ -167,7 +186,7 @@ def test_every_command_knows_both_jobs(
     assert house.command("setup_db").code == 0
     assert house.start("-m", "crons.run", JOB).ended().code == 0
     before = stored(embedded, database)
-    assert f"{JOB}" in house.command("verify").out
+    assert "fx_rates: missing hours" in house.command("verify").out
     assert house.command("setup_cron", JOB).code == 0
     assert (
         "answers with 2 rates" in house.command("check", CMC_BASE_URL="http://127.0.0.1:1", RUN_TIMEOUT_SECONDS="2").out
