@@ -14,11 +14,11 @@ from configurations.config import DEFAULT_SYMBOLS, FORM, SourceAddress, Symbols
 
 _QUOTE = "USDT"
 """In what pairs are quoted that BINANCE_PAIRS does not name; of this coin itself there is no pair."""
-_PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([A-Z0-9\-_.]{2,20})")
+_PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([A-Z0-9\-_.]{2,20}|)")
 
 
 def pair_entries(value: object) -> object:
-    """``BTC:BTCUSDT,ETH:ETHUSDT`` as (symbol, pair) entries."""
+    """``BTC:BTCUSDT,XMR:`` as (symbol, pair) entries, the pair empty where the symbol is to have none."""
     if not isinstance(value, str):
         return value
     found = [(part, _PAIR.fullmatch(part)) for part in filter(None, map(str.strip, value.split(",")))]
@@ -51,9 +51,9 @@ class BinanceSettings(BaseSettings):
 
     @property
     def pairs(self) -> dict[str, str]:
-        """Symbol to its pair at Binance, for each of SYMBOLS: that of BINANCE_PAIRS, or else the one with USDT."""
+        """Symbol to its pair at Binance, for each of SYMBOLS that has one: of BINANCE_PAIRS, or else with USDT."""
         usual = {symbol: f"{symbol}{_QUOTE}" for symbol, _ in self.symbols if symbol != _QUOTE}
-        return usual | dict(self.binance_pairs)
+        return {symbol: pair for symbol, pair in (usual | dict(self.binance_pairs)).items() if pair}
 
     def only(self, symbols: Sequence[str]) -> BinanceSettings:
         """The settings with those of the symbols alone that are named.

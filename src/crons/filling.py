@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -19,8 +19,6 @@ from crons.job import RunContext
 from crons.progress import Tally, progress
 from transformers.coverage import Hours
 
-ROWS_A_LOAD = 8_000
-"""So many rows are stored at once: with twenty thousand a backfill of years took 60 MB more."""
 SETTLED_AFTER = timedelta(hours=3)
 """The age of an hour from which a missing quote is remembered: a younger one may still come."""
 
@@ -45,7 +43,7 @@ class Taken(NamedTuple):
 
 
 class Filling(ABC, Generic[CallT, AnswerT]):
-    """Stores answers about past hours some 8,000 rows at a time, so that memory does not grow with the hours.
+    """Stores answers about past hours some thousand rows at a time, so that memory does not grow with the hours.
 
     A source says, by the abstract methods, what its calls ask for and what its answers hold.
 
@@ -55,7 +53,10 @@ class Filling(ABC, Generic[CallT, AnswerT]):
 
     Attributes:
         answered: the calls whose answers were taken.
+        rows_a_load: so many rows are stored at once; rows of many months at once take memory.
     """
+
+    rows_a_load: ClassVar[int] = 20_000
 
     def __init__(self, run: RunContext[Any], prices: HoledRepository[Any]) -> None:
         self._run = run
@@ -130,7 +131,7 @@ class Filling(ABC, Generic[CallT, AnswerT]):
                 rows = self._taken(answer, asked)
                 await run.loader.keep(rows)
                 self.answered.append(call)
-                if run.loader.kept >= ROWS_A_LOAD:
+                if run.loader.kept >= self.rows_a_load:
                     await self._store()
                     run.step(step)
                 coins.update(asked)

@@ -29,6 +29,11 @@ def test_a_pair_overrides_that_of_its_symbol_alone(tmp_path: Path) -> None:
     assert settings.pairs == {"BTC": "BTCUSDT", "ETH": "ETHBTC", "USDT": "USDTTRY"}
 
 
+def test_a_symbol_can_be_left_out(tmp_path: Path) -> None:
+    """One that Binance does not trade, and whose price is wanted of CoinMarketCap alone: no pair behind the colon."""
+    assert load(tmp_path, "SYMBOLS=BTC,XMR\nBINANCE_PAIRS=XMR:").pairs == {"BTC": "BTCUSDT"}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

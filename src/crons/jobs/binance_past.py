@@ -121,6 +121,8 @@ class CandleFilling(Filling[CandleCall, Answer]):
             that is asked for: hours take memory, and a backfill may be of a hundred thousand.
     """
 
+    rows_a_load = 4_000
+
     def __init__(self, run: RunContext[BinanceSettings], wanted: Mapping[str, Hours] | None) -> None:
         super().__init__(run, prices_in(run.parts))
         self._wanted = wanted

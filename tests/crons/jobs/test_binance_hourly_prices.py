@@ -162,6 +162,30 @@ async def test_a_pair_that_is_gone_later_costs_the_others_nothing(
     assert report.warnings == ["SOL: Binance has no such pair (SOLUSDT); correct BINANCE_PAIRS"]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "state", "found"),
+    [
+        ("BTC,ETH", "ok", "answers; traded: BTCUSDT, ETHUSDT"),
+        (
+            "BTC,XMR,NOSUCH",
+            "warn",
+            (
+                "answers; traded: BTCUSDT; XMRUSDT is not traded: its status at Binance is BREAK; "
+                "Binance has no such pair (NOSUCHUSDT)"
+            ),
+        ),
+        ("XMR", "fail", "XMRUSDT is not traded: its status at Binance is BREAK"),
+    ],
+)
+async def test_check_names_what_is_not_traded(
+    binance_context: MakeContext, symbols: str, state: str, found: str
+) -> None:
+    """With what to correct; only where nothing is traded the job cannot do without it."""
+    finding = await JOB.check_source(binance_context(SYMBOLS=symbols).parts)
+    assert (finding.state, finding.detail) == (state, found)
+    assert finding.next_step == ("" if state == "ok" else "correct BINANCE_PAIRS")
+
+
 async def test_without_any_pair_the_run_stops(
     binance_context: MakeContext, embedded: ClickHouseAdapter, database: str
 ) -> None:
