@@ -14,7 +14,7 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
-from commands.compare_view import as_json_text, in_words, show_overview
+from commands.compare_view import as_json_text, show_overview
 from commands.screen import SHORT_WAIT_SECONDS, after_needs, mention, say, settings_with_log
 from configurations.config import Settings
 from crons import MAIN_JOB
@@ -22,6 +22,7 @@ from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.parts import PATIENCE, Parts, require_database, system_clock
 from crons.registry import find_job
+from reports.comparison_text import differences_in_words
 from transformers.comparison import DOLLAR_COINS, Comparison, Overview, Rates, compare_symbol, with_swaps
 from transformers.coverage import hours_by_key
 
@@ -120,11 +121,11 @@ def compared_sources(parts: Parts, now: datetime) -> list[Finding]:
     if not found.symbols:
         return []
     if not found.wrong:
-        return [Finding(subject, "ok", in_words(found))]
+        return [Finding(subject, "ok", differences_in_words(found))]
     worst = max((one.largest.size for one in found.wrong if one.largest is not None), default=0.0)
     looks = [f"{one.symbol} looks {it.looks}: {it.detail}" for one in found.wrong for it in one.suspicions]
     is_fault = bool(looks) or worst > FAULT_PERCENT
-    return [Finding(subject, "fail" if is_fault else "warn", "\n".join([in_words(found), *looks]), step)]
+    return [Finding(subject, "fail" if is_fault else "warn", "\n".join([differences_in_words(found), *looks]), step)]
 
 
 def _symbols(table: HoledRepository[Any], keys: Sequence[str]) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, tehran_text
 from commands.screen import say, say_wrapped, show_table
+from reports.comparison_text import differences_in_words, notes
 from transformers.comparison import Comparison, Overview
 from transformers.coverage import reach
 from transformers.suspicion import Held
@@ -92,20 +93,9 @@ def show_overview(found: Overview, now: datetime, *, again: Mapping[str, str], n
         _say_wrong(one)
     _say_notes(found)
     say("")
-    say(in_words(found))
+    say(differences_in_words(found))
     if found.wrong:
         _say_steps(found, now, again)
-
-
-def in_words(found: Overview) -> str:
-    """Whether anything differs, in one line."""
-    over = sum(len(one.over) for one in found.symbols)
-    symbols = f"{len(found.wrong):,} symbol{'' if len(found.wrong) == 1 else 's'}"
-    if over:
-        return f"{over:,} hour{'' if over == 1 else 's'} of {symbols} over {found.tolerance:g} %"
-    compared = sum(one.compared for one in found.symbols)
-    none = f"no hour of {compared:,} is over {found.tolerance:g} %"
-    return f"{none}, and still {symbols} must be wrong" if found.wrong else none
 
 
 def _say_nothing(found: Overview, again: Mapping[str, str]) -> None:
@@ -167,29 +157,11 @@ def _lines_of(one: Comparison) -> Iterator[str]:
 
 
 def _say_notes(found: Overview) -> None:
-    lines = list(_notes(found))
+    lines = list(notes(found))
     if lines:
         say("")
     for line in lines:
         say_wrapped(line, first="note: ")
-
-
-def _notes(found: Overview) -> Iterator[str]:
-    """What a reader should know of how prices were compared, and which were not."""
-    coins = sorted({coin for one in found.symbols for coin in one.taken_for_dollar})
-    for coin in coins:
-        hours = sum(one.taken_for_dollar.get(coin, 0) for one in found.symbols)
-        yield f"{coin} is taken for a dollar in {hours:,} h; with {coin} in SYMBOLS its own price is used"
-    if converted := sum(one.converted for one in found.symbols):
-        yield f"{converted:,} h are converted by the coin's own price at CoinMarketCap"
-    for one in found.symbols:
-        for currencies, hours in one.refused.items():
-            yield f"{one.symbol}: {hours:,} h of {currencies} are not compared; name a pair in USDT in BINANCE_PAIRS"
-        if one.unreadable:
-            yield f"{one.symbol}: {one.unreadable:,} h with a price that is no number: ./run.sh verify names them"
-    for source, symbols in (("CoinMarketCap", found.only_quoted), ("Binance", found.only_traded)):
-        if symbols:
-            yield f"only from {source}: {', '.join(symbols)}"
 
 
 def _say_steps(found: Overview, now: datetime, again: Mapping[str, str]) -> None:
