@@ -12,6 +12,7 @@ from adapters._bases.errors import ConfigurationError, StateError, StorageReject
 from adapters._bases.hourly_holes import HoledRepository
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
+from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
 from commands.tables import copies_of
 from configurations.config import ENV_FILE, PROJECT_ROOT, VERSION, Settings
@@ -21,6 +22,7 @@ from crons.parts import Parts, require_database, system_clock
 from crons.registry import JOBS
 from reports.price_report import ReportContents, build_page, chart_library
 from reports.price_summary import WEEK, PriceTable
+from transformers.comparison import Overview
 
 REPORTS = PROJECT_ROOT / "reports"
 MOST_CELLS = 500_000
@@ -86,7 +88,16 @@ def _contents(
             generated_at=now,
             version=VERSION,
             chart_library=chart_library(),
+            comparison=_compared(parts, tables, keys, now),
         )
+
+
+def _compared(parts: Parts, tables: Sequence[_OfJob], keys: Sequence[str], now: datetime) -> Overview | None:
+    """The two sources in the page's hours but the present one; None where there is nothing to compare."""
+    if not {QUOTING, TRADING} <= {table.name for table in tables}:
+        return None
+    found = compare_stored(parts, now, hours=len(keys) - 1, tolerance=DEFAULT_TOLERANCE)
+    return found if found.symbols else None
 
 
 def _in_use(parts: Parts) -> dict[str, int]:

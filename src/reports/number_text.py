@@ -28,6 +28,11 @@ def change_text(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
 
 
+def deviation_text(value: float | None) -> str:
+    """The value with two decimals, ``0.05 %``, or a dash for None."""
+    return UNKNOWN if value is None else f"{value:,.2f} %"
+
+
 def duration_text(seconds: float | None) -> str:
     """Whole seconds as ``12 s``, ``3 min 05 s`` or ``2 h 10 min``, or a dash for None."""
     if seconds is None:

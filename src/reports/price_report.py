@@ -20,9 +20,19 @@ from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
+from reports.comparison_text import differences_in_words, notes
+from reports.number_text import (
+    change_text,
+    count_text,
+    deviation_text,
+    duration_text,
+    percent_text,
+    period_text,
+    price_text,
+)
 from reports.packing import packed_json, price_steps
 from reports.price_summary import PriceTable, SymbolSummary, shown_hours, summarize
+from transformers.comparison import Overview
 from transformers.coverage import Share
 
 SHOWN_FIRST = 6
@@ -52,6 +62,7 @@ class ReportContents:
         tables: at least one.
         runs: those that began in these hours, the latest first.
         generated_at: aware.
+        comparison: of two sources; None where there is nothing to compare.
     """
 
     hours: Sequence[str]
@@ -60,6 +71,7 @@ class ReportContents:
     generated_at: datetime
     version: str
     chart_library: str
+    comparison: Overview | None = None
 
 
 def chart_library() -> str:
@@ -81,6 +93,7 @@ def build_page(contents: ReportContents) -> str:
         .get_template("page.html")
         .render(
             **_facts(contents, hours, symbols),
+            **({} if contents.comparison is None else _differences(contents.comparison)),
             style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
             library=Markup(contents.chart_library),  # noqa: S704
             program=Markup(program),  # noqa: S704
@@ -113,6 +126,15 @@ def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[Sym
         "failed_runs": sum(run.failed for run in contents.runs),
         "credits": sum(run.credits for run in contents.runs),
         "generated_at": tehran_text(contents.generated_at),
+    }
+
+
+def _differences(comparison: Overview) -> dict[str, Any]:
+    """What the page says of two sources beside their figures."""
+    return {
+        "difference": differences_in_words(comparison),
+        "tolerance": f"{comparison.tolerance:g} %",
+        "notes": list(notes(comparison)),
     }
 
 
@@ -172,7 +194,7 @@ def _policy(*scripts: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=DictLoader({"page.html": _part("page.html")}),
+        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -182,6 +204,7 @@ def _environment() -> Environment:
         "price": price_text,
         "percent": percent_text,
         "change": change_text,
+        "deviation": deviation_text,
         "duration": duration_text,
         "count": count_text,
         "period": period_text,

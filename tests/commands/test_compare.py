@@ -70,6 +70,12 @@ class Tables:
         """Look through both tables at that time."""
         return self._run("verify")
 
+    def report(self) -> Path:
+        """Write the report at that time, and return where it is."""
+        done = self._run("report", "--quiet")
+        assert done.code == 0, done.log
+        return Path(done.out.strip())
+
     def _run(self, *arguments: str) -> Finished:
         return self._program.start(MAIN_AT, self._program.clock().isoformat(), *arguments).ended()
 
@@ -386,3 +392,14 @@ def test_a_job_that_has_the_engine_is_named(embedded_program: Installation, cloc
         done = embedded_program.command("compare")
     assert done.code == 75
     assert "binance_hourly_prices run" in done.log
+
+
+def test_the_report_has_it_as_a_section(tables: Tables) -> None:
+    """Where both sources are stored, and not before."""
+    prices = walk(168)
+    tables.quote("BTC", [*prices[:160], prices[160] * 1.05, *prices[161:]])
+    assert "comparison-table" not in tables.report().read_text()
+    tables.trade("BTC", prices)
+    page = tables.report().read_text()
+    assert 'id="comparison-table"' in page
+    assert "1 hour of 1 symbol over 1 %" in page

@@ -12,6 +12,7 @@ from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.price_report import ReportContents, chart_library
 from reports.price_summary import PriceTable
+from transformers.comparison import Overview
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 """2026-11-23 12:35:07 in Tehran."""
@@ -88,6 +89,7 @@ def report_contents(
     stored_before: Collection[str] = (),
     rows_stored: int | None = None,
     beside: Sequence[PriceTable] = (),
+    comparison: Overview | None = None,
     library: str | None = None,
 ) -> ReportContents:
     """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named."""
@@ -103,6 +105,7 @@ def report_contents(
         generated_at=NOW,
         version="0.1.0",
         chart_library=chart_library() if library is None else library,
+        comparison=comparison,
     )
 
 
