@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +116,53 @@ def test_sources_that_agree_pass(tables: Tables) -> None:
     assert lines[-1] == "no hour of 336 is over 1 %"
 
 
+@pytest.fixture
+def exchange(program: Installation, clock: SteppedClock) -> Iterator[ExchangeStandIn]:
+    """Binance, with the market that the program's CoinMarketCap has."""
+    with ExchangeStandIn(Market(listed_coins()), clock=clock) as serving:
+        program.settings["BINANCE_BASE_URL"] = serving.base_url
+        yield serving
+
+
+def carry_out(program: Installation, command: str) -> int:
+    """Run a command of a job as it is printed, at the time of the clock; its exit code."""
+    words = command.split()
+    assert words[:2] == ["./run.sh", "cron_backfill"]
+    return program.start(RUN_AT, program.clock().isoformat(), words[2], "backfill", *words[3:]).ended().code
+
+
+@pytest.mark.usefixtures("exchange")
 def test_what_both_pipelines_fetch_of_one_market_agrees(program: Installation, clock: SteppedClock) -> None:
     """Two days by their own backfills, and the hour that goes on by their runs: nothing is over or suspected."""
-    with ExchangeStandIn(Market(listed_coins()), clock=clock) as exchange:
-        program.settings["BINANCE_BASE_URL"] = exchange.base_url
-        assert program.run_job("backfill", "48").code == program.run_job().code == 0
-        for arguments in (["backfill", "48"], []):
-            run = program.start(RUN_AT, clock().isoformat(), "binance_hourly_prices", *arguments)
-            assert run.ended().code == 0
+    for job in ("cmc_hourly_prices", "binance_hourly_prices"):
+        assert carry_out(program, f"./run.sh cron_backfill {job} 48") == 0
+        assert program.start(RUN_AT, clock().isoformat(), job).ended().code == 0
     done = program.start(MAIN_AT, clock().isoformat(), "compare", "48", "--json").ended()
     assert (done.code, done.log) == (0, "")
     found = json.loads(done.out)["symbols"]
     assert [(one["symbol"], one["hours_compared"]) for one in found] == [("BTC", 48), ("ETH", 48), ("SOL", 48)]
     assert all(one["median_percent"] < 0.5 for one in found)
+
+
+@pytest.mark.usefixtures("exchange")
+@pytest.mark.parametrize("table", ["crypto_prices", "binance_prices"])
+def test_the_commands_that_it_names_mend_it(
+    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, table: str
+) -> None:
+    """Whichever source's prices went wrong: taken as they are printed, they bring the right ones back."""
+    for job in ("cmc_hourly_prices", "binance_hourly_prices"):
+        assert carry_out(program, f"./run.sh cron_backfill {job} 24") == 0
+    hour = hour_key(hours_before(clock(), 5)[0])
+    embedded.command(
+        f"ALTER TABLE {database}.{table} UPDATE price = price * 1.2 WHERE symbol = 'ETH' AND datetime = '{hour}' "
+        "SETTINGS mutations_sync = 2"
+    )
+    wrong = program.start(MAIN_AT, clock().isoformat(), "compare").ended()
+    assert wrong.code == 1
+    commands = [line.strip() for line in wrong.out.splitlines() if "cron_backfill" in line]
+    assert [command.split()[-1] for command in commands] == ["5", "5"]
+    assert [carry_out(program, command) for command in commands] == [0, 0]
+    assert program.start(MAIN_AT, clock().isoformat(), "compare").ended().code == 0
 
 
 def test_an_hour_over_the_tolerance_is_listed(tables: Tables) -> None:
