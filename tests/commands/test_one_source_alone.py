@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,21 @@ def test_verify_finds_prices_of_two_pairs(
     assert done.code == 1
     assert "binance_prices: pairs" in done.out
     assert "ETH: ETHUSDC, 2 h from" in done.out
+
+
+def test_verify_finds_hours_that_were_never_completed(
+    binance: Callable[..., Finished], command: Callable[..., Finished], clock: SteppedClock
+) -> None:
+    """The machine was off after a run: its hour has the first price alone, until the heal that is named."""
+    assert binance().code == 0
+    clock.advance(timedelta(days=9))
+    assert binance().code == 0
+    done = command("verify")
+    assert done.code == 1
+    assert "3 hours without high, low, close and volumes" in done.out
+    assert f"binance_prices: unfinished hours: ./run.sh cron_heal {JOB} 216" in " ".join(done.out.split())
+    assert binance("heal", "216").code == 0
+    assert command("verify").code == 0
 
 
 def text(crontab: CrontabProgram) -> str:

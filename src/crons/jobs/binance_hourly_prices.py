@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from itertools import groupby, pairwise
 
 from adapters._bases.errors import EtlError, SourceRejected
-from adapters._bases.tehran_time import HOUR, hour_start, hours_between
+from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_between
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredPair
 from adapters.clickhouse.binance_table import BINANCE_PRICES, PairRow
 from adapters.files.pair_choices import KnownPair
@@ -22,9 +22,12 @@ from crons.jobs.binance_past import backfill, heal
 from crons.parts import Parts
 from extractors.binance_extractor import BinanceExtractor
 from transformers.binance_transformer import BinanceTransformer, last_over
+from transformers.coverage import reach
 
 _JOB = "binance_hourly_prices"
 """Whose rows these are, for the commands that mend them."""
+_COMPLETED_AFTER = timedelta(days=2)
+"""The age from which an hour counts as unfinished: a daily heal has had its turn."""
 _ASKED_BACK = 2 * HOUR
 """From so long before the present hour on candles are asked for: in an hour's first seconds the one before is open."""
 
@@ -106,7 +109,30 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
     """
     table = prices_in(parts)
     pairs = load_own_settings(BinanceSettings, parts.env_file).pairs
-    return of_shape(table, lambda: faults_of(table, _JOB, list(pairs), now, more=[_mixed(table.pairs(), pairs)]))
+
+    def look() -> list[Finding]:
+        last = hour_key(now - _COMPLETED_AFTER)
+        unfinished = table.unfinished(list(pairs), first="", last=last)
+        more = [_mixed(table.pairs(), pairs), _unfinished(unfinished, now)]
+        return faults_of(table, _JOB, list(pairs), now, more=more)
+
+    return of_shape(table, look)
+
+
+def _unfinished(hours: Mapping[str, Collection[str]], now: datetime) -> Finding:
+    """Hours that are over and have the price of their start alone: neither the next run nor a heal completed them.
+
+    Args:
+        hours: symbol to hour keys.
+        now: aware.
+    """
+    every = [from_text(key) for keys in hours.values() for key in keys]
+    return finding(
+        "unfinished hours",
+        [f"{symbol}: {len(keys)} h: {describe_hours(map(from_text, keys))}" for symbol, keys in sorted(hours.items())],
+        f"./run.sh cron_heal {_JOB} {reach(every, now)}",
+        found=f"{counted(every, 'hour', cut=False)} without high, low, close and volumes",
+    )
 
 
 def _mixed(stored: Sequence[StoredPair], meant: Mapping[str, str]) -> Finding:
