@@ -61,12 +61,16 @@ def test_binance_alone(
             "verify": ["verify"],
             "status": ["status", "--json"],
             "report": ["report", "24"],
+            "compare": ["compare", "24"],
             "export": ["export", str(tmp_path / "out.csv"), "--job", JOB],
             "backup": ["backup"],
         }.items()
     }
     assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
     assert done["verify"].out.endswith("nothing is wrong\n")
+    assert done["compare"].out.startswith(
+        "nothing to compare: no price of these 24 hours is stored from CoinMarketCap\n"
+    )
     [job] = json.loads(done["status"].out)["jobs"]
     assert (job["name"], job["needs"], [one["symbol"] for one in job["symbols"]]) == (JOB, [], ["BTC", "ETH", "SOL"])
     assert [one["coverage"]["24h"]["stored"] for one in job["symbols"]] == [24] * 3

@@ -18,7 +18,7 @@ from tests.support.installation import Finished, Installation
 from tests.support.price_rows import price_row
 from tests.support.price_table import fingerprint
 
-READS = ("status", "report", "verify", "export", "query", "coins", "backup")
+READS = ("status", "report", "verify", "compare", "export", "query", "coins", "backup")
 WRITES = ("cron_run", "cron_backfill", "cron_heal", "restore")
 COMMANDS = (*READS, *WRITES, "setup_db", "drop_db")
 ARGUMENTS = {
