@@ -50,7 +50,7 @@ def test_the_engines_have_no_arguments_of_their_own() -> None:
     """Path and replica are the server's; the version stays."""
     made = "\n".join(CLUSTER.ddl(whole(path)) for path in STATEMENTS)
     engines = [line for line in made.splitlines() if line.startswith("ENGINE")]
-    assert sorted(engines) == [
+    assert sorted(set(engines)) == [
         "ENGINE = ReplicatedMergeTree",
         "ENGINE = ReplicatedReplacingMergeTree",
         "ENGINE = ReplicatedReplacingMergeTree(version)",
