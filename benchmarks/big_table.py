@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter

@@ -14,7 +14,8 @@ import pytest
 import stamina
 from hypothesis import HealthCheck, settings
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.access import access_configuration

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import clickhouse_connect
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.price_table import in_table, typed

@@ -6,292 +6,52 @@ and the embedded engine only when that is the one asked for.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import re
-import ssl
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import structlog
 
 from adapters._bases.clickhouse_errors import (
     ACCESS_DENIED,
     CONSTRAINT_VIOLATED,
-    NATIVE_PORTS,
     NOT_THERE,
     READ_ONLY,
-    asked_in_the_clear,
     coded_error,
-    native_port,
-    one_line,
     uncoded_error,
     words_of,
 )
+from adapters._bases.clickhouse_server import Server, asking_with, leave_settings, refuse_redirects, wrong_ports_named
+from adapters._bases.embedded_engine import (
+    EmbeddedEngine,
+    EngineWords,
+    engine_failure,
+    engine_zone,
+    prepare_embedded_folder,
+)
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.native_format import native_block
-from adapters._bases.network_causes import causes, innermost_words, speaks_tls
+from adapters._bases.network_causes import causes
+from adapters._bases.quoting import quoted_text
 from adapters._bases.session_settings import HANDSHAKE, Pin, harmful, refused_pin, wanted_settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import PoolManager
 
 log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def quoted_identifier(name: str) -> str:
-    """The name of a database, table or column between backticks.
-
-    Raises:
-        ConfigurationError: it has other characters than letters, digits and underscores, or begins with a digit.
-    """
-    if not _IDENTIFIER.fullmatch(name):
-        raise ConfigurationError(
-            f"{name!r} cannot name a ClickHouse database, table or column",
-            next_step="Use letters, digits and underscores, and begin with a letter.",
-        )
-    return f"`{name}`"
-
-
-def quoted_text(text: str) -> str:
-    """A String literal. Every character survives, NUL and line ends too."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
-
-
-def quoted_texts(texts: Iterable[str]) -> str:
-    """String literals for the inside of an IN list."""
-    return ", ".join(quoted_text(text) for text in texts)
-
-
-@dataclass(frozen=True)
-class EmbeddedEngine:
-    """The engine inside this process, its data in a folder that one process at a time can have open."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"embedded engine at {self.path}"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server, spoken to over HTTP.
-
-    Attributes:
-        password: never part of a message or of this object's text.
-        secure: speak HTTPS; the server's certificate is always verified.
-        ca_file: certificates of the authority to trust, PEM; None trusts those of the system.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    secure: bool = False
-    ca_file: Path | None = None
-
-    @property
-    def scheme(self) -> str:
-        """``http`` or ``https``."""
-        return "https" if self.secure else "http"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
-
-
-def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
-    """The same pool, from now on with `StorageRejected` in place of a redirect.
-
-    Left alone, the driver follows one redirect when it connects, whatever its options say.
-    """
-    ask = pool.urlopen
-
-    def ask_here(method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        response = ask(method, url, **{**options, "redirect": False})
-        if response.get_redirect_location():
-            response.close()
-            raise StorageRejected(
-                f"ClickHouse ({where}) answered with a redirect, which is not followed so that nothing goes elsewhere",
-                next_step="Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE.",
-            )
-        return response
-
-    pool.urlopen = ask_here  # type: ignore[assignment, method-assign]  # the driver takes a pool, and no option for this
-    return pool
-
-
-@contextmanager
-def asking_with(pool: PoolManager, settings: Mapping[str, str]) -> Iterator[None]:
-    """Have every request of the block bring these settings of ClickHouse, which the driver does not send yet."""
-    ask = pool.urlopen
-
-    def ask_with(method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        return ask(method, f"{url}{'&' if '?' in url else '?'}{urlencode(settings)}", **options)
-
-    pool.urlopen = ask_with  # type: ignore[assignment, method-assign]  # as above
-    try:
-        yield
-    finally:
-        pool.urlopen = ask  # type: ignore[method-assign]  # as above
-
-
-# The driver begins with it, and goes without where it brings nothing.
-_SELECT_SETTINGS = b"FROM system.settings LIMIT"
-
-
-def leave_settings(pool: PoolManager) -> None:
-    """Have the driver know no setting, for a user who may not read them."""
-    ask = pool.urlopen
-
-    def ask_without(method: str, url: str, **options: Any) -> BaseHTTPResponse:
-        body = options.get("body")
-        if isinstance(body, bytes) and _SELECT_SETTINGS in body:
-            options["body"] = b"SELECT '' AS name, '' AS value, toUInt8(0) AS readonly LIMIT 0 FORMAT Native"
-        return ask(method, url, **options)
-
-    pool.urlopen = ask_without  # type: ignore[assignment, method-assign]  # as above
-
-
-# The engine locks this file for as long as it runs, and writes into it who it is.
-_STATUS_FILE = "status"
-
-
-def prepare_embedded_folder(path: Path) -> None:
-    """Make the folder when missing, and check that no other process has it open. Idempotent.
-
-    The engine itself names neither cause, it says only that it could not start.
-
-    Raises:
-        StorageUnavailable: another process has it open; the message names it and its program.
-        StorageRejected: the folder cannot be made or written to.
-    """
-    correct = "Correct CLICKHOUSE_PATH, or the rights of that folder."
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        writable = os.access(path, os.W_OK | os.X_OK)
-        owner = _other_owner(path / _STATUS_FILE)
-    except OSError as error:
-        raise StorageRejected(
-            f"the folder {path} of the embedded engine cannot be used: {error.strerror}", next_step=correct
-        ) from error
-    if not writable:
-        raise StorageRejected(f"the folder {path} of the embedded engine cannot be written to", next_step=correct)
-    if owner:
-        raise StorageUnavailable(
-            f"the folder {path} of the embedded engine is in use by {_named(owner)}",
-            next_step="Wait until that process ends; `./run.sh kill` ends this checkout's jobs.",
-        )
-
-
-def _other_owner(status: Path) -> str:
-    """The pid of another process that holds the lock, empty when there is none."""
-    try:
-        with status.open() as file:
-            found = re.search(r"PID: (\d+)", file.read())
-            pid = found.group(1) if found else "unknown"
-            if pid == str(os.getpid()):
-                return ""
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return ""
-    except BlockingIOError:
-        return pid
-    return ""
-
-
-def _named(pid: str) -> str:
-    """The process and its program, as far as this user may know; of an interpreter also the script or module."""
-    import psutil  # noqa: PLC0415 - a folder is seldom in use
-
-    with suppress(psutil.Error, OSError, ValueError):
-        program, *arguments = psutil.Process(int(pid)).cmdline()
-        script = [Path(one).name for one in arguments[:1] if not one.startswith("-")]
-        if arguments[:1] == ["-m"]:
-            script = arguments[:2]
-        # No further argument: one may be a secret.
-        return f"process {pid} ({' '.join([Path(program).name, *script])})"
-    return f"process {pid}"
 
 
 _PIECE_BYTES = 1 << 20
 _FORMAT_BYTES = 100
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
-
-
-_EXCEPTION = re.compile(r"DB::Exception: (.+?)(?=\n\S*Code: \d+\.|\Z)", re.DOTALL)
-_FILESYSTEM = re.compile(r"filesystem error: (.+?)(?:, Stack trace|\Z)", re.DOTALL)
-_STDERR = 2
-
-
-class EngineWords:
-    """A block whose stderr, that of libraries in C too, is kept; it goes where it belongs at the end of the block.
-
-    Attributes:
-        last_exception: the last exception of ClickHouse that was written there; empty where none was.
-    """
-
-    def __init__(self) -> None:
-        self.last_exception = ""
-        self._kept = -1
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
-
-    def __enter__(self) -> None:
-        with suppress(OSError):  # a process without stderr has nothing to keep
-            sys.stderr.flush()
-            self._kept = os.dup(_STDERR)
-            os.dup2(self._file.fileno(), _STDERR)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._file:
-            if self._kept < 0:
-                return
-            sys.stderr.flush()
-            os.dup2(self._kept, _STDERR)
-            os.close(self._kept)
-            self._file.seek(0)
-            written = self._file.read()
-        os.write(_STDERR, written)
-        found = _EXCEPTION.findall(written.decode(errors="replace"))
-        self.last_exception = found[-1] if found else ""
-
-
-def engine_failure(error: BaseException, path: Path, written: str) -> StorageRejected:
-    """The error for an engine that did not start: with what it wrote, else with what the lowest layer says.
-
-    Args:
-        error: what was caught.
-        path: the engine's folder.
-        written: the exception of ClickHouse on stderr; empty where there was none.
-    """
-    if isinstance(error, ImportError):
-        return StorageRejected(
-            f"the embedded engine cannot be loaded: {one_line(innermost_words(error))}",
-            next_step="rm -rf .venv && ./run.sh install --embedded",
-        )
-    inner = innermost_words(error)
-    if not written and (found := _FILESYSTEM.search(inner)):
-        written = found.group(1)
-    return StorageRejected(
-        f"the embedded engine at {path} does not start: {one_line(written or inner)}",
-        next_step=f"mend that; or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
-    )
 
 
 class ClickHouseAdapter:
@@ -528,7 +288,7 @@ class ClickHouseAdapter:
         prepare_embedded_folder(engine.path)
         words = EngineWords()
         try:
-            with words, _engine_zone():
+            with words, engine_zone():
                 return clickhouse_connect.get_client(
                     interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
                 )
@@ -555,7 +315,7 @@ class ClickHouseAdapter:
             show_clickhouse_errors="scrub",
             pool_mgr=pool,
         )
-        with self._waking(), _wrong_ports_named(server):
+        with self._waking(), wrong_ports_named(server):
             client = self._shake_hands(connect, pool)
         if self.waking_seconds:
             client.timeout = Timeout(connect=self._connect_timeout_seconds, read=self._query_timeout_seconds)  # type: ignore[attr-defined]  # of the HTTP client
@@ -669,24 +429,6 @@ def _may_change(client: Client, setting: str) -> bool:
     return known is not None and not known.readonly
 
 
-@contextmanager
-def _wrong_ports_named(server: Server) -> Iterator[None]:
-    """Raise what only a person can mend where a connection breaks off because of the port it was made to.
-
-    A server of TLS that is asked without it, and one of clickhouse-client's protocol that is greeted in TLS, often just
-    hang up, as one does that is starting.
-    """
-    try:
-        yield
-    except StorageUnavailable as error:
-        hung_up = any(isinstance(cause, ConnectionResetError | ssl.SSLEOFError) for cause in causes(error))
-        if hung_up and server.port in NATIVE_PORTS:
-            raise native_port(str(server)) from error
-        if hung_up and not server.secure and speaks_tls(server.host, server.port):
-            raise asked_in_the_clear(str(server)) from error
-        raise
-
-
 def storage_error(error: Exception, where: str, *, secret: str = "") -> EtlError:
     """The error of our tree for one of clickhouse_connect, urllib3 or the OS, or for a missing module.
 
@@ -726,23 +468,3 @@ def _pool(server: Server) -> PoolManager:
         https_proxy=proxy if server.secure else None,
     )
     return refuse_redirects(pool, str(server))
-
-
-@contextmanager
-def _engine_zone() -> Iterator[None]:
-    """Set TZ to UTC while the embedded engine starts, which takes IANA names only and dies of any other.
-
-    Every statement names its zone, so the engine's own does not matter. The rest of the process keeps its TZ, by which
-    it computes schedules.
-    """
-    environment = os.environ  # noqa: TID251 - the engine's setting, not ours
-    before = environment.get("TZ")
-    environment["TZ"] = "UTC"
-    try:
-        yield
-    finally:
-        if before is None:
-            del environment["TZ"]
-        else:
-            environment["TZ"] = before
-        time.tzset()  # the engine may have had the C library read it meanwhile

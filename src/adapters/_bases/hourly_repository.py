@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
 from adapters._bases.hourly_table import OLDEST_VERSION, HourlyRow, HourlySchema, HourlyTable
 from adapters._bases.hourly_upsert import (
@@ -19,6 +19,7 @@ from adapters._bases.hourly_upsert import (
     refuse_unstorable,
 )
 from adapters._bases.mutations import Mutations, StuckMutation
+from adapters._bases.quoting import quoted_identifier, quoted_text
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.rights import Right, lacking
 from adapters._bases.stored_prices import StoredPrice, price_columns

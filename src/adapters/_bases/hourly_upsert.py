@@ -15,11 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, is_too_long
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, has_sound_patches
 from adapters._bases.mutations import Mutations
+from adapters._bases.quoting import quoted_identifier, quoted_text, quoted_texts
 
 
 class UpsertReport(NamedTuple):

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
+from adapters._bases.quoting import quoted_text
 
 log = structlog.get_logger(__name__)
 _REASON_LIMIT = 200

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server, quoted_identifier
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import SYNTAX_ERROR, grant
+from adapters._bases.clickhouse_server import Server
 from adapters._bases.errors import StorageRejected
+from adapters._bases.quoting import quoted_identifier
 
 
 class Right(NamedTuple):

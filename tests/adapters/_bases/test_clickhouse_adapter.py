@@ -12,7 +12,8 @@ import pytest
 from clickhouse_connect.driver import exceptions as driver
 from structlog.testing import capture_logs
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine, storage_error
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, storage_error
+from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
@@ -301,7 +302,7 @@ def test_a_server_run_never_imports_the_engine(front: ClickHouseFront) -> None:
     program = (
         "import sys\n"
         "from adapters._bases.clickhouse_adapter import ClickHouseAdapter\n"
-        "from adapters._bases.clickhouse_adapter import Server\n"
+        "from adapters._bases.clickhouse_server import Server\n"
         "import adapters.clickhouse.coin_market_cap_clickhouse_adapter\n"
         "assert 'clickhouse_connect' not in sys.modules\n"
         f"address = Server('127.0.0.1', {front.port}, 'writer', {PASSWORD!r})\n"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import engine_failure
+from adapters._bases.embedded_engine import engine_failure
 
 _SRC = Path(__file__).parents[3] / "src"
 _OPEN = """
 import sys
 from pathlib import Path
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import EtlError
 engine = EmbeddedEngine(Path(sys.argv[1]))
 with ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_seconds=5) as door:

@@ -19,7 +19,8 @@ OPENS_THE_ENGINE = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, EmbeddedEngine
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
 noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 before = noon.astimezone()
 with ClickHouseAdapter(
