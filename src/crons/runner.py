@@ -25,7 +25,7 @@ from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import supervise
 
 _SHOWN_VALUES = 10
-_FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits")
+_FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
 """Beside the words for what was stored: a line at a terminal has room for two or three facts."""
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
