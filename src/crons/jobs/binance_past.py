@@ -193,11 +193,11 @@ def _log_estimate(event: str, pair_hours: int, calls: Sequence[CandleCall], **fa
     log.info(
         event,
         **facts,
+        calls=len(calls),
+        minutes=f"{weight / WEIGHT_A_MINUTE:.1f} or more",
+        weight=f"{weight} of {WEIGHT_A_MINUTE} a minute",
         pairs=len({call.symbol for call in calls}),
         pair_hours=pair_hours,
-        calls=len(calls),
-        weight=f"{weight} of {WEIGHT_A_MINUTE} a minute",
-        minutes=f"{weight / WEIGHT_A_MINUTE:.1f} or more",
     )
 
 
