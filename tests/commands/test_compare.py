@@ -54,10 +54,10 @@ class Tables:
         self, symbol: str, prices: Sequence[float], *, currency: str = "USDT", hours: Sequence[str] | None = None
     ) -> None:
         """Store Binance's prices of the pair of a symbol and a currency."""
-        names = ("symbol", "fetched_at", "pair", "price", "high", "low", "currency", "candles")
+        names = ("symbol", "fetched_at", "pair", "price", "high", "low", "close", "currency", "candles")
         columns = {name: BINANCE_PRICES.types[name] for name in names}
         rows = [
-            (symbol, hour, symbol + currency, price, price, price, currency, 2)
+            (symbol, hour, symbol + currency, price, price, price, price, currency, 2)
             for hour, price in zip(hours or self.hours, prices, strict=False)
         ]
         self._embedded.insert(f"{self._database}.binance_prices", columns, rows)
