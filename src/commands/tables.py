@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import typer
@@ -118,12 +118,19 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
 
 def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     BACKUPS.mkdir(exist_ok=True)
-    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):{_TIME}}{_ENDING}"
+    backup = _free_name(table.name, system_clock())
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
     with _row_progress(settings) as row_progress:
         rows = table.export_table(backup, row_progress)
     say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
     return backup
+
+
+def _free_name(name: str, now: datetime) -> Path:
+    """The file of a new copy, with the time in its name: the next second where two copies fall into one."""
+    while (path := BACKUPS / f"{name}-{in_tehran(now):{_TIME}}{_ENDING}").exists():
+        now += timedelta(seconds=1)
+    return path
 
 
 def last_backup(name: str) -> datetime | None:

@@ -34,6 +34,15 @@ def test_a_backup_is_what_restore_puts_back(program: Installation) -> None:
     assert "3 rows inserted" in program.command("restore", found[2]).out
 
 
+def test_two_backups_of_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
+    """The second has the next second in its name; neither fails."""
+    assert program.run_job().code == 0
+    for _ in range(2):
+        assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
+    names = sorted(path.name.partition(".crypto_prices-")[2] for path in (program.root / "backups").iterdir())
+    assert names == ["2026-11-23_15-37-09.native.gz", "2026-11-23_15-37-10.native.gz"]
+
+
 def test_the_analysts_page_moves_the_table_to_a_server(
     embedded_program: Installation,
     clock: SteppedClock,
