@@ -147,7 +147,7 @@ class RunContext(Generic[SettingsT]):
     @cached_property
     def loader(self) -> SpooledLoader:
         """The way into the table, by the spool."""
-        return self.job.loader(repository=self.repository, spool=self.parts.spool(self.name))
+        return SpooledLoader(repository=self.repository, spool=self.parts.spool(self.name))
 
     async def load(self, rows: Sequence[HourlyRow]) -> None:
         """Store rows after what waits in the spool, and count in the report what that did."""
@@ -234,7 +234,6 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         open_source: opens the source; closed at the end of a run.
         fetch: asks for the present hour's rows; it notes in the run's report what else the answers held.
         repository: the class of the table's repository.
-        loader: the class of the way into it.
         schedule: its cron expression, in the host's own time zone.
         check: looks whether the source answers and what an operator should know of it; None asks for the rows of
             the present hour and stores none.
@@ -256,7 +255,6 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     fetch: Callable[[RunContext[SettingsT], SourceT], Awaitable[Sequence[HourlyRow]]]
     gives: str = "price"
     repository: type[HourlyRepository] = HourlyRepository
-    loader: type[SpooledLoader] = SpooledLoader
     schedule: str = "0 * * * *"
     check: Callable[[Parts, SettingsT], Awaitable[Finding]] | None = None
     backfill: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None

@@ -12,7 +12,6 @@ from crons.jobs.cmc_backfill import backfill
 from crons.jobs.cmc_heal import heal
 from crons.jobs.cmc_inspection import followed, read_series, verify
 from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
-from loaders.coin_market_cap_loader import CoinMarketCapLoader
 
 
 async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
@@ -57,7 +56,6 @@ JOB = HourlyJob(
     open_source=open_source,
     fetch=fetch,
     repository=CoinMarketCapClickHouseAdapter,
-    loader=CoinMarketCapLoader,
     check=check_source,
     backfill=backfill,
     heal=heal,

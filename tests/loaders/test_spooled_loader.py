@@ -23,8 +23,7 @@ from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.spool import Spool
-from loaders.coin_market_cap_loader import CoinMarketCapLoader
-from loaders.spooled_loader import LoadReport
+from loaders.spooled_loader import LoadReport, SpooledLoader
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
 from tests.support.price_rows import price_row
@@ -190,12 +189,12 @@ def _rows(names: set[str], hour: int) -> list[PriceRow]:
     return [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
 
 
-def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> CoinMarketCapLoader:
+def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader:
     """A loader whose steps are tried once."""
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
-    return CoinMarketCapLoader(repository=repository, spool=spool)
+    return SpooledLoader(repository=repository, spool=spool)
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
