@@ -398,7 +398,7 @@ def _finish(action: Callable[[], int]) -> None:
     # Help needs neither settings nor what a run is made of.
     from commands.screen import tell_error  # noqa: PLC0415
     from configurations.config import load_log_format  # noqa: PLC0415
-    from crons.parts import system_clock  # noqa: PLC0415
+    from crons.resources import system_clock  # noqa: PLC0415
 
     raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock, log_format=load_log_format))
 

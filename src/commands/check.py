@@ -28,8 +28,8 @@ from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, HourlyJob
-from crons.parts import Parts, impatient, system_clock
 from crons.registry import JOBS
+from crons.resources import Resources, interactive_timeouts, system_clock
 from crons.set_up_guard import REMEDY
 
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
@@ -177,7 +177,7 @@ def _findings() -> Iterator[Finding]:
     crontab = Crontab()
     schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=JOBS)
     try:
-        settings = impatient(settings_with_log())
+        settings = interactive_timeouts(settings_with_log())
     except EtlError as error:
         for line in error.message.splitlines():
             yield Finding("settings", "fail", line, error.next_step)
@@ -193,7 +193,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator[Finding]:
-    with Parts(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
+    with Resources(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
         yield from _or_failed("ClickHouse", lambda: _of_database(job.repository_in(parts), parts.runs))
         yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
         for subject, spool in ((f"spool {name}", parts.spool(name)), (f"history {name}", parts.history_spool(name))):

@@ -19,7 +19,7 @@ from crons.exits import DONE
 from crons.jobs.binance_parts import choices_of as pair_choices_of
 from crons.jobs.binance_parts import prices_in
 from crons.jobs.cmc_parts import choices_of
-from crons.parts import PATIENCE, Parts, has_no_database, impatient, system_clock
+from crons.resources import PATIENCE, Resources, has_no_database, interactive_timeouts, system_clock
 
 _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
@@ -31,7 +31,7 @@ def show() -> int:
         ConfigurationError: a setting is wrong.
         StateError: the choices cannot be read.
     """
-    settings = impatient(settings_with_log())
+    settings = interactive_timeouts(settings_with_log())
     stored, pairs, why_not = _stored(settings)
     rows = rows_of(dict(settings.symbols), choices_of(settings).load(), stored, known=not why_not)
     show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows, no_color=bool(settings.no_color))
@@ -151,7 +151,7 @@ def _stored(settings: Settings) -> tuple[list[StoredCoin], list[StoredPair], str
     if has_no_database(settings):
         return [], [], ""
     try:
-        with Parts(
+        with Resources(
             settings, task="coins", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
         ) as parts:
             return parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins(), prices_in(parts).pairs(), ""

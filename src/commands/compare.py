@@ -20,8 +20,8 @@ from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.job import Finding
-from crons.parts import PATIENCE, Parts, require_database, system_clock
 from crons.registry import find_job
+from crons.resources import PATIENCE, Resources, require_database, system_clock
 from reports.comparison_text import differences_in_words
 from transformers.comparison import DOLLAR_COINS, Comparison, Overview, Rates, compare_symbol, with_swaps
 from transformers.coverage import hours_by_key
@@ -56,7 +56,9 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     require_database(settings)
     now = system_clock()
     mention(f"comparing {hours:,} hours")
-    with Parts(settings, task="compare", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE) as parts:
+    with Resources(
+        settings, task="compare", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
+    ) as parts:
         found = compare_stored(parts, now, hours=hours, tolerance=tolerance)
     if as_json:
         say(as_json_text(found, now))
@@ -66,7 +68,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     return FAILED if found.wrong else DONE
 
 
-def compare_stored(parts: Parts, now: datetime, *, hours: int, tolerance: float) -> Overview:
+def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
     """What both tables hold of the hours before the present one, compared. The present hour is not: it goes on.
 
     Args:
@@ -104,7 +106,7 @@ def compare_stored(parts: Parts, now: datetime, *, hours: int, tolerance: float)
     )
 
 
-def compared_sources(parts: Parts, now: datetime) -> list[Finding]:
+def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
     """How the two sources agree on the last week, for `verify`; nothing where there is nothing to compare.
 
     Wrong are prices that surely look wrong, and hours further apart than any market explains; what is merely over the

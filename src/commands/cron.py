@@ -25,8 +25,8 @@ from configurations.config import (
 from crons.exits import DONE
 from crons.install import BACKUP, CrontabChange, Schedules, heal_of, read_schedules, remove_cron, setup_cron
 from crons.job import Needed
-from crons.parts import system_clock
 from crons.registry import JOBS, find_job, find_job_with_past
+from crons.resources import system_clock
 from crons.schedule import BACKUP_SCHEDULE, HEAL_SCHEDULE, next_run
 
 

@@ -21,9 +21,9 @@ from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import say, settings_with_log
 from crons.exits import DONE, TERMINATED
-from crons.parts import Parts, require_database, system_clock
 from crons.progress import growing
 from crons.registry import find_job
+from crons.resources import Resources, require_database, system_clock
 
 FORMATS = {"csv": "CSVWithNames", "parquet": "Parquet", "jsonl": "JSONEachRow", "arrow": "Arrow"}
 """What --format takes, with ClickHouse's name of it. A file's ending is one of these too."""
@@ -92,7 +92,7 @@ def export(
     require_database(settings)
     wanted = [name for symbol in symbols.split(",") if (name := symbol.strip())]
     # The database is closed before the answer goes to a pipe, whose reader may take its time.
-    with _written(target) as path, Parts(settings, task="export", clock=system_clock) as parts:
+    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as parts:
         selection = _selection(parts, job, view, wanted, span)
         rows = parts.retry.call(lambda: _count(parts.database, selection))
         types = _types(parts.database, selection.name, typed=chosen in _TYPED, utc=utc)
@@ -132,7 +132,9 @@ def _refuse_target(target: str, *, force: bool) -> None:
         raise StateError(f"{target} is not a file", next_step="name a file, or - for stdout")
 
 
-def _selection(parts: Parts, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]) -> Selection:
+def _selection(
+    parts: Resources, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]
+) -> Selection:
     database = quoted_identifier(parts.settings.clickhouse_db)
     if view == "runs":
         if symbols:
@@ -162,7 +164,7 @@ def _within(column: str, span: Sequence[datetime | None], *, days: bool = False)
     return " AND ".join(bounds) or "1"
 
 
-def _refuse_unknown(parts: Parts, table: str, symbols: Sequence[str]) -> None:
+def _refuse_unknown(parts: Resources, table: str, symbols: Sequence[str]) -> None:
     found = parts.retry.call(lambda: parts.database.query(f"SELECT DISTINCT symbol FROM {table}"))  # noqa: S608 - quoted
     stored = {str(symbol) for (symbol,) in found}
     if unknown := [symbol for symbol in symbols if symbol not in stored]:

@@ -15,7 +15,7 @@ from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say, say_wrapped, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
-from crons.parts import Parts, require_database, system_clock
+from crons.resources import Resources, require_database, system_clock
 
 FORMATS = {
     "table": "JSONCompactStringsEachRowWithNames",
@@ -72,7 +72,7 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer"
         # The database is closed before the answer is shown: the reader of a pipe may take its time.
-        with Parts(settings, task="query", clock=system_clock) as parts:
+        with Resources(settings, task="query", clock=system_clock) as parts:
             try:
                 parts.retry.call(lambda: _answer(parts, sql, FORMATS[form], path, limit))
             except StorageRejected as error:
@@ -84,7 +84,7 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     return DONE
 
 
-def _answer(parts: Parts, sql: str, form: str, path: Path, limit: int) -> None:
+def _answer(parts: Resources, sql: str, form: str, path: Path, limit: int) -> None:
     wanted: dict[str, object] = {**SETTINGS, "output_format_json_array_of_rows": int(form == FORMATS["json"])}
     if limit:
         wanted["limit"] = limit
@@ -155,7 +155,7 @@ def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _show_columns(settings: Settings) -> int:
     """Print the tables and views with their columns."""
-    with Parts(settings, task="query", clock=system_clock) as parts:
+    with Resources(settings, task="query", clock=system_clock) as parts:
         found = parts.retry.call(lambda: parts.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
     if not found:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")

@@ -18,8 +18,8 @@ from commands.tables import copies_of
 from configurations.config import ENV_FILE, PROJECT_ROOT, VERSION, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE
-from crons.parts import Parts, require_database, system_clock
 from crons.registry import JOBS
+from crons.resources import Resources, require_database, system_clock
 from reports.price_report import ReportContents, build_page, chart_library
 from reports.price_summary import WEEK, PriceTable
 from transformers.comparison import Overview
@@ -78,7 +78,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path, *, env
 def _contents(
     settings: Settings, keys: Sequence[str], week_before: str, now: datetime, env_file: Path | None
 ) -> ReportContents:
-    with Parts(settings, task="report", clock=system_clock, env_file=env_file) as parts:
+    with Resources(settings, task="report", clock=system_clock, env_file=env_file) as parts:
         tables = [_of_job(parts, name, rows, keys) for name, rows in _in_use(parts).items()]
         _refuse_too_much(keys, sum(len(table.symbols) for table in tables))
         return ReportContents(
@@ -92,7 +92,7 @@ def _contents(
         )
 
 
-def _compared(parts: Parts, tables: Sequence[_OfJob], keys: Sequence[str], now: datetime) -> Overview | None:
+def _compared(parts: Resources, tables: Sequence[_OfJob], keys: Sequence[str], now: datetime) -> Overview | None:
     """The two sources in the page's hours but the present one; None where there is nothing to compare."""
     if not {QUOTING, TRADING} <= {table.name for table in tables}:
         return None
@@ -100,7 +100,7 @@ def _compared(parts: Parts, tables: Sequence[_OfJob], keys: Sequence[str], now: 
     return found if found.symbols else None
 
 
-def _in_use(parts: Parts) -> dict[str, int]:
+def _in_use(parts: Resources) -> dict[str, int]:
     """The jobs whose tables hold rows, and how many; the first of the tables that are there where none does.
 
     Raises:
@@ -132,7 +132,7 @@ class _OfJob(NamedTuple):
     symbols: Collection[str]
 
 
-def _of_job(parts: Parts, name: str, rows: int, keys: Sequence[str]) -> _OfJob:
+def _of_job(parts: Resources, name: str, rows: int, keys: Sequence[str]) -> _OfJob:
     job = JOBS[name]
     table = job.repository_in(parts)
     stored = table.symbols(first=keys[0], last=keys[-1])

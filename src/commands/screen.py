@@ -16,7 +16,7 @@ from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import is_watched, set_up_logging
 from configurations.terminal_lines import at_blanks, next_step, stderr_width
 from crons.job import Finding, HourlyJob
-from crons.parts import system_clock
+from crons.resources import system_clock
 
 SHORT_WAIT_SECONDS = 2.0
 """How long a command that only looks waits for a job that has the embedded engine open."""

@@ -25,8 +25,8 @@ from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.install import BACKUP, Schedules, heal_of, read_schedules
 from crons.job import HourlyJob, Series
-from crons.parts import PATIENCE, Parts, engine_lock, has_no_database, impatient, system_clock
 from crons.registry import JOBS, find_job
+from crons.resources import PATIENCE, Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 from crons.schedule import longest_interval, next_run
 
 _RECENT_RUNS = 100
@@ -58,7 +58,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     """
     if name is not None:
         find_job(name)
-    settings = impatient(settings_with_log())
+    settings = interactive_timeouts(settings_with_log())
     now = system_clock()
     tasks = [*(task for job in JOBS for task in (job, heal_of(job))), BACKUP]
     schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
@@ -84,7 +84,7 @@ def _in_use(jobs: Sequence[JobFacts]) -> list[JobFacts]:
 def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
     # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
     job = JOBS[name]
-    parts = Parts(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE)
+    parts = Resources(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE)
     history = parts.history_spool(name)
     kept = _records_in(history)
     read = _read(name, job, parts, now)
@@ -118,7 +118,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     )
 
 
-def _read(name: str, job: HourlyJob[Any, Any], parts: Parts, now: datetime) -> _Read:
+def _read(name: str, job: HourlyJob[Any, Any], parts: Resources, now: datetime) -> _Read:
     """Ask the database, waiting but shortly for a job that has the embedded engine open."""
     if has_no_database(parts.settings):
         return _Read("empty", "there is no database yet: ./run.sh setup_db")

@@ -20,9 +20,9 @@ from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.parts import ENGINE_WAIT_SECONDS, Parts, impatient, require_database, system_clock
 from crons.progress import Tally, progress
 from crons.registry import JOBS, find_job
+from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
 
 BACKUPS = PROJECT_ROOT / "backups"
 _ENDING = ".native.gz"
@@ -31,8 +31,8 @@ _TIME = "%Y-%m-%d_%H-%M-%S"
 
 def set_up() -> int:
     """Make the missing tables and views and return the exit code. Idempotent."""
-    settings = impatient(settings_with_log())
-    with Parts(settings, task="setup_db", clock=system_clock) as parts:
+    settings = interactive_timeouts(settings_with_log())
+    with Resources(settings, task="setup_db", clock=system_clock) as parts:
         for job in JOBS.values():
             table = job.repository_in(parts)
             table.ensure_ready()
@@ -187,5 +187,5 @@ def _undisturbed(
     """A job's table, for copying, writing or dropping, while the job's runs are locked out."""
     file = settings.data_path / "locks" / f"{name}.lock"
     lock = ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds)
-    with lock, Parts(settings, task=task, clock=system_clock, writes=writes) as parts:
+    with lock, Resources(settings, task=task, clock=system_clock, writes=writes) as parts:
         yield JOBS[name].repository_in(parts)

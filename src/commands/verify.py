@@ -11,8 +11,8 @@ from commands.tables import is_used
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.job import Finding, HourlyJob
-from crons.parts import PATIENCE, Parts, require_database, system_clock
 from crons.registry import JOBS
+from crons.resources import PATIENCE, Resources, require_database, system_clock
 
 
 def verify(*, quiet: bool) -> int:
@@ -29,7 +29,9 @@ def verify(*, quiet: bool) -> int:
     require_database(settings)
     findings: list[Finding] = []
     left_out: list[str] = []
-    with Parts(settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE) as parts:
+    with Resources(
+        settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
+    ) as parts:
         looked_into = _with_tables(parts)
         for name, job in looked_into.items():
             if job.verify is None:
@@ -50,7 +52,7 @@ def verify(*, quiet: bool) -> int:
     return FAILED if wrong else DONE
 
 
-def _with_tables(parts: Parts) -> dict[str, HourlyJob[Any, Any]]:
+def _with_tables(parts: Resources) -> dict[str, HourlyJob[Any, Any]]:
     """The jobs whose tables are in use.
 
     Raises:

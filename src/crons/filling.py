@@ -13,10 +13,10 @@ import structlog
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_holes import HoledRepository, HourlyHole
 from adapters._bases.hourly_table import HourlyRow
-from crons.alike import listed
 from crons.gaps import alike
 from crons.job import RunContext
 from crons.progress import Tally, progress
+from crons.reason_groups import listed
 from transformers.coverage import Hours
 
 SETTLED_AFTER = timedelta(hours=3)

@@ -18,7 +18,7 @@ from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
 from crons.job import Kind, RunContext
-from crons.parts import Parts
+from crons.resources import Resources
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
 _REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}
@@ -77,7 +77,7 @@ class History:
             log.warning("a damaged file of the history was set aside", file=str(target), reason=batch.damage)
 
 
-def history_of(parts: Parts, job: str) -> History:
+def history_of(parts: Resources, job: str) -> History:
     """The history of a job, on the connection of these parts."""
     return History(runs=parts.runs, spool=parts.history_spool(job))
 

@@ -20,7 +20,7 @@ from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import ENV_FILE, Settings, load_own_settings
-from crons.parts import Parts
+from crons.resources import Resources
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
 
@@ -129,7 +129,7 @@ class RunContext(Generic[SettingsT]):
     job: HourlyJob[SettingsT, Any]
     run_id: str
     now: datetime
-    parts: Parts
+    parts: Resources
     settings: SettingsT
     step: Callable[[str], None]
     report: RunReport = field(default_factory=RunReport)
@@ -180,7 +180,7 @@ class RunContext(Generic[SettingsT]):
 
 
 @dataclass(frozen=True)
-class Fill:
+class BackfillRequest:
     """Which past hours a backfill or a heal is asked for, and how.
 
     Attributes:
@@ -251,23 +251,23 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     source: str
     table: HourlyTable
     settings: type[SettingsT]
-    open_source: Callable[[Parts, SettingsT], AbstractAsyncContextManager[SourceT]]
+    open_source: Callable[[Resources, SettingsT], AbstractAsyncContextManager[SourceT]]
     fetch: Callable[[RunContext[SettingsT], SourceT], Awaitable[Sequence[HourlyRow]]]
     gives: str = "price"
     repository: type[HourlyRepository] = HourlyRepository
     schedule: str = "0 * * * *"
-    check: Callable[[Parts, SettingsT], Awaitable[Finding]] | None = None
-    backfill: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
-    heal: Callable[[RunContext[SettingsT], SourceT, Fill], Awaitable[None]] | None = None
+    check: Callable[[Resources, SettingsT], Awaitable[Finding]] | None = None
+    backfill: Callable[[RunContext[SettingsT], SourceT, BackfillRequest], Awaitable[None]] | None = None
+    heal: Callable[[RunContext[SettingsT], SourceT, BackfillRequest], Awaitable[None]] | None = None
     only: Callable[[SettingsT, Sequence[str]], SettingsT] | None = None
     followed: Callable[[SettingsT], Sequence[str]] | None = None
     past_needs: Needed | None = None
     charges: bool = False
-    read_series: Callable[[Parts, datetime], Sequence[Series]] | None = None
-    verify: Callable[[Parts, datetime], Sequence[Finding]] | None = None
+    read_series: Callable[[Resources, datetime], Sequence[Series]] | None = None
+    verify: Callable[[Resources, datetime], Sequence[Finding]] | None = None
 
     def context(
-        self, name: str, parts: Parts, *, run_id: str, step: Callable[[str], None], symbols: Sequence[str] = ()
+        self, name: str, parts: Resources, *, run_id: str, step: Callable[[str], None], symbols: Sequence[str] = ()
     ) -> RunContext[SettingsT]:
         """A run of this job that begins now.
 
@@ -300,7 +300,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         own = shared if isinstance(shared, self.settings) else load_own_settings(self.settings, env_file)
         return self.only(own, symbols) if symbols and self.only else own
 
-    def repository_in(self, parts: Parts) -> HourlyRepository:
+    def repository_in(self, parts: Resources) -> HourlyRepository:
         """The job's table, on the connection of these parts."""
         return parts.repository(self.repository, self.table)
 
@@ -324,7 +324,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         if not rows:
             run.report.failures.append(f"{self.source} gave no valid {self.gives}")
 
-    async def fill(self, run: RunContext[SettingsT], kind: Kind, fill: Fill) -> None:
+    async def fill(self, run: RunContext[SettingsT], kind: Kind, fill: BackfillRequest) -> None:
         """Store past hours: all of them by a ``backfill``, the missing ones by a ``heal``. Idempotent.
 
         What earlier runs left in the spool is stored first, before anything is spent.
@@ -352,7 +352,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         if wanted and not report.failures and not report.inserted + report.updated + report.unchanged:
             report.failures.append(f"{self.source} gave no valid {self.gives}")
 
-    async def check_source(self, parts: Parts) -> Finding:
+    async def check_source(self, parts: Resources) -> Finding:
         """Whether the source answers, and what an operator should know of it."""
         run = self.context("check", parts, run_id="", step=lambda _step: None)
         if self.check is not None:

@@ -26,9 +26,9 @@ from adapters._bases.tehran_time import time_bound
 from configurations.config import ENV_FILE, load_log_format, load_settings
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
-from crons.job import Fill, Kind
-from crons.parts import system_clock
+from crons.job import BackfillRequest, Kind
 from crons.registry import find_job, find_job_with_past
+from crons.resources import system_clock
 from crons.runner import Request, execute
 
 MAX_HOURS = 24 * 366 * 10
@@ -104,7 +104,7 @@ def _run(
     return FAILED if execute(request, settings, clock).failures else DONE
 
 
-def _fill(options: argparse.Namespace, now: datetime, *, usual_credits: int | None) -> Fill:
+def _fill(options: argparse.Namespace, now: datetime, *, usual_credits: int | None) -> BackfillRequest:
     """The past hours that are asked for.
 
     Args:
@@ -123,7 +123,7 @@ def _fill(options: argparse.Namespace, now: datetime, *, usual_credits: int | No
         raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
     first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
     most = usual_credits if options.max_credits is None else options.max_credits
-    fill = Fill(options.hours or 0, options.dry_run, options.all, most, first, end)
+    fill = BackfillRequest(options.hours or 0, options.dry_run, options.all, most, first, end)
     if not (starts := fill.starts(now)):
         raise ConfigurationError(
             f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
@@ -193,7 +193,7 @@ def cron_run(parser: argparse.ArgumentParser) -> None:
 
 
 def cron_backfill(parser: argparse.ArgumentParser) -> None:
-    """Fill the past hours of a job, as many as asked for.
+    """BackfillRequest the past hours of a job, as many as asked for.
 
     Fetches each of the HOURS hours before the present one, or those from
     one TIME to another, stored or not. A TIME is a day, 2026-11-01, or an
@@ -212,7 +212,7 @@ def cron_backfill(parser: argparse.ArgumentParser) -> None:
 
 
 def cron_heal(parser: argparse.ArgumentParser) -> None:
-    """Fill the past hours of a job that are missing.
+    """BackfillRequest the past hours of a job that are missing.
 
     Hours that the source had no quote for are remembered and not asked for
     again, unless --all. Hours before a symbol's first stored one are filled

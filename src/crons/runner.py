@@ -19,8 +19,8 @@ from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
 from configurations.config import EMBEDDED, ENV_FILE, PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
-from crons.job import Fill, HourlyJob, Kind, RunReport
-from crons.parts import Parts, open_monitor
+from crons.job import BackfillRequest, HourlyJob, Kind, RunReport
+from crons.resources import Resources, open_monitor
 from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import supervise
 
@@ -47,7 +47,7 @@ class Request(NamedTuple):
     name: str
     job: HourlyJob[Any, Any]
     kind: Kind = "run"
-    fill: Fill = Fill(hours=1)
+    fill: BackfillRequest = BackfillRequest(hours=1)
     symbols: tuple[str, ...] = ()
     env_file: Path | None = ENV_FILE
 
@@ -85,7 +85,9 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _rotate_cron_log()
         _log_start(request, settings)
         limit = request.limit(settings)
-        parts = Parts(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0], env_file=request.env_file)
+        parts = Resources(
+            settings, task=task, clock=clock, writes=True, limit_seconds=limit[0], env_file=request.env_file
+        )
         run = request.job.context(request.name, parts, run_id=run_id, step=lock.note, symbols=request.symbols)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)

@@ -11,7 +11,7 @@ from pathlib import Path
 from commands.report import write_page
 from configurations.config import EMBEDDED, PROJECT_ROOT, Settings, load_settings
 from crons import run
-from crons.parts import Parts, system_clock
+from crons.resources import Resources, system_clock
 from sandbox.exchange_server import ExchangeStandIn
 from sandbox.server import StandIn
 
@@ -113,7 +113,7 @@ def _present(folder: Path) -> tuple[str, float, int]:
         "SELECT datetime, argMax(price, version), count() FROM crypto.crypto_prices "  # noqa: S608 - a constant
         f"WHERE symbol = '{SYMBOLS[0]}' GROUP BY datetime ORDER BY datetime DESC LIMIT 1"
     )
-    with Parts(_settings(folder), task="demo", clock=system_clock) as parts:
+    with Resources(_settings(folder), task="demo", clock=system_clock) as parts:
         ((hour, price, rows),) = parts.database.query(statement)
     return str(hour), float(str(price)), int(str(rows))
 
@@ -133,7 +133,7 @@ def _show(folder: Path) -> None:
         f"SELECT datetime, {columns}, count() FROM crypto.crypto_prices_hourly "  # noqa: S608 - constants
         "GROUP BY datetime ORDER BY datetime"
     )
-    with Parts(_settings(folder), task="demo", clock=system_clock) as parts:
+    with Resources(_settings(folder), task="demo", clock=system_clock) as parts:
         lines = parts.database.query(statement)
     _say(f"{'hour (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
     for hour, *prices, _ in lines[-SHOWN:]:

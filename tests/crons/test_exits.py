@@ -14,13 +14,13 @@ import pytest
 
 from adapters._bases.errors import EtlError
 from crons.exits import EXIT_CODES, guarded
-from crons.parts import system_clock
+from crons.resources import system_clock
 from tests.support.bare_checkout import RUN_SH
 
 ROOT = Path(__file__).parents[2]
 OPERATING = ROOT / "docs" / "operating.md"
 SRC = ROOT / "src"
-IMPORTS = "import sys, main; from crons.parts import system_clock; from crons.exits import guarded"
+IMPORTS = "import sys, main; from crons.resources import system_clock; from crons.exits import guarded"
 COLLABORATORS = "tell=lambda error: None, clock=system_clock, log_format=lambda: 'console'"
 
 

@@ -16,7 +16,7 @@ from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings
 from crons.history import records_of
-from crons.job import Fill, Kind
+from crons.job import BackfillRequest, Kind
 from crons.registry import JOBS
 from crons.runner import Request, execute
 from tests.support import faults
@@ -70,7 +70,9 @@ def history(embedded: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
 def run(settings: Settings, clock: SteppedClock, hours: int | None = None, *, dry_run: bool = False) -> None:
     """Run the job, or its backfill, as the command line does."""
     execute(
-        Request(JOB, JOBS[JOB]) if hours is None else Request(JOB, JOBS[JOB], "backfill", Fill(hours, dry_run)),
+        Request(JOB, JOBS[JOB])
+        if hours is None
+        else Request(JOB, JOBS[JOB], "backfill", BackfillRequest(hours, dry_run)),
         settings,
         clock,
     )
@@ -189,7 +191,7 @@ def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, hist
 def test_a_dry_run_says_that_it_is_one(settings: Settings, clock: SteppedClock, *, kind: Kind, dry_run: bool) -> None:
     """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
     with capture_logs() as lines:
-        execute(Request(JOB, JOBS[JOB], kind, Fill(5, dry_run)), settings, clock)
+        execute(Request(JOB, JOBS[JOB], kind, BackfillRequest(5, dry_run)), settings, clock)
     first, last = (next(line for line in lines if line["event"] == event) for event in ("started", "done"))
     assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
     assert ("writes" in first) is not dry_run

@@ -10,10 +10,10 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from configurations.config import Settings
-from crons.job import Fill, RunContext
+from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.jobs.cmc_inspection import verify
-from crons.parts import Parts
+from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
 from tests.support.replicas import CLUSTER, ReplicatedFront
@@ -45,12 +45,12 @@ def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> It
 @pytest.fixture
 def open_parts(
     cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path
-) -> Iterator[Callable[[], Parts]]:
+) -> Iterator[Callable[[], Resources]]:
     """The parts of a run of its own; each is closed in the end."""
-    made: list[Parts] = []
+    made: list[Resources] = []
     with FaultySource(clock=clock) as source:
 
-        def make() -> Parts:
+        def make() -> Resources:
             settings = Settings(
                 _env_file=None,
                 clickhouse_host="127.0.0.1",
@@ -64,7 +64,7 @@ def open_parts(
                 symbols="BTC,ETH,SOL",
                 data_path=tmp_path,
             )
-            made.append(Parts(settings, task="test", clock=clock))
+            made.append(Resources(settings, task="test", clock=clock))
             return made[-1]
 
         yield make
@@ -73,7 +73,7 @@ def open_parts(
 
 
 @pytest.fixture
-def context(open_parts: Callable[[], Parts]) -> Callable[[], RunContext[Settings]]:
+def context(open_parts: Callable[[], Resources]) -> Callable[[], RunContext[Settings]]:
     """The context of a run of its own."""
     return lambda: JOB.context("cmc_hourly_prices", open_parts(), run_id="r1", step=lambda _step: None)
 
@@ -106,7 +106,7 @@ async def test_runs_are_right_behind_a_round_robin(
     clock.advance(timedelta(minutes=10))
     repeated = await run(context())
     filled = await backfill(context(), 5, dry_run=False)
-    healed = await heal(context(), Fill(5, dry_run=False))
+    healed = await heal(context(), BackfillRequest(5, dry_run=False))
 
     assert (repeated.updated, filled.inserted, healed.inserted) == (COINS, 5 * COINS, 0)
     one, two = shown()
@@ -156,7 +156,7 @@ async def test_verify_counts_old_versions_apart(
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
     context: Callable[[], RunContext[Settings]],
-    open_parts: Callable[[], Parts],
+    open_parts: Callable[[], Resources],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,

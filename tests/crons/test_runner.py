@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from configurations.config import Settings
-from crons.job import Fill
+from crons.job import BackfillRequest
 from crons.registry import JOBS
 from crons.runner import Request
 
 JOB = JOBS["cmc_hourly_prices"]
 RUN = Request("cmc_hourly_prices", JOB)
-BACKFILL = Request("cmc_hourly_prices", JOB, "backfill", Fill(24))
-HEAL = Request("cmc_hourly_prices", JOB, "heal", Fill(24))
+BACKFILL = Request("cmc_hourly_prices", JOB, "backfill", BackfillRequest(24))
+HEAL = Request("cmc_hourly_prices", JOB, "heal", BackfillRequest(24))
 
 
 def settings(**values: object) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from configurations.config import Settings
-from crons.job import Fill, RunContext, RunReport
+from crons.job import BackfillRequest, RunContext, RunReport
 
 
 async def run(context: RunContext[Settings]) -> RunReport:
@@ -14,16 +14,16 @@ async def run(context: RunContext[Settings]) -> RunReport:
 
 async def backfill(context: RunContext[Settings], hours: int, *, dry_run: bool) -> RunReport:
     """The hours before the present one."""
-    return await fill(context, Fill(hours, dry_run))
+    return await fill(context, BackfillRequest(hours, dry_run))
 
 
-async def fill(context: RunContext[Settings], wanted: Fill) -> RunReport:
+async def fill(context: RunContext[Settings], wanted: BackfillRequest) -> RunReport:
     """Past hours, however they are asked for."""
     await context.job.fill(context, "backfill", wanted)
     return context.report
 
 
-async def heal(context: RunContext[Settings], fill: Fill) -> RunReport:
+async def heal(context: RunContext[Settings], fill: BackfillRequest) -> RunReport:
     """Those hours before the present one that are missing."""
     await context.job.fill(context, "heal", fill)
     return context.report

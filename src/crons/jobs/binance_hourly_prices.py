@@ -19,7 +19,7 @@ from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, HourlyJob, RunContext, Series
 from crons.jobs.binance_parts import CORRECT, check_source, known_pairs, open_source, prices_in
 from crons.jobs.binance_past import backfill, heal
-from crons.parts import Parts
+from crons.resources import Resources
 from extractors.binance_extractor import BinanceExtractor
 from transformers.binance_transformer import BinanceTransformer, last_over
 from transformers.coverage import reach
@@ -89,7 +89,7 @@ def followed(settings: BinanceSettings) -> list[str]:
     return list(settings.pairs)
 
 
-def read_series(parts: Parts, now: datetime) -> list[Series]:
+def read_series(parts: Resources, now: datetime) -> list[Series]:
     """What is stored of each symbol, of the last 30 days and no further back; nothing where nothing is.
 
     Raises:
@@ -100,7 +100,7 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
     return found if any(one.last_hour for one in found) else []
 
 
-def verify(parts: Parts, now: datetime) -> list[Finding]:
+def verify(parts: Resources, now: datetime) -> list[Finding]:
     """What is wrong with the stored prices, a finding for each thing looked at.
 
     Raises:

@@ -13,7 +13,7 @@ from adapters.http.binance_http_adapter import BinanceHttpAdapter
 from configurations.binance import BinanceSettings
 from configurations.config import Settings
 from crons.job import Finding, RunContext
-from crons.parts import Parts
+from crons.resources import Resources
 from extractors.binance_extractor import BinanceExtractor
 
 CORRECT = "correct BINANCE_PAIRS"
@@ -24,13 +24,13 @@ def choices_of(settings: Settings) -> PairChoices:
     return PairChoices(path=settings.data_path / "pair_choices.json")
 
 
-def prices_in(parts: Parts) -> BinanceClickHouseAdapter:
+def prices_in(parts: Resources) -> BinanceClickHouseAdapter:
     """The table of prices."""
     return parts.repository(BinanceClickHouseAdapter, BINANCE_PRICES)
 
 
 @asynccontextmanager
-async def open_source(parts: Parts, settings: BinanceSettings) -> AsyncIterator[BinanceExtractor]:
+async def open_source(parts: Resources, settings: BinanceSettings) -> AsyncIterator[BinanceExtractor]:
     """Binance's API, which needs no key."""
     async with parts.http(settings.binance_base_url) as http:
         source = BinanceHttpAdapter(http=http, clock=parts.clock)
@@ -53,7 +53,7 @@ async def known_pairs(run: RunContext[BinanceSettings], source: BinanceExtractor
     return found.known
 
 
-async def check_source(parts: Parts, settings: BinanceSettings) -> Finding:
+async def check_source(parts: Resources, settings: BinanceSettings) -> Finding:
     """Whether Binance answers here, and whether each pair is traded."""
     async with open_source(parts, settings) as source:
         told = {pair: await source.status_of(pair) for pair in settings.pairs.values()}

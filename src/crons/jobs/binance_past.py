@@ -17,11 +17,11 @@ from adapters.clickhouse.binance_table import PairHole
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE
 from configurations.binance import BinanceSettings
-from crons.alike import Alike
 from crons.filling import Filling, Taken
 from crons.gaps import keys_of, log_missing, missing_hours
-from crons.job import Fill, RunContext
+from crons.job import BackfillRequest, RunContext
 from crons.jobs.binance_parts import CORRECT, known_pairs, prices_in
+from crons.reason_groups import ReasonGroups
 from extractors.binance_extractor import Answered, BinanceExtractor, CandleCall, first_hour, plan_calls, plan_span
 from transformers.binance_transformer import BinanceTransformer
 from transformers.coverage import Hours, hours_by_key
@@ -31,7 +31,7 @@ Answer: TypeAlias = "tuple[CandleCall, Answered]"
 log = structlog.get_logger(__name__)
 
 
-async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: Fill) -> None:
+async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: BackfillRequest) -> None:
     """Store the hours before the present one, of each pair from its first candle on. Idempotent.
 
     Raises:
@@ -47,7 +47,7 @@ async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, f
         await _fill(run, source, calls)
 
 
-async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: Fill) -> None:
+async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: BackfillRequest) -> None:
     """Store the hours that are missing before the present one, and complete those stored while they lasted. Idempotent.
 
     Hours before a pair's first candle are not missing. What Binance has no candle of is remembered and left out next
@@ -127,7 +127,7 @@ class CandleFilling(Filling[CandleCall, Answer]):
         super().__init__(run, prices_in(run.parts))
         self._wanted = wanted
         self._transformer = BinanceTransformer(run_id=run.run_id)
-        self._rejected = Alike()
+        self._rejected = ReasonGroups()
         self._pairs: dict[str, str] = {}
 
     def asked(self, call: CandleCall) -> Mapping[str, Hours]:

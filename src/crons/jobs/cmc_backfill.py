@@ -15,7 +15,7 @@ from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.filling import Filling, Taken
-from crons.job import Fill, RunContext
+from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, within_credits
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 Answer: TypeAlias = "tuple[HistoricalCall, list[Quote], list[Problem]]"
 
 
-async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: Fill) -> None:
+async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
     """Store the price of each symbol for the hours before the present one. Idempotent.
 
     Raises:

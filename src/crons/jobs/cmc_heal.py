@@ -15,7 +15,7 @@ from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
 from crons.gaps import Keys, count_before_first, keys_of, log_missing, missing_hours, named
-from crons.job import Fill, RunContext
+from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_backfill import CoinFilling, asked_hours
 from crons.jobs.cmc_parts import Pipeline, opened, within_reach
 from extractors.coin_market_cap_extractor import Refusal
@@ -26,7 +26,7 @@ from transformers.coverage import Hours
 log = structlog.get_logger(__name__)
 
 
-async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: Fill) -> None:
+async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
     """Store the prices that are missing in the hours before the present one. Idempotent.
 
     Only hours without a price are asked for, the earliest first, and nothing stored is touched. What the source has no
@@ -65,7 +65,7 @@ class Healing:
         self._starts = starts
         self._missing: Mapping[str, Hours] = {}
 
-    async def plan(self, fill: Fill, credits_left: int | None) -> BackfillPlan:
+    async def plan(self, fill: BackfillRequest, credits_left: int | None) -> BackfillPlan:
         """The calls that this heal makes; what is missing and what it costs is logged.
 
         Args:

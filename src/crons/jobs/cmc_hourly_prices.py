@@ -6,12 +6,12 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from configurations.config import Settings
-from crons.alike import listed
 from crons.job import HourlyJob, RunContext
 from crons.jobs.cmc_backfill import backfill
 from crons.jobs.cmc_heal import heal
 from crons.jobs.cmc_inspection import followed, read_series, verify
 from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
+from crons.reason_groups import listed
 
 
 async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> list[PriceRow]:

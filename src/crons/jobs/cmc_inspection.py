@@ -13,7 +13,7 @@ from configurations.config import Settings
 from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, Series
 from crons.jobs.cmc_parts import choices_of
-from crons.parts import Parts
+from crons.resources import Resources
 from transformers.coverage import reach
 
 _JOB = "cmc_hourly_prices"
@@ -25,7 +25,7 @@ def followed(settings: Settings) -> list[str]:
     return [symbol for symbol, _ in settings.symbols]
 
 
-def read_series(parts: Parts, now: datetime) -> list[Series]:
+def read_series(parts: Resources, now: datetime) -> list[Series]:
     """What is stored of each symbol of the settings, in their order; of the last 30 days and no further back.
 
     Raises:
@@ -35,7 +35,7 @@ def read_series(parts: Parts, now: datetime) -> list[Series]:
     return series_of(_table(parts), followed(parts.settings), now)
 
 
-def verify(parts: Parts, now: datetime) -> list[Finding]:
+def verify(parts: Resources, now: datetime) -> list[Finding]:
     """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
 
     Raises:
@@ -51,7 +51,7 @@ def verify(parts: Parts, now: datetime) -> list[Finding]:
     return of_shape(table, look)
 
 
-def _table(parts: Parts) -> CoinMarketCapClickHouseAdapter:
+def _table(parts: Resources) -> CoinMarketCapClickHouseAdapter:
     return parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
 
 

@@ -16,9 +16,9 @@ from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import Settings
-from crons.alike import Alike
 from crons.job import Finding, Needed, RunContext, RunReport
-from crons.parts import PATIENCE, Parts
+from crons.reason_groups import ReasonGroups
+from crons.resources import PATIENCE, Resources
 from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
 from extractors.coin_market_cap_parser import Problem
 from extractors.coin_market_cap_plan import STEP
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_source(parts: Parts, settings: Settings) -> AsyncIterator[CoinMarketCapHttpAdapter]:
+async def open_source(parts: Resources, settings: Settings) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """CoinMarketCap's API: with the key, or keyless where there is none."""
     key = settings.cmc_api_key.get_secret_value() if settings.cmc_api_key else ""
     if not key:
@@ -47,7 +47,7 @@ async def open_source(parts: Parts, settings: Settings) -> AsyncIterator[CoinMar
         yield CoinMarketCapHttpAdapter(http=http, clock=parts.clock, keyless=not key)
 
 
-async def check_source(parts: Parts, settings: Settings) -> Finding:
+async def check_source(parts: Resources, settings: Settings) -> Finding:
     """Whether CoinMarketCap answers and the key is valid, with its plan and the credits left; free of charge."""
     async with open_source(parts, settings) as source:
         if settings.cmc_api_key is None:
@@ -195,8 +195,8 @@ class NotStored:
 
     def __init__(self, report: RunReport) -> None:
         self._report = report
-        self._rejected = Alike()
-        self._flaws = Alike()
+        self._rejected = ReasonGroups()
+        self._flaws = ReasonGroups()
 
     def note_rejects(self, rejects: Sequence[Reject], problems: Sequence[Problem]) -> None:
         """Take what of an answer is not stored."""

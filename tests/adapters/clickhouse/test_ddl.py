@@ -14,7 +14,7 @@ from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
-from crons.parts import system_clock
+from crons.resources import system_clock
 from tests.support.clickhouse_front import ClickHouseFront
 
 STATEMENTS = Path(__file__).parents[2] / "fixtures" / "ddl"

@@ -12,7 +12,7 @@ from configurations.binance import BinanceSettings
 from configurations.config import Settings
 from crons.job import RunContext
 from crons.jobs.binance_hourly_prices import JOB
-from crons.parts import Parts
+from crons.resources import Resources
 from sandbox.exchange_server import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.binance import MakeContext
@@ -52,7 +52,7 @@ def binance_context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; variables of the environment by keyword."""
-    opened: list[Parts] = []
+    opened: list[Resources] = []
 
     def make(**variables: str) -> RunContext[BinanceSettings]:
         for name, value in {"BINANCE_BASE_URL": exchange.base_url, "SYMBOLS": "BTC,ETH,SOL", **variables}.items():
@@ -66,7 +66,7 @@ def binance_context(
             clickhouse_db=database,
             data_path=tmp_path,
         )
-        opened.append(Parts(settings, task="test", clock=exchange.now))
+        opened.append(Resources(settings, task="test", clock=exchange.now))
         return JOB.context("binance_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make

@@ -12,7 +12,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hour_start, hours_before, hours_between, time_bound
 from configurations.binance import BinanceSettings
-from crons.job import Fill, RunContext, RunReport
+from crons.job import BackfillRequest, RunContext, RunReport
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.exchange import BROKEN_OFF
 from sandbox.exchange_server import ExchangeStandIn
@@ -33,7 +33,7 @@ SPRINGS = ["2018-03-22", "2019-03-22", "2020-03-21", "2021-03-22", "2022-03-22"]
 """Days without a 00:00 in Tehran."""
 
 
-async def backfill(context: RunContext[BinanceSettings], fill: Fill) -> RunReport:
+async def backfill(context: RunContext[BinanceSettings], fill: BackfillRequest) -> RunReport:
     """Past hours, however they are asked for."""
     await JOB.fill(context, "backfill", fill)
     return context.report
@@ -41,20 +41,20 @@ async def backfill(context: RunContext[BinanceSettings], fill: Fill) -> RunRepor
 
 async def heal(context: RunContext[BinanceSettings], hours: int, *, ask_all: bool = False) -> RunReport:
     """Those of the hours before the present one that are missing."""
-    await JOB.fill(context, "heal", Fill(hours, ask_all=ask_all))
+    await JOB.fill(context, "heal", BackfillRequest(hours, ask_all=ask_all))
     return context.report
 
 
-def between(first: str, end: str) -> Fill:
+def between(first: str, end: str) -> BackfillRequest:
     """The hours from one day or hour to another."""
-    return Fill(0, first=time_bound(first), end=time_bound(end))
+    return BackfillRequest(0, first=time_bound(first), end=time_bound(end))
 
 
 async def test_a_backfill_stores_what_is_served(
     binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """Every hour of every symbol, each with all that its two candles say; the present hour is not asked for."""
-    report = await backfill(binance_context(), Fill(1100))
+    report = await backfill(binance_context(), BackfillRequest(1100))
     for symbol in ("BTC", "ETH", "SOL"):
         assert stored(embedded, database, symbol) == expected(exchange, f"{symbol}USDT", hours_before(NOW, 1100))
     assert (report.inserted, report.hours_asked, report.failures, report.missing) == (3300, 3300, [], [])
@@ -64,8 +64,8 @@ async def test_a_backfill_stores_what_is_served(
 
 async def test_a_second_backfill_writes_nothing(binance_context: MakeContext) -> None:
     """What is over stays as it was."""
-    await backfill(binance_context(), Fill(24))
-    report = await backfill(binance_context(), Fill(24))
+    await backfill(binance_context(), BackfillRequest(24))
+    report = await backfill(binance_context(), BackfillRequest(24))
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 72)
 
 
@@ -92,7 +92,7 @@ async def test_an_outage_stays_a_gap_and_is_remembered(
     """Two hours without a candle have no row, are named, and a heal asks for them again only if it is told to."""
     gone = [hour.astimezone(timezone.utc) for hour in hours_before(NOW, 10)[:2]]
     down.update(chain.from_iterable((hour, hour + HALF) for hour in gone))
-    report = await backfill(binance_context(SYMBOLS="BTC"), Fill(12))
+    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(12))
     keys = {hour_key(hour) for hour in gone}
     assert stored(embedded, database, "BTC") == expected(exchange, "BTCUSDT", hours_before(NOW, 12))
     assert holes(embedded, database) == {("BTC", key) for key in keys}
@@ -115,7 +115,7 @@ async def test_half_an_hour_of_outage_leaves_the_other_half(
     """First or second candle missing: the row is made of the other one, and says so; no hole."""
     first, second = (hour.astimezone(timezone.utc) for hour in hours_before(NOW, 6)[:2])
     down.update({first, second + HALF})
-    await backfill(binance_context(SYMBOLS="BTC"), Fill(6))
+    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(6))
     rows = stored(embedded, database, "BTC")
     assert rows == expected(exchange, "BTCUSDT", hours_before(NOW, 6))
     assert [row[7] for row in rows.values()] == [1, 1, 2, 2, 2, 2]
@@ -144,7 +144,7 @@ async def test_a_heal_fills_what_is_missing_and_completes_what_was_open(
 
 async def test_a_heal_asks_only_for_what_is_missing(binance_context: MakeContext) -> None:
     """Those before the stored ones: two hours, one call."""
-    await backfill(binance_context(SYMBOLS="BTC"), Fill(24))
+    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(24))
     report = await heal(binance_context(SYMBOLS="BTC"), 26)
     assert (report.hours_asked, report.inserted, report.calls) == (2, 2, 1)
 
@@ -155,7 +155,7 @@ async def test_of_an_hour_that_came_twice_the_earlier_is_stored(
 ) -> None:
     """Tehran's 23:00 of that day has one row, of its first instant; no hour around it is lost."""
     start = time_bound(f"{day} 20:00")
-    report = await backfill(binance_context(SYMBOLS="BTC"), Fill(0, first=start, end=start + 7 * HOUR))
+    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(0, first=start, end=start + 7 * HOUR))
     twice = datetime.strptime(f"{day} 23", "%Y-%m-%d %H").replace(tzinfo=TEHRAN)
     assert twice.utcoffset() != twice.replace(fold=1).utcoffset()
     rows = stored(embedded, database, "BTC")
@@ -175,7 +175,7 @@ async def test_an_hour_that_was_left_out_is_no_gap(
 ) -> None:
     """Tehran's clock went from 24:00 to 01:00: there is no 00:00, and none is missing."""
     start = time_bound(f"{day} 01:00") - 3 * HOUR
-    report = await backfill(binance_context(SYMBOLS="BTC"), Fill(0, first=start, end=start + 6 * HOUR))
+    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(0, first=start, end=start + 6 * HOUR))
     rows = stored(embedded, database, "BTC")
     assert [key[11:13] for key in rows] == ["21", "22", "23", "01", "02", "03"]
     assert rows == expected(exchange, "BTCUSDT", hours_between(start, start + 6 * HOUR))
@@ -185,7 +185,7 @@ async def test_an_hour_that_was_left_out_is_no_gap(
 async def _healed_after(binance_context: MakeContext, end: datetime) -> RunReport:
     """What a heal of the six hours before an instant reports."""
     context = binance_context(SYMBOLS="BTC")
-    await JOB.fill(context, "heal", Fill(0, first=end - 6 * HOUR, end=end))
+    await JOB.fill(context, "heal", BackfillRequest(0, first=end - 6 * HOUR, end=end))
     return context.report
 
 
@@ -200,7 +200,7 @@ async def test_a_price_keeps_its_source(
     gone = hours_before(NOW, 5)[0].astimezone(timezone.utc)
     down.update({gone, gone + HALF})
     embedded.command(f"INSERT INTO {database}.crypto_prices VALUES ('BTC', '{hour_key(gone)}', 1.0)")
-    await backfill(binance_context(SYMBOLS="BTC"), Fill(5))
+    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(5))
     await heal(binance_context(SYMBOLS="BTC"), 5, ask_all=True)
     assert hour_key(gone) not in stored(embedded, database, "BTC")
     assert embedded.query(f"SELECT count() FROM {database}.crypto_prices") == [(1,)]
@@ -211,7 +211,7 @@ async def test_a_dry_run_asks_for_no_candle(
 ) -> None:
     """The estimate has pairs, hours, calls, weight and minutes; nothing is stored."""
     with capture_logs() as logs:
-        report = await backfill(binance_context(), Fill(1000, dry_run=True))
+        report = await backfill(binance_context(), BackfillRequest(1000, dry_run=True))
     [estimate] = [line for line in logs if line["event"] == "estimate"]
     assert (estimate["pairs"], estimate["pair_hours"], estimate["calls"]) == (3, 3000, 6)
     assert (estimate["weight"], estimate["minutes"]) == ("12 of 6000 a minute", "0.0 or more")
@@ -223,7 +223,7 @@ async def test_only_some_symbols(binance_context: MakeContext, embedded: ClickHo
     """Those that are named, of what is followed."""
     context = binance_context()
     chosen = JOB.context("binance_hourly_prices", context.parts, run_id="r1", step=lambda _step: None, symbols=["ETH"])
-    await backfill(chosen, Fill(3))
+    await backfill(chosen, BackfillRequest(3))
     assert [len(stored(embedded, database, symbol)) for symbol in ("BTC", "ETH", "SOL")] == [0, 3, 0]
 
 
@@ -234,7 +234,9 @@ async def test_a_pair_that_is_gone_costs_the_others_nothing(
     await JOB.run(binance_context(SYMBOLS="BTC,SOL"))
     without = Market([coin for coin in listed_coins() if coin.symbol != "SOL"])
     with ExchangeStandIn(without, clock=clock) as later:
-        report = await backfill(binance_context(SYMBOLS="BTC,SOL", BINANCE_BASE_URL=later.base_url), Fill(10))
+        report = await backfill(
+            binance_context(SYMBOLS="BTC,SOL", BINANCE_BASE_URL=later.base_url), BackfillRequest(10)
+        )
     assert report.failures == []
     assert report.warnings == ["Binance has no such pair (SOLUSDT); correct BINANCE_PAIRS"]
     assert len(stored(embedded, database, "BTC")) == 11
@@ -246,7 +248,7 @@ async def test_hours_after_a_pair_broke_off_are_remembered(
     """A kept pair in BREAK: its last hours have no candle, and a heal does not ask for them every day."""
     await JOB.run(binance_context(SYMBOLS="BTC,SOL"))
     monkeypatch.setitem(BROKEN_OFF, "SOL", NOW - timedelta(hours=20))
-    report = await backfill(binance_context(SYMBOLS="BTC,SOL"), Fill(24))
+    report = await backfill(binance_context(SYMBOLS="BTC,SOL"), BackfillRequest(24))
     assert report.failures == []
     assert {symbol for symbol, _ in holes(embedded, database)} == {"SOL"}
 
@@ -267,7 +269,7 @@ async def test_what_came_before_a_failure_is_stored_and_the_rest_resumed(
         return exchange.answer(target, exchange.now()) if served <= 2 else Answer(503, {"code": -1008, "msg": "busy"})
 
     with Serving(port=0, answer=answer, clock=exchange.now) as failing, pytest.raises(EtlError, match="503"):
-        await backfill(binance_context(SYMBOLS="BTC", BINANCE_BASE_URL=failing.base_url), Fill(2000))
+        await backfill(binance_context(SYMBOLS="BTC", BINANCE_BASE_URL=failing.base_url), BackfillRequest(2000))
     rows = stored(embedded, database, "BTC")
     assert hour_key(hours_before(NOW, 2000)[0]) in rows
     assert len(rows) == 1000 + 2

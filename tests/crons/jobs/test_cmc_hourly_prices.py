@@ -14,9 +14,9 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
 from configurations.config import Settings
-from crons.job import Fill, RunContext
+from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_hourly_prices import JOB
-from crons.parts import Parts
+from crons.resources import Resources
 from sandbox.market import ANOTHER_BTC_ID
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
@@ -55,7 +55,7 @@ def make_context(
     source: FaultySource, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
-    opened: list[Parts] = []
+    opened: list[Resources] = []
 
     def make(**changes: object) -> RunContext[Settings]:
         usual: dict[str, object] = {
@@ -70,7 +70,7 @@ def make_context(
             "data_path": tmp_path,
         }
         settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
-        opened.append(Parts(settings, task="test", clock=clock))
+        opened.append(Resources(settings, task="test", clock=clock))
         return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make
@@ -328,24 +328,24 @@ async def test_a_backfill_by_date_stores_those_hours_alone(
 ) -> None:
     """From the first hour up to the last, which is left out; again it changes nothing."""
     first, end = (hour_start(clock()) - timedelta(hours=hours) for hours in (50, 47))
-    report = await fill(make_context(), Fill(0, first=first, end=end))
+    report = await fill(make_context(), BackfillRequest(0, first=first, end=end))
     expected = {hour_key(first.astimezone(timezone.utc) + timedelta(hours=hours)) for hours in range(3)}
     assert {hour for _, hour in rows()} == expected
     assert report.inserted == report.hours_asked == len(rows())
-    assert (await fill(make_context(), Fill(0, first=first, end=end))).unchanged == report.inserted
+    assert (await fill(make_context(), BackfillRequest(0, first=first, end=end))).unchanged == report.inserted
 
 
 async def test_a_backfill_spends_no_more_than_its_bound(
     make_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     """The earliest hours come first; what is left out is named with the command that fetches it."""
-    report = await fill(make_context(), Fill(24 * 20, max_credits=2))
+    report = await fill(make_context(), BackfillRequest(24 * 20, max_credits=2))
     assert source.credits_used == report.credits == 2
     [warning] = report.warnings
     assert "are left out by --max-credits; ./run.sh cron_heal cmc_hourly_prices 480 --max-credits " in warning
     [most] = map(int, re.findall(r"--max-credits (\d+) fetches", warning))
     before = len(rows())
-    healed = await heal(make_context(), Fill(24 * 20, max_credits=most))
+    healed = await heal(make_context(), BackfillRequest(24 * 20, max_credits=most))
     assert healed.warnings == []
     assert len(rows()) == before + healed.inserted > before
 
@@ -356,11 +356,11 @@ async def test_a_range_beyond_the_plans_reach_offers_its_part_in_reach(
     """By dates, since the range may end before the present hour; the command works and nothing was spent before."""
     first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
     with pytest.raises(SourceRejected, match="are in reach") as refused:
-        await fill(make_context(), Fill(0, first=first, end=end))
+        await fill(make_context(), BackfillRequest(0, first=first, end=end))
     assert source.credits_used == 0
     found = re.search(r"cron_backfill cmc_hourly_prices --from '(.*)' --to '(.*)' fetches", refused.value.next_step)
     assert found is not None
-    within = Fill(0, first=time_bound(found[1]), end=time_bound(found[2]))
+    within = BackfillRequest(0, first=time_bound(found[1]), end=time_bound(found[2]))
     assert time_bound(found[2]) == end
     await fill(make_context(), within)
     assert rows()

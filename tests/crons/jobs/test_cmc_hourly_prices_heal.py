@@ -15,9 +15,9 @@ from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from configurations.config import Settings
-from crons.job import Fill, RunContext, RunReport
+from crons.job import BackfillRequest, RunContext, RunReport
 from crons.jobs.cmc_hourly_prices import JOB
-from crons.parts import Parts
+from crons.resources import Resources
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 HOURS = hours_before(NOW, 24)
-LAST_DAY = Fill(24)
+LAST_DAY = BackfillRequest(24)
 
 Stored = Callable[[], dict[tuple[str, str], float]]
 MakeContext = Callable[..., RunContext[Settings]]
@@ -60,7 +60,7 @@ def make_context(
     source: FaultySource, front: ClickHouseFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; settings other than the usual ones by keyword."""
-    opened: list[Parts] = []
+    opened: list[Resources] = []
 
     def make(**changes: object) -> RunContext[Settings]:
         usual: dict[str, object] = {
@@ -75,7 +75,7 @@ def make_context(
             "data_path": tmp_path,
         }
         settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
-        opened.append(Parts(settings, task="test", clock=clock))
+        opened.append(Resources(settings, task="test", clock=clock))
         return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 
     yield make
@@ -109,7 +109,7 @@ def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, date
         )
 
 
-async def healed(make_context: MakeContext, fill: Fill = LAST_DAY) -> RunReport:
+async def healed(make_context: MakeContext, fill: BackfillRequest = LAST_DAY) -> RunReport:
     """Heal the last day."""
     return await heal(make_context(), fill)
 
@@ -148,7 +148,7 @@ async def test_a_hole_of_the_source_is_asked_for_once(make_context: MakeContext,
     again = await healed(make_context)
     assert (again.hours_asked, again.credits) == (0, 0)
     holes.clear()
-    at_last = await healed(make_context, Fill(24, ask_all=True))
+    at_last = await healed(make_context, BackfillRequest(24, ask_all=True))
     assert (at_last.hours_asked, at_last.inserted) == (1, 1)
     assert ("BTC", hour_key(HOURS[5])) in stored()
 
@@ -198,7 +198,7 @@ async def test_a_hole_of_another_coin_says_nothing(
 
 async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeContext, stored: Stored) -> None:
     """A heal spends no more than told, says what is left, and the next one goes on from there."""
-    first = await healed(make_context, Fill(24, max_credits=1))
+    first = await healed(make_context, BackfillRequest(24, max_credits=1))
     assert first.credits == 1
     assert "left for the next" in first.warnings[0]
     assert len(stored()) == 48
@@ -216,7 +216,7 @@ async def test_what_bounds_a_heal_is_named(
     """What is left for the next heal is blamed on the key's credits or on --max-credits, whichever ends first."""
     with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
         context = make_context(cmc_base_url=source.base_url)
-        report = await heal(context, Fill(24, max_credits=most))
+        report = await heal(context, BackfillRequest(24, max_credits=most))
     [warning] = report.warnings
     assert warning.startswith(f"1 of 2 credits' worth of missing hours are left for the next heal: {bound}")
     assert warning.count("--max-credits") == bound.count("--max-credits")
@@ -226,7 +226,7 @@ async def test_a_capped_heal_tells_the_whole_and_its_own_part(make_context: Make
     """The estimate names both, each whole; the end names what is still missing, and why."""
     holes.add((1, HOURS[5]))
     with capture_logs() as lines:
-        await healed(make_context, Fill(24, max_credits=1))
+        await healed(make_context, BackfillRequest(24, max_credits=1))
     told = {line["event"]: line for line in lines}
     whole, part = told["estimate of all that is missing"], told["of that this heal asks for"]
     assert (whole["coin_hours"], whole["coins"], whole["credits"]) == (72, 3, 2)
@@ -272,7 +272,7 @@ async def test_a_source_and_a_database_that_fail_are_told_by_the_sources_error(
 
     context = replace(make_context(), step=step)
     with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
-        await heal(context, Fill(24))
+        await heal(context, BackfillRequest(24))
     assert "what is still missing could not be looked for" in [line["event"] for line in lines]
 
 
@@ -283,7 +283,7 @@ async def test_hours_beyond_the_plans_reach_are_passed_over(
     await backfill(make_context(), 24 * 20, dry_run=False)
     take_away(embedded, database, ("BTC", HOURS[3]))
     with capture_logs() as lines:
-        report = await heal(make_context(), Fill(24 * 40))
+        report = await heal(make_context(), BackfillRequest(24 * 40))
     assert (report.inserted, report.credits, report.failures) == (1, 1, [])
     assert ("BTC", hour_key(HOURS[3])) in stored()
     [refused] = [line for line in lines if line["event"] == "refused"]
@@ -295,7 +295,7 @@ async def test_hours_beyond_the_plans_reach_are_passed_over(
 async def test_a_heal_wholly_beyond_the_plans_reach_fails(make_context: MakeContext, source: FaultySource) -> None:
     """Nothing is spent, and what is missing is told all the same."""
     with capture_logs() as lines, pytest.raises(SourceRejected, match="beyond the plan's reach"):
-        await heal(make_context(), Fill(24 * 60))
+        await heal(make_context(), BackfillRequest(24 * 60))
     assert source.credits_used == 0
     assert (lines[-1]["event"], lines[-1]["refused_by_the_source"]) == ("still missing", 3 * 24 * 60)
 
@@ -305,14 +305,14 @@ async def test_a_dry_heal_tells_what_is_beyond_the_plans_reach(
 ) -> None:
     """The far hours are named as the real one would; where all are far it ends as that does; nothing is spent."""
     with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
-        await heal(make_context(), Fill(24 * 60, dry_run=True))
+        await heal(make_context(), BackfillRequest(24 * 60, dry_run=True))
     assert " of the 1440 hours are in reach" in refused.value.message
     assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
     await backfill(make_context(), 24 * 20, dry_run=False)
     take_away(embedded, database, ("BTC", HOURS[3]))
     spent = source.credits_used
     with capture_logs() as lines:
-        await heal(make_context(), Fill(24 * 40, dry_run=True))
+        await heal(make_context(), BackfillRequest(24 * 40, dry_run=True))
     assert [line["symbols"] for line in lines if line["event"] == "refused"] == ["BTC,ETH,SOL"]
     assert source.credits_used == spent
 
@@ -338,7 +338,7 @@ async def test_a_whole_table_is_told_at_the_end(make_context: MakeContext) -> No
 
 async def test_no_credit_asks_for_nothing(make_context: MakeContext, source: FaultySource) -> None:
     """A cap of zero finds and reports, and spends nothing."""
-    report = await healed(make_context, Fill(24, max_credits=0))
+    report = await healed(make_context, BackfillRequest(24, max_credits=0))
     assert (report.credits, asked(source)) == (0, [])
     assert len(report.warnings) == 1
 
@@ -347,7 +347,7 @@ async def test_a_dry_run_spends_and_stores_nothing(
     make_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """It says what it would do and makes not even a table."""
-    report = await healed(make_context, Fill(24, dry_run=True))
+    report = await healed(make_context, BackfillRequest(24, dry_run=True))
     assert (report.credits, report.inserted, asked(source)) == (0, 0, [])
     assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
 
@@ -355,7 +355,7 @@ async def test_a_dry_run_spends_and_stores_nothing(
 async def test_a_heal_needs_a_key(make_context: MakeContext, source: FaultySource) -> None:
     """Without a key nobody is asked."""
     with pytest.raises(SourceRejected, match="a heal needs a key"):
-        await heal(make_context(cmc_api_key=None), Fill(24))
+        await heal(make_context(cmc_api_key=None), BackfillRequest(24))
     assert source.requests == []
 
 

@@ -11,7 +11,7 @@ import respx
 
 from configurations.config import Settings
 from crons.jobs.cmc_parts import check_source
-from crons.parts import Parts
+from crons.resources import Resources
 
 BASE = "https://cmc.example"
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
@@ -47,7 +47,7 @@ def test_only_what_is_known_is_said(limits: dict[str, Any], month: object, day: 
     body = {"status": {"error_code": 0}, "data": {"plan": limits, "usage": usage}}
     respx.get(f"{BASE}/v1/key/info").respond(json=body)
     settings = Settings(_env_file=None, cmc_base_url=BASE, cmc_api_key="a-key")
-    with Parts(settings, task="test", clock=lambda: NOW) as parts:
+    with Resources(settings, task="test", clock=lambda: NOW) as parts:
         found = asyncio.run(check_source(parts, settings))
     reset = ", credits reset: In 8 days" if limits["credit_limit_monthly_reset"] else ""
     assert (found.detail, found.state) == (f"key valid: {told}{reset}", state)

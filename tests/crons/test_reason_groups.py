@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crons.alike import Alike, listed
+from crons.reason_groups import ReasonGroups, listed
 
 HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
 
@@ -19,7 +19,7 @@ HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
 )
 def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
     """It has the reason as the first had it, how many coins and quotes these are, from when to when, and some names."""
-    alike = Alike()
+    alike = ReasonGroups()
     for number in range(1000):
         for hour in HOURS:
             alike.add(f"C{number} (id {number})", reason.format(number), hour)
@@ -31,7 +31,7 @@ def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
 
 def test_few_coins_keep_a_line_each() -> None:
     """Two coins of one kind of reason are told with what is particular to each; a third reason is a line of its own."""
-    alike = Alike()
+    alike = ReasonGroups()
     alike.add("ETH (id 1027)", "CoinMarketCap calls id 1027 'XETH', not 'ETH'", HOURS[0])
     alike.add("BTC (id 1)", "CoinMarketCap calls id 1 'XBTC', not 'BTC'", HOURS[0])
     alike.add("BTC (id 1)", "no price (null)", HOURS[1])
@@ -46,7 +46,7 @@ def test_few_coins_keep_a_line_each() -> None:
 
 def test_the_points_of_a_coin_are_one_line() -> None:
     """Each has its own place in the answer, and the same reason."""
-    alike = Alike()
+    alike = ReasonGroups()
     for point in range(336):
         alike.add("ETH (id 1027)", f"data[2].quotes[{point}] has no timestamp that can be read", HOURS[point % 3])
     [line] = alike.lines()

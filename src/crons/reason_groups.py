@@ -33,7 +33,7 @@ class _Seen:
 
 
 @dataclass
-class Alike:
+class ReasonGroups:
     """Takes things one by one; memory grows with the coins and the kinds of reasons alone."""
 
     _groups: dict[str, dict[str, _Seen]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import pytest
 from adapters._bases.errors import StateError
 from adapters.files.locks import note_of, read_holder
 from configurations.config import Settings
-from crons.parts import Parts, server_lock
+from crons.resources import Resources, server_lock
 from tests.support.clickhouse_front import ClickHouseFront
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
@@ -41,7 +41,7 @@ def lock(settings: Settings) -> Iterator[Path]:
 
 def test_the_lock_of_a_server_is_out_of_others_reach(settings: Settings, lock: Path) -> None:
     """Its folder, where everybody may make one, is closed; its holder is said to use the database."""
-    with Parts(settings, task="test", clock=lambda: NOW, writes=True) as parts:
+    with Resources(settings, task="test", clock=lambda: NOW, writes=True) as parts:
         database = parts.database
         assert database.query("SELECT 1") == [(1,)]
         assert lock.parent.stat().st_mode & 0o077 == 0
@@ -60,7 +60,7 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     folder = server_lock(settings).parent
     folder.symlink_to(tmp_path)
     try:
-        parts = Parts(settings, task="test", clock=lambda: NOW, writes=True)
+        parts = Resources(settings, task="test", clock=lambda: NOW, writes=True)
         with parts, pytest.raises(StateError, match="is not a folder"):
             parts.database.query("SELECT 1")
     finally:
@@ -74,5 +74,5 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
 )
 def test_a_service_of_the_cloud_gets_time_to_wake(settings: Settings, host: str, seconds: int) -> None:
     """It is known by its name."""
-    parts = Parts(settings.model_copy(update={"clickhouse_host": host}), task="test", clock=lambda: NOW)
+    parts = Resources(settings.model_copy(update={"clickhouse_host": host}), task="test", clock=lambda: NOW)
     assert parts.database.waking_seconds == seconds

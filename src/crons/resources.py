@@ -53,7 +53,7 @@ def system_clock() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Parts:
+class Resources:
     """What one use of the settings needs of the outside; the database is not connected to before its first use.
 
     A context manager that closes the database's connection.
@@ -199,7 +199,7 @@ class Parts:
         if "database" in self.__dict__:
             self.database.close()
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> Resources:
         return self
 
     def __exit__(
@@ -217,7 +217,7 @@ async def open_monitor(url: str, clock: Callable[[], datetime]) -> AsyncIterator
         yield HealthchecksAdapter(http=http, url=url)
 
 
-def impatient(settings: Settings) -> Settings:
+def interactive_timeouts(settings: Settings) -> Settings:
     """The settings for a command that somebody waits for: the time of one answer is all that a call may take.
 
     A job has half of its run for a call and its retries, which for a database that takes the connection and says
