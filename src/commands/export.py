@@ -13,10 +13,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.disk import Disk
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters._bases.quoting import quoted_identifier, quoted_text
 from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import say, settings_with_log

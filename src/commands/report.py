@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.disk import Disk
+from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.hourly_holes import HoledRepository
 from adapters._bases.hourly_repository import HourlyRepository

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
-from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import tehran_text
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, REPLAY, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool

@@ -16,8 +16,8 @@ from pydantic_settings import BaseSettings
 from adapters._bases.errors import EtlError, InvalidRowError, SourceRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, HourlyTable
-from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import ENV_FILE, Settings, load_own_settings
 from crons.resources import Resources

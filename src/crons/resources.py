@@ -15,8 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_server import Server
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository

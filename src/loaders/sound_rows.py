@@ -9,7 +9,7 @@ from contextlib import suppress
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.hourly_upsert import UpsertReport
+from adapters._bases.upsert import UpsertReport
 
 _FEW = 8
 """So many rows need no sample."""

@@ -12,7 +12,7 @@ import structlog
 from adapters._bases.errors import EtlError, InvalidRowError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.hourly_upsert import UpsertReport
+from adapters._bases.upsert import UpsertReport
 from adapters.files.spool import Batch, Spool
 from loaders.sound_rows import store_sound
 

@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StateError, StorageUnavailable
-from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from adapters.files.spool import Spool

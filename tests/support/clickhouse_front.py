@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 import chdb
 import lz4.frame  # type: ignore[import-untyped]  # comes with clickhouse-connect, has no types
 
-from adapters._bases.clickhouse_server import Server
+from adapters._bases.clickhouse_adapter import Server
 from tests.support.access import session_statements
 from tests.support.older_engine import OlderEngine
 

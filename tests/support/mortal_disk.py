@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Literal
 
-from adapters._bases.disk import Disk
+from adapters._bases.durable import Disk
 
 Ending = Literal["process", "power, new names kept", "power, new names lost"]
 ENDINGS: tuple[Ending, ...] = ("process", "power, new names kept", "power, new names lost")

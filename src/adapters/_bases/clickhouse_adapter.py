@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
+from urllib.parse import urlencode
 
 import structlog
 
 from adapters._bases.clickhouse_errors import (
     ACCESS_DENIED,
     CONSTRAINT_VIOLATED,
+    NATIVE_PORTS,
     NOT_THERE,
     READ_ONLY,
+    SYNTAX_ERROR,
+    asked_in_the_clear,
     coded_error,
+    grant,
+    native_port,
     uncoded_error,
     words_of,
 )
-from adapters._bases.clickhouse_server import Server, asking_with, leave_settings, refuse_redirects, wrong_ports_named
 from adapters._bases.embedded_engine import (
     EmbeddedEngine,
     EngineWords,
@@ -37,13 +44,12 @@ from adapters._bases.embedded_engine import (
 )
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.native_format import native_block
-from adapters._bases.network_causes import causes
-from adapters._bases.quoting import quoted_text
+from adapters._bases.network_causes import causes, speaks_tls
 from adapters._bases.session_settings import HANDSHAKE, Pin, harmful, refused_pin, wanted_settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-    from urllib3 import PoolManager
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
@@ -52,6 +58,59 @@ _Answer = TypeVar("_Answer")
 _PIECE_BYTES = 1 << 20
 _FORMAT_BYTES = 100
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def quoted_identifier(name: str) -> str:
+    """The name of a database, table or column between backticks.
+
+    Raises:
+        ConfigurationError: it has other characters than letters, digits and underscores, or begins with a digit.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} cannot name a ClickHouse database, table or column",
+            next_step="Use letters, digits and underscores, and begin with a letter.",
+        )
+    return f"`{name}`"
+
+
+def quoted_text(text: str) -> str:
+    """A String literal. Every character survives, NUL and line ends too."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
+
+
+def quoted_texts(texts: Iterable[str]) -> str:
+    """String literals for the inside of an IN list."""
+    return ", ".join(quoted_text(text) for text in texts)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server, spoken to over HTTP.
+
+    Attributes:
+        password: never part of a message or of this object's text.
+        secure: speak HTTPS; the server's certificate is always verified.
+        ca_file: certificates of the authority to trust, PEM; None trusts those of the system.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    secure: bool = False
+    ca_file: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return "https" if self.secure else "http"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 class ClickHouseAdapter:
@@ -468,3 +527,112 @@ def _pool(server: Server) -> PoolManager:
         https_proxy=proxy if server.secure else None,
     )
     return refuse_redirects(pool, str(server))
+
+
+def refuse_redirects(pool: PoolManager, where: str) -> PoolManager:
+    """The same pool, from now on with `StorageRejected` in place of a redirect.
+
+    Left alone, the driver follows one redirect when it connects, whatever its options say.
+    """
+    ask = pool.urlopen
+
+    def ask_here(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        response = ask(method, url, **{**options, "redirect": False})
+        if response.get_redirect_location():
+            response.close()
+            raise StorageRejected(
+                f"ClickHouse ({where}) answered with a redirect, which is not followed so that nothing goes elsewhere",
+                next_step="Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE.",
+            )
+        return response
+
+    pool.urlopen = ask_here  # type: ignore[assignment, method-assign]  # the driver takes a pool, and no option for this
+    return pool
+
+
+@contextmanager
+def asking_with(pool: PoolManager, settings: Mapping[str, str]) -> Iterator[None]:
+    """Have every request of the block bring these settings of ClickHouse, which the driver does not send yet."""
+    ask = pool.urlopen
+
+    def ask_with(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        return ask(method, f"{url}{'&' if '?' in url else '?'}{urlencode(settings)}", **options)
+
+    pool.urlopen = ask_with  # type: ignore[assignment, method-assign]  # as above
+    try:
+        yield
+    finally:
+        pool.urlopen = ask  # type: ignore[method-assign]  # as above
+
+
+# The driver begins with it, and goes without where it brings nothing.
+_SELECT_SETTINGS = b"FROM system.settings LIMIT"
+
+
+def leave_settings(pool: PoolManager) -> None:
+    """Have the driver know no setting, for a user who may not read them."""
+    ask = pool.urlopen
+
+    def ask_without(method: str, url: str, **options: Any) -> BaseHTTPResponse:
+        body = options.get("body")
+        if isinstance(body, bytes) and _SELECT_SETTINGS in body:
+            options["body"] = b"SELECT '' AS name, '' AS value, toUInt8(0) AS readonly LIMIT 0 FORMAT Native"
+        return ask(method, url, **options)
+
+    pool.urlopen = ask_without  # type: ignore[assignment, method-assign]  # as above
+
+
+@contextmanager
+def wrong_ports_named(server: Server) -> Iterator[None]:
+    """Raise what only a person can mend where a connection breaks off because of the port it was made to.
+
+    A server of TLS that is asked without it, and one of clickhouse-client's protocol that is greeted in TLS, often just
+    hang up, as one does that is starting.
+    """
+    try:
+        yield
+    except StorageUnavailable as error:
+        hung_up = any(isinstance(cause, ConnectionResetError | ssl.SSLEOFError) for cause in causes(error))
+        if hung_up and server.port in NATIVE_PORTS:
+            raise native_port(str(server)) from error
+        if hung_up and not server.secure and speaks_tls(server.host, server.port):
+            raise asked_in_the_clear(str(server)) from error
+        raise
+
+
+class Right(NamedTuple):
+    """Something that a user may do to a table, a view, or where that is empty the database.
+
+    Attributes:
+        name: as GRANT has it, such as ``ALTER UPDATE``.
+        database: its plain name.
+        of: the plain name of the table or view.
+    """
+
+    name: str
+    database: str
+    of: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ON {self.database}.{self.of or '*'}"
+
+    def granted_to(self, clickhouse: ClickHouseAdapter) -> str:
+        """The next step of an operator whose user lacks it."""
+        address = clickhouse.address
+        user = address.user if isinstance(address, Server) else "default"
+        return grant(self.name, f"{self.database}.{self.of or '*'}", user)
+
+
+def lacking(clickhouse: ClickHouseAdapter, rights: Iterable[Right]) -> list[Right] | None:
+    """Those that the user does not have; None where the server cannot be asked, as before ClickHouse 24.10."""
+    try:
+        return [right for right in rights if clickhouse.query(_question(right)) == [(0,)]]
+    except StorageRejected as error:
+        if error.code != SYNTAX_ERROR:
+            raise
+        return None
+
+
+def _question(right: Right) -> str:
+    of = quoted_identifier(right.of) if right.of else "*"
+    return f"CHECK GRANT {right.name} ON {quoted_identifier(right.database)}.{of}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from adapters._bases.quoting import quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_text
 
 _TYPES = {str: "String", float: "Float64", int: "UInt64"}
 

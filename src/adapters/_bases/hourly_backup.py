@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.disk import Disk
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
-from adapters._bases.hourly_upsert import StoredRow
 from adapters._bases.native_format import native_rows
-from adapters._bases.quoting import quoted_identifier, quoted_text
+from adapters._bases.upsert import StoredRow
 
 EVERY_ROWS = 20_000
 """How many rows pass between two reports of progress."""

@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.columns import columns_of, definitions, types_of
 from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
-from adapters._bases.quoting import quoted_identifier
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication
 

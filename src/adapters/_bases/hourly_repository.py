@@ -9,22 +9,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
 from adapters._bases.hourly_table import OLDEST_VERSION, HourlyRow, HourlySchema, HourlyTable
-from adapters._bases.hourly_upsert import (
-    ChunkUpsert,
-    StoredRow,
-    UpsertReport,
-    refuse_unstorable,
-)
-from adapters._bases.mutations import Mutations, StuckMutation
-from adapters._bases.quoting import quoted_identifier, quoted_text
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.rights import Right, lacking
 from adapters._bases.stored_prices import StoredPrice, price_columns
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
+from adapters._bases.upsert import (
+    ChunkUpsert,
+    Mutations,
+    StoredRow,
+    StuckMutation,
+    UpsertReport,
+    refuse_unstorable,
+)
 
 _CHUNK_ROWS = 20_000
 ABSURD_FACTOR = 100

@@ -26,12 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_text
 from adapters._bases.columns import Column, columns_of, definitions
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_views import View, views_of
-from adapters._bases.quoting import quoted_identifier, quoted_text
-from adapters._bases.rights import Right
 from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")

@@ -15,8 +15,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_text
 from adapters._bases.columns import Column, definitions
-from adapters._bases.quoting import quoted_identifier, quoted_text
 
 TIME = Column("Start of the hour as a time, shown by Tehran's clock", "DateTime('Asia/Tehran')", name="time")
 TIME_UTC = Column("Start of the hour as a time, shown by UTC's clock", "DateTime('UTC')", name="time_utc")

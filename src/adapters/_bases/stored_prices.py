@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from adapters._bases.clickhouse_adapter import quoted_identifier
 from adapters._bases.hourly_table import HourlyTable
-from adapters._bases.quoting import quoted_identifier
 
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
 # this host and of the server may differ by this much.

@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
-from adapters._bases.quoting import quoted_identifier
 
 Changes = Literal["", "update", "insert"]
 

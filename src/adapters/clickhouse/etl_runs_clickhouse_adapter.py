@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.columns import Column, columns_of, definitions, types_of
 from adapters._bases.errors import StorageRejected
-from adapters._bases.quoting import quoted_identifier
-from adapters._bases.rights import Right
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from adapters._bases.disk import Disk
+from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
 
 ChoiceT = TypeVar("ChoiceT")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters._bases.disk import Disk
+from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"

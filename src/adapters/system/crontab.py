@@ -13,7 +13,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from adapters._bases.disk import Disk
+from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
 
 _TIMEOUT_SECONDS = 30

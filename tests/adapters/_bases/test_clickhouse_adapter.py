@@ -302,7 +302,7 @@ def test_a_server_run_never_imports_the_engine(front: ClickHouseFront) -> None:
     program = (
         "import sys\n"
         "from adapters._bases.clickhouse_adapter import ClickHouseAdapter\n"
-        "from adapters._bases.clickhouse_server import Server\n"
+        "from adapters._bases.clickhouse_adapter import Server\n"
         "import adapters.clickhouse.coin_market_cap_clickhouse_adapter\n"
         "assert 'clickhouse_connect' not in sys.modules\n"
         f"address = Server('127.0.0.1', {front.port}, 'writer', {PASSWORD!r})\n"

@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, storage_error
-from adapters._bases.clickhouse_server import Server
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server, storage_error
 from adapters._bases.errors import (
     EtlError,
     RetryableError,

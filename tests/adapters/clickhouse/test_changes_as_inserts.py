@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from tests.conftest import NOW

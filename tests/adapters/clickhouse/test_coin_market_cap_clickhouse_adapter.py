@@ -11,8 +11,8 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected, StorageUnavailable
-from adapters._bases.hourly_upsert import UpsertReport
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.price_rows import price_row

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_server import Server
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
 from adapters._bases.hourly_holes import create_holes_statement
 from adapters._bases.retry import RetryPolicy

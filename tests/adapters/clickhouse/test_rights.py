@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_upsert import UpsertReport
+from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from tests.conftest import clickhouse_adapter

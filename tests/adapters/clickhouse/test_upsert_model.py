@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_upsert import StoredRow, UpsertReport, update_statement
+from adapters._bases.upsert import StoredRow, UpsertReport, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from tests.support.price_rows import price_row
