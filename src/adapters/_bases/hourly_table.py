@@ -294,7 +294,7 @@ class HourlySchema:
                 self._send(statement)
 
     def _send(self, statement: str) -> None:
-        self.topology().send(self._clickhouse, statement)
+        self.topology().send(self._clickhouse, self.topology().ddl(statement))
 
     def differences(self) -> list[str]:
         """How the table and the views differ from what they should be, a line each, empty without a table."""

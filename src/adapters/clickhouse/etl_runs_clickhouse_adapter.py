@@ -130,9 +130,12 @@ class EtlRunsAdapter:
             topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
         if not found:
             topology.make_database(self._clickhouse, self._database)
-            topology.send(self._clickhouse, create_statement(self._table, self._keep_days))
+            topology.send(self._clickhouse, topology.ddl(create_statement(self._table, self._keep_days)))
         elif f"TTL {expiry(self._keep_days)} " not in f"{found[0][0]} ":
-            topology.send(self._clickhouse, f"ALTER TABLE {self._table} MODIFY TTL {expiry(self._keep_days)}")
+            topology.send(
+                self._clickhouse,
+                f"ALTER TABLE {self._table}{topology.on_cluster} MODIFY TTL {expiry(self._keep_days)}",
+            )
 
     def wanted_rights(self) -> list[Right]:
         """What a run does to the table, which is made first where it is missing."""
