@@ -397,10 +397,9 @@ def _finish(action: Callable[[], int]) -> None:
     """Run a command's action and end with its exit code."""
     # Help needs neither settings nor what a run is made of.
     from commands.screen import tell_error  # noqa: PLC0415
-    from configurations.config import load_log_format  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
 
-    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock, log_format=load_log_format))
+    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
@@ -23,7 +22,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import SHORT_WAIT_SECONDS, settings_with_log, show_findings, stale_groups
-from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right
+from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, Settings, load_settings, nearly_right
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
@@ -150,12 +149,6 @@ def check_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
     return found
 
 
-def setting_names() -> set[str]:
-    """The variables of all jobs' settings."""
-    kinds: list[type[BaseSettings]] = [Settings, *(job.settings for job in JOBS.values())]
-    return {name.upper() for kind in kinds for name in kind.model_fields}
-
-
 def check() -> int:
     """Look, show, and give the exit code: 1 if a job cannot do without something that is missing."""
     findings = list(_findings())
@@ -182,7 +175,7 @@ def _findings() -> Iterator[Finding]:
         for line in error.message.splitlines():
             yield Finding("settings", "fail", line, error.next_step)
     else:
-        yield from check_env_file(ENV_FILE, setting_names())
+        yield from check_env_file(ENV_FILE, {name.upper() for name in SETTINGS})
         yield from check_folders(
             [settings.data_path, *(PROJECT_ROOT / name for name in ("logs", "backups", "reports"))]
         )
@@ -192,7 +185,7 @@ def _findings() -> Iterator[Finding]:
     yield from check_crontab(crontab, schedules)
 
 
-def _of_job(name: str, job: HourlyJob[Any, Any], settings: Settings) -> Iterator[Finding]:
+def _of_job(name: str, job: HourlyJob[Any], settings: Settings) -> Iterator[Finding]:
     with Resources(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
         yield from _or_failed("ClickHouse", lambda: _of_database(job.repository_in(parts), parts.runs))
         yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])

@@ -12,8 +12,7 @@ from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from adapters.files.locks import ProcessLock
 from adapters.files.pair_choices import KnownPair
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell
-from configurations.binance import BinanceSettings
-from configurations.config import Settings, load_own_settings
+from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE
 from crons.jobs.binance_parts import choices_of as pair_choices_of
@@ -40,7 +39,7 @@ def show() -> int:
     kept = pair_choices_of(settings).load()
     if kept or pairs:
         say("")
-        rows = rows_of_pairs(load_own_settings(BinanceSettings).pairs, kept, pairs)
+        rows = rows_of_pairs(settings.pairs, kept, pairs)
         heads = ("symbol", "pair", "chosen", "prices in", "at Binance since (UTC)", "stored since", "until", "hours")
         show_table(heads, rows, no_color=bool(settings.no_color))
     return DONE

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-
-from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import hour_start, in_tehran
@@ -16,8 +14,6 @@ from commands.screen import say, show_table, tell
 from configurations.config import (
     ENV_FILE,
     PROJECT_ROOT,
-    Settings,
-    load_own_settings,
     load_settings,
     network_variables,
     only_set_here,
@@ -82,7 +78,7 @@ def install(name: str, *, schedule: str | None, heal: bool, backup: bool, dry_ru
     )
     _show(change, dry_run=dry_run)
     _tell_next(usual if schedule is None else schedule, takes_prices=not heal and not backup)
-    for warning in _lacking_under_cron([] if backup else [job.settings], job.past_needs if heal else None):
+    for warning in _lacking_under_cron(job.past_needs if heal else None):
         tell(f"warning: {warning}")
     return DONE
 
@@ -114,16 +110,14 @@ def _tell_next(schedule: str, *, takes_prices: bool) -> None:
         say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
 
 
-def _lacking_under_cron(own: Sequence[type[BaseSettings]], needed: Needed | None) -> Iterator[str]:
+def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
     """What the line will lack: cron does not have this shell's environment, so only ``.env`` counts.
 
     Args:
-        own: the class of the job's settings, where the line is a job's.
         needed: what it cannot do without.
     """
     try:
         settings = load_settings(environment={})
-        of_cron = [settings, *(load_own_settings(kind, environment={}) for kind in own if kind is not Settings)]
     except ConfigurationError as error:
         yield f"what cron starts will fail: {'; '.join(error.message.splitlines())}; {error.next_step}"
         return
@@ -132,7 +126,7 @@ def _lacking_under_cron(own: Sequence[type[BaseSettings]], needed: Needed | None
         yield f"{needed.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
     unseen: list[str] = []
     with suppress(ConfigurationError):  # of variables that cron does not see
-        names = dict.fromkeys(name for one in of_cron for name in only_set_here(one))
+        names = only_set_here(settings)
         unseen = [name for name in names if name not in missing]
     if unseen:
         yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"

@@ -12,7 +12,7 @@ import psutil
 from adapters._bases.errors import StateError
 from adapters.files.locks import Holder, held_without_note, running_holders, users_of
 from commands.screen import say
-from configurations.config import load_data_path
+from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
 
 GRACE_SECONDS = 10.0
@@ -25,7 +25,13 @@ def end_all() -> int:
         ConfigurationError: DATA_PATH is wrong.
         StateError: a job runs that its lock's note does not name; the others are ended.
     """
-    locks = load_data_path() / "locks"
+    try:
+        data_path = load_settings().data_path
+    except SettingsError as error:
+        if "data_path" in error.wrong:
+            raise
+        data_path = error.settings.data_path
+    locks = data_path / "locks"
     ended = end_running_jobs(locks, grace_seconds=GRACE_SECONDS)
     unnamed = held_without_note(locks)
     if ended or not unnamed:

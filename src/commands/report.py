@@ -15,7 +15,7 @@ from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
 from commands.tables import copies_of
-from configurations.config import ENV_FILE, PROJECT_ROOT, VERSION, Settings
+from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE
 from crons.registry import JOBS
@@ -56,15 +56,15 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
     return DONE
 
 
-def write_page(settings: Settings, hours: int, now: datetime, path: Path, *, env_file: Path | None = ENV_FILE) -> None:
+def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> None:
     """Write the page of the present hour and the hours before it.
 
-    Arguments and errors are those of `report`; `env_file` holds the pipelines' own settings, None: the environment.
+    Arguments and errors are those of `report`.
     """
     # By their keys: where Tehran's clock was turned back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     week_before = hour_key(hours_before(now, hours + WEEK)[0])
-    page = build_page(_contents(settings, keys, week_before, now, env_file))
+    page = build_page(_contents(settings, keys, week_before, now))
     try:
         path.parent.mkdir(exist_ok=True)
         Disk().replace(path, page.encode())
@@ -75,10 +75,8 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path, *, env
         ) from error
 
 
-def _contents(
-    settings: Settings, keys: Sequence[str], week_before: str, now: datetime, env_file: Path | None
-) -> ReportContents:
-    with Resources(settings, task="report", clock=system_clock, env_file=env_file) as parts:
+def _contents(settings: Settings, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
+    with Resources(settings, task="report", clock=system_clock) as parts:
         tables = [_of_job(parts, name, rows, keys) for name, rows in _in_use(parts).items()]
         _refuse_too_much(keys, sum(len(table.symbols) for table in tables))
         return ReportContents(
@@ -136,8 +134,7 @@ def _of_job(parts: Resources, name: str, rows: int, keys: Sequence[str]) -> _OfJ
     job = JOBS[name]
     table = job.repository_in(parts)
     stored = table.symbols(first=keys[0], last=keys[-1])
-    own = job.own_settings(parts.settings, env_file=parts.env_file)
-    followed = sorted(stored) if job.followed is None else job.followed(own)
+    followed = sorted(stored) if job.followed is None else job.followed(parts.settings)
     return _OfJob(name, table, rows, followed, stored | set(followed))
 
 

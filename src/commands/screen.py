@@ -57,7 +57,7 @@ def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
     return stale
 
 
-def after_needs(job: HourlyJob[Any, Any], settings: Settings, command: str) -> str:
+def after_needs(job: HourlyJob[Any], settings: Settings, command: str) -> str:
     """A command that asks a job's source for past hours, after what it lacks, such as a key."""
     needed = job.past_needs
     lacking = needed is not None and not getattr(settings, needed.variable.lower(), True)

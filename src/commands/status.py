@@ -118,7 +118,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     )
 
 
-def _read(name: str, job: HourlyJob[Any, Any], parts: Resources, now: datetime) -> _Read:
+def _read(name: str, job: HourlyJob[Any], parts: Resources, now: datetime) -> _Read:
     """Ask the database, waiting but shortly for a job that has the embedded engine open."""
     if has_no_database(parts.settings):
         return _Read("empty", "there is no database yet: ./run.sh setup_db")
@@ -141,7 +141,7 @@ def _read(name: str, job: HourlyJob[Any, Any], parts: Resources, now: datetime) 
         return _Read("unreachable", " ".join(error.message.split()))
 
 
-def _fill(name: str, job: HourlyJob[Any, Any], settings: Settings) -> str | None:
+def _fill(name: str, job: HourlyJob[Any], settings: Settings) -> str | None:
     """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
     return None if job.heal is None else after_needs(job, settings, f"./run.sh cron_heal {name}")
 

@@ -52,7 +52,7 @@ def verify(*, quiet: bool) -> int:
     return FAILED if wrong else DONE
 
 
-def _with_tables(parts: Resources) -> dict[str, HourlyJob[Any, Any]]:
+def _with_tables(parts: Resources) -> dict[str, HourlyJob[Any]]:
     """The jobs whose tables are in use.
 
     Raises:

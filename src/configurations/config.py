@@ -1,76 +1,97 @@
 """Settings: the only reader of the environment and of ``.env``.
 
-A variable of the environment wins over ``.env``; one that is empty stands for its default, except for a list of
-symbols. What ``.env`` says is taken as it stands: ``${…}`` in it is not expanded.
+A variable of the environment wins over ``.env``. An empty one stands for its default, except for SYMBOLS. Values of
+``.env`` are taken literally: ``${…}`` is not expanded.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv.parser import Binding, parse_stream
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
 from adapters._bases.errors import ConfigurationError
-from configurations.logs import LogFormat
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
+
+T = TypeVar("T")
+SymbolEntry = tuple[str, int | None]
+"""A symbol and the CoinMarketCap id given with it, if any."""
 
 VERSION = "0.1.0"
-
-
-SymbolEntry = tuple[str, int | None]
-"""A symbol, and the id given with it; None without one."""
-
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+# The demo names /dev/null here, so that its processes ignore the user's settings.
+ENV_FILE = Path(os.environ.get("DATA_PROCESSOR_ENV_FILE", PROJECT_ROOT / ".env"))  # noqa: TID251 - this is that reader
+EMBEDDED = "embedded"
 HIGHEST_ID = 2**32 - 1
-"""What the table's column holds."""
+"""The largest value of the table's ``cmc_id`` column."""
+_HOUR_SECONDS = 3600
+_TEN_YEARS_HOURS = 10 * 365 * 24
+_QUOTE = "USDT"
+"""The quote coin of pairs that BINANCE_PAIRS does not name."""
+
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _HOST_WITH_PORT = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_CLUSTER = re.compile(r"[A-Za-z0-9._\-]*")
-_QUORUM = re.compile(r"auto|[0-9]{0,2}")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
-"""One that can be asked for by itself."""
+# With an id, a symbol is only a name: any script and most signs are allowed.
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
+_PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([A-Z0-9\-_.]{2,20}|)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# Words for pydantic's kinds of errors, which speak to programmers.
-_WORDS = {
-    "bool_parsing": "true or false is needed",
-    "bool_type": "true or false is needed",
-    "int_parsing": "a whole number is needed",
-    "int_from_float": "a whole number is needed",
-    "float_parsing": "a number is needed",
-}
+_NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
-def words_for(kind: str, message: str) -> str:
-    """What pydantic found wrong, in words for the operator.
+@dataclass(frozen=True)
+class Secret:
+    """Text that ``repr`` and ``str`` do not show."""
 
-    Args:
-        kind: pydantic's ``type`` of the error.
-        message: its ``msg``.
-    """
-    return _WORDS.get(kind, message.removeprefix("Value error, ").replace("Input should be", "it should be"))
+    value: str = field(repr=False)
 
 
-def symbol_entries(value: object) -> object:
-    """``BTC,ETH:1027`` as (symbol, id or None) pairs."""
-    if not isinstance(value, str):
-        return value
-    entries = [_symbol_entry(part) for part in filter(None, (part.strip() for part in value.split(",")))]
+# --- parsers: the text of a variable in, its value out; ValueError says what is needed ---
+
+
+def host_name(text: str) -> str:
+    """A server's name or address, IPv6 in brackets; ``embedded`` in any case is the engine inside this process."""
+    if text.lower() == EMBEDDED:
+        return EMBEDDED
+    if with_port := _HOST_WITH_PORT.fullmatch(text):
+        host, port = with_port.groups()
+        raise ValueError(f"{text} has a port: write CLICKHOUSE_HOST={host} and CLICKHOUSE_PORT={port}")
+    if _HOST.fullmatch(text):
+        return text
+    try:
+        return f"[{IPv6Address(text.removeprefix('[').removesuffix(']'))}]"
+    except AddressValueError:
+        raise ValueError(
+            "a host name or address alone is needed, without http:// and without a port; or: embedded"
+        ) from None
+
+
+def port_number(text: str) -> int:
+    """A TCP port."""
+    if text.startswith(("tcp://", "udp://")):
+        raise ValueError(
+            f"{text} is the address that Kubernetes, or a Docker link, sets for a service called clickhouse: "
+            "rename that service, set enableServiceLinks: false, or set a number here"
+        )
+    return _whole_number(1, 65535)(text)
+
+
+def symbol_entries(text: str) -> tuple[SymbolEntry, ...]:
+    """``BTC,ETH:1027`` as (symbol, id or None) entries."""
+    entries = tuple(_symbol_entry(part) for part in split_list(text))
     if not entries:
         raise ValueError("at least one symbol is needed, such as BTC,ETH,SOL")
-    repeated = sorted({symbol for symbol, _ in entries if [name for name, _ in entries].count(symbol) > 1})
-    if repeated:
-        raise ValueError(f"named more than once: {', '.join(repeated)}")
-    return tuple(entries)
+    _refuse_repeated([symbol for symbol, _ in entries])
+    return entries
 
 
 def _symbol_entry(part: str) -> SymbolEntry:
@@ -80,352 +101,348 @@ def _symbol_entry(part: str) -> SymbolEntry:
     if match is None or not match[1].isprintable():
         raise ValueError(
             f"{part!r} is neither a symbol such as BTC nor a symbol with an id such as BTC:1; "
-            "one with a dot, another sign or letters of another script needs its id"
+            "a symbol with a dot, another sign or letters of another script needs its id"
         )
     if int(match[2]) > HIGHEST_ID:
-        raise ValueError(f"{part!r}: there is no id above {HIGHEST_ID}")
+        raise ValueError(f"{part!r}: ids end at {HIGHEST_ID}")
     return match[1].upper(), int(match[2])
 
 
-def safe_address(value: str) -> str:
-    """Over https, or to this machine: else what travels could be read or changed on the way."""
-    parts = urlsplit(value)
+def pair_entries(text: str) -> tuple[tuple[str, str], ...]:
+    """``BTC:BTCUSDT,XMR:`` as (symbol, pair) entries; the pair is empty for a symbol that should have none."""
+    found = [(part, _PAIR.fullmatch(part)) for part in split_list(text)]
+    if wrong := [part for part, match in found if match is None]:
+        raise ValueError(f"{wrong[0]!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
+    entries = tuple((match[1].upper(), match[2]) for _, match in found if match is not None)
+    _refuse_repeated([symbol for symbol, _ in entries])
+    return entries
+
+
+def split_list(text: str) -> list[str]:
+    """The entries of a comma-separated list, without blanks; empty entries are skipped."""
+    return [part for part in map(str.strip, text.split(",")) if part]
+
+
+def _refuse_repeated(symbols: Sequence[str]) -> None:
+    if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise ValueError(f"named more than once: {', '.join(repeated)}")
+
+
+def source_address(text: str) -> str:
+    """A base URL without a trailing slash."""
+    parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("an address such as https://api.example.com is needed")
+    # Over plain http, the key could be read and the prices changed on the way.
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError("https is needed: over http what is sent, a key too, could be read on the way")
-    return value.rstrip("/")
+    return text.rstrip("/")
 
 
-def host_name(value: str) -> str:
-    """A server's name or address, IPv6 in brackets; ``embedded`` in any case is the engine inside this process."""
-    if value.lower() == "embedded":
-        return "embedded"
-    if with_port := _HOST_WITH_PORT.fullmatch(value):
-        host, port = with_port.groups()
-        raise ValueError(f"{value} has a port: write CLICKHOUSE_HOST={host} and CLICKHOUSE_PORT={port}")
-    if _HOST.fullmatch(value):
-        return value
-    try:
-        return f"[{IPv6Address(value.removeprefix('[').removesuffix(']'))}]"
-    except AddressValueError:
-        raise ValueError(
-            "a host name or address alone is needed, without http:// and without a port; or: embedded"
-        ) from None
+def _monitor_address(text: str) -> Secret | None:
+    parts = urlsplit(text or "https://none")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address such as https://hc-ping.com/your-check is needed")
+    return Secret(text) if text else None
 
 
-def port_number(value: object) -> object:
-    """Name what Kubernetes and Docker's links put there."""
-    if isinstance(value, str) and value.startswith(("tcp://", "udp://")):
-        raise ValueError(
-            f"{value} is the address that Kubernetes, or a Docker link, sets for a service called clickhouse: "
-            "rename that service, set enableServiceLinks: false, or set a number here"
-        )
-    return value
+def _api_key(text: str) -> Secret | None:
+    if any(not " " < character < "\x7f" for character in text):
+        raise ValueError("printable ASCII without spaces is needed: an HTTP header cannot carry anything else")
+    return Secret(text) if text else None
 
 
-def identifier(value: str) -> str:
-    """A name that can stand in SQL."""
-    if not _IDENTIFIER.fullmatch(value):
-        raise ValueError("letters, digits and underscores only, not starting with a digit, at most 64 of them")
-    return value
-
-
-def cluster_name(value: str) -> str:
-    """A cluster's name as it can stand in SQL between backticks; empty for none."""
-    if not _CLUSTER.fullmatch(value):
-        raise ValueError("letters, digits, dots, dashes and underscores only, as SELECT cluster FROM system.clusters")
-    return value
-
-
-def quorum(value: str) -> str:
-    """How many replicas must have an insert, or ``auto`` for most of them; empty for the program's choice."""
-    if not _QUORUM.fullmatch(value):
-        raise ValueError("a number of replicas is needed, or: auto")
-    return value
-
-
-_ALIKE = 0.8
-
-
-def nearly_right(path: Path, known: Iterable[str]) -> dict[str, str]:
-    """Names in the file that no setting has, with the setting that was probably meant; others are not ours to judge.
-
-    Args:
-        path: of the file, which may be absent.
-        known: the names of the settings, in upper case.
-    """
-    names = set(known)
-    found = {binding.key.upper() for binding in _bindings(path) if binding.key} - names
-    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, names, 1, _ALIKE))}
-
-
-def _bindings(path: Path) -> list[Binding]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8-sig") as stream:
-        return list(parse_stream(stream))
-
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
-ENV_FILE = PROJECT_ROOT / ".env"
-EMBEDDED = "embedded"
-_HOUR_SECONDS = 3600
-_TEN_YEARS_HOURS = 10 * 365 * 24
-
-
-def _in_checkout(value: Path) -> Path:
-    """The absolute path of one that is relative to the checkout, or to somebody's home."""
-    if not str(value).strip():
+def _folder(text: str) -> Path:
+    if not text.strip():
         raise ValueError("a path is needed")
     try:
-        return PROJECT_ROOT / value.expanduser()
+        return PROJECT_ROOT / Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"there is no home folder for {value}") from error
+        raise ValueError(f"there is no home folder for {text}") from error
 
 
-Folder = Annotated[Path, AfterValidator(_in_checkout)]
-SourceAddress = Annotated[str, AfterValidator(safe_address)]
-"""Where a source is: its base URL, without a slash at the end."""
-Symbols = Annotated[tuple[SymbolEntry, ...], NoDecode, BeforeValidator(symbol_entries)]
-"""The symbols that are followed, each with the id given with it."""
-DEFAULT_SYMBOLS: tuple[SymbolEntry, ...] = (("BTC", None), ("ETH", None), ("SOL", None))
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
-
-FORM = SettingsConfigDict(validate_default=False, extra="ignore", frozen=True, hide_input_in_errors=True)
-"""The form of every class of settings; `load_own_settings` fills it."""
-_NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-_NEVER = "\0"
-"""No variable of an environment begins so."""
+def _existing_file(text: str) -> Path | None:
+    path = _folder(text) if text else None
+    if path is not None and not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
 
 
-class Settings(BaseSettings):
-    """What the operator can set; see env.example.
+def _matching(pattern: str, needed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(needed)
+        return text
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], Any]:
+    def parse(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
+
+    return parse
+
+
+def _true_or_false(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in {"true", "yes", "on", "1", "false", "no", "off", "0"}:
+        raise ValueError("true or false is needed")
+    return word in {"true", "yes", "on", "1"}
+
+
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError("a whole number is needed") from None
+        if not lowest <= number <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest} is needed")
+        return number
+
+    return parse
+
+
+def _positive(highest: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError("a number is needed") from None
+        # Written so that nan fails too.
+        if not 0 < number <= highest:
+            raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
+        return number
+
+    return parse
+
+
+def _setting(parse: Callable[[str], T], default: str = "") -> T:
+    """A field with the parser of its text, and the text that an unset or empty variable stands for."""
+    made: T = field(default_factory=partial(parse, default), metadata={"parse": parse, "default": default})
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the operator can set; see env.example.
 
     Durations are in seconds unless the name says hours. Relative paths are relative to the checkout.
     """
 
-    model_config = FORM
-
-    clickhouse_host: Annotated[str, AfterValidator(host_name)] = EMBEDDED
-    clickhouse_path: Annotated[Folder, Field(validate_default=True)] = PROJECT_ROOT / "data/clickhouse"
-    clickhouse_port: Annotated[int, BeforeValidator(port_number), Field(ge=1, le=65535)] = 8123
-    clickhouse_user: str = "default"
-    clickhouse_password: SecretStr = SecretStr("")
-    clickhouse_db: Annotated[str, AfterValidator(identifier)] = "crypto"
-    clickhouse_secure: bool = False
-    clickhouse_ca_file: Folder | None = None
-    clickhouse_cluster: Annotated[str, AfterValidator(cluster_name)] = ""
-    clickhouse_changes: Literal["", "update", "insert"] = ""
-    clickhouse_insert_quorum: Annotated[str, AfterValidator(quorum)] = ""
-    cmc_api_key: SecretStr | None = None
-    cmc_base_url: SourceAddress = "https://pro-api.coinmarketcap.com"
-    symbols: Symbols = DEFAULT_SYMBOLS
-    http_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 30.0
-    run_timeout_seconds: Annotated[float, Field(gt=0, lt=_HOUR_SECONDS)] = 600.0
-    backfill_timeout_seconds: Annotated[float, Field(gt=0, le=30 * 24 * _HOUR_SECONDS)] = 21600.0
-    stale_after_hours: Annotated[float, Field(gt=0, le=_TEN_YEARS_HOURS)] = 24.0
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: LogFormat = "console"
-    data_path: Folder = PROJECT_ROOT / "data"
-    run_history_days: Annotated[int, Field(ge=1, le=7300)] = 365
-    healthcheck_url: SecretStr | None = None
-    healthcheck_url_heal: SecretStr | None = None
-    no_color: str = ""
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @field_validator("clickhouse_path")
-    @classmethod
-    def _whole_to_the_engine(cls, value: Path) -> Path:
-        # The embedded engine takes what follows a question mark for options of its own.
-        if "?" in str(value):
-            raise ValueError("a path without a question mark is needed, the checkout's own included")
-        return value
-
-    @field_validator("clickhouse_ca_file")
-    @classmethod
-    def _is_there(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError(f"there is no file {value}")
-        return value
-
-    @field_validator("cmc_api_key")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and any(not " " < character < "\x7f" for character in value.get_secret_value()):
-            raise ValueError("printable ASCII without spaces is needed: what is there cannot travel in an HTTP header")
-        return value
-
-    @field_validator("healthcheck_url", "healthcheck_url_heal")
-    @classmethod
-    def _address_of_a_monitor(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value() if value else "https://none")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("an address such as https://hc-ping.com/your-check is needed")
-        return value
+    clickhouse_host: str = _setting(host_name, EMBEDDED)
+    clickhouse_path: Path = _setting(_folder, "data/clickhouse")
+    clickhouse_port: int = _setting(port_number, "8123")
+    clickhouse_user: str = _setting(str, "default")
+    clickhouse_password: Secret = _setting(Secret)
+    clickhouse_db: str = _setting(
+        _matching(
+            r"[A-Za-z_][A-Za-z0-9_]{0,63}", "up to 64 letters, digits and underscores, not starting with a digit"
+        ),
+        "crypto",
+    )
+    clickhouse_secure: bool = _setting(_true_or_false, "false")
+    clickhouse_ca_file: Path | None = _setting(_existing_file)
+    clickhouse_cluster: str = _setting(
+        _matching(r"[A-Za-z0-9._\-]*", "only letters, digits, dots, dashes and underscores, as in system.clusters")
+    )
+    clickhouse_changes: Literal["", "update", "insert"] = _setting(_one_of("", "update", "insert"))
+    clickhouse_insert_quorum: str = _setting(_matching(r"auto|[0-9]{0,2}", "a number of replicas is needed, or: auto"))
+    cmc_api_key: Secret | None = _setting(_api_key)
+    cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
+    symbols: tuple[SymbolEntry, ...] = _setting(symbol_entries, "BTC,ETH,SOL")
+    binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
+    binance_pairs: tuple[tuple[str, str], ...] = _setting(pair_entries)
+    http_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "30")
+    # Less than an hour, so that a run is over before the next one starts.
+    run_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "600")
+    backfill_timeout_seconds: float = _setting(_positive(30 * 24 * _HOUR_SECONDS), "21600")
+    stale_after_hours: float = _setting(_positive(_TEN_YEARS_HOURS), "24")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"
+    )
+    log_format: Literal["console", "json"] = _setting(_one_of("console", "json"), "console")
+    data_path: Path = _setting(_folder, "data")
+    run_history_days: int = _setting(_whole_number(1, 7300), "365")
+    healthcheck_url: Secret | None = _setting(_monitor_address)
+    healthcheck_url_heal: Secret | None = _setting(_monitor_address)
+    no_color: str = _setting(str)
 
     @property
     def embedded(self) -> bool:
         """Whether the database is the engine inside this process."""
         return self.clickhouse_host == EMBEDDED
 
-    def only(self, symbols: Sequence[str]) -> Settings:
-        """The settings with those of the symbols alone that are named.
-
-        Raises:
-            ConfigurationError: one is not among SYMBOLS, where its coin is settled.
-        """
-        followed = dict(self.symbols)
-        if unknown := [symbol for symbol in symbols if symbol not in followed]:
-            raise ConfigurationError(
-                f"{', '.join(unknown)} not among SYMBOLS", next_step=f"name some of these: {', '.join(followed)}"
-            )
-        return self.model_copy(update={"symbols": tuple((symbol, followed[symbol]) for symbol in symbols)})
+    @property
+    def pairs(self) -> dict[str, str]:
+        """Symbol to its pair at Binance, for each of SYMBOLS that has one: from BINANCE_PAIRS, or else with USDT."""
+        own = dict(self.binance_pairs)
+        usual = {symbol: "" if symbol == _QUOTE else f"{symbol}{_QUOTE}" for symbol, _ in self.symbols}
+        return {symbol: pair for symbol in usual if (pair := own.get(symbol, usual[symbol]))}
 
     def secrets(self) -> tuple[str, ...]:
-        """The values that must never be shown; for the log's redaction."""
+        """The values that the log must never show."""
         held = (self.clickhouse_password, self.cmc_api_key, self.healthcheck_url, self.healthcheck_url_heal)
-        return tuple(secret.get_secret_value() for secret in held if secret and secret.get_secret_value())
+        return tuple(secret.value for secret in held if secret and secret.value)
 
 
-class _LogSettings(BaseSettings):
-    model_config = FORM
-
-    log_format: LogFormat = "console"
+SETTINGS = {field.name: field for field in fields(Settings)}
 
 
-class _StateSettings(BaseSettings):
-    model_config = FORM
-
-    data_path: Folder = PROJECT_ROOT / "data"
-
-
-def load_log_format(env_file: Path | None = ENV_FILE) -> LogFormat:
-    """LOG_FORMAT alone, for a log of what is wrong with the other settings; its default where it is wrong itself."""
-    try:
-        return load_own_settings(_LogSettings, env_file).log_format
-    except ConfigurationError:
-        return "console"
-
-
-def load_data_path(env_file: Path | None = ENV_FILE) -> Path:
-    """DATA_PATH alone, for what must go on though other settings are wrong: a job that runs can still be ended.
-
-    Raises:
-        ConfigurationError: DATA_PATH itself is wrong, or the file cannot be read.
-    """
-    return load_own_settings(_StateSettings, env_file).data_path
-
-
-def only_set_here(elsewhere: BaseSettings, env_file: Path | None = ENV_FILE) -> list[str]:
-    """The variables that this process's environment gives another value than they have elsewhere.
+def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collection[str]) -> Settings:
+    """The settings with some of their symbols alone.
 
     Args:
-        elsewhere: the settings of another environment, such as cron's.
-        env_file: as for `load_own_settings`.
+        symbols: the ones to keep; empty keeps all.
+        followed: those that the job follows.
 
     Raises:
-        ConfigurationError: the settings are wrong here.
+        ConfigurationError: a symbol is not followed.
     """
-    kind = type(elsewhere)
-    here = load_own_settings(kind, env_file)
-    return [name.upper() for name in kind.model_fields if getattr(here, name) != getattr(elsewhere, name)]
+    if not symbols:
+        return settings
+    if unknown := [symbol for symbol in symbols if symbol not in followed]:
+        raise ConfigurationError(
+            f"the job does not follow {', '.join(unknown)}, by SYMBOLS",
+            next_step=f"name some of these: {', '.join(followed)}",
+        )
+    ids = dict(settings.symbols)
+    return replace(settings, symbols=tuple((symbol, ids[symbol]) for symbol in symbols))
 
 
-def network_variables() -> list[str]:
-    """The variables set in this environment that say by which way, and trusting whom, HTTP calls are made."""
-    return sorted(name for name in os.environ if name.upper() in _NETWORK)  # noqa: TID251 - this is that reader
+# --- reading ---
+
+
+class SettingsError(ConfigurationError):
+    """Some variables are wrong; the message has a line for each, and no secret value.
+
+    Attributes:
+        settings: those that are right; the wrong ones have their defaults.
+        wrong: the names of the wrong fields; empty text stands for an unreadable file.
+    """
+
+    def __init__(self, message: str, *, next_step: str, settings: Settings, wrong: Collection[str]) -> None:
+        super().__init__(message, next_step=next_step)
+        self.settings = settings
+        self.wrong = frozenset(wrong)
 
 
 class _Given(NamedTuple):
-    """What was set.
-
-    Attributes:
-        value: of the variable.
-        line: of ``.env``; None when the environment set it.
-    """
+    """A variable's value, and its line of ``.env``; None if the environment set it."""
 
     value: str
     line: int | None
 
 
-def load_own_settings(
-    kind: type[SettingsT], env_file: Path | None = ENV_FILE, environment: Mapping[str, str] | None = None
-) -> SettingsT:
-    """The settings of this process, of the given kind.
+def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
 
     Args:
-        kind: `Settings`, or a pipeline's own class of `FORM`.
-        env_file: read for what the environment does not set; it may be absent; None reads no file.
+        env_file: read for what the environment does not set; it may be absent.
         environment: None for the process's own.
 
     Raises:
-        ConfigurationError: something is wrong; the message has one line for each variable, and no secret value; the
-            next step says where each was set.
+        SettingsError: something is wrong; the next step says where each variable was set.
     """
+    outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
+    given: dict[str, _Given] = {}
+    wrong: dict[str, str] = {}
     try:
-        outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
-        given = _given(kind, env_file, outside)
+        given, wrong = _lines_of(env_file)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{env_file}: cannot be read ({error})", next_step="mend the file") from error
-    wrong = {
-        name: _QUOTED
-        for name, one in given.items()
-        if one.line is None and re.fullmatch(r"(['\"]).*\1", one.value, re.DOTALL)
-    }
-    # An empty list of symbols is more likely a mistake than the wish for the default ones.
-    values: dict[str, Any] = {
-        name: one.value for name, one in given.items() if name not in wrong and (one.value or name.endswith("symbols"))
-    }
-    try:
-        settings = kind(_env_file=None, _env_prefix=_NEVER, **values)
-    except ValidationError as error:
-        wrong |= {"".join(map(str, one["loc"][:1])): words_for(one["type"], one["msg"]) for one in error.errors()}
-        raise _wrong(wrong, given, env_file) from error
-    if wrong:
-        raise _wrong(wrong, given, env_file)
-    return settings
+        wrong = {"": f"{env_file}: cannot be read ({error})"}
+    given |= {name.lower(): _Given(value, None) for name, value in outside.items()}
+    values: dict[str, Any] = {}
+    for name in SETTINGS:
+        try:
+            values[name] = _parsed(name, given.get(name))
+        except ValueError as error:  # noqa: PERF203 - each wrong variable has its own line
+            wrong[name] = str(error)
+    settings = Settings(**values)
+    # The embedded engine reads what follows a question mark as options.
+    if "?" in str(settings.clickhouse_path):
+        wrong["clickhouse_path"] = "a path without a question mark is needed; the checkout's own path counts too"
+    strangers = [symbol for symbol, _ in settings.binance_pairs if symbol not in dict(settings.symbols)]
+    if strangers and "symbols" not in wrong:
+        wrong["binance_pairs"] = f"not among SYMBOLS: {', '.join(strangers)}; add them there"
+    if not wrong:
+        return settings
+    raise SettingsError(
+        "\n".join(f"{name.upper()}: {words}" if name else words for name, words in wrong.items()),
+        next_step=_where_to_correct(wrong, given, env_file),
+        settings=settings,
+        wrong=wrong,
+    )
 
 
-load_settings = partial(load_own_settings, Settings)
-"""The settings that all jobs share and those of CoinMarketCap; see `load_own_settings`."""
-
-_QUOTED = "its value is in quotes, which Docker's --env-file keeps: take them away there"
-
-
-def _given(kind: type[BaseSettings], env_file: Path | None, environment: Mapping[str, str]) -> dict[str, _Given]:
-    """What is set of the fields of a class, by the field's name.
-
-    Raises:
-        ConfigurationError: a line is neither ``NAME=value`` nor a comment; the message has its number, not its text.
-        OSError, UnicodeDecodeError: the file cannot be read.
-    """
-    bindings = _bindings(env_file) if env_file else []
-    if unreadable := [str(_line_of(binding)) for binding in bindings if binding.error]:
-        raise ConfigurationError(
-            f"{env_file}: line {', '.join(unreadable)} is neither NAME=value nor a comment",
-            next_step="mend it; env.example shows the form",
-        )
-    in_file = {one.key.lower(): _Given(one.value or "", _line_of(one)) for one in bindings if one.key}
-    outside = {name.lower(): _Given(value, None) for name, value in environment.items()}
-    return {name: one for name, one in (in_file | outside).items() if name in kind.model_fields}
+def _parsed(name: str, given: _Given | None) -> Any:
+    text = given.value if given else ""
+    if given and given.line is None and re.fullmatch(r"(['\"]).*\1", text, re.DOTALL):
+        raise ValueError("its value is in quotes, which Docker's --env-file keeps: remove them there")
+    # An empty list of symbols is more likely a mistake than a wish for the default ones.
+    keep = bool(text) or (name == "symbols" and given is not None)
+    return SETTINGS[name].metadata["parse"](text if keep else SETTINGS[name].metadata["default"])
 
 
-def _line_of(binding: Binding) -> int:
-    """Where the variable stands: a binding begins with the blank lines above it."""
-    blank = binding.original.string[: len(binding.original.string) - len(binding.original.string.lstrip())]
-    return binding.original.line + blank.count("\n")
-
-
-def _wrong(wrong: Mapping[str, str], given: Mapping[str, _Given], env_file: Path | None) -> ConfigurationError:
-    """What is wrong with each field, and where each is to be corrected."""
-    lines = sorted({given[name].line or 0 for name in wrong if name in given and given[name].line})
+def _where_to_correct(wrong: Mapping[str, str], given: Mapping[str, _Given], env_file: Path) -> str:
+    if "" in wrong:
+        return f"fix {env_file}; env.example shows the form"
+    lines = sorted({line for name in wrong if name in given and (line := given[name].line)})
     outside = [name.upper() for name in wrong if name in given and given[name].line is None]
     steps = [f"correct line {', '.join(map(str, lines))} of {env_file}"] * bool(lines)
     steps += [f"correct or unset {', '.join(outside)} in the environment"] * bool(outside)
-    message = "\n".join(f"{name.upper()}: {words}" if name else words for name, words in wrong.items())
-    return ConfigurationError(message, next_step=f"{'; '.join(steps)} (see env.example)")
+    return f"{'; '.join(steps)} (see env.example)"
+
+
+def _lines_of(env_file: Path) -> tuple[dict[str, _Given], dict[str, str]]:
+    """What a file sets, by the variable's name in lower case, and what is wrong with the file."""
+    bindings = _bindings(env_file)
+    # The line may hold a secret: its number is shown, not its text.
+    unreadable = ", ".join(str(_line_of(binding)) for binding in bindings if binding.error)
+    wrong = {"": f"{env_file}: line {unreadable} is neither NAME=value nor a comment"} if unreadable else {}
+    return {one.key.lower(): _Given(one.value or "", _line_of(one)) for one in bindings if one.key}, wrong
+
+
+def _bindings(env_file: Path) -> list[Binding]:
+    if not env_file.exists():
+        return []
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - most hosts of a container have no .env
+
+    with env_file.open(encoding="utf-8-sig") as stream:
+        return list(parse_stream(stream))
+
+
+def _line_of(binding: Binding) -> int:
+    # A binding begins with the blank lines above it.
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def nearly_right(env_file: Path, known: Iterable[str]) -> dict[str, str]:
+    """Names in the file that resemble a setting's, with the setting that was probably meant; other names are ignored.
+
+    Args:
+        known: the names of the settings, in upper case.
+    """
+    names = set(known)
+    found = {binding.key.upper() for binding in _bindings(env_file) if binding.key} - names
+    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, names, 1, cutoff=0.8))}
+
+
+def only_set_here(elsewhere: Settings, env_file: Path = ENV_FILE) -> list[str]:
+    """The variables whose value in this process's environment differs from that in another one, such as cron's.
+
+    Raises:
+        SettingsError: the settings are wrong here.
+    """
+    here = load_settings(env_file)
+    return [name.upper() for name in SETTINGS if getattr(here, name) != getattr(elsewhere, name)]
+
+
+def network_variables() -> list[str]:
+    """The variables of this environment that choose the route and the trusted authorities of HTTP calls."""
+    return sorted(name for name in os.environ if name.upper() in _NETWORK)  # noqa: TID251 - this is that reader

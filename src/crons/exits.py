@@ -11,7 +11,8 @@ from datetime import datetime
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StopError
-from configurations.logs import LogFormat, set_up_logging
+from configurations.config import SettingsError
+from configurations.logs import set_up_logging
 from crons.set_up_guard import REMEDY, lacks
 from crons.supervision import SignalledError
 
@@ -39,7 +40,6 @@ def guarded(
     *,
     tell: Callable[[EtlError], None],
     clock: Callable[[], datetime],
-    log_format: Callable[[], LogFormat],
 ) -> int:
     """The exit code of ``action``, or of the error that ended it.
 
@@ -58,11 +58,12 @@ def guarded(
     set_up_logging(level="INFO", form="console", secrets=None, clock=clock)
     try:
         try:
-            set_up_logging(level="INFO", form=log_format(), secrets=None, clock=clock)
             code = action()
             # Otherwise the rest of the buffer meets the closed pipe when the interpreter ends, which prints an error.
             sys.stdout.flush()
         except EtlError as error:
+            if isinstance(error, SettingsError):
+                set_up_logging(level="INFO", form=error.settings.log_format, secrets=None, clock=clock)
             tell(error)
             return exit_code(error)
         except KeyboardInterrupt:

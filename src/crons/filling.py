@@ -58,7 +58,7 @@ class Filling(ABC, Generic[CallT, AnswerT]):
 
     rows_a_load: ClassVar[int] = 20_000
 
-    def __init__(self, run: RunContext[Any], prices: HoledRepository[Any]) -> None:
+    def __init__(self, run: RunContext, prices: HoledRepository[Any]) -> None:
         self._run = run
         self._prices = prices
         self.answered: list[CallT] = []

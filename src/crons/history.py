@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
-from typing import Any
 
 import structlog
 
@@ -106,7 +105,7 @@ LIMIT_SECONDS = 20.0
 _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 
 
-def record(run: RunContext[Any], kind: Kind, error: BaseException | None, *, dry_run: bool) -> None:
+def record(run: RunContext, kind: Kind, error: BaseException | None, *, dry_run: bool) -> None:
     """Put a run that has ended into the history, and close its database.
 
     Whatever goes wrong with that is a warning in the log. Of a run that was cut short only the disk is written to, for
@@ -146,7 +145,7 @@ def record(run: RunContext[Any], kind: Kind, error: BaseException | None, *, dry
         _warn(failure)
 
 
-def _store_and_close(run: RunContext[Any], history: History | None) -> None:
+def _store_and_close(run: RunContext, history: History | None) -> None:
     try:
         if history is not None:
             history.store()
@@ -154,7 +153,7 @@ def _store_and_close(run: RunContext[Any], history: History | None) -> None:
         run.parts.close()
 
 
-def _records(run: RunContext[Any], kind: Kind, error: BaseException | None) -> list[RunRecord]:
+def _records(run: RunContext, kind: Kind, error: BaseException | None) -> list[RunRecord]:
     """This run's, and that of the replay that it was to earlier ones, where it stored any of their rows."""
     report = run.report
     reason = "; ".join(report.failures) if error is None else _reason(error)
@@ -188,7 +187,7 @@ def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:
     )
 
 
-def record_killed(run: RunContext[Any], holder: Holder) -> None:
+def record_killed(run: RunContext, holder: Holder) -> None:
     """Put a run on the disk that could not do so itself; this run's own record takes it along.
 
     Args:

@@ -7,11 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import structlog
-from pydantic_settings import BaseSettings
 
 from adapters._bases.errors import EtlError, InvalidRowError, SourceRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -19,12 +17,11 @@ from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from configurations.config import ENV_FILE, Settings, load_own_settings
+from configurations.config import Settings, only_symbols
 from crons.resources import Resources
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Coverage
 
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 SourceT = TypeVar("SourceT")
 State = Literal["ok", "warn", "fail"]
 Kind = Literal["run", "backfill", "heal"]
@@ -111,7 +108,7 @@ class RunReport(RunCounts):
 
 
 @dataclass(frozen=True)
-class RunContext(Generic[SettingsT]):
+class RunContext:
     """One run of a job, with its parts: each is made once, when it is first needed.
 
     Attributes:
@@ -126,11 +123,11 @@ class RunContext(Generic[SettingsT]):
     """
 
     name: str
-    job: HourlyJob[SettingsT, Any]
+    job: HourlyJob[Any]
     run_id: str
     now: datetime
     parts: Resources
-    settings: SettingsT
+    settings: Settings
     step: Callable[[str], None]
     report: RunReport = field(default_factory=RunReport)
 
@@ -222,7 +219,7 @@ class Needed(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HourlyJob(Generic[SettingsT, SourceT]):
+class HourlyJob(Generic[SourceT]):
     """One source into one table, hourly: functions and values, all of a pipeline that differs from the others.
 
     Attributes:
@@ -230,7 +227,6 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         source: the source's name, for people.
         gives: what the source gives, in the singular, such as ``price``.
         table: where the rows go.
-        settings: the class of the pipeline's settings; `configurations.config.Settings` or one of its own.
         open_source: opens the source; closed at the end of a run.
         fetch: asks for the present hour's rows; it notes in the run's report what else the answers held.
         repository: the class of the table's repository.
@@ -239,7 +235,6 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             the present hour and stores none.
         backfill: stores past hours; None for a source that gives the present hour only. The same function heals it.
         heal: stores those past hours that are missing; None without `backfill`.
-        only: the settings with some of their symbols alone; None with neither `backfill` nor `heal`.
         followed: the symbols that have a row every hour, by the settings; None for those that are stored.
         past_needs: what the source refuses past hours without; None when it needs nothing.
         charges: whether past hours cost credits, which ``--max-credits`` bounds.
@@ -250,17 +245,15 @@ class HourlyJob(Generic[SettingsT, SourceT]):
     summary: str
     source: str
     table: HourlyTable
-    settings: type[SettingsT]
-    open_source: Callable[[Resources, SettingsT], AbstractAsyncContextManager[SourceT]]
-    fetch: Callable[[RunContext[SettingsT], SourceT], Awaitable[Sequence[HourlyRow]]]
+    open_source: Callable[[Resources, Settings], AbstractAsyncContextManager[SourceT]]
+    fetch: Callable[[RunContext, SourceT], Awaitable[Sequence[HourlyRow]]]
     gives: str = "price"
     repository: type[HourlyRepository] = HourlyRepository
     schedule: str = "0 * * * *"
-    check: Callable[[Resources, SettingsT], Awaitable[Finding]] | None = None
-    backfill: Callable[[RunContext[SettingsT], SourceT, BackfillRequest], Awaitable[None]] | None = None
-    heal: Callable[[RunContext[SettingsT], SourceT, BackfillRequest], Awaitable[None]] | None = None
-    only: Callable[[SettingsT, Sequence[str]], SettingsT] | None = None
-    followed: Callable[[SettingsT], Sequence[str]] | None = None
+    check: Callable[[Resources, Settings], Awaitable[Finding]] | None = None
+    backfill: Callable[[RunContext, SourceT, BackfillRequest], Awaitable[None]] | None = None
+    heal: Callable[[RunContext, SourceT, BackfillRequest], Awaitable[None]] | None = None
+    followed: Callable[[Settings], Sequence[str]] | None = None
     past_needs: Needed | None = None
     charges: bool = False
     read_series: Callable[[Resources, datetime], Sequence[Series]] | None = None
@@ -268,7 +261,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
 
     def context(
         self, name: str, parts: Resources, *, run_id: str, step: Callable[[str], None], symbols: Sequence[str] = ()
-    ) -> RunContext[SettingsT]:
+    ) -> RunContext:
         """A run of this job that begins now.
 
         Args:
@@ -281,30 +274,16 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         Raises:
             ConfigurationError: something in the pipeline's own settings is wrong.
         """
-        settings = self.own_settings(parts.settings, symbols, env_file=parts.env_file)
+        settings = parts.settings
+        if symbols and self.followed is not None:
+            settings = only_symbols(settings, symbols, self.followed(settings))
         return RunContext(name, self, run_id, parts.clock(), parts, settings, step)
-
-    def own_settings(
-        self, shared: Settings, symbols: Sequence[str] = (), *, env_file: Path | None = ENV_FILE
-    ) -> SettingsT:
-        """The pipeline's settings.
-
-        Args:
-            shared: the settings that all jobs share, which may be those of this one too.
-            symbols: of which symbols alone; empty for all.
-            env_file: as for `load_own_settings`.
-
-        Raises:
-            ConfigurationError: something in them is wrong, or a symbol is not followed.
-        """
-        own = shared if isinstance(shared, self.settings) else load_own_settings(self.settings, env_file)
-        return self.only(own, symbols) if symbols and self.only else own
 
     def repository_in(self, parts: Resources) -> HourlyRepository:
         """The job's table, on the connection of these parts."""
         return parts.repository(self.repository, self.table)
 
-    async def run(self, run: RunContext[SettingsT]) -> None:
+    async def run(self, run: RunContext) -> None:
         """Store the present hour's rows. Idempotent: a later run in the hour updates them.
 
         Raises:
@@ -324,7 +303,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
         if not rows:
             run.report.failures.append(f"{self.source} gave no valid {self.gives}")
 
-    async def fill(self, run: RunContext[SettingsT], kind: Kind, fill: BackfillRequest) -> None:
+    async def fill(self, run: RunContext, kind: Kind, fill: BackfillRequest) -> None:
         """Store past hours: all of them by a ``backfill``, the missing ones by a ``heal``. Idempotent.
 
         What earlier runs left in the spool is stored first, before anything is spent.
@@ -361,7 +340,7 @@ class HourlyJob(Generic[SettingsT, SourceT]):
             rows = await self.fetch(run, source)
         return Finding(self.source, "ok", f"answers with {len(rows)} {self.gives}s")
 
-    def _require(self, settings: BaseSettings, what: str) -> None:
+    def _require(self, settings: Settings, what: str) -> None:
         needed = self.past_needs
         if needed is not None and not getattr(settings, needed.variable.lower()):
             raise SourceRejected(f"{what} {needed.complaint}", next_step=needed.next_step)

@@ -14,11 +14,11 @@ from crons.jobs.binance_hourly_prices import JOB as binance_hourly_prices
 from crons.jobs.cmc_hourly_prices import JOB as cmc_hourly_prices
 
 _IMPORTED = {name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)}
-JOBS: dict[str, HourlyJob[Any, Any]] = dict(sorted(_IMPORTED.items(), key=lambda one: (one[0] != MAIN_JOB, one[0])))
+JOBS: dict[str, HourlyJob[Any]] = dict(sorted(_IMPORTED.items(), key=lambda one: (one[0] != MAIN_JOB, one[0])))
 """The jobs imported above, by their names; the main one first."""
 
 
-def find_job(name: str) -> HourlyJob[Any, Any]:
+def find_job(name: str) -> HourlyJob[Any]:
     """The job of that name.
 
     Raises:
@@ -29,7 +29,7 @@ def find_job(name: str) -> HourlyJob[Any, Any]:
     return JOBS[name]
 
 
-def find_job_with_past(name: str) -> HourlyJob[Any, Any]:
+def find_job_with_past(name: str) -> HourlyJob[Any]:
     """The job of that name, if its past hours can be filled.
 
     Raises:

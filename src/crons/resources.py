@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
-from configurations.config import ENV_FILE, Settings
+from configurations.config import Settings
 
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
@@ -67,13 +68,10 @@ class Resources:
         limit_seconds: of the run that begins now: passing failures are tried again for as long as it allows, each call
             for as long as an hourly run may take; None where somebody waits: five tries, in half of that time.
         retry: of the database, in place of those tries; None for them.
-        env_file: where the settings are that the environment does not hold, those of a pipeline's own too; None:
-            nowhere.
 
     Attributes:
         settings: as given.
         clock: as given.
-        env_file: as given.
     """
 
     def __init__(
@@ -86,10 +84,8 @@ class Resources:
         writes: bool = False,
         limit_seconds: float | None = None,
         retry: RetryPolicy | None = None,
-        env_file: Path | None = ENV_FILE,
     ) -> None:
         self.settings = settings
-        self.env_file = env_file
         self.clock = clock
         self._task = task
         self._wait_seconds = wait_seconds
@@ -223,7 +219,7 @@ def interactive_timeouts(settings: Settings) -> Settings:
     nothing is minutes.
     """
     limit = min(settings.run_timeout_seconds, 2 * settings.http_timeout_seconds)
-    return settings.model_copy(update={"run_timeout_seconds": limit})
+    return replace(settings, run_timeout_seconds=limit)
 
 
 def engine_lock(path: Path) -> Path:
@@ -268,7 +264,7 @@ def _address(settings: Settings) -> EmbeddedEngine | Server:
         settings.clickhouse_host,
         settings.clickhouse_port,
         settings.clickhouse_user,
-        settings.clickhouse_password.get_secret_value(),
+        settings.clickhouse_password.value,
         secure=settings.clickhouse_secure,
         ca_file=settings.clickhouse_ca_file,
     )

@@ -16,14 +16,13 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.tehran_time import time_bound
-from configurations.config import ENV_FILE, load_log_format, load_settings
+from configurations.config import load_settings, only_symbols
 from configurations.logs import set_up_logging
 from crons.exits import DONE, EPILOG, FAILED, guarded
 from crons.job import BackfillRequest, Kind
@@ -43,14 +42,12 @@ def main(
     arguments: Sequence[str] | None = None,
     *,
     clock: Callable[[], datetime] | None = None,
-    env_file: Path | None = ENV_FILE,
 ) -> int:
     """Run a job and say what happened.
 
     Args:
         arguments: as on the command line; None takes the process's own.
         clock: gives the aware time; None takes the system's.
-        env_file: where the settings are that the environment does not hold; None: nowhere.
 
     Returns:
         The exit code, see `crons.exits`.
@@ -59,12 +56,7 @@ def main(
     options = _parser(kind).parse_args(typed)
     clock = clock or system_clock
     structlog.contextvars.bind_contextvars(job=name)
-    return guarded(
-        lambda: _run(name, kind, options, clock, env_file),
-        tell=_log_error,
-        clock=clock,
-        log_format=lambda: load_log_format(env_file),
-    )
+    return guarded(lambda: _run(name, kind, options, clock), tell=_log_error, clock=clock)
 
 
 def _split(arguments: Sequence[str]) -> tuple[str, Kind, Sequence[str]]:
@@ -79,20 +71,19 @@ def _split(arguments: Sequence[str]) -> tuple[str, Kind, Sequence[str]]:
     return (name, "heal", rest[1:]) if rest[:1] == ["heal"] else (name, "run", rest)
 
 
-def _run(
-    name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime], env_file: Path | None
-) -> int:
+def _run(name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime]) -> int:
     """The exit code of what the command line asks for."""
+    settings = load_settings()
     job = find_job(name) if kind == "run" else find_job_with_past(name)
-    request = Request(name, job, kind, env_file=env_file)
-    settings = load_settings(env_file)
+    request = Request(name, job, kind)
     if kind != "run":
         named = tuple(dict.fromkeys(symbol for symbol in options.symbols.split(",") if symbol))
         fill = _fill(options, clock(), usual_credits=HEAL_CREDITS if kind == "heal" else None)
         request = request._replace(fill=fill, symbols=named)
         if options.max_credits is not None and not request.job.charges:
             raise ConfigurationError(f"{name} costs no credits", next_step="leave --max-credits out")
-        request.job.own_settings(settings, named, env_file=env_file)  # refuses wrong ones before the run begins
+        if job.followed is not None:
+            only_symbols(settings, named, job.followed(settings))  # refuses unknown ones before the run begins
     level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
     set_up_logging(
         level=level,

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,7 +15,7 @@ from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
-from configurations.config import EMBEDDED, ENV_FILE, PROJECT_ROOT, Settings
+from configurations.config import PROJECT_ROOT, Settings
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
 from crons.job import BackfillRequest, HourlyJob, Kind, RunReport
@@ -41,15 +40,13 @@ class Request(NamedTuple):
         kind: ``run`` for the present hour, ``backfill``, or ``heal`` for the missing ones of past hours.
         fill: which past hours; of a ``run`` not looked at.
         symbols: of which symbols alone; empty for all that the job follows.
-        env_file: where the settings are that the environment does not hold; None: nowhere.
     """
 
     name: str
-    job: HourlyJob[Any, Any]
+    job: HourlyJob[Any]
     kind: Kind = "run"
     fill: BackfillRequest = BackfillRequest(hours=1)
     symbols: tuple[str, ...] = ()
-    env_file: Path | None = ENV_FILE
 
     def limit(self, settings: Settings) -> tuple[float, str]:
         """The time limit in seconds, and the variable that sets it."""
@@ -65,7 +62,7 @@ class Request(NamedTuple):
         if self.fill.dry_run:
             return None
         address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
-        return None if address is None else address.get_secret_value()
+        return None if address is None else address.value
 
 
 def execute(request: Request, settings: Settings, clock: Callable[[], datetime]) -> RunReport:
@@ -85,9 +82,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         _rotate_cron_log()
         _log_start(request, settings)
         limit = request.limit(settings)
-        parts = Resources(
-            settings, task=task, clock=clock, writes=True, limit_seconds=limit[0], env_file=request.env_file
-        )
+        parts = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
         run = request.job.context(request.name, parts, run_id=run_id, step=lock.note, symbols=request.symbols)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
@@ -185,7 +180,7 @@ def _log_start(request: Request, settings: Settings) -> None:
     """What is run, and where it writes: a dry run nowhere."""
     database = (
         f"embedded ClickHouse in {settings.clickhouse_path}"
-        if settings.clickhouse_host == EMBEDDED
+        if settings.embedded
         else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
     )
     facts = {"dry_run": True} if request.fill.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}

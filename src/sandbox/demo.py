@@ -90,6 +90,7 @@ def _environment(folder: Path, source: StandIn, exchange: ExchangeStandIn) -> di
         "LOG_LEVEL": "INFO",
         "LOG_FORMAT": "console",
         "DATA_PATH": str(folder),
+        "DATA_PROCESSOR_ENV_FILE": os.devnull,
         "HEALTHCHECK_URL": "",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
@@ -99,11 +100,10 @@ def _environment(folder: Path, source: StandIn, exchange: ExchangeStandIn) -> di
 
 def _settings(folder: Path) -> Settings:
     return Settings(
-        _env_file=None,
         clickhouse_host=EMBEDDED,
         clickhouse_db="crypto",
         clickhouse_path=folder / "clickhouse",
-        symbols=",".join(SYMBOLS),
+        symbols=tuple((symbol, None) for symbol in SYMBOLS),
     )
 
 
@@ -149,8 +149,8 @@ def _say(text: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         # A step of the demo: a job without the user's `.env`, for `_environment` sets everything.
-        run.leave(run.main(sys.argv[2:], env_file=None))
+        run.leave(run.main(sys.argv[2:]))
     if sys.argv[1:2] == ["report"]:
-        write_page(load_settings(None), HOURS, system_clock(), REPORT, env_file=None)
+        write_page(load_settings(), HOURS, system_clock(), REPORT)
         sys.exit()
     sys.exit(main())

@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import ConfigurationError
-from commands.check import setting_names
-from configurations.config import PROJECT_ROOT, Settings, load_log_format, load_settings, nearly_right, only_set_here
+from configurations.config import (
+    PROJECT_ROOT,
+    SETTINGS,
+    VERSION,
+    Settings,
+    SettingsError,
+    load_settings,
+    nearly_right,
+    only_set_here,
+    only_symbols,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +29,17 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def load(tmp_path: Path, text: str = "") -> Settings:
+def load(folder: Path, text: str = "") -> Settings:
     """The settings of a .env with this text."""
-    (tmp_path / ".env").write_text(text)
-    return load_settings(tmp_path / ".env")
+    (folder / ".env").write_text(text)
+    return load_settings(folder / ".env")
+
+
+def refused(folder: Path, text: str) -> SettingsError:
+    """What is said of a .env with this text."""
+    with pytest.raises(SettingsError) as caught:
+        load(folder, text)
+    return caught.value
 
 
 def test_defaults_need_no_file(tmp_path: Path) -> None:
@@ -35,189 +51,204 @@ def test_defaults_need_no_file(tmp_path: Path) -> None:
     assert settings.cmc_api_key is None
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real variable, an empty one included, beats .env."""
     monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
     monkeypatch.setenv("CMC_API_KEY", "")
-    (tmp_path / ".env").write_text("CLICKHOUSE_DB=of_file\nCMC_API_KEY=of-file\nSYMBOLS=ada\n")
-    settings = load_settings(tmp_path / ".env")
-    assert settings.clickhouse_db == "of_environment"
-    assert settings.cmc_api_key is None
-    assert settings.symbols == (("ADA", None),)
-
-
-def test_symbols_may_carry_ids(tmp_path: Path) -> None:
-    """BTC:1 pins a coin; blanks and a trailing comma do not matter."""
-    (tmp_path / ".env").write_text("SYMBOLS= btc:1 , ETH,\n")
-    assert load_settings(tmp_path / ".env").symbols == (("BTC", 1), ("ETH", None))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "SYMBOLS=",
-        "SYMBOLS=,",
-        "SYMBOLS=BTC,BTC:1",
-        "SYMBOLS=BTC'; DROP TABLE x",
-        "SYMBOLS=BTC:0",
-        "SYMBOLS=BTC:x",
-        "CLICKHOUSE_DB=crypto; DROP DATABASE x",
-        "CLICKHOUSE_DB=1st",
-        "CLICKHOUSE_DB=`x`",
-        "CLICKHOUSE_DB=../x",
-        "CLICKHOUSE_HOST=' '",
-        "CLICKHOUSE_HOST=http://db/x",
-        "CLICKHOUSE_PORT=0",
-        "CLICKHOUSE_PORT=eight",
-        "CLICKHOUSE_SECURE=perhaps",
-        "CLICKHOUSE_CA_FILE=/nowhere/ca.pem",
-        "CMC_API_KEY='two words'",
-        "CMC_BASE_URL=http://pro-api.coinmarketcap.com",
-        "CMC_BASE_URL=ftp://example.org",
-        "CMC_BASE_URL=https://user@example.org",
-        "CMC_BASE_URL=https://:password@example.org",
-        "CMC_BASE_URL=https://@example.org",
-        "CLICKHOUSE_HOST=user:password@db",
-        "HTTP_TIMEOUT_SECONDS=0",
-        "HTTP_TIMEOUT_SECONDS=inf",
-        "BACKFILL_TIMEOUT_SECONDS=1e12",
-        "STALE_AFTER_HOURS=inf",
-        "STALE_AFTER_HOURS=1e12",
-        "STALE_AFTER_HOURS=nan",
-        "CLICKHOUSE_PATH=' '",
-        "CLICKHOUSE_PATH=data/a?b=c",
-        "CLICKHOUSE_PATH=~nobody-of-that-name/clickhouse",
-        "DATA_PATH=' '",
-        "RUN_TIMEOUT_SECONDS=3600",
-        "RUN_TIMEOUT_SECONDS=nan",
-        "BACKFILL_TIMEOUT_SECONDS=-1",
-        "STALE_AFTER_HOURS=0",
-        "LOG_LEVEL=LOUD",
-        "LOG_FORMAT=xml",
-    ],
-)
-def test_a_wrong_value_is_named_in_one_line(tmp_path: Path, line: str) -> None:
-    """The message is a single line that starts with the variable, and the next step names the file."""
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, line)
-    assert refused.value.message.startswith(f"{line.partition('=')[0]}: ")
-    assert "\n" not in refused.value.message
-    assert ".env" in refused.value.next_step
-
-
-def test_each_wrong_variable_has_a_line(tmp_path: Path) -> None:
-    """Three mistakes, three lines."""
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "SYMBOLS=\nLOG_LEVEL=LOUD\nCLICKHOUSE_CA_FILE=/nowhere/ca.pem")
-    named = sorted(line.partition(":")[0] for line in refused.value.message.splitlines())
-    assert named == ["CLICKHOUSE_CA_FILE", "LOG_LEVEL", "SYMBOLS"]
-
-
-def test_no_secret_is_shown(tmp_path: Path) -> None:
-    """Neither the settings' text nor an error about a secret holds its value."""
-    settings = load(tmp_path, "CMC_API_KEY=k-3c1\nCLICKHOUSE_PASSWORD=p-3c1\nHEALTHCHECK_URL=https://h/3c1")
-    assert "3c1" not in repr(settings) + str(settings)
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "CMC_API_KEY='k 3c1'")
-    assert "3c1" not in str(refused.value) + repr(refused.value.__cause__)
+    settings = load(tmp_path, "CLICKHOUSE_DB=of_file\nCMC_API_KEY=of-file\nSYMBOLS=ada\n")
+    assert (settings.clickhouse_db, settings.cmc_api_key, settings.symbols) == (
+        "of_environment",
+        None,
+        (("ADA", None),),
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("CLICKHOUSE_HOST=db.example:8123", "write CLICKHOUSE_HOST=db.example and CLICKHOUSE_PORT=8123"),
-        ("CLICKHOUSE_HOST=127.0.0.1:8123", "write CLICKHOUSE_HOST=127.0.0.1 and CLICKHOUSE_PORT=8123"),
-        ("CLICKHOUSE_HOST=[fd00::7]:8443", r"write CLICKHOUSE_HOST=\[fd00::7\] and CLICKHOUSE_PORT=8443"),
-        ("CLICKHOUSE_PORT=tcp://10.96.0.10:8123", "Kubernetes, or a Docker link, sets for a service called clickhouse"),
-        ("CLICKHOUSE_PORT=tcp://[fd00::a]:9000", "rename that service"),
+        ("SYMBOLS=", "at least one"),
+        ("SYMBOLS=,", "at least one"),
+        ("SYMBOLS=BTC,BTC:1", "more than once: BTC"),
+        ("SYMBOLS=BTC'; DROP TABLE x", "neither a symbol"),
+        ("SYMBOLS=BTC:0", "neither a symbol"),
+        ("SYMBOLS=BTC:x", "neither a symbol"),
         ("SYMBOLS=USDC.e", "needs its id"),
         ("SYMBOLS=币安人生,BTC", "needs its id"),
+        ("SYMBOLS=BTC:9999999999", "4294967295"),
+        ("BINANCE_PAIRS=BTC", "'BTC' is not a symbol with its pair"),
+        ("BINANCE_PAIRS=BTC:btcusdt", "is not a symbol with its pair"),
+        ("BINANCE_PAIRS=BTC:BTCUSDT,BTC:BTCUSDC", "more than once: BTC"),
+        ("BINANCE_PAIRS=DOGE:DOGEUSDT", "not among SYMBOLS: DOGE"),
+        ("CLICKHOUSE_DB=crypto; DROP DATABASE x", "letters"),
+        ("CLICKHOUSE_DB=1st", "digit"),
+        ("CLICKHOUSE_DB=`x`", "letters"),
+        ("CLICKHOUSE_DB=../x", "letters"),
+        ("CLICKHOUSE_CLUSTER=a`b", "letters"),
+        ("CLICKHOUSE_INSERT_QUORUM=most", "auto"),
+        ("CLICKHOUSE_CHANGES=delete", "update, insert"),
+        ("CLICKHOUSE_HOST=' '", "host name"),
         ("CLICKHOUSE_HOST=http://db:8123", "without http:// and without a port"),
-        ("CLICKHOUSE_SECURE=perhaps", "true or false is needed"),
-        ("CLICKHOUSE_PORT=eight", "a whole number is needed"),
-        ("HTTP_TIMEOUT_SECONDS=soon", "a number is needed"),
-        ("HTTP_TIMEOUT_SECONDS=0", "it should be greater than 0"),
-        ("SYMBOLS=BTC:9999999999", "there is no id above"),
+        ("CLICKHOUSE_HOST=user:password@db", "host name"),
+        ("CLICKHOUSE_HOST=db.example:8123", "CLICKHOUSE_HOST=db.example and CLICKHOUSE_PORT=8123"),
+        ("CLICKHOUSE_HOST=[fd00::7]:8443", "CLICKHOUSE_HOST=[fd00::7] and CLICKHOUSE_PORT=8443"),
+        ("CLICKHOUSE_PORT=0", "1 to 65535"),
+        ("CLICKHOUSE_PORT=65536", "1 to 65535"),
+        ("CLICKHOUSE_PORT=eight", "whole number"),
+        ("CLICKHOUSE_PORT=tcp://10.96.0.10:8123", "Kubernetes"),
+        ("CLICKHOUSE_PORT=tcp://[fd00::a]:9000", "rename that service"),
+        ("CLICKHOUSE_SECURE=perhaps", "true or false"),
+        ("CLICKHOUSE_CA_FILE=/nowhere/ca.pem", "/nowhere/ca.pem"),
+        ("CLICKHOUSE_PATH=' '", "path"),
+        ("CLICKHOUSE_PATH=data/a?b=c", "question mark"),
+        ("CLICKHOUSE_PATH=~nobody-of-that-name/clickhouse", "home folder"),
+        ("DATA_PATH=' '", "path"),
+        ("CMC_API_KEY='two words'", "ASCII"),
+        ("CMC_BASE_URL=http://pro-api.coinmarketcap.com", "https"),
+        ("CMC_BASE_URL=ftp://example.org", "https://"),
+        ("CMC_BASE_URL=https://user@example.org", "https://"),
+        ("CMC_BASE_URL=https://:password@example.org", "https://"),
+        ("CMC_BASE_URL=https://@example.org", "https://"),
+        ("HEALTHCHECK_URL=hc-ping.com/x", "https://"),
+        ("HTTP_TIMEOUT_SECONDS=soon", "number"),
+        ("HTTP_TIMEOUT_SECONDS=0", "greater than 0"),
+        ("HTTP_TIMEOUT_SECONDS=inf", "at most"),
+        ("RUN_TIMEOUT_SECONDS=3600", "at most 3599"),
+        ("RUN_TIMEOUT_SECONDS=nan", "number"),
+        ("BACKFILL_TIMEOUT_SECONDS=-1", "greater than 0"),
+        ("BACKFILL_TIMEOUT_SECONDS=1e12", "at most"),
+        ("STALE_AFTER_HOURS=inf", "at most"),
+        ("STALE_AFTER_HOURS=nan", "number"),
+        ("RUN_HISTORY_DAYS=0", "1 to 7300"),
+        ("LOG_LEVEL=LOUD", "DEBUG, INFO, WARNING, ERROR"),
+        ("LOG_FORMAT=xml", "console, json"),
     ],
 )
-def test_what_is_wrong_is_said_in_the_operators_words(tmp_path: Path, line: str, words: str) -> None:
-    """What is needed, not what a library calls it."""
-    with pytest.raises(ConfigurationError, match=words):
-        load(tmp_path, line)
+def test_wrong_value_is_named_in_one_line(tmp_path: Path, line: str, words: str) -> None:
+    """The message is one line that starts with the variable and says what is needed; the next step names the file."""
+    error = refused(tmp_path, line)
+    assert error.message.startswith(f"{line.partition('=')[0]}: ")
+    assert words in error.message
+    assert "\n" not in error.message
+    assert error.next_step.startswith(f"correct line 1 of {tmp_path / '.env'}")
+
+
+def test_each_wrong_variable_has_a_line(tmp_path: Path) -> None:
+    """Pairs cannot be judged by symbols that are wrong themselves; what is right is known nevertheless."""
+    error = refused(tmp_path, "SYMBOLS=\nLOG_LEVEL=LOUD\nBINANCE_PAIRS=X:XUSDT\nLOG_FORMAT=json\nCLICKHOUSE_PORT=7")
+    assert sorted(line.partition(":")[0] for line in error.message.splitlines()) == ["LOG_LEVEL", "SYMBOLS"]
+    assert error.wrong == {"symbols", "log_level"}
+    assert (error.settings.log_format, error.settings.clickhouse_port, error.settings.log_level) == ("json", 7, "INFO")
+
+
+def test_no_secret_is_shown(tmp_path: Path) -> None:
+    """Neither the settings' text nor an error about a secret holds its value."""
+    settings = load(tmp_path, "CMC_API_KEY=k-3c1\nCLICKHOUSE_PASSWORD=p-3c1\nHEALTHCHECK_URL=https://h/3c1")
+    assert set(settings.secrets()) == {"k-3c1", "p-3c1", "https://h/3c1"}
+    assert "3c1" not in repr(settings) + str(settings) + str(settings.cmc_api_key)
+    assert "3c1" not in str(refused(tmp_path, "CMC_API_KEY='k 3c1'\nHEALTHCHECK_URL=3c1"))
 
 
 @pytest.mark.parametrize("address", ["::1", "[::1]", "fd00:0::7", "[2001:db8::a:0:1]", "::ffff:10.0.0.1"])
-def test_an_ipv6_address_is_a_host(tmp_path: Path, address: str) -> None:
-    """Bare or in brackets it comes out in brackets, as an address with a port needs it."""
+def test_ipv6_host_is_bracketed(tmp_path: Path, address: str) -> None:
+    """As an address with a port needs it."""
     host = load(tmp_path, f"CLICKHOUSE_HOST={address}").clickhouse_host
     assert host.startswith("[")
     assert IPv6Address(host[1:-1]) == IPv6Address(address.strip("[]"))
 
 
 @pytest.mark.parametrize(
-    ("entry", "symbol"),
+    ("entry", "parsed"),
     [
-        ("USDC.e:1", "USDC.E"),
-        ("a_b : 2", "A_B"),
-        ("UNI+:3", "UNI+"),
-        ("币安人生:4", "币安人生"),
-        ("हिन्दी:5", "हिन्दी"),
-        ("1inch:6", "1INCH"),
-        ("ё/x&y:7", "Ё/X&Y"),
+        (" btc:1 , ETH,", [("BTC", 1), ("ETH", None)]),
+        ("USDC.e:1", [("USDC.E", 1)]),
+        ("a_b : 2", [("A_B", 2)]),
+        ("UNI+:3", [("UNI+", 3)]),
+        ("币安人生:4", [("币安人生", 4)]),
+        ("हिन्दी:5", [("हिन्दी", 5)]),
+        ("1inch:6", [("1INCH", 6)]),
+        ("ё/x&y:7", [("Ё/X&Y", 7)]),
     ],
 )
-def test_any_ticker_may_come_with_an_id(tmp_path: Path, entry: str, symbol: str) -> None:
-    """With an id the symbol is only a name: dots, signs and the letters of every script stand in it."""
-    assert [one for one, _ in load(tmp_path, f"SYMBOLS=BTC,{entry}").symbols] == ["BTC", symbol]
+def test_any_ticker_may_have_an_id(tmp_path: Path, entry: str, parsed: list[object]) -> None:
+    """With an id the symbol is only a name: dots, signs and the letters of every script may stand in it."""
+    assert list(load(tmp_path, f"SYMBOLS={entry}").symbols) == parsed
 
 
-@pytest.mark.parametrize("name", sorted({field.upper() for field in Settings.model_fields} - {"SYMBOLS"}))
-@pytest.mark.parametrize("where", ["environment", ".env"])
-def test_an_empty_variable_stands_for_its_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: str
-) -> None:
-    """As compose sets it from ``${NAME:-}``; an empty SYMBOLS alone is refused."""
-    if where == "environment":
-        monkeypatch.setenv(name, "")
-    assert load(tmp_path, f"{name}=\n" if where == ".env" else "") == load_settings(tmp_path / "absent")
+@pytest.mark.parametrize("word", ["true", "Yes", "ON", "1"])
+def test_words_for_true(tmp_path: Path, word: str) -> None:
+    """In any case."""
+    assert load(tmp_path, f"CLICKHOUSE_SECURE={word}").clickhouse_secure
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", {"BTC": "BTCUSDT", "ETH": "ETHUSDT", "SOL": "SOLUSDT"}),
+        ("SYMBOLS=BTC:1,USDT", {"BTC": "BTCUSDT"}),
+        (
+            "SYMBOLS=BTC,ETH,USDT\nBINANCE_PAIRS= eth:ETHBTC , USDT:USDTTRY",
+            {"BTC": "BTCUSDT", "ETH": "ETHBTC", "USDT": "USDTTRY"},
+        ),
+        ("SYMBOLS=BTC,XMR\nBINANCE_PAIRS=XMR:", {"BTC": "BTCUSDT"}),
+    ],
+    ids=["with USDT by default", "USDT has none", "BINANCE_PAIRS override", "an empty pair leaves a symbol out"],
+)
+def test_pairs_of_symbols(tmp_path: Path, text: str, pairs: dict[str, str]) -> None:
+    """Each symbol's pair at Binance."""
+    assert load(tmp_path, text).pairs == pairs
+
+
+def test_settings_of_some_symbols(tmp_path: Path) -> None:
+    """Each keeps its id and its pair; one that the job does not follow is refused with the whole list."""
+    settings = load(tmp_path, "SYMBOLS=BTC:1,ETH,USDT\nBINANCE_PAIRS=ETH:ETHBTC")
+    some = only_symbols(settings, ["ETH"], settings.pairs)
+    assert (some.symbols, some.pairs) == ((("ETH", None),), {"ETH": "ETHBTC"})
+    assert only_symbols(settings, [], settings.pairs) == settings
+    with pytest.raises(ConfigurationError, match="USDT") as caught:
+        only_symbols(settings, ["BTC", "USDT"], settings.pairs)
+    assert "BTC, ETH" in caught.value.next_step
+
+
+@pytest.mark.parametrize("name", sorted({field.upper() for field in SETTINGS} - {"SYMBOLS"}))
+def test_empty_variable_stands_for_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As compose sets it from ``${NAME:-}``, and in .env; an empty SYMBOLS alone is refused."""
+    assert load(tmp_path, f"{name}=\n") == load_settings(tmp_path / "absent")
+    monkeypatch.setenv(name, "")
+    assert load_settings(tmp_path / "absent") == Settings()
 
 
 @pytest.mark.parametrize("value", ["p${HOME}w", "${NOT_THERE}", "$HOME", "a$$b", "${", "${A:-b}"])
 @pytest.mark.parametrize("quote", ["", "'", '"'])
-def test_a_value_of_the_file_is_not_expanded(tmp_path: Path, value: str, quote: str) -> None:
+def test_value_of_the_file_is_not_expanded(tmp_path: Path, value: str, quote: str) -> None:
     """A password with a dollar and a brace survives, quoted or not."""
-    settings = load(tmp_path, f"A=x\nCLICKHOUSE_PASSWORD={quote}{value}{quote}")
-    assert settings.clickhouse_password.get_secret_value() == value
+    assert load(tmp_path, f"A=x\nCLICKHOUSE_PASSWORD={quote}{value}{quote}").clickhouse_password.value == value
 
 
 @pytest.mark.parametrize("value", ['"BTC,ETH"', "'BTC'", '""', '"k-3c1"'])
 @pytest.mark.parametrize("name", ["SYMBOLS", "CMC_API_KEY", "CLICKHOUSE_PASSWORD", "LOG_LEVEL"])
-def test_quotes_that_an_env_file_kept_are_named(
+def test_quotes_kept_by_an_env_file_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     """Docker's --env-file takes them for part of the value; what else is wrong is named too, no secret is shown."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"{name}: its value is in quotes") as refused:
-        load(tmp_path, "CLICKHOUSE_PORT=0")
-    assert "CLICKHOUSE_PORT: " in refused.value.message
-    assert "3c1" not in str(refused.value)
+    error = refused(tmp_path, "CLICKHOUSE_PORT=0")
+    assert f"{name}: its value is in quotes" in error.message
+    assert "CLICKHOUSE_PORT: " in error.message
+    assert "3c1" not in str(error)
 
 
-def test_what_is_wrong_is_to_be_corrected_where_it_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_next_step_names_where_each_variable_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line of .env, or the variable of the environment, which wins over a line that is right."""
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "# mine\n\nLOG_LEVEL=LOUD\nCLICKHOUSE_DB=crypto\n\nCLICKHOUSE_PORT=0\n")
-    assert refused.value.next_step == f"correct line 3, 6 of {tmp_path / '.env'} (see env.example)"
+    step = refused(tmp_path, "# mine\n\nLOG_LEVEL=LOUD\nCLICKHOUSE_DB=crypto\n\nCLICKHOUSE_PORT=0\n").next_step
+    assert step == f"correct line 3, 6 of {tmp_path / '.env'} (see env.example)"
     monkeypatch.setenv("LOG_LEVEL", "SHOUTED")
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "LOG_LEVEL=INFO\n")
-    assert refused.value.next_step == "correct or unset LOG_LEVEL in the environment (see env.example)"
-    with pytest.raises(ConfigurationError) as refused:
-        load(tmp_path, "CLICKHOUSE_PORT=0\n")
-    assert f"line 1 of {tmp_path / '.env'}; correct or unset LOG_LEVEL in" in refused.value.next_step
+    step = refused(tmp_path, "LOG_LEVEL=INFO\n").next_step
+    assert step == "correct or unset LOG_LEVEL in the environment (see env.example)"
+    step = refused(tmp_path, "CLICKHOUSE_PORT=0\n").next_step
+    assert f"line 1 of {tmp_path / '.env'}; correct or unset LOG_LEVEL in" in step
 
 
-def test_what_cron_will_not_see_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_unseen_by_cron_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that only this environment gives its value; not one that .env, or the default, gives it as well."""
     (tmp_path / ".env").write_text("SYMBOLS=BTC\nCLICKHOUSE_DB=of_file\n")
     for name, value in {"SYMBOLS": " btc", "CLICKHOUSE_PORT": "8123", "LOG_LEVEL": ""}.items():
@@ -229,60 +260,56 @@ def test_what_cron_will_not_see_is_known(tmp_path: Path, monkeypatch: pytest.Mon
     assert only_set_here(alone, tmp_path / ".env") == ["CLICKHOUSE_DB", "CMC_API_KEY"]
 
 
-def test_a_line_that_says_nothing_is_named_by_its_number(tmp_path: Path) -> None:
-    """It may hold a secret, so its text is not shown; the settings are not taken without it."""
-    with pytest.raises(ConfigurationError, match="line 2 is neither") as refused:
-        load(tmp_path, "LOG_LEVEL=INFO\nmy key is k-3c1\nSYMBOLS=BTC\n")
-    assert "3c1" not in refused.value.message
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"LOG_LEVEL=INFO\nmy key is k-3c1\n", "line 2"), (b"SYMBOLS=\xff\xfe", "cannot be read")]
+)
+def test_unreadable_file_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    """By its line or cause, not by its text, which may be a secret; unknown variables are ignored."""
+    (tmp_path / ".env").write_bytes(b"UNKNOWN=1\n" * (words == "cannot be read") + content)
+    with pytest.raises(SettingsError, match=words) as caught:
+        load_settings(tmp_path / ".env")
+    assert "3c1" not in str(caught.value)
 
 
-def test_the_form_of_the_log_is_read_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A line that says nothing is told once, with its number, not by the library that reads the file as well."""
-    (tmp_path / ".env").write_text("LOG_FORMAT=json\nmy key is k-3c1\n")
-    assert load_log_format(tmp_path / ".env") == "console"
-    assert caplog.records == []
-    (tmp_path / ".env").write_text("LOG_FORMAT=json\nSYMBOLS=\n")
-    assert load_log_format(tmp_path / ".env") == "json"
-
-
-def test_forms_of_a_file_that_people_write(tmp_path: Path) -> None:
-    """CRLF, a byte order mark, quotes, export, blanks and comments do no harm; embedded may be written large."""
-    text = '\ufeff# mine\r\nexport SYMBOLS = "btc : 1, eth"\r\n\r\nCLICKHOUSE_HOST=Embedded # here\r\n'
+def test_common_forms_of_the_file_are_read(tmp_path: Path) -> None:
+    """CRLF, a byte order mark, quotes, export, blanks and comments do no harm; embedded may be upper-case."""
+    text = '\ufeff# mine\r\nexport SYMBOLS = "btc : 1, eth"\r\n\r\nCLICKHOUSE_HOST=Embedded # x\r\nlog_level=debug\r\n'
     (tmp_path / ".env").write_bytes(text.encode())
     settings = load_settings(tmp_path / ".env")
     assert settings.symbols == (("BTC", 1), ("ETH", None))
     assert settings.embedded
+    assert settings.log_level == "DEBUG"
 
 
-def test_a_name_that_is_nearly_right_is_reported(tmp_path: Path) -> None:
-    """A mistyped name is named with the one that was meant; a name of somebody else's is not ours to judge."""
+def test_misspelled_name_is_reported(tmp_path: Path) -> None:
+    """With the setting that was probably meant; other programs' names are ignored."""
     (tmp_path / ".env").write_text("SYMBOL=BTC\nCLICKHOUSE_HOTS=db\nFOO=1\nSYMBOLS=BTC\n")
-    known = [name.upper() for name in Settings.model_fields]
+    known = [name.upper() for name in SETTINGS]
     assert nearly_right(tmp_path / ".env", known) == {"CLICKHOUSE_HOTS": "CLICKHOUSE_HOST", "SYMBOL": "SYMBOLS"}
     assert nearly_right(tmp_path / "absent", known) == {}
 
 
 def test_plain_http_is_for_this_machine_only(tmp_path: Path) -> None:
-    """The stand-in on loopback may be asked without TLS."""
-    (tmp_path / ".env").write_text("CMC_BASE_URL=http://127.0.0.1:8000/\n")
-    assert load_settings(tmp_path / ".env").cmc_base_url == "http://127.0.0.1:8000"
+    """A source on loopback may be asked without TLS."""
+    assert load(tmp_path, "CMC_BASE_URL=http://127.0.0.1:8000/\n").cmc_base_url == "http://127.0.0.1:8000"
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 end in one line, not in a traceback."""
-    (tmp_path / ".env").write_bytes(b"SYMBOLS=\xff\xfe")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
-        load_settings(tmp_path / ".env")
-
-
-def test_the_example_is_valid(tmp_path: Path) -> None:
+def test_example_file_holds_every_default(tmp_path: Path) -> None:
     """env.example copied as it stands gives the defaults."""
     text = (PROJECT_ROOT / "env.example").read_text()
-    assert load(tmp_path, text) == load_settings(tmp_path / "absent")
+    assert load(tmp_path, text) == Settings()
+    assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) == {name.upper() for name in SETTINGS}
 
 
-def test_readme_names_every_setting() -> None:
+def test_docs_name_every_setting() -> None:
     """Each variable has its row in the table of docs/operating.md, and none is named there that does not exist."""
     rows = re.findall(r"^\| (`[A-Z][^|]*) \|", (PROJECT_ROOT / "docs" / "operating.md").read_text(), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
-    assert named == setting_names()
+    assert named == {name.upper() for name in SETTINGS}
+
+
+def test_version_is_that_of_pyproject() -> None:
+    """What the program records is what the project declares."""
+    found = re.search(r'^version = "(.+)"$', (PROJECT_ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert found is not None
+    assert found[1] == VERSION

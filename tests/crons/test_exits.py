@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 OPERATING = ROOT / "docs" / "operating.md"
 SRC = ROOT / "src"
 IMPORTS = "import sys, main; from crons.resources import system_clock; from crons.exits import guarded"
-COLLABORATORS = "tell=lambda error: None, clock=system_clock, log_format=lambda: 'console'"
+COLLABORATORS = "tell=lambda error: None, clock=system_clock"
 
 
 def test_the_exit_codes_are_told_alike() -> None:
@@ -40,7 +40,7 @@ def test_an_interrupted_command_says_so() -> None:
     def interrupted() -> int:
         raise KeyboardInterrupt
 
-    assert guarded(interrupted, tell=told.append, clock=system_clock, log_format=lambda: "console") == 130
+    assert guarded(interrupted, tell=told.append, clock=system_clock) == 130
     assert [error.message for error in told] == ["ended by Ctrl-C"]
 
 

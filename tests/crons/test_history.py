@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from crons.runner import Request, execute
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
+from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -47,8 +49,7 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 @pytest.fixture
 def settings(source: FaultySource, front: ClickHouseFront, database: str, tmp_path: Path) -> Settings:
     """With a server as the database."""
-    return Settings(
-        _env_file=None,
+    return make_settings(
         clickhouse_host="127.0.0.1",
         clickhouse_port=front.port,
         clickhouse_user=front.user,
@@ -120,7 +121,7 @@ def test_a_refused_run_is_recorded_with_its_reason(
     settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A wrong key is in the history, in one line, and no price was stored."""
-    wrong = settings.model_copy(update={"cmc_api_key": type(settings.clickhouse_password)("wrong")})
+    wrong = replace(settings, cmc_api_key=type(settings.clickhouse_password)("wrong"))
     with pytest.raises(EtlError) as refused:
         run(wrong, clock)
     record = only(history)
@@ -216,7 +217,7 @@ def test_a_partly_failed_run_is_recorded_as_failed(
     """A run that stored nothing valid says so."""
     for cmc_id in (1, 1027, 5426):
         source.faults.push(faults.null_price(cmc_id), path="/quotes/latest")
-    run(settings.model_copy(update={"symbols": (("BTC", 1),)}), clock)
+    run(replace(settings, symbols=(("BTC", 1),)), clock)
     record = only(history)
     assert (record.status, record.rejected, record.error) == ("failed", 1, "CoinMarketCap gave no valid price")
 

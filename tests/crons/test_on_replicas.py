@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from configurations.config import Settings
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.jobs.cmc_inspection import verify
@@ -17,6 +16,7 @@ from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
 from tests.support.replicas import CLUSTER, ReplicatedFront
+from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -51,8 +51,7 @@ def open_parts(
     with FaultySource(clock=clock) as source:
 
         def make() -> Resources:
-            settings = Settings(
-                _env_file=None,
+            settings = make_settings(
                 clickhouse_host="127.0.0.1",
                 clickhouse_port=cluster.port,
                 clickhouse_user=cluster.user,
@@ -73,7 +72,7 @@ def open_parts(
 
 
 @pytest.fixture
-def context(open_parts: Callable[[], Resources]) -> Callable[[], RunContext[Settings]]:
+def context(open_parts: Callable[[], Resources]) -> Callable[[], RunContext]:
     """The context of a run of its own."""
     return lambda: JOB.context("cmc_hourly_prices", open_parts(), run_id="r1", step=lambda _step: None)
 
@@ -96,7 +95,7 @@ def shown(embedded: ClickHouseAdapter, cluster: ReplicatedFront) -> Callable[[],
 
 
 async def test_runs_are_right_behind_a_round_robin(
-    context: Callable[[], RunContext[Settings]],
+    context: Callable[[], RunContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -116,7 +115,7 @@ async def test_runs_are_right_behind_a_round_robin(
 
 
 async def test_drop_and_restore_are_right_behind_a_round_robin(
-    context: Callable[[], RunContext[Settings]],
+    context: Callable[[], RunContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -139,9 +138,7 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
 
 
-async def test_verify_counts_old_versions_apart(
-    context: Callable[[], RunContext[Settings]], clock: SteppedClock
-) -> None:
+async def test_verify_counts_old_versions_apart(context: Callable[[], RunContext], clock: SteppedClock) -> None:
     """Versions that wait for a merge are neither duplicate keys nor a fault."""
     await run(context())
     clock.advance(timedelta(minutes=10))
@@ -155,7 +152,7 @@ async def test_verify_counts_old_versions_apart(
 
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
-    context: Callable[[], RunContext[Settings]],
+    context: Callable[[], RunContext],
     open_parts: Callable[[], Resources],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
@@ -176,7 +173,7 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
-    context: Callable[[], RunContext[Settings]],
+    context: Callable[[], RunContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
 ) -> None:

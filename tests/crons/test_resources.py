@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from adapters.files.locks import note_of, read_holder
 from configurations.config import Settings
 from crons.resources import Resources, server_lock
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.settings import make_settings
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
@@ -22,8 +24,7 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 def settings(front: ClickHouseFront) -> Settings:
     """Of a job that writes to the server."""
     address = front.address
-    return Settings(
-        _env_file=None,
+    return make_settings(
         clickhouse_host=address.host,
         clickhouse_port=address.port,
         clickhouse_user=address.user,
@@ -74,5 +75,5 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
 )
 def test_a_service_of_the_cloud_gets_time_to_wake(settings: Settings, host: str, seconds: int) -> None:
     """It is known by its name."""
-    parts = Resources(settings.model_copy(update={"clickhouse_host": host}), task="test", clock=lambda: NOW)
+    parts = Resources(replace(settings, clickhouse_host=host), task="test", clock=lambda: NOW)
     assert parts.database.waking_seconds == seconds

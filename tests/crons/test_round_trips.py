@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from configurations.config import Settings
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.runner import Request, execute
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
+from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 MOST = 8
@@ -33,8 +33,7 @@ def run(
 
         def run_once(changes: str = "") -> tuple[int, int]:
             front.statements.clear()
-            settings = Settings(
-                _env_file=None,
+            settings = make_settings(
                 clickhouse_host="127.0.0.1",
                 clickhouse_port=front.port,
                 clickhouse_user=front.user,

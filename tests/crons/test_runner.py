@@ -8,6 +8,7 @@ from configurations.config import Settings
 from crons.job import BackfillRequest
 from crons.registry import JOBS
 from crons.runner import Request
+from tests.support.settings import make_settings
 
 JOB = JOBS["cmc_hourly_prices"]
 RUN = Request("cmc_hourly_prices", JOB)
@@ -17,7 +18,7 @@ HEAL = Request("cmc_hourly_prices", JOB, "heal", BackfillRequest(24))
 
 def settings(**values: object) -> Settings:
     """Settings that depend on nothing around."""
-    return Settings(_env_file=None, **values)  # type: ignore[arg-type]
+    return make_settings(**values)
 
 
 @pytest.mark.parametrize(("request_", "kind"), [(RUN, "run"), (BACKFILL, "backfill"), (HEAL, "heal")])

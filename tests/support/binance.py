@@ -9,11 +9,10 @@ from typing import Any
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_table import PairRow
-from configurations.binance import BinanceSettings
 from crons.job import RunContext
 from sandbox.exchange_server import ExchangeStandIn
 
-MakeContext = Callable[..., RunContext[BinanceSettings]]
+MakeContext = Callable[..., RunContext]
 """Makes the context of a run; variables of the environment by keyword."""
 HALF = timedelta(minutes=30)
 COLUMNS = "price, high, low, close, volume_base, volume_quote, trades, candles, source_updated_at"

@@ -13,8 +13,7 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.binance_table import BINANCE_PRICES, PairRow
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
-from configurations.binance import BinanceSettings
-from configurations.config import load_own_settings
+from configurations.config import Settings
 from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, HourlyJob, RunContext, Series
 from crons.jobs.binance_parts import CORRECT, check_source, known_pairs, open_source, prices_in
@@ -32,7 +31,7 @@ _ASKED_BACK = 2 * HOUR
 """From so long before the present hour on candles are asked for: in an hour's first seconds the one before is open."""
 
 
-async def fetch(run: RunContext[BinanceSettings], source: BinanceExtractor) -> list[PairRow]:
+async def fetch(run: RunContext, source: BinanceExtractor) -> list[PairRow]:
     """The rows of the present hour, with its open alone, and of the last hour that is over, completed.
 
     A candle belongs to the hour in which it opened, whenever its answer comes.
@@ -58,9 +57,7 @@ async def fetch(run: RunContext[BinanceSettings], source: BinanceExtractor) -> l
     return [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
 
 
-async def _of_pair(
-    run: RunContext[BinanceSettings], source: BinanceExtractor, symbol: str, pair: KnownPair
-) -> list[PairRow] | EtlError:
+async def _of_pair(run: RunContext, source: BinanceExtractor, symbol: str, pair: KnownPair) -> list[PairRow] | EtlError:
     """A pair's rows, or why it has none: one that fails costs the others nothing."""
     report = run.report
     try:
@@ -84,7 +81,7 @@ async def _of_pair(
     return made.rows
 
 
-def followed(settings: BinanceSettings) -> list[str]:
+def followed(settings: Settings) -> list[str]:
     """The symbols that have a pair."""
     return list(settings.pairs)
 
@@ -96,7 +93,7 @@ def read_series(parts: Resources, now: datetime) -> list[Series]:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses.
     """
-    found = series_of(prices_in(parts), followed(load_own_settings(BinanceSettings, parts.env_file)), now)
+    found = series_of(prices_in(parts), followed(parts.settings), now)
     return found if any(one.last_hour for one in found) else []
 
 
@@ -108,7 +105,7 @@ def verify(parts: Resources, now: datetime) -> list[Finding]:
         StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
     table = prices_in(parts)
-    pairs = load_own_settings(BinanceSettings, parts.env_file).pairs
+    pairs = parts.settings.pairs
 
     def look() -> list[Finding]:
         last = hour_key(now - _COMPLETED_AFTER)
@@ -162,14 +159,12 @@ JOB = HourlyJob(
     summary="the price of each pair, hourly, from Binance",
     source="Binance",
     table=BINANCE_PRICES,
-    settings=BinanceSettings,
     open_source=open_source,
     fetch=fetch,
     repository=BinanceClickHouseAdapter,
     check=check_source,
     backfill=backfill,
     heal=heal,
-    only=BinanceSettings.only,
     followed=followed,
     read_series=read_series,
     verify=verify,

@@ -10,7 +10,6 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.files.pair_choices import KnownPair, PairChoices
 from adapters.http.binance_http_adapter import BinanceHttpAdapter
-from configurations.binance import BinanceSettings
 from configurations.config import Settings
 from crons.job import Finding, RunContext
 from crons.resources import Resources
@@ -30,14 +29,14 @@ def prices_in(parts: Resources) -> BinanceClickHouseAdapter:
 
 
 @asynccontextmanager
-async def open_source(parts: Resources, settings: BinanceSettings) -> AsyncIterator[BinanceExtractor]:
+async def open_source(parts: Resources, settings: Settings) -> AsyncIterator[BinanceExtractor]:
     """Binance's API, which needs no key."""
     async with parts.http(settings.binance_base_url) as http:
         source = BinanceHttpAdapter(http=http, clock=parts.clock)
         yield BinanceExtractor(source=source, choices=choices_of(parts.settings))
 
 
-async def known_pairs(run: RunContext[BinanceSettings], source: BinanceExtractor) -> dict[str, KnownPair]:
+async def known_pairs(run: RunContext, source: BinanceExtractor) -> dict[str, KnownPair]:
     """Symbol to its pair, of those that can be asked for; the others are named in the report, and cost these nothing.
 
     Raises:
@@ -53,7 +52,7 @@ async def known_pairs(run: RunContext[BinanceSettings], source: BinanceExtractor
     return found.known
 
 
-async def check_source(parts: Resources, settings: BinanceSettings) -> Finding:
+async def check_source(parts: Resources, settings: Settings) -> Finding:
     """Whether Binance answers here, and whether each pair is traded."""
     async with open_source(parts, settings) as source:
         told = {pair: await source.status_of(pair) for pair in settings.pairs.values()}

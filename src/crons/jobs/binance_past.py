@@ -16,7 +16,6 @@ from adapters._bases.tehran_time import HOUR, describe_hours, hour_key, hours_be
 from adapters.clickhouse.binance_table import PairHole
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE
-from configurations.binance import BinanceSettings
 from crons.filling import Filling, Taken
 from crons.gaps import keys_of, log_missing, missing_hours
 from crons.job import BackfillRequest, RunContext
@@ -31,7 +30,7 @@ Answer: TypeAlias = "tuple[CandleCall, Answered]"
 log = structlog.get_logger(__name__)
 
 
-async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: BackfillRequest) -> None:
+async def backfill(run: RunContext, source: BinanceExtractor, fill: BackfillRequest) -> None:
     """Store the hours before the present one, of each pair from its first candle on. Idempotent.
 
     Raises:
@@ -47,7 +46,7 @@ async def backfill(run: RunContext[BinanceSettings], source: BinanceExtractor, f
         await _fill(run, source, calls)
 
 
-async def heal(run: RunContext[BinanceSettings], source: BinanceExtractor, fill: BackfillRequest) -> None:
+async def heal(run: RunContext, source: BinanceExtractor, fill: BackfillRequest) -> None:
     """Store the hours that are missing before the present one, and complete those stored while they lasted. Idempotent.
 
     Hours before a pair's first candle are not missing. What Binance has no candle of is remembered and left out next
@@ -90,7 +89,7 @@ def _since_listed(hours: Hours, pair: KnownPair) -> Hours:
 
 
 def _lacking(
-    run: RunContext[BinanceSettings], pairs: Mapping[str, KnownPair], starts: Sequence[datetime], *, ask_all: bool
+    run: RunContext, pairs: Mapping[str, KnownPair], starts: Sequence[datetime], *, ask_all: bool
 ) -> dict[str, Hours]:
     """Symbol to the hours that have no price, or only that of their start. Asks the database, in this thread."""
     prices = prices_in(run.parts)
@@ -123,7 +122,7 @@ class CandleFilling(Filling[CandleCall, Answer]):
 
     rows_a_load = 4_000
 
-    def __init__(self, run: RunContext[BinanceSettings], wanted: Mapping[str, Hours] | None) -> None:
+    def __init__(self, run: RunContext, wanted: Mapping[str, Hours] | None) -> None:
         super().__init__(run, prices_in(run.parts))
         self._wanted = wanted
         self._transformer = BinanceTransformer(run_id=run.run_id)
@@ -164,7 +163,7 @@ class CandleFilling(Filling[CandleCall, Answer]):
 
 
 async def _fill(
-    run: RunContext[BinanceSettings],
+    run: RunContext,
     source: BinanceExtractor,
     calls: Sequence[CandleCall],
     wanted: Mapping[str, Hours] | None = None,
@@ -201,9 +200,7 @@ def _log_estimate(event: str, pair_hours: int, calls: Sequence[CandleCall], **fa
     )
 
 
-async def _log_end_as_well(
-    run: RunContext[BinanceSettings], pairs: Mapping[str, KnownPair], starts: Sequence[datetime]
-) -> None:
+async def _log_end_as_well(run: RunContext, pairs: Mapping[str, KnownPair], starts: Sequence[datetime]) -> None:
     """Log it after an error; if that fails too, the first error is the news."""
     try:
         await _log_end(run, pairs, starts)
@@ -211,9 +208,7 @@ async def _log_end_as_well(
         log.warning("what is still missing could not be looked for", reason=error.message)
 
 
-async def _log_end(
-    run: RunContext[BinanceSettings], pairs: Mapping[str, KnownPair], starts: Sequence[datetime]
-) -> None:
+async def _log_end(run: RunContext, pairs: Mapping[str, KnownPair], starts: Sequence[datetime]) -> None:
     """Log what stays missing; symbols that miss the same in one line."""
     run.step("looking for what is still missing")
     missing = await asyncio.to_thread(_lacking, run, pairs, starts, ask_all=True)

@@ -13,7 +13,6 @@ from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import HOUR, describe_hours, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from configurations.config import Settings
 from crons.filling import Filling, Taken
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
@@ -27,7 +26,7 @@ log = structlog.get_logger(__name__)
 Answer: TypeAlias = "tuple[HistoricalCall, list[Quote], list[Problem]]"
 
 
-async def backfill(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
+async def backfill(run: RunContext, source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
     """Store the price of each symbol for the hours before the present one. Idempotent.
 
     Raises:
@@ -133,7 +132,7 @@ def _log_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, cr
     )
 
 
-def _rest(run: RunContext[Settings], full: BackfillPlan, plan: BackfillPlan, first: datetime) -> str:
+def _rest(run: RunContext, full: BackfillPlan, plan: BackfillPlan, first: datetime) -> str:
     """What a bound leaves out, and the command that fetches it: a heal, which asks for what is missing alone."""
     hours = (hour_start(run.now).astimezone(timezone.utc) - first) // HOUR
     rest = full.credits - plan.credits

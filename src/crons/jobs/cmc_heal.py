@@ -13,7 +13,6 @@ from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, St
 from adapters._bases.tehran_time import describe_hours
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from configurations.config import Settings
 from crons.gaps import Keys, count_before_first, keys_of, log_missing, missing_hours, named
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_backfill import CoinFilling, asked_hours
@@ -26,7 +25,7 @@ from transformers.coverage import Hours
 log = structlog.get_logger(__name__)
 
 
-async def heal(run: RunContext[Settings], source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
+async def heal(run: RunContext, source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
     """Store the prices that are missing in the hours before the present one. Idempotent.
 
     Only hours without a price are asked for, the earliest first, and nothing stored is touched. What the source has no

@@ -5,7 +5,6 @@ from __future__ import annotations
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from configurations.config import Settings
 from crons.job import HourlyJob, RunContext
 from crons.jobs.cmc_backfill import backfill
 from crons.jobs.cmc_heal import heal
@@ -14,7 +13,7 @@ from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, open
 from crons.reason_groups import listed
 
 
-async def fetch(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
+async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
     """The rows of the present hour; what else the answers held goes into the report.
 
     A quote belongs to the hour in which its answer came, which after a long wait for the source may be another one
@@ -52,14 +51,12 @@ JOB = HourlyJob(
     summary="the price of each symbol, hourly, from CoinMarketCap",
     source="CoinMarketCap",
     table=CRYPTO_PRICES,
-    settings=Settings,
     open_source=open_source,
     fetch=fetch,
     repository=CoinMarketCapClickHouseAdapter,
     check=check_source,
     backfill=backfill,
     heal=heal,
-    only=Settings.only,
     followed=followed,
     past_needs=KEY,
     charges=True,

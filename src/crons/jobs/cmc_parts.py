@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def open_source(parts: Resources, settings: Settings) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """CoinMarketCap's API: with the key, or keyless where there is none."""
-    key = settings.cmc_api_key.get_secret_value() if settings.cmc_api_key else ""
+    key = settings.cmc_api_key.value if settings.cmc_api_key else ""
     if not key:
         log.info("no CMC_API_KEY: the keyless public API is asked, which limits its callers by their address")
     async with parts.http(settings.cmc_base_url, {KEY_HEADER: key} if key else {}) as http:
@@ -97,7 +97,7 @@ class Pipeline:
         prices: the table of prices.
     """
 
-    def __init__(self, run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> None:
+    def __init__(self, run: RunContext, source: CoinMarketCapHttpAdapter) -> None:
         settings, parts = run.settings, run.parts
         log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
         self.run = run
@@ -146,7 +146,7 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def opened(run: RunContext[Settings], source: CoinMarketCapHttpAdapter) -> AsyncIterator[Pipeline]:
+async def opened(run: RunContext, source: CoinMarketCapHttpAdapter) -> AsyncIterator[Pipeline]:
     """The pipeline of a run; the credits that it costs are counted in the report, also when the run fails."""
     try:
         yield Pipeline(run, source)

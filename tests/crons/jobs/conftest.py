@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from configurations.binance import BinanceSettings
-from configurations.config import Settings
 from crons.job import RunContext
 from crons.jobs.binance_hourly_prices import JOB
 from crons.resources import Resources
@@ -17,6 +15,7 @@ from sandbox.exchange_server import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.binance import MakeContext
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
@@ -49,16 +48,13 @@ def binance_context(
     front: ClickHouseFront,
     database: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[MakeContext]:
     """Makes the context of a run; variables of the environment by keyword."""
     opened: list[Resources] = []
 
-    def make(**variables: str) -> RunContext[BinanceSettings]:
-        for name, value in {"BINANCE_BASE_URL": exchange.base_url, "SYMBOLS": "BTC,ETH,SOL", **variables}.items():
-            monkeypatch.setenv(name, value)
-        settings = Settings(
-            _env_file=None,
+    def make(**variables: str) -> RunContext:
+        settings = make_settings(
+            **{"BINANCE_BASE_URL": exchange.base_url, "SYMBOLS": "BTC,ETH,SOL", **variables},
             clickhouse_host="127.0.0.1",
             clickhouse_port=front.port,
             clickhouse_user=front.user,

@@ -10,7 +10,6 @@ from pytest_httpserver import HTTPServer
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
-from configurations.binance import BinanceSettings
 from crons.job import RunContext, RunReport
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.exchange import BROKEN_OFF
@@ -25,7 +24,7 @@ NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 """2026-11-23 15:37:09 in Tehran."""
 
 
-async def run(context: RunContext[BinanceSettings]) -> RunReport:
+async def run(context: RunContext) -> RunReport:
     """The present hour's run."""
     await JOB.run(context)
     return context.report

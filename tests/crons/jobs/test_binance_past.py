@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hour_start, hours_before, hours_between, time_bound
-from configurations.binance import BinanceSettings
 from crons.job import BackfillRequest, RunContext, RunReport
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.exchange import BROKEN_OFF
@@ -33,13 +32,13 @@ SPRINGS = ["2018-03-22", "2019-03-22", "2020-03-21", "2021-03-22", "2022-03-22"]
 """Days without a 00:00 in Tehran."""
 
 
-async def backfill(context: RunContext[BinanceSettings], fill: BackfillRequest) -> RunReport:
+async def backfill(context: RunContext, fill: BackfillRequest) -> RunReport:
     """Past hours, however they are asked for."""
     await JOB.fill(context, "backfill", fill)
     return context.report
 
 
-async def heal(context: RunContext[BinanceSettings], hours: int, *, ask_all: bool = False) -> RunReport:
+async def heal(context: RunContext, hours: int, *, ask_all: bool = False) -> RunReport:
     """Those of the hours before the present one that are missing."""
     await JOB.fill(context, "heal", BackfillRequest(hours, ask_all=ask_all))
     return context.report

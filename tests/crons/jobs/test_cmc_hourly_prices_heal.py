@@ -14,7 +14,6 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from configurations.config import Settings
 from crons.job import BackfillRequest, RunContext, RunReport
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
@@ -22,6 +21,7 @@ from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
+from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -32,7 +32,7 @@ HOURS = hours_before(NOW, 24)
 LAST_DAY = BackfillRequest(24)
 
 Stored = Callable[[], dict[tuple[str, str], float]]
-MakeContext = Callable[..., RunContext[Settings]]
+MakeContext = Callable[..., RunContext]
 Holes = set[tuple[int, datetime]]
 
 
@@ -62,7 +62,7 @@ def make_context(
     """Makes the context of a run; settings other than the usual ones by keyword."""
     opened: list[Resources] = []
 
-    def make(**changes: object) -> RunContext[Settings]:
+    def make(**changes: object) -> RunContext:
         usual: dict[str, object] = {
             "clickhouse_host": "127.0.0.1",
             "clickhouse_port": front.port,
@@ -74,7 +74,7 @@ def make_context(
             "symbols": "BTC,ETH,SOL",
             "data_path": tmp_path,
         }
-        settings = Settings(_env_file=None, **{**usual, **changes})  # type: ignore[arg-type]  # each a field of it
+        settings = make_settings(**{**usual, **changes})
         opened.append(Resources(settings, task="test", clock=clock))
         return JOB.context("cmc_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
 

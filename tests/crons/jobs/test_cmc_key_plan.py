@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import respx
 
-from configurations.config import Settings
 from crons.jobs.cmc_parts import check_source
 from crons.resources import Resources
+from tests.support.settings import make_settings
 
 BASE = "https://cmc.example"
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
@@ -46,7 +46,7 @@ def test_only_what_is_known_is_said(limits: dict[str, Any], month: object, day: 
     usage = {"current_month": {"credits_left": month}, "current_day": {"credits_left": day}}
     body = {"status": {"error_code": 0}, "data": {"plan": limits, "usage": usage}}
     respx.get(f"{BASE}/v1/key/info").respond(json=body)
-    settings = Settings(_env_file=None, cmc_base_url=BASE, cmc_api_key="a-key")
+    settings = make_settings(cmc_base_url=BASE, cmc_api_key="a-key")
     with Resources(settings, task="test", clock=lambda: NOW) as parts:
         found = asyncio.run(check_source(parts, settings))
     reset = ", credits reset: In 8 days" if limits["credit_limit_monthly_reset"] else ""
