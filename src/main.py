@@ -258,9 +258,9 @@ def compare(
 ) -> None:
     """Compare the stored prices of the two sources.
 
-    CoinMarketCap's against Binance's, of each symbol and hour that both have: the median and the largest deviation,
-    and the hours over the tolerance. Exit code 1 with their list if there is any, or if prices are surely stale,
-    shifted by an hour, or swapped between two symbols. It only reads: no source ever fills an hour of the other.
+    CoinMarketCap's with Binance's, for each symbol and hour that both have: the median distance, the bias, the largest
+    deviation, and the hours over the tolerance. Exit code 1 with their list if there are any, or if prices are clearly
+    stale or shifted by an hour. Read-only: an hour that one source lacks is never filled from the other.
     """
     from commands.compare import compare as look  # noqa: PLC0415
 

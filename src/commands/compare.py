@@ -1,48 +1,49 @@
-"""``compare``: CoinMarketCap's stored prices held against Binance's."""
+"""``compare``: compare CoinMarketCap's stored prices with Binance's."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from itertools import groupby
+from typing import Any, TypeVar
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_holes import HoledRepository
-from adapters._bases.tehran_time import hours_before
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
+from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.binance_table import BINANCE_PRICES
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
 from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
-from commands.compare_view import as_json_text, show_overview
-from commands.screen import SHORT_WAIT_SECONDS, after_needs, mention, say, settings_with_log
+from commands.screen import SHORT_WAIT_SECONDS, after_needs, mention, say, settings_with_log, show_table
 from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.registry import find_job
 from crons.resources import PATIENCE, Resources, require_database, system_clock
-from reports.comparison_text import differences_in_words
-from transformers.comparison import DOLLAR_COINS, Comparison, Overview, Rates, compare_symbol, with_swaps
-from transformers.coverage import hours_by_key
+from reports.comparison_text import differences_in_words, notes
+from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol
+from transformers.coverage import hours_by_key, reach
 
 QUOTING, TRADING = MAIN_JOB, "binance_hourly_prices"
 """The jobs whose prices are compared."""
 DEFAULT_HOURS = 168
 DEFAULT_TOLERANCE = 1.0
 """In percent."""
-FAULT_PERCENT = 5.0
-"""A deviation that no market explains, as far as `verify` is concerned."""
-_CELLS_AT_ONCE = 200_000
-"""Hours of symbols that are read at once, so that memory stays bounded however many there are."""
+_FAULT_PERCENT = 5.0  # no market explains a larger deviation
+_CELLS_AT_ONCE = 200_000  # hours of symbols read at once, so that memory stays bounded
+_SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
+_SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 
 
 def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
-    """Compare the hours before the present one, show how, and give the exit code: 1 if prices differ.
+    """Compare the hours before the present one, print the result, return the exit code: 1 if prices differ.
 
     Args:
         hours: one or more.
-        tolerance: in percent; a larger deviation is told.
+        tolerance: in percent.
         as_json: one JSON object instead of text.
 
     Raises:
@@ -61,56 +62,45 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     ) as parts:
         found = compare_stored(parts, now, hours=hours, tolerance=tolerance)
     if as_json:
-        say(as_json_text(found, now))
+        say(json.dumps(_document(found, now), indent=2, ensure_ascii=False, allow_nan=False))
+    elif found.symbols:
+        _show(found, now, settings)
     else:
-        again = {source: _backfill(job, settings) for source, job in (("Binance", TRADING), ("CoinMarketCap", QUOTING))}
-        show_overview(found, now, again=again, no_color=bool(settings.no_color))
+        _say_nothing(found, settings)
     return FAILED if found.wrong else DONE
 
 
 def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
-    """What both tables hold of the hours before the present one, compared. The present hour is not: it goes on.
-
-    Args:
-        parts: with the connection.
-        now: aware.
-        hours: one or more.
-        tolerance: in percent.
+    """Compare what both tables hold of the hours before the present one; arguments as in `compare`.
 
     Raises:
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses, or a view is missing.
     """
     keys = list(hours_by_key(hours_before(now, hours)))
+    span = {"first": keys[0], "last": keys[-1]}
     quotes = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
     candles = parts.repository(BinanceClickHouseAdapter, BINANCE_PRICES)
-    quoted, traded = _symbols(quotes, keys), _symbols(candles, keys)
+    quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
-    rates = _rates(quotes.quotes(sorted(quoted & DOLLAR_COINS), first=keys[0], last=keys[-1]) if common else [])
+    dollars = quotes.quotes(sorted(quoted & DOLLAR_COINS), **span) if common else []
+    in_usd = _by_symbol([one for one in dollars if one.currency == "USD"])
+    rates: Rates = {coin: {hour: one.price for hour, one in of_coin.items()} for coin, of_coin in in_usd.items()}
     found: list[Comparison] = []
     at_once = max(1, _CELLS_AT_ONCE // len(keys))
     for start in range(0, len(common), at_once):
         some = common[start : start + at_once]
-        quotes_of = _by_symbol(quotes.quotes(some, first=keys[0], last=keys[-1]))
-        candles_of = _by_symbol(candles.candles(some, first=keys[0], last=keys[-1]))
+        quotes_of, candles_of = _by_symbol(quotes.quotes(some, **span)), _by_symbol(candles.candles(some, **span))
         found += [
             compare_symbol(symbol, quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
             for symbol in some
         ]
-    return Overview(
-        hours=keys,
-        tolerance=tolerance,
-        symbols=with_swaps(found),
-        only_quoted=sorted(quoted - traded),
-        only_traded=sorted(traded - quoted),
-    )
+    only_quoted, only_traded = sorted(quoted - traded), sorted(traded - quoted)
+    return Overview(hours=keys, tolerance=tolerance, symbols=found, only_quoted=only_quoted, only_traded=only_traded)
 
 
 def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
-    """How the two sources agree on the last week, for `verify`; nothing where there is nothing to compare.
-
-    Wrong are prices that surely look wrong, and hours further apart than any market explains; what is merely over the
-    tolerance a person should know.
+    """Whether the two sources agree on the last week, for `verify`; empty if there is nothing to compare.
 
     Raises:
         StorageUnavailable: the database does not answer.
@@ -120,46 +110,157 @@ def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
         found = compare_stored(parts, now, hours=DEFAULT_HOURS, tolerance=DEFAULT_TOLERANCE)
     except StorageRejected as error:
         return [Finding(subject, "fail", f"cannot be compared: {error.message}", error.next_step)]
-    if not found.symbols:
-        return []
     if not found.wrong:
-        return [Finding(subject, "ok", differences_in_words(found))]
-    worst = max((one.largest.size for one in found.wrong if one.largest is not None), default=0.0)
-    looks = [f"{one.symbol} looks {it.looks}: {it.detail}" for one in found.wrong for it in one.suspicions]
-    is_fault = bool(looks) or worst > FAULT_PERCENT
-    return [Finding(subject, "fail" if is_fault else "warn", "\n".join([differences_in_words(found), *looks]), step)]
+        return [Finding(subject, "ok", differences_in_words(found))] if found.symbols else []
+    suspicions = [f"{one.symbol} looks {it.kind}: {it.detail}" for one in found.wrong for it in one.suspicions]
+    is_fault = suspicions or any(hour.size > _FAULT_PERCENT for one in found.wrong for hour in one.over)
+    lines = "\n".join([differences_in_words(found), *suspicions])
+    return [Finding(subject, "fail" if is_fault else "warn", lines, step)]
 
 
-def _symbols(table: HoledRepository[Any], keys: Sequence[str]) -> set[str]:
-    """The symbols with anything stored in these hours, which the table's view shows."""
-    found = table.symbols(first=keys[0], last=keys[-1])
+def _symbols(table: HoledRepository[Any], span: dict[str, str]) -> set[str]:
+    found = table.symbols(**span)
     if found and not table.is_ready():
         raise StorageRejected(f"there is no {table.view_name}", next_step="run `./run.sh setup_db`")
     return found
 
 
-class _OfHour(Protocol):
-    @property
-    def symbol(self) -> str: ...
-    @property
-    def datetime(self) -> str: ...
+_StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 
 
-_OfHourT = TypeVar("_OfHourT", bound=_OfHour)
-
-
-def _by_symbol(rows: Sequence[_OfHourT]) -> dict[str, dict[str, _OfHourT]]:
-    found: dict[str, dict[str, _OfHourT]] = {}
+def _by_symbol(rows: Sequence[_StoredT]) -> dict[str, dict[str, _StoredT]]:
+    found: dict[str, dict[str, _StoredT]] = {}
     for row in rows:
         found.setdefault(row.symbol, {})[row.datetime] = row
     return found
 
 
-def _rates(quotes: Sequence[StoredQuote]) -> Rates:
-    """What coins that stand for a dollar are themselves worth in USD."""
-    dollars = [one for one in quotes if one.currency == "USD"]
-    return {coin: {hour: one.price for hour, one in hours.items()} for coin, hours in _by_symbol(dollars).items()}
+def _document(found: Overview, now: datetime) -> dict[str, Any]:
+    """The JSON object; times are Tehran wall time, deviations in percent."""
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "now": tehran_text(now),
+        "first_hour": found.hours[0],
+        "last_hour": found.hours[-1],
+        "tolerance_percent": found.tolerance,
+        "differs": bool(found.wrong),
+        "symbols": [_symbol_document(one) for one in found.symbols],
+        "only_coinmarketcap": list(found.only_quoted),
+        "only_binance": list(found.only_traded),
+    }
+
+
+def _symbol_document(one: Comparison) -> dict[str, Any]:
+    return {
+        "symbol": one.symbol,
+        "pair": one.pair,
+        "hours_in_both": one.both,
+        "hours_only_coinmarketcap": one.only_quoted,
+        "hours_only_binance": one.only_traded,
+        "hours_compared": one.compared,
+        "hours_converted": one.converted,
+        "hours_taken_for_dollar": one.assumed,
+        "hours_of_other_currencies": one.refused,
+        "hours_without_number": one.invalid,
+        "median_percent": one.median,
+        "bias_percent": one.bias,
+        "largest_percent": one.largest and one.largest.percent,
+        "largest_hour": one.largest and one.largest.hour,
+        "over": [
+            {
+                "hour": it.hour,
+                "coinmarketcap": it.quoted,
+                "binance": it.traded,
+                "percent": it.percent,
+                "looks": _suspicion_of(it, one) or None,
+            }
+            for it in one.over
+        ],
+        "looks": [{"looks": it.kind, "detail": it.detail, "hours": list(it.hours)} for it in one.suspicions],
+    }
+
+
+def _suspicion_of(deviation: Deviation, one: Comparison) -> str:
+    return next((it.kind for it in one.suspicions if deviation.hour in it.hours), "")
+
+
+def _say_nothing(found: Overview, settings: Settings) -> None:
+    """Say why nothing is compared, and what to do about it."""
+    hours = f"{len(found.hours):,}"
+    missing = {"CoinMarketCap": not found.only_quoted, "Binance": not found.only_traded}
+    if any(missing.values()):
+        sources = " or ".join(source for source, is_missing in missing.items() if is_missing)
+        say(f"nothing to compare: no price of these {hours} hours is stored from {sources}")
+    else:
+        say(f"nothing to compare: no symbol of these {hours} hours is stored from both sources")
+    for job, is_missing in zip((QUOTING, TRADING), missing.values(), strict=True):
+        if is_missing or not any(missing.values()):
+            say(f"next: {_backfill(job, settings)} {len(found.hours)}")
 
 
 def _backfill(name: str, settings: Settings) -> str:
     return after_needs(find_job(name), settings, f"./run.sh cron_backfill {name}")
+
+
+def _show(found: Overview, now: datetime, settings: Settings) -> None:
+    no_color = bool(settings.no_color)
+    show_table(
+        (
+            "symbol",
+            "pair",
+            "hours",
+            "median\ndistance",
+            "bias",
+            "largest",
+            "at (Tehran)",
+            f"over\n{found.tolerance:g} %",
+        ),
+        [_row(one) for one in found.symbols],
+        colours=["red" if one.differs else None for one in found.symbols],
+        no_color=no_color,
+    )
+    say(f"hours: in both, only CoinMarketCap, only Binance; of the {len(found.hours):,} before the present one")
+    rows = [row for one in found.wrong for row in _rows_over(one)]
+    if rows:
+        say("")
+        show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows, no_color=no_color)
+    suspicions = [f"{one.symbol} looks {it.kind}: {it.detail}" for one in found.wrong for it in one.suspicions]
+    for line in (*suspicions, *(f"note: {line}" for line in notes(found))):
+        say(line)
+    say(f"\n{differences_in_words(found)}")
+    if found.wrong:
+        hours = [from_text(hour.hour) for one in found.wrong for hour in one.over]
+        back = reach(hours, now) if all(one.over for one in found.wrong) else len(found.hours)
+        say("fetch the hours again from both sources, then compare again:")
+        for job in (TRADING, QUOTING):
+            say(f"  {_backfill(job, settings)} {back}")
+
+
+def _row(one: Comparison) -> list[str]:
+    return [
+        one.symbol,
+        one.pair,
+        f"{one.both}/{one.only_quoted}/{one.only_traded}",
+        "-" if one.median is None else f"{one.median:.2f} %",
+        "-" if one.bias is None else f"{one.bias:+.2f} %",
+        "-" if one.largest is None else f"{one.largest.percent:+,.2f} %",
+        "-" if one.largest is None else one.largest.hour[:16],
+        f"{len(one.over):,}",
+    ]
+
+
+def _rows_over(one: Comparison) -> list[list[str]]:
+    """The hours over the tolerance, a row for each unbroken range of one suspicion with its worst hour's prices."""
+    rows = list(_ranges_over(one))
+    more = f"… and {len(rows) - _SHOWN_RANGES:,} more; --json has every hour"
+    return [*rows[:_SHOWN_RANGES], *([[one.symbol, more]] if len(rows) > _SHOWN_RANGES else [])]
+
+
+def _ranges_over(one: Comparison) -> Iterator[list[str]]:
+    for looks, group in groupby(one.over, lambda deviation: _suspicion_of(deviation, one)):
+        by_start = {from_text(deviation.hour): deviation for deviation in group}
+        for first, last in hour_ranges(by_start):
+            run = {start: deviation for start, deviation in by_start.items() if first <= start <= last}
+            worst = max(run.values(), key=lambda deviation: deviation.size)
+            prices = (f"{worst.percent:+,.2f} %", f"{worst.quoted:.8g}", f"{worst.traded:.8g}")
+            yield [one.symbol, describe_hours(run), *prices, looks]

@@ -20,7 +20,6 @@ from crons.resources import system_clock
 
 SHORT_WAIT_SECONDS = 2.0
 """How long a command that only looks waits for a job that has the embedded engine open."""
-_WIDTH_WITHOUT_TERMINAL = 200
 _ENDLESS = 100_000
 _ANY_HEIGHT = 100
 
@@ -121,7 +120,7 @@ def show_table(
     no_color: bool = False,
     whole: bool = False,
 ) -> None:
-    """Print a table to stdout: fitted to a terminal, plain elsewhere.
+    """Print a table to stdout: fitted to a terminal; elsewhere each row is one line.
 
     Args:
         columns: their headings.
@@ -140,7 +139,7 @@ def show_table(
     for number, row in enumerate(rows):
         table.add_row(*map(Text, row), style=colours[number] if colours else None)
     size = terminal_size()
-    width = _ENDLESS if whole else _WIDTH_WITHOUT_TERMINAL if size is None else size.columns
+    width = _ENDLESS if whole or size is None else size.columns
     # Without a height it takes a dumb terminal for one of 80 columns. None: as the environment says.
     console = Console(width=width, height=_ANY_HEIGHT, no_color=no_color or None)
     # Not printed by itself: it would end the program by its own exit code when the reader of stdout has gone.

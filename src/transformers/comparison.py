@@ -1,8 +1,8 @@
-"""Prices of CoinMarketCap held against those of Binance, hour by hour. Pure.
+"""Compare CoinMarketCap's prices with Binance's, hour by hour. Pure.
 
-An hour is compared where both sources have it, and nothing is filled in for the one that lacks it. CoinMarketCap's
-price is held against Binance's first trade of the hour. One that was taken later in the hour may be any price of the
-hour: it is held against the nearest of those between Binance's lowest and highest trade.
+An hour is compared if both sources have it; a missing hour is never filled in. CoinMarketCap's price is compared with
+Binance's first trade of the hour. A price taken later in the hour may be any price of the hour, so it is compared with
+the nearest price between Binance's lowest and highest trade.
 """
 
 from __future__ import annotations
@@ -10,43 +10,86 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import attrgetter
 from statistics import median
+from typing import Literal, NamedTuple, TypeGuard
 
 from adapters.clickhouse.binance_clickhouse_adapter import StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
-from transformers.suspicion import LAGS, Held, Suspicion, shifted, stale, swapped
 
 DOLLAR_COINS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "DAI"})
-"""Coins that stand for a US dollar: prices in them are compared with prices in USD."""
-_DOLLAR = "USD"
-_PROMPT_MINUTES = 5
-"""A price taken so far into the hour is still the hour's first one: markets hardly move in them."""
-
+"""Coins pegged to the US dollar: prices in them are compared with prices in USD."""
 Rates = Mapping[str, Mapping[str, float]]
 """Dollar coin to its own prices in USD, by hour key."""
+
+_PROMPT_MINUTES = 5  # markets hardly move in the first minutes of an hour
+_LEAST_STALE = 3  # hours in a row with the very same price
+_LEAST_SHIFTED = 3  # hours over the tolerance that all match the hour beside them
+_LEAST_SPAN = 24  # hours needed to tell a shift from the spread of small deviations
+_EXPLAINS = 0.25  # a shift explains a deviation if at most this share of it is left
+
+
+class Deviation(NamedTuple):
+    """CoinMarketCap's price of an hour compared with Binance's.
+
+    Attributes:
+        hour: its key.
+        quoted: CoinMarketCap's price.
+        traded: Binance's price in the same currency.
+        percent: how far `quoted` is above (positive) or below `traded`.
+        opened: Binance's first trade of the hour, as stored.
+        is_prompt: whether CoinMarketCap's price was taken at the beginning of the hour.
+    """
+
+    hour: str
+    quoted: float
+    traded: float
+    percent: float
+    opened: float
+    is_prompt: bool
+
+    @property
+    def size(self) -> float:
+        """The deviation in percent, without its sign."""
+        return abs(self.percent)
+
+
+class Suspicion(NamedTuple):
+    """What is almost certainly wrong with a source's prices.
+
+    Attributes:
+        kind: in one word.
+        detail: what was seen, for people.
+        hours: keys of the hours over the tolerance that it explains, oldest first.
+    """
+
+    kind: Literal["stale", "shifted"]
+    detail: str
+    hours: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One symbol's prices of a span, from both sources.
+    """One symbol's prices from both sources.
 
     Attributes:
-        symbol: as both have it.
-        pair: at Binance, the latest one of the span.
-        both: hours that both have.
-        only_quoted: hours that CoinMarketCap alone has.
-        only_traded: hours that Binance alone has.
+        symbol: as both sources have it.
+        pair: at Binance, the latest one.
+        both: hours that both sources have.
+        only_quoted: hours that only CoinMarketCap has.
+        only_traded: hours that only Binance has.
         compared: hours of `both` that were compared.
-        median: of the sizes of all deviations, in percent; None where no hour was compared.
-        largest: the hour with the largest one; likewise.
-        over: the hours whose deviation is over the tolerance, oldest first.
-        suspicions: what the prices surely look like.
-        converted: hours for which the coin's own price was known, so that Binance's was converted by it.
-        taken_for_dollar: dollar coin to the hours for which it was not, so that the coin was taken for a dollar.
+        median: of the deviations without their sign, in percent; None if no hour was compared, as for the next two.
+        bias: the median of the signed deviations, in percent.
+        largest: the largest deviation.
+        over: the deviations over the tolerance, oldest first.
+        suspicions: what is almost certainly wrong.
+        converted: hours in which Binance's price was converted by the dollar coin's own price.
+        assumed: dollar coin to the hours in which it was taken for a dollar, because its own price is not stored.
         refused: currencies that are not compared, such as ``EUR with USD``, to their hours.
-        unreadable: hours with a price that is not a positive number.
+        invalid: hours with a price that is not a positive number.
     """
 
     symbol: str
@@ -56,30 +99,31 @@ class Comparison:
     only_traded: int
     compared: int
     median: float | None
-    largest: Held | None
-    over: Sequence[Held]
+    bias: float | None
+    largest: Deviation | None
+    over: Sequence[Deviation]
     suspicions: Sequence[Suspicion]
     converted: int
-    taken_for_dollar: Mapping[str, int]
+    assumed: Mapping[str, int]
     refused: Mapping[str, int]
-    unreadable: int
+    invalid: int
 
     @property
     def differs(self) -> bool:
-        """Whether an hour is over the tolerance, or the prices look wrong though none is."""
+        """Whether an hour is over the tolerance, or the prices look wrong although none is."""
         return bool(self.over or self.suspicions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """All symbols' prices of a span, from both sources.
+    """All symbols' prices from both sources.
 
     Attributes:
         hours: the keys of the span, oldest first.
         tolerance: in percent.
         symbols: those that both sources have in the span.
-        only_quoted: symbols that CoinMarketCap alone has.
-        only_traded: symbols that Binance alone has.
+        only_quoted: symbols that only CoinMarketCap has.
+        only_traded: symbols that only Binance has.
     """
 
     hours: Sequence[str]
@@ -103,114 +147,144 @@ def compare_symbol(
     rates: Rates,
     tolerance: float,
 ) -> Comparison:
-    """The prices of one symbol held against each other.
+    """Compare the prices of one symbol.
 
     Args:
-        symbol: of both.
-        quotes: CoinMarketCap's, by hour key.
-        candles: Binance's, by hour key; at least one.
+        symbol: of both sources.
+        quotes: CoinMarketCap's prices, by hour key.
+        candles: Binance's prices, by hour key; at least one.
         hours: all keys of the span, oldest first.
         rates: see `Rates`.
-        tolerance: in percent; a deviation above it is over.
+        tolerance: in percent.
     """
     common = [hour for hour in hours if hour in quotes and hour in candles]
-    tally = _Tally()
-    held = [one for hour in common if (one := tally.hold(quotes[hour], candles[hour], rates)) is not None]
-    over = [one for one in held if one.size > tolerance]
-    frozen = stale(held, over)
-    explained = {hour for one in frozen for hour in one.hours}
-    moved = {lag: _at_lag(lag, hours, quotes, candles, rates) for lag in LAGS}
-    shift = shifted(held, [one for one in over if one.hour not in explained], moved)
+    counts: Counter[tuple[str, str]] = Counter()
+    found: list[Deviation] = []
+    for hour in common:
+        rate, how = _rate(quotes[hour], candles[hour], rates)
+        deviation = _deviation(quotes[hour], candles[hour], rate)
+        counts[how if deviation or rate is None else ("invalid", "")] += 1
+        found += [deviation] if deviation else []
+    over = [one for one in found if one.size > tolerance]
+    suspicions = _stale(found, over)
+    explained = {hour for one in suspicions for hour in one.hours}
+    unexplained = [one for one in over if one.hour not in explained]
+    following = dict(pairwise(hours))
+    preceding = {after: hour for hour, after in following.items()}
+    shifts = [
+        suspicion
+        for when, neighbors in (("earlier", preceding), ("later", following))
+        for suspicion in _shifted(unexplained, _moved(found, neighbors, quotes, candles, rates), when)
+    ]
     return Comparison(
         symbol=symbol,
         pair=candles[max(candles)].pair,
         both=len(common),
         only_quoted=len(quotes) - len(common),
         only_traded=len(candles) - len(common),
-        compared=len(held),
-        median=median(one.size for one in held) if held else None,
-        largest=max(held, key=lambda one: one.size, default=None),
+        compared=len(found),
+        median=median(one.size for one in found) if found else None,
+        bias=median(one.percent for one in found) if found else None,
+        largest=max(found, key=lambda one: one.size, default=None),
         over=over,
-        suspicions=[*frozen, *shift],
-        converted=tally.converted,
-        taken_for_dollar=tally.taken_for_dollar,
-        refused=tally.refused,
-        unreadable=tally.unreadable,
+        suspicions=[*suspicions, *shifts[:1]],
+        converted=counts["converted", ""],
+        assumed={coin: number for (how, coin), number in counts.items() if how == "assumed"},
+        refused={currencies: number for (how, currencies), number in counts.items() if how == "refused"},
+        invalid=counts["invalid", ""],
     )
 
 
-def with_swaps(found: Sequence[Comparison]) -> list[Comparison]:
-    """The same comparisons; those whose prices stand under each other's symbol say so."""
-    swaps = swapped({one.symbol: one.over for one in found})
-    return [replace(one, suspicions=[*swaps.get(one.symbol, ()), *one.suspicions]) for one in found]
-
-
-class _Tally:
-    """Holds prices against each other, and counts how."""
-
-    def __init__(self) -> None:
-        self.converted = self.unreadable = 0
-        self.taken_for_dollar: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-
-    def hold(self, quote: StoredQuote, candle: StoredCandle, rates: Rates) -> Held | None:
-        """Both prices of an hour in the quote's currency; None where they are not to be compared."""
-        rate = _rate(quote, candle, rates)
-        if rate is None and not _is_dollar(quote, candle):
-            self.refused[f"{candle.currency} with {quote.currency}"] += 1
-            return None
-        held = _held(quote, candle, rate or 1.0)
-        if held is None:
-            self.unreadable += 1
-        elif rate is None:
-            self.taken_for_dollar[candle.currency] += 1
-        else:
-            self.converted += quote.currency != candle.currency
-        return held
-
-
-def _rate(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> float | None:
-    """What a unit of the candle's currency is worth in the quote's, None where that is not known."""
+def _rate(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[float | None, tuple[str, str]]:
+    """The value of the candle's currency in the quote's, None if unknown; and how it is known, for the counts."""
     if quote.currency == candle.currency:
-        return 1.0
-    rate = rates.get(candle.currency, {}).get(candle.datetime) if _is_dollar(quote, candle) else None
-    return rate if rate is not None and _is_price(rate) else None
+        return 1.0, ("same", "")
+    if quote.currency != "USD" or candle.currency not in DOLLAR_COINS:
+        return None, ("refused", f"{candle.currency} with {quote.currency}")
+    rate = rates.get(candle.currency, {}).get(candle.datetime)
+    return (rate, ("converted", "")) if _is_price(rate) else (1.0, ("assumed", candle.currency))
 
 
-def _is_dollar(quote: StoredQuote, candle: StoredCandle) -> bool:
-    return quote.currency == _DOLLAR and candle.currency in DOLLAR_COINS
-
-
-def _held(quote: StoredQuote, candle: StoredCandle, rate: float) -> Held | None:
-    """The quote against what Binance traded at while it can have been taken; None for what is not a price."""
-    low, high = candle.price, candle.price
-    late = quote.taken_at >= f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
-    if late and candle.low is not None and candle.high is not None and _is_price(candle.low) and _is_price(candle.high):
-        low, high = candle.low, candle.high
-    if not (_is_price(quote.price) and _is_price(candle.price)):
+def _deviation(quote: StoredQuote, candle: StoredCandle, rate: float | None) -> Deviation | None:
+    """Compare two prices; None if the currencies cannot be compared or a price is invalid."""
+    if rate is None or not (_is_price(quote.price) and _is_price(candle.price)):
         return None
+    low = high = candle.price
+    is_prompt = quote.taken_at < f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
+    if not is_prompt and _is_price(candle.low) and _is_price(candle.high):
+        low, high = candle.low, candle.high
     traded = min(max(quote.price, low * rate), high * rate)
+    # Prices at the ends of the range of doubles: their product or quotient may be no price.
     if not (_is_price(traded) and _is_price(quote.price / traded)):
         return None
     percent = (quote.price / traded - 1) * 100
-    return Held(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=not late)
+    return Deviation(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=is_prompt)
 
 
-def _is_price(value: float) -> bool:
-    return 0 < value < math.inf
+def _is_price(value: float | None) -> TypeGuard[float]:
+    return value is not None and 0 < value < math.inf
 
 
-def _at_lag(
-    lag: int,
-    hours: Sequence[str],
+def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspicion]:
+    """Runs of hours in which one source repeats a price while the other moves away from it."""
+    wrong = {one.hour for one in over}
+    suspicions = []
+    for source, own, other in (("CoinMarketCap", "quoted", "opened"), ("Binance", "opened", "quoted")):
+        for price, group in groupby(found, attrgetter(own)):
+            run = list(group)
+            hours = [one.hour for one in run if one.hour in wrong]
+            if hours and len(run) >= _LEAST_STALE and len({getattr(one, other) for one in run}) > 1:
+                span = f"from {run[0].hour[:16]} to {run[-1].hour[:16]}"
+                detail = f"{source} repeats {price:.8g} {span} while the other source moves"
+                suspicions.append(Suspicion("stale", detail, hours))
+    return suspicions
+
+
+def _moved(
+    found: Sequence[Deviation],
+    neighbors: Mapping[str, str],
     quotes: Mapping[str, StoredQuote],
     candles: Mapping[str, StoredCandle],
     rates: Rates,
-) -> dict[str, Held]:
-    """Each hour's quote held against the candle of `lag` hours later, by the quote's hour, where both are there."""
-    tally, moved = _Tally(), {}
-    for earlier, later in pairwise(hours):
-        hour, other = (earlier, later) if lag > 0 else (later, earlier)
-        if hour in quotes and other in candles and (held := tally.hold(quotes[hour], candles[other], rates)):
-            moved[hour] = held
-    return moved
+) -> list[tuple[Deviation, Deviation]]:
+    """Each deviation with that of the same quote from the candle of the neighboring hour."""
+    pairs = []
+    for one in found:
+        quote, candle = quotes[one.hour], candles.get(neighbors.get(one.hour, ""))
+        # Late in an hour a correct price may match the next hour better: only prompt prices count.
+        if candle and one.is_prompt and (moved := _deviation(quote, candle, _rate(quote, candle, rates)[0])):
+            pairs.append((one, moved))
+    return pairs
+
+
+def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:
+    """Whether CoinMarketCap's prices are those of Binance's neighboring hour.
+
+    Args:
+        over: deviations over the tolerance that nothing else explains.
+        pairs: see `_moved`.
+        when: whether the neighboring hour is earlier or later.
+    """
+    if _is_shifted_throughout(pairs):
+        detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
+        return [Suspicion("shifted", detail, [one.hour for one in over])]
+    unexplained = set(over)
+    wrong = [(one, moved) for one, moved in pairs if one in unexplained]
+    if len(wrong) >= _LEAST_SHIFTED and all(moved.size <= one.size * _EXPLAINS for one, moved in wrong):
+        detail = f"CoinMarketCap's prices of {len(wrong):,} h match Binance's of an hour {when}"
+        return [Suspicion("shifted", detail, [one.hour for one, _ in wrong])]
+    return []
+
+
+def _is_shifted_throughout(pairs: Sequence[tuple[Deviation, Deviation]]) -> bool:
+    """Whether the deviations of the whole span scatter far less once it is moved by an hour."""
+    if len(pairs) < _LEAST_SPAN:
+        return False
+    here, moved = (_spread([one.percent for one in deviations]) for deviations in zip(*pairs, strict=True))
+    return here > 0 and moved <= here * _EXPLAINS
+
+
+def _spread(percents: Sequence[float]) -> float:
+    # The median distance from the median: a steady difference and a few wrong hours do not count.
+    middle = median(percents)
+    return median(abs(percent - middle) for percent in percents)

@@ -1,9 +1,12 @@
-"""Two sources' prices of the same hours: which are compared, in which currency, and how far they are apart."""
+"""The comparison of two sources' prices: which hours are compared, how far apart they are, and what looks wrong."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from hypothesis import assume, given
@@ -11,12 +14,13 @@ from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import hour_key, hours_before
 from tests.support.two_markets import Candles, Quotes, candles_of, quotes_of, walk
-from transformers.comparison import Comparison, Rates, compare_symbol
+from transformers.comparison import Comparison, Overview, Rates, compare_symbol
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=timezone.utc)
-HOURS = [hour_key(start) for start in hours_before(NOW, 48)]
+WEEK = [hour_key(start) for start in hours_before(NOW, 168)]
+HOURS = WEEK[-48:]
 PRICES = walk(48)
-HOUR_SETS = st.sets(st.sampled_from(HOURS), min_size=1)
+SEEDS = st.integers(0, 10_000)
 
 
 def compared(quotes: Quotes, candles: Candles, *, tolerance: float = 1.0, rates: Rates | None = None) -> Comparison:
@@ -24,125 +28,277 @@ def compared(quotes: Quotes, candles: Candles, *, tolerance: float = 1.0, rates:
     return compare_symbol("BTC", quotes, candles, hours=HOURS, rates=rates or {}, tolerance=tolerance)
 
 
-def test_sources_that_agree_differ_nowhere() -> None:
-    """Every hour is compared, and nothing is said of any."""
+def of_week(quoted: Sequence[float], traded: Sequence[float], *, minute: int = 0, swing: float = 0.0) -> Comparison:
+    """The comparison of a week's prices in USD and USDT."""
+    quotes, candles = quotes_of("BTC", WEEK, quoted, minute=minute), candles_of("BTC", WEEK, traded, swing=swing)
+    return compare_symbol("BTC", quotes, candles, hours=WEEK, rates={}, tolerance=1.0)
+
+
+def kinds(found: Comparison) -> list[str]:
+    """The suspicions, each in one word."""
+    return [one.kind for one in found.suspicions]
+
+
+def test_equal_prices_do_not_differ() -> None:
+    """Every hour is compared."""
     found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES))
-    assert (found.both, found.compared, found.only_quoted, found.only_traded) == (48, 48, 0, 0)
-    assert not found.differs
-    assert found.median == pytest.approx(0.0001, rel=0.01)
+    assert (found.symbol, found.pair, found.both, found.compared) == ("BTC", "BTCUSDT", 48, 48)
+    assert (found.only_quoted, found.only_traded, found.over, found.differs) == (0, 0, [], False)
+    assert found.median == found.bias == pytest.approx(0.0001, rel=0.01)
+    overview = Overview(hours=HOURS, tolerance=1.0, symbols=[found], only_quoted=[], only_traded=[])
+    assert overview.wrong == []
 
 
-@given(quoted=HOUR_SETS, traded=HOUR_SETS)
-def test_each_hour_is_in_both_or_in_one(quoted: set[str], traded: set[str]) -> None:
-    """Whatever hours each source has: none is counted twice, and none that one lacks is compared."""
+@given(
+    quoted=st.sets(st.sampled_from(HOURS), min_size=1),
+    traded=st.sets(st.sampled_from(HOURS), min_size=1),
+)
+def test_hours_are_counted_once_and_compared_only_if_both_have_them(quoted: set[str], traded: set[str]) -> None:
+    """A missing hour is never filled in."""
     quotes = {hour: one for hour, one in quotes_of("BTC", HOURS, PRICES).items() if hour in quoted}
     candles = {hour: one for hour, one in candles_of("BTC", HOURS, PRICES).items() if hour in traded}
     found = compared(quotes, candles)
-    assert (found.both, found.only_quoted, found.only_traded) == (
-        len(quoted & traded),
-        len(quoted - traded),
-        len(traded - quoted),
-    )
-    assert found.compared == found.both
-    assert (found.largest is None) == (found.median is None) == (not quoted & traded)
+    assert found.both == found.compared == len(quoted & traded)
+    assert (found.only_quoted, found.only_traded) == (len(quoted - traded), len(traded - quoted))
+    assert (found.largest is None) == (found.median is None) == (found.bias is None) == (not quoted & traded)
 
 
 @given(percent=st.floats(-50, 50), tolerance=st.floats(0.01, 20))
-def test_an_hour_is_over_when_it_is_further_off_than_the_tolerance(percent: float, tolerance: float) -> None:
-    """The deviation is that of CoinMarketCap's price from Binance's, in percent of the latter, to either side."""
-    assume(abs(abs(percent) - tolerance) > 1e-6)  # what is exactly the tolerance is a matter of the last bit
+def test_an_hour_is_over_if_it_deviates_by_more_than_the_tolerance(percent: float, tolerance: float) -> None:
+    """The deviation is CoinMarketCap's price against Binance's, in percent of the latter."""
+    assume(abs(abs(percent) - tolerance) > 1e-6)  # equality depends on the last bit
     quotes, candles = quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES)
     hour = HOURS[20]
     quotes[hour] = quotes[hour]._replace(price=candles[hour].price * (1 + percent / 100))
     found = compared(quotes, candles, tolerance=tolerance)
     assert [one.hour for one in found.over] == ([hour] if abs(percent) > tolerance else [])
-    if abs(percent) > tolerance:
+    assert found.differs == (abs(percent) > tolerance)
+    if found.over:
         assert found.largest == found.over[0]
         assert found.over[0].percent == pytest.approx(percent)
+        assert (found.over[0].quoted, found.over[0].traded) == (quotes[hour].price, candles[hour].price)
 
 
-def test_a_price_taken_later_may_be_any_of_the_hour() -> None:
-    """Half an hour in, it is held against the nearest of what was traded in the hour; at its beginning, the open."""
-    prices = [price * 1.02 for price in PRICES]
+def test_a_deviation_equal_to_the_tolerance_is_not_over() -> None:
+    """Only what is larger."""
+    quotes, candles = quotes_of("BTC", HOURS, [100.0] * 48), candles_of("BTC", HOURS, [64.0] * 48)
+    quotes = {hour: one._replace(price=80.0) for hour, one in quotes.items()}
+    assert compared(quotes, candles, tolerance=25.0).over == []
+
+
+@given(percents=st.lists(st.floats(-5, 5), min_size=48, max_size=48))
+def test_the_median_ignores_the_sign_and_the_bias_keeps_it(percents: list[float]) -> None:
+    """A steady difference shows as a bias; noise around zero does not."""
+    quotes = quotes_of("BTC", HOURS, [price * (1 + one / 100) for price, one in zip(PRICES, percents, strict=False)])
+    found = compared(quotes, candles_of("BTC", HOURS, PRICES))
+    assert found.median == pytest.approx(median(map(abs, percents)), abs=0.001)
+    assert found.bias == pytest.approx(median(percents), abs=0.001)
+
+
+def test_the_pair_is_the_latest() -> None:
+    """A symbol's pair may have changed."""
+    candles = candles_of("BTC", HOURS[:24], PRICES, currency="USDC") | candles_of("BTC", HOURS[24:], PRICES)
+    assert compared(quotes_of("BTC", HOURS, PRICES), candles).pair == "BTCUSDT"
+
+
+@pytest.mark.parametrize(("minute", "over"), [(0, 48), (4, 48), (5, 0), (30, 0)])
+def test_a_late_price_is_compared_with_the_range_of_the_hour(minute: int, over: int) -> None:
+    """From five minutes on, the nearest traded price counts; before, the hour's first one."""
+    quotes = quotes_of("BTC", HOURS, [price * 1.02 for price in PRICES], minute=minute)
     candles = candles_of("BTC", HOURS, PRICES, swing=3)
-    assert not compared(quotes_of("BTC", HOURS, prices, minute=30), candles).differs
-    assert len(compared(quotes_of("BTC", HOURS, prices, minute=4), candles).over) == 48
-    far = [price * 1.05 for price in PRICES]
-    found = compared(quotes_of("BTC", HOURS, far, minute=30), candles)
-    assert [round(one.percent, 2) for one in found.over] == [round((1.05 / 1.03 - 1) * 100, 2)] * 48
+    assert len(compared(quotes, candles).over) == over
+    unfinished = {hour: one._replace(low=None, high=None) for hour, one in candles.items()}
+    assert len(compared(quotes, unfinished).over) == 48
 
 
-def test_an_hour_that_goes_on_has_its_open_alone() -> None:
-    """Without a highest and a lowest trade a late price too is held against the first one."""
-    candles = {
-        hour: one._replace(low=None, high=None) for hour, one in candles_of("BTC", HOURS, PRICES, swing=3).items()
-    }
-    prices = [price * 1.02 for price in PRICES]
-    assert len(compared(quotes_of("BTC", HOURS, prices, minute=30), candles).over) == 48
+@pytest.mark.parametrize(("factor", "nearest"), [(1.05, 1.03), (0.95, 0.97)])
+def test_a_late_price_outside_the_range_deviates_from_its_nearest_end(factor: float, nearest: float) -> None:
+    """Above the highest and below the lowest trade."""
+    quotes = quotes_of("BTC", HOURS, [price * factor for price in PRICES], minute=30)
+    found = compared(quotes, candles_of("BTC", HOURS, PRICES, swing=3))
+    assert [round(one.percent, 2) for one in found.over] == [round((factor / nearest - 1) * 100, 2)] * 48
 
 
-def test_dollar_coins_are_taken_for_dollars_and_counted() -> None:
-    """Without a price of the coin's own, its hours are compared one for one."""
-    found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES, currency="USDC"))
-    assert (found.compared, found.converted, found.taken_for_dollar) == (48, 0, {"USDC": 48})
-
-
-def test_a_stored_price_of_the_coin_converts() -> None:
-    """A coin that has lost its dollar differs only in the hours for which its own price is not known."""
+def test_a_dollar_coin_is_converted_by_its_own_price() -> None:
+    """Hours without that price take the coin for a dollar, and are counted."""
     rates = {"USDT": dict.fromkeys(HOURS[:47], 0.9)}
     candles = candles_of("BTC", HOURS, [price / 0.9 for price in PRICES])
     found = compared(quotes_of("BTC", HOURS, PRICES), candles, rates=rates)
-    assert (found.converted, found.taken_for_dollar) == (47, {"USDT": 1})
+    assert (found.converted, found.assumed) == (47, {"USDT": 1})
     assert [one.hour for one in found.over] == [HOURS[47]]
+    assert found.over[0].opened == found.over[0].traded == candles[HOURS[47]].price
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
-def test_a_price_of_the_coin_that_is_none_converts_nothing(rate: float) -> None:
-    """It is as if it were not stored."""
+def test_an_invalid_price_of_a_dollar_coin_is_ignored(rate: float) -> None:
+    """As if it were not stored."""
     rates = {"USDT": dict.fromkeys(HOURS, rate)}
     found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES), rates=rates)
-    assert (found.converted, found.taken_for_dollar) == (0, {"USDT": 48})
-    assert not found.differs
+    assert (found.converted, found.assumed, found.compared, found.differs) == (0, {"USDT": 48}, 48, False)
 
 
-@pytest.mark.parametrize("currency", ["EUR", "BTC", "TRY"])
-def test_other_currencies_are_named_and_not_compared(currency: str) -> None:
-    """Not even where a coin of that name has a price."""
-    rates = {currency: dict.fromkeys(HOURS, 1.0)}
-    found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES, currency=currency), rates=rates)
-    assert (found.both, found.compared, found.refused) == (48, 0, {f"{currency} with USD": 48})
-    assert (found.median, found.largest, found.differs) == (None, None, False)
+@pytest.mark.parametrize(("quoted", "traded"), [("USD", "EUR"), ("USD", "BTC"), ("EUR", "USDT")])
+def test_other_currencies_are_not_compared(quoted: str, traded: str) -> None:
+    """Not even if a coin of that name has a price; the hours are counted by currency."""
+    rates = {traded: dict.fromkeys(HOURS, 1.0)}
+    quotes = quotes_of("BTC", HOURS, PRICES, currency=quoted)
+    found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency=traded), rates=rates)
+    assert (found.both, found.compared, found.refused) == (48, 0, {f"{traded} with {quoted}": 48})
+    assert (found.median, found.largest, found.differs, found.invalid) == (None, None, False, 0)
 
 
-def test_a_dollar_coin_is_no_euro() -> None:
-    """Prices in it are compared with dollars alone."""
-    found = compared(quotes_of("BTC", HOURS, PRICES, currency="EUR"), candles_of("BTC", HOURS, PRICES))
-    assert (found.compared, found.refused) == (0, {"USDT with EUR": 48})
-
-
-def test_the_same_currency_needs_no_note() -> None:
-    """Whatever it is."""
+def test_the_same_currency_is_compared_as_it_is() -> None:
+    """Regardless of which one, and without a conversion."""
     quotes = quotes_of("BTC", HOURS, PRICES, currency="EUR")
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency="EUR"))
-    assert (found.compared, found.converted, found.taken_for_dollar, found.refused) == (48, 0, {}, {})
+    assert (found.compared, found.converted, found.assumed, found.refused) == (48, 0, {}, {})
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
 @pytest.mark.parametrize("side", ["quote", "candle"])
-def test_what_is_no_price_is_counted_and_not_compared(price: float, side: str) -> None:
-    """`verify` names it; a comparison with it would say nothing."""
+def test_an_invalid_price_is_counted_and_not_compared(price: float, side: str) -> None:
+    """`verify` names it."""
     quotes, candles = quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES)
     if side == "quote":
         quotes[HOURS[3]] = quotes[HOURS[3]]._replace(price=price)
     else:
         candles[HOURS[3]] = candles[HOURS[3]]._replace(price=price)
     found = compared(quotes, candles)
-    assert (found.both, found.compared, found.unreadable, found.differs) == (48, 47, 1, False)
+    assert (found.both, found.compared, found.invalid, found.differs) == (48, 47, 1, False)
+    assert found.assumed == {"USDT": 47}
+
+
+@pytest.mark.parametrize("field", ["low", "high"])
+@pytest.mark.parametrize("price", [0.0, math.nan, math.inf])
+def test_an_invalid_range_is_ignored(field: str, price: float) -> None:
+    """A late price is then compared with the first trade."""
+    quotes = quotes_of("BTC", HOURS, [price * 1.02 for price in PRICES], minute=30)
+    candles = candles_of("BTC", HOURS, PRICES, swing=3)
+    whole = candles[HOURS[3]]
+    candles[HOURS[3]] = whole._replace(low=price) if field == "low" else whole._replace(high=price)
+    assert [one.hour for one in compared(quotes, candles).over] == [HOURS[3]]
 
 
 @given(prices=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=48, max_size=48))
-def test_whatever_doubles_stand_there_every_figure_is_finite(prices: list[float]) -> None:
-    """So that JSON can carry them."""
+def test_every_figure_is_finite(prices: list[float]) -> None:
+    """So that JSON can carry it."""
     found = compared(quotes_of("BTC", HOURS, prices), candles_of("BTC", HOURS, PRICES))
-    assert found.compared + found.unreadable == 48
+    assert found.compared + found.invalid == 48
     assert all(math.isfinite(figure) for one in found.over for figure in (one.quoted, one.traded, one.percent))
+
+
+@pytest.mark.parametrize("source", ["CoinMarketCap", "Binance"])
+def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> None:
+    """It explains the hours over the tolerance from the first repetition on."""
+    prices = walk(168, percent=3)
+    frozen = [*prices[:100], *[prices[100]] * 20, *prices[120:]]
+    found = of_week(frozen, prices) if source == "CoinMarketCap" else of_week(prices, frozen)
+    (stale,) = found.suspicions
+    assert (stale.kind, stale.detail.split()[0]) == ("stale", source)
+    assert f"from {WEEK[100][:16]} to {WEEK[119][:16]}" in stale.detail
+    assert list(stale.hours) == [one.hour for one in found.over]
+    assert len(stale.hours) > 10
+
+
+@pytest.mark.parametrize(("repeated", "expected"), [(2, []), (3, ["stale"])])
+def test_a_price_is_stale_from_three_hours_on(repeated: int, expected: list[str]) -> None:
+    """Two hours may have the same price by chance."""
+    prices = walk(168, percent=3)
+    quoted = [*prices[:100], *[prices[99] * 1.1] * repeated, *prices[100 + repeated :]]
+    found = of_week(quoted, prices)
+    assert len(found.over) >= 2
+    assert kinds(found) == expected
+
+
+def test_steady_prices_of_both_sources_are_not_stale() -> None:
+    """They may both be right."""
+    assert kinds(of_week([103.0] * 168, [100.0] * 168)) == []
+
+
+@pytest.mark.parametrize(("lag", "when"), [(-1, "earlier"), (1, "later")])
+@pytest.mark.parametrize("percent", [0.4, 3.0])
+def test_a_shift_of_the_whole_span_is_found(lag: int, when: str, percent: float) -> None:
+    """In a quiet market too, in which no hour is over the tolerance."""
+    prices = walk(170, percent=percent)
+    found = of_week(prices[1 + lag : 169 + lag], prices[1:169])
+    assert found.differs
+    assert bool(found.over) == (percent > 1)
+    (shifted,) = found.suspicions
+    assert shifted.kind == "shifted"
+    assert f"an hour {when}, throughout" in shifted.detail
+    assert list(shifted.hours) == [one.hour for one in found.over]
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(24, []), (25, ["shifted"])])
+def test_a_quiet_shift_needs_a_day_of_pairs(hours: int, expected: list[str]) -> None:
+    """Of N hours, N - 1 have a neighbor."""
+    prices, span = walk(hours, percent=0.3), WEEK[:hours]
+    quotes, candles = quotes_of("BTC", span, prices), candles_of("BTC", span, prices[1:])
+    assert kinds(compare_symbol("BTC", quotes, candles, hours=span, rates={}, tolerance=1.0)) == expected
+
+
+def test_a_shift_shows_through_a_bias_and_an_absurd_price() -> None:
+    """The spread is measured by medians."""
+    prices = walk(169)
+    quoted = [price * 1.003 for price in prices[:168]]
+    quoted[50] *= 10
+    assert kinds(of_week(quoted, prices[1:])) == ["shifted"]
+
+
+def test_a_shifted_day_is_found() -> None:
+    """Its hours over the tolerance all match the hour beside them."""
+    prices = walk(168, percent=4)
+    found = of_week([*prices[:60], *prices[59:83], *prices[84:]], prices)
+    (shifted,) = found.suspicions
+    assert (shifted.kind, len(found.over) >= 3) == ("shifted", True)
+    assert f"of {len(shifted.hours)} h match" in shifted.detail
+    assert set(shifted.hours) == {one.hour for one in found.over}
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(2, []), (3, ["shifted"])])
+def test_a_shift_needs_three_matching_hours(hours: int, expected: list[str]) -> None:
+    """Two may match by chance."""
+    traded = walk(168, percent=0.01)
+    traded[60 : 60 + hours] = [100 * 1.1**number for number in range(1, 1 + hours)]
+    quoted = [*traded[:61], *traded[60 : 60 + hours], *traded[61 + hours :]]
+    found = of_week(quoted, traded)
+    assert (len(found.over), kinds(found)) == (hours, expected)
+
+
+@pytest.mark.parametrize("percent", [0.5, 5.0])
+def test_a_price_of_the_end_of_the_hour_is_not_shifted(percent: float) -> None:
+    """Although it is the first price of the next hour."""
+    prices = walk(168, percent=percent)
+    assert kinds(of_week(prices[1:], prices[:168], minute=59)) == []
+
+
+def test_a_price_between_two_hours_is_not_shifted() -> None:
+    """Although it is nearer to the neighboring hour's."""
+    prices = walk(168, percent=3)
+    found = of_week([0.3 * price + 0.7 * after for price, after in pairwise(prices)], prices[:168])
+    assert (len(found.over) > 3, kinds(found)) == (True, [])
+
+
+def test_a_shift_is_found_beside_a_stale_price() -> None:
+    """Hours that one explains do not count against the other."""
+    prices = walk(168, percent=4)
+    found = of_week([*prices[:60], *prices[59:83], *prices[84:100], *[prices[100]] * 12, *prices[112:]], prices)
+    assert kinds(found) == ["stale", "shifted"]
+    explained = [hour for one in found.suspicions for hour in one.hours]
+    assert sorted(explained) == [one.hour for one in found.over]
+
+
+@given(seed=SEEDS, minute=st.sampled_from([0, 2, 30, 59]), percent=st.sampled_from([0.01, 0.5, 5.0]))
+def test_correct_prices_are_never_suspected(seed: int, minute: int, percent: float) -> None:
+    """However the market moves, and at whichever minute of the hour a price is taken."""
+    opens = walk(168, seed=seed, percent=percent)
+    quoted = [opened + (closed - opened) * minute / 60 for opened, closed in pairwise(opens)]
+    assert not of_week(quoted, opens, minute=minute, swing=percent).differs
+
+
+@given(seed=SEEDS, noise=st.floats(0.001, 3))
+def test_noise_is_never_suspected(seed: int, noise: float) -> None:
+    """Random differences between the sources are at most over the tolerance."""
+    traded = walk(168, seed=seed, percent=0.05)
+    quoted = [price * other / 100 for price, other in zip(traded, walk(168, seed=seed + 1, percent=noise), strict=True)]
+    assert kinds(of_week(quoted, traded)) == []
