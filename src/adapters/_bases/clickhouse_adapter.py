@@ -56,7 +56,6 @@ _Answer = TypeVar("_Answer")
 
 
 _PIECE_BYTES = 1 << 20
-_FORMAT_BYTES = 100
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
 
 
@@ -152,11 +151,6 @@ class ClickHouseAdapter:
         What took too long has then ended there before it is looked at again.
         """
         return max(1, self._query_timeout_seconds * 3 // 4)
-
-    def takes(self, statement: str) -> bool:
-        """Whether a statement is as short as ``max_query_size`` wants it, as far as is known before it is sent."""
-        most = int(_value_of(self._connected(), "max_query_size") or 0)  # 0 is for no limit
-        return not most or len(statement.encode()) + _FORMAT_BYTES <= most
 
     def locks(self, setting: str) -> bool:
         """Whether the profile allows this user no other value of the setting."""

@@ -68,14 +68,13 @@ ABOUT_A_VALUE = frozenset(
 """A value of a row that is written to a table of the right shape is refused; without it the others are taken."""
 _CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
 _SET_UP = "Make it with `./run.sh setup_db`; if it is there, several servers answer at this address."
-_TOO_BIG_AST = 168
 _LIMITED = "Have an administrator raise this limit in the user's profile."
 _NEXT_STEPS = {
     60: _SET_UP,  # UNKNOWN_TABLE
     81: _SET_UP,  # UNKNOWN_DATABASE
     READ_ONLY: "Give the user of CLICKHOUSE_USER the right to write.",
     158: _LIMITED,  # TOO_MANY_ROWS
-    _TOO_BIG_AST: _LIMITED,
+    168: _LIMITED,  # TOO_BIG_AST
     191: _LIMITED,  # SET_SIZE_LIMIT_EXCEEDED
     192: _CHECK_LOGIN,  # UNKNOWN_USER
     193: _CHECK_LOGIN,  # WRONG_PASSWORD
@@ -91,11 +90,11 @@ _NEXT_STEPS = {
     516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
 _BY_WORDS = {
+    "Max query size exceeded": "Have an administrator raise max_query_size in the user's profile.",
     "DDL queries are prohibited": "Have an administrator set allow_ddl = 1, or run setup_db as another user.",
     "allow_nullable_key": "Have an administrator take data_type_default_nullable out of the user's profile.",
 }
 """Of codes that have several causes: a part of the text, and the next step."""
-_TOO_LONG = "Max query size exceeded"
 _LACKING_GRANT = re.compile(
     r"(?P<user>\S+): Not enough privileges\. .*\bgrant (?P<rights>.+) ON (?P<of>[^\s,]+?)\.?( \(|$)"
 )
@@ -143,11 +142,6 @@ def grant(rights: str, what: str, user: str) -> str:
     """
     name = user if re.fullmatch(r"\w+", user) else f"`{user}`"
     return f"Have an administrator run: GRANT {rights} ON {what} TO {name}"
-
-
-def is_too_long(error: StorageRejected) -> bool:
-    """Whether the statement was longer than ``max_query_size`` or had too many parts, as a shorter one need not."""
-    return error.code == _TOO_BIG_AST or (error.code == SYNTAX_ERROR and _TOO_LONG in error.message)
 
 
 def uncoded_error(error: BaseException, text: str, where: str, *, passing: bool) -> EtlError:

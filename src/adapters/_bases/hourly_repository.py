@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
@@ -16,16 +15,8 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.stored_prices import StoredPrice, price_columns
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
-from adapters._bases.upsert import (
-    ChunkUpsert,
-    Mutations,
-    StoredRow,
-    StuckMutation,
-    UpsertReport,
-    refuse_unstorable,
-)
+from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
 
-_CHUNK_ROWS = 20_000
 ABSURD_FACTOR = 100
 """How many times a value may be above or below what its neighbours say."""
 NEIGHBOURS = 2
@@ -109,7 +100,6 @@ class HourlyRepository:
         self._retry = retry
         self._clock = clock
         self._database = database
-        self._mutations = Mutations(clickhouse=clickhouse, database=database, table=table.name)
         self._schema = HourlySchema(
             clickhouse=clickhouse, database=database, table=table, replication=replication, beside=beside
         )
@@ -180,8 +170,8 @@ class HourlyRepository:
         does not have.
 
         Args:
-            rows: any number, taken in chunks of 20,000 with at most three statements each; more where the profile wants
-                shorter ones.
+            rows: any number, taken in chunks of 20,000 (smaller if the profile limits max_query_size), at most three
+                statements each.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None leaves
                 each row in the hour of its `fetched_at`.
 
@@ -322,7 +312,7 @@ class HourlyRepository:
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, with the statement that would withdraw each. Reads only."""
-        return self._retry.call(self._mutations.stuck)
+        return self._retry.call(lambda: stuck_mutations(self._clickhouse, self._database, self.table.name))
 
     def export_table(self, path: Path, progress: Progress = no_progress) -> int:
         """Write every row to a new file, verify it by reading it back, and return how many rows it holds.
@@ -351,22 +341,15 @@ class HourlyRepository:
         return self._upsert(reporting(progress, "storing", read_backup(self.table, path), rows))
 
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
-        report = UpsertReport(0, 0, 0)
-        replicated = self._retry.call(self._schema.is_replicated)
-        inserts_changes = self._retry.call(self._schema.inserts_changes)
-        for chunk in _chunks(iter(rows)):
-            refuse_unstorable(self.table, chunk)
-            upsert = ChunkUpsert(
-                clickhouse=self._clickhouse,
-                name=self._schema.table,
-                table=self.table,
-                mutations=self._mutations,
-                rows={stored.key: stored for stored in chunk},
-                replicated=replicated,
-                inserts_changes=inserts_changes,
-            )
-            report = report.plus(self._retry.call(upsert))
-        return report
+        return upsert(
+            rows,
+            clickhouse=self._clickhouse,
+            database=self._database,
+            table=self.table,
+            retry=self._retry,
+            replicated=self._retry.call(self._schema.is_replicated),
+            inserts_changes=self._retry.call(self._schema.inserts_changes),
+        )
 
     def _number(self, statement: str) -> int:
         return int(str(self._retry.call(lambda: self._clickhouse.query(statement))[0][0]))
@@ -382,8 +365,3 @@ class HourlyRepository:
 def _placed(row: HourlyRow, hour: str | None) -> HourlyRow:
     """The row in the hour with that key, or in its own for None."""
     return row if hour is None or row.fetched_at[:13] == hour[:13] else row._replace(fetched_at=hour)
-
-
-def _chunks(rows: Iterator[StoredRow]) -> Iterator[list[StoredRow]]:
-    while chunk := list(islice(rows, _CHUNK_ROWS)):
-        yield chunk

@@ -18,13 +18,11 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.clickhouse.coin_market_cap_table import PriceRow
 from tests.conftest import NOW, clickhouse_adapter
 from tests.support.access import CUTS_AND_CHANGES, NUISANCES, PROFILES
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
 from tests.support.price_table import in_table, in_view
 
 KEYS = 2_400
-TOO_LONG = "Max query size exceeded (can be increased with the `max_query_size` setting): Syntax error: failed."
-TOO_BIG = "AST is too big. Maximum: 50."
 Repository = CoinMarketCapClickHouseAdapter
 
 
@@ -239,44 +237,3 @@ def test_statements_are_as_short_as_the_profile_wants(
     updates = front.asked("ALTER")
     assert len(updates) > 1
     assert max(map(len, updates)) <= 262_144
-
-
-@pytest.mark.parametrize(("code", "text"), [(62, TOO_LONG), (168, TOO_BIG)])
-@pytest.mark.parametrize("statement", ["SELECT `symbol`", "ALTER"])
-def test_a_statement_that_is_too_long_is_sent_in_halves(
-    server: ClickHouseAdapter,
-    front: ClickHouseFront,
-    make_repository: Callable[..., Repository],
-    database: str,
-    *,
-    statement: str,
-    code: int,
-    text: str,
-) -> None:
-    """Whatever limits it, such as a proxy: the refusal itself says that a shorter one may be taken."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    repository.upsert_prices(rows_of(1)[:4])
-    front.faults.append(Fault("error", statement, code=code, text=text))
-    front.statements.clear()
-
-    assert repository.upsert_prices(rows_of(2)[:4]) == UpsertReport(updated=4)
-
-    assert len(front.asked(statement)) == 3
-    assert [price for (price,) in in_view(server, database, "price")] == [row.price for row in rows_of(2)[:4]]
-
-
-def test_one_row_that_is_too_long_is_refused(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
-) -> None:
-    """There is no half of it, and the error is ClickHouse's; another error of syntax is never halved."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    repository.upsert_prices(rows_of(1)[:2])
-    for number, text in ((1, TOO_LONG), (2, "Syntax error: failed.")):
-        front.faults.append(Fault("error", "ALTER", code=62, text=text))
-        front.statements.clear()
-        with pytest.raises(StorageRejected, match="answered error 62"):
-            repository.upsert_prices(rows_of(2)[:number])
-        assert len(front.asked("ALTER")) == 1
-    assert [price for (price,) in in_view(server, database, "price")] == [row.price for row in rows_of(1)[:2]]

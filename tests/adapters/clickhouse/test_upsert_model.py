@@ -143,7 +143,7 @@ def test_the_update_of_an_old_server_is_complete_when_it_returns(
     assert embedded.query(f"SELECT is_done FROM system.mutations WHERE database = '{database}'") == [(1,)]
 
 
-def test_a_mutation_that_blocks_an_update_is_withdrawn(
+def test_mutation_blocking_an_update_is_killed(
     embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
 ) -> None:
     """An update that fails because a mutation is stuck names it, leaves none behind, and the next one goes through."""
@@ -154,7 +154,7 @@ def test_a_mutation_that_blocks_an_update_is_withdrawn(
     failing = f"ALTER TABLE {database}.crypto_prices UPDATE price = throwIf(price > 0, 'boo') WHERE 1"
     embedded.command(f"{failing} SETTINGS mutations_sync = 0")
 
-    with pytest.raises(StorageRejected, match=r"; mutation .+ withdrawn$"):
+    with pytest.raises(StorageRejected, match=r"; mutation .+ killed$"):
         repository.upsert_prices([price_row(price=2.0)])
 
     assert repository.stuck_mutations() == []
