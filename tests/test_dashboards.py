@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_table import Hole
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
 from tests.support.price_rows import price_row
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters.clickhouse.binance_clickhouse_adapter import StoredPair
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    StoredCoin,
+)
 from adapters.files.locks import ProcessLock
 from adapters.files.pair_choices import KnownPair
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell

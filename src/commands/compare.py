@@ -10,12 +10,14 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
-from adapters._bases.hourly_holes import HoledRepository
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
-from adapters.clickhouse.binance_table import BINANCE_PRICES
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredCandle
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    StoredQuote,
+)
 from commands.screen import SHORT_WAIT_SECONDS, after_needs, mention, say, settings_with_log, show_table
 from configurations.config import Settings
 from crons import MAIN_JOB
@@ -118,7 +120,7 @@ def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
     return [Finding(subject, "fail" if is_fault else "warn", lines, step)]
 
 
-def _symbols(table: HoledRepository[Any], span: dict[str, str]) -> set[str]:
+def _symbols(table: HourlyRepository, span: dict[str, str]) -> set[str]:
     found = table.symbols(**span)
     if found and not table.is_ready():
         raise StorageRejected(f"there is no {table.view_name}", next_step="run `./run.sh setup_db`")

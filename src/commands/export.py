@@ -140,12 +140,12 @@ def _selection(
             raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
         return Selection(f"{database}.{RUNS}", _within("started_at", span))
     table = find_job(job).table
-    names = dict(zip(("hourly", "daily", "latest"), table.views, strict=True))
-    if view not in names:
+    view_name = f"{table.name}_{view}"
+    if view_name not in table.views:
         raise ConfigurationError(f"there is no view {view!r}", next_step=f"name one of these: {', '.join(VIEWS)}")
     if view == "latest" and any(span):
         raise ConfigurationError("latest has the last hour only", next_step="leave --from and --to out")
-    name = f"{database}.{quoted_identifier(names[view].name)}"
+    name = f"{database}.{quoted_identifier(f'{table.name}_{view}')}"
     conditions = [_within("datetime" if view == "hourly" else "date", span, days=view == "daily")]
     if symbols:
         _refuse_unknown(parts, f"{database}.{quoted_identifier(table.name)}", symbols)

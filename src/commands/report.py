@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
-from adapters._bases.hourly_holes import HoledRepository
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
@@ -145,9 +144,7 @@ def _read(one: _OfJob, keys: Sequence[str], week_before: str) -> PriceTable:
         job=one.name,
         view=table.view_name,
         prices=table.prices(first=week_before, last=last),
-        holes=(
-            table.holes_by_symbol(one.followed, first=first, last=last) if isinstance(table, HoledRepository) else {}
-        ),
+        holes=table.holes_by_symbol(one.followed, first=first, last=last),
         followed=one.followed,
         first_hours=table.first_hours(one.followed),
         rows_stored=one.rows,

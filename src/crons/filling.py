@@ -6,13 +6,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.hourly_holes import HoledRepository, HourlyHole
-from adapters._bases.hourly_table import HourlyRow
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import Hole, HourlyRow
 from crons.gaps import alike
 from crons.job import RunContext
 from crons.progress import Tally, progress
@@ -58,11 +58,11 @@ class Filling(ABC, Generic[CallT, AnswerT]):
 
     rows_a_load: ClassVar[int] = 20_000
 
-    def __init__(self, run: RunContext, prices: HoledRepository[Any]) -> None:
+    def __init__(self, run: RunContext, prices: HourlyRepository) -> None:
         self._run = run
         self._prices = prices
         self.answered: list[CallT] = []
-        self._new_holes: list[HourlyHole] = []
+        self._new_holes: list[Hole] = []
         self._missing: dict[str, list[datetime]] = {}
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Filling(ABC, Generic[CallT, AnswerT]):
         """
 
     @abstractmethod
-    def hole(self, symbol: str, hour: str) -> HourlyHole:
+    def hole(self, symbol: str, hour: str) -> Hole:
         """The note of an hour, by its key, that the source has nothing for."""
 
     @abstractmethod

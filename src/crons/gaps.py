@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any
 
 import structlog
 
-from adapters._bases.hourly_holes import HoledRepository
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import describe_hours, hour_key
 from transformers.coverage import Hours, HourState, hour_states, hours_by_key, missing_among
 
@@ -21,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def missing_hours(
-    prices: HoledRepository[Any], meant: Mapping[str, object], starts: Sequence[datetime], *, ask_all: bool
+    prices: HourlyRepository, meant: Mapping[str, object], starts: Sequence[datetime], *, ask_all: bool
 ) -> dict[str, Hours]:
     """Symbol to the hours that have no price, of symbols that miss any. Asks the database, in this thread.
 
@@ -47,7 +46,7 @@ def missing_hours(
     return {symbol: hours for symbol, hours in missing.items() if hours}
 
 
-def count_before_first(prices: HoledRepository[Any], missing: Mapping[str, Hours]) -> int:
+def count_before_first(prices: HourlyRepository, missing: Mapping[str, Hours]) -> int:
     """How many of these hours lie before the first stored one of their symbol, or are of a symbol without any.
 
     Asks the database, in this thread.

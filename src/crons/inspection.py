@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_holes import HoledRepository
-from adapters._bases.hourly_repository import MOST_FOUND, StoredHours, Wrong
+from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredHours, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hours_before
 from crons.job import Finding, Series
 from transformers.coverage import SPANS, Hours, cover, hours_by_key, missing_among, reach
@@ -19,7 +18,7 @@ _TREND_HOURS = 24
 _NOTHING = StoredHours(frozenset(), "", None, {})
 
 
-def series_of(table: HoledRepository[Any], symbols: Sequence[str], now: datetime) -> list[Series]:
+def series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
     """What is stored of each of these symbols, in their order; of the last 30 days and no further back.
 
     Raises:
@@ -66,7 +65,7 @@ _SHOWN = 10
 
 
 def faults_of(
-    table: HoledRepository[Any], job: str, followed: Sequence[str], now: datetime, *, more: Sequence[Finding] = ()
+    table: HourlyRepository, job: str, followed: Sequence[str], now: datetime, *, more: Sequence[Finding] = ()
 ) -> list[Finding]:
     """What is wrong with the stored prices, a finding for each thing looked at; the whole table is read.
 
@@ -112,7 +111,7 @@ def faults_of(
     ]
 
 
-def of_shape(table: HoledRepository[Any], look: Callable[[], list[Finding]]) -> list[Finding]:
+def of_shape(table: HourlyRepository, look: Callable[[], list[Finding]]) -> list[Finding]:
     """Whether table and views have the shape that they should have, and then what `look` finds.
 
     Raises:

@@ -26,7 +26,7 @@ class Quote(NamedTuple):
     """One observation of one coin's price, as CoinMarketCap gave it, neither checked nor rounded.
 
     Numbers are None where the source has none; their units are those of the columns of
-    `adapters.clickhouse.coin_market_cap_table.PriceRow`.
+    `adapters.clickhouse.coin_market_cap_clickhouse_adapter.PriceRow`.
 
     Attributes:
         symbol: the symbol the coin was asked for under (`Coin.symbol`).

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from itertools import chain, groupby
 
-from adapters._bases.stored_prices import StoredPrice
+from adapters._bases.hourly_repository import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.coverage import HourState, Share, count_expected, hour_states
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.tehran_time import hour_key, in_tehran, tehran_text
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from extractors.coin_market_cap_quote import Quote
 
 # Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.

@@ -13,10 +13,8 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hours_before
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
-from adapters.clickhouse.binance_table import BINANCE_PRICES
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
 from sandbox.exchange_server import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.installation import Finished, Installation

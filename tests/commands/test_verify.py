@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_table import Hole
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.files.locks import ProcessLock
 from tests.support.eventually import eventually
 from tests.support.installation import Installation

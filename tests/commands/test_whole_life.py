@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.price_audit import PriceAudit, by_adapter

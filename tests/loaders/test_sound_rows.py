@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from loaders.sound_rows import store_sound
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row

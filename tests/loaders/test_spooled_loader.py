@@ -20,8 +20,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StateError, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from adapters.files.spool import Spool
 from loaders.spooled_loader import LoadReport, SpooledLoader
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters._bases.stored_prices import StoredPrice
+from adapters._bases.hourly_repository import StoredPrice
 from reports.number_text import UNKNOWN
 from reports.price_report import LISTED_RUNS, ReportContents, build_page, chart_library, run_seconds
 from tests.support.report_contents import (

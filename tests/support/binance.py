@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
-from adapters.clickhouse.binance_table import PairRow
+from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from crons.job import RunContext
 from sandbox.exchange_server import ExchangeStandIn
 

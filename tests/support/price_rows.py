@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 
 _ROW = PriceRow(
     symbol="BTC",

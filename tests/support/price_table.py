@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters._bases.schema import definition
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 
 
 def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
@@ -21,6 +22,13 @@ def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
     names = ", ".join(CRYPTO_PRICES.stored)
     return str(
         clickhouse.query(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM {database}.crypto_prices_hourly")
+    )
+
+
+def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "", settings: str = "") -> str:
+    """The statement that makes a table or view."""
+    return definition(name).text.format(
+        database=database, on_cluster="", replicated=replicated, settings=settings, definition="", keep_days=400
     )
 
 

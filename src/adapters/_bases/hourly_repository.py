@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
-from adapters._bases.hourly_table import OLDEST_VERSION, HourlyRow, HourlySchema, HourlyTable
+from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.stored_prices import StoredPrice, price_columns
+from adapters._bases.schema import Schema, definition
 from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
@@ -27,6 +26,13 @@ _FORM = "'%Y-%m-%d %H:%i:%s'"
 _WRONG_KEY = (
     "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
     f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC'))"
+)
+# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
+# this host and of the server may differ by this much.
+_CLOCK_DIFFERENCE_SECONDS = 2
+_IS_UPDATED = (
+    "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > "
+    f"intDiv(version, 1000000000) + {_CLOCK_DIFFERENCE_SECONDS}, 0)"
 )
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
@@ -47,6 +53,26 @@ class StoredHours(NamedTuple):
     last_hour: str
     last_value: float | None
     values: dict[str, float | None]
+
+
+class StoredPrice(NamedTuple):
+    """One stored hour of one symbol, with its hour key as `datetime`.
+
+    Attributes:
+        name: what the symbol stands for, as users know it.
+        price: the table's value, whatever double is stored, NaN and infinities too.
+        market_cap: None if it is not known.
+        currency: of the price; empty if the table does not have it.
+        is_updated: whether the row was written again after its insert.
+    """
+
+    symbol: str
+    datetime: str
+    name: str
+    price: float
+    market_cap: float | None
+    currency: str
+    is_updated: bool
 
 
 class Wrong(NamedTuple):
@@ -73,16 +99,10 @@ class HourlyRepository:
         database: plain name.
         clock: gives the aware time; asked once for each upsert.
         replication: what the operator set of it.
-        beside: tables that are made together with it: plain name to CREATE TABLE.
-
-    Attributes:
-        named_by: the column with the name of what a symbol stands for, if the table has it.
 
     Raises:
         ConfigurationError: the database's name is not an identifier.
     """
-
-    named_by: ClassVar[str] = "name"
 
     def __init__(
         self,
@@ -93,15 +113,22 @@ class HourlyRepository:
         retry: RetryPolicy,
         clock: Callable[[], datetime],
         replication: Replication = AS_FOUND,
-        beside: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.table = table
         self._clickhouse = clickhouse
         self._retry = retry
         self._clock = clock
         self._database = database
-        self._schema = HourlySchema(
-            clickhouse=clickhouse, database=database, table=table, replication=replication, beside=beside
+        self._table, self._view, self._holes = (
+            f"{quoted_identifier(database)}.{quoted_identifier(name)}" for name in (table.name, table.view, table.holes)
+        )
+        self._schema = Schema(
+            clickhouse=clickhouse,
+            database=database,
+            table=table.name,
+            views=table.views,
+            beside=[table.holes],  # dashboards join it
+            replication=replication,
         )
 
     @property
@@ -142,23 +169,23 @@ class HourlyRepository:
         return self._retry.call(self._clickhouse.kept_settings)
 
     def ensure_ready(self) -> None:
-        """Make what is missing: see `HourlySchema.ensure_ready`."""
+        """Make what is missing: see `Schema.ensure_ready`."""
         self._retry.call(self._schema.ensure_ready)
 
     def table_exists(self) -> bool:
         """Whether the table is there."""
-        return self._retry.call(self._schema.table_exists)
+        return self._retry.call(lambda: self.table.name in self._schema.existing())
 
     def is_ready(self) -> bool:
         """Whether both the table and its view are there, whatever their shape."""
-        return self._retry.call(self._schema.is_ready)
+        return self._retry.call(lambda: {self.table.name, *self.table.views} <= self._schema.existing())
 
     def differences(self) -> list[str]:
-        """How the table and the view differ from what they should be: see `HourlySchema.differences`."""
+        """How the table and the view differ from what they should be: see `Schema.differences`."""
         return self._retry.call(self._schema.differences)
 
     def drop_table(self) -> None:
-        """Drop the view and the table with every row: see `HourlySchema.drop`."""
+        """Drop the view and the table with every row: see `Schema.drop`."""
         self._retry.call(self._schema.drop)
 
     def upsert_prices(self, rows: Iterable[HourlyRow], target_hour: datetime | None = None) -> UpsertReport:
@@ -186,11 +213,11 @@ class HourlyRepository:
 
     def count_rows(self) -> int:
         """How many rows the table holds, duplicate keys included, superseded versions not."""
-        return self._number(f"SELECT count() FROM {self._schema.table} FINAL")  # noqa: S608 - quoted
+        return self._number(f"SELECT count() FROM {self._table} FINAL")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
         """How many keys have a row."""
-        return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self._schema.table}")  # noqa: S608 - quoted
+        return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self._table}")  # noqa: S608 - quoted
 
     def stored(self, symbols: Sequence[str], *, first: str, last: str, valued_from: str) -> dict[str, StoredHours]:
         """What is stored of these symbols in a span, by symbol. Those without a row there are left out.
@@ -201,7 +228,7 @@ class HourlyRepository:
         statement = (
             f"SELECT symbol, groupUniqArray(datetime), max(datetime), argMax({value}, (datetime, version)), "  # noqa: S608 - quoted
             f"arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {{valued_from:String}})) "
-            f"FROM {self._schema.table} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} GROUP BY symbol"
+            f"FROM {self._table} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
@@ -213,7 +240,7 @@ class HourlyRepository:
     def first_hours(self, symbols: Sequence[str]) -> dict[str, str]:
         """The earliest stored hour of each of these symbols that was ever stored. Reads every month."""
         statement = (
-            f"SELECT symbol, min(datetime) FROM {self._schema.table} "  # noqa: S608 - quoted
+            f"SELECT symbol, min(datetime) FROM {self._table} "  # noqa: S608 - quoted
             "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols)) if symbols else []
@@ -221,42 +248,94 @@ class HourlyRepository:
 
     def symbols(self, *, first: str, last: str) -> set[str]:
         """The symbols with anything stored in a span, none without a table."""
-        statement = f"SELECT DISTINCT symbol FROM {self._schema.table} WHERE {IN_SPAN}"  # noqa: S608 - quoted
+        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {IN_SPAN}"  # noqa: S608 - quoted
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
         """What the view shows of a span, by symbol and hour, empty without a view."""
-        columns = price_columns(self.table, name=self.named_by)
-        statement = f"SELECT {columns} FROM {self._schema.view} WHERE {IN_SPAN} ORDER BY symbol, datetime"  # noqa: S608 - quoted
+        own = {column: quoted_identifier(column) for column in self.table.given}
+        chosen = [
+            own[self.table.label],
+            own[self.table.value],
+            own.get("market_cap", "NULL"),
+            own.get("currency", "''"),
+        ]
+        statement = (
+            f"SELECT symbol, datetime, {', '.join(chosen)}, {_IS_UPDATED} FROM {self._view} "  # noqa: S608 - quoted
+            f"WHERE {IN_SPAN} ORDER BY symbol, datetime"
+        )
         rows = self._read(statement, first=first, last=last)
         return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
+
+    def note_holes(self, holes: Sequence[Hole]) -> None:
+        """Remember holes, and make their table if it is missing. Idempotent."""
+
+        def note() -> None:
+            self._schema.ensure_beside()
+            self._clickhouse.insert(self._holes, definition(self.table.holes).types, holes)
+
+        if holes:
+            self._retry.call(note)
+
+    def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
+        """The noted holes of these symbols in a span, by symbol and hour."""
+        names = ", ".join(map(quoted_identifier, definition(self.table.holes).types))
+        statement = (
+            f"SELECT {names} FROM {self._holes} FINAL "  # noqa: S608 - quoted
+            f"WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} ORDER BY symbol, datetime"
+        )
+        return [Hole._make(row) for row in self._read(statement, symbols=list(symbols), first=first, last=last)]
+
+    def holes_by_symbol(
+        self, symbols: Sequence[str], *, first: str, last: str, meant: Mapping[str, object] | None = None
+    ) -> dict[str, set[str]]:
+        """Symbol to its holes in a span, without those of what the symbol no longer means.
+
+        Args:
+            meant: what each symbol means; None for what is stored last under it.
+        """
+        noted = self.holes(symbols, first=first, last=last)
+        means = self._last_meanings({hole.symbol for hole in noted}) if meant is None else meant
+        found: dict[str, set[str]] = {}
+        for hole in noted:
+            if hole.meaning == means.get(hole.symbol):
+                found.setdefault(hole.symbol, set()).add(hole.datetime)
+        return found
+
+    def _last_meanings(self, symbols: Collection[str]) -> dict[str, object]:
+        statement = (
+            f"SELECT symbol, argMax({quoted_identifier(self.table.meaning)}, (datetime, version)) "  # noqa: S608 - quoted
+            f"FROM {self._table} WHERE symbol IN {{symbols:Array(String)}} GROUP BY symbol"
+        )
+        found = self._read(statement, symbols=sorted(symbols)) if symbols else []
+        return {str(symbol): meaning for symbol, meaning in found}
 
     def duplicate_keys(self) -> list[Wrong]:
         """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""
         setting = "optimize_aggregation_in_order"  # a table that is larger than the memory
         in_order = "" if self._retry.call(lambda: self._clickhouse.locks(setting)) else f" SETTINGS {setting} = 1"
         return self._wrong(
-            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._table} FINAL "  # noqa: S608 - quoted
             "GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime "
             f"LIMIT {MOST_FOUND}{in_order}"
         )
 
     def count_superseded(self) -> int:
         """How many rows stand beside a newer version of themselves, until ClickHouse merges the two."""
-        table = self._schema.table
+        table = self._table
         return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
 
     def wrong_keys(self) -> list[Wrong]:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
         return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
             f"WHERE {_WRONG_KEY} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
     def absurd_values(self) -> list[Wrong]:
         """Values that are NULL, not positive, not finite, or far off their neighbours (`ABSURD_FACTOR`)."""
         # Only a column of another type, one of the `differences`, can hold a NULL.
-        value, table = quoted_identifier(self.table.value), self._schema.table
+        value, table = quoted_identifier(self.table.value), self._table
         neighbours = f"OVER ({_ALONG_HOURS} {NEIGHBOURS} PRECEDING AND {NEIGHBOURS} FOLLOWING)"
         return self._wrong(
             f"SELECT symbol, datetime, concat('{self.table.value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
@@ -270,14 +349,14 @@ class HourlyRepository:
     def future_rows(self, *, present: str) -> list[Wrong]:
         """Rows of hours after the one whose key is ``present``."""
         return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._schema.table} FINAL "  # noqa: S608 - quoted
+            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
             f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
             present=present,
         )
 
     def without_duplicates(self) -> str:
         """A statement, for a person to run, that leaves of each of the `duplicate_keys` the row that the view shows."""
-        table = self._schema.table
+        table = self._table
         several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
         return (
             f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
@@ -287,11 +366,11 @@ class HourlyRepository:
 
     def without_wrong_keys(self) -> str:
         """A statement, for a person to run, that removes the `wrong_keys`."""
-        return f"DELETE FROM {self._schema.table} WHERE {_WRONG_KEY}"  # noqa: S608 - quoted
+        return f"DELETE FROM {self._table} WHERE {_WRONG_KEY}"  # noqa: S608 - quoted
 
     def without_future_rows(self, *, present: str) -> str:
         """A statement, for a person to run, that removes the `future_rows`."""
-        return f"DELETE FROM {self._schema.table} WHERE datetime > {quoted_text(present)}"  # noqa: S608 - quoted
+        return f"DELETE FROM {self._table} WHERE datetime > {quoted_text(present)}"  # noqa: S608 - quoted
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
         """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
@@ -301,7 +380,7 @@ class HourlyRepository:
         previous = f"OVER ({_ALONG_HOURS} 1 PRECEDING AND CURRENT ROW)"
         statement = (
             "SELECT symbol, before, datetime FROM "  # noqa: S608 - quoted
-            f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._schema.table} "
+            f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table} "
             "WHERE symbol IN {symbols:Array(String)} AND datetime <= {last:String} "
             f"AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
             f"WHERE before != '' AND dateDiff('hour', parseDateTimeOrNull(before, {_FORM}, 'UTC'), "
@@ -320,7 +399,7 @@ class HourlyRepository:
         Raises:
             StateError: the file exists already or cannot be written; none is left behind.
         """
-        return self._retry.call(lambda: export_table(self._clickhouse, self._schema.table, self.table, path, progress))
+        return self._retry.call(lambda: export_table(self._clickhouse, self._table, self.table, path, progress))
 
     def read_backup(self, path: Path, progress: Progress = no_progress) -> int:
         """How many rows a backup holds. Reads and checks every byte of it, without a database.

@@ -5,7 +5,6 @@ See https://clickhouse.com/docs/engines/table-engines/mergetree-family/replicati
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
@@ -32,13 +31,6 @@ class Replication(NamedTuple):
 
 
 AS_FOUND = Replication()
-
-_OBJECT = re.compile(
-    r"(CREATE DATABASE IF NOT EXISTS|CREATE TABLE IF NOT EXISTS|CREATE VIEW IF NOT EXISTS|CREATE OR REPLACE VIEW"
-    r"|DROP VIEW IF EXISTS|DROP TABLE IF EXISTS|ALTER TABLE) `\w+`(\.`\w+`)?"
-)
-_ENGINE = re.compile(r"^ENGINE = (?=\w*MergeTree)", re.MULTILINE)
-_LOCAL_SETTINGS = re.compile(r"^SETTINGS .*\n", re.MULTILINE)
 
 
 class Topology(NamedTuple):
@@ -74,16 +66,9 @@ class Topology(NamedTuple):
         """The prefix of a MergeTree engine's name. ClickHouse Cloud replaces the engine itself."""
         return "Replicated" if self.kind in ("cluster", "replicated database") else ""
 
-    def ddl(self, statement: str) -> str:
-        """The statement for this place, given as a single server takes it."""
-        found = _OBJECT.match(statement)
-        if found is None:
-            raise ValueError(f"not a DDL statement: {statement[:60]}")
-        if self.kind == "cloud":
-            # Those settings are about a server's own disk, and about patch parts.
-            return _LOCAL_SETTINGS.sub("", statement)
-        statement = f"{found[0]}{self.on_cluster}{statement[found.end() :]}"
-        return _ENGINE.sub(f"ENGINE = {self.replicated}", statement)
+    def ddl(self, statement: str, **names: str) -> str:
+        """The statement for this place: `{on_cluster}` and `{replicated}` in it are replaced, and `names`."""
+        return statement.format(on_cluster=self.on_cluster, replicated=self.replicated, **names)
 
     def send(self, clickhouse: ClickHouseAdapter, statement: str) -> None:
         """Run a DDL statement. It is complete on every replica that is up; the others run it later."""

@@ -18,8 +18,9 @@ import structlog
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED
 from adapters._bases.errors import InvalidRowError, StorageRejected
-from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, has_sound_patches
+from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.schema import has_sound_patches
 
 log = structlog.get_logger(__name__)
 
@@ -171,7 +172,7 @@ def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -
         else:
             new = f"arrayElement({_json_array(values, kind)}, {place})"
             place = _POSITION
-        if column in table.keeping:
+        if column in table.keeps_known:
             new = f"coalesce({new}, {quoted_identifier(column)})"
         texts.append(f"{quoted_identifier(column)} = {new}")
     return ", ".join(texts)
@@ -310,7 +311,7 @@ class _Chunk:
             kept = {
                 name: old
                 for name, old in zip(self._table.compared, found.compared, strict=True)
-                if name in self._table.keeping and getattr(row.row, name) is None
+                if name in self._table.keeps_known and getattr(row.row, name) is None
             }
             # The clock of another replica may be ahead, and this one's may have stepped back.
             version = max(found.now, found.version + 1)

@@ -1,13 +1,42 @@
-"""The repository of prices from Binance."""
+"""The repository of prices from Binance. Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from adapters._bases.hourly_holes import HoledRepository
-from adapters._bases.hourly_repository import IN_SPAN
-from adapters.clickhouse.binance_table import PairHole
+from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
+from adapters._bases.hourly_table import HourlyTable
+
+
+class PairRow(NamedTuple):
+    """One hour of one pair to store, of its two half-hourly candles."""
+
+    symbol: str
+    pair: str
+    price: float
+    high: float | None
+    low: float | None
+    close: float | None
+    volume_base: float | None
+    volume_quote: float | None
+    trades: int | None
+    currency: str
+    candles: int
+    endpoint: str
+    run_id: str
+    source_updated_at: str | None
+    fetched_at: str
+
+
+BINANCE_PRICES = HourlyTable(
+    name="binance_prices",
+    holes="binance_price_holes",
+    row=PairRow,
+    value="price",
+    meaning="pair",
+    label="pair",
+)
 
 
 class StoredPair(NamedTuple):
@@ -44,22 +73,17 @@ class StoredCandle(NamedTuple):
     currency: str
 
 
-class BinanceClickHouseAdapter(HoledRepository[PairHole]):
+class BinanceClickHouseAdapter(HourlyRepository):
     """One row for each (symbol, Tehran hour), in `binance_prices` with the view `binance_prices_hourly`.
 
     Its holes, in `binance_price_holes`, are of the pair that was asked for. Args and errors are those of
     `HourlyRepository`.
     """
 
-    hole = PairHole
-    holes_name = "binance_price_holes"
-    meant = "pair"
-    named_by = "pair"
-
     def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
         """Symbol to the hours of a span that are stored while they lasted, and not again since."""
         statement = (
-            f"SELECT symbol, groupUniqArray(datetime) FROM {self._schema.view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
+            f"SELECT symbol, groupUniqArray(datetime) FROM {self._view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
             "AND symbol IN {symbols:Array(String)} AND isNull(close) GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last)
@@ -69,7 +93,7 @@ class BinanceClickHouseAdapter(HoledRepository[PairHole]):
         """The pairs whose prices are stored, by symbol and first hour; empty without a table."""
         statement = (
             "SELECT symbol, pair, min(datetime) AS first, max(datetime), uniqExact(datetime) "  # noqa: S608 - quoted
-            f"FROM {self._schema.table} FINAL GROUP BY symbol, pair ORDER BY symbol, first, pair"
+            f"FROM {self._table} FINAL GROUP BY symbol, pair ORDER BY symbol, first, pair"
         )
         return [
             StoredPair(str(symbol), str(pair), str(first), str(last), int(str(hours)))
@@ -80,7 +104,7 @@ class BinanceClickHouseAdapter(HoledRepository[PairHole]):
         """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
         statement = (
             "SELECT symbol, datetime, pair, price, low, high, currency "  # noqa: S608 - quoted
-            f"FROM {self._schema.view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
+            f"FROM {self._view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
             "ORDER BY symbol, datetime"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last)

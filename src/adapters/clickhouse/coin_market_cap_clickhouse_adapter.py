@@ -1,4 +1,4 @@
-"""The repository of CoinMarketCap prices."""
+"""The repository of prices from CoinMarketCap. Texts of time are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,51 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.hourly_holes import HoledRepository
-from adapters._bases.hourly_repository import IN_SPAN
+from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, HOLES, Hole
+
+
+class PriceRow(NamedTuple):
+    """One price to store.
+
+    The key (symbol, datetime) is not among the fields: the table makes it from `fetched_at`, which an update leaves as
+    it is. `updated_at` and `version` are set when the row is written.
+    """
+
+    symbol: str
+    cmc_id: int
+    name: str
+    price: float
+    volume_24h: float | None
+    market_cap: float | None
+    percent_change_1h: float | None
+    percent_change_24h: float | None
+    percent_change_7d: float | None
+    cmc_rank: int | None
+    currency: str
+    endpoint: str
+    run_id: str
+    source_updated_at: str | None
+    fetched_at: str
+
+    @property
+    def hour_key(self) -> str:
+        """The row's hour, ``YYYY-MM-DD HH:00:00``. The table computes the same key by its own formula."""
+        return f"{self.fetched_at[:13]}:00:00"
+
+
+CRYPTO_PRICES = HourlyTable(
+    name="crypto_prices",
+    holes="crypto_price_holes",
+    row=PriceRow,
+    value="price",
+    meaning="cmc_id",
+    label="name",
+    # Historical quotes have no rank: a backfill of stored hours must not remove theirs.
+    keeps_known=frozenset({"cmc_rank"}),
+)
 
 
 class StoredQuote(NamedTuple):
@@ -50,16 +89,12 @@ class StoredCoin(NamedTuple):
     hours: int
 
 
-class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
+class CoinMarketCapClickHouseAdapter(HourlyRepository):
     """One row for each (symbol, Tehran hour), in `crypto_prices` with the view `crypto_prices_hourly`.
 
     Its holes, in `crypto_price_holes`, are of the coin that was asked for. Args and errors are those of
     `HourlyRepository`, which has `upsert_prices` and all that is read of any hourly table.
     """
-
-    hole = Hole
-    holes_name = HOLES
-    meant = "cmc_id"
 
     def __init__(
         self,
@@ -79,7 +114,7 @@ class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
         """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
         statement = (
             "SELECT symbol, datetime, price, currency, ifNull(source_updated_at, fetched_at) "  # noqa: S608 - quoted
-            f"FROM {self._schema.view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
+            f"FROM {self._view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
             "ORDER BY symbol, datetime"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last)
@@ -97,7 +132,7 @@ class CoinMarketCapClickHouseAdapter(HoledRepository[Hole]):
         wanted = "AND has({symbols:Array(String)}, symbol) " if symbols else ""
         statement = (
             "SELECT symbol, cmc_id, argMax(name, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
-            f"uniqExact(datetime) FROM {self._schema.table} FINAL WHERE cmc_id != 0 {wanted}"
+            f"uniqExact(datetime) FROM {self._table} FINAL WHERE cmc_id != 0 {wanted}"
             "GROUP BY symbol, cmc_id ORDER BY symbol, first, cmc_id"
         )
         parameters = {"symbols": list(symbols)} if symbols else {}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
 from adapters._bases.clickhouse_errors import NOT_THERE
-from adapters._bases.columns import Column, columns_of, definitions, types_of
 from adapters._bases.errors import StorageRejected
+from adapters._bases.schema import definition
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
@@ -22,16 +21,16 @@ REPLAY = "replay"
 class RunCounts:
     """What a run did, in numbers: the one declaration of each, with its column."""
 
-    extracted: Annotated[int, Column("Quotes that the source gave")] = 0
-    inserted: Annotated[int, Column("Keys that were new")] = 0
-    updated: Annotated[int, Column("Keys that were there with other values")] = 0
-    unchanged: Annotated[int, Column("Keys that were there with the same values")] = 0
-    replayed: Annotated[int, Column("Rows of earlier runs, stored by this one")] = 0
-    rejected: Annotated[int, Column("Quotes that were not stored")] = 0
-    hours_asked: Annotated[int, Column("Pairs of symbol and hour that the source was asked for")] = 0
-    without_quote: Annotated[int, Column("Those of hours_asked for which the source gave no price")] = 0
-    calls: Annotated[int, Column("HTTP calls to the source, retries included")] = 0
-    credits: Annotated[int, Column("Credits that the source charged")] = 0
+    extracted: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    replayed: int = 0
+    rejected: int = 0
+    hours_asked: int = 0
+    without_quote: int = 0
+    calls: int = 0
+    credits: int = 0
 
     def counts(self) -> dict[str, int]:
         """The counts by their names."""
@@ -40,23 +39,21 @@ class RunCounts:
 
 @dataclass
 class _Run:
-    run_id: Annotated[str, Column("Run, as in crypto_prices.run_id and in the log; of a replay with -replay added")]
-    job: Annotated[str, Column("Name of the job")]
-    kind: Annotated[
-        str, Column("run, backfill or heal; replay: what the run of the same time stored of earlier ones' rows")
-    ]
-    started_at: Annotated[str, Column("When it began, Tehran wall time")]
-    finished_at: Annotated[str, Column("When it ended, Tehran wall time; as started_at for a run that was killed")]
-    status: Annotated[str, Column("ok or failed")]
+    run_id: str
+    job: str
+    kind: str
+    started_at: str
+    finished_at: str
+    status: str
 
 
 @dataclass
 class RunRecord(RunCounts, _Run):
     """A run that is over, a row of the table: the fields of `_Run`, of `RunCounts`, then its own."""
 
-    error: Annotated[str, Column("Why it failed, in one line; empty for a good run")] = ""
-    host: Annotated[str, Column("Machine that it ran on")] = ""
-    version: Annotated[str, Column("Version of the program")] = ""
+    error: str = ""
+    host: str = ""
+    version: str = ""
 
     @property
     def failed(self) -> bool:
@@ -70,20 +67,6 @@ class RunRecord(RunCounts, _Run):
 
 FIELDS = tuple(field.name for field in fields(RunRecord))
 """The names of a record's fields, which are the table's columns."""
-
-
-def create_statement(table: str, keep_days: int) -> str:
-    """The CREATE TABLE IF NOT EXISTS. `table` is quoted, with its database."""
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table}\n(\n    {definitions(columns_of(RunRecord))}\n)\n"
-        f"ENGINE = MergeTree\nORDER BY (job, started_at, run_id)\nTTL {expiry(keep_days)}\n"
-        "COMMENT 'Every run of every job, failures too'"
-    )
-
-
-def expiry(keep_days: int) -> str:
-    """The TTL expression of a row, spelled as ClickHouse shows it."""
-    return f"toDateTime(started_at, 'UTC') + toIntervalDay({keep_days})"
 
 
 # Not IN with a column, which ClickHouse before 26 does not take.
@@ -126,16 +109,16 @@ class EtlRunsAdapter:
             {"database": self._database, "name": TABLE},
         )
         topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+        # As ClickHouse shows it.
+        ttl = f"toDateTime(started_at, 'UTC') + toIntervalDay({self._keep_days})"
         if topology.kind != "single" or topology.neighbors:
             topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
         if not found:
             topology.make_database(self._clickhouse, self._database)
-            topology.send(self._clickhouse, topology.ddl(create_statement(self._table, self._keep_days)))
-        elif f"TTL {expiry(self._keep_days)} " not in f"{found[0][0]} ":
-            topology.send(
-                self._clickhouse,
-                f"ALTER TABLE {self._table}{topology.on_cluster} MODIFY TTL {expiry(self._keep_days)}",
-            )
+            names = {"database": quoted_identifier(self._database), "keep_days": str(self._keep_days)}
+            topology.send(self._clickhouse, topology.ddl(definition(TABLE).text, **names))
+        elif f"TTL {ttl} " not in f"{found[0][0]} ":
+            topology.send(self._clickhouse, f"ALTER TABLE {self._table}{topology.on_cluster} MODIFY TTL {ttl}")
 
     def wanted_rights(self) -> list[Right]:
         """What a run does to the table, which is made first where it is missing."""
@@ -177,7 +160,7 @@ class EtlRunsAdapter:
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
-            self._clickhouse.insert(self._table, types_of(RunRecord), [run.values() for run in runs])
+            self._clickhouse.insert(self._table, definition(TABLE).types, [run.values() for run in runs])
 
     def _stored(self, runs: Sequence[RunRecord]) -> set[str]:
         found = self._clickhouse.query(

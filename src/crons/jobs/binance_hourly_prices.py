@@ -9,8 +9,7 @@ from itertools import groupby, pairwise
 
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_between
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredPair
-from adapters.clickhouse.binance_table import BINANCE_PRICES, PairRow
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, PairRow, StoredPair
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from configurations.config import Settings

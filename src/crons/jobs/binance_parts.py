@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters._bases.errors import SourceRejected
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
-from adapters.clickhouse.binance_table import BINANCE_PRICES
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
 from adapters.files.pair_choices import KnownPair, PairChoices
 from adapters.http.binance_http_adapter import BinanceHttpAdapter
 from configurations.config import Settings

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.hourly_table import Hole
 from adapters._bases.tehran_time import HOUR, describe_hours, hour_key, hours_between, tehran_text
-from adapters.clickhouse.binance_table import PairHole
 from adapters.files.pair_choices import KnownPair
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE
 from crons.filling import Filling, Taken
@@ -153,9 +153,9 @@ class CandleFilling(Filling[CandleCall, Answer]):
             self._rejected.add(f"{reject.symbol} ({call.pair.pair})", reject.reason, reject.hour)
         return Taken(made.rows, {(reject.symbol, reject.hour) for reject in made.rejects})
 
-    def hole(self, symbol: str, hour: str) -> PairHole:
+    def hole(self, symbol: str, hour: str) -> Hole:
         """The note of an hour without a candle."""
-        return PairHole(symbol, hour, self._pairs[symbol], tehran_text(self._run.now), self._run.run_id)
+        return Hole(symbol, hour, self._pairs[symbol], tehran_text(self._run.now), self._run.run_id)
 
     def tell(self) -> None:
         """Put what was not stored into the report."""

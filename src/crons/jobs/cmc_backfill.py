@@ -10,8 +10,8 @@ from typing import TypeAlias
 import structlog
 
 from adapters._bases.errors import SourceRejected
+from adapters._bases.hourly_table import Hole
 from adapters._bases.tehran_time import HOUR, describe_hours, hour_start, tehran_text
-from adapters.clickhouse.coin_market_cap_table import Hole
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from crons.filling import Filling, Taken
 from crons.job import BackfillRequest, RunContext

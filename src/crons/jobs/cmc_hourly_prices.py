@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    PriceRow,
+)
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from crons.job import HourlyJob, RunContext
 from crons.jobs.cmc_backfill import backfill

@@ -7,8 +7,11 @@ from datetime import datetime
 from itertools import pairwise
 
 from adapters._bases.tehran_time import from_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredCoin
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    StoredCoin,
+)
 from configurations.config import Settings
 from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, Series

@@ -10,8 +10,12 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, latest_of_each
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    PriceRow,
+    latest_of_each,
+)
 from adapters.files.coin_choices import CoinChoices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo

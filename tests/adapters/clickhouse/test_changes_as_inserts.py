@@ -14,8 +14,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row

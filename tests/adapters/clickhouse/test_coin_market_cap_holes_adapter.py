@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_table import Hole
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import Hole
 from tests.support.price_rows import price_row
 
 BTC = Hole("BTC", "2026-11-22 10:00:00", 1, "2026-11-23 12:00:00", "r1")
@@ -39,7 +39,7 @@ def test_a_noted_hole_is_known(
 
 def test_a_hole_is_of_the_coin_that_the_symbol_means(repository: CoinMarketCapClickHouseAdapter) -> None:
     """The one that is named, or else the one stored last; of a symbol never stored no coin is known, and no hole."""
-    later = BTC._replace(datetime="2026-11-22 12:00:00", cmc_id=2)
+    later = BTC._replace(datetime="2026-11-22 12:00:00", meaning=2)
     repository.note_holes([BTC, later, ETH])
     repository.upsert_prices(
         [

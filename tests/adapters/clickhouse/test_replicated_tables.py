@@ -11,13 +11,12 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
-from adapters._bases.hourly_holes import create_holes_statement
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication, Topology, topology_of
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, Hole
 from tests.conftest import NOW
 from tests.support.price_rows import price_row
+from tests.support.price_table import create_statement
 
 _ROOT = Path(__file__).parents[3]
 PAIR = Replication("pair")
@@ -61,14 +60,14 @@ def repository(
 def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Replicated") -> None:
     """Both tables as one makes them on each server by hand, with a path in Keeper."""
     replica.command(f"CREATE DATABASE {database}")
-    for name, statement in (
-        ("crypto_prices", CRYPTO_PRICES.create_table_statement(f"{database}.crypto_prices", ())),
-        ("crypto_price_holes", create_holes_statement(f"{database}.crypto_price_holes", Hole)),
-    ):
+    for name in ("crypto_prices", "crypto_price_holes"):
+        statement = create_statement(database, name, replicated=prefix)
         path = f"'/{database}/{name}', 'one'"
-        made = statement.replace("ENGINE = ReplacingMergeTree(", f"ENGINE = {prefix}ReplacingMergeTree({path}, ")
-        made = made.replace("ENGINE = ReplacingMergeTree\n", f"ENGINE = {prefix}ReplacingMergeTree({path})\n")
-        replica.command(made if prefix else statement)
+        if prefix:
+            statement = statement.replace("MergeTree(", f"MergeTree({path}, ").replace(
+                "MergeTree\n", f"MergeTree({path})\n"
+            )
+        replica.command(statement)
 
 
 def test_the_place_is_read_off_the_servers_own_tables(replica: ClickHouseAdapter) -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import StoredRow, UpsertReport, update_statement
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_table import CRYPTO_PRICES, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
+    CRYPTO_PRICES,
+    CoinMarketCapClickHouseAdapter,
+    PriceRow,
+)
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table, in_view
+from tests.support.price_table import create_statement, in_table, in_view
 
 _RUNS = count(1)
 _COLUMNS = "symbol, datetime, price, market_cap, cmc_rank, name, source_updated_at"
@@ -164,4 +167,4 @@ def test_mutation_blocking_an_update_is_killed(
 
 def _make_table_of_an_old_server(clickhouse: ClickHouseAdapter, database: str) -> None:
     clickhouse.command(f"CREATE DATABASE {database}")
-    clickhouse.command(CRYPTO_PRICES.create_table_statement(f"{database}.crypto_prices", (26, 8)))
+    clickhouse.command(create_statement(database))

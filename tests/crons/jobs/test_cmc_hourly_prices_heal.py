@@ -193,7 +193,7 @@ async def test_a_hole_of_another_coin_says_nothing(
         f"ALTER TABLE {database}.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2"
     )
     assert (await healed(make_context)).hours_asked == 1
-    assert [hole.cmc_id for hole in make_repository(embedded).holes(["BTC"], first="", last="9999")] == [1]
+    assert [hole.meaning for hole in make_repository(embedded).holes(["BTC"], first="", last="9999")] == [1]
 
 
 async def test_a_cap_on_credits_leaves_the_rest_for_the_next(make_context: MakeContext, stored: Stored) -> None:

@@ -1,0 +1,366 @@
+"""Tables and views as their .sql files define them: read the files, make what is missing, compare what exists.
+
+A file defines one table or view, named like the file, one column a line, expressions spelled as ClickHouse shows them.
+Its placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`,
+by which each insert and patch is synced to disk; `{definition}` in a view's comment, a hash of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
+from adapters._bases.errors import StorageRejected
+from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
+
+SQL_FOLDER = Path(__file__).parents[1] / "clickhouse" / "sql"
+FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
+
+# What was fetched leaves the spool once the table has it, so it must be on the disk by then.
+_DURABLE = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+# Given at creation only: turning these on or off later gives wrong results.
+_PATCH_PARTS = ", enable_block_number_column = 1, enable_block_offset_column = 1"
+_COLUMN = re.compile(r"^    (\w+) (.+?)(?: (DEFAULT|MATERIALIZED) (.+?))?\s+COMMENT '", re.MULTILINE)
+_CLAUSE = re.compile(r"^(PARTITION BY|PRIMARY KEY|ORDER BY) (.+)$", re.MULTILINE)
+_ENGINE = re.compile(r"^ENGINE = {replicated}(\w+)", re.MULTILINE)
+_VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
+_PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
+_SHOWN_DIFFERENCES = 3
+
+# One statement, so that all of it is of one moment and of one server.
+_SELECT_SHAPES = (
+    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, t.create_table_query, "
+    "c.name, c.type, c.default_kind, c.default_expression "
+    "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
+    "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
+    "AS c ON c.table = t.name"
+)
+
+
+def has_sound_patches(server_version: tuple[int, ...]) -> bool:
+    """Whether updates may be written as patch parts on a server of this version."""
+    return server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES
+
+
+def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
+    """The SETTINGS of an hourly table."""
+    if topology.kind == "cloud":  # has no disk of its own
+        return ""
+    # Patch parts have open faults on replicas.
+    patches = topology.kind == "single" and has_sound_patches(server_version)
+    return _DURABLE + (_PATCH_PARTS if patches else "")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The .sql file of a table or view."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, str, str]]:
+        """Column to its type, ``DEFAULT``, ``MATERIALIZED`` or an empty text, and its expression."""
+        found = _COLUMN.findall(self.text[: self.text.index("\n)\n")])
+        return {name: (kind, default, expression) for name, kind, default, expression in found}
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Column to type."""
+        return {name: kind for name, (kind, _, _) in self.columns.items()}
+
+    @cached_property
+    def shape(self) -> dict[str, str]:
+        """The properties that an existing table or view must have, named as in `Schema`."""
+        shape = {f"column {name}": " ".join(column).strip() for name, column in self.columns.items()}
+        if engine := _ENGINE.search(self.text):
+            shape["engine"] = engine[1]
+            for clause, value in _CLAUSE.findall(self.text):
+                shape[_PROPERTIES[clause]] = value[1:-1] if value.startswith("(") else value
+        return shape
+
+    @property
+    def hash(self) -> str:
+        """What tells one definition of a view from another."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
+
+    @property
+    def comment(self) -> str:
+        """The comment of a view, with the hash, by which an older one is recognized."""
+        [comment] = _VIEW_COMMENT.findall(self.text)
+        return str(comment).format(definition=self.hash)
+
+    def differences(self, found: Mapping[str, str]) -> list[str]:
+        """How an existing table or view differs, a line each."""
+        return [
+            f"{what} is {found.get(what, 'missing')!r}, not {wanted!r}"
+            for what, wanted in self.shape.items()
+            if _canonical(what, found.get(what, "missing")) != _canonical(what, wanted)
+        ]
+
+    def differences_of_view(self, found: Mapping[str, str]) -> list[str]:
+        """As `differences`, with what bears a view's name without being one, and with an older definition."""
+        if found["engine"] != "View":
+            return [f"it is not a view, its engine is {found['engine']!r}"]
+        outdated = [] if found["comment"] == self.comment else ["it is of another version of the program"]
+        return self.differences(found) or outdated
+
+
+def _canonical(what: str, value: str) -> str:
+    # A replicated engine has the same name with a prefix.
+    return value.removeprefix("Replicated").removeprefix("Shared") if what == "engine" else "".join(value.split())
+
+
+@cache
+def definition(name: str) -> Definition:
+    """The definition in the file of this name, without its comments."""
+    lines = (SQL_FOLDER / f"{name}.sql").read_text("utf-8").splitlines(keepends=True)
+    return Definition(name, "".join(line for line in lines if not line.startswith("--")))
+
+
+def is_defined(name: str) -> bool:
+    """Whether there is a file of this name."""
+    return (SQL_FOLDER / f"{name}.sql").is_file()
+
+
+class Schema:
+    """A table, its views, and tables that are made together with it, in a database.
+
+    Args:
+        database: plain name.
+        table: name of the table; its shape is checked.
+        views: their names, each after those that it reads.
+        beside: names of further tables.
+        replication: what the operator set.
+    """
+
+    def __init__(
+        self,
+        *,
+        clickhouse: ClickHouseAdapter,
+        database: str,
+        table: str,
+        views: Sequence[str],
+        beside: Sequence[str],
+        replication: Replication,
+    ) -> None:
+        self._clickhouse = clickhouse
+        self._database = database
+        self._table = table
+        self._views = views
+        self._beside = beside
+        self._replication = replication
+        self._topology: Topology | None = None
+        self._engine = ""
+
+    def ensure_ready(self) -> None:
+        """Make the missing ones of database, tables and views, and renew an older view. Idempotent.
+
+        Two SELECTs if nothing is missing. A view is replaced without a moment in which it does not exist.
+
+        Raises:
+            StorageRejected: the table has another shape, or what has a view's name is not a view, or rows would be on
+                one of several replicas or servers only; the message describes it, and it is left alone.
+            ConfigurationError: the settings name a cluster that the server does not have.
+        """
+        shapes = self._shapes()
+        self._check_placement(shapes)
+        if self._table not in shapes:
+            self.topology().make_database(self._clickhouse, self._database)
+            self._make(self._table)
+            shapes = self._shapes()
+            if self._table not in shapes:  # a second table would split the rows
+                raise StorageRejected(
+                    f"{self._full(self._table)} was just created, but another server answers, which does not have it",
+                    next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
+                )
+        self._check_visible(shapes[self._table])
+        self._check_shape(self._table, definition(self._table).differences(shapes[self._table]))
+        self._prepare_writes(shapes[self._table]["engine"])
+        for view in self._views:
+            if view not in shapes:
+                self._make(view)
+            elif shapes[view]["engine"] != "View":
+                self._check_shape(view, definition(view).differences_of_view(shapes[view]))
+            elif shapes[view]["comment"] != definition(view).comment:
+                self._make(view, replace=True)
+        self._make_beside(shapes)
+
+    def ensure_beside(self) -> None:
+        """Make the tables beside, and their database, if they are missing. Idempotent."""
+        shapes = self._shapes()
+        if not set(self._beside) <= shapes.keys():
+            self.topology().make_database(self._clickhouse, self._database)
+            self._make_beside(shapes)
+
+    def topology(self) -> Topology:
+        """Where the database is; queried once.
+
+        Raises:
+            ConfigurationError: the settings name a cluster that the server does not have.
+        """
+        if self._topology is None:
+            self._topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+        return self._topology
+
+    def checked_topology(self) -> Topology:
+        """As `topology`, after checking that no table has its rows on one of several replicas only.
+
+        Raises:
+            StorageRejected: one has, or would have.
+        """
+        self._check_placement(self._shapes())
+        return self.topology()
+
+    def is_replicated(self) -> bool:
+        """Whether the table's rows are on every replica."""
+        if not self._engine:
+            self._engine = self._shapes().get(self._table, {}).get("engine", "")
+        return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
+
+    def inserts_changes(self) -> bool:
+        """Whether a changed row is inserted as a newer version, in place of an update.
+
+        Also if the profile locks ``mutations_sync`` at a value by which an update returns before it is done.
+
+        Raises:
+            StorageRejected: it does, and the operator wants updates.
+        """
+        hasty = self._clickhouse.locks("mutations_sync") and self._clickhouse.value_of("mutations_sync") == "0"
+        if hasty and self._replication.changes == "update":
+            raise StorageRejected(
+                "the profile of the database's user has mutations_sync = 0, so an update returns before it is done",
+                next_step="remove CLICKHOUSE_CHANGES=update, or have an administrator take it out of the profile",
+            )
+        return (self._replication.changes or ("insert" if self.is_replicated() or hasty else "update")) == "insert"
+
+    def differences(self) -> list[str]:
+        """How the table and the views differ from their definitions, a line each; empty without a table."""
+        shapes = self._shapes()
+        if self._table not in shapes:
+            return []
+        self._check_visible(shapes[self._table])
+        lines = [
+            f"{self._full(self._table)}: {line}" for line in definition(self._table).differences(shapes[self._table])
+        ]
+        for view in self._views:
+            if view not in shapes:
+                lines.append(f"{self._full(view)} is missing")
+            else:
+                lines += [f"{self._full(view)}: {one}" for one in definition(view).differences_of_view(shapes[view])]
+        return lines
+
+    def wanted_rights(self) -> list[Right]:
+        """What a run does to the tables and views, those that are missing made first."""
+        shapes = self._shapes()
+        tables = [self._table, *self._beside]
+        rights = [("SELECT", name) for name in (*tables, *self._views)] + [("INSERT", name) for name in tables]
+        if not self.inserts_changes():
+            rights.append(("ALTER UPDATE", self._table))
+        if not shapes and not is_there(self._clickhouse, self._database):
+            rights.append(("CREATE DATABASE", ""))
+        rights += [("CREATE TABLE", name) for name in tables if name not in shapes]
+        rights += [("CREATE VIEW", name) for name in self._views if name not in shapes]
+        return [Right(right, self._database, name) for right, name in rights]
+
+    def existing(self) -> set[str]:
+        """The names of the tables and views that exist, whatever their shape."""
+        return set(self._shapes())
+
+    def drop(self) -> None:
+        """Drop the table and its views. The database and the tables beside stay. Idempotent.
+
+        Raises:
+            StorageRejected: the rows are on one of several replicas only; nothing is dropped.
+        """
+        shapes = self._shapes()
+        if shapes.keys() <= set(self._beside):
+            return
+        self.topology().refuse_partial_drop(self._full(self._table), shapes.get(self._table, {}).get("engine", ""))
+        # The table first: a user without the right to drop it keeps the views too.
+        self._send(f"DROP TABLE IF EXISTS {{database}}.{quoted_identifier(self._table)}{{on_cluster}} SYNC")
+        for view in reversed(self._views):
+            self._send(f"DROP VIEW IF EXISTS {{database}}.{quoted_identifier(view)}{{on_cluster}}")
+
+    def _make(self, name: str, *, replace: bool = False) -> None:
+        made = definition(name)
+        # To replace takes rights that to create does not take.
+        text = made.text if replace else made.text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
+        self._send(
+            text, definition=made.hash, settings=table_settings(self.topology(), self._clickhouse.server_version())
+        )
+
+    def _make_beside(self, shapes: Mapping[str, object]) -> None:
+        # CREATE IF NOT EXISTS takes a right that a user who only writes rows may lack, even if the table exists.
+        for name in self._beside:
+            if name not in shapes:
+                self._make(name)
+
+    def _send(self, statement: str, **names: str) -> None:
+        topology = self.topology()
+        statement = topology.ddl(statement, database=quoted_identifier(self._database), **names)
+        topology.send(self._clickhouse, statement)
+
+    def _full(self, name: str) -> str:
+        return f"{self._database}.{name}"
+
+    def _prepare_writes(self, engine: str) -> None:
+        """From now on, send the settings that writes to a table of this engine need."""
+        self._engine = engine
+        if is_replicated(engine):
+            self._clickhouse.keep_settings(
+                settings_of_writes(
+                    self.topology(),
+                    self._replication.insert_quorum,
+                    server_version=self._clickhouse.server_version(),
+                    patience_seconds=self._clickhouse.patience_seconds,
+                )
+            )
+
+    def _shapes(self) -> dict[str, dict[str, str]]:
+        """Tables and views, those that exist, each with its properties."""
+        names = [self._table, *self._views, *self._beside]
+        shapes: dict[str, dict[str, str]] = {}
+        for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
+            table, engine, partition, primary, sorting, comment, made_by, name, kind, default_kind, expression = map(
+                str, found
+            )
+            shape = shapes.setdefault(table, {"engine": engine, "partition key": partition, "comment": comment})
+            shape |= {"primary key": primary, "sorting key": sorting, "made by": made_by}
+            shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
+        return shapes
+
+    def _check_placement(self, shapes: Mapping[str, Mapping[str, str]]) -> None:
+        topology = self.topology()
+        # Beside a table that was made by hand on each replica, what is only noted may be on one.
+        by_hand = topology.kind == "single" and not topology.neighbors
+        for name in (self._table, *(() if by_hand else self._beside)):
+            topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
+
+    def _check_visible(self, shape: Mapping[str, str]) -> None:
+        """Check that columns that seem to be missing are not just hidden from this user."""
+        hidden = [
+            name
+            for name in definition(self._table).columns
+            if f"column {name}" not in shape and f"`{name}` " in shape["made by"]
+        ]
+        if hidden:
+            of = self._full(self._table)
+            raise StorageRejected(
+                f"{of} exists, but this user cannot see its columns {', '.join(hidden[:_SHOWN_DIFFERENCES])}",
+                next_step=f"Have an administrator run: GRANT SELECT ON {of} TO the user of CLICKHOUSE_USER",
+            )
+
+    def _check_shape(self, name: str, differences: Sequence[str]) -> None:
+        if differences:
+            rest = len(differences) - _SHOWN_DIFFERENCES
+            more = f", and {rest} more" if rest > 0 else ""
+            raise StorageRejected(
+                f"{self._full(name)} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
+                next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`.",
+            )

@@ -1,0 +1,261 @@
+"""The .sql files: they match the row types and what older versions installed; how tables and views are made."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import Hole, HourlyTable
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.schema import SQL_FOLDER, Definition, definition, table_settings
+from adapters._bases.tehran_time import hour_key, tehran_text
+from adapters._bases.topology import Topology
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from tests.conftest import NOW
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.price_rows import price_row
+from tests.support.price_table import create_statement
+
+MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
+PROJECT = Path(__file__).parents[3]
+INSTALLED = sorted((PROJECT / "tests" / "fixtures" / "ddl").glob("*.sql"))
+"""What the program sent before its tables were .sql files: they are in use, so a new table must not differ."""
+PROGRAM = PROJECT / "tests" / "support" / "zoned_table.py"
+INSTANTS = st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
+COLUMN_TYPES: dict[Any, set[str]] = {
+    str: {"String"},
+    int: {"UInt32", "UInt64"},
+    float: {"Float64"},
+    str | None: {"Nullable(String)"},
+    int | None: {"Nullable(UInt32)", "Nullable(UInt64)"},
+    float | None: {"Nullable(Float64)"},
+}
+TABLES = [CRYPTO_PRICES, BINANCE_PRICES]
+FSYNC, PATCHES = "fsync_part_directory", "enable_block_number_column"
+
+
+def make_all(clickhouse: ClickHouseAdapter, database: str) -> None:
+    """Make every table and view."""
+    CoinMarketCapClickHouseAdapter(
+        clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
+    ).ensure_ready()
+    BinanceClickHouseAdapter(
+        table=BINANCE_PRICES, clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
+    ).ensure_ready()
+    EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=400).ensure_ready()
+
+
+def described(clickhouse: ClickHouseAdapter, database: str) -> list[tuple[str, ...]]:
+    """Everything the server says about the tables, views and columns of a database."""
+    tables = (
+        "SELECT name, engine_full, partition_key, primary_key, sorting_key, "
+        "replaceRegexpOne(comment, 'definition [0-9a-f]+', ''), as_select "
+        "FROM system.tables WHERE database = {database:String} ORDER BY name"
+    )
+    columns = (
+        "SELECT table, name, type, default_kind, default_expression, comment "
+        "FROM system.columns WHERE database = {database:String} ORDER BY table, position"
+    )
+    found = [row for ask in (tables, columns) for row in clickhouse.query(ask, {"database": database})]
+    return [tuple(str(value).replace(database, "DATABASE") for value in row) for row in found]
+
+
+@pytest.mark.present_engine
+def test_new_tables_and_views_equal_installed_ones(embedded: ClickHouseAdapter, database: str) -> None:
+    """Names, types, order and comments of columns, keys, settings, the views' statements."""
+    older = f"{database}_older"
+    embedded.command(f"CREATE DATABASE {older}")
+    for path in sorted(INSTALLED, key=lambda path: path.stem.endswith(("_hourly", "_daily", "_latest"))):
+        embedded.command(path.read_text().replace("DATABASE", older))
+    make_all(embedded, database)
+
+    installed, made = described(embedded, older), described(embedded, database)
+
+    embedded.command(f"DROP DATABASE {older} SYNC")
+    assert len(INSTALLED) == 9
+    wanted = [row for row in made if row[0] in {path.stem for path in INSTALLED}]
+    assert [pair for pair in zip(installed, wanted, strict=True) if pair[0] != pair[1]] == []
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
+    """To add a column takes the .sql files and the row type, nothing else."""
+    fields = get_type_hints(table.row)
+
+    assert tuple(fields) == table.given
+    assert {name for name, kind in fields.items() if table.types[name] not in COLUMN_TYPES[kind]} == set()
+    assert {table.value, table.meaning, table.label, *table.keeps_known} <= fields.keys()
+    hourly = definition(table.view).types
+    assert hourly == {**{name: hourly[name] for name in ("time", "time_utc")}, **table.types}
+    assert list(definition(table.holes).types) == [
+        table.meaning if name == "meaning" else name for name in Hole._fields
+    ]
+
+
+def test_run_record_has_the_columns_of_its_file() -> None:
+    """In their order, for rows are inserted by it."""
+    types = definition("etl_runs").types
+    record = RunRecord(**{name: 0 if kind == "UInt64" else "" for name, kind in types.items()})  # type: ignore[arg-type]
+    assert record.values() == tuple(0 if kind == "UInt64" else "" for kind in types.values())
+
+
+@pytest.mark.parametrize("path", sorted(SQL_FOLDER.glob("*.sql")), ids=lambda path: path.stem)
+def test_every_column_is_read_and_has_a_comment(path: Path) -> None:
+    """One column a line, so that none is missed."""
+    made = definition(path.stem)
+    head = made.text.partition("\n)\n")[0]
+    assert len(made.columns) == head.count("COMMENT '") == len(re.findall(r"^    \w", head, re.MULTILINE))
+    assert f".{path.stem}{{on_cluster}}" in made.text.partition("\n")[0]
+
+
+def test_changed_definition_of_a_view_changes_its_comment() -> None:
+    """So an installed view with the old definition is renewed."""
+    view = definition("crypto_prices_daily")
+    assert view.comment != Definition(view.name, view.text.replace("max(price)", "min(price)")).comment
+
+
+@pytest.mark.parametrize(
+    ("topology", "version", "on_cluster", "engine", "settings"),
+    [
+        (Topology(), (26, 9), "", "ReplacingMergeTree", [FSYNC, PATCHES]),
+        (Topology(), (26, 8), "", "ReplacingMergeTree", [FSYNC]),
+        (Topology("cluster", "c"), (26, 9), " ON CLUSTER `c`", "ReplicatedReplacingMergeTree", [FSYNC]),
+        (Topology("replicated database"), (26, 9), "", "ReplicatedReplacingMergeTree", [FSYNC]),
+        (Topology("cloud"), (26, 9), "", "ReplacingMergeTree", []),
+    ],
+)
+def test_statement_is_for_its_topology(
+    topology: Topology, version: tuple[int, ...], on_cluster: str, engine: str, settings: list[str]
+) -> None:
+    """Cluster, replicated engine and settings; patch parts are for a single server with a sound version only."""
+    text = definition("crypto_prices").text
+    statement = topology.ddl(text, database="`d`", settings=table_settings(topology, version))
+
+    assert statement.startswith(f"CREATE TABLE IF NOT EXISTS `d`.crypto_prices{on_cluster}\n")
+    assert f"\nENGINE = {engine}(version)\n" in statement
+    assert [one for one in (FSYNC, PATCHES) if one in statement] == settings
+
+
+class ZonedTable:
+    """The table in a process of its own, with another time zone."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._input, self._output = process.stdin, process.stdout
+        self.zone = self._output.readline().strip()
+
+    def keys(self, times: list[str]) -> list[list[str]]:
+        """The table's datetime and date of each `fetched_at`."""
+        self._input.write(json.dumps(times) + "\n")
+        self._input.flush()
+        keys: list[list[str]] = json.loads(self._output.readline())
+        return keys
+
+
+@pytest.fixture(scope="module", params=["UTC", "Asia/Tehran", "America/New_York", "Asia/Kolkata"])
+def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZonedTable]:
+    """A table under each server zone in turn."""
+    zone: str = request.param
+    command = [sys.executable, str(PROGRAM), str(tmp_path_factory.mktemp("zoned"))]
+    environment = {"PYTHONPATH": f"{PROJECT / 'src'}:{PROJECT}", "TZ": zone}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        table = ZonedTable(process)
+        assert table.zone == zone
+        yield table
+        process.communicate("")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(instants=st.lists(INSTANTS, min_size=1, max_size=200))
+@example(
+    instants=[
+        datetime(2021, 3, 21, 21, 0, tzinfo=timezone.utc),  # 00:30 in Tehran, an hour that a Tehran server skips
+        datetime(2022, 9, 21, 19, 45, tzinfo=timezone.utc),  # the hour that came twice in Tehran
+        datetime(2026, 3, 7, 23, 0, tzinfo=timezone.utc),  # 02:30 in Tehran, an hour that a New York server skips
+    ]
+)
+def test_key_is_the_tehran_hour_under_every_server_zone(zoned: ZonedTable, instants: list[datetime]) -> None:
+    """The table's key of any instant is the program's."""
+    times = [tehran_text(instant) for instant in instants]
+    assert zoned.keys(times) == [[hour_key(instant), tehran_text(instant)[:10]] for instant in instants]
+
+
+def test_second_setup_sends_one_select(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+) -> None:
+    """It finds that nothing is missing; rows stay."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row()])
+    front.statements.clear()
+
+    repository.ensure_ready()
+
+    assert [statement.split()[0] for statement in front.statements] == ["SELECT"]
+    assert repository.count_rows() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("price Float64", "price Float32"), "column price is 'Float32'"),
+        (("toStartOfHour(toDateTime(fetched_at, 'UTC'))", "toStartOfHour(toDateTime(fetched_at))"), "column datetime"),
+        (("ORDER BY (symbol, datetime, fetched_at)", "ORDER BY (symbol, datetime)"), "sorting key"),
+        (("substring(datetime, 1, 7)", "substring(datetime, 1, 4)"), "partition key"),
+        (("ReplacingMergeTree(version)", "MergeTree"), "engine is 'MergeTree'"),
+        (("run_id String", "run String"), "column run_id is 'missing'"),
+    ],
+)
+def test_table_of_another_shape_is_refused(
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str, change: tuple[str, str], told: str
+) -> None:
+    """The message says what differs and what to do, and the table is left as it is."""
+    statement = create_statement(database)
+    assert change[0] in statement
+    embedded.command(f"CREATE DATABASE {database}")
+    embedded.command(statement.replace(*change))
+
+    with pytest.raises(StorageRejected, match=told) as raised:
+        make_repository(embedded).ensure_ready()
+
+    assert "setup_db" in raised.value.next_step
+
+
+def test_drop_removes_views_and_table(repository: CoinMarketCapClickHouseAdapter) -> None:
+    """Dropping what does not exist is harmless."""
+    assert repository.is_ready()
+    repository.drop_table()
+    assert not repository.table_exists()
+    repository.drop_table()
+
+
+def test_insert_and_update_are_synced_to_disk(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter
+) -> None:
+    """A power cut afterwards costs no price."""
+
+    def synced() -> int:
+        found = embedded.query("SELECT value FROM system.events WHERE event = 'FileSync'")
+        return int(str(found[0][0])) if found else 0
+
+    for price in (1.0, 2.0):
+        before = synced()
+        repository.upsert_prices([price_row(price=price)])
+        assert synced() > before
