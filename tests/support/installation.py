@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.forked import ForkedPython
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stepped_clock import SteppedClock
 
 JOB = "cmc_hourly_prices"
 _SUPPORT = Path(__file__).parent
 _SRC = _SUPPORT.parents[1] / "src"
+_READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
+"""Variables that a fork would ignore: with one of them set, a new interpreter is started."""
 
 
 class Finished(NamedTuple):
@@ -44,13 +47,22 @@ class Finished(NamedTuple):
 class Running:
     """A process of the program; its output goes to files, so that it never waits for a reader."""
 
-    def __init__(self, arguments: list[str], *, cwd: Path, environment: dict[str, str], output: Path) -> None:
+    def __init__(
+        self, arguments: list[str], *, cwd: Path, environment: dict[str, str], output: Path, forked: bool
+    ) -> None:
         self._out = output.with_suffix(".out")
         self._log = output.with_suffix(".log")
-        with self._out.open("w") as out, self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                arguments, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log
-            )
+        self._out.touch()
+        self._log.touch()
+        self.process: ForkedPython | subprocess.Popen[bytes]
+        if forked:
+            self.process = ForkedPython(arguments, cwd=cwd, environment=environment, out=self._out, log=self._log)
+        else:
+            with self._out.open("w") as out, self._log.open("w") as log:
+                command = [sys.executable, *arguments]
+                self.process = subprocess.Popen(
+                    command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log
+                )
         self.titles = [self.title()]
 
     @property
@@ -150,10 +162,11 @@ class Installation:
         """Start ``python`` with these arguments; settings of this one process go over the others."""
         number = len(self._started)
         running = Running(
-            [sys.executable, *arguments],
+            list(arguments),
             cwd=self.root,
             environment={"PYTHONPATH": str(self.root / "src"), "LOG_LEVEL": "DEBUG", **self.settings, **settings},
             output=self.root / "output" / f"{number:04d}",
+            forked=not any(name.startswith(_READ_AT_START) for name in {**self.settings, **settings}),
         )
         self._started.append(running)
         return running

@@ -1,0 +1,71 @@
+"""Processes of the program, forked from one that has its libraries loaded: starting one costs a tenth."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+import time
+from pathlib import Path
+
+# Not the program's own modules, which each installation has a copy of, nor the engine, which starts threads.
+_LIBRARIES = "asyncio clickhouse_connect cronsim filelock httpx jinja2 msgspec psutil rich.progress rich.table stamina"
+_LIBRARIES += " structlog time_machine typer"
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(_LIBRARIES.split())
+
+
+class ForkedPython:
+    """``python ARGUMENTS`` (``-m MODULE``, ``-c CODE`` or a script), with what tests use of `subprocess.Popen`.
+
+    Args:
+        arguments: without the interpreter.
+        cwd: its working folder.
+        environment: all of it, except what the interpreter reads when it starts (``PYTHON*``, the locale).
+        out: the file that takes stdout; it exists.
+        log: the file that takes stderr; it exists.
+    """
+
+    def __init__(self, arguments: list[str], *, cwd: Path, environment: dict[str, str], out: Path, log: Path) -> None:
+        self._process = _SERVER.Process(target=_run, args=(arguments, cwd, environment, out, log), daemon=True)
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """The exit code, once it has ended."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        assert code is not None, f"process {self.pid} did not end within {timeout} s"
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def _run(arguments: list[str], cwd: Path, environment: dict[str, str], out: Path, log: Path) -> None:
+    for path, stream in ((out, 1), (log, 2)):
+        file = os.open(path, os.O_WRONLY)
+        os.dup2(file, stream)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    what, *rest = arguments
+    own = [str(cwd), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.path[:] = [*own, *(entry for entry in sys.path if "python3" in entry)]
+    sys.argv = rest if what == "-m" else arguments
+    if what == "-m":
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif what == "-c":
+        exec(rest[0], {"__name__": "__main__"})  # noqa: S102 - a test's own code
+    else:
+        runpy.run_path(what, run_name="__main__")
