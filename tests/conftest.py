@@ -21,12 +21,15 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from tests.support.access import access_configuration
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.older_engine import OlderEngine
+from tests.support.scale import LARGE
 
-# A stall of a busy machine is no failure, and an example that failed in one run says nothing of the next.
-settings.register_profile("suite", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-# For a second Python: the rules have been searched with all examples on the first.
-settings.register_profile("brief", settings.get_profile("suite"), max_examples=15)
-settings.load_profile("suite")
+# A stall of a busy machine is not a failure, and an example that failed in one run says nothing about the next.
+settings.register_profile(
+    "small", deadline=None, database=None, suppress_health_check=list(HealthCheck), max_examples=25
+)
+settings.register_profile("large", settings.get_profile("small"), max_examples=300)
+settings.register_profile("brief", settings.get_profile("small"), max_examples=10)
+settings.load_profile("large" if LARGE else "small")
 
 _DATABASE_NUMBERS = count(1)
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)

@@ -21,12 +21,14 @@ from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation, Running
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import Key, PriceAudit
+from tests.support.scale import LARGE
 
 HOUR = timedelta(hours=1)
 SYMBOLS = ("BTC", "ETH", "SOL")
 Moment = Callable[[], object]
-FRONT_KILLS, EMBEDDED_KILLS = 12, 10
-"""How many kills of each seed have to strike a living process, 102 in all."""
+SERVER_SEEDS, EMBEDDED_SEEDS = (6, 3) if LARGE else (1, 1)
+FRONT_KILLS, EMBEDDED_KILLS = (12, 10) if LARGE else (6, 4)
+"""How many kills of each seed have to strike a living process."""
 MOST_TRIALS = 5
 """For each of them: a process may have come to its end before its moment."""
 
@@ -92,11 +94,11 @@ def moments_of(
     ]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(SERVER_SEEDS))
 def test_killed_at_random_with_a_server(
     seed: int, program: Installation, source: FaultySource, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """Runs and backfills, an hour apart, until twelve were killed somewhere between their start and their end."""
+    """Runs and backfills, an hour apart, until enough were killed somewhere between their start and their end."""
     chance = random.Random(seed)  # noqa: S311 - a test's dice
     fetched: set[Key] = set()
     struck = 0
@@ -117,11 +119,11 @@ def test_killed_at_random_with_a_server(
     table.assert_right(at_least=fetched | keys_of_now(program))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(EMBEDDED_SEEDS))
 def test_killed_at_random_with_the_embedded_engine(
     seed: int, embedded_program: Installation, source: FaultySource, embedded_table: PriceAudit
 ) -> None:
-    """As above until ten were killed while the engine starts, works or stops; the engine's folder stays usable."""
+    """As above until enough were killed while the engine starts, works or stops; the engine's folder stays usable."""
     program, chance = embedded_program, random.Random(seed)  # noqa: S311 - a test's dice
     fetched: set[Key] = set()
     struck = 0
