@@ -1,0 +1,37 @@
+"""README and docs/: every link works, and every command that they name exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.bare_checkout import COMMANDS
+from tests.support.docs import DOCS, PAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    """Links to other sites are not followed."""
+    dead = []
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        file, _, heading = link.partition("#")
+        if file.startswith("http"):
+            continue
+        target = page.parent / file if file else page
+        if not target.exists() or (heading and heading not in headings(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_commands_named_in_pages_exist() -> None:
+    """In code blocks and within sentences."""
+    named = set(re.findall(r"\./run\.sh ([a-z][a-z_]+)", DOCS))
+    assert named - {"help"} <= set(COMMANDS)
