@@ -12,8 +12,8 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     StoredCoin,
 )
+from adapters.files.choices import KnownPair
 from adapters.files.locks import ProcessLock
-from adapters.files.pair_choices import KnownPair
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell
 from configurations.config import Settings
 from crons import MAIN_JOB

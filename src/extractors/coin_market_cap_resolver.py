@@ -9,23 +9,27 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters._bases.errors import ConfigurationError, ContractError, InvalidRowError, SourceRejected, StateError
-from adapters._bases.json_values import flag, whole
-from adapters.files.coin_choices import CoinChoices
+from adapters._bases.errors import ConfigurationError, ContractError, SourceRejected, StateError
+from adapters._bases.json_values import flag, shown, whole
+from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import Fields, Spare
-from extractors.coin_market_cap_quote import Coin
+from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, Coin
+
+_INVALID_VALUE = 400
+# The map answers a list of unknown symbols with 400 and names them in its text.
+_NAMED_UNKNOWN = re.compile(r'Invalid values? for "symbol": "([^"]*)"')
+# Keeps the request line below the 8,190 bytes that common servers take.
+_LONGEST_LIST = 7_500
+_LONGEST_NAME = 200
+
+Stored = Callable[[Sequence[str]], Mapping[str, int] | None]
+"""The id of the latest stored price of each symbol that has any; None if that cannot be read now."""
+
+log = structlog.get_logger(__name__)
 
 
 class Candidate(NamedTuple):
-    """An active coin that has a symbol.
-
-    Attributes:
-        symbol: upper case.
-        cmc_id: CoinMarketCap's id.
-        name: the coin's name; the symbol where it cannot be read.
-        rank: 1 is the largest market cap; None for an unranked coin.
-    """
+    """An active coin that has a symbol; one without a rank is unranked, which says nothing of its size."""
 
     symbol: str
     cmc_id: int
@@ -41,90 +45,43 @@ class Candidates(NamedTuple):
     """What the map says of one symbol.
 
     Attributes:
-        coins: the active ones, the one meant first: lowest rank, then lowest id.
-        unreadable: each row that may be an active coin and cannot be judged: its id, None where that cannot be read
-            either, and the reason. With one of them no coin is meant: to choose among the others would be to decide for
-            good on what is not known.
+        coins: the active ones, the preferred one first: lowest rank, then lowest id.
+        unreadable: the id, if it can be read, and the reason for each row that may be an active coin. With one of them
+            no coin is chosen: the choice is kept for good, and this coin may be the right one.
     """
 
     coins: list[Candidate]
     unreadable: list[tuple[int | None, str]]
 
     def doubt(self, symbol: str) -> str:
-        """One line that says why no coin is chosen for the symbol and what to write into the settings."""
+        """One line: why no coin is chosen for the symbol, and what to write into the settings."""
         ids = [coin.cmc_id for coin in self.coins] + [cmc_id for cmc_id, _ in self.unreadable if cmc_id]
         reasons = "; ".join(reason for _, reason in self.unreadable)
         beside = f" beside {', '.join(map(str, self.coins))}" if self.coins else ""
         return (
-            f"{symbol} is not decided, for CoinMarketCap's map has a coin of that symbol{beside} "
-            f"that cannot be read ({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
+            f"{symbol} is ambiguous: CoinMarketCap's map has a coin of that symbol{beside} that cannot be read "
+            f"({reasons}); name the id: SYMBOLS={symbol}:{min(ids, default='ID')}"
         )
 
-    def choice(self) -> tuple[str, str]:
-        """Why the first coin is the one meant, and the doubt that is left, or an empty text."""
+    def log_choice(self) -> None:
+        """Log the first coin as chosen, with the reason and the others; a warning if one of these is unranked."""
         chosen, *others = self.coins
-        if not others:
-            return "the only active coin", ""
-        why = "the lowest id, for none is ranked" if chosen.rank is None else "the best rank"
-        rival = next((coin for coin in others if coin.rank is None), None)
-        if rival is None:
-            return why, ""
-        return why, f"{rival} is active too; if that is the coin meant: SYMBOLS={rival.symbol}:{rival.cmc_id}"
-
-
-def candidates_by_symbol(data: object, symbols: Iterable[str]) -> dict[str, Candidates]:
-    """What the map says of each symbol.
-
-    Args:
-        data: of ``/v1/cryptocurrency/map``. Rows of coins that are not active are passed over, however odd they are;
-            so are those without a symbol that can be read.
-        symbols: those asked for, upper case; each is a key of the result.
-
-    Raises:
-        ContractError: ``data`` is not a list.
-    """
-    if not isinstance(data, list):
-        raise ContractError(
-            "CoinMarketCap's map is not a list of coins",
-            next_step="write the coins' ids into SYMBOLS (such as BTC:1)",
-            json_path="data",
-        )
-    found = {symbol: Candidates([], []) for symbol in symbols}
-    for index, row in enumerate(data):
-        symbol = row.get("symbol") if isinstance(row, dict) else None
-        of_symbol = found.get(symbol.upper()) if isinstance(symbol, str) else None
-        if of_symbol is not None and flag(row.get("is_active")) is not False:
-            try:
-                of_symbol.coins.append(_candidate(Fields(f"data[{index}]", row)))
-            except InvalidRowError as error:
-                of_symbol.unreadable.append((whole(row.get("id")), error.message))
-    for of_symbol in found.values():
-        of_symbol.coins.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
-    return found
-
-
-def _candidate(fields: Fields) -> Candidate:
-    """The coin of a row, whatever its name, which decides nothing."""
-    fields.flag("is_active")
-    symbol = fields.text("symbol").upper()
-    return Candidate(symbol, fields.identity("id"), Spare().name(fields, symbol), fields.rank("rank"))
-
-
-_INVALID_VALUE = 400
-# The map answers a list of unknown symbols with 400 and names them in its text.
-_NAMED_UNKNOWN = re.compile(r'Invalid values? for "symbol": "([^"]*)"')
-# Keeps the request line below the 8,190 bytes that common servers take.
-_LONGEST_LIST = 7_500
-
-log = structlog.get_logger(__name__)
+        why = "the only active coin"
+        if others:
+            why = "the lowest id, since none is ranked" if chosen.rank is None else "the best rank"
+        facts = {"symbol": chosen.symbol, "coin": str(chosen), "why": why, "others": [str(coin) for coin in others]}
+        if (rival := next((coin for coin in others if coin.rank is None), None)) is None:
+            log.info("coin chosen", **facts)
+        else:
+            doubt = f"{rival} is active too; to choose it: SYMBOLS={rival.symbol}:{rival.cmc_id}"
+            log.warning("coin chosen", **facts, doubt=doubt)
 
 
 class Resolution(NamedTuple):
-    """What came of a look for coins.
+    """The coins found, in the settings' order, each symbol once; and the symbols without one.
 
     Attributes:
-        coins: those found, in the entries' order, each symbol once.
-        unknown: symbols that no active coin has, in that order.
+        unknown: symbols that no active coin has.
         doubts: for each symbol that has coins of which none can be chosen, the reason and what to do: one line.
     """
 
@@ -133,131 +90,112 @@ class Resolution(NamedTuple):
     doubts: tuple[str, ...] = ()
 
     def complaint(self) -> ConfigurationError | None:
-        """Why symbols have no coin, and what to write into the settings; None when all have one."""
-        reasons = (
-            [f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}"] if self.unknown else []
-        )
-        if not reasons and not self.doubts:
+        """Why symbols have no coin, and what to write into the settings; None if all have one."""
+        reasons = [*self.doubts]
+        if self.unknown:
+            reasons.append(f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
+        if not reasons:
             return None
         return ConfigurationError(
-            f"SYMBOLS: {'; '.join([*self.doubts, *reasons])}",
+            f"SYMBOLS: {'; '.join(reasons)}",
             next_step="correct SYMBOLS, or give the coin's id with it (such as BTC:1); ./run.sh coins lists them",
         )
 
 
-Stored = Callable[[Sequence[str]], Mapping[str, int] | None]
-"""Gives the id of the latest stored price of each symbol that has any; None where that cannot be known now."""
-
-
-def nothing_stored(_symbols: Sequence[str]) -> Mapping[str, int]:
-    """The answer where no price is stored."""
-    return {}
-
-
-class CoinMarketCapResolver:
-    """Finds the coin behind each symbol and keeps the choice.
+def candidates_by_symbol(rows: object, symbols: Iterable[str]) -> dict[str, Candidates]:
+    """What the map says of each symbol; rows of inactive coins, and those without a readable symbol, are skipped.
 
     Args:
-        source: asked for symbols that have no id yet; its map is free of charge.
-        choices: where the choices are kept.
-        stored: asked for symbols whose id in the settings is not the one that is kept; may take its time.
+        rows: ``data`` of ``/v1/cryptocurrency/map``.
+        symbols: those requested, upper case; each is a key of the result.
+
+    Raises:
+        ContractError: ``rows`` is not a list.
     """
+    if not isinstance(rows, list):
+        raise ContractError(
+            "CoinMarketCap's map is not a list of coins",
+            next_step="write the coins' ids into SYMBOLS (such as BTC:1)",
+            json_path="data",
+        )
+    found = {symbol: Candidates([], []) for symbol in symbols}
+    for index, row in enumerate(rows):
+        symbol = row["symbol"].upper() if isinstance(row, dict) and isinstance(row.get("symbol"), str) else ""
+        candidates = found.get(symbol)
+        if candidates is None or flag(row.get("is_active")) is False:
+            continue
+        if wrong := _unreadable(row):
+            candidates.unreadable.append((whole(row.get("id")), f"data[{index}].{wrong}"))
+            continue
+        name = row["name"][:_LONGEST_NAME] if isinstance(row.get("name"), str) else symbol
+        candidates.coins.append(Candidate(symbol, whole(row["id"]) or 0, name, whole(row.get("rank"))))
+    for candidates in found.values():
+        candidates.coins.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
+    return found
 
-    def __init__(
-        self, *, source: CoinMarketCapHttpAdapter, choices: CoinChoices, stored: Stored = nothing_stored
-    ) -> None:
-        self._source = source
-        self._choices = choices
-        self._stored = stored
 
-    async def resolve(self, entries: Sequence[tuple[str, int | None]]) -> Resolution:
-        """The coins meant. Idempotent.
+def _unreadable(row: Mapping[str, object]) -> str:
+    """The field that decides the choice and cannot be read, with the reason; empty if there is none."""
+    cmc_id, rank = whole(row.get("id")), whole(row.get("rank"))
+    if flag(row.get("is_active")) is None:
+        return f"is_active is not yes or no: {shown(row.get('is_active'))}"
+    if cmc_id is None or not 1 <= cmc_id <= HIGHEST_ID:
+        return f"id is not an id: {shown(row.get('id'))}"
+    if row.get("rank") is not None and (rank is None or not 1 <= rank <= HIGHEST_RANK):
+        return f"rank is not a rank: {shown(row['rank'])}"
+    return ""
 
-        An id given with a symbol is used as it is and kept, so that its symbol means the same coin without it. But
-        where prices of another id are stored under it, or another id is kept and that cannot be known, the symbol has
-        no coin until a person confirms the change.
 
-        A symbol without an id is looked up among the choices kept; only if it is not there is CoinMarketCap asked, and
-        of the active coins the one with the lowest rank, then the lowest id, is chosen, kept and logged with the reason
-        and the others: as a warning where one of the others is unranked, which says nothing of how large it is. Nothing
-        is chosen for a symbol of which a row cannot be read. Whenever another coin than the last time is meant, that is
-        logged as a warning.
+async def resolve_coins(
+    source: CoinMarketCapHttpAdapter,
+    choices: Choices[int],
+    entries: Sequence[tuple[str, int | None]],
+    *,
+    stored: Stored,
+) -> Resolution:
+    """The coin behind each symbol of the settings. Idempotent.
 
-        Args:
-            entries: (symbol, id or None); symbols in upper case.
+    An id given with a symbol is used and kept. But if prices of another id are stored under that symbol, or another id
+    is kept and the database cannot be read, the symbol has no coin until the operator confirms the change.
 
-        Raises:
-            ConfigurationError: one symbol is given two ids; nothing is kept.
-            StateError: the choices cannot be read, or one that was made cannot be kept.
-            SourceUnavailable, SourceRejected, ContractError: the map cannot be had; nothing is kept.
-        """
-        pins = _pins(entries)
-        kept = self._choices.load()
-        symbols = list(dict.fromkeys(symbol for symbol, _ in entries))
-        new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
-        asked = await self._asked(new) if new else {}
-        found = {symbol: of.coins[0].cmc_id for symbol, of in asked.items() if of.coins and not of.unreadable}
-        _tell({symbol: asked[symbol] for symbol in found})
-        changed = await self._changed(pins, kept)
-        for symbol, cmc_id in pins.items():
-            if kept.get(symbol, cmc_id) != cmc_id and symbol not in changed:
-                log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
-        chosen = {**kept, **found, **{symbol: pins[symbol] for symbol in pins if symbol not in changed}}
-        if chosen != kept:
-            self._keep(chosen, made=bool(found))
-        coins = [Coin(symbol, chosen[symbol]) for symbol in symbols if symbol in chosen and symbol not in changed]
-        doubts = {symbol: of.doubt(symbol) for symbol, of in asked.items() if of.unreadable} | changed
-        unknown = tuple(symbol for symbol in symbols if symbol not in chosen and symbol not in doubts)
-        return Resolution(coins, unknown, tuple(doubts.values()))
+    A symbol without an id is looked up among the kept choices, and only then in CoinMarketCap's map, which is free of
+    charge: the active coin of the lowest rank, then the lowest id, is chosen, kept and logged.
 
-    async def _changed(self, pins: Mapping[str, int], kept: Mapping[str, int]) -> dict[str, str]:
-        """Symbol to why its id in the settings is not taken, of those whose stored prices are another coin's."""
-        new = [symbol for symbol, cmc_id in pins.items() if kept.get(symbol) != cmc_id]
-        stored = await asyncio.to_thread(self._stored, new) if new else {}
-        before = {symbol: kept[symbol] for symbol in new if symbol in kept} if stored is None else stored
-        return {
-            symbol: _refusal(symbol, pins[symbol], before[symbol])
-            for symbol in new
-            if before.get(symbol, pins[symbol]) != pins[symbol]
-        }
+    Args:
+        entries: (symbol, id or None); symbols in upper case.
+        stored: called for symbols whose id in the settings is not the kept one; may block for seconds.
 
-    def _keep(self, chosen: Mapping[str, int], *, made: bool) -> None:
-        """Save the choices. Those of the settings are there the next time: a full disk costs no hour for them."""
+    Raises:
+        ConfigurationError: one symbol has two ids; nothing is kept.
+        StateError: the choices cannot be read, or a new one cannot be kept.
+        SourceUnavailable, SourceRejected, ContractError: the map cannot be read; nothing is kept.
+    """
+    pins = _pins(entries)
+    kept = choices.load()
+    symbols = list(dict.fromkeys(symbol for symbol, _ in entries))
+    new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
+    asked = await _look_up(source, new)
+    found = {symbol: of.coins[0].cmc_id for symbol, of in asked.items() if of.coins and not of.unreadable}
+    for symbol in found:
+        asked[symbol].log_choice()
+    refused = await _refused(pins, kept, stored)
+    taken = {symbol: cmc_id for symbol, cmc_id in pins.items() if symbol not in refused}
+    for symbol, cmc_id in taken.items():
+        if kept.get(symbol, cmc_id) != cmc_id:
+            log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
+    meant = {**kept, **found, **taken}
+    if meant != kept:
         try:
-            self._choices.save(chosen)
+            choices.save(meant)
         except StateError as error:
-            if made:
+            if found:
                 raise
+            # The ids of the settings are there the next time: a full disk costs no hour for them.
             log.warning("the ids of SYMBOLS are not kept", reason=error.message)
-
-    async def _asked(self, symbols: Sequence[str]) -> dict[str, Candidates]:
-        """What CoinMarketCap's map says of these symbols."""
-        size = max(1, _LONGEST_LIST // (max(map(len, symbols)) + 1))
-        found: dict[str, Candidates] = {}
-        for start in range(0, len(symbols), size):
-            found |= await self._map_of(symbols[start : start + size])
-        return found
-
-    async def _map_of(self, symbols: Sequence[str]) -> dict[str, Candidates]:
-        """The active coins of each symbol: none of one that makes the map refuse the whole list."""
-        try:
-            return candidates_by_symbol(await self._source.coin_map(symbols), symbols)
-        except SourceRejected as exc:
-            if exc.code != _INVALID_VALUE:
-                raise
-            named = _NAMED_UNKNOWN.search(exc.message)
-            blamed = {name.strip().upper() for name in named.group(1).split(",")} if named else set()
-        others = [symbol for symbol in symbols if symbol not in blamed]
-        # Where it names none of them, it may mean any.
-        return await self._map_of(others) if others and len(others) < len(symbols) else {}
-
-
-def _refusal(symbol: str, cmc_id: int, before: int) -> str:
-    return (
-        f"{symbol} is stored under id {before}, and SYMBOLS names id {cmc_id}: nothing is stored for it until that is "
-        f"settled: SYMBOLS={symbol}:{before} keeps the coin; `./run.sh coins --accept {symbol}:{cmc_id}` confirms the "
-        f"change; without an id in SYMBOLS, `./run.sh coins --reset {symbol}` has the next run look it up"
-    )
+    doubts = {symbol: of.doubt(symbol) for symbol, of in asked.items() if of.unreadable} | refused
+    unknown = tuple(symbol for symbol in symbols if symbol not in meant and symbol not in doubts)
+    coins = [Coin(symbol, meant[symbol]) for symbol in symbols if symbol in meant and symbol not in refused]
+    return Resolution(coins, unknown, tuple(doubts.values()))
 
 
 def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
@@ -265,15 +203,46 @@ def _pins(entries: Sequence[tuple[str, int | None]]) -> dict[str, int]:
     for symbol, cmc_id in entries:
         if cmc_id is not None and pins.setdefault(symbol, cmc_id) != cmc_id:
             raise ConfigurationError(
-                f"SYMBOLS: {symbol} is given two ids, {pins[symbol]} and {cmc_id}",
-                next_step="keep one of them: a table row is known by its symbol",
+                f"SYMBOLS: {symbol} has two ids, {pins[symbol]} and {cmc_id}",
+                next_step="keep one of them: a table row is identified by its symbol",
             )
     return pins
 
 
-def _tell(found: Mapping[str, Candidates]) -> None:
-    for symbol, of_symbol in found.items():
-        chosen, *others = map(str, of_symbol.coins)
-        why, doubt = of_symbol.choice()
-        tell, more = (log.warning, {"doubt": doubt}) if doubt else (log.info, {})
-        tell("coin chosen", symbol=symbol, coin=chosen, why=why, others=others, **more)
+async def _refused(pins: Mapping[str, int], kept: Mapping[str, int], stored: Stored) -> dict[str, str]:
+    """Symbol to why its id in the settings is not used, for those whose stored prices are another coin's."""
+    new = [symbol for symbol, cmc_id in pins.items() if kept.get(symbol) != cmc_id]
+    before = await asyncio.to_thread(stored, new) if new else {}
+    if before is None:
+        before = {symbol: kept[symbol] for symbol in new if symbol in kept}
+    return {
+        symbol: f"{symbol} is stored under id {before[symbol]}, and SYMBOLS names id {pins[symbol]}: nothing is stored "
+        f"for it until that is settled: SYMBOLS={symbol}:{before[symbol]} keeps the coin; `./run.sh coins --accept "
+        f"{symbol}:{pins[symbol]}` confirms the change; without an id in SYMBOLS, `./run.sh coins --reset {symbol}` "
+        "has the next run look it up"
+        for symbol in new
+        if before.get(symbol, pins[symbol]) != pins[symbol]
+    }
+
+
+async def _look_up(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> dict[str, Candidates]:
+    """What CoinMarketCap's map says of these symbols."""
+    size = max(1, _LONGEST_LIST // (max(map(len, symbols), default=0) + 1))
+    found: dict[str, Candidates] = {}
+    for start in range(0, len(symbols), size):
+        found |= await _map_of(source, symbols[start : start + size])
+    return found
+
+
+async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> dict[str, Candidates]:
+    """The active coins of each symbol; none of a symbol that makes the map refuse the whole list."""
+    try:
+        return candidates_by_symbol(await source.coin_map(symbols), symbols)
+    except SourceRejected as exc:
+        if exc.code != _INVALID_VALUE:
+            raise
+        named = _NAMED_UNKNOWN.search(exc.message)
+        blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
+    others = [symbol for symbol in symbols if symbol not in blamed]
+    # If it names none of them, any may be unknown.
+    return await _map_of(source, others) if others and len(others) < len(symbols) else {}

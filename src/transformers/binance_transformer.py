@@ -10,7 +10,7 @@ from typing import NamedTuple
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
-from adapters.files.pair_choices import KnownPair
+from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP, Candle
 
 SETTLES_IN = timedelta(seconds=10)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.tehran_time import hour_key, in_tehran, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
-from extractors.coin_market_cap_quote import Quote
+from extractors.coin_market_cap_parser import Quote
 
 # Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.
 FUTURE_TOLERANCE = timedelta(minutes=5)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
 from adapters._bases.tehran_time import HOUR
-from adapters.files.pair_choices import KnownPair
-from extractors.binance_extractor import CandleCall, first_hour, plan_calls, plan_span, read_candles
+from adapters.files.choices import KnownPair
+from extractors.binance_extractor import CandleCall, first_hour, plan_calls, read_candles
 
 ROW: list[Any] = [
     1795433400000,
@@ -40,7 +40,7 @@ def changed(position: int, value: object) -> list[list[Any]]:
     return [[*ROW[:position], value, *ROW[position + 1 :]]]
 
 
-def test_a_row_is_read_by_its_positions() -> None:
+def test_row_is_read_by_its_positions() -> None:
     """Decimals stay texts."""
     [candle] = read_candles([ROW])
     assert candle == (
@@ -57,8 +57,8 @@ def test_a_row_is_read_by_its_positions() -> None:
 
 
 @pytest.mark.parametrize("interval", ["1m", "1w"])
-def test_recorded_rows_of_other_lengths_are_refused(interval: str) -> None:
-    """They have the documented form, and would be taken for half hours if only that were looked at."""
+def test_candles_of_other_lengths_are_refused(interval: str) -> None:
+    """Recorded rows of the documented form, which only their times give away."""
     recorded = json.loads((Path(__file__).parents[1] / "fixtures" / "binance" / "klines.json").read_text())
     with pytest.raises(ContractError, match="not half hours"):
         read_candles([recorded[interval]])
@@ -80,35 +80,34 @@ def test_recorded_rows_of_other_lengths_are_refused(interval: str) -> None:
         [ROW, *changed(0, 1795433400000 - 1_800_000)],
     ],
 )
-def test_another_form_is_refused(body: object) -> None:
+def test_undocumented_form_is_refused(body: object) -> None:
     """An object, a position too few, another type, microseconds, an hour's candle, a candle twice, the wrong order."""
     with pytest.raises(ContractError):
         read_candles(body)
 
 
-@given(st.sets(st.integers(min_value=0, max_value=3000), max_size=40))
-def test_calls_bring_each_wanted_hour_once(offsets: set[int]) -> None:
-    """Of the wanted hours each is in one call, no call is longer than a thousand candles, the earliest comes first."""
-    wanted = [START + offset * HOUR for offset in offsets]
-    calls = plan_calls({"BTC": wanted}, {"BTC": PAIR})
-    assert [sum(call.start <= hour < call.end for call in calls) for hour in wanted] == [1] * len(wanted)
-    assert all(HOUR <= call.end - call.start <= 500 * HOUR for call in calls)
-    assert [call.start for call in calls] == sorted(call.start for call in calls)
+@given(st.sets(st.integers(min_value=-800, max_value=3000), max_size=40))
+def test_each_wanted_hour_since_listing_is_in_one_call(offsets: set[int]) -> None:
+    """No call is longer than a thousand candles, and the earliest comes first."""
+    pair = KnownPair("BTCUSDT", "USDT", START)
+    calls = plan_calls({"BTC": [START + offset * HOUR for offset in offsets]}, {"BTC": pair})
+    assert [hour for call in calls for hour in call.hours] == [START + n * HOUR for n in sorted(offsets) if n >= 0]
+    assert all(call.hours[-1] - call.hours[0] < 500 * HOUR for call in calls)
 
 
-def test_a_span_is_cut_into_calls_of_a_thousand_candles() -> None:
-    """Eighteen to a year of hours, without a gap or an overlap."""
-    calls = plan_span("BTC", PAIR, START, START + timedelta(days=365))
-    assert len(calls) == 18
-    assert [call.end for call in calls[:-1]] == [call.start for call in calls[1:]]
-    assert (calls[0].start, calls[-1].end) == (START, START + timedelta(days=365))
+def test_span_is_cut_into_calls_of_a_thousand_candles() -> None:
+    """Eighteen to a year of hours of each pair, by time."""
+    hours = [START + HOUR * number for number in range(365 * 24)]
+    calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours), dict.fromkeys(["BTC", "ETH"], PAIR))
+    assert [(call.symbol, len(call.hours)) for call in calls] == [
+        (symbol, size) for size in [500] * 17 + [260] for symbol in ("BTC", "ETH")
+    ]
 
 
-def test_a_span_begins_with_the_hour_of_the_first_candle() -> None:
+def test_pair_begins_with_the_hour_of_its_first_candle() -> None:
     """On Tehran's clock, which then was four and a half hours ahead: 08:30 lies in the hour of 08:00."""
     first = first_hour(PAIR)
     assert first == LISTED - timedelta(minutes=30)
-    assert plan_span("BTC", PAIR, LISTED - timedelta(days=30), LISTED + 2 * HOUR) == [
-        CandleCall("BTC", PAIR, first, LISTED + 2 * HOUR)
-    ]
-    assert plan_span("BTC", PAIR, LISTED - timedelta(days=30), first) == []
+    hours = [first - HOUR, first, first + HOUR]
+    assert plan_calls({"BTC": hours}, {"BTC": PAIR}) == [CandleCall("BTC", PAIR, (first, first + HOUR))]
+    assert plan_calls({"BTC": hours[:1]}, {"BTC": PAIR}) == []

@@ -1,4 +1,4 @@
-"""Which calls bring a span of hours."""
+"""Which calls bring the wanted hours, and how far a budget of credits goes."""
 
 from __future__ import annotations
 
@@ -9,77 +9,118 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters._bases.tehran_time import TEHRAN, hours_before
-from extractors.coin_market_cap_plan import MAX_IDS, MAX_POINTS, STEP, plan_backfill
-from extractors.coin_market_cap_quote import Coin
+from adapters._bases.tehran_time import HOUR, TEHRAN, hours_before
+from extractors.coin_market_cap_plan import (
+    MAX_IDS,
+    MAX_POINTS,
+    HistoricalCall,
+    credits_of,
+    plan_calls,
+    within_credits,
+)
 
-END = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
+START = datetime(2026, 11, 1, 20, 30, tzinfo=timezone.utc)
+SPAN = 200
+
+Wanted = dict[int, set[datetime]]
 
 
-def coins_of(number: int) -> list[Coin]:
-    """Coins with the ids 1 to ``number``."""
-    return [Coin(f"C{cmc_id}", cmc_id) for cmc_id in range(1, number + 1)]
+def hours(*numbers: int) -> set[datetime]:
+    """The starts of hours by their distance to `START`."""
+    return {START + HOUR * number for number in numbers}
+
+
+few_hours = st.sets(st.integers(0, SPAN - 1), max_size=12).map(lambda numbers: hours(*numbers))
+any_wanted = st.dictionaries(st.integers(1, 900), few_hours, max_size=40)
+
+
+def covered(calls: list[HistoricalCall]) -> Counter[tuple[int, datetime]]:
+    """How often each coin and hour is requested."""
+    return Counter(
+        (cmc_id, call.start + HOUR * number)
+        for call in calls
+        for number in range((call.end - call.start) // HOUR)
+        for cmc_id in call.ids
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(wanted=any_wanted)
+def test_every_wanted_hour_is_in_a_call_within_bounds(wanted: Wanted) -> None:
+    """The earliest first, and never dearer than the whole span of every coin."""
+    calls = plan_calls(wanted)
+    assert {(cmc_id, hour) for cmc_id, starts in wanted.items() for hour in starts} <= set(covered(calls))
+    assert [call.start for call in calls] == sorted(call.start for call in calls)
+    for call in calls:
+        assert 1 <= len(call.ids) <= MAX_IDS
+        assert 1 <= call.points < call.limit <= MAX_POINTS
+    whole = hours(*range(SPAN))
+    assert credits_of(calls) <= credits_of(plan_calls({cmc_id: whole for cmc_id, one in wanted.items() if one}))
 
 
 @settings(max_examples=60, deadline=None)
-@given(number=st.integers(0, 400), hours=st.integers(0, 48))
-def test_every_half_hour_of_every_coin_is_in_exactly_one_call(number: int, hours: int) -> None:
-    """The calls cover [start, end) without gap or overlap, time_start being exclusive and time_end inclusive."""
-    start = END - timedelta(hours=hours)
-    plan = plan_backfill(coins_of(number), start=start, end=END)
-    asked: Counter[tuple[int, datetime]] = Counter()
-    for call in plan.calls:
-        steps = (call.time_end - call.time_start) // STEP
-        asked.update((cmc_id, call.time_start + STEP * step) for cmc_id in call.ids for step in range(1, steps + 1))
-    wanted = {(coin.cmc_id, start + STEP * step) for coin in coins_of(number) for step in range(2 * hours)}
-    assert set(asked) == wanted
-    assert set(asked.values()) <= {1}
-    assert plan.points == len(wanted)
+@given(number=st.integers(0, 400), count=st.integers(1, 48))
+def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
+    """Every hour of every coin in exactly one call, at one credit for each hundred points begun."""
+    span = hours(*range(count))
+    calls = plan_calls(dict.fromkeys(range(1, number + 1), span))
+    assert covered(calls) == Counter((cmc_id, hour) for cmc_id in range(1, number + 1) for hour in span)
+    assert credits_of(calls) == sum((call.points + 99) // 100 for call in calls)
+    assert sum(call.points for call in calls) == 2 * number * count
 
 
-@settings(max_examples=100, deadline=None)
-@given(number=st.integers(1, 1500), hours=st.integers(1, 20_000))
-def test_no_call_passes_the_bounds(number: int, hours: int) -> None:
-    """Whatever is asked for, a call has at most 250 ids and 10,000 points, and the credits add up call by call."""
-    plan = plan_backfill(coins_of(number), start=END - timedelta(hours=hours), end=END)
-    for call in plan.calls:
-        assert 1 <= len(call.ids) <= MAX_IDS
-        assert 1 <= call.points < call.limit <= MAX_POINTS
-    assert plan.points == sum(call.points for call in plan.calls) == number * hours * 2
-    assert plan.credits == sum((call.points + 99) // 100 for call in plan.calls)
-
-
-@pytest.mark.parametrize(("number", "hours", "calls"), [(100, 168, 4), (3, 48, 1), (250, 1, 1), (1000, 720, 167)])
-def test_the_number_of_calls(number: int, hours: int, calls: int) -> None:
-    """Coins and hours are batched together, never a call an hour."""
-    assert len(plan_backfill(coins_of(number), start=END - timedelta(hours=hours), end=END).calls) == calls
+@pytest.mark.parametrize(
+    ("number", "count", "calls"), [(100, 168, 4), (3, 48, 1), (250, 1, 1), (1000, 720, 167), (1, 20_000, 5)]
+)
+def test_coins_and_hours_are_batched(number: int, count: int, calls: int) -> None:
+    """Never a call an hour."""
+    assert len(plan_calls(dict.fromkeys(range(number), hours(*range(count))))) == calls
 
 
 @pytest.mark.parametrize("now", [datetime(2022, 9, 22, 12, tzinfo=TEHRAN), datetime(2022, 3, 22, 12, tzinfo=TEHRAN)])
 def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
-    """24 hours over the change of the clocks are 48 half hours, and all of them within the call's bounds."""
-    plan = plan_backfill(coins_of(3), start=hours_before(now, 24)[0], end=now)
-    (call,) = plan.calls
-    assert call.points == plan.points == 3 * 48
-    assert call.time_end - call.time_start == timedelta(hours=24)
-    assert call.time_end == now - STEP
-
-
-def test_an_id_under_two_symbols_is_asked_for_once() -> None:
-    """A coin is paid for once."""
-    plan = plan_backfill([Coin("A", 7), Coin("B", 7)], start=END - timedelta(hours=1), end=END)
-    assert [call.ids for call in plan.calls] == [(7,)]
+    """24 hours over the change of the clocks are one call of 24 real hours."""
+    (call,) = plan_calls(dict.fromkeys([1, 2, 3], hours_before(now, 24)))
+    assert (call.end - call.start, call.end, call.points) == (timedelta(hours=24), now, 3 * 48)
 
 
 @pytest.mark.parametrize(
-    ("start", "end"),
+    ("wanted", "shape"),
     [
-        (END.replace(tzinfo=None), END),
-        (END, END.replace(tzinfo=None)),
-        (END - timedelta(minutes=30), END),
+        ({}, []),
+        ({1: hours()}, []),
+        (dict.fromkeys(range(100), hours(5, 6, 7)), [(100, 3, 6)]),
+        ({1: hours(0, 24)}, [(1, 25, 1)]),
+        (dict.fromkeys(range(100), hours(0, 150)), [(100, 1, 2), (100, 1, 2)]),
+        ({1: hours(0), 2: hours(3)}, [(2, 4, 1)]),
     ],
+    ids=["none", "no hour", "an outage", "near hours", "distant hours", "near hours of two coins"],
 )
-def test_bounds_that_are_no_hours_are_refused(start: datetime, end: datetime) -> None:
-    """Naive bounds and broken hours are mistakes of the caller."""
-    with pytest.raises(ValueError, match=r"bounds|span"):
-        plan_backfill(coins_of(1), start=start, end=end)
+def test_ranges_are_joined_where_that_costs_no_more(wanted: Wanted, shape: list[tuple[int, int, int]]) -> None:
+    """Coins, hours and credits of each call."""
+    assert [(len(call.ids), (call.end - call.start) // HOUR, call.credits) for call in plan_calls(wanted)] == shape
+
+
+@settings(max_examples=150, deadline=None)
+@given(wanted=any_wanted, most=st.integers(0, 40))
+def test_budget_is_kept(wanted: Wanted, most: int) -> None:
+    """The calls within a budget are among the planned ones, and all of them if these fit."""
+    calls = plan_calls(wanted)
+    within = within_credits(calls, most)
+    assert credits_of(within) <= most
+    assert set(covered(within)) <= set(covered(calls))
+    assert (within == calls) == (credits_of(calls) <= most)
+    assert all(call.points >= 1 for call in within)
+
+
+@pytest.mark.parametrize(
+    ("coins", "count", "most", "shape"),
+    [(150, 1, 1, [(50, 1)]), (150, 1, 2, [(100, 1)]), (3, 120, 1, [(1, 50)]), (3, 120, 3, [(1, 120)]), (3, 1, 0, [])],
+)
+def test_budget_too_small_for_a_call_takes_a_part_of_it(
+    coins: int, count: int, most: int, shape: list[tuple[int, int]]
+) -> None:
+    """As many coins as it pays for, else as many hours of one coin: (coins, hours)."""
+    within = within_credits(plan_calls(dict.fromkeys(range(coins), hours(*range(count)))), most)
+    assert [(len(call.ids), (call.end - call.start) // HOUR) for call in within] == shape
+    assert all(call.start == START for call in within)

@@ -25,8 +25,8 @@ QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
     ("fault", "reason"),
     [
         (faults.null_price(ETH), "no price (null)"),
-        (faults.nan_price(ETH), "not a price: nan"),
-        (faults.odd_price(ETH, math.inf), "not a price: inf"),
+        (faults.nan_price(ETH), "is not a number: 'NaN'"),
+        (faults.odd_price(ETH, math.inf), "is not a number: 'Infinity'"),
         (faults.odd_price(ETH, 0), "not a price: 0"),
         (faults.odd_price(ETH, -1.5), "not a price: -1.5"),
         (faults.odd_price(ETH, "12"), "price is not a number"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import HOUR, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
-from adapters.files.pair_choices import KnownPair
+from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP, Candle
 from transformers.binance_transformer import SETTLES_IN, BinanceTransformer, HourRows, last_over
 

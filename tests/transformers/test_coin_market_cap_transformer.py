@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractors.coin_market_cap_quote import Quote
+from extractors.coin_market_cap_parser import Quote
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)

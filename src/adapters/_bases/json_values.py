@@ -1,38 +1,52 @@
-"""Lenient readers of a source's JSON: what is meant counts, not how it is written. Pure."""
+"""Lenient readers of a source's JSON: the meaning counts, not the notation. Pure."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 # Python refuses to make an int of more than 4,300 digits, and with it the whole text that holds them.
 _LONGEST_INT = 4_000
+_LONGEST_SHOWN = 40
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
 _TIME = re.compile(
     r"\s*([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
     r"\s*(?:Z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?\s*",
     re.IGNORECASE,
 )
-# The year of the first bitcoin: a time before it, such as 0001-01-01 or 1970-01-01, is a zero that was written as one.
+# Before the first bitcoin: a time such as 0001-01-01 or 1970-01-01 is a zero.
 _FIRST_YEAR, _LAST_YEAR = 2009, 9998
 
 
 def json_value(text: bytes) -> object:
-    """The JSON value of a text.
-
-    NaN and Infinity pass, and a whole number of thousands of digits is an infinity.
+    """The JSON value of a text. NaN, and numbers that a double cannot hold, are texts.
 
     Raises:
         ValueError, RecursionError: it is not JSON.
     """
-    value: object = json.loads(text, parse_int=_int_or_infinity)
+    value: object = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
     return value
 
 
+def standard_json(text: bytes) -> bytes:
+    """The `json_value` of a text, as JSON that every reader takes; half a character becomes a question mark."""
+    return json.dumps(json_value(text), ensure_ascii=False).encode(errors="replace")
+
+
+def shown(value: object) -> str:
+    """A foreign value for a message: short, on one line, and safe however deep or large it is."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > 128:  # noqa: PLR2004 - longer than any number of a source
+        return "a huge number"
+    return ascii(value[:_LONGEST_SHOWN] if isinstance(value, str) else value)
+
+
 def whole(value: object) -> int | None:
-    """The whole number that is meant: 1, 1.0, ``"1"`` and true alike, or None when it is not one."""
+    """The whole number of 1, 1.0, ``"1"`` and true alike; None if it is not one."""
     if isinstance(value, str):
         match = _WHOLE.fullmatch(value)
         return int(match[1]) if match else None
@@ -42,7 +56,7 @@ def whole(value: object) -> int | None:
 
 
 def flag(value: object) -> bool | None:
-    """Yes or no, as JSON's own, a text of it, or a `whole` 1 or 0, or None when it is neither."""
+    """True or false, written as such, as a text, or as a `whole` 1 or 0; None if it is neither."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     number = whole(value)
@@ -52,10 +66,10 @@ def flag(value: object) -> bool | None:
 # The points of many coins share their times.
 @lru_cache(maxsize=16_384)
 def instant(text: str) -> datetime | None:
-    """The instant of an ISO-8601 time in UTC, cut to the microsecond, or None.
+    """The instant of an ISO-8601 time from 2009 to 9998, in UTC, cut to the microsecond; None for any other text.
 
-    Only times from 2009 to 9998 count. The same on every version of Python, whatever the number of digits after the
-    point. A time without a zone is in UTC, as all times of CoinMarketCap are.
+    The same on every version of Python, with any number of digits after the point. A time without a zone is in UTC, as
+    all times of CoinMarketCap are.
     """
     match = _TIME.fullmatch(text)
     if match is None or not _FIRST_YEAR <= int(match[1]) <= _LAST_YEAR:
@@ -70,5 +84,9 @@ def instant(text: str) -> datetime | None:
     return wall + offset if match[8] == "-" else wall - offset
 
 
-def _int_or_infinity(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_INT else float(digits)
+def _int_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_INT else digits
+
+
+def _float_or_text(digits: str) -> float | str:
+    return number if math.isfinite(number := float(digits)) else digits

@@ -8,10 +8,10 @@ from adapters._bases.errors import ClockError
 from adapters._bases.tehran_time import tehran_text
 
 TOLERANCE = timedelta(minutes=5)
-"""More than the age of an answer from a cache on the way and the seconds by which healthy clocks differ."""
+"""More than the age of a cached answer plus the seconds by which healthy clocks differ."""
 
 
-def refuse_clock(theirs: datetime | None, *, now: datetime, source: str) -> None:
+def check_clock(theirs: datetime | None, *, now: datetime, source: str) -> None:
     """Compare a source's time, where it gives one, with this host's when the answer came; both aware.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass, moment, retry_after_seconds
 from adapters._bases.json_values import whole
-from adapters._bases.source_clock import refuse_clock
+from adapters._bases.source_clock import check_clock
 
 INTERVAL = "30m"
 MAX_CANDLES = 1000
@@ -142,7 +142,7 @@ class BinanceHttpAdapter:
             if (error := error_of(answer)) is not None:
                 raise error
             theirs = moment(answer.headers.get("date", ""))
-            refuse_clock(theirs, now=self._clock(), source="Binance")
+            check_clock(theirs, now=self._clock(), source="Binance")
             return Candles(json_answer(answer), asked_at if theirs is None else min(asked_at, theirs))
 
         return await self._http.get(path, params, read, gate=gate)

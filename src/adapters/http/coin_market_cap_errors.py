@@ -56,29 +56,34 @@ _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:
 
 
 class Envelope(NamedTuple):
-    """What an answer says of itself.
+    """What an answer's status block says.
 
     Attributes:
-        http_status: of the answer.
-        code: ``status.error_code`` as a number; 0 for success, None where it cannot be read.
-        text: ``status.error_message`` as `one_line`; empty without one.
-        credits_used: ``status.credit_count``, the authoritative cost of the call; 0 if absent.
+        code: ``error_code`` as a number; 0 for success, None if it cannot be read.
+        text: ``error_message`` as `one_line`; empty without one.
+        credits_used: ``credit_count``, the authoritative cost of the call; 0 if absent.
+        timestamp: aware, CoinMarketCap's time of the answer; None if absent.
     """
 
     http_status: int
-    code: int | None
-    text: str
-    credits_used: int
+    code: int | None = None
+    text: str = ""
+    credits_used: int = 0
+    timestamp: datetime | None = None
 
 
-def read_envelope(http_status: int, body: object) -> Envelope:
-    """The envelope of any JSON value, however odd: v3 has the error code as a string."""
-    status = body.get("status") if isinstance(body, dict) else None
+def read_envelope(http_status: int, status: object) -> Envelope:
+    """The envelope of any JSON value for ``status``: v3 has the error code as a string."""
     if not isinstance(status, dict):
-        return Envelope(http_status, None, "", 0)
-    text, used = status.get("error_message"), whole(status.get("credit_count"))
-    shown = one_line(text) if isinstance(text, str) else ""
-    return Envelope(http_status, whole(status.get("error_code")), shown, max(used or 0, 0))
+        return Envelope(http_status)
+    text, stamp = status.get("error_message"), status.get("timestamp")
+    return Envelope(
+        http_status,
+        whole(status.get("error_code")),
+        one_line(text) if isinstance(text, str) else "",
+        max(whole(status.get("credit_count")) or 0, 0),
+        instant(stamp) if isinstance(stamp, str) else None,
+    )
 
 
 def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:

@@ -17,8 +17,8 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
-from adapters._bases.json_values import instant, whole
-from adapters._bases.source_clock import refuse_clock
+from adapters._bases.json_values import json_value, standard_json, whole
+from adapters._bases.source_clock import check_clock
 from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, one_line, read_envelope
 
 _MINUTE_SECONDS = 60.0
@@ -54,59 +54,28 @@ class CallGate:
             yield
 
 
-def refuse_wrong_clock(body: object, *, now: datetime) -> None:
-    """Compare the time in an answer (``status.timestamp``), if it has one, with this host's when it came.
-
-    Raises:
-        ClockError: they are further apart than `TOLERANCE`.
-    """
-    refuse_clock(_timestamp(body), now=now, source="CoinMarketCap")
-
-
-def _timestamp(body: object) -> datetime | None:
-    status = body.get("status") if isinstance(body, dict) else None
-    text = status.get("timestamp") if isinstance(status, dict) else None
-    return instant(text) if isinstance(text, str) else None
-
-
-class Body(NamedTuple):
-    """An answer's body in its two parts.
-
-    Attributes:
-        head: the JSON value of the body, perhaps without ``data``.
-        data: a JSON value, or its text (`msgspec.Raw`), whose coins can be read one by one; `msgspec.UNSET` if absent.
-    """
-
-    head: object
-    data: object
-
-
-class _Parts(msgspec.Struct):
+class _Body(msgspec.Struct):
     status: object = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_PARTS = msgspec.json.Decoder(_Parts)
+_BODY = msgspec.json.Decoder(_Body)
 
 
-def whole_body(answer: Answer) -> Body:
-    """The parts of an answer as JSON values.
+def read_body(answer: Answer) -> tuple[object, bytes | None]:
+    """The status block of an answer, and the JSON text of its data, whose coins can then be decoded one by one.
 
     Raises:
         SourceUnavailable, SourceRejected: the body is not JSON: see `json_answer`.
     """
-    value = json_answer(answer)
-    return Body(value, value.get("data", msgspec.UNSET) if isinstance(value, dict) else msgspec.UNSET)
-
-
-def coins_body(answer: Answer) -> Body:
-    """The parts of an answer, the data as text wherever possible: see `whole_body` and `Body.data`."""
     try:
-        parts = _PARTS.decode(answer.content)
+        body = _BODY.decode(answer.content)
     except (ValueError, RecursionError):
-        # Literals such as NaN, lone surrogates, a byte order mark: Python's reader knows them.
-        return whole_body(answer)
-    return Body({"status": parts.status}, parts.data)
+        # A literal such as NaN, half a character, a byte order mark; or no JSON at all, or not an object.
+        if not isinstance(json_answer(answer), dict):
+            return None, None
+        body = _BODY.decode(standard_json(answer.content))
+    return body.status, None if body.data is msgspec.UNSET else bytes(body.data)
 
 
 class KeyInfo(NamedTuple):
@@ -199,13 +168,13 @@ class CoinMarketCapHttpAdapter:
         """Credits so far by CoinMarketCap's own count (``status.credit_count``)."""
         return self._credits_used
 
-    async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> object:
-        """``data`` (see `Body`) of the latest quotes of these ids, for 1 credit for each 250 coins begun.
+    async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> bytes:
+        """The JSON text of ``data`` of the latest quotes of these ids, for 1 credit for each 250 coins begun.
 
         Ids that CoinMarketCap does not know are left out of the answer silently.
         """
         params = {"id": _joined(ids), "convert": convert, "skip_invalid": "true"}
-        return await self._data("/v3/cryptocurrency/quotes/latest", params, coins_body)
+        return await self._data("/v3/cryptocurrency/quotes/latest", params)
 
     async def historical(
         self,
@@ -216,8 +185,8 @@ class CoinMarketCapHttpAdapter:
         count: int,
         interval: str = "30m",
         convert: str = "USD",
-    ) -> object:
-        """``data`` (see `Body`) of past quotes of these ids, for 1 credit for each 100 points begun.
+    ) -> bytes:
+        """The JSON text of ``data`` of past quotes of these ids, for 1 credit for each 100 points begun.
 
         Args:
             time_start: aware, exclusive: the first point is later than this.
@@ -236,7 +205,7 @@ class CoinMarketCapHttpAdapter:
             "convert": convert,
             "skip_invalid": "true",
         }
-        return await self._data("/v3/cryptocurrency/quotes/historical", params, coins_body)
+        return await self._data("/v3/cryptocurrency/quotes/historical", params)
 
     async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
         """The refusal that past quotes since a moment meet where the key's plan does not reach so far; free of charge.
@@ -265,7 +234,7 @@ class CoinMarketCapHttpAdapter:
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it, free of charge. Later calls keep to its minute limit."""
         self._need_key("the plan and its credits")
-        info = parse_key_info(await self._data("/v1/key/info", {}))
+        info = parse_key_info(json_value(await self._data("/v1/key/info", {})))
         if info.requests_per_minute:
             self._gate.set_calls_per_minute(info.requests_per_minute)
         return info
@@ -276,30 +245,28 @@ class CoinMarketCapHttpAdapter:
         Raises:
             SourceRejected: code 400 when one of the symbols is unknown.
         """
-        return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
+        return json_value(await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)}))
 
-    async def _data(self, path: str, params: dict[str, str], split: Callable[[Answer], Body] = whole_body) -> object:
-        def read(answer: Answer) -> object:
-            return self._checked(answer, split(answer))
-
+    async def _data(self, path: str, params: dict[str, str]) -> bytes:
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
-        return await self._http.get(path, params, read, gate=self._gate.passing)
+        return await self._http.get(path, params, self._read, gate=self._gate.passing)
 
-    def _checked(self, answer: Answer, body: Body) -> object:
-        envelope = read_envelope(answer.status, body.head)
+    def _read(self, answer: Answer) -> bytes:
+        status, data = read_body(answer)
+        envelope = read_envelope(answer.status, status)
         self._credits_used += envelope.credits_used
         safe = envelope._replace(text=self._http.redact(envelope.text))
         error = error_of(safe, now=self._clock(), keyless=self._keyless)
         if error is not None:
             raise error
-        refuse_wrong_clock(body.head, now=self._clock())
-        if body.data is msgspec.UNSET:
+        check_clock(envelope.timestamp, now=self._clock(), source="CoinMarketCap")
+        if data is None:
             raise ContractError(
                 f"{answer.where}: CoinMarketCap answered with success but without data",
                 next_step="check CMC_BASE_URL; if it is right, the API has changed",
                 json_path="data",
             )
-        return body.data
+        return data
 
     def _need_key(self, what: str) -> None:
         if self._keyless:

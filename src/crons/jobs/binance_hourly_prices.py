@@ -10,15 +10,15 @@ from itertools import groupby, pairwise
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_between
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, PairRow, StoredPair
-from adapters.files.pair_choices import KnownPair
-from adapters.http.binance_http_adapter import UNKNOWN_PAIR
+from adapters.files.choices import KnownPair
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter
 from configurations.config import Settings
 from crons.inspection import counted, faults_of, finding, of_shape, series_of
 from crons.job import Finding, HourlyJob, RunContext, Series
 from crons.jobs.binance_parts import CORRECT, check_source, known_pairs, open_source, prices_in
 from crons.jobs.binance_past import backfill, heal
 from crons.resources import Resources
-from extractors.binance_extractor import BinanceExtractor
+from extractors.binance_extractor import extract_lately, pair_trouble
 from transformers.binance_transformer import BinanceTransformer, last_over
 from transformers.coverage import reach
 
@@ -30,7 +30,7 @@ _ASKED_BACK = 2 * HOUR
 """From so long before the present hour on candles are asked for: in an hour's first seconds the one before is open."""
 
 
-async def fetch(run: RunContext, source: BinanceExtractor) -> list[PairRow]:
+async def fetch(run: RunContext, source: BinanceHttpAdapter) -> list[PairRow]:
     """The rows of the present hour, with its open alone, and of the last hour that is over, completed.
 
     A candle belongs to the hour in which it opened, whenever its answer comes.
@@ -56,11 +56,13 @@ async def fetch(run: RunContext, source: BinanceExtractor) -> list[PairRow]:
     return [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
 
 
-async def _of_pair(run: RunContext, source: BinanceExtractor, symbol: str, pair: KnownPair) -> list[PairRow] | EtlError:
+async def _of_pair(
+    run: RunContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair
+) -> list[PairRow] | EtlError:
     """A pair's rows, or why it has none: one that fails costs the others nothing."""
     report = run.report
     try:
-        answered = await source.lately(pair, hour_start(run.now).astimezone(timezone.utc) - _ASKED_BACK)
+        answered = await extract_lately(source, pair, hour_start(run.now).astimezone(timezone.utc) - _ASKED_BACK)
         present = hour_start(run.clock()).astimezone(timezone.utc)
         hours = hours_between(last_over(answered.as_of), present + HOUR)
         made = BinanceTransformer(run_id=run.run_id).rows_of(
@@ -69,7 +71,7 @@ async def _of_pair(run: RunContext, source: BinanceExtractor, symbol: str, pair:
         if not any(candle.opens >= present for candle in answered.candles):
             report.without_quote += 1
             report.missing.append(f"{symbol} ({pair.pair})")
-            if status := await source.status_of(pair.pair):
+            if status := await pair_trouble(source, pair.pair):
                 report.warnings.append(f"{symbol}: {status}; {CORRECT}")
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"

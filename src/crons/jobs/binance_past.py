@@ -6,22 +6,21 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timezone
-from itertools import chain
 from typing import TypeAlias
 
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole
-from adapters._bases.tehran_time import HOUR, describe_hours, hour_key, hours_between, tehran_text
-from adapters.files.pair_choices import KnownPair
-from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE
+from adapters._bases.tehran_time import describe_hours, hour_key, tehran_text
+from adapters.files.choices import KnownPair
+from adapters.http.binance_http_adapter import KLINES_WEIGHT, WEIGHT_A_MINUTE, BinanceHttpAdapter
 from crons.filling import Filling, Taken
 from crons.gaps import keys_of, log_missing, missing_hours
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.binance_parts import CORRECT, known_pairs, prices_in
 from crons.reason_groups import ReasonGroups
-from extractors.binance_extractor import Answered, BinanceExtractor, CandleCall, first_hour, plan_calls, plan_span
+from extractors.binance_extractor import Answered, CandleCall, extract_historical, first_hour, plan_calls
 from transformers.binance_transformer import BinanceTransformer
 from transformers.coverage import Hours, hours_by_key
 
@@ -30,7 +29,7 @@ Answer: TypeAlias = "tuple[CandleCall, Answered]"
 log = structlog.get_logger(__name__)
 
 
-async def backfill(run: RunContext, source: BinanceExtractor, fill: BackfillRequest) -> None:
+async def backfill(run: RunContext, source: BinanceHttpAdapter, fill: BackfillRequest) -> None:
     """Store the hours before the present one, of each pair from its first candle on. Idempotent.
 
     Raises:
@@ -38,15 +37,14 @@ async def backfill(run: RunContext, source: BinanceExtractor, fill: BackfillRequ
     """
     pairs = await known_pairs(run, source)
     starts = fill.starts(run.now)
-    first, end = starts[0].astimezone(timezone.utc), starts[-1].astimezone(timezone.utc) + HOUR
-    of_pairs = (plan_span(symbol, pair, first, end) for symbol, pair in pairs.items())
-    calls = sorted(chain.from_iterable(of_pairs), key=lambda call: (call.start, call.symbol))
-    _log_estimate("estimate", sum(len(hours_of(call)) for call in calls), calls, hours=describe_hours(starts))
+    hours = list(hours_by_key(starts).values())
+    calls = plan_calls(dict.fromkeys(pairs, hours), pairs)
+    _log_estimate("estimate", sum(len(call.hours) for call in calls), calls, hours=describe_hours(starts))
     if not fill.dry_run:
         await _fill(run, source, calls)
 
 
-async def heal(run: RunContext, source: BinanceExtractor, fill: BackfillRequest) -> None:
+async def heal(run: RunContext, source: BinanceHttpAdapter, fill: BackfillRequest) -> None:
     """Store the hours that are missing before the present one, and complete those stored while they lasted. Idempotent.
 
     Hours before a pair's first candle are not missing. What Binance has no candle of is remembered and left out next
@@ -68,18 +66,13 @@ async def heal(run: RunContext, source: BinanceExtractor, fill: BackfillRequest)
     if fill.dry_run:
         return
     try:
-        await _fill(run, source, calls, missing)
+        await _fill(run, source, calls)
     except (StorageUnavailable, StorageRejected):
         raise
     except EtlError:
         await _log_end_as_well(run, pairs, starts)
         raise
     await _log_end(run, pairs, starts)
-
-
-def hours_of(call: CandleCall) -> Hours:
-    """The hours that a call asks for: of two with one key the earlier."""
-    return hours_by_key([start for start in hours_between(call.start, call.end) if not start.fold])
 
 
 def _since_listed(hours: Hours, pair: KnownPair) -> Hours:
@@ -112,30 +105,19 @@ def _lacking(
 
 
 class CandleFilling(Filling[CandleCall, Answer]):
-    """Stores answers about past hours of pairs.
-
-    Args:
-        run: the run.
-        wanted: symbol to the hours of it that are wanted; what an answer brings beside them is left out. None for all
-            that is asked for: hours take memory, and a backfill may be of a hundred thousand.
-    """
+    """Stores answers about past hours of pairs."""
 
     rows_a_load = 4_000
 
-    def __init__(self, run: RunContext, wanted: Mapping[str, Hours] | None) -> None:
+    def __init__(self, run: RunContext) -> None:
         super().__init__(run, prices_in(run.parts))
-        self._wanted = wanted
         self._transformer = BinanceTransformer(run_id=run.run_id)
         self._rejected = ReasonGroups()
         self._pairs: dict[str, str] = {}
 
     def asked(self, call: CandleCall) -> Mapping[str, Hours]:
         """The wanted hours that a call asks for."""
-        hours = hours_of(call)
-        if self._wanted is None:
-            return {call.symbol: hours}
-        wanted = self._wanted[call.symbol]
-        return {call.symbol: {key: start for key, start in hours.items() if key in wanted}}
+        return {call.symbol: {hour_key(start): start for start in call.hours}}
 
     def call_of(self, answer: Answer) -> CandleCall:
         """Which call it is the answer to."""
@@ -164,19 +146,19 @@ class CandleFilling(Filling[CandleCall, Answer]):
 
 async def _fill(
     run: RunContext,
-    source: BinanceExtractor,
+    source: BinanceHttpAdapter,
     calls: Sequence[CandleCall],
-    wanted: Mapping[str, Hours] | None = None,
 ) -> None:
     """Make the calls and store what they bring; a pair that is gone is named in the report.
 
     Raises:
         EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
     """
+    gone: set[str] = set()
     if calls:
-        async with aclosing(source.past(calls)) as answers:
-            await CandleFilling(run, wanted).fill(answers, calls)
-    run.report.warnings.extend(f"Binance has no such pair ({pair}); {CORRECT}" for pair in sorted(source.gone))
+        async with aclosing(extract_historical(source, calls, gone=gone)) as answers:
+            await CandleFilling(run).fill(answers, calls)
+    run.report.warnings.extend(f"Binance has no such pair ({pair}); {CORRECT}" for pair in sorted(gone))
 
 
 def _log_estimate(event: str, pair_hours: int, calls: Sequence[CandleCall], **facts: str) -> None:

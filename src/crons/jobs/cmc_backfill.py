@@ -16,14 +16,14 @@ from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from crons.filling import Filling, Taken
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_parts import NotStored, Pipeline, opened, within_reach
-from extractors.coin_market_cap_parser import Problem
-from extractors.coin_market_cap_plan import BackfillPlan, HistoricalCall, within_credits
-from extractors.coin_market_cap_quote import Coin, Quote
+from extractors.coin_market_cap_extractor import extract_historical
+from extractors.coin_market_cap_parser import Coin, Parsed
+from extractors.coin_market_cap_plan import HistoricalCall, credits_of, plan_calls, within_credits
 from transformers.coverage import Hours, hours_by_key
 
 log = structlog.get_logger(__name__)
 
-Answer: TypeAlias = "tuple[HistoricalCall, list[Quote], list[Problem]]"
+Answer: TypeAlias = "tuple[HistoricalCall, Parsed]"
 
 
 async def backfill(run: RunContext, source: CoinMarketCapHttpAdapter, fill: BackfillRequest) -> None:
@@ -36,7 +36,8 @@ async def backfill(run: RunContext, source: CoinMarketCapHttpAdapter, fill: Back
     async with opened(run, source) as pipeline:
         credits_left, coins = await pipeline.ask_first()
         starts = fill.starts(run.now)
-        full = pipeline.extract.plan_backfill(coins, start=starts[0], end=starts[-1].astimezone(timezone.utc) + HOUR)
+        hours = hours_by_key(starts)
+        full = plan_calls(dict.fromkeys([coin.cmc_id for coin in coins], starts))
         _log_estimate(full, starts, len(coins), credits_left)
         plan = full if fill.max_credits is None else within_credits(full, fill.max_credits)
         _check_affordable(plan, credits_left)
@@ -44,9 +45,9 @@ async def backfill(run: RunContext, source: CoinMarketCapHttpAdapter, fill: Back
             run.report.warnings.append(_rest(run, full, plan, starts[0]))
         try:
             if not fill.dry_run:
-                wanted = dict.fromkeys([coin.symbol for coin in coins], hours_by_key(starts))
-                async with aclosing(pipeline.extract.historical(plan, coins)) as answers:
-                    await CoinFilling(pipeline, coins=coins, wanted=wanted).fill(answers, plan.calls)
+                wanted = dict.fromkeys([coin.symbol for coin in coins], hours)
+                async with aclosing(extract_historical(source, plan, coins)) as answers:
+                    await CoinFilling(pipeline, coins=coins, wanted=wanted).fill(answers, plan)
             elif (refusal := await pipeline.refusal_beyond_reach(starts[0])) is not None:
                 raise refusal
         except SourceRejected as error:
@@ -65,7 +66,7 @@ def asked_hours(call: HistoricalCall, coins: Iterable[Coin], wanted: Mapping[str
     ids = set(call.ids)
     return {
         coin.symbol: {
-            key: start for key, start in wanted.get(coin.symbol, {}).items() if call.time_start < start <= call.time_end
+            key: start for key, start in wanted.get(coin.symbol, {}).items() if call.start <= start < call.end
         }
         for coin in coins
         if coin.cmc_id in ids
@@ -98,7 +99,7 @@ class CoinFilling(Filling[HistoricalCall, Answer]):
 
     def take(self, answer: Answer, asked: Mapping[str, Hours]) -> Taken:
         """The rows of one answer; its rejects are noted."""
-        _, quotes, problems = answer
+        quotes, problems = answer[1]
         keys = frozenset(key for hours in asked.values() for key in hours)
         transformed = self._transformer.historical(quotes, keys)
         rows = [row for row in transformed.rows if row.hour_key in asked.get(row.symbol, ())]
@@ -120,36 +121,38 @@ class CoinFilling(Filling[HistoricalCall, Answer]):
         self._not_stored.tell()
 
 
-def _log_estimate(plan: BackfillPlan, starts: Sequence[datetime], coins: int, credits_left: int | None) -> None:
+def _log_estimate(
+    plan: Sequence[HistoricalCall], starts: Sequence[datetime], coins: int, credits_left: int | None
+) -> None:
     """Log what a plan for these hours will cost, before anything is spent."""
     log.info(
         "estimate",
         hours=describe_hours(starts),
-        credits=plan.credits,
+        credits=credits_of(plan),
         credits_left="not known" if credits_left is None else credits_left,
         coins=coins,
-        calls=len(plan.calls),
+        calls=len(plan),
     )
 
 
-def _rest(run: RunContext, full: BackfillPlan, plan: BackfillPlan, first: datetime) -> str:
+def _rest(run: RunContext, full: Sequence[HistoricalCall], plan: Sequence[HistoricalCall], first: datetime) -> str:
     """What a bound leaves out, and the command that fetches it: a heal, which asks for what is missing alone."""
     hours = (hour_start(run.now).astimezone(timezone.utc) - first) // HOUR
-    rest = full.credits - plan.credits
+    rest = credits_of(full) - credits_of(plan)
     return (
-        f"{rest} of {full.credits} credits' worth of hours are left out by --max-credits; "
-        f"./run.sh cron_heal {run.name} {hours} --max-credits {full.credits} fetches those that are missing"
+        f"{rest} of {credits_of(full)} credits' worth of hours are left out by --max-credits; "
+        f"./run.sh cron_heal {run.name} {hours} --max-credits {credits_of(full)} fetches those that are missing"
     )
 
 
-def _check_affordable(plan: BackfillPlan, credits_left: int | None) -> None:
+def _check_affordable(plan: Sequence[HistoricalCall], credits_left: int | None) -> None:
     """Refuse a plan that costs more than is left; None when the source does not say.
 
     Raises:
         SourceRejected: it does.
     """
-    if credits_left is not None and plan.credits > credits_left:
+    if credits_left is not None and credits_of(plan) > credits_left:
         raise SourceRejected(
-            f"the backfill would cost about {plan.credits} credits, and {credits_left} are left; nothing was spent",
+            f"the backfill would cost about {credits_of(plan)} credits, and {credits_left} are left; nothing was spent",
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )

@@ -17,9 +17,9 @@ from crons.gaps import Keys, count_before_first, keys_of, log_missing, missing_h
 from crons.job import BackfillRequest, RunContext
 from crons.jobs.cmc_backfill import CoinFilling, asked_hours
 from crons.jobs.cmc_parts import Pipeline, opened, within_reach
-from extractors.coin_market_cap_extractor import Refusal
-from extractors.coin_market_cap_plan import STEP, BackfillPlan, HistoricalCall, plan_missing, within_credits
-from extractors.coin_market_cap_quote import Coin
+from extractors.coin_market_cap_extractor import Refusal, extract_historical
+from extractors.coin_market_cap_parser import Coin
+from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
 from transformers.coverage import Hours
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Healing:
         self._starts = starts
         self._missing: Mapping[str, Hours] = {}
 
-    async def plan(self, fill: BackfillRequest, credits_left: int | None) -> BackfillPlan:
+    async def plan(self, fill: BackfillRequest, credits_left: int | None) -> Sequence[HistoricalCall]:
         """The calls that this heal makes; what is missing and what it costs is logged.
 
         Args:
@@ -78,20 +78,20 @@ class Healing:
         self._run.step("looking for missing hours")
         self._missing = await self._look(ask_all=fill.ask_all)
         ids = {coin.cmc_id: self._missing[coin.symbol] for coin in self._coins if coin.symbol in self._missing}
-        full = plan_missing({cmc_id: hours.values() for cmc_id, hours in ids.items()})
+        full = plan_calls({cmc_id: hours.values() for cmc_id, hours in ids.items()})
         bounds = [bound for bound in (fill.max_credits, credits_left) if bound is not None]
         plan = within_credits(full, min(bounds)) if bounds else full
         if self._missing:
             log_missing(self._missing, event="missing")
             before_first = await asyncio.to_thread(count_before_first, self._pipeline.prices, self._missing)
-            asked = self._keys_of(plan.calls)
+            asked = self._keys_of(plan)
             _log_estimate(full, plan, self._missing, asked, before_first=before_first, credits_left=credits_left)
         else:
             log.info("no hour is missing that the source may have", hours=describe_hours(self._starts))
         self._warn_of_rest(full, plan, fill.max_credits, credits_left)
         return plan
 
-    async def fill(self, plan: BackfillPlan) -> None:
+    async def fill(self, plan: Sequence[HistoricalCall]) -> None:
         """Make the calls, store what they bring, and log what is missing then, also when the source fails.
 
         Raises:
@@ -100,9 +100,11 @@ class Healing:
         filling = CoinFilling(self._pipeline, coins=self._coins, wanted=self._missing)
         refusals: list[Refusal] = []
         try:
-            if plan.calls:
-                async with aclosing(self._pipeline.extract.historical(plan, self._coins, refusals=refusals)) as answers:
-                    await filling.fill(answers, plan.calls)
+            if plan:
+                async with aclosing(
+                    extract_historical(self._pipeline.source, plan, self._coins, refusals=refusals)
+                ) as answers:
+                    await filling.fill(answers, plan)
         except (StorageUnavailable, StorageRejected):
             raise
         except EtlError:
@@ -110,25 +112,25 @@ class Healing:
             raise
         await self._log_end(plan, filling.answered, refusals)
 
-    async def rehearse(self, plan: BackfillPlan) -> None:
+    async def rehearse(self, plan: Sequence[HistoricalCall]) -> None:
         """Log which hours of the plan CoinMarketCap would refuse, as far as it says so free of charge.
 
         Raises:
             SourceRejected: all of them, so that `fill` would raise it.
         """
-        if not plan.calls:
+        if not plan:
             return
-        refusal = await self._pipeline.refusal_beyond_reach(min(call.time_start for call in plan.calls) + STEP)
+        refusal = await self._pipeline.refusal_beyond_reach(min(call.start for call in plan))
         limit = None if refusal is None else reach_of(refusal)
         if refusal is None or limit is None:
             return
-        refusals = [Refusal(call, refusal) for call in plan.calls if call.time_start < limit]
-        if len(refusals) == len(plan.calls):
+        refusals = [Refusal(call, refusal) for call in plan if call.start - STEP < limit]
+        if len(refusals) == len(plan):
             raise refusal
         self._log_refusals(refusals)
 
     async def _log_end_as_well(
-        self, plan: BackfillPlan, answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
+        self, plan: Sequence[HistoricalCall], answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
     ) -> None:
         """Log it after an error; if that fails too, the first error is the news."""
         try:
@@ -137,7 +139,7 @@ class Healing:
             log.warning("what is still missing could not be looked for", reason=error.message)
 
     async def _log_end(
-        self, plan: BackfillPlan, answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
+        self, plan: Sequence[HistoricalCall], answered: Sequence[HistoricalCall], refusals: Sequence[Refusal]
     ) -> None:
         """Log what stays missing, and why; symbols that miss the same in one line."""
         self._run.step("looking for what is still missing")
@@ -147,7 +149,7 @@ class Healing:
         if not keys:
             log.info("nothing is missing any longer", hours=describe_hours(self._starts))
             return
-        asked, refused = self._keys_of(plan.calls), self._keys_of(refusal.call for refusal in refusals)
+        asked, refused = self._keys_of(plan), self._keys_of(refusal.call for refusal in refusals)
         over = keys & (keys_of(self._missing) - asked)
         unanswered = keys & (asked - refused - self._keys_of(answered))
         log_missing(missing, event="hours still missing")
@@ -169,7 +171,11 @@ class Healing:
             log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=refusal.error.message)
 
     def _warn_of_rest(
-        self, full: BackfillPlan, plan: BackfillPlan, max_credits: int | None, credits_left: int | None
+        self,
+        full: Sequence[HistoricalCall],
+        plan: Sequence[HistoricalCall],
+        max_credits: int | None,
+        credits_left: int | None,
     ) -> None:
         """Warn of what the credits do not reach, and name the bound: the heal's own, or what the key has left."""
         if full == plan:
@@ -177,9 +183,9 @@ class Healing:
         bound = f"this one may spend {max_credits} (--max-credits)"
         if credits_left is not None and (max_credits is None or credits_left < max_credits):
             bound = f"the key has {credits_left} left, and `./run.sh check` says when they come back"
-        rest = full.credits - plan.credits
+        rest = credits_of(full) - credits_of(plan)
         self._run.report.warnings.append(
-            f"{rest} of {full.credits} credits' worth of missing hours are left for the next heal: {bound}"
+            f"{rest} of {credits_of(full)} credits' worth of missing hours are left for the next heal: {bound}"
         )
 
     async def _look(self, *, ask_all: bool) -> dict[str, Hours]:
@@ -192,8 +198,8 @@ class Healing:
 
 
 def _log_estimate(
-    full: BackfillPlan,
-    plan: BackfillPlan,
+    full: Sequence[HistoricalCall],
+    plan: Sequence[HistoricalCall],
     missing: Mapping[str, Hours],
     asked: Keys,
     *,
@@ -213,16 +219,16 @@ def _log_estimate(
     log.info(
         "estimate of all that is missing",
         coin_hours=sum(map(len, missing.values())),
-        credits=full.credits,
+        credits=credits_of(full),
         credits_left="not known" if credits_left is None else credits_left,
         before_the_first_stored=before_first,
         coins=len(missing),
-        calls=len(full.calls),
+        calls=len(full),
     )
     log.info(
         "of that this heal asks for",
         coin_hours=len(asked),
-        credits=plan.credits,
+        credits=credits_of(plan),
         coins=len({symbol for symbol, _ in asked}),
-        calls=len(plan.calls),
+        calls=len(plan),
     )

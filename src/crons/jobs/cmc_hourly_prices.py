@@ -14,6 +14,7 @@ from crons.jobs.cmc_heal import heal
 from crons.jobs.cmc_inspection import followed, read_series, verify
 from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
 from crons.reason_groups import listed
+from extractors.coin_market_cap_extractor import extract_latest
 
 
 async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
@@ -28,7 +29,7 @@ async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[Price
     report = run.report
     async with opened(run, source) as pipeline:
         run.step("asking CoinMarketCap which coins are meant")
-        coins = (found := await pipeline.extract.resolve(run.settings.symbols)).coins
+        coins = (found := await pipeline.resolve()).coins
         if (complaint := found.complaint()) is not None:
             if not coins:
                 raise complaint
@@ -36,7 +37,7 @@ async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[Price
             report.failures.append(f"{complaint.message}: {complaint.next_step}")
         run.step("asking CoinMarketCap for the latest quotes")
         report.hours_asked = len(coins)
-        extraction = await pipeline.extract.latest(coins, clock=run.clock)
+        extraction = await extract_latest(source, coins, clock=run.clock)
         transformed = pipeline.transformer().latest(extraction.quotes)
     report.without_quote = len(extraction.missing)
     report.extracted = len(extraction.quotes)
@@ -46,7 +47,7 @@ async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[Price
     not_stored.note_rejects(transformed.rejects, extraction.problems)
     not_stored.note_flaws(extraction.quotes, transformed.rows)
     not_stored.tell()
-    report.failures.extend(failure.error.message for failure in extraction.failures)
+    report.failures.extend(failure.message for failure in extraction.failures)
     return transformed.rows
 
 

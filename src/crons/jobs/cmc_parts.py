@@ -16,17 +16,16 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     PriceRow,
     latest_of_each,
 )
-from adapters.files.coin_choices import CoinChoices
+from adapters.files.choices import Choices, coin_choices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import Settings
 from crons.job import Finding, Needed, RunContext, RunReport
 from crons.reason_groups import ReasonGroups
 from crons.resources import PATIENCE, Resources
-from extractors.coin_market_cap_extractor import CoinMarketCapExtractor
-from extractors.coin_market_cap_parser import Problem
+from extractors.coin_market_cap_parser import Coin, Problem, Quote
 from extractors.coin_market_cap_plan import STEP
-from extractors.coin_market_cap_quote import Coin, Quote
+from extractors.coin_market_cap_resolver import Resolution, resolve_coins
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
 
 KEY = Needed(
@@ -82,9 +81,9 @@ def _plan(info: KeyInfo) -> Iterator[str]:
         yield f"credits reset: {info.reset}"
 
 
-def choices_of(settings: Settings) -> CoinChoices:
+def choices_of(settings: Settings) -> Choices[int]:
     """Where the coin behind each symbol is kept."""
-    return CoinChoices(path=settings.data_path / "coin_choices.json")
+    return coin_choices(settings.data_path)
 
 
 class Pipeline:
@@ -97,7 +96,6 @@ class Pipeline:
     Attributes:
         run: as given.
         source: as given.
-        extract: asks the source for what the run needs.
         prices: the table of prices.
     """
 
@@ -106,8 +104,12 @@ class Pipeline:
         log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
         self.run = run
         self.source = source
-        self.extract = CoinMarketCapExtractor(source=source, choices=choices_of(settings), stored=self._stored_ids)
         self.prices = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
+
+    async def resolve(self) -> Resolution:
+        """The coins of the settings."""
+        settings = self.run.settings
+        return await resolve_coins(self.source, choices_of(settings), settings.symbols, stored=self._stored_ids)
 
     def _stored_ids(self, symbols: Sequence[str]) -> dict[str, int] | None:
         """The id of each symbol's latest stored price; None where the database cannot tell now. Waits for seconds."""
@@ -143,7 +145,7 @@ class Pipeline:
         """
         self.run.step("asking CoinMarketCap for the key's plan")
         info = await self.source.key_info()
-        found = await self.extract.resolve(self.run.settings.symbols)
+        found = await self.resolve()
         if (complaint := found.complaint()) is not None:
             raise complaint
         return info.credits_left, found.coins
@@ -223,7 +225,7 @@ class NotStored:
             if (quote.symbol, tehran_text(quote.observed_at)) in stored:
                 for flaw in quote.flaws:
                     who = f"{quote.symbol} (id {quote.cmc_id})"
-                    self._flaws.add(who, f"stored, but {flaw.reason}", hour_key(quote.observed_at))
+                    self._flaws.add(who, f"stored, but {flaw}", hour_key(quote.observed_at))
 
     def tell(self) -> None:
         """Put the lines into the report, those of one reason together; once, at the end."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.json_values import flag, instant, json_value, whole
+from adapters._bases.json_values import flag, instant, json_value, shown, standard_json, whole
 
 NOTHING: list[object] = [None, [], {}]
 
@@ -50,10 +50,34 @@ def test_yes_and_no_are_read_in_every_form(value: object, meant: bool | None) ->
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
-def test_a_number_of_thousands_of_digits_costs_nothing_else(sign: str) -> None:
-    """It is an infinity, as 1e999 is, on every version of Python; what stands beside it is read."""
-    value = json_value(f'{{"endless": {sign}{"9" * 5000}, "long": {"9" * 400}, "short": 7}}'.encode())
-    assert value == {"endless": float(f"{sign}inf"), "long": int("9" * 400), "short": 7}
+def test_number_beyond_a_double_is_a_text(sign: str) -> None:
+    """On every version of Python; what stands beside it is read."""
+    text = f'{{"endless": {sign}{"9" * 5000}, "large": {sign}1e999, "long": {"9" * 400}, "short": 7.5}}'
+    value = {"endless": f"{sign}{'9' * 5000}", "large": f"{sign}1e999", "long": int("9" * 400), "short": 7.5}
+    assert json_value(text.encode()) == value
+    assert json.loads(standard_json(text.encode())) == value
+
+
+def test_standard_json_has_no_half_characters_and_no_nan() -> None:
+    """Every reader takes it."""
+    assert standard_json('["\\ud800", NaN, "é"]'.encode()) == '["?", "NaN", "é"]'.encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": 1}, "an object"),
+        ([1], "a list"),
+        (None, "None"),
+        (True, "True"),
+        ("é" * 99, ascii("é" * 40)),
+        (7.5, "7.5"),
+    ],
+)
+def test_foreign_values_are_shown_short_and_printable(value: object, text: str) -> None:
+    """However deep or large they are."""
+    assert shown(value) == text
+    assert (shown(2**128 - 1), shown(2**128)) == (str(2**128 - 1), "a huge number")
 
 
 SECOND = datetime(2026, 11, 22, 11, 59, 59, tzinfo=timezone.utc)

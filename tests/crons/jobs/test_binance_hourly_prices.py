@@ -214,7 +214,7 @@ async def test_another_pair_is_named_when_it_takes_the_place(binance_context: Ma
     """Never silently: prices of two pairs under one symbol are what `verify` finds."""
     await run(binance_context(SYMBOLS="ETH"))
     report = await run(binance_context(SYMBOLS="ETH", BINANCE_PAIRS="ETH:ETHUSDC"))
-    assert report.warnings == ["ETH now means ETHUSDC, before it ETHUSDT; stored prices stay as they are"]
+    assert report.warnings == ["ETH now means ETHUSDC, previously ETHUSDT; stored prices stay as they are"]
 
 
 async def test_a_refused_country_is_asked_once(

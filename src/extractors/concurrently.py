@@ -1,0 +1,62 @@
+"""Several calls to a source at a time, each answer as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from adapters._bases.errors import EtlError
+
+_AT_A_TIME = 4
+
+CallT = TypeVar("CallT")
+AnswerT = TypeVar("AnswerT")
+
+
+async def concurrently(
+    calls: Iterable[CallT],
+    ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
+    *,
+    tolerate: Callable[[CallT, EtlError], bool],
+) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
+    """Each call with its answer, in the order of the answers.
+
+    Calls run one at a time until the first answer, so that what refuses every call is met by one. After a failure no
+    further call begins; the answers under way, which are paid for, are still yielded, then the failure is raised.
+
+    Args:
+        tolerate: whether a call's failure stops nothing; such a call is not yielded.
+    """
+    remaining = iter(calls)
+    pending: dict[asyncio.Task[AnswerT], CallT] = {}
+    failure: EtlError | None = None
+    at_a_time = 1
+
+    def begin() -> None:
+        while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
+            pending[asyncio.create_task(ask(call))] = call
+
+    begin()
+    try:
+        while pending:
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            # One only: the reader stores each answer before the next, and leaves whenever it likes.
+            task = next(task for task in pending if task in done)
+            call = pending.pop(task)
+            try:
+                answer = await task
+            except EtlError as error:
+                if not tolerate(call, error):
+                    failure = failure or error
+                begin()
+                continue
+            at_a_time = _AT_A_TIME
+            begin()
+            yield call, answer
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,67 @@
+"""The choices of coins and pairs on disk."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.errors import StateError
+from adapters.files.choices import KnownPair, coin_choices, pair_choices
+
+BTCUSDT = KnownPair("BTCUSDT", "USDT", datetime(2017, 8, 17, 4, tzinfo=timezone.utc))
+
+
+def test_saved_choices_are_loaded(tmp_path: Path) -> None:
+    """From a folder that did not exist and over an earlier file; nothing else is left there."""
+    choices = coin_choices(tmp_path / "data")
+    assert choices.load() == {}
+    choices.save({"ETH": 1027})
+    choices.save({"ETH": 1027, "BTC": 1})
+    assert choices.load() == {"BTC": 1, "ETH": 1027}
+    pair_choices(tmp_path / "data").save({"BTC": BTCUSDT})
+    assert pair_choices(tmp_path / "data").load() == {"BTC": BTCUSDT}
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["coin_choices.json", "pair_choices.json"]
+
+
+def test_pairs_of_earlier_releases_are_loaded(tmp_path: Path) -> None:
+    """Their times have no seconds."""
+    pair = {"pair": "BTCUSDT", "quote": "USDT", "listed": "2017-08-17T04:00Z"}
+    (tmp_path / "pair_choices.json").write_text(json.dumps({"BTC": pair}))
+    assert pair_choices(tmp_path).load() == {"BTC": BTCUSDT}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"BTC": 1', b"[]", b'{"BTC": "1"}', b'{"BTC": true}', b'{"BTC": 0}', b"\xff\xfe\x00", b"[" * 99999],
+)
+def test_unreadable_file_is_not_taken_for_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    """The error names the file and the next step, and the file is as it was."""
+    path = tmp_path / "coin_choices.json"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=r"coin_choices\.json") as caught:
+        coin_choices(tmp_path).load()
+    assert "SYMBOLS" in caught.value.next_step
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("pair", [{}, {"pair": "A", "quote": "B"}, {"pair": "A", "quote": "B", "listed": "2017"}, "A"])
+def test_unreadable_pair_is_an_error(tmp_path: Path, pair: object) -> None:
+    """It is not looked up silently."""
+    (tmp_path / "pair_choices.json").write_text(json.dumps({"BTC": pair}))
+    with pytest.raises(StateError):
+        pair_choices(tmp_path).load()
+
+
+def test_failed_save_leaves_no_draft(tmp_path: Path) -> None:
+    """Whether the file or the folder cannot be written."""
+    (tmp_path / "coin_choices.json").mkdir()
+    (tmp_path / "data").write_text("")
+    for folder in (tmp_path, tmp_path / "data"):
+        with pytest.raises(StateError):
+            coin_choices(folder).save({"BTC": 1})
+        with pytest.raises(StateError):
+            coin_choices(folder).load()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coin_choices.json", "data"]

@@ -1,0 +1,275 @@
+"""From symbols to coins: what is chosen, kept, refused and logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from structlog.testing import capture_logs
+
+from adapters._bases.errors import ConfigurationError, ContractError, SourceRejected, StateError
+from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
+from adapters.files.choices import coin_choices
+from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
+from extractors.coin_market_cap_parser import Coin
+from extractors.coin_market_cap_resolver import Resolution, resolve_coins
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
+BASE = "https://cmc.test"
+MAP = f"{BASE}/v1/cryptocurrency/map"
+NOW = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
+BTC, ETH, SOL = Coin("BTC", 1), Coin("ETH", 1027), Coin("SOL", 5426)
+
+pytestmark = pytest.mark.respx(assert_all_called=False)
+
+
+async def resolve(
+    folder: Path, *entries: str, stored: Mapping[str, int] | None = None, known: bool = True
+) -> Resolution:
+    """The coins of entries such as ``BTC`` and ``BTC:1``; ``known``: whether the database says what it has stored."""
+    parts = [entry.partition(":") for entry in entries]
+    retry = RetryPolicy(attempts=1)
+    async with HttpAdapter(base_url=BASE, headers={}, timeout_seconds=5, retry=retry, clock=lambda: NOW) as http:
+        return await resolve_coins(
+            CoinMarketCapHttpAdapter(http=http, clock=lambda: NOW, keyless=False),
+            coin_choices(folder),
+            [(symbol, int(cmc_id) if cmc_id else None) for symbol, _, cmc_id in parts],
+            stored=lambda _symbols: (stored or {}) if known else None,
+        )
+
+
+def good(data: object) -> httpx.Response:
+    """An answer of success."""
+    return httpx.Response(200, json={"status": {"error_code": "0", "credit_count": 0}, "data": data})
+
+
+def refused(status: int, code: int, text: str = "no") -> httpx.Response:
+    """An answer of failure."""
+    return httpx.Response(status, json={"status": {"error_code": code, "error_message": text}})
+
+
+def row(cmc_id: object = 1, rank: object = 1, **more: object) -> dict[str, object]:
+    """A row of the map."""
+    return {"id": cmc_id, "rank": rank, "name": "Bitcoin", "symbol": "BTC", "is_active": 1, **more}
+
+
+BATCAT = row(31652, 4312, name="Batcat")
+
+
+def map_rows() -> Any:
+    """The stored map, with another and better ranked BTC that is inactive, and rows that are not coins."""
+    rows = json.loads((FIXTURES / "map_by_symbol.json").read_text())["data"]
+    return [{**rows[0], "id": 9, "rank": 0, "name": "Old", "is_active": 0}, *reversed(rows), None, {"id": "x"}]
+
+
+async def test_choice_is_looked_up_once_kept_and_logged(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """The active coin of the lowest rank; next time the kept choice is used without a call."""
+    route = respx_mock.get(MAP).mock(return_value=good(map_rows()))
+    with capture_logs() as logs:
+        assert await resolve(tmp_path, "SOL", "BTC", "SOL") == ([SOL, BTC], (), ())
+    assert route.calls.last.request.url.params["symbol"] == "SOL,BTC"
+    line = next(entry for entry in logs if entry["event"] == "coin chosen" and entry["symbol"] == "SOL")
+    assert (line["coin"], line["log_level"], "doubt" in line) == ("Solana (id 5426, rank 6)", "info", False)
+    assert line["others"] == ["Another SOL (illustrative) (id 990144, rank 7311)"]
+    assert (await resolve(tmp_path, "SOL", "BTC")).coins == [SOL, BTC]
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "bitcoin",
+    [
+        *(row(rank=form) for form in (1.0, "1", True)),
+        *(row(form) for form in (1.0, "1", "1.0", True)),
+        *(row(is_active=form) for form in (1.0, "1", True, "true")),
+        *(row(name=name) for name in (None, "", "B" * 300)),
+        row(symbol="btc"),
+    ],
+    ids=str,
+)
+async def test_coin_of_the_map_counts_in_any_notation(
+    tmp_path: Path, respx_mock: respx.MockRouter, bitcoin: dict[str, object]
+) -> None:
+    """No form of a number, and no spare field, takes a coin out of the choice."""
+    respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin]))
+    assert (await resolve(tmp_path, "BTC")).coins == [BTC]
+
+
+@pytest.mark.parametrize(
+    ("bitcoin", "reason"),
+    [
+        *((row(rank=rank), "rank is not a rank") for rank in ("first", -1, 0, 2**31)),
+        *((row(is_active=active), "is_active is not yes or no") for active in ("perhaps", None, 2)),
+        *((row(cmc_id), "id is not an id") for cmc_id in (None, "one", 0, 2**32)),
+    ],
+    ids=str,
+)
+async def test_unreadable_row_leaves_its_symbol_without_a_coin(
+    tmp_path: Path, respx_mock: respx.MockRouter, bitcoin: dict[str, object], reason: str
+) -> None:
+    """The symbol fails by name, with what to write; the others are found and kept."""
+    solana = row(5426, 6, name="Solana", symbol="SOL")
+    respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin, solana]))
+    found = await resolve(tmp_path, "BTC", "SOL")
+    assert (found.coins, found.unknown, len(found.doubts)) == ([SOL], (), 1)
+    complaint = found.complaint()
+    assert complaint is not None
+    for words in ("BTC is ambiguous", f"data[1].{reason}", "Batcat (id 31652, rank 4312)", "SYMBOLS=BTC:"):
+        assert words in complaint.message
+    assert complaint.message.endswith(f":{1 if bitcoin['id'] == 1 else 31652}")
+    assert coin_choices(tmp_path).load() == {"SOL": 5426}
+
+
+@pytest.mark.parametrize("active", [0, 0.0, "0", False, "false"])
+async def test_inactive_coin_is_skipped_however_odd(
+    tmp_path: Path, respx_mock: respx.MockRouter, active: object
+) -> None:
+    """A dead coin's row leaves nothing open."""
+    respx_mock.get(MAP).mock(return_value=good([row("?", "?", is_active=active), BATCAT]))
+    assert await resolve(tmp_path, "BTC") == ([Coin("BTC", 31652)], (), ())
+
+
+@pytest.mark.parametrize(
+    ("rows", "chosen", "doubted"),
+    [
+        ([BATCAT, row(rank=None)], 31652, "Bitcoin (id 1, unranked)"),
+        ([row(8, None), row(7, None)], 7, "Bitcoin (id 8, unranked)"),
+        ([row(1, 1), row(9, None, name="Old"), BATCAT], 1, "Old (id 9, unranked)"),
+    ],
+)
+async def test_unranked_rival_is_a_warning(
+    tmp_path: Path, respx_mock: respx.MockRouter, rows: list[object], chosen: int, doubted: str
+) -> None:
+    """A missing rank says nothing of a coin's size: the line about the choice says how to choose otherwise."""
+    respx_mock.get(MAP).mock(return_value=good(rows))
+    with capture_logs() as logs:
+        assert (await resolve(tmp_path, "BTC")).coins == [Coin("BTC", chosen)]
+    (line,) = logs
+    assert (line["event"], line["log_level"], len(line["others"])) == ("coin chosen", "warning", len(rows) - 1)
+    assert line["doubt"].startswith(doubted)
+    assert "SYMBOLS=BTC:" in line["doubt"]
+
+
+async def test_given_id_is_used_kept_and_its_change_logged(tmp_path: Path) -> None:
+    """The coin of a symbol never changes silently: not by another id, nor by removing the id."""
+    coin_choices(tmp_path).save({"SOL": 5426})
+    with capture_logs() as logs:
+        assert (await resolve(tmp_path, "SOL:990144", "BTC:1")).coins == [Coin("SOL", 990144), BTC]
+        assert (await resolve(tmp_path, "SOL", "BTC")).coins == [Coin("SOL", 990144), BTC]
+    assert [(entry["log_level"], entry["symbol"], entry["before"]) for entry in logs] == [("warning", "SOL", 5426)]
+
+
+async def test_given_ids_that_cannot_be_kept_are_used(respx_mock: respx.MockRouter) -> None:
+    """They stand in the settings; a choice that was looked up must be kept."""
+    folder = Path("/proc/not a folder")
+    with capture_logs() as logs:
+        assert (await resolve(folder, "BTC:1")).coins == [BTC]
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    respx_mock.get(MAP).mock(return_value=good(map_rows()))
+    with pytest.raises(StateError):
+        await resolve(folder, "SOL")
+
+
+def map_that_refuses(request: httpx.Request) -> httpx.Response:
+    """Refuses a list with an unknown symbol, naming it, as CoinMarketCap does."""
+    unknown = [symbol for symbol in request.url.params["symbol"].split(",") if symbol in {"NOPE", "NADA"}]
+    return refused(400, 400, f'Invalid values for "symbol": "{",".join(unknown)}"') if unknown else good(map_rows())
+
+
+@pytest.mark.parametrize(
+    ("answer", "coins"),
+    [
+        (map_that_refuses, [BTC]),
+        (good(map_rows()), [BTC]),
+        (good([]), []),
+        (refused(400, 400, "something else"), []),
+        (refused(400, 400, 'Invalid value for "symbol": "OTHER"'), []),
+    ],
+)
+async def test_unknown_symbols_are_named_beside_the_coins_found(
+    tmp_path: Path, respx_mock: respx.MockRouter, answer: Any, coins: list[Coin]
+) -> None:
+    """Whether the map refuses or omits them; they are not kept and do not affect the others."""
+    respx_mock.get(MAP).mock(side_effect=answer if callable(answer) else [answer])
+    unknown = tuple(symbol for symbol in ("BTC", "NOPE", "NADA") if symbol not in dict(coins))
+    found = await resolve(tmp_path, "BTC", "NOPE", "NADA")
+    assert (found.coins, found.unknown, found.doubts) == (coins, unknown, ())
+    complaint = found.complaint()
+    assert complaint is not None
+    assert ", ".join(unknown) in complaint.message
+    assert coin_choices(tmp_path).load() == dict(coins)
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(refused(401, 1001), SourceRejected), (good({}), ContractError)])
+async def test_failing_map_keeps_nothing(
+    tmp_path: Path, respx_mock: respx.MockRouter, answer: httpx.Response, kind: type[Exception]
+) -> None:
+    """A bad key is not blamed on the symbols, and a map of another shape is not an empty one."""
+    respx_mock.get(MAP).mock(return_value=answer)
+    with pytest.raises(kind):
+        await resolve(tmp_path, "BTC")
+    assert coin_choices(tmp_path).load() == {}
+
+
+async def test_long_list_of_symbols_is_split(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """No request line goes beyond what common servers take."""
+    route = respx_mock.get(MAP).mock(return_value=good([]))
+    await resolve(tmp_path, *(f"SYMBOL{number:05}" for number in range(1_000)))
+    lists = [call.request.url.params["symbol"].split(",") for call in route.calls]
+    assert [len(one) for one in lists] == [625, 375]
+
+
+async def test_symbol_with_two_ids_is_a_wrong_setting(tmp_path: Path) -> None:
+    """A row is identified by its symbol."""
+    with pytest.raises(ConfigurationError):
+        await resolve(tmp_path, "BTC:1", "BTC:2")
+
+
+@pytest.mark.parametrize(
+    ("kept", "stored", "known"),
+    [
+        ({"BTC": 1, "ETH": 1027}, {"BTC": 1, "ETH": 1027}, True),
+        ({"ETH": 1027}, {"BTC": 1}, True),
+        ({"BTC": 1, "ETH": 1027}, {}, False),
+        ({"BTC": 7, "ETH": 1027}, {"BTC": 1}, True),
+    ],
+    ids=["kept and stored", "only stored", "kept, and the database cannot be read", "another is kept"],
+)
+async def test_other_id_than_the_stored_one_is_refused(
+    tmp_path: Path, kept: dict[str, int], stored: dict[str, int], *, known: bool
+) -> None:
+    """The symbol has no coin, the others have theirs; the next steps are named, and nothing is kept of the change."""
+    coin_choices(tmp_path).save(kept)
+    found = await resolve(tmp_path, "BTC:990101", "ETH", stored=stored, known=known)
+    assert found.coins == [ETH]
+    complaint = found.complaint()
+    assert complaint is not None
+    for words in ("990101", "SYMBOLS=BTC:1 ", "./run.sh coins --accept BTC:990101", "./run.sh coins --reset BTC"):
+        assert words in complaint.message
+    assert coin_choices(tmp_path).load() == kept
+
+
+@pytest.mark.parametrize(
+    ("kept", "stored", "known"),
+    [
+        ({"BTC": 1}, {"BTC": 990101}, True),
+        ({"BTC": 1}, {}, False),
+        ({"BTC": 990101}, {}, True),
+        ({"BTC": 990101}, {"BTC": 1}, True),
+        ({}, {"BTC": 1}, True),
+        ({}, {}, False),
+    ],
+)
+async def test_id_is_used_where_nothing_contradicts_it(
+    tmp_path: Path, kept: dict[str, int], stored: dict[str, int], *, known: bool
+) -> None:
+    """It was confirmed, or nothing is stored under another id."""
+    coin_choices(tmp_path).save(kept)
+    assert await resolve(tmp_path, "BTC:1", stored=stored, known=known) == ([BTC], (), ())
+    assert coin_choices(tmp_path).load() == {"BTC": 1}
