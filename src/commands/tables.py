@@ -25,7 +25,7 @@ from crons.registry import JOBS, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
 
 BACKUPS = PROJECT_ROOT / "backups"
-_ENDING = ".native.gz"
+_ENDINGS = (".jsonl.gz", ".native.gz")  # the second is of older versions
 _TIME = "%Y-%m-%d_%H-%M-%S"
 
 
@@ -128,7 +128,7 @@ def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
 
 def _free_name(name: str, now: datetime) -> Path:
     """The file of a new copy, with the time in its name: the next second where two copies fall into one."""
-    while (path := BACKUPS / f"{name}-{in_tehran(now):{_TIME}}{_ENDING}").exists():
+    while (path := BACKUPS / f"{name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
         now += timedelta(seconds=1)
     return path
 
@@ -139,24 +139,25 @@ def last_backup(name: str) -> datetime | None:
     Args:
         name: with its database.
     """
-    copies = copies_of(BACKUPS, name, _ENDING)
-    made = copies[-1].name.removeprefix(f"{name}-").removesuffix(_ENDING) if copies else ""
+    copies = copies_of(BACKUPS, name, *_ENDINGS)
+    made = copies[-1].name.removeprefix(f"{name}-").partition(".")[0] if copies else ""
     return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
 
 
 def _prune(name: str, keep: int | None, *, quiet: bool) -> None:
     """Remove the older of a table's copies, by the time in their names, and no other file."""
-    copies = copies_of(BACKUPS, name, _ENDING)
+    copies = copies_of(BACKUPS, name, *_ENDINGS)
     for old in copies[: -keep if keep else 0]:
         old.unlink(missing_ok=True)
         if not quiet:
             say(f"removed {old.name}, of which there are {keep} later ones")
 
 
-def copies_of(folder: Path, name: str, ending: str) -> list[Path]:
-    """The files of a folder that are named NAME-TIMEENDING, as this program names them, the oldest first."""
-    form = re.compile(rf"{re.escape(name)}-\d{{4}}(?:-\d\d){{2}}_\d\d(?:-\d\d){{2}}{re.escape(ending)}")
-    return sorted(path for path in folder.glob(f"*{ending}") if form.fullmatch(path.name))
+def copies_of(folder: Path, name: str, *endings: str) -> list[Path]:
+    """The files of a folder that are named NAME-TIME and one of the endings, the oldest first."""
+    ending = "|".join(map(re.escape, endings))
+    form = re.compile(rf"{re.escape(name)}-\d{{4}}(?:-\d\d){{2}}_\d\d(?:-\d\d){{2}}(?:{ending})")
+    return sorted(path for path in folder.glob("*") if form.fullmatch(path.name))
 
 
 def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:

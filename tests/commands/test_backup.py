@@ -28,7 +28,7 @@ def test_a_backup_is_what_restore_puts_back(program: Installation) -> None:
     assert program.run_job().code == 0
     done = program.command("backup")
     assert done.code == 0
-    found = re.fullmatch(r"3 rows of (\S+)\.crypto_prices are in (.*\.native\.gz)\n", done.out)
+    found = re.fullmatch(r"3 rows of (\S+)\.crypto_prices are in (.*\.jsonl\.gz)\n", done.out)
     assert found is not None
     assert program.command("drop_db", "--yes").code == 0
     assert "3 rows inserted" in program.command("restore", found[2]).out
@@ -40,7 +40,7 @@ def test_two_backups_of_one_second_are_two_files(program: Installation, clock: S
     for _ in range(2):
         assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
     names = sorted(path.name.partition(".crypto_prices-")[2] for path in (program.root / "backups").iterdir())
-    assert names == ["2026-11-23_15-37-09.native.gz", "2026-11-23_15-37-10.native.gz"]
+    assert names == ["2026-11-23_15-37-09.jsonl.gz", "2026-11-23_15-37-10.jsonl.gz"]
 
 
 def test_the_analysts_page_moves_the_table_to_a_server(
@@ -70,7 +70,7 @@ def test_the_analysts_page_moves_the_table_to_a_server(
     embedded_program.settings["CLICKHOUSE_DB"] = database
     assert embedded_program.run_job().code == 0
     before = embedded_program.command("export", "-", "--format", "csv").out
-    [file] = re.findall(r"\S+\.native\.gz", embedded_program.command("backup").out)
+    [file] = re.findall(r"\S+\.jsonl\.gz", embedded_program.command("backup").out)
 
     (embedded_program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in server.items()))
     checked = embedded_program.start(main_at, clock().isoformat(), "check").ended()

@@ -25,7 +25,7 @@ ARGUMENTS = {
     "report": ("24",),
     "export": ("-", "--format", "csv"),
     "query": ("SELECT count() FROM crypto_prices_hourly",),
-    "restore": ("kept.native.gz",),
+    "restore": ("kept.jsonl.gz",),
     "drop_db": ("--yes",),
 }
 JOBS = {"cron_run": (), "cron_backfill": ("backfill", "3"), "cron_heal": ("heal", "3")}
@@ -50,7 +50,7 @@ def stored(
     EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365).ensure_ready()
     hours = [f"2026-11-23 {hour}:05:00" for hour in (14, 15)]
     repository.upsert_prices([price_row("BTC", 1.0, fetched_at=at) for at in hours])
-    repository.export_table(program.root / "kept.native.gz")
+    repository.export_table(program.root / "kept.jsonl.gz")
     repository.upsert_prices([price_row("BTC", 2.0, fetched_at=at) for at in hours])
     return program
 

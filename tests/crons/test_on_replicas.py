@@ -128,11 +128,11 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     before = shown()
 
     table = JOB.repository_in(context().parts)
-    assert table.export_table(tmp_path / "copy.native.gz") == COINS
+    assert table.export_table(tmp_path / "copy.jsonl.gz") == COINS
     table.drop_table()
     assert not table.table_exists()
     assert not table.table_exists()  # on the other one
-    assert table.restore(tmp_path / "copy.native.gz").inserted == COINS
+    assert table.restore(tmp_path / "copy.jsonl.gz").inserted == COINS
 
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -43,12 +43,12 @@ from adapters._bases.embedded_engine import (
     prepare_embedded_folder,
 )
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.native_format import native_block
 from adapters._bases.network_causes import causes, speaks_tls
 from adapters._bases.session_settings import HANDSHAKE, Pin, harmful, refused_pin, wanted_settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.query import QueryResult
     from urllib3 import BaseHTTPResponse, PoolManager
 
 log = structlog.get_logger(__name__)
@@ -225,33 +225,36 @@ class ClickHouseAdapter:
 
         Args:
             table: quoted, with its database.
-            columns: plain name to type, see `adapters._bases.native_format`.
-            rows: values in the order of `columns`.
+            columns: plain name to type.
+            rows: values in the order of `columns`; at least one.
         """
-        # Not as text, which ClickHouse before 26.7 reads to fewer digits than a double has.
-        body = native_block(columns, rows)
+        from clickhouse_connect.driver.transform import NativeTransform  # noqa: PLC0415 - as the driver itself
+
         client = self._connected()
-        # Not the driver's own insert, which it repeats when the connection drops, even if the server had executed it:
-        # each row would then be there twice. A body that is an iterator cannot be sent again.
+        context = client.create_insert_context(
+            table, list(columns), column_type_names=list(columns.values()), data=rows
+        )
+        context.block_row_count = len(rows)  # a block begins with its number of rows, so a cut is noticed
+        written = b"".join(NativeTransform.build_insert(context))
+        if context.insert_exception is not None:
+            raise context.insert_exception
+        # Not the driver's insert, which sends the rows again when the connection drops, even if the server has stored
+        # them. A body that is an iterator is sent once. Its first line is the statement, which raw_insert adds itself.
+        body = (piece for piece in (written[written.index(b"\n") + 1 :],))
         self._allowed(
-            client,
-            lambda: client.raw_insert(
-                table, list(columns), (piece for piece in (body,)), fmt="Native", settings=_WHOLE_ANSWER
-            ),
+            client, lambda: client.raw_insert(table, list(columns), body, fmt="Native", settings=_WHOLE_ANSWER)
         )
 
-    @contextmanager
-    def native_stream(self, sql: str) -> Iterator[Iterator[bytes]]:
-        """The rows that a SELECT brings, in ClickHouse's Native format, piece by piece.
+    def stream(self, sql: str) -> Iterator[tuple[object, ...]]:
+        """The rows that a SELECT brings, as they come.
 
         A failure in mid-stream may show only as an end that comes too early: count the rows.
         """
         client = self._connected()
-        stream = self._allowed(client, lambda: cast("BinaryIO", client.raw_stream(sql, fmt="Native")))
-        try:
-            yield self._pieces(stream)
-        finally:
-            stream.close()
+        blocks = self._allowed(client, lambda: client.query_row_block_stream(sql))
+        with self._translated_errors(), blocks:
+            for block in blocks:
+                yield from block
 
     def write_answer(
         self,
@@ -445,6 +448,28 @@ class ClickHouseAdapter:
         except (ClickHouseError, StreamCompleteException, HTTPError, OSError, ImportError) as error:
             secret = self.address.password if isinstance(self.address, Server) else ""
             raise storage_error(error, str(self.address), secret=secret) from error
+
+
+def native_rows(file: BinaryIO, columns: Sequence[str]) -> Iterator[Sequence[object]]:
+    """The rows of a file in ClickHouse's Native format, which older backups have.
+
+    Raises:
+        ValueError: it has other columns, or is not in this format.
+    """
+    from clickhouse_connect.driver.ctypes import RespBuffCls  # noqa: PLC0415 - as above
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - as above
+    from clickhouse_connect.driver.transform import NativeTransform  # noqa: PLC0415 - as above
+
+    pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+    source: Any = cast("Any", RespBuffCls)(SimpleNamespace(gen=pieces, close=lambda: None))
+    try:
+        result = cast("QueryResult", NativeTransform.parse_response(source))
+        if result.column_names and tuple(result.column_names) != tuple(columns):
+            raise ValueError(f"its columns are {', '.join(result.column_names):.200}")
+        with result.rows_stream as rows:
+            yield from rows
+    except (Error, IndexError, OverflowError, MemoryError) as error:
+        raise ValueError(f"it is not in Native format: {error}") from error
 
 
 # Of a profile's constraints. The driver itself asks only whether a setting may be changed at all.

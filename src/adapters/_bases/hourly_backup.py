@@ -1,19 +1,22 @@
-"""A table in one file: gzip over ClickHouse's Native format, which `clickhouse-client` reads as well."""
+"""A table in one file: a JSON object a line under gzip, every double to its last digit.
+
+Files named ``*.native.gz``, which older versions wrote, can still be read.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, native_rows, quoted_identifier, quoted_text
 from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
-from adapters._bases.native_format import native_rows
 from adapters._bases.upsert import StoredRow
 
 EVERY_ROWS = 20_000
@@ -82,12 +85,13 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
     Raises:
         StateError: the file is missing, truncated, damaged or of another kind; raised at its end at the latest.
     """
-    columns = [(name, table.types[name]) for name in table.stored]
     try:
-        if not path.stat().st_size:  # gzip would read it as a whole file that holds nothing
-            raise EOFError("it is empty")  # noqa: TRY301 - as a file that breaks off
-        with gzip.open(path, "rb") as file:
-            for values in native_rows(file, columns):  # type: ignore[arg-type]  # a GzipFile reads as a BinaryIO does
+        if not path.stat().st_size:  # gzip takes an empty file for a whole one
+            raise EOFError("it is empty")  # noqa: TRY301 - as a file that ends early
+        with gzip.open(path, "rb") as compressed:
+            file = cast("BinaryIO", compressed)
+            rows = native_rows(file, table.stored) if path.name.endswith(".native.gz") else _json_rows(file, table)
+            for values in rows:
                 yield _stored_row(table, values)
     except OSError as error:
         raise StateError(
@@ -113,9 +117,9 @@ def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: P
                 f"SELECT {columns} FROM {name} FINAL WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted
                 "ORDER BY datetime, symbol, version"
             )
-            with clickhouse.native_stream(statement) as pieces:
-                for piece in pieces:
-                    file.write(piece)
+            for values in clickhouse.stream(statement):
+                record = dict(zip(table.stored, values, strict=True))
+                file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
             done += rows
             progress("exporting", done, total)
         file.close()
@@ -124,7 +128,14 @@ def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: P
     return total
 
 
-def _stored_row(table: HourlyTable, values: tuple[object, ...]) -> StoredRow:
-    row = table.row(*values[: len(table.given)])
-    updated_at, version = (values[table.stored.index(name)] for name in ("updated_at", "version"))
-    return StoredRow(row, str(updated_at), int(version))  # type: ignore[call-overload]  # an UInt64
+def _json_rows(file: BinaryIO, table: HourlyTable) -> Iterator[Sequence[object]]:
+    for number, line in enumerate(file, 1):
+        record = json.loads(line)
+        if not isinstance(record, dict) or tuple(record) != table.stored:
+            raise ValueError(f"line {number} has other columns")
+        yield tuple(record.values())
+
+
+def _stored_row(table: HourlyTable, values: Sequence[object]) -> StoredRow:
+    *given, updated_at, version = values  # the order of `HourlyTable.stored`
+    return StoredRow(table.row(*given), str(updated_at), int(str(version)))

@@ -84,7 +84,7 @@ def test_readers_see_one_row_a_key_before_and_after_merges(
 
     def seen(name: str) -> dict[str, object]:
         span = {"first": "2026-11-23 00:00:00", "last": "2026-11-23 23:00:00"}
-        backup = tmp_path / f"{name}.native.gz"
+        backup = tmp_path / f"{name}.jsonl.gz"
         inserting.export_table(backup)
         return {
             "hourly": in_view(clickhouse, database, "datetime, price"),
@@ -150,10 +150,10 @@ def test_a_backup_with_old_versions_restores_what_the_view_shows(
     for price in (1.0, 2.0):
         inserting.upsert_prices([price_row(price=price)])
     before = in_view(clickhouse, database, "price, version, fetched_at")
-    inserting.export_table(tmp_path / "b.native.gz")
+    inserting.export_table(tmp_path / "b.jsonl.gz")
 
     inserting.drop_table()
-    assert inserting.restore(tmp_path / "b.native.gz") == UpsertReport(inserted=1)
+    assert inserting.restore(tmp_path / "b.jsonl.gz") == UpsertReport(inserted=1)
 
     assert in_table(clickhouse, database, "price, version, fetched_at") == before
 

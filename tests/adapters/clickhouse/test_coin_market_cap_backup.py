@@ -38,7 +38,7 @@ def test_a_dropped_table_comes_back_as_it_was(
     filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
     """Export, drop, restore: the same rows to the last digit, with their versions and times of writing."""
-    path = tmp_path / "backups" / "prices.native.gz"
+    path = tmp_path / "backups" / "prices.jsonl.gz"
     before = fingerprint(clickhouse, database)
 
     assert filled.export_table(path) == len(ROWS) == filled.read_backup(path)
@@ -51,18 +51,36 @@ def test_a_dropped_table_comes_back_as_it_was(
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_the_fingerprint_tells_contents_apart(filled: Repository, clickhouse: ClickHouseAdapter, database: str) -> None:
-    """It changes with any value and returns with the value."""
-    before = fingerprint(clickhouse, database)
-    filled.upsert_prices([ROWS[-1]._replace(cmc_rank=7)])
-    assert fingerprint(clickhouse, database) != before
+def test_backup_of_an_older_version_is_restored(
+    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """Those files are gzipped in Native format, month by month."""
+    path, before = tmp_path / "old.native.gz", fingerprint(clickhouse, database)
+    names = ", ".join(filled.table.stored)
+    with gzip.open(path, "wb") as backup:
+        for month in ("2026-01", "2026-02", "2026-11"):
+            where = f"substring(datetime, 1, 7) = '{month}'"
+            clickhouse.write_answer(
+                f"SELECT {names} FROM {database}.crypto_prices WHERE {where}", "Native", tmp_path / "m"
+            )
+            backup.write((tmp_path / "m").read_bytes())
+    filled.drop_table()
+
+    assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
+    assert fingerprint(clickhouse, database) == before
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-3]))
+    with pytest.raises(StateError, match="not a whole backup"):
+        filled.restore(path)
+    path.write_bytes(gzip.compress(b'{"symbol": "BTC"}\n' * 100))
+    with pytest.raises(StateError, match="not a whole backup"):
+        filled.restore(path)
 
 
 def test_a_restore_updates_what_changed_since(
     filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
     """Keys that are there get the backup's values; keys that came later stay."""
-    path = tmp_path / "prices.native.gz"
+    path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
 
@@ -76,7 +94,7 @@ def test_rows_of_one_key_are_kept_and_come_back_as_one(
 ) -> None:
     """A backup holds every row; of several with one key the one that the view showed comes back."""
     put_by_hand(clickhouse, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
-    path = tmp_path / "prices.native.gz"
+    path = tmp_path / "prices.jsonl.gz"
     before = fingerprint(clickhouse, database)
 
     assert repository.export_table(path) == 2
@@ -89,8 +107,8 @@ def test_rows_of_one_key_are_kept_and_come_back_as_one(
 
 def test_an_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
     """No rows are a backup too."""
-    assert repository.export_table(tmp_path / "empty.native.gz") == 0
-    assert repository.restore(tmp_path / "empty.native.gz") == UpsertReport(0, 0, 0)
+    assert repository.export_table(tmp_path / "empty.jsonl.gz") == 0
+    assert repository.restore(tmp_path / "empty.jsonl.gz") == UpsertReport(0, 0, 0)
 
 
 def _cut(whole: bytes) -> bytes:
@@ -127,13 +145,13 @@ def test_a_spoiled_backup_changes_nothing(
     spoil: Callable[[bytes], bytes],
 ) -> None:
     """A truncated, damaged or foreign file is refused before the first row is written."""
-    path = tmp_path / "prices.native.gz"
+    path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     path.write_bytes(spoil(path.read_bytes()))
     filled.upsert_prices([ROWS[0]._replace(price=7.0)])
     before = fingerprint(clickhouse, database)
 
-    with pytest.raises(StateError, match=r"prices\.native\.gz"):
+    with pytest.raises(StateError, match=r"prices\.jsonl\.gz"):
         filled.restore(path)
 
     assert fingerprint(clickhouse, database) == before
@@ -141,13 +159,13 @@ def test_a_spoiled_backup_changes_nothing(
 
 def test_a_missing_backup_is_said(repository: Repository, tmp_path: Path) -> None:
     """A path that leads nowhere names itself."""
-    with pytest.raises(StateError, match=r"none\.native\.gz"):
-        repository.restore(tmp_path / "none.native.gz")
+    with pytest.raises(StateError, match=r"none\.jsonl\.gz"):
+        repository.restore(tmp_path / "none.jsonl.gz")
 
 
 def test_an_existing_file_is_never_overwritten(filled: Repository, tmp_path: Path) -> None:
     """Two backups cannot share a name."""
-    path = tmp_path / "prices.native.gz"
+    path = tmp_path / "prices.jsonl.gz"
     path.write_text("precious")
     with pytest.raises(StateError, match="exists already"):
         filled.export_table(path)
@@ -158,7 +176,7 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(filled: Repository, tmp_
     """A folder that is a file: a clear error and no half backup."""
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="cannot be written"):
-        filled.export_table(tmp_path / "file" / "prices.native.gz")
+        filled.export_table(tmp_path / "file" / "prices.jsonl.gz")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
@@ -176,7 +194,7 @@ def test_a_backup_that_breaks_off_leaves_nothing(
     front.faults.append(Fault("half_answer", "SELECT `symbol`", times=9))
 
     with pytest.raises(StorageUnavailable):
-        repository.export_table(tmp_path / "prices.native.gz")
+        repository.export_table(tmp_path / "prices.jsonl.gz")
 
     assert list(tmp_path.iterdir()) == []
     assert repository.count_rows() == len(ROWS)
