@@ -37,7 +37,7 @@ class ForkedPython:
         """The exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended."""
         self._process.join(timeout)
         code = self._process.exitcode
