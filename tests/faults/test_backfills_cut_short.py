@@ -47,7 +47,7 @@ def ended_by(number: signal.Signals) -> Callable[[Running], Finished]:
         pytest.param(Running.ended, {"BACKFILL_TIMEOUT_SECONDS": "10"}, id="time limit"),
     ],
 )
-def test_what_was_answered_is_stored_by_the_next_run(
+def test_fetched_rows_are_stored_by_the_next_run(
     end: Callable[[Running], Finished],
     *,
     settings: dict[str, str],
@@ -72,7 +72,7 @@ def test_what_was_answered_is_stored_by_the_next_run(
 
 
 @pytest.mark.parametrize("kind", ["backfill", "heal"])
-def test_a_fill_stores_what_waits_before_it_asks(
+def test_spool_is_stored_before_past_hours_are_requested(
     kind: str, program: Installation, source: FaultySource, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """A backfill stores what waits although its own calls fail; a heal finds nothing missing then, and pays nothing."""

@@ -47,7 +47,7 @@ class Hanging:
         return self._answer(target)
 
 
-def test_what_was_answered_is_stored_and_the_rest_is_filled(
+def test_killed_backfill_is_stored_and_healed(
     program: Installation, source: FaultySource, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """The next run stores what waits on the disk; a heal asks for the hours that are missing, and all are as served."""

@@ -144,7 +144,7 @@ def test_killed_at_random_with_the_embedded_engine(
 
 
 @pytest.mark.parametrize("path", ["/cryptocurrency/map", "/quotes/latest", "/key/info", "/quotes/historical"])
-def test_killed_while_it_waits_for_the_source(
+def test_killed_while_waiting_for_the_source(
     path: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """A process killed in any call of the source leaves no lock, no row and no file that is in the next run's way."""

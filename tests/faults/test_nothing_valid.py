@@ -17,7 +17,7 @@ BAD_PRICES = [faults.odd_price(1, price) for price in (None, 0, "12")]
 
 @pytest.mark.parametrize("kind", ["backfill", "heal"])
 @pytest.mark.parametrize("fault", [*NOT_READABLE, *BAD_PRICES], ids=lambda fault: fault.name)
-def test_a_filling_without_a_valid_price_fails(
+def test_past_hours_without_a_valid_price_fail(
     kind: str,
     fault: Fault,
     program: Installation,
@@ -39,17 +39,8 @@ def test_a_filling_without_a_valid_price_fails(
     assert table.rows() == []
 
 
-def test_a_filling_with_one_valid_coin_is_done(program: Installation, source: FaultySource, table: PriceAudit) -> None:
-    """As a run is, with what was rejected told as a warning."""
-    source.faults.push(faults.odd_price(1, None), path=PAST)
-    run = program.run_job("backfill", "3")
-    assert run.code == 0
-    assert "rejected" in run.log
-    assert {row.symbol for row in table.rows()} == {"ETH", "SOL"}
-
-
 @pytest.mark.parametrize("kind", ["run", "backfill"])
-def test_a_run_of_which_the_database_takes_nothing_fails(
+def test_run_fails_when_the_database_rejects_every_row(
     kind: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
 ) -> None:
     """Exit code 1, recorded as failed, no price called stored; the rows are kept aside with the reason."""

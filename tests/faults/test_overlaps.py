@@ -28,7 +28,9 @@ def engine_lock_of(program: Installation) -> Path:
     return program.data / "clickhouse.lock"
 
 
-def test_of_eight_runs_one_runs(program: Installation, source: FaultySource, table: PriceAudit) -> None:
+def test_one_of_eight_simultaneous_runs_proceeds(
+    program: Installation, source: FaultySource, table: PriceAudit
+) -> None:
     """Started together: seven exit 75 and name the one's pid, its start and what it does; the table is as after one."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest", times=8)
     jobs = [program.start_job() for _ in range(8)]
@@ -48,7 +50,7 @@ def test_of_eight_runs_one_runs(program: Installation, source: FaultySource, tab
     assert len([one for one in source.requests if one.path.endswith("/quotes/latest")]) == 1
 
 
-def test_a_run_meets_a_backfill(program: Installation, source: FaultySource, table: PriceAudit) -> None:
+def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """Cron's run during a backfill exits 75 and says what the backfill is doing; the next run is well."""
     hang = source.faults.push(faults.hang(), path="/quotes/historical")
     backfill = program.start_job("backfill", "24")
@@ -78,20 +80,7 @@ def test_two_checkouts_take_turns_at_one_engine(
     embedded_table.assert_right()
 
 
-def test_two_checkouts_take_turns_at_one_server(
-    install: Callable[..., Installation], program: Installation, table: PriceAudit
-) -> None:
-    """Runs of two checkouts that write to one database at once never both insert an hour; each waits for the other."""
-    other = install("other", secrets=program.secrets, **program.settings)
-    for _ in range(4):
-        jobs = [one.start_job() for one in (program, other)]
-        assert [job.ended().code for job in jobs] == [0, 0]
-        program.clock.advance(timedelta(hours=1))
-    assert len(table.rows()) == 12
-    table.assert_right()
-
-
-def test_a_run_waits_for_another_checkouts_write(
+def test_run_waits_for_another_checkouts_write(
     install: Callable[..., Installation], program: Installation, table: PriceAudit, front: ClickHouseFront
 ) -> None:
     """While one is inside its INSERT the other has not yet looked which keys are there."""
@@ -113,7 +102,7 @@ def test_a_run_waits_for_another_checkouts_write(
 
 
 @pytest.mark.parametrize("command", ["drop_db", "restore"])
-def test_a_command_that_writes_waits_for_another_checkouts_write(
+def test_writing_command_waits_for_another_checkouts_write(
     install: Callable[..., Installation], program: Installation, front: ClickHouseFront, command: str
 ) -> None:
     """Else an hour stored between the copy and the drop would be lost, and one stored beside a restore doubled."""
@@ -136,14 +125,6 @@ def test_a_command_that_writes_waits_for_another_checkouts_write(
     assert waiting.ended().code == 0
 
 
-def test_an_operators_command_waits_for_the_engine(embedded_program: Installation, embedded_table: PriceAudit) -> None:
-    """``setup_db`` while a run has the embedded engine: it goes ahead once the run is through."""
-    job = embedded_program.start_job()
-    set_up = embedded_program.start("-m", "main", "setup_db")
-    assert (job.ended().code, set_up.ended().code) == (0, 0)
-    assert len(embedded_table.rows()) == 3
-
-
 def test_drop_db_does_not_start_beside_a_run(program: Installation, front: ClickHouseFront) -> None:
     """A run that is storing keeps its table: ``drop_db`` exits 75 and changes nothing."""
     front.faults.append(Fault("hang", "INSERT"))
@@ -157,8 +138,8 @@ def test_drop_db_does_not_start_beside_a_run(program: Installation, front: Click
     job.end()
 
 
-@pytest.mark.parametrize("command", [["export", "-"], ["query", "SELECT 1"], ["report"]])
-def test_a_reader_waits_for_a_run(embedded_program: Installation, command: list[str]) -> None:
+@pytest.mark.parametrize("command", [["export", "-"], ["setup_db"]])
+def test_reader_waits_for_a_run(embedded_program: Installation, command: list[str]) -> None:
     """It says what it waits for, and goes ahead once the run is through."""
     assert embedded_program.run_job().code == 0
     with ProcessLock(engine_lock_of(embedded_program), task=f"{JOB} run", clock=embedded_program.clock):
@@ -168,18 +149,7 @@ def test_a_reader_waits_for_a_run(embedded_program: Installation, command: list[
     assert reader.ended().code == 0
 
 
-def test_a_run_waits_for_a_reader(embedded_program: Installation, embedded_table: PriceAudit) -> None:
-    """It names the command that reads, and stores once that is through."""
-    assert embedded_program.command("setup_db").code == 0
-    with ProcessLock(engine_lock_of(embedded_program), task="export", clock=embedded_program.clock):
-        run = embedded_program.start_job()
-        eventually(lambda: "waiting for another process" in run.log)
-        assert f"pid {os.getpid()}, export since" in run.log
-    assert run.ended().code == 0
-    assert len(embedded_table.rows()) == 3
-
-
-def test_a_run_waits_for_a_notebook(embedded_program: Installation, embedded_table: PriceAudit, tmp_path: Path) -> None:
+def test_run_waits_for_a_notebook(embedded_program: Installation, embedded_table: PriceAudit, tmp_path: Path) -> None:
     """A foreign program that has the embedded folder open is named; the run stores after it."""
     assert embedded_program.command("setup_db").code == 0
     script = tmp_path / "notebook.py"

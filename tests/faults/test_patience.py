@@ -22,7 +22,7 @@ TIMES = 6
 @pytest.mark.parametrize(
     "fault", [faults.gateway_error(503), faults.refused(1008, retry_after_seconds=0)], ids=lambda fault: fault.name
 )
-def test_a_source_that_fails_many_times_costs_no_hour(
+def test_source_failing_repeatedly_loses_no_hour(
     fault: SourceFault, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """The hour is stored at the seventh try; the log has one line of the failures within the minute."""
@@ -36,7 +36,7 @@ def test_a_source_that_fails_many_times_costs_no_hour(
     table.assert_right()
 
 
-def test_a_database_that_fails_many_times_is_waited_for(
+def test_database_failing_repeatedly_is_retried(
     program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """Rows go in by the run that fetched them, not by the next."""
@@ -47,7 +47,7 @@ def test_a_database_that_fails_many_times_is_waited_for(
     assert (program.spooled, len(table.rows())) == ([], 3)
 
 
-def test_storing_has_its_share_of_a_run_in_which_the_source_stays_away(
+def test_unreachable_source_leaves_time_to_store_the_spool(
     program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
 ) -> None:
     """The source is given up in time for what waits in the spool to be stored."""
@@ -64,7 +64,7 @@ def test_storing_has_its_share_of_a_run_in_which_the_source_stays_away(
     assert (program.spooled, len(table.rows())) == ([], 3)
 
 
-def test_what_only_a_person_can_mend_ends_a_run_at_once(program: Installation) -> None:
+def test_permanent_failure_is_not_retried(program: Installation) -> None:
     """Rows wait in the spool, the log names the setting, and none of the ten minutes is wasted."""
     with port_of(with_tls) as port:
         run = program.run_job(CLICKHOUSE_PORT=str(port))

