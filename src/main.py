@@ -1,4 +1,4 @@
-"""The commands of run.sh but for those of cron and bench: their names, arguments and help. Each loads only its own."""
+"""The command line: every command of run.sh, its arguments and its help. A command imports only what it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from crons import MAIN_JOB
-from crons.exits import EPILOG, guarded
+from crons.start_up import import_structlog
+
+if __name__ == "__main__":
+    import_structlog()
+
+# isort: split
+from configurations.config import PROJECT_ROOT
+from crons.exits import DONE, EPILOG, FAILED, guarded, leave
 
 app = typer.Typer(
     add_completion=False,
@@ -24,41 +31,43 @@ app = typer.Typer(
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
-Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs every table up")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="print only what is wrong, and what was asked for")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the change and make none")]
+Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
+LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
+NameAndHours = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME] [HOURS]", help="the job; how many hours before the present one")
+]
+MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def _command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
-    """Make a command of the function, named like it; its docstring is the help, and its first line what run.sh lists.
+    """Make a command of the function, named like it; its docstring is the help.
 
     Args:
         arguments: those of the example.
-        settings: typer's own.
+        settings: Typer's own.
     """
 
     def register(function: _Command) -> _Command:
         name = function.__name__
-        told = (getdoc(function) or "").replace("\n\n- ", "\n\n\b\n- ")  # click leaves what follows \b as it stands
+        text = (getdoc(function) or "").replace("\n\n- ", "\n\n\b\n- ")  # Typer keeps the lines that follow \b
         epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
-        return app.command(name, help=told, epilog=epilog, **settings)(function)
+        return app.command(name, help=text, epilog=epilog, **settings)(function)
 
     return register
-
-
-# Every import inside a command: what a command does not need is not loaded.
 
 
 @_command()
 def demo() -> None:
     """Show the main job at work, with simulated prices.
 
-    A run, the same run again and a backfill of 48 hours, against a stand-in for CoinMarketCap on this machine and a
-    database of their own, which is gone afterwards. Needs no key, no ClickHouse server and no .env, and never touches
-    your data.
+    A run, the same run again and a backfill of 48 hours, against a simulated CoinMarketCap on this machine and a
+    database that is removed afterwards. Needs no key, no ClickHouse server and no .env, and never touches your data.
     """
     from sandbox.demo import main  # noqa: PLC0415
 
@@ -68,19 +77,19 @@ def demo() -> None:
 @_command()
 def install(
     *,
-    embedded: Annotated[  # noqa: ARG001 - run.sh reads it: without packages there is no Python that could
-        bool, typer.Option("--embedded", help="with the embedded engine, whatever CLICKHOUSE_HOST is")
+    embedded: Annotated[  # noqa: ARG001 - run.sh reads it
+        bool, typer.Option("--embedded", help="with the embedded engine, regardless of CLICKHOUSE_HOST")
     ] = False,
 ) -> None:
     """Install what the program needs into .venv.
 
-    Every command does this by itself when something is missing or older than the requirements; after an update of the
-    checkout do it before cron's next run. It takes the versions of requirements.txt, each file checked against its
-    hash, with uv where that is on PATH and with pip otherwise.
+    Every command does this by itself when packages are missing or older than the requirements. After an update of the
+    checkout, run it before cron's next run. It installs the versions of requirements.txt and checks each file against
+    its hash, with uv if it is on PATH, else with pip.
 
     The embedded engine, by far the largest part, is left out while CLICKHOUSE_HOST names a server.
 
-    PYTHON=python3.12 in the environment chooses the Python, of 3.10 to 3.13.
+    PYTHON=python3.12 in the environment chooses the Python, 3.10 to 3.13.
     """
     engine = "with" if find_spec("chdb") else "without"
     typer.echo(f"ready: Python {sys.version.split()[0]} in {sys.prefix}, {engine} the embedded engine")
@@ -88,20 +97,19 @@ def install(
 
 @_command()
 def check() -> None:
-    """Look at everything that the jobs in use need.
+    """Check the jobs' prerequisites.
 
-    A row for each thing, and what to do where one is not as it should be: this Python, .env and its settings, the
-    folders, ClickHouse and the table, CoinMarketCap and the key, rows that wait, the crontab and its lines. Exit code 1
-    if something is missing that a job cannot do without.
+    One row each, and how to fix it: this Python, .env and its settings, the folders, ClickHouse and the table, the
+    source and its key, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
     """
-    from commands.check import check as look  # noqa: PLC0415
+    from commands.check import check as run_checks  # noqa: PLC0415
 
-    _finish(look)
+    _finish(run_checks)
 
 
 @_command()
 def setup_db() -> None:
-    """Create the database, the table and its views.
+    """Create the database, the tables and their views.
 
     Only what is missing is created. Idempotent.
     """
@@ -121,21 +129,81 @@ def setup_cron(
 ) -> None:
     """Install a job's crontab line.
 
-    The line stands in a block marked with this checkout's path; every other line stays, and the previous crontab is
-    kept in backups/. --heal installs a second line, a daily cron_heal, and --backup a daily backup of every table that
-    keeps the latest 30. Idempotent.
+    The line goes into a block marked with this checkout's path. Other lines stay, and the previous crontab is kept in
+    backups/. --heal installs a second line, a daily cron_heal, and --backup a daily backup of every table that keeps
+    the latest 30. Idempotent.
     """
     from commands.cron import install  # noqa: PLC0415
 
     _finish(lambda: install(name, schedule=schedule, heal=heal, backup=backup, dry_run=dry_run))
 
 
+@_command("cmc_hourly_prices --quiet")
+def cron_run(context: typer.Context, name: JobName = MAIN_JOB, *, quiet: LogQuiet = False) -> None:
+    """Run a job once, in the foreground, as cron does.
+
+    Fetched rows are kept in the spool before they are stored, and rows that an earlier run could not store are stored
+    too. Idempotent: a second run in the same hour updates its rows.
+    """
+    _start(context, name=name, quiet=quiet)
+
+
+@_command("--from 2026-11-01 --to 2026-11-08 --dry-run")
+def cron_backfill(
+    context: typer.Context,
+    job_and_hours: NameAndHours = None,
+    *,
+    first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="first hour or day, not HOURS")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="first hour or day left out (now)")] = None,
+    symbols: Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these of the followed symbols")] = None,
+    max_credits: MaxCredits = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the cost only")] = False,
+    quiet: LogQuiet = False,
+) -> None:
+    """Fill past hours of a job, missing or not.
+
+    Fetches the HOURS hours before the present one, or those from one TIME to another. A TIME is a day, 2026-11-01, or
+    an hour, "2026-11-01 05:00", Tehran time; a day given by --to is not included. It first shows the cost and the
+    remaining credits, and refuses what the key cannot pay. With --max-credits, the earliest hours are fetched first.
+    CoinMarketCap requires CMC_API_KEY.
+    """
+    name, hours = _name_and_hours(job_and_hours)
+    _start(
+        context, kind="backfill", name=name, hours=hours, first=first, end=end, symbols=symbols,
+        max_credits=max_credits, dry_run=dry_run, quiet=quiet,
+    )  # fmt: skip
+
+
+@_command("cmc_hourly_prices 168 --max-credits 20")
+def cron_heal(
+    context: typer.Context,
+    job_and_hours: NameAndHours = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the missing hours and the cost only")] = False,
+    ask_all: Annotated[bool, typer.Option("--all", help="also hours for which the source had no quote")] = False,
+    max_credits: MaxCredits = None,
+    quiet: LogQuiet = False,
+) -> None:
+    """Fill the missing past hours of a job.
+
+    Looks at the last 168 hours unless told otherwise and spends at most 100 credits; the next heal continues. Hours
+    for which the source had no quote are remembered and not requested again, unless --all. Hours before a symbol's
+    first stored one are filled too, so a new symbol gets its last week; status, verify and report count from the first
+    stored one. CoinMarketCap requires CMC_API_KEY.
+    """
+    name, hours = _name_and_hours(job_and_hours)
+    _start(
+        context, kind="heal", name=name, hours=hours, dry_run=dry_run, ask_all=ask_all, max_credits=max_credits,
+        quiet=quiet,
+    )  # fmt: skip
+
+
 @_command("--json")
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; all of them without it")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond a screenful")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
 ) -> None:
     """Show the last runs, the missing hours and the prices.
 
@@ -145,18 +213,17 @@ def status(
       of the longest intervals of the schedule
     - two runs or two heals in a row failed, the last of the heals within
       eight days
-    - an hour of the last 30 days that has been missing for a day, or for two
-      of the longest intervals of the heal that is installed; verify looks
-      further back
-    - rows or records of runs that have waited in the spool for over an
-      hour, or a damaged file of it
-    - a database that does not answer, or that another process has had open
-      for as long as a run may be old
-    - no backup for two of its intervals, where one is installed
+    - an hour of the last 30 days has been missing for a day, or for two of
+      the longest intervals of the installed heal; verify looks further back
+    - rows or records of runs have been pending in the spool for over an
+      hour, or one of its files is damaged
+    - the database does not answer, or another process has had it open for
+      longer than a run may take
+    - no backup for two of its intervals, if one is installed
     """
-    from commands.status import status as look  # noqa: PLC0415
+    from commands.status import status as show_status  # noqa: PLC0415
 
-    _finish(lambda: look(name, as_json=json, everything=everything))
+    _finish(lambda: show_status(name, as_json=json, everything=everything))
 
 
 @_command()
@@ -169,9 +236,7 @@ def jobs() -> None:
 
 @_command("720")
 def report(
-    hours: Annotated[
-        int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
-    ] = 168,
+    hours: PastHours = 168,
     *,
     keep: Annotated[int, typer.Option(metavar="N", min=1, help="remove older reports beyond the latest N")] = 30,
     quiet: Quiet = False,
@@ -187,24 +252,24 @@ def report(
 
 @_command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
 def export(
-    target: Annotated[str, typer.Argument(metavar="FILE", help="where to, or - for stdout")] = "-",
+    target: Annotated[str, typer.Argument(metavar="FILE", help="the file to write, or - for stdout")] = "-",
     job: JobOption = MAIN_JOB,
     *,
     form: Annotated[
-        str | None, typer.Option("--format", help="csv, parquet, jsonl or arrow; by default the ending of FILE")
+        str | None, typer.Option("--format", help="csv, parquet, jsonl or arrow; default: the extension of FILE")
     ] = None,
     view: Annotated[str, typer.Option(help="hourly, daily, latest, or runs")] = "hourly",
     symbols: Annotated[str, typer.Option(metavar="BTC,ETH", help="only these")] = "",
     first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first that is left out")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first hour or day left out")] = None,
     utc: Annotated[bool, typer.Option("--utc", help="TIMEs, and the column time, in UTC")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace FILE")] = False,
 ) -> None:
     """Write stored prices to a file.
 
-    ClickHouse writes it, and it is there as a whole or not at all. A TIME is a day, 2026-11-01, or an hour,
-    "2026-11-01 05:00", of Tehran's clock unless --utc; a day as --to is left out itself. In csv and jsonl the column
-    time is text by that clock, in UTC with a Z; in parquet and arrow it is an instant with its zone.
+    ClickHouse writes it; the file appears complete or not at all. A TIME is a day, 2026-11-01, or an hour,
+    "2026-11-01 05:00", Tehran time unless --utc; a day given by --to is not included. In csv and jsonl the column time
+    is text, with a Z if it is in UTC; in parquet and arrow it is an instant with its zone.
     """
     from commands.export import export as write  # noqa: PLC0415
 
@@ -217,15 +282,15 @@ def export(
 
 @_command('"SELECT * FROM crypto_prices_latest"')
 def query(
-    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one statement that reads")] = None,
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one read-only statement")] = None,
     *,
     form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet")] = "table",
     everything: Annotated[bool, typer.Option("--all", help="every row, not the first 1,000 of a table")] = False,
 ) -> None:
-    """Ask the database with a statement of your own.
+    """Run your own read-only SQL.
 
-    It only reads: ClickHouse refuses whatever would change something or reach out of the database. Without SQL, the
-    tables and views with their columns and what these hold.
+    ClickHouse refuses statements that change anything or reach outside the database. Without SQL, lists the tables and
+    views with their columns and what they hold.
     """
     from commands.query import query as ask  # noqa: PLC0415
 
@@ -234,37 +299,35 @@ def query(
 
 @_command()
 def verify(*, quiet: Quiet = False) -> None:
-    """Look through the stored prices for faults.
+    """Check the stored prices.
 
-    Another shape than the program makes, duplicate keys, keys that disagree with their time, future rows, absurd
-    prices, symbols with prices of two coins, missing hours, stuck mutations, and where two sources are stored, whether
-    they agree on the last week. Exit code 1 with the list if there is any.
+    For an unexpected schema, duplicate keys, keys that disagree with their time, future rows, absurd prices, symbols
+    with prices of two coins, missing hours, stuck mutations, and, if two sources are stored, deviations in the last
+    week. Exit code 1 with the list if anything is found.
     """
-    from commands.verify import verify as look  # noqa: PLC0415
+    from commands.verify import verify as run_checks  # noqa: PLC0415
 
-    _finish(lambda: look(quiet=quiet))
+    _finish(lambda: run_checks(quiet=quiet))
 
 
 @_command("720 --tolerance 2")
 def compare(
-    hours: Annotated[
-        int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")
-    ] = 168,
+    hours: PastHours = 168,
     *,
     tolerance: Annotated[
-        float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="how far prices may be apart")
+        float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="the largest accepted deviation")
     ] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
 ) -> None:
     """Compare the stored prices of the two sources.
 
-    CoinMarketCap's with Binance's, for each symbol and hour that both have: the median distance, the bias, the largest
-    deviation, and the hours over the tolerance. Exit code 1 with their list if there are any, or if prices are clearly
-    stale or shifted by an hour. Read-only: an hour that one source lacks is never filled from the other.
+    CoinMarketCap's with Binance's, for each symbol and hour that both have: the median and the largest deviation, and
+    the hours over the tolerance. Exit code 1 with their list if there are any, or if prices are certainly stale,
+    shifted by an hour, or swapped between two symbols. Read-only: a source never fills an hour of the other.
     """
-    from commands.compare import compare as look  # noqa: PLC0415
+    from commands.compare import compare as run_comparison  # noqa: PLC0415
 
-    _finish(lambda: look(hours, tolerance=tolerance, as_json=json))
+    _finish(lambda: run_comparison(hours, tolerance=tolerance, as_json=json))
 
 
 @_command("--accept BTC:1")
@@ -276,16 +339,16 @@ def coins(
     """Show which coin each symbol means, or change it.
 
     Without an option, a row for each symbol and coin: CoinMarketCap's id, the name, since when prices are stored under
-    it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused by name until --accept
-    confirms it. Stored prices stay as they are.
+    it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused until --accept confirms it.
+    Stored prices stay as they are.
     """
-    from commands.coins import accept as take  # noqa: PLC0415
-    from commands.coins import reset as forget  # noqa: PLC0415
+    from commands.coins import accept as accept_coin  # noqa: PLC0415
+    from commands.coins import reset as reset_coin  # noqa: PLC0415
     from commands.coins import show  # noqa: PLC0415
 
     if reset and accept:
         raise typer.BadParameter("give --reset or --accept, not both")
-    _finish(lambda: forget(reset) if reset else take(accept) if accept else show())
+    _finish(lambda: reset_coin(reset) if reset else accept_coin(accept) if accept else show())
 
 
 @_command("--keep 30")
@@ -298,8 +361,8 @@ def backup(
 ) -> None:
     """Copy the tables to backups/ and verify the copies.
 
-    A file for each job's table, as drop_db makes it and restore puts it back, read back before it counts. Only files
-    that backup and drop_db have named are ever removed, and only after the new one was verified.
+    One file for each job's table, read back before it counts. With --keep, only files named by backup and drop_db are
+    removed, and only after the new one was verified.
     """
     from commands.tables import back_up  # noqa: PLC0415
 
@@ -308,14 +371,14 @@ def backup(
 
 @_command("backups/FILE")
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a backup, as drop_db named it")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a file written by backup or drop_db")],
     job: Annotated[str, typer.Option(metavar="NAME", help="the job whose backup it is")] = MAIN_JOB,
     *,
     quiet: Quiet = False,
 ) -> None:
     """Put a backup back into the table.
 
-    By the same upsert as every run's: rows whose key is in the backup take its values, the others stay.
+    By the same upsert as a run's: rows whose key is in the backup take its values, the others stay.
     """
     from commands.tables import put_back  # noqa: PLC0415
 
@@ -326,7 +389,7 @@ def restore(
 def kill() -> None:
     """End the running jobs of this checkout.
 
-    Only those, and it says which: SIGTERM first, SIGKILL after a grace time of ten seconds.
+    Sends SIGTERM, and SIGKILL after ten seconds. Other checkouts' jobs are not affected.
     """
     from commands.kill import end_all  # noqa: PLC0415
 
@@ -339,8 +402,8 @@ def remove_cron(
 ) -> None:
     """Remove a job's crontab line.
 
-    Every other line stays, and the previous crontab is kept in backups/. --heal and --backup remove the lines of
-    setup_cron --heal and --backup instead. Idempotent.
+    Other lines stay, and the previous crontab is kept in backups/. --heal and --backup remove the lines of setup_cron
+    --heal and --backup instead. Idempotent.
     """
     from commands.cron import remove  # noqa: PLC0415
 
@@ -349,10 +412,9 @@ def remove_cron(
 
 @_command("--yes")
 def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
-    """Back up the table, verify the copy, drop the table.
+    """Back up the tables, verify the copies, drop the tables.
 
-    The whole table is exported to backups/. On a terminal it asks first, unless --yes; without a terminal it goes on,
-    since there is the backup.
+    On a terminal it asks first, unless --yes. Without a terminal it proceeds, since the backup exists.
     """
     from commands.tables import drop  # noqa: PLC0415
 
@@ -361,10 +423,9 @@ def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
 
 @_command("--yes")
 def clean(*, yes: Yes = False) -> None:
-    """Start anew: kill, drop_db, setup_db, cron_run.
+    """Start over: kill, drop_db, setup_db, cron_run.
 
-    The first of them that fails ends it. Running jobs are ended before anything else; then, as drop_db does, it asks
-    on a terminal unless --yes, and makes a backup.
+    The first of them that fails ends it. On a terminal it asks before dropping, unless --yes.
     """
     from commands.kill import end_all  # noqa: PLC0415
     from commands.tables import drop, set_up  # noqa: PLC0415
@@ -372,35 +433,63 @@ def clean(*, yes: Yes = False) -> None:
     _finish(lambda: end_all() or drop(unasked=yes, quiet=False) or set_up() or _become("crons.run", MAIN_JOB))
 
 
-@_command(
-    "tests/crons -k install",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    options_metavar="[PYTEST ARGUMENTS]",
-)
-def test(context: typer.Context) -> None:
-    """Run the test suite, or the part that is asked for.
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-    The arguments are those of pytest. Without any, a process for each processor and one more share the tests: much of
-    their time is waiting.
+
+@_command("tests/crons -k install", context_settings=_PASSED_ON, options_metavar="[PYTEST ARGUMENTS]")
+def test(context: typer.Context) -> None:
+    """Run the test suite, or a part of it.
+
+    The arguments are pytest's. Without any, the tests run in parallel, one process more than there are processors.
     """
     processes = (os.cpu_count() or 1) + 1
     _become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
 
 
+@_command("--quick", context_settings=_PASSED_ON, options_metavar="[BENCHMARK ARGUMENTS]")
+def bench(context: typer.Context) -> None:
+    """Measure what the program costs, against its rivals.
+
+    The results of a full measurement are in benchmarks/RESULTS.md.
+    """
+    _become("benchmarks", *context.args)
+
+
 def _become(module: str, *arguments: str) -> NoReturn:
-    """Go on as another program of this Python, so that signals reach it and its exit code is this one's."""
+    """Continue as another program of this Python, so that signals reach it and its exit code is this one's."""
     sys.stdout.flush()
+    os.chdir(PROJECT_ROOT)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
 
 
-def _finish(action: Callable[[], int]) -> None:
+def _finish(action: Callable[[], int]) -> NoReturn:
     """Run a command's action and end with its exit code."""
-    # Help needs neither settings nor what a run is made of.
     from commands.screen import tell_error  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
 
     raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock))
 
 
+def _start(context: typer.Context, **options: Any) -> NoReturn:
+    """Run a job; tests hand a clock in."""
+    from crons.resources import system_clock  # noqa: PLC0415
+    from crons.run import Options, start  # noqa: PLC0415
+
+    raise typer.Exit(start(Options(**options), context.obj or system_clock))
+
+
+def _name_and_hours(words: list[str] | None) -> tuple[str, int | None]:
+    """``[NAME] [HOURS]``: a word that begins with a letter is the name."""
+    name, *rest = words if words and words[0][:1].isalpha() else [MAIN_JOB, *(words or [])]
+    if not rest:
+        return name, None
+    if len(rest) > 1 or not rest[0].isdecimal() or int(rest[0]) < 1:
+        raise typer.BadParameter(f"{' '.join(rest)!r} is not a whole number of hours, 1 or more")
+    return name, int(rest[0])
+
+
 if __name__ == "__main__":
-    app(prog_name="./run.sh")
+    try:
+        app(prog_name="./run.sh")
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else FAILED if end.code else DONE)

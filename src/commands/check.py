@@ -29,7 +29,7 @@ from crons.install import Schedules, read_schedules
 from crons.job import Finding, HourlyJob
 from crons.registry import JOBS
 from crons.resources import Resources, interactive_timeouts, system_clock
-from crons.set_up_guard import REMEDY
+from crons.start_up import REMEDY
 
 _CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 

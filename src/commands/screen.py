@@ -31,13 +31,7 @@ def settings_with_log(*, quiet: bool = False) -> Settings:
         ConfigurationError: a setting is wrong.
     """
     settings = load_settings()
-    set_up_logging(
-        level="ERROR" if quiet else settings.log_level,
-        form=settings.log_format,
-        secrets=settings.secrets(),
-        clock=system_clock,
-        colours=not settings.no_color,
-    )
+    set_up_logging(settings, system_clock, least="ERROR" if quiet else "DEBUG")
     return settings
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import traceback
 from collections import deque
@@ -14,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
 from structlog.typing import ExcInfo, Processor
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
+from configurations.config import Settings
 from configurations.terminal_lines import TerminalRenderer
 
 if TYPE_CHECKING:
@@ -27,49 +29,49 @@ if TYPE_CHECKING:
 else:
     _StreamHandler = logging.StreamHandler  # Python 3.10 cannot subscript it
 
-LogFormat = Literal["console", "json"]
 HIDDEN = "***"
+_SHORT = 4
+"""A secret with fewer characters is hidden only where it is a word of its own."""
 # httpx logs every request's whole address at INFO, its transport every header at DEBUG.
 _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
 
 
-def set_up_logging(
-    *, level: str, form: LogFormat, secrets: Iterable[str] | None, clock: Callable[[], datetime], colours: bool = False
-) -> None:
+def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, least: str = "DEBUG") -> None:
     """Send every log event of this process to stderr, in place of any former set-up.
 
-    Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of ``json`` are ISO 8601 with its offset.
+    Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of JSON lines are ISO 8601 with its offset. On a
+    terminal, console lines are short, see `TerminalRenderer`; elsewhere each has all its facts.
 
     Args:
-        level: the least level shown, such as ``INFO``.
-        form: ``console`` for people, ``json`` for one JSON object a line. At a terminal the lines of ``console`` are
-            short ones, see `TerminalRenderer`; elsewhere each has all its facts.
-        secrets: values that are replaced by ``***`` wherever they would appear, tracebacks included; None while they
-            are not known: then only an exception's kind and its places in the code are shown.
-        colours: color the console form where stderr is a terminal.
+        settings: None while they are not known: then no exception's text is shown, for it may hold a secret.
+        least: the least level shown, if LOG_LEVEL is lower.
     """
-    stamp = _with_offset if form == "json" else tehran_text
+    as_json = settings is not None and settings.log_format == "json"
+    stamp = _with_offset if as_json else tehran_text
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         lambda _logger, _method, event: {"timestamp": stamp(clock()), **event},
-        structlog.processors.ExceptionRenderer(_places_alone)
-        if secrets is None
-        else structlog.processors.format_exc_info,
+        structlog.processors.format_exc_info if settings else structlog.processors.ExceptionRenderer(_places_alone),
     ]
     renderer: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
-        if form == "json"
+        if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short = TerminalRenderer(colours=colours) if form == "console" and sys.stderr.isatty() else renderer
-    first = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redaction(secrets or ())]
+    short: Processor = TerminalRenderer(colours=settings is not None and not settings.no_color)
+    redaction = _redaction(settings.secrets() if settings else ())
+    first = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _redaction(settings.secrets() if settings else ()),
+    ]
     whole, shown = (
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*first, last])
-        for last in (renderer, short)
+        for last in (renderer, renderer if as_json or not sys.stderr.isatty() else short)
     )
     handler = _StderrHandler(whole)
     handler.setFormatter(shown)
+    level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -138,8 +140,6 @@ class _StderrHandler(_StreamHandler):
 def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
     """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1``, and so on.
 
-    Cron opens the log before the program starts, so the open output is pointed at the new file.
-
     Args:
         max_bytes: the size from which it is renamed.
         keep: how many old logs stay.
@@ -161,6 +161,7 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
     path.replace(path.with_name(f"{path.name}.1"))
+    # Cron opened the log before the program started, so the open output is pointed at the new file.
     fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     for number in outputs:
         os.dup2(fresh, number)
@@ -180,7 +181,13 @@ def _places_alone(exc_info: ExcInfo) -> str:
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:
-    hidden = sorted(set(secrets), key=len, reverse=True)
+    """Replaces secrets by ``***``."""
+    # The longest first: one may contain another.
+    longest_first = sorted(set(secrets), key=len, reverse=True)
+    patterns = [
+        re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)" for secret in longest_first
+    ]
+    hidden = re.compile("|".join(patterns)) if patterns else None
 
     def clean(value: object) -> object:
         if isinstance(value, dict):
@@ -189,9 +196,6 @@ def _redaction(secrets: Iterable[str]) -> Processor:
             return [clean(inner) for inner in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
-        text = str(value)
-        for secret in hidden:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return hidden.sub(HIDDEN, str(value)) if hidden else str(value)
 
     return lambda _logger, _method, event: {key: clean(value) for key, value in event.items()}

@@ -1,134 +1,126 @@
-"""``python -m crons.run NAME [backfill HOURS | heal [HOURS]]``: what cron calls. Arguments in, exit code out."""
+"""``python -m crons.run NAME [backfill [HOURS] | heal [HOURS]]``: what cron calls. cron_run and the like share it."""
 
 from __future__ import annotations
 
-# First: what follows is installed, or is not.
 import sys
 
-from crons.set_up_guard import complain
+from crons.start_up import import_structlog, report_missing_package
 
 if __name__ == "__main__":
-    sys.excepthook = complain
+    sys.excepthook = report_missing_package
+    import_structlog()
 
 # isort: split
-import argparse
-import inspect
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NoReturn
+from typing import NamedTuple
 
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.tehran_time import time_bound
-from configurations.config import load_settings, only_symbols
+from configurations.config import SettingsError, load_settings, only_symbols, split_list
 from configurations.logs import set_up_logging
-from crons.exits import DONE, EPILOG, FAILED, guarded
+from crons import MAIN_JOB
+from crons.exits import DONE, FAILED, guarded, leave
 from crons.job import BackfillRequest, Kind
 from crons.registry import find_job, find_job_with_past
 from crons.resources import system_clock
-from crons.runner import Request, execute
+from crons.runner import Request, execute, fail_for_settings
 
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
 HEAL_CREDITS = 100
 
-
 log = structlog.get_logger(__name__)
 
 
-def main(
-    arguments: Sequence[str] | None = None,
-    *,
-    clock: Callable[[], datetime] | None = None,
-) -> int:
-    """Run a job and say what happened.
+class Options(NamedTuple):
+    """What a command line asks for, see the help of cron_run, cron_backfill and cron_heal."""
+
+    name: str = MAIN_JOB
+    kind: Kind = "run"
+    quiet: bool = False
+    hours: int | None = None
+    first: str | None = None
+    end: str | None = None
+    symbols: str | None = None
+    max_credits: int | None = None
+    dry_run: bool = False
+    ask_all: bool = False
+
+
+def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime] = system_clock) -> int:
+    """Run a job and log what happened.
 
     Args:
         arguments: as on the command line; None takes the process's own.
-        clock: gives the aware time; None takes the system's.
+        clock: gives the aware time.
 
     Returns:
         The exit code, see `crons.exits`.
     """
-    name, kind, typed = _split(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(kind).parse_args(typed)
-    clock = clock or system_clock
-    structlog.contextvars.bind_contextvars(job=name)
-    return guarded(lambda: _run(name, kind, options, clock), tell=_log_error, clock=clock)
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [MAIN_JOB]
+    # The usual line of cron needs no parser: importing Typer would take a tenth of an hourly run.
+    if not name.startswith("-") and rest in ([], ["--quiet"]):
+        return start(Options(name, quiet=bool(rest)), clock)
+    from main import app  # noqa: PLC0415
+
+    typed = [f"cron_{rest[0]}", name, *rest[1:]] if rest[:1] in (["backfill"], ["heal"]) else ["cron_run", name, *rest]
+    try:
+        app(typed, prog_name="./run.sh", obj=clock)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
+    return DONE
 
 
-def _split(arguments: Sequence[str]) -> tuple[str, Kind, Sequence[str]]:
-    """The job's name, what of it is to be run, and the arguments that follow."""
-    if not arguments or arguments[0].startswith("-"):
-        parser = _parser("run")
-        parser.parse_args(arguments)  # --help ends here
-        parser.error("NAME is missing")
-    name, *rest = arguments
-    if rest[:1] == ["backfill"]:
-        return name, "backfill", rest[1:]
-    return (name, "heal", rest[1:]) if rest[:1] == ["heal"] else (name, "run", rest)
+def start(options: Options, clock: Callable[[], datetime]) -> int:
+    """Run a job as the options say; the exit code."""
+    structlog.contextvars.bind_contextvars(job=options.name)
+    return guarded(lambda: _run(options, clock), tell=_log_error, clock=clock)
 
 
-def _run(name: str, kind: Kind, options: argparse.Namespace, clock: Callable[[], datetime]) -> int:
-    """The exit code of what the command line asks for."""
-    settings = load_settings()
-    job = find_job(name) if kind == "run" else find_job_with_past(name)
-    request = Request(name, job, kind)
+def _run(options: Options, clock: Callable[[], datetime]) -> int:
+    name, kind = options.name, options.kind
+    request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
+    least = "WARNING" if options.quiet else "DEBUG"
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        set_up_logging(error.settings, clock, least=least)
+        fail_for_settings(request._replace(fill=BackfillRequest(1, options.dry_run)), error, clock)
     if kind != "run":
-        named = tuple(dict.fromkeys(symbol for symbol in options.symbols.split(",") if symbol))
-        fill = _fill(options, clock(), usual_credits=HEAL_CREDITS if kind == "heal" else None)
-        request = request._replace(fill=fill, symbols=named)
+        named = tuple(dict.fromkeys(symbol.upper() for symbol in split_list(options.symbols or "")))
+        if options.symbols is not None and not named:
+            raise ConfigurationError("--symbols is empty", next_step="name some, such as BTC,ETH, or leave it out")
+        if request.job.followed is not None:
+            only_symbols(settings, named, request.job.followed(settings))  # refuses unknown ones before the run begins
         if options.max_credits is not None and not request.job.charges:
-            raise ConfigurationError(f"{name} costs no credits", next_step="leave --max-credits out")
-        if job.followed is not None:
-            only_symbols(settings, named, job.followed(settings))  # refuses unknown ones before the run begins
-    level = "ERROR" if settings.log_level == "ERROR" else "WARNING" if options.quiet else settings.log_level
-    set_up_logging(
-        level=level,
-        form=settings.log_format,
-        secrets=settings.secrets(),
-        clock=clock,
-        colours=not settings.no_color,
-    )
+            raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
+        request = request._replace(fill=_past_hours(options, clock()), symbols=named)
+    set_up_logging(settings, clock, least=least)
     return FAILED if execute(request, settings, clock).failures else DONE
 
 
-def _fill(options: argparse.Namespace, now: datetime, *, usual_credits: int | None) -> BackfillRequest:
-    """The past hours that are asked for.
-
-    Args:
-        options: of the command line.
-        now: aware.
-        usual_credits: the most to spend where --max-credits does not say; None without a bound.
-
-    Raises:
-        ConfigurationError: both a number and --from, or neither, or none of the hours is past.
-    """
-    if (options.hours is None) == (options.first is None):
+def _past_hours(options: Options, now: datetime) -> BackfillRequest:
+    hours, most = options.hours, options.max_credits
+    if options.kind == "heal":
+        hours, most = hours or HEAL_HOURS, HEAL_CREDITS if most is None else most
+    if (hours is None) == (options.first is None):
         raise ConfigurationError(
             "give either HOURS or --from", next_step="such as 168, or --from 2026-11-01 --to 2026-11-08"
         )
     if options.end is not None and options.first is None:
         raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
     first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
-    most = usual_credits if options.max_credits is None else options.max_credits
-    fill = BackfillRequest(options.hours or 0, options.dry_run, options.all, most, first, end)
-    if not (starts := fill.starts(now)):
+    wanted = BackfillRequest(hours or 0, options.dry_run, options.ask_all, most, first, end)
+    if not (starts := wanted.starts(now)):
         raise ConfigurationError(
             f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
         )
     if len(starts) > MAX_HOURS:
         raise ConfigurationError(f"these are {len(starts)} hours", next_step=f"ask for {MAX_HOURS} at most at once")
-    return fill
-
-
-def leave(code: int) -> NoReturn:
-    """End the process at once: a run that was cut short may have left a thread inside the database, for ever."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    return wanted
 
 
 def _log_error(error: EtlError) -> None:
@@ -137,97 +129,6 @@ def _log_error(error: EtlError) -> None:
     for line in lines:
         log.error(line)
     log.error(last, **({"next": error.next_step} if error.next_step else {}))
-
-
-def _hours(text: str) -> int:
-    """A number of hours from the command line."""
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_HOURS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of hours from 1 to {MAX_HOURS}")
-    return int(text)
-
-
-def _credits(text: str) -> int:
-    """A number of credits from the command line."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of credits")
-    return int(text)
-
-
-def _parser(kind: Kind) -> argparse.ArgumentParser:
-    """Parses what follows NAME and the kind; it is named, and explained, as the command of run.sh that people type."""
-    command, usage, example = {
-        "run": (cron_run, "[NAME]", "cmc_hourly_prices --quiet"),
-        "backfill": (cron_backfill, "[NAME]", "--from 2026-11-01 --to 2026-11-08 --dry-run"),
-        "heal": (cron_heal, "[NAME]", "cmc_hourly_prices 168 --max-credits 20"),
-    }[kind]
-    typed = f"./run.sh {command.__name__}"
-    parser = argparse.ArgumentParser(
-        prog=f"{typed} {usage}",
-        description=inspect.getdoc(command),
-        epilog=f"Example: {typed} {example}\n\n{EPILOG}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command(parser)
-    parser.add_argument("--quiet", action="store_true", help="log only what is wrong: warnings and errors")
-    return parser
-
-
-def cron_run(parser: argparse.ArgumentParser) -> None:
-    """Run a job once, in the foreground, as cron does.
-
-    What was fetched is kept in the spool before it is stored, and what an
-    earlier run could not store is stored with it. Idempotent: a second run
-    of the same hour updates it. In ./run.sh NAME is cmc_hourly_prices when
-    not given.
-    """
-    parser.set_defaults(hours=None)
-
-
-def cron_backfill(parser: argparse.ArgumentParser) -> None:
-    """BackfillRequest the past hours of a job, as many as asked for.
-
-    Fetches each of the HOURS hours before the present one, or those from
-    one TIME to another, stored or not. A TIME is a day, 2026-11-01, or an
-    hour, "2026-11-01 05:00", of Tehran's clock; a day as --to is left out
-    itself. It says first what that costs and what the key has left, and
-    refuses what the key cannot pay. In ./run.sh NAME is cmc_hourly_prices
-    when not given, which needs CMC_API_KEY.
-    """
-    parser.add_argument("hours", metavar="HOURS", type=_hours, nargs="?", help="how many hours before the present one")
-    parser.add_argument("--from", dest="first", metavar="TIME", help="the first hour or day, in place of HOURS")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="the first hour or day that is left out (now)")
-    parser.add_argument("--symbols", metavar="BTC,ETH", default="", help="only these of the symbols that it follows")
-    parser.add_argument("--max-credits", metavar="N", type=_credits, help="spend at most N credits, the earliest first")
-    parser.add_argument("--dry-run", action="store_true", help="say what it would cost, and stop there")
-    parser.set_defaults(all=False)
-
-
-def cron_heal(parser: argparse.ArgumentParser) -> None:
-    """BackfillRequest the past hours of a job that are missing.
-
-    Hours that the source had no quote for are remembered and not asked for
-    again, unless --all. Hours before a symbol's first stored one are filled
-    too, so that a new symbol gets its last week; status, verify and report
-    count from the first stored one on. In ./run.sh NAME is cmc_hourly_prices
-    when not given, which needs CMC_API_KEY.
-    """
-    parser.add_argument(
-        "hours",
-        metavar="HOURS",
-        type=_hours,
-        nargs="?",
-        default=HEAL_HOURS,
-        help=f"how many hours before the present one to look through ({HEAL_HOURS})",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what is missing and what it would cost, and stop")
-    parser.add_argument("--all", action="store_true", help="ask also for hours that the source had no quote for before")
-    parser.add_argument(
-        "--max-credits",
-        metavar="N",
-        type=_credits,
-        help=f"spend at most N credits ({HEAL_CREDITS}); the rest is left for the next heal",
-    )
-    parser.set_defaults(first=None, end=None, symbols="")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import structlog
 
@@ -15,12 +15,12 @@ from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
-from configurations.config import PROJECT_ROOT, Settings
+from configurations.config import PROJECT_ROOT, Settings, SettingsError
 from configurations.logs import last_lines, rotate_log
 from crons.history import record, record_killed
 from crons.job import BackfillRequest, HourlyJob, Kind, RunReport
 from crons.resources import Resources, open_monitor
-from crons.set_up_guard import REMEDY, lacks
+from crons.start_up import REMEDY, missing_package
 from crons.supervision import supervise
 
 _SHOWN_VALUES = 10
@@ -32,14 +32,12 @@ log = structlog.get_logger(__name__)
 
 
 class Request(NamedTuple):
-    """What is to be run.
+    """A job to run.
 
     Attributes:
-        name: the job's name.
-        job: the job.
-        kind: ``run`` for the present hour, ``backfill``, or ``heal`` for the missing ones of past hours.
-        fill: which past hours; of a ``run`` not looked at.
-        symbols: of which symbols alone; empty for all that the job follows.
+        kind: ``run`` for the present hour, ``backfill`` or ``heal`` for past ones.
+        fill: which past hours; ignored by a ``run``.
+        symbols: the only ones to ask for; empty for all that the job follows.
     """
 
     name: str
@@ -55,18 +53,20 @@ class Request(NamedTuple):
         return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
 
     def monitor(self, settings: Settings) -> str | None:
-        """The address that is pinged: of the hourly run, or one of its own for a heal; none for what a person watches.
-
-        A check of its own, for the daily heal comes at other times and excuses no run that did not come.
-        """
+        """The address to ping, if any. A heal has its own: it must not hide a missing hourly run."""
         if self.fill.dry_run:
             return None
         address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
         return None if address is None else address.value
 
 
-def execute(request: Request, settings: Settings, clock: Callable[[], datetime]) -> RunReport:
+def execute(
+    request: Request, settings: Settings, clock: Callable[[], datetime], *, failure: EtlError | None = None
+) -> RunReport:
     """Run a job under its lock and within its time limit, and log what it did.
+
+    Args:
+        failure: what prevents the run; it is raised after the monitor and the history were informed.
 
     Raises:
         LockHeldError: another process runs this job; nothing was done.
@@ -75,7 +75,7 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
     task = f"{request.name} {request.kind}"
-    # A dry run has no id, for it is in no history, not even when it is killed.
+    # Without an id, a dry run stays out of the history even when it is killed.
     noted = "" if request.fill.dry_run else run_id
     lock_file = settings.data_path / "locks" / f"{request.name}.lock"
     with ProcessLock(lock_file, task=task, clock=clock, run_id=noted) as lock:
@@ -90,6 +90,8 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
         def supervised() -> RunReport:
             with ExitStack() as stack:
                 stack.push(lambda _kind, error, _trace: record(run, request.kind, error, dry_run=request.fill.dry_run))
+                if failure is not None:
+                    raise failure
                 work = (
                     request.job.run(run) if request.kind == "run" else request.job.fill(run, request.kind, request.fill)
                 )
@@ -106,8 +108,28 @@ def execute(request: Request, settings: Settings, clock: Callable[[], datetime])
     return report
 
 
+def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
+    """Inform the monitor and, if it can be reached, the history of a run that wrong settings prevent.
+
+    Raises:
+        SettingsError: the given one.
+        EtlError: what prevented even that.
+    """
+    settings = error.settings
+
+    def fail() -> NoReturn:
+        raise error
+
+    # With these wrong, the history may be elsewhere.
+    if any(not name or name.startswith(("clickhouse_", "data_path")) for name in error.wrong):
+        monitored(request.monitor(settings), fail, clock=clock)
+    else:
+        execute(request, settings, clock, failure=error)
+    raise error
+
+
 def kept(spool: Spool) -> str:
-    """What waits in a spool, where, and what stores it, in some words; empty where nothing does."""
+    """Describe the pending rows of a spool; empty if there are none."""
     rows = sum(len(spool.read(path).records) for path in spool.waiting())
     folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
     if not rows:
@@ -116,14 +138,9 @@ def kept(spool: Spool) -> str:
 
 
 def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
-    """What ``run`` returns or raises, with the monitor pinged at its start and end.
+    """What ``run`` returns or raises, with the monitor, if any, pinged at its start and end.
 
-    A ping that fails changes nothing.
-
-    Args:
-        url: the monitor's address; None without a monitor.
-        run: the work.
-        clock: gives the aware time.
+    A failed ping does not affect the run.
     """
     if url is None:
         return run()
@@ -143,9 +160,9 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
 
 
 def _words(error: BaseException) -> str:
-    """What stopped the run, and the next step; of an unforeseen error only its kind, for its text may hold anything."""
-    if package := lacks(error):
-        return f"the set-up lacks {package}; next: {REMEDY}"
+    """What stopped the run, and the next step. The text of an unexpected error may hold a secret, so it is left out."""
+    if package := missing_package(error):
+        return f"the package {package} is missing or outdated; next: {REMEDY}"
     if not isinstance(error, EtlError):
         return f"unexpected error: {type(error).__name__}"
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
@@ -156,7 +173,7 @@ def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
         async with open_monitor(url, clock) as check:
             await ping(check)
 
-    # Not asyncio.run: that would wait for a look-up of the host's name that hangs in a thread.
+    # Not asyncio.run: it would wait for a name look-up that hangs in a thread.
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(pinged())
@@ -168,16 +185,14 @@ def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
 
 
 def _rotate_cron_log() -> None:
-    """Move cron's log aside once it is large; a log that stays as it is costs no hour."""
     path = PROJECT_ROOT / "logs" / "cron.log"
     try:
         rotate_log(path)
     except OSError as error:
-        log.warning("the log could not be moved aside, and grows", path=str(path), reason=str(error))
+        log.warning("the log could not be rotated, and grows", path=str(path), reason=str(error))
 
 
 def _log_start(request: Request, settings: Settings) -> None:
-    """What is run, and where it writes: a dry run nowhere."""
     database = (
         f"embedded ClickHouse in {settings.clickhouse_path}"
         if settings.embedded
@@ -188,14 +203,13 @@ def _log_start(request: Request, settings: Settings) -> None:
 
 
 def _listed(values: Mapping[str, float]) -> str:
-    """The first ten, and how many more there are."""
     shown = [f"{symbol} {value:.8g}" for symbol, value in list(values.items())[:_SHOWN_VALUES]]
     rest = len(values) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
 def _log_end(request: Request, report: RunReport) -> None:
-    """What the run did; the failures last, where people look first."""
+    # The failures last, where people look first.
     for line in report.rejects:
         log.warning("rejected", quote=line)
     for line in report.missing:

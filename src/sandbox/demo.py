@@ -11,6 +11,7 @@ from pathlib import Path
 from commands.report import write_page
 from configurations.config import EMBEDDED, PROJECT_ROOT, Settings, load_settings
 from crons import run
+from crons.exits import leave
 from crons.resources import Resources, system_clock
 from sandbox.exchange_server import ExchangeStandIn
 from sandbox.server import StandIn
@@ -149,7 +150,7 @@ def _say(text: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         # A step of the demo: a job without the user's `.env`, for `_environment` sets everything.
-        run.leave(run.main(sys.argv[2:]))
+        leave(run.main(sys.argv[2:]))
     if sys.argv[1:2] == ["report"]:
         write_page(load_settings(), HOURS, system_clock(), REPORT)
         sys.exit()

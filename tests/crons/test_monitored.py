@@ -11,6 +11,7 @@ from adapters._bases.errors import SourceRejected
 from configurations.logs import set_up_logging
 from crons.job import RunReport
 from crons.runner import monitored
+from tests.support.settings import make_settings
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
@@ -69,7 +70,7 @@ def test_a_run_that_raises(url: str, httpserver: HTTPServer, error: Exception, w
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/secret", "http://no-such-host.invalid/secret"])
 def test_a_monitor_that_cannot_be_reached_is_a_warning(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Twice, for start and end; the address, which is a secret, is in none."""
-    set_up_logging(level="INFO", form="json", secrets=(), clock=lambda: NOW)
+    set_up_logging(make_settings(log_format="json"), lambda: NOW)
     report = RunReport()
     assert monitored(url, lambda: report, clock=lambda: NOW) is report
     log = capsys.readouterr().err

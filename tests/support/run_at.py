@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 
-from crons.run import leave, main
+from crons.exits import leave
+from crons.run import main
 
 if __name__ == "__main__":
     instant = datetime.fromisoformat(sys.argv[1])
