@@ -37,9 +37,8 @@ LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
-NameAndHours = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME] [HOURS]", help="the job; how many hours before the present one")
-]
+NameOrHours = Annotated[str | None, typer.Argument(metavar="NAME", help="the job")]
+Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hours before the present one")]
 MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -151,7 +150,8 @@ def cron_run(context: typer.Context, name: JobName = MAIN_JOB, *, quiet: LogQuie
 @_command("--from 2026-11-01 --to 2026-11-08 --dry-run")
 def cron_backfill(
     context: typer.Context,
-    job_and_hours: NameAndHours = None,
+    name: NameOrHours = None,
+    hours: Hours = None,
     *,
     first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="first hour or day, not HOURS")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="first hour or day left out (now)")] = None,
@@ -167,9 +167,8 @@ def cron_backfill(
     remaining credits, and refuses what the key cannot pay. With --max-credits, the earliest hours are fetched first.
     CoinMarketCap requires CMC_API_KEY.
     """
-    name, hours = _name_and_hours(job_and_hours)
     _start(
-        context, kind="backfill", name=name, hours=hours, first=first, end=end, symbols=symbols,
+        context, kind="backfill", **_name_and_hours(name, hours), first=first, end=end, symbols=symbols,
         max_credits=max_credits, dry_run=dry_run, quiet=quiet,
     )  # fmt: skip
 
@@ -177,7 +176,8 @@ def cron_backfill(
 @_command("cmc_hourly_prices 168 --max-credits 20")
 def cron_heal(
     context: typer.Context,
-    job_and_hours: NameAndHours = None,
+    name: NameOrHours = None,
+    hours: Hours = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the missing hours and the cost only")] = False,
     ask_all: Annotated[bool, typer.Option("--all", help="also hours for which the source had no quote")] = False,
@@ -191,9 +191,8 @@ def cron_heal(
     first stored one are filled too, so a new symbol gets its last week; status, verify and report count from the first
     stored one. CoinMarketCap requires CMC_API_KEY.
     """
-    name, hours = _name_and_hours(job_and_hours)
     _start(
-        context, kind="heal", name=name, hours=hours, dry_run=dry_run, ask_all=ask_all, max_credits=max_credits,
+        context, kind="heal", **_name_and_hours(name, hours), dry_run=dry_run, ask_all=ask_all, max_credits=max_credits,
         quiet=quiet,
     )  # fmt: skip
 
@@ -478,14 +477,13 @@ def _start(context: typer.Context, **options: Any) -> NoReturn:
     raise typer.Exit(start(Options(**options), context.obj or system_clock))
 
 
-def _name_and_hours(words: list[str] | None) -> tuple[str, int | None]:
-    """``[NAME] [HOURS]``: a word that begins with a letter is the name."""
-    name, *rest = words if words and words[0][:1].isalpha() else [MAIN_JOB, *(words or [])]
-    if not rest:
-        return name, None
-    if len(rest) > 1 or not rest[0].isdecimal() or int(rest[0]) < 1:
-        raise typer.BadParameter(f"{' '.join(rest)!r} is not a whole number of hours, 1 or more")
-    return name, int(rest[0])
+def _name_and_hours(name: str | None, hours: str | None) -> dict[str, Any]:
+    """Both may be left out; a lone word that does not begin with a letter is the hours."""
+    if name and not name[0].isalpha() and hours is None:
+        name, hours = None, name
+    if hours is not None and not (hours.isdecimal() and int(hours)):
+        raise typer.BadParameter(f"{hours!r} is not a whole number of hours, 1 or more")
+    return {"name": name or MAIN_JOB, "hours": hours and int(hours)}
 
 
 if __name__ == "__main__":

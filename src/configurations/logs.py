@@ -61,10 +61,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
     )
     short: Processor = TerminalRenderer(colours=settings is not None and not settings.no_color)
     redaction = _redaction(settings.secrets() if settings else ())
-    first = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _redaction(settings.secrets() if settings else ()),
-    ]
+    first = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction]
     whole, shown = (
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*first, last])
         for last in (renderer, renderer if as_json or not sys.stderr.isatty() else short)

@@ -106,6 +106,7 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
     hours, most = options.hours, options.max_credits
     if options.kind == "heal":
         hours, most = hours or HEAL_HOURS, HEAL_CREDITS if most is None else most
+    _refuse_many(hours or 0)  # before they are listed
     if (hours is None) == (options.first is None):
         raise ConfigurationError(
             "give either HOURS or --from", next_step="such as 168, or --from 2026-11-01 --to 2026-11-08"
@@ -118,9 +119,13 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
         raise ConfigurationError(
             f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
         )
-    if len(starts) > MAX_HOURS:
-        raise ConfigurationError(f"these are {len(starts)} hours", next_step=f"ask for {MAX_HOURS} at most at once")
+    _refuse_many(len(starts))
     return wanted
+
+
+def _refuse_many(hours: int) -> None:
+    if hours > MAX_HOURS:
+        raise ConfigurationError(f"these are {hours} hours", next_step=f"ask for {MAX_HOURS} at most at once")
 
 
 def _log_error(error: EtlError) -> None:

@@ -1,59 +1,99 @@
-"""The command line that cron calls: what is refused before anything begins."""
+"""The command line that cron calls, and its commands of run.sh: what is refused before anything begins."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from crons.registry import JOBS
 from crons.run import main
+from main import _name_and_hours
 
 JOB = "cmc_hourly_prices"
+NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
 
 
-def test_an_unknown_job_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 2, and every job's name."""
-    assert main(["no_such_job"]) == 2
-    told = capsys.readouterr().err
-    assert "no_such_job" in told
-    assert all(name in told for name in JOBS)
+@pytest.mark.parametrize("arguments", [[], ["--quiet"], ["heal", "5"], ["backfill", "5"]])
+def test_unknown_job_is_refused_with_the_known_ones(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and every job's name."""
+    assert main(["no_such_job", *arguments]) == 2
+    log = capsys.readouterr().err
+    assert "no_such_job" in log
+    assert all(name in log for name in JOBS)
 
 
-@pytest.mark.parametrize("hours", ["0", "-1", "1.5", "x", "", "99999999"])
-def test_hours_that_are_no_number_are_refused(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 2; a backfill needs a whole number of hours, one or more."""
-    with pytest.raises(SystemExit) as ended:
-        main([JOB, "backfill", hours])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "name", "hours"),
+    [
+        ((None, None), JOB, None),
+        (("24", None), JOB, 24),
+        (("other", None), "other", None),
+        (("other", "24"), "other", 24),
+    ],
+)
+def test_job_and_hours_may_be_left_out(words: tuple[str | None, str | None], name: str, hours: int | None) -> None:
+    """A number alone is the hours of the main job."""
+    assert _name_and_hours(*words) == {"name": name, "hours": hours}
 
 
-def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a scheduler needs to know stands in the help."""
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
-    told = " ".join(capsys.readouterr().out.split())
-    for words in (
-        "0 done",
-        "1 failed, or something needs attention",
-        "2 usage or configuration",
-        "75 another run holds the lock",
-    ):
-        assert words in told
+@pytest.mark.parametrize("arguments", [[], ["backfill"], ["heal"]])
+def test_help_is_that_of_the_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The program that cron starts shows the command that people type."""
+    assert main([JOB, *arguments, "--help"]) == 0
+    assert f"Usage: ./run.sh cron_{arguments[0] if arguments else 'run'} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "backfill 0", "backfill -1", "backfill 1.5", "backfill x", "heal 0", "heal x", "heal 1 2", "heal --symbols BTC",
+        "heal --max-credits -1", "heal --max-credits x", "--bogus", "backfill --all 5", "other",
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 with the command's usage, options before or after."""
+    assert main([JOB, *arguments.split()]) == 2
+    assert "Usage: ./run.sh cron_" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give either HOURS or --from"),
+        (["5", "--from", "2026-11-01"], "give either HOURS or --from"),
+        (["5", "--to", "2026-11-01"], "--to without --from"),
+        (["--from", "2026-11-24"], "there is no past hour from 2026-11-24 to now"),
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "there is no past hour from 2026-11-02 to 2026-11-01"),
+        (["--from", "2006-11-02"], "hours"),
+        (["99999999"], "hours"),
+        (["--from", "soon"], "'soon' is not a day or an hour"),
+        (["5", "--symbols", " btc,nope"], "NOPE"),
+        (["--symbols", " , ", "5"], "--symbols is empty"),
+    ],
+)
+def test_meaningless_backfill_is_refused(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 with the next step, before anything is asked or locked."""
+    monkeypatch.setenv("SYMBOLS", "BTC,ETH")
+    assert main([JOB, "backfill", *arguments], clock=lambda: NOW) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert "next=" in line
 
 
 @pytest.mark.parametrize("form", ["json", "console", "odd"])
-def test_wrong_settings_are_told_in_the_form_of_the_log(
+def test_wrong_settings_are_logged_in_the_form_of_the_log(
     form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 2, and a line for each wrong variable with time, level and job; a wrong form is told in the default one."""
-    monkeypatch.setenv("LOG_FORMAT", form)
-    monkeypatch.setenv("CLICKHOUSE_PORT", "0")
-    monkeypatch.setenv("SYMBOLS", "")
-    assert main([JOB], clock=lambda: datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)) == 2
+    """Exit code 2, and a line for each wrong variable with time, level and job; a wrong form falls back to console."""
+    for name, value in {"LOG_FORMAT": form, "CLICKHOUSE_PORT": "0", "SYMBOLS": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert main([JOB], clock=lambda: NOW) == 2
     lines = capsys.readouterr().err.splitlines()
     for variable in ("CLICKHOUSE_PORT: ", "SYMBOLS: ", *(["LOG_FORMAT: "] if form == "odd" else [])):
         [line] = [line for line in lines if variable in line]
@@ -63,26 +103,17 @@ def test_wrong_settings_are_told_in_the_form_of_the_log(
         assert form != "json" or json.loads(line)["event"].startswith(variable)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([], "give either HOURS or --from"),
-        (["5", "--from", "2026-11-01"], "give either HOURS or --from"),
-        (["5", "--to", "2026-11-01"], "--to without --from"),
-        (["--from", "2026-11-24"], "there is no past hour from 2026-11-24 to now"),
-        (["--from", "2026-11-02", "--to", "2026-11-01"], "there is no past hour from 2026-11-02 to 2026-11-01"),
-        (["--from", "2006-11-02"], "hours"),
-        (["--from", "soon"], "'soon' is not a day or an hour"),
-        (["5", "--symbols", "BTC,NOPE"], "NOPE"),
-    ],
-)
-def test_a_backfill_that_cannot_be_meant_is_refused(
-    arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["binance_hourly_prices", JOB])
+def test_wrong_settings_reach_the_monitor(
+    name: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Exit 2 with the next step, before anything is asked or locked."""
-    monkeypatch.setenv("SYMBOLS", "BTC,ETH")
-    now = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
-    assert main([JOB, "backfill", *arguments], clock=lambda: now) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert says in line
-    assert "next=" in line
+    """As any other failure; where the database is unknown, it is not touched."""
+    for event in ("/start", "/fail"):
+        httpserver.expect_request(f"/ping{event}", method="POST").respond_with_data()
+    wrong = {"HEALTHCHECK_URL": httpserver.url_for("/ping"), "BINANCE_PAIRS": "BTC", "CLICKHOUSE_PORT": "0"}
+    for variable, value in {**wrong, "DATA_PATH": str(tmp_path / "data")}.items():
+        monkeypatch.setenv(variable, value)
+    assert main([name], clock=lambda: NOW) == 2
+    assert [request.path for request, _ in httpserver.log] == ["/ping/start", "/ping/fail"]
+    assert "BINANCE_PAIRS" in httpserver.log[-1][0].get_data(as_text=True)
+    assert list(tmp_path.iterdir()) == []

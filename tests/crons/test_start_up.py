@@ -1,0 +1,110 @@
+"""A set-up that is older than the checkout, and what a start loads."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from commands.check import check_set_up
+from commands.screen import stale_groups
+from configurations.config import PROJECT_ROOT
+from crons.start_up import missing_package
+from tests.support.installation import Installation
+from tests.support.stepped_clock import SteppedClock
+
+NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("package", "text", "command"),
+    [
+        ("structlog", "raise ModuleNotFoundError('x', name='structlog')", "crons.run cmc_hourly_prices"),
+        ("filelock", "class Other: ...", "crons.run cmc_hourly_prices heal"),
+        ("httpx", "raise ModuleNotFoundError('x', name='httpx')", "main check"),
+    ],
+    ids=["absent", "another version", "imported late"],
+)
+def test_missing_package_is_one_line(tmp_path: Path, package: str, text: str, command: str) -> None:
+    """No traceback, and the command that installs it."""
+    program = Installation.make(tmp_path / "checkout", clock=SteppedClock(NOW), settings={})
+    (tmp_path / f"{package}.py").write_text(f"{text}\n")
+    program.settings["PYTHONPATH"] = f"{tmp_path}:{program.root / 'src'}"
+    done = program.start("-m", *command.split()).ended()
+    assert done.code == 1
+    assert f"the package {package} is missing" in done.out + done.log
+    assert "./run.sh install" in done.out + done.log
+    assert "Traceback" not in done.log
+
+
+@pytest.mark.parametrize(
+    ("error", "package"),
+    [
+        (ModuleNotFoundError("x", name="msgspec"), "msgspec"),
+        (ImportError("x", name="stamina.instrumentation"), "stamina"),
+        (ModuleNotFoundError("x", name="adapters.http.gone"), ""),
+        (ModuleNotFoundError("x", name="crons"), ""),
+        (ImportError("x"), ""),
+        (ValueError("x"), ""),
+        (None, ""),
+    ],
+    ids=str,
+)
+def test_own_module_is_not_a_package(error: BaseException | None, package: str) -> None:
+    """One that is missing is a bug."""
+    assert missing_package(error) == package
+
+
+@pytest.mark.parametrize("arguments", ["no_such_job", "no_such_job heal 5"])
+def test_start_loads_no_terminal_library(arguments: str) -> None:
+    """In a cron run, neither rich nor pygments is loaded; Typer only where a command line needs parsing."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "crons.run", *arguments.split()],
+        cwd=PROJECT_ROOT,
+        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 2
+    assert "structlog" in loaded
+    assert loaded.isdisjoint({"rich.console", "pygments", "pydantic", "httpx", "clickhouse_connect", "chdb"})
+    assert ("typer" in loaded) == ("heal" in arguments)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout that run.sh set up: a stamp for each file, as it writes them."""
+    (tmp_path / ".venv").mkdir()
+    for group, name in (("main", "requirements.txt"), ("engine", "requirements-engine.txt")):
+        shutil.copy(Path(__file__).parents[2] / name, tmp_path / name)
+        with (tmp_path / name).open() as file:
+            sum_of = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True).stdout.strip()
+        (tmp_path / ".venv" / f".installed-{group}").write_text(f"{sum_of} 3.11\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "changed", [[], ["requirements.txt"], ["requirements-engine.txt", "requirements.txt"]], ids=str
+)
+def test_outdated_set_up_is_found(root: Path, changed: list[str]) -> None:
+    """Each file that has changed since is named, with what to run."""
+    for name in changed:
+        with (root / name).open("a") as file:
+            file.write("new-package==1.0\n")
+    assert sorted(stale_groups(root)) == changed
+    found = check_set_up(stale_groups(root))
+    assert (found.state, found.next_step) == (("warn", "./run.sh install") if changed else ("ok", ""))
+    assert all(name in found.detail for name in changed)
+
+
+def test_set_up_without_stamps_is_not_judged(tmp_path: Path) -> None:
+    """Without a stamp it was not made by run.sh."""
+    (tmp_path / ".venv").mkdir()
+    assert stale_groups(tmp_path) == []
+    assert stale_groups(tmp_path / "nowhere") == []
