@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from configurations.logs import rotate_log, set_up_logging
+from tests.support.settings import make_settings
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
 SECRET = "k-3c1f"
@@ -30,13 +31,14 @@ def _former_logging() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def set_up(form: str = "json", level: str = "INFO") -> None:
+def set_up(form: str = "json", level: str = "INFO", secret: str = SECRET) -> None:
     """Logging at the fixed time, with one secret."""
-    set_up_logging(level=level, form=form, secrets=[SECRET], clock=lambda: NOW)  # type: ignore[arg-type]  # of the tests
+    settings = make_settings(log_level=level, log_format=form, clickhouse_password=secret)
+    set_up_logging(settings, clock=lambda: NOW)
     structlog.contextvars.bind_contextvars(job="j", run="r1")
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line carries Tehran time, level, job and run, tracebacks inside the object."""
     set_up()
     structlog.get_logger().info("stored", inserted=3)
@@ -52,7 +54,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: x" in second["exception"]
 
 
-def test_console_lines_carry_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
     """For people the same facts, without colours where nobody sees them."""
     set_up("console")
     structlog.get_logger().warning("odd", symbol="BTC")
@@ -80,12 +82,32 @@ def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> N
     assert text.count("***") >= 6
 
 
-def test_libraries_that_log_addresses_and_headers_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     """Httpx and its transport say nothing below WARNING, whatever the level."""
     set_up(level="DEBUG")
     for name in ("httpx", "httpcore.http11"):
         logging.getLogger(name).info("GET https://example.org/?secret=1")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("secret", "shown"), [("a", "data pw b"), ("pw", "data *** b"), ("data", "*** pw b")])
+def test_short_secret_is_masked_as_a_word_only(secret: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A password of a letter would otherwise make every line unreadable."""
+    set_up(secret=secret)
+    structlog.get_logger().info("x", found="data pw b")
+    assert json.loads(capsys.readouterr().err)["found"] == shown
+
+
+def test_unexpected_error_without_settings_shows_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """While the secrets are unknown."""
+    set_up_logging(None, clock=lambda: NOW)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    log = capsys.readouterr().err
+    assert SECRET not in log
+    assert "ValueError: ***" in log
 
 
 ROTATING = """
@@ -108,7 +130,7 @@ def run_appending_to(log: Path, max_bytes: int) -> None:
         )  # fmt: skip
 
 
-def test_a_large_log_is_moved_and_the_run_goes_on_in_a_fresh_one(tmp_path: Path) -> None:
+def test_large_log_is_rotated(tmp_path: Path) -> None:
     """What was there is in cron.log.1, what follows in cron.log, and a few old ones are kept."""
     log = tmp_path / "cron.log"
     for _ in range(4):
@@ -118,14 +140,14 @@ def test_a_large_log_is_moved_and_the_run_goes_on_in_a_fresh_one(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cron.log", "cron.log.1", "cron.log.2"]
 
 
-def test_a_small_log_stays(tmp_path: Path) -> None:
+def test_small_log_is_not_rotated(tmp_path: Path) -> None:
     """Below the size nothing is moved."""
     log = tmp_path / "cron.log"
     run_appending_to(log, max_bytes=1000)
     assert log.read_text() == "before\nafter False\n"
 
 
-def test_a_log_that_this_process_does_not_write_to_is_left_alone(tmp_path: Path) -> None:
+def test_foreign_log_is_not_rotated(tmp_path: Path) -> None:
     """A run at a terminal must not move cron's log."""
     log = tmp_path / "cron.log"
     log.write_text("x" * 100)

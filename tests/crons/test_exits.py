@@ -1,4 +1,4 @@
-"""The edge of the program: its exit codes, told alike wherever they are told."""
+"""The edge of the program: its exit codes, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from adapters._bases.errors import EtlError
 from crons.exits import EXIT_CODES, guarded
 from crons.resources import system_clock
-from tests.support.bare_checkout import RUN_SH
 
 ROOT = Path(__file__).parents[2]
 OPERATING = ROOT / "docs" / "operating.md"
@@ -24,16 +23,14 @@ IMPORTS = "import sys, main; from crons.resources import system_clock; from cron
 COLLABORATORS = "tell=lambda error: None, clock=system_clock"
 
 
-def test_the_exit_codes_are_told_alike() -> None:
-    """The program's help, ``run.sh help`` and docs/operating.md have the same codes with the same words."""
-    of_run_sh = re.findall(r"^  (\d+) +(\S.*)$", RUN_SH.read_text().partition("\nExit codes\n")[2], re.MULTILINE)
+def test_docs_have_the_exit_codes() -> None:
+    """In the words of the help."""
     table = OPERATING.read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
-    of_readme = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
-    assert {int(code): words for code, words in of_run_sh} == EXIT_CODES
-    assert {int(code): words for code, words in of_readme} == EXIT_CODES
+    found = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
+    assert {int(code): words for code, words in found} == EXIT_CODES
 
 
-def test_an_interrupted_command_says_so() -> None:
+def test_interrupted_command_says_so() -> None:
     """Ctrl-C where no job runs: one line, and the exit code that shells give."""
     told: list[EtlError] = []
 
@@ -46,19 +43,19 @@ def test_an_interrupted_command_says_so() -> None:
 
 @pytest.mark.parametrize("lines", [1, 10_000], ids=["in the buffer", "beyond the buffer"])
 @pytest.mark.parametrize("said", ["print('x')", "print('x', file=sys.stderr)"], ids=["stdout", "stderr"])
-def test_output_that_nobody_reads_ends_quietly(said: str, lines: int) -> None:
+def test_closed_output_ends_quietly(said: str, lines: int) -> None:
     """As for ``head``: the exit code that a shell gives for a closed pipe, and not a word about it."""
     script = f"sys.exit(guarded(lambda: [{said} for _ in range({lines})] and 0, {COLLABORATORS}))"
     assert ended(script, closed="stderr" if "stderr" in said else "stdout") == (141, "")
 
 
-def test_a_command_that_nobody_reads_ends_quietly() -> None:
-    """Tables too, which a library draws."""
+def test_table_to_a_closed_output_ends_quietly() -> None:
+    """As a library draws it."""
     script = "main.app(['jobs'], prog_name='run.sh')"
     assert ended(script, closed="stdout") == (141, "")
 
 
-def test_what_the_terminal_cannot_show_is_a_question_mark() -> None:
+def test_unencodable_output_is_a_question_mark() -> None:
     """An encoding without the sparkline's signs stops no command."""
     script = f"sys.exit(guarded(lambda: print('\\u2581 5', file=sys.stdout) or 0, {COLLABORATORS}))"
     done = subprocess.run(

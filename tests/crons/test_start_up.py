@@ -73,7 +73,7 @@ def test_start_loads_no_terminal_library(arguments: str) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert done.returncode == 2
     assert "structlog" in loaded
-    assert loaded.isdisjoint({"rich.console", "pygments", "pydantic", "httpx", "clickhouse_connect", "chdb"})
+    assert loaded.isdisjoint({"rich.console", "pygments", "httpx", "clickhouse_connect", "chdb"})
     assert ("typer" in loaded) == ("heal" in arguments)
 
 
