@@ -15,7 +15,7 @@ from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
-MOST = 8
+MOST = 9
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import Fault as SourceFault
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
-from tests.support.odd_ports import port_of, with_tls
+from tests.support.odd_ports import plain, port_of
 from tests.support.price_audit import PriceAudit
 
 LATEST = "/quotes/latest"
@@ -66,10 +66,10 @@ def test_unreachable_source_leaves_time_to_store_the_spool(
 
 def test_permanent_failure_is_not_retried(program: Installation) -> None:
     """Rows wait in the spool, the log names the setting, and none of the ten minutes is wasted."""
-    with port_of(with_tls) as port:
-        run = program.run_job(CLICKHOUSE_PORT=str(port))
+    with port_of(plain) as port:
+        run = program.run_job(CLICKHOUSE_PORT=str(port), CLICKHOUSE_SECURE="true")
     assert run.code == 1
-    assert "this port speaks TLS" in run.errors[0]
-    assert "CLICKHOUSE_SECURE=true" in run.log
+    assert "does not speak TLS" in run.errors[0]
+    assert "CLICKHOUSE_SECURE=false" in run.log
     assert "will be tried again" not in run.log
     assert len(program.spooled) == 1

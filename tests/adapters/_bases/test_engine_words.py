@@ -79,6 +79,6 @@ def test_an_engine_that_cannot_be_loaded_tells_the_loaders_reason(cause: str) ->
     """Not the words of the package around it; the next step makes the set-up anew."""
     error = ImportError("chdb-core engine not found. Install it with: pip install chdb-core")
     error.__context__ = ImportError(cause)
-    told = engine_failure(error, Path("data/clickhouse"), "")
+    told = engine_failure(error, Path("data/clickhouse"), [])
     assert told.message == f"the embedded engine cannot be loaded: {cause}"
     assert told.next_step == "rm -rf .venv && ./run.sh install --embedded"

@@ -107,21 +107,3 @@ def test_update_error_survives_hidden_mutations(
     warnings = {line["next"] for line in logs if line["log_level"] == "warning"}
     assert warnings == {"Have an administrator run: GRANT SELECT ON system.mutations TO etl"}
     assert in_view(server, database, "price") == [(1.0,)]
-
-
-def test_settings_that_may_not_be_read_are_warned_of_once(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
-) -> None:
-    """The driver begins with reading them; without, none is changed, and everything works."""
-    front.faults.append(
-        Fault("error", "SELECT name, value, readonly", times=9, code=497, text=DENIED.format("system.settings"))
-    )
-    repository = make_repository(server)
-
-    with capture_logs() as logs:
-        repository.ensure_ready()
-        repository.upsert_prices([price_row(price=1.0)])
-        assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
-
-    assert len([line for line in logs if line["log_level"] == "warning"]) == 1
-    assert in_view(server, database, "price") == [(2.0,)]
