@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from sandbox.market import FIRST_EXTRA_ID
-from sandbox.server import StandIn
+from sandbox.coin_market_cap import StandIn
 
 KEY = StandIn.key
 _NO_LIMIT = 10**9
@@ -56,12 +56,10 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     with StandIn(
         clock=lambda: datetime.now(timezone.utc),
-        requests_per_minute=_NO_LIMIT,
-        credits_monthly=_NO_LIMIT,
-        months_of_history=3,
         update_every_seconds=asked.update_every_seconds,
         extra_coins=asked.coins,
     ) as serving:
+        serving.requests_per_minute = serving.credits_monthly = _NO_LIMIT
         sys.stdout.write(f"{serving.base_url}\n")
         sys.stdout.flush()
         signal.sigwait({signal.SIGTERM, signal.SIGINT})

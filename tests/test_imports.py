@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from configurations.config import PROJECT_ROOT
-from sandbox.server import StandIn
+from sandbox.coin_market_cap import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 
 _LINE = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE)

@@ -25,7 +25,7 @@ import pytest
 from adapters._bases.errors import StateError
 from adapters.system.crontab import Crontab
 from crons.install import remove_cron, setup_cron
-from sandbox.server import StandIn
+from sandbox.coin_market_cap import StandIn
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit, by_process
 from tests.support.stepped_clock import SteppedClock

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configurations.config import PROJECT_ROOT
-from sandbox.server import StandIn
+from sandbox.coin_market_cap import StandIn
 
 NOT_NEEDED = {"numpy", "pandas", "pyarrow", "plotly"}
 WITHOUT = """

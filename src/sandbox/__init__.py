@@ -1,1 +1,1 @@
-"""Local stand-ins for CoinMarketCap and Binance over real HTTP, for the demo and the tests."""
+"""Local doubles of CoinMarketCap and Binance over real HTTP, for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""``./run.sh demo``: both jobs and their backfills against stand-ins, on a database of their own."""
+"""``./run.sh demo``: both jobs against simulated sources, with a database of their own."""
 
 from __future__ import annotations
 
@@ -6,141 +6,91 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from commands.report import write_page
-from configurations.config import EMBEDDED, PROJECT_ROOT, Settings, load_settings
-from crons import run
-from crons.exits import leave
+from configurations.config import PROJECT_ROOT, load_settings
+from crons.exits import FAILED
 from crons.resources import Resources, system_clock
-from sandbox.exchange_server import ExchangeStandIn
-from sandbox.server import StandIn
+from sandbox.binance import ExchangeStandIn
+from sandbox.coin_market_cap import StandIn
 
 JOB, SECOND = "cmc_hourly_prices", "binance_hourly_prices"
 SYMBOLS = ("BTC", "ETH", "SOL")
 HOURS = 48
 SHOWN = 6
 REPORT = PROJECT_ROOT / "reports" / "demo.html"
-NEXT = {
-    "./run.sh cron_run": "the real thing, once",
-    "./run.sh status": "the last runs, missing hours and prices",
-    "./run.sh setup_cron": "a crontab line, every hour on the hour",
+STEPS = {
+    "The main job: the present hour of each symbol": ["crons.run", JOB],
+    "The same again: no second row for an hour, the price is updated": ["crons.run", JOB],
+    f"A backfill: the {HOURS} hours before": ["crons.run", JOB, "backfill", str(HOURS)],
+    "The second source, Binance: the same hours, without a key": ["crons.run", SECOND, "backfill", str(HOURS)],
 }
+NEXT = """These prices are simulated, and the database is deleted. The report stays:
+  {report}
+Try next:
+  ./run.sh cron_run         the real thing, once
+  ./run.sh status           the last runs, missing hours and prices
+  ./run.sh setup_cron       a crontab line, every hour on the hour"""
+# No setting of the user's is among them.
+_HANDED_ON = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TERM", "COLUMNS", "NO_COLOR", "TMPDIR", "TZ")
 
 
 def main() -> int:
-    """Run the main job twice and the backfills, each as cron would, show what that left, return the exit code."""
+    """Run the main job twice and the backfills, each in its own process as under cron, and show the stored prices."""
+    if find_spec("chdb") is None:
+        _say("The demo needs the embedded engine, which is not installed. Run: ./run.sh install --embedded")
+        return FAILED
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
-        # Prices that move faster than a process starts, so that the second run has something to update.
+        # Prices change faster than a process starts, so that the second run has something to update.
         source = StandIn(clock=system_clock, update_every_seconds=0.125)
         with source, ExchangeStandIn(source.market, clock=system_clock) as exchange:
             environment = _environment(Path(folder), source, exchange)
-            first = after = ("", 0.0, 0)
-            for title, arguments in (
-                ("The main job: the present hour of each symbol", [JOB]),
-                ("The same again: no second row for an hour, the price of the first is updated", [JOB]),
-                (f"A backfill: the {HOURS} hours before", [JOB, "backfill", str(HOURS)]),
-                ("The second source, Binance: the same hours, without a key", [SECOND, "backfill", str(HOURS)]),
-            ):
+            for title, arguments in STEPS.items():
                 _say(f"\n=== {title}\n")
-                if code := _step("run", *arguments, environment=environment):
+                if code := _step(*arguments, environment=environment):
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
                     return code
-                if arguments == [JOB]:
-                    first, after = after, _present(Path(folder))
-        _say("\n=== What is stored, prices in USD by Tehran hour\n")
-        _show(Path(folder))
-        _prove(first, after)
-        if code := _step("report", environment=environment):
-            return code
-    _say("These prices are simulated, and the database is gone again. A report stays:")
-    _say(f"  {REPORT}")
-    _say("Try next:")
-    for typed, what in NEXT.items():
-        _say(f"  {typed:<26}{what}")
+            if code := _step("sandbox.demo", "show", environment=environment):
+                return code
+    _say(NEXT.format(report=REPORT))
     return 0
 
 
 def _step(*arguments: str, environment: dict[str, str]) -> int:
-    """The exit code of a step of the demo, a process of its own in an environment of its own."""
-    command = [sys.executable, "-m", "sandbox.demo", *arguments]
+    command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
 
 
 def _environment(folder: Path, source: StandIn, exchange: ExchangeStandIn) -> dict[str, str]:
-    """An environment with every setting, so that none of the user's data, keys and settings are used."""
-    own = {
-        "CLICKHOUSE_HOST": "embedded",
+    handed_on = {name: value for name, value in os.environ.items() if name in _HANDED_ON}  # noqa: TID251 - not read
+    return {
+        **handed_on,
         "CLICKHOUSE_PATH": str(folder / "clickhouse"),
-        "CLICKHOUSE_PORT": "8123",
-        "CLICKHOUSE_USER": "default",
-        "CLICKHOUSE_PASSWORD": "",
-        "CLICKHOUSE_DB": "crypto",
-        "CLICKHOUSE_SECURE": "false",
-        "CLICKHOUSE_CA_FILE": "",
+        "DATA_PATH": str(folder),
+        "DATA_PROCESSOR_ENV_FILE": os.devnull,
         "CMC_API_KEY": source.key,
         "CMC_BASE_URL": source.base_url,
         "BINANCE_BASE_URL": exchange.base_url,
-        "BINANCE_PAIRS": "",
         "SYMBOLS": ",".join(SYMBOLS),
-        "HTTP_TIMEOUT_SECONDS": "30",
-        "RUN_TIMEOUT_SECONDS": "600",
-        "BACKFILL_TIMEOUT_SECONDS": "600",
-        "STALE_AFTER_HOURS": "24",
-        "RUN_HISTORY_DAYS": "365",
-        "LOG_LEVEL": "INFO",
-        "LOG_FORMAT": "console",
-        "DATA_PATH": str(folder),
-        "DATA_PROCESSOR_ENV_FILE": os.devnull,
-        "HEALTHCHECK_URL": "",
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
     }
-    return {**os.environ, **own}  # noqa: TID251 - handed on to the job, not read
 
 
-def _settings(folder: Path) -> Settings:
-    return Settings(
-        clickhouse_host=EMBEDDED,
-        clickhouse_db="crypto",
-        clickhouse_path=folder / "clickhouse",
-        symbols=tuple((symbol, None) for symbol in SYMBOLS),
-    )
-
-
-def _present(folder: Path) -> tuple[str, float, int]:
-    """The first symbol's last hour, its price, and how many rows the table has of that hour."""
-    statement = (
-        "SELECT datetime, argMax(price, version), count() FROM crypto.crypto_prices "  # noqa: S608 - a constant
-        f"WHERE symbol = '{SYMBOLS[0]}' GROUP BY datetime ORDER BY datetime DESC LIMIT 1"
-    )
-    with Resources(_settings(folder), task="demo", clock=system_clock) as parts:
-        ((hour, price, rows),) = parts.database.query(statement)
-    return str(hour), float(str(price)), int(str(rows))
-
-
-def _prove(first: tuple[str, float, int], after: tuple[str, float, int]) -> None:
-    """What the second run made of the row of the first; nothing where the hour struck between the two."""
-    (hour, before, _), (later, price, rows) = first, after
-    if hour == later:
-        still = "still 1 row" if rows == 1 else f"{rows} rows"
-        _say(f"{SYMBOLS[0]} {hour[11:16]}  {before:,.2f} → {price:,.2f}, {still}")
-
-
-def _show(folder: Path) -> None:
-    """The latest of the stored hours, an hour a line, a symbol a column."""
-    columns = ", ".join(f"anyIf(price, symbol = '{symbol}') AS {symbol}" for symbol in SYMBOLS)
-    statement = (
-        f"SELECT datetime, {columns}, count() FROM crypto.crypto_prices_hourly "  # noqa: S608 - constants
-        "GROUP BY datetime ORDER BY datetime"
-    )
-    with Resources(_settings(folder), task="demo", clock=system_clock) as parts:
-        lines = parts.database.query(statement)
+def _show() -> None:
+    """Print the latest stored hours, and write the report."""
+    settings = load_settings()
+    prices = ", ".join(f"anyIf(price, symbol = '{symbol}')" for symbol in SYMBOLS)
+    by_hour = f"SELECT datetime, {prices}, count() FROM crypto.crypto_prices_hourly GROUP BY 1 ORDER BY 1"  # noqa: S608 - constants
+    with Resources(settings, task="demo", clock=system_clock) as resources:
+        hours = resources.database.query(by_hour)
+    _say("\n=== What is stored, prices in USD by Tehran hour\n")
     _say(f"{'hour (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
-    for hour, *prices, _ in lines[-SHOWN:]:
-        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16,.2f}" for price in prices))
-    rows = sum(int(str(line[-1])) for line in lines)
-    _say(f"{rows} rows: {len(lines)} hours of {len(SYMBOLS)} symbols, the last {SHOWN} of them above.")
+    for hour, *values, _ in hours[-SHOWN:]:
+        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16,.2f}" for price in values))
+    rows = sum(int(str(hour[-1])) for hour in hours)
+    _say(f"{rows} rows: {len(hours)} hours of {len(SYMBOLS)} symbols, the last {SHOWN} of them above.")
+    write_page(settings, HOURS, system_clock(), REPORT)
 
 
 def _say(text: str) -> None:
@@ -148,10 +98,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        # A step of the demo: a job without the user's `.env`, for `_environment` sets everything.
-        leave(run.main(sys.argv[2:]))
-    if sys.argv[1:2] == ["report"]:
-        write_page(load_settings(), HOURS, system_clock(), REPORT)
-        sys.exit()
-    sys.exit(main())
+    _show() if sys.argv[1:] == ["show"] else sys.exit(main())

@@ -1,82 +1,106 @@
-"""The stand-in itself: the simulated source on a loopback port, over real HTTP."""
+"""A simulated source over HTTP on a loopback port."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from urllib.parse import urlsplit
+import gzip
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, TypeVar
 
-from sandbox.account import Account
-from sandbox.api_error import ApiError
-from sandbox.endpoints import KEYLESS_PATHS, KEYLESS_PREFIX, Endpoints, envelope, refusal
-from sandbox.http_front import Answer, Serving
-from sandbox.market import Market, listed_coins
-from sandbox.quote_times import HoleRule
-
-KEY_HEADER = "X-CMC_PRO_API_KEY"
-
-_NOT_FOUND = Answer(404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"})
+JSON_TYPE = "application/json; charset=utf-8"
+_ServingT = TypeVar("_ServingT", bound="Serving")
 
 
-class StandIn(Serving):
-    """A local CoinMarketCap with what the program uses: quotes by id, the map by symbol, and key info.
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a request: HTTP status, JSON document, credits to charge, headers besides the usual ones."""
 
-    Latest quotes and the map are served without a key too, under the keyless prefix. As a context manager it serves
-    from entry to exit.
+    status: int
+    document: Any
+    credits: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """Send it, gzipped if the client accepts that; raises OSError if the client has closed the connection."""
+        body = json.dumps(self.document).encode()
+        handler.send_response(self.status)
+        handler.send_header("Content-Type", JSON_TYPE)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
+        if takes_gzip(handler):
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+            handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+def takes_gzip(handler: BaseHTTPRequestHandler) -> bool:
+    """Whether the client accepts a gzipped body."""
+    return "gzip" in handler.headers.get("Accept-Encoding", "")
+
+
+class Serving:
+    """Serves a simulated source, as a context manager from entry to exit.
 
     Args:
-        clock: gives an aware instant; everything served follows it.
-        extra_coins: how many generated coins to list, symbols from ``C0001``, ids from `market.FIRST_EXTRA_ID`.
-        is_hole: which historical quotes are missing.
-        port: of 127.0.0.1; 0 for a free one.
+        respond: called with the target and the headers (names in lower case) of each GET.
+        clock: gives the aware time, also for the Date header.
     """
 
-    key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
+    def __init__(self, *, respond: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]) -> None:
+        self.respond = respond
+        self._clock = clock
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
-    def __init__(
-        self,
-        *,
-        clock: Callable[[], datetime],
-        requests_per_minute: int = 50,
-        credits_monthly: int = 15_000,
-        months_of_history: int = 1,
-        update_every_seconds: float = 60,
-        extra_coins: int = 0,
-        is_hole: HoleRule = lambda _coin_id, _instant: False,
-        port: int = 0,
+    def __enter__(self: _ServingT) -> _ServingT:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.market = Market(listed_coins(extra_coins=extra_coins), update_every_seconds=update_every_seconds)
-        self.account = Account(
-            key=self.key,
-            requests_per_minute=requests_per_minute,
-            credits_monthly=credits_monthly,
-            months_of_history=months_of_history,
-        )
-        self._endpoints = Endpoints(market=self.market, account=self.account, is_hole=is_hole)
-        super().__init__(port=port, answer=self._serve, clock=clock)
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
-    def answer(self, target: str, headers: dict[str, str], now: datetime) -> Answer:
-        """The answer to a GET of path and query, which counts for the minute and month of `now`, in UTC.
+    @property
+    def base_url(self) -> str:
+        """The address that replaces the source's own, without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_port}"
 
-        Args:
-            headers: names in lower case.
-        """
-        url = urlsplit(target)
-        keyless = url.path.startswith(KEYLESS_PREFIX + "/")
-        endpoint = url.path.removeprefix(KEYLESS_PREFIX) if keyless else url.path
-        if not self._endpoints.knows(endpoint) or (keyless and endpoint not in KEYLESS_PATHS):
-            return _NOT_FOUND
+    def now(self) -> datetime:
+        """The present time, in UTC."""
+        return self._clock().astimezone(timezone.utc)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # small answers would wait for the client's delayed acknowledgement
+
+    def __init__(self, serving: Serving, *connection: Any) -> None:
+        self._serving = serving
+        super().__init__(*connection)
+
+    def do_GET(self) -> None:
+        self._serving.respond(self.path, {name.lower(): value for name, value in self.headers.items()}).send(self)
+
+    def handle(self) -> None:
         try:
-            self.account.admit(headers.get(KEY_HEADER.lower()), keyless=keyless, now=now)
-            result = self._endpoints.call(endpoint, url.query, now)
-            if not keyless:
-                self.account.check_credits(result.credits, now=now)
-        except ApiError as error:
-            return Answer(error.status, refusal(error, now))
-        return Answer(200, envelope(result, now), credits=0 if keyless else result.credits)
+            super().handle()
+        except OSError:  # reset by a client, as after its time limit
+            self.close_connection = True
 
-    def _serve(self, target: str, headers: dict[str, str]) -> Answer:
-        now = self.now()
-        answer = self.answer(target, headers, now)
-        self.account.charge(answer.credits, now=now)
-        return answer
+    def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - the signature of the base class
+        return format_datetime(self._serving.now(), usegmt=True)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+        """Log nothing."""

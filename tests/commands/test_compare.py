@@ -15,7 +15,7 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hours_before
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.installation import Finished, Installation
 from tests.support.price_table import fingerprint, typed

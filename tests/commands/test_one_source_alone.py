@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import ExchangeStandIn
 from tests.support.crontab_program import CrontabProgram
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation

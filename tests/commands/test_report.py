@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation

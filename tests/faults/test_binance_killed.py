@@ -9,8 +9,8 @@ from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hours_before
-from sandbox.exchange_server import ExchangeStandIn
-from sandbox.http_front import Answer, Serving
+from sandbox.binance import ExchangeStandIn
+from sandbox.server import Answer, Serving
 from tests.support.binance import expected, stored
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
@@ -58,7 +58,7 @@ def test_killed_backfill_is_stored_and_healed(
 
     with ExchangeStandIn(source.market, clock=program.clock) as exchange:
         hanging = Hanging(lambda target: exchange.answer(target, program.clock()))
-        with Serving(port=0, answer=hanging, clock=program.clock) as front:
+        with Serving(respond=hanging, clock=program.clock) as front:
             program.settings["BINANCE_BASE_URL"] = front.base_url
             job = start("backfill", str(HOURS))
             assert hanging.reached.wait(PATIENCE_SECONDS)

@@ -10,7 +10,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from crons.job import RunContext
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import ExchangeStandIn
 
 MakeContext = Callable[..., RunContext]
 """Makes the context of a run; variables of the environment by keyword."""
@@ -57,7 +57,7 @@ def expected(
     rows: dict[str, tuple[Any, ...]] = {}
     for hour in hours:
         opens = [int(hour.timestamp() * 1000), int((hour.astimezone(timezone.utc) + HALF).timestamp() * 1000)]
-        served = [source.exchange.candle(pair, at, now=source.now()) for at in opens]
+        served = [source.candle(pair, at, now=source.now()) for at in opens]
         there = [candle for candle in served if candle is not None]
         if not there or hour_key(hour) in rows:
             continue

@@ -15,29 +15,31 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.api_error import ApiError, known_error
-from sandbox.bodies import JsonObject
-from sandbox.endpoints import refusal
-from sandbox.http_front import Answer
+from sandbox.coin_market_cap import JsonObject, refusal
 from sandbox.market import iso
+from sandbox.server import Answer
 from tests.support.faulty_source import Fault
 from tests.support.spoilt_answer import Delivery, SpoiltAnswer, Wire
 
 _MEGABYTE = 1_000_000
-_OTHER_REFUSALS = {
-    error.code: error
-    for error in (
-        ApiError(402, 1003, "Your API Key must be activated. Please go to pro.coinmarketcap.com/account/plan."),
-        ApiError(402, 1004, "Your API Key's subscription plan has expired."),
-        ApiError(403, 1005, "An API Key is required for this call."),
-        ApiError(403, 1006, "Your API Key subscription plan doesn't support this endpoint."),
-        ApiError(403, 1007, "This API Key has been disabled. Please contact support."),
-        ApiError(429, 1009, "You've exceeded your API Key's daily rate limit."),
-        ApiError(429, 1011, "You've hit an IP rate limit."),
-        ApiError(500, 500, "An internal server error occurred"),
-    )
+_REFUSALS = {
+    1001: (401, "This API Key is invalid."),
+    1002: (401, "API key missing."),
+    1003: (402, "Your API Key must be activated. Please go to pro.coinmarketcap.com/account/plan."),
+    1004: (402, "Your API Key's subscription plan has expired."),
+    1005: (403, "An API Key is required for this call."),
+    1006: (403, "Your API Key subscription plan doesn't support this endpoint."),
+    1007: (403, "This API Key has been disabled. Please contact support."),
+    1008: (429, "You've exceeded your API Key's HTTP request rate limit. Rate limits reset every minute."),
+    1009: (429, "You've exceeded your API Key's daily rate limit."),
+    1010: (429, "You've exceeded your API Key's monthly rate limit."),
+    1011: (429, "You've hit an IP rate limit."),
+    500: (500, "An internal server error occurred"),
 }
-"""The source's codes that the stand-in never answers with by itself."""
+"""The source's codes, each with its HTTP status and message."""
+_ANONYMOUS_LIMIT = (
+    "You've reached the limit for anonymous access. Sign in to activate a free API plan or upgrade for higher limits."
+)
 
 _BLOCK_PAGE = b"""<!DOCTYPE html>
 <html><head><title>Access denied | used Cloudflare to restrict access</title></head>
@@ -49,7 +51,7 @@ _JUNK_STATUS = "not a status"
 def refused(
     code: int, *, status: int | None = None, as_text: bool = False, retry_after_seconds: int | None = None
 ) -> Fault:
-    """A refusal with one of the source's codes: 1001 to 1011, 1022 (keyless), 500.
+    """A refusal with one of the source's codes: 1001 to 1011, 500.
 
     Args:
         code: the error code.
@@ -59,21 +61,28 @@ def refused(
     """
 
     def alter(_: Answer, now: datetime) -> Answer:
-        known = _OTHER_REFUSALS.get(code) or known_error(code)
-        shown = ApiError(status or known.status, str(code) if as_text else known.code, known.message)
+        usual, message = _REFUSALS[code]
+        refused = refusal(status or usual, str(code) if as_text else code, message, now)
         headers = {} if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
-        return SpoiltAnswer(shown.status, refusal(shown, now), headers=headers)
+        return SpoiltAnswer(refused.status, refused.document, headers=headers)
 
     return Fault(f"refused {code}", alter)
 
 
-def busy_keyless() -> Fault:
-    """The other face of the keyless limit: HTTP 500 with code 500."""
+def keyless_limit() -> Fault:
+    """The limit of anonymous access, as recorded: the code is text, and `elapsed` is missing."""
 
     def alter(_: Answer, now: datetime) -> Answer:
-        return Answer(500, refusal(ApiError(500, 500, "The system is busy, please try again later!"), now))
+        answer = refusal(429, "1022", _ANONYMOUS_LIMIT, now)
+        del answer.document["status"]["elapsed"]
+        return answer
 
-    return Fault("keyless busy", alter)
+    return Fault("keyless limit", alter)
+
+
+def busy_keyless() -> Fault:
+    """The other form of the keyless limit: HTTP 500 with code 500."""
+    return Fault("keyless busy", lambda _, now: refusal(500, 500, "The system is busy, please try again later!", now))
 
 
 def gateway_error(status: int = 503) -> Fault:

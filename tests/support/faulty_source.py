@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.http_front import Answer
-from sandbox.server import KEY_HEADER, StandIn
+from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, StandIn, refusal, seconds_of
+from sandbox.market import iso
+from sandbox.server import Answer
 
 
 @dataclass(frozen=True)
@@ -116,22 +117,33 @@ class RecordedRequest:
 
 
 class FaultySource(StandIn):
-    """A stand-in whose answers tests can spoil: ``source.faults.push(faults.null_price(1))``.
+    """A CoinMarketCap with a plan, whose answers tests can spoil: ``source.faults.push(faults.null_price(1))``.
 
-    On exit hung requests are let go.
+    On exit hung requests are released.
 
     Attributes:
         faults: what the next requests will meet.
         requests: every request so far, in order of arrival.
 
     Args:
-        plan: as of `StandIn`.
+        months_of_history: how far back the plan reaches.
+        others: as of `StandIn`.
     """
 
-    def __init__(self, **plan: Any) -> None:
-        super().__init__(**plan)
+    def __init__(
+        self,
+        *,
+        requests_per_minute: int = 50,
+        credits_monthly: int = 15_000,
+        months_of_history: int = 1,
+        **others: Any,
+    ) -> None:
+        super().__init__(**others)
+        self.requests_per_minute = requests_per_minute
+        self.credits_monthly = credits_monthly
         self.faults = FaultQueue()
         self.requests: list[RecordedRequest] = []
+        self._months_of_history = months_of_history
 
     def __enter__(self) -> FaultySource:
         super().__enter__()
@@ -143,24 +155,41 @@ class FaultySource(StandIn):
         self.faults.release()
         super().__exit__(kind, error, trace)
 
-    @property
-    def credits_used(self) -> int:
-        """All credits charged so far."""
-        return self.account.credits_used
-
-    def answer(self, target: str, headers: dict[str, str], now: datetime) -> Answer:
-        """As in the base class, with the fault that waits for it; the request is recorded."""
+    def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:
+        """The plan's answer, or the fault that is queued for it; the request is recorded."""
         url = urlsplit(target)
         name = KEY_HEADER.lower()
-        self.requests.append(
-            RecordedRequest(
-                path=url.path,
-                parameters=dict(parse_qsl(url.query, keep_blank_values=True)),
-                headers={header: value for header, value in headers.items() if header != name},
-                sent_key=name in headers,
-                at=now,
-            )
+        request = RecordedRequest(
+            path=url.path,
+            parameters=dict(parse_qsl(url.query, keep_blank_values=True)),
+            headers={header: value for header, value in headers.items() if header != name},
+            sent_key=name in headers,
+            at=now,
         )
-        answer = super().answer(target, headers, now)
+        self.requests.append(request)
+        answer = self._refusal(request, headers.get(name), now)
+        if answer is None:
+            answer = super().answer(target, headers, now)
+            if answer.credits > self.credits_monthly - self.credits_used:
+                answer = refusal(429, 1010, "You've exceeded your API Key's monthly rate limit.", now)
         fault = self.faults.take(url.path)
         return answer if fault is None else fault.alter(answer, now)
+
+    def _refusal(self, request: RecordedRequest, key: str | None, now: datetime) -> Answer | None:
+        if key != self.key and not request.path.startswith(KEYLESS_PREFIX):
+            return refusal(401, 1001, "This API Key is invalid.", now)
+        asked = request.parameters
+        reach = _months_before(now, self._months_of_history).timestamp()
+        if "time_start" in asked and seconds_of(asked["time_start"]) < reach:
+            months = f"{self._months_of_history} month{'s' if self._months_of_history > 1 else ''}"
+            allowed = f"Your plan allows {months} of historical access"
+            return refusal(400, 400, f"{allowed}, choose a startDate that is newer than {iso(reach)}", now)
+        if asked.get("skip_invalid") == "false" and int(asked["id"]) not in self.market.by_id:
+            return refusal(400, 400, f'Invalid value for "id": "{asked["id"]}"', now)
+        return None
+
+
+def _months_before(now: datetime, months: int) -> datetime:
+    """The same day and time, calendar months before; `now` is on one of the first 28 days of its month."""
+    number = now.year * 12 + now.month - 1 - months
+    return now.replace(year=number // 12, month=number % 12 + 1)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import TEHRAN
-from sandbox.server import StandIn
+from sandbox.coin_market_cap import StandIn
 from tests.support.patience import PATIENCE_SECONDS
 
 Key = tuple[str, str]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
-from sandbox.http_front import JSON_TYPE, Answer, takes_gzip
+from sandbox.server import JSON_TYPE, Answer, takes_gzip
 
 
 class Wire:

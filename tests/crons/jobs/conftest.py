@@ -11,7 +11,7 @@ import pytest
 from crons.job import RunContext
 from crons.jobs.binance_hourly_prices import JOB
 from crons.resources import Resources
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.binance import MakeContext
 from tests.support.clickhouse_front import ClickHouseFront

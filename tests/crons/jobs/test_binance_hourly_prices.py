@@ -12,8 +12,7 @@ from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from crons.job import RunContext, RunReport
 from crons.jobs.binance_hourly_prices import JOB
-from sandbox.exchange import BROKEN_OFF
-from sandbox.exchange_server import ExchangeStandIn
+from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.binance import MakeContext, expected, stored
 from tests.support.stepped_clock import SteppedClock

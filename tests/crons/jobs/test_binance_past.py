@@ -13,10 +13,9 @@ from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hour_start, hours_before, hours_between, time_bound
 from crons.job import BackfillRequest, RunContext, RunReport
 from crons.jobs.binance_hourly_prices import JOB
-from sandbox.exchange import BROKEN_OFF
-from sandbox.exchange_server import ExchangeStandIn
-from sandbox.http_front import Answer, Serving
+from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
+from sandbox.server import Answer, Serving
 from tests.support.binance import HALF, MakeContext, expected, holes, stored
 from tests.support.stepped_clock import SteppedClock
 
@@ -267,7 +266,7 @@ async def test_what_came_before_a_failure_is_stored_and_the_rest_resumed(
         served += 1
         return exchange.answer(target, exchange.now()) if served <= 2 else Answer(503, {"code": -1008, "msg": "busy"})
 
-    with Serving(port=0, answer=answer, clock=exchange.now) as failing, pytest.raises(EtlError, match="503"):
+    with Serving(respond=answer, clock=exchange.now) as failing, pytest.raises(EtlError, match="503"):
         await backfill(binance_context(SYMBOLS="BTC", BINANCE_BASE_URL=failing.base_url), BackfillRequest(2000))
     rows = stored(embedded, database, "BTC")
     assert hour_key(hours_before(NOW, 2000)[0]) in rows
