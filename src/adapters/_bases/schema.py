@@ -302,9 +302,7 @@ class Schema:
                 self._make(name)
 
     def _send(self, statement: str, **names: str) -> None:
-        topology = self.topology()
-        statement = topology.ddl(statement, database=quoted_identifier(self._database), **names)
-        topology.send(self._clickhouse, statement)
+        self.topology().send(self._clickhouse, statement, database=quoted_identifier(self._database), **names)
 
     def _full(self, name: str) -> str:
         return f"{self._database}.{name}"

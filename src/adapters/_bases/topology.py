@@ -66,12 +66,11 @@ class Topology(NamedTuple):
         """The prefix of a MergeTree engine's name. ClickHouse Cloud replaces the engine itself."""
         return "Replicated" if self.kind in ("cluster", "replicated database") else ""
 
-    def ddl(self, statement: str, **names: str) -> str:
-        """The statement for this place: `{on_cluster}` and `{replicated}` in it are replaced, and `names`."""
-        return statement.format(on_cluster=self.on_cluster, replicated=self.replicated, **names)
+    def send(self, clickhouse: ClickHouseAdapter, statement: str, **names: str) -> None:
+        """Run a DDL statement with `{on_cluster}`, `{replicated}` and `names` filled in.
 
-    def send(self, clickhouse: ClickHouseAdapter, statement: str) -> None:
-        """Run a DDL statement. It is complete on every replica that is up; the others run it later."""
+        It is complete on every replica that is up; the others run it later.
+        """
         settings: dict[str, object] = {}
         if self.replicated:
             # The server answers before the client gives up; a replica that has not finished keeps it queued.
@@ -79,12 +78,14 @@ class Topology(NamedTuple):
                 "distributed_ddl_task_timeout": clickhouse.patience_seconds,
                 "distributed_ddl_output_mode": "throw_only_active",
             }
-        clickhouse.command(statement, settings)
+        filled = statement.format(on_cluster=self.on_cluster, replicated=self.replicated, **names)
+        clickhouse.command(filled, settings)
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
         """Make the database if it is missing. `database` is its plain name."""
         try:
-            self.send(clickhouse, f"CREATE DATABASE IF NOT EXISTS {quoted_identifier(database)}{self.on_cluster}")
+            statement = "CREATE DATABASE IF NOT EXISTS {database}{on_cluster}"
+            self.send(clickhouse, statement, database=quoted_identifier(database))
         except StorageRejected as error:
             # A user with rights in this database only cannot create it, and need not if it exists.
             if error.code != ACCESS_DENIED or not is_there(clickhouse, database):

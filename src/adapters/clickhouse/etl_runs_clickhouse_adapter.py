@@ -116,9 +116,9 @@ class EtlRunsAdapter:
         if not found:
             topology.make_database(self._clickhouse, self._database)
             names = {"database": quoted_identifier(self._database), "keep_days": str(self._keep_days)}
-            topology.send(self._clickhouse, topology.ddl(definition(TABLE).text, **names))
+            topology.send(self._clickhouse, definition(TABLE).text, **names)
         elif f"TTL {ttl} " not in f"{found[0][0]} ":
-            topology.send(self._clickhouse, f"ALTER TABLE {self._table}{topology.on_cluster} MODIFY TTL {ttl}")
+            topology.send(self._clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
 
     def wanted_rights(self) -> list[Right]:
         """What a run does to the table, which is made first where it is missing."""

@@ -143,7 +143,12 @@ def test_statement_is_for_its_topology(
 ) -> None:
     """Cluster, replicated engine and settings; patch parts are for a single server with a sound version only."""
     text = definition("crypto_prices").text
-    statement = topology.ddl(text, database="`d`", settings=table_settings(topology, version))
+    statement = text.format(
+        database="`d`",
+        on_cluster=topology.on_cluster,
+        replicated=topology.replicated,
+        settings=table_settings(topology, version),
+    )
 
     assert statement.startswith(f"CREATE TABLE IF NOT EXISTS `d`.crypto_prices{on_cluster}\n")
     assert f"\nENGINE = {engine}(version)\n" in statement
