@@ -71,9 +71,10 @@ def _not_ended(locks: Sequence[Path]) -> StateError:
 def _process(holder: Holder) -> psutil.Process | None:
     try:
         process = psutil.Process(holder.pid)
-        return process if process.create_time() == holder.process_started else None
     except psutil.Error:
         return None
+    # Asked after psutil has remembered the process's start, so that a later one of the same pid gets no signal.
+    return process if holder.alive() else None
 
 
 def _signal(process: psutil.Process, *, forced: bool) -> None:

@@ -24,18 +24,18 @@ class SignalledError(StopError):
 
 
 LEFT_BEHIND = (RunTimedOutError, SignalledError)
-"""The errors after which the work may still be going on in a thread, inside the database perhaps."""
+"""The errors after which work may still go on in a thread, perhaps inside the database."""
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
     """What ``work`` returns or raises, unless the limit or a signal comes first.
 
-    Work that is cut short is abandoned, not unwound: a thread inside the database cannot be interrupted, and closing a
-    connection under it could hang. The caller must end the process with ``os._exit`` afterwards.
+    Work that is cut short is abandoned, not unwound, and the caller must end the process by ``os._exit``: a thread
+    inside the database cannot be interrupted, and closing a connection under it could hang.
 
     Args:
-        limit: seconds for all of it, and the variable that sets them, for the message.
-        step: gives what is being done now, for the message.
+        limit: seconds for all of it, and the variable that sets them.
+        step: what is being done now.
 
     Raises:
         RunTimedOutError: the limit was reached.
@@ -55,7 +55,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         loop.add_signal_handler(number, end, number)
     loop.run_until_complete(_first_of(task, stop, limit_seconds))
     if task.done():
-        # An answer that was abandoned half way leaves readers behind, which would complain of a closed loop.
+        # An answer abandoned half way leaves readers behind, which would complain of a closed loop.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         return task.result()
@@ -68,7 +68,6 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
 
 
 async def _first_of(task: asyncio.Task[T], stop: asyncio.Event, limit_seconds: float) -> None:
-    """Wait until the task is done, the event is set or the time is over."""
     stopper = asyncio.create_task(stop.wait())
     waited: set[asyncio.Task[Any]] = {task, stopper}
     await asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -43,7 +43,7 @@ def cut_short(*, before: str = "pass", limit: float = 30) -> str:
     return done.stdout
 
 
-def test_the_works_result_is_given_back() -> None:
+def test_result_is_returned() -> None:
     """Work that ends in time is as if it had been called."""
 
     async def work() -> int:
@@ -52,7 +52,7 @@ def test_the_works_result_is_given_back() -> None:
     assert supervise(work(), limit=(5, "X"), step=lambda: "") == 7
 
 
-def test_the_works_own_error_comes_through() -> None:
+def test_error_is_raised() -> None:
     """So is work that fails."""
 
     async def work() -> int:
@@ -62,7 +62,7 @@ def test_the_works_own_error_comes_through() -> None:
         supervise(work(), limit=(5, "X"), step=lambda: "")
 
 
-def test_a_limit_names_what_was_waited_for() -> None:
+def test_limit_names_the_step_and_the_variable() -> None:
     """The step, the limit and the variable that sets it; a thread that does not come back is left behind."""
     told = cut_short(limit=0.2)
     assert told.startswith("RunTimedOutError None not done within 0.2 s; it was storing 3 rows")
@@ -70,7 +70,7 @@ def test_a_limit_names_what_was_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_a_signal_ends_the_work(name: str, code: int) -> None:
+def test_signal_ends_the_work(name: str, code: int) -> None:
     """With the exit code that shells give, 128 and the signal's number, and what was going on."""
     told = cut_short(before=f"import signal; os.kill(os.getpid(), signal.{name})")
     assert told.startswith(f"SignalledError {code} ended by {name} while storing 3 rows")

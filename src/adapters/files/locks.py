@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-import psutil
 import structlog
 from filelock import FileLock, Timeout
 
@@ -22,12 +21,13 @@ from adapters._bases.tehran_time import tehran_text
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_UNNOTICED_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
 
 
 def make_private(folder: Path) -> None:
     """Make a folder that only this user can use. Idempotent.
-
-    One of ours that others could only read is closed. What others may have written to, or made, is not trusted.
 
     Raises:
         StateError: it is not a folder, belongs to another user, or others may write to it; nothing was changed.
@@ -36,34 +36,28 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise StateError(f"{folder} is not a folder", next_step="see who put it there, and remove it")
+        raise StateError(f"{folder} is not a folder", next_step=f"remove it: rm {shlex.quote(str(folder))}")
     if found.st_uid != os.getuid():
-        raise StateError(
-            f"{folder} belongs to another user (uid {found.st_uid})", next_step="see who made it, and have it removed"
-        )
+        raise StateError(f"{folder} belongs to another user (uid {found.st_uid})", next_step="have its owner remove it")
     if found.st_mode & _OTHERS_WRITE:
         raise StateError(
             f"{folder} is open to other users",
-            next_step=f"see what they put there, then `rm -r {shlex.quote(str(folder))}`",
+            next_step=f"check what is in it, then run `rm -r {shlex.quote(str(folder))}`",
         )
+    # Others could only read it, so its contents are ours.
     if found.st_mode & _OTHERS:
         folder.chmod(0o700)
-
-
-_UNNOTICED_SECONDS = 0.5
-
-log = structlog.get_logger(__name__)
 
 
 class Holder(NamedTuple):
     """Who holds a lock.
 
     Attributes:
-        process_started: its start in seconds since 1970, by the system's count: a later process may get the same pid.
+        process_started: clock ticks from boot to the start of the process, for a later one may get the same pid.
         since: when it took the lock, Tehran text.
-        task: what it was started for, such as ``cmc_hourly_prices``.
+        task: what it was started for, such as ``cmc_hourly_prices run``.
         step: what it was doing last.
-        run_id: empty when it is not a run.
+        run_id: empty if it is not a run.
     """
 
     pid: int
@@ -75,13 +69,19 @@ class Holder(NamedTuple):
 
     def alive(self) -> bool:
         """Whether that very process still runs."""
-        try:
-            return psutil.Process(self.pid).create_time() == self.process_started
-        except psutil.Error:
-            return False
+        return _started(self.pid) == self.process_started
 
     def __str__(self) -> str:
         return f"pid {self.pid}, {self.task} since {self.since} (Tehran), {self.step}"
+
+
+def _started(pid: int) -> float | None:
+    """When a process started, in clock ticks from boot; None if it has ended."""
+    try:
+        # The name in parentheses may hold blanks. Not by psutil, whose import takes a twentieth of a run's start-up.
+        return float(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    except OSError:
+        return None
 
 
 class ProcessLock:
@@ -90,13 +90,12 @@ class ProcessLock:
     Args:
         path: the lock file; its folder is made if missing. The note is ``path`` with ``.json`` added.
         task: as in `Holder`, like `run_id` and `step`.
-        wait_seconds: how long to wait for another holder; even a caller who should not wait gives the winner of a race
-            the moment it needs to write its note.
-        private: whether to `make_private` its folder: for one in a place where everybody may make it.
+        wait_seconds: how long to wait for another holder; by default just long enough for it to write its note.
+        private: whether to `make_private` its folder, for one in a place where every user may create it.
 
     Attributes:
         step: what its holder does now.
-        left_behind: the holder before, when it did not release the lock: it was killed, or the power was lost.
+        left_behind: the holder before, if it was killed or the power was lost.
     """
 
     def __init__(
@@ -119,9 +118,8 @@ class ProcessLock:
         self._clock = clock
         self._wait_seconds = wait_seconds
         self._since = ""
-        self._process_started = psutil.Process().create_time()
         # Not by thread: the database's is taken in a worker thread and released in the main one.
-        # Not a soft lock where the file system knows no other: it would outlive its process.
+        # Not a soft lock on file systems without others: it would outlive its process.
         self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> ProcessLock:
@@ -146,7 +144,7 @@ class ProcessLock:
         except OSError as error:
             raise StateError(
                 f"the lock {self._lock.lock_file} cannot be taken: {error.strerror or error}",
-                next_step="see who owns that folder and whether its disk is full",
+                next_step="check the folder's owner and the free space of its disk",
             ) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._note)
@@ -154,7 +152,6 @@ class ProcessLock:
         return self
 
     def _acquire(self) -> None:
-        """Take the lock. Before a noticeable wait, log what it waits for."""
         unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
         try:
             self._lock.acquire(timeout=unnoticed)
@@ -169,11 +166,12 @@ class ProcessLock:
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
         self.step = step
-        holder = Holder(os.getpid(), self._process_started, self._since, self._task, step, self._run_id)
+        pid = os.getpid()
+        holder = Holder(pid, _started(pid) or 0, self._since, self._task, step, self._run_id)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = self._note.with_name(f"{self._note.name}.new")
         with suppress(OSError):
-            # Whatever a killed process or another user left there is never written through.
+            # A link left there is replaced, not followed.
             beside.unlink(missing_ok=True)
             with beside.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(holder._asdict()))
@@ -206,9 +204,7 @@ def running_holders(folder: Path) -> list[Holder]:
 
 
 def held_without_note(folder: Path) -> list[Path]:
-    """The locks of a folder whose holder their note does not name, as when the disk was full.
-
-    Each free lock is taken for a moment.
+    """The locks of a folder whose holder their note does not name, as after a full disk.
 
     Raises:
         StateError: a lock file cannot be opened.
@@ -218,7 +214,13 @@ def held_without_note(folder: Path) -> list[Path]:
 
 def users_of(path: Path) -> list[int]:
     """The processes that have a file open, as far as this user may know."""
-    return [process.pid for process in psutil.process_iter() if _has_open(process, path.resolve())]
+    import psutil  # noqa: PLC0415 - of `kill` alone
+
+    users = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            users += [process.pid] * any(file.path == str(path.resolve()) for file in process.open_files())
+    return users
 
 
 def _noted(path: Path) -> bool:
@@ -227,6 +229,7 @@ def _noted(path: Path) -> bool:
 
 
 def _held(path: Path) -> bool:
+    # A free lock is taken for a moment.
     try:
         with FileLock(path, timeout=0, fallback_to_soft=False):
             return False
@@ -234,12 +237,5 @@ def _held(path: Path) -> bool:
         return True
     except OSError as error:
         raise StateError(
-            f"the lock {path} cannot be looked at: {error.strerror or error}", next_step="see who owns it"
+            f"the lock {path} cannot be opened: {error.strerror or error}", next_step="check its owner"
         ) from error
-
-
-def _has_open(process: psutil.Process, path: Path) -> bool:
-    try:
-        return any(file.path == str(path) for file in process.open_files())
-    except (psutil.Error, OSError):
-        return False

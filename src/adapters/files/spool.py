@@ -22,16 +22,15 @@ from adapters._bases.errors import StateError
 SUFFIX = ".spool"
 _FORMAT = 1
 _ENCODER = msgspec.json.Encoder()
-_MEND = "free space on that disk or mend its rights, then run again"
+_FIX = "free space on that disk or fix its permissions, then run again"
 
 
 class Batch(NamedTuple):
-    """What one spool file holds.
+    """The contents of a spool file.
 
     Attributes:
-        path: the file.
-        records: its sound records, column to value, in the order they were put.
-        damage: what is wrong with the file, in one line; None when it is whole.
+        records: its intact records, column to value, in the order they were put.
+        damage: what is wrong with the file, in one line; None if it is intact.
     """
 
     path: Path
@@ -44,10 +43,7 @@ class Spool:
 
     Args:
         folder: made when first written to. Damaged files go to ``rejected/`` inside it.
-        disk: it is on; None stands for the host's.
-
-    Attributes:
-        folder: as given.
+        disk: None for the host's.
     """
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
@@ -56,7 +52,7 @@ class Spool:
         self._rejected = folder / "rejected"
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-        """Keep a batch. It is on the disk when this returns.
+        """Keep a batch. It is on the disk once this returns.
 
         Args:
             columns: names, in the order of each row's values.
@@ -71,17 +67,14 @@ class Spool:
         try:
             self._disk.make_folder(self.folder)
             path = self.folder / f"{_next_number(self.folder, first=1):010d}{SUFFIX}"
-            # One name for all: what a killed process left there goes with the next. The job's lock keeps it safe.
+            # One name for all, guarded by the job's lock: a killed process's draft is replaced by the next.
             self._disk.replace(path, body, aside=self.folder / "unfinished.tmp")
         except OSError as error:
-            raise StateError(
-                f"the spool {self.folder} cannot be written: {error.strerror or error}",
-                next_step=_MEND,
-            ) from error
+            raise _failed(f"the spool {self.folder} cannot be written", error) from error
         return path
 
     def waiting(self) -> list[Path]:
-        """The batches that are not loaded yet, oldest first.
+        """The pending batches, oldest first.
 
         Raises:
             StateError: the folder cannot be read.
@@ -89,22 +82,22 @@ class Spool:
         return [path for path in _batches(self.folder) if path.name[0].isdecimal()]
 
     def oldest(self) -> datetime | None:
-        """Since when the oldest batch waits, aware; None when none does. Raises what `waiting` raises."""
-        times = [_written(path) for path in self.waiting()]
-        return min((time for time in times if time is not None), default=None)
+        """Since when the oldest batch is pending, aware; None if there is none. Raises what `waiting` raises."""
+        times = []
+        for path in self.waiting():
+            with suppress(OSError):  # stored meanwhile
+                times.append(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
+        return min(times, default=None)
 
     def rejected(self) -> list[Path]:
-        """The damaged files that wait for a person; each has a ``.reason`` beside it. Raises what `waiting` raises."""
+        """The damaged files; each has a ``.reason`` beside it. Raises what `waiting` raises."""
         return _batches(self._rejected)
 
     def read(self, path: Path) -> Batch:
-        """The batch in a file, with its damage, which is never raised, even if nothing can be read.
-
-        A file that has gone is an empty batch: its rows are stored.
-        """
+        """The batch in a file. Damage is returned, not raised, even if nothing can be read."""
         try:
             lines = path.read_bytes().splitlines()
-        except FileNotFoundError:
+        except FileNotFoundError:  # its rows have been stored meanwhile
             return Batch(path, [], None)
         except OSError as error:
             return Batch(path, [], f"it cannot be read: {error.strerror or error}")
@@ -128,13 +121,13 @@ class Spool:
             self._disk.unlink(path)
             self._disk.sync_folder(self.folder)
         except OSError as error:
-            raise StateError(f"{path} cannot be removed: {error.strerror or error}", next_step=_MEND) from error
+            raise _failed(f"{path} cannot be removed", error) from error
 
     def set_aside(self, path: Path, reason: str) -> Path:
-        """Move a damaged file to ``rejected/``, under a number of its own, with its reason beside it.
+        """Move a damaged file to ``rejected/``, under a new number, with its reason beside it.
 
         Raises:
-            StateError: it cannot be moved there, and stays where it is.
+            StateError: it cannot be moved, and stays where it is.
         """
         beside = None
         try:
@@ -149,52 +142,40 @@ class Spool:
             with suppress(OSError):
                 if beside is not None and not target.exists():
                     self._disk.unlink(beside)
-            raise StateError(f"{path} cannot be set aside: {error.strerror or error}", next_step=_MEND) from error
+            raise _failed(f"{path} cannot be set aside", error) from error
         return target
 
 
-def _batches(folder: Path) -> list[Path]:
-    """The spool files in a folder, by name; none where there is no folder.
+def _failed(what: str, error: OSError) -> StateError:
+    return StateError(f"{what}: {error.strerror or error}", next_step=_FIX)
 
-    Raises:
-        StateError: it cannot be read, which a glob would pass over in silence.
-    """
+
+def _batches(folder: Path) -> list[Path]:
+    # Not by a glob, which would silently skip a folder that cannot be read.
     try:
         return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StateError(f"the spool {folder} cannot be read: {error.strerror or error}", next_step=_MEND) from error
+        raise _failed(f"the spool {folder} cannot be read", error) from error
 
 
 def _next_number(folder: Path, *, first: int) -> int:
-    """A number above that of any batch there, or of any left-over reason, so that none is ever replaced.
-
-    Raises:
-        OSError: the folder cannot be listed, which a glob would pass over in silence.
-    """
+    # Above that of any batch and of any left-over reason, so that none is ever replaced. Not by a glob, as above.
     stems = (path.name.partition(".")[0] for path in folder.iterdir() if SUFFIX in path.suffixes)
     numbers = (stem.rpartition("-")[2] for stem in stems)
     return max((int(number) for number in numbers if number.isdecimal()), default=first - 1) + 1
 
 
-def _written(path: Path) -> datetime | None:
-    """When a file was written; None when it has gone meanwhile, or cannot be looked at."""
-    with suppress(OSError):
-        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-    return None
-
-
 def _line(record: object) -> bytes:
     try:
         text = _ENCODER.encode(record)
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
+    except UnicodeEncodeError:  # half of a surrogate pair, which only json escapes
         text = json.dumps(record).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 def _header(line: bytes) -> tuple[list[str], int] | None:
-    """The columns and the number of records in a header, None when the line is not a header."""
     match _record(line):
         case {"format": number, "columns": [*columns], "records": int(count)} if number == _FORMAT and all(
             isinstance(column, str) for column in columns
@@ -204,7 +185,7 @@ def _header(line: bytes) -> tuple[list[str], int] | None:
 
 
 def _record(line: bytes) -> object:
-    """The record of a line, None when its checksum does not fit or the text is not JSON."""
+    """The record of a line; None if its checksum does not match or the text is not JSON."""
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(text):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.errors import LockHeldError, StateError
-from adapters.files.locks import ProcessLock, note_of, read_holder, running_holders
+from adapters.files.locks import ProcessLock, make_private, note_of, read_holder, running_holders
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 HOLDER = """
@@ -54,7 +55,7 @@ def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_the_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
+def test_second_process_is_refused_with_the_holder(tmp_path: Path) -> None:
     """The message names pid, task, start and step."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process, pytest.raises(LockHeldError) as refused, lock_at(path):
@@ -63,7 +64,7 @@ def test_the_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> 
     assert expected in refused.value.message
 
 
-def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+def test_lock_is_freed_by_the_death_of_its_process(tmp_path: Path) -> None:
     """After SIGKILL the next process gets it at once, and the dead holder no longer counts as running."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process:
@@ -75,7 +76,7 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
             assert read_holder(note_of(path)) is not None
 
 
-def test_the_note_goes_when_the_lock_is_freed(tmp_path: Path) -> None:
+def test_released_lock_has_no_note(tmp_path: Path) -> None:
     """Afterwards there is no holder, and the lock can be had again."""
     for _ in range(2):
         with lock_at(tmp_path / "job.lock"):
@@ -83,7 +84,7 @@ def test_the_note_goes_when_the_lock_is_freed(tmp_path: Path) -> None:
         assert running_holders(tmp_path) == []
 
 
-def test_a_note_of_a_pid_passed_on_is_no_running_holder(tmp_path: Path) -> None:
+def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
     """A living process with another start time is somebody else."""
     with lock_at(tmp_path / "job.lock"):
         holder = read_holder(note_of(tmp_path / "job.lock"))
@@ -93,7 +94,7 @@ def test_a_note_of_a_pid_passed_on_is_no_running_holder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\x00"])
-def test_a_note_that_cannot_be_read_is_no_holder(tmp_path: Path, text: str) -> None:
+def test_unreadable_note_names_no_holder(tmp_path: Path, text: str) -> None:
     """Half a note, or another file, is nobody."""
     note = tmp_path / "job.lock.json"
     note.write_text(text)
@@ -101,7 +102,7 @@ def test_a_note_that_cannot_be_read_is_no_holder(tmp_path: Path, text: str) -> N
     assert running_holders(tmp_path) == []
 
 
-def test_a_wait_is_told_before_it_begins(tmp_path: Path) -> None:
+def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
     """Who has to wait longer than a moment says for whom; who does not wait says nothing."""
     path = tmp_path / "job.lock"
     patient = ProcessLock(path, task="test", clock=lambda: NOW, wait_seconds=0.6)
@@ -115,7 +116,7 @@ def test_a_wait_is_told_before_it_begins(tmp_path: Path) -> None:
     assert f"pid {process.pid}" in line["other"]
 
 
-def test_a_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
+def test_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
     """The note that a killed process leaves behind is kept for whoever takes the lock; an orderly end leaves none."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process:
@@ -127,7 +128,7 @@ def test_a_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
         assert lock.left_behind is None
 
 
-def test_a_note_is_never_written_through_a_link(tmp_path: Path) -> None:
+def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
     """Whatever stands in the note's place or in that of its draft is replaced, not followed."""
     path = tmp_path / "job.lock"
     other = tmp_path / "somebody's file"
@@ -140,7 +141,7 @@ def test_a_note_is_never_written_through_a_link(tmp_path: Path) -> None:
         assert read_holder(note_of(path)) is not None
 
 
-def test_a_private_lock_is_not_taken_in_an_open_folder(tmp_path: Path) -> None:
+def test_private_lock_is_refused_in_an_open_folder(tmp_path: Path) -> None:
     """Where others may write they could hold the lock, or have it hold somebody up: it is refused, nothing is made."""
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks").chmod(0o777)
@@ -150,7 +151,7 @@ def test_a_private_lock_is_not_taken_in_an_open_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "locks").iterdir()) == []
 
 
-def test_no_lock_is_taken_that_would_outlive_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_system_without_kernel_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without kernel locks a run ends with an error instead of leaving a file that blocks the next."""
 
     def not_there(*_: object) -> None:
@@ -159,3 +160,46 @@ def test_no_lock_is_taken_that_would_outlive_its_process(tmp_path: Path, monkeyp
     monkeypatch.setattr("fcntl.flock", not_there)
     with pytest.raises(StateError, match="Function not implemented"), lock_at(tmp_path / "job.lock"):
         pytest.fail("it was taken")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_private_folder_is_closed_to_others(tmp_path: Path, *, there: bool) -> None:
+    """Regardless of the umask; a folder of ours that others could only read is closed too. Idempotent."""
+    folder = tmp_path / "locks"
+    if there:
+        folder.mkdir()
+        folder.chmod(0o755)
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            make_private(folder)
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("rights", [0o770, 0o707, 0o1777])
+def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, rights: int) -> None:
+    """They may have put anything there."""
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks").chmod(rights)
+    with pytest.raises(StateError, match="open to other users"):
+        make_private(tmp_path / "locks")
+    assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == rights
+
+
+def test_link_in_place_of_a_private_folder_is_refused(tmp_path: Path) -> None:
+    """Its owner may point it elsewhere at any time."""
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateError, match="is not a folder"):
+        make_private(tmp_path / "locks")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_private_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    """Even a closed one: its owner may replace every file in it."""
+    (tmp_path / "locks").mkdir(mode=0o700)
+    os.chown(tmp_path / "locks", 65534, 65534)
+    with pytest.raises(StateError, match="belongs to another user"):
+        make_private(tmp_path / "locks")

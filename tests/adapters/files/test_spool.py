@@ -31,7 +31,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @given(rows)
-def test_what_was_put_is_read_back_to_the_last_digit(batch: list[tuple[object, ...]]) -> None:
+def test_batch_is_read_back_exactly(batch: list[tuple[object, ...]]) -> None:
     """Any values come back as they were, in their order, with no damage told."""
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder))
@@ -40,7 +40,7 @@ def test_what_was_put_is_read_back_to_the_last_digit(batch: list[tuple[object, .
     assert [tuple(record.values()) for record in read.records] == batch
 
 
-def test_batches_wait_in_the_order_of_arrival(spool: Spool) -> None:
+def test_batches_are_pending_in_order_of_arrival(spool: Spool) -> None:
     """The oldest comes first, beyond nine and after removals too."""
     paths = [spool.put(COLUMNS, [(number, None, "")]) for number in range(12)]
     spool.remove(paths[0])
@@ -49,7 +49,7 @@ def test_batches_wait_in_the_order_of_arrival(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_was_put_outlasts_everything(tmp_path: Path, ending: Ending) -> None:
+def test_batch_survives_kill_and_power_loss(tmp_path: Path, ending: Ending) -> None:
     """Once `put` has returned, neither a kill nor a power loss takes the batch away: its folder was made for it."""
     disk = MortalDisk(tmp_path)
     spool = Spool(tmp_path / "spool" / "job", disk)
@@ -59,7 +59,7 @@ def test_what_was_put_outlasts_everything(tmp_path: Path, ending: Ending) -> Non
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_batch_is_there_whole_or_not_at_all(tmp_path: Path, ending: Ending) -> None:
+def test_batch_is_complete_or_absent_wherever_the_disk_dies(tmp_path: Path, ending: Ending) -> None:
     """Wherever the disk dies in `put`: no damage, nothing in the way of the next, and those before it are there."""
     steps = 0
     while True:
@@ -86,7 +86,7 @@ def test_a_batch_is_there_whole_or_not_at_all(tmp_path: Path, ending: Ending) ->
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_was_removed_or_set_aside_stays_so(tmp_path: Path, ending: Ending) -> None:
+def test_removed_and_rejected_batches_do_not_come_back(tmp_path: Path, ending: Ending) -> None:
     """A batch never comes back to be stored over a younger one, and a damaged one keeps its reason."""
     disk = MortalDisk(tmp_path)
     spool = Spool(tmp_path / "spool", disk)
@@ -103,7 +103,7 @@ def test_what_was_removed_or_set_aside_stays_so(tmp_path: Path, ending: Ending) 
 
 
 @given(st.data())
-def test_damage_is_told_and_the_sound_records_are_kept(data: st.DataObject) -> None:
+def test_damage_is_detected_and_intact_records_are_kept(data: st.DataObject) -> None:
     """A torn tail, zeros or a flipped bit never yields a wrong record, and never goes unnoticed."""
     batch = [(f"S{number}", number / 3, "Näme\n") for number in range(4)]
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,7 @@ def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
     )
 
 
-def test_a_damaged_file_goes_aside_with_its_reason(spool: Spool) -> None:
+def test_damaged_file_is_set_aside_with_its_reason(spool: Spool) -> None:
     """It no longer waits; it is listed as rejected, its reason beside it, and a second one does not replace it."""
     for _ in range(2):
         path = spool.put(COLUMNS, [("BTC", 1.0, "")])
@@ -142,7 +142,7 @@ def test_a_damaged_file_goes_aside_with_its_reason(spool: Spool) -> None:
     assert len(spool.rejected()) == 2
 
 
-def test_a_file_of_somebody_else_is_left_alone(spool: Spool) -> None:
+def test_foreign_file_is_ignored(spool: Spool) -> None:
     """Only files named like ours are batches."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     (path.parent / "notes.txt").write_text("mine")
@@ -150,7 +150,7 @@ def test_a_file_of_somebody_else_is_left_alone(spool: Spool) -> None:
     assert spool.waiting() == [path]
 
 
-def test_a_spool_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+def test_unwritable_spool_is_an_error_without_remains(tmp_path: Path) -> None:
     """A file where the folder should be: one clear error, nothing half-written."""
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(StateError, match="cannot be written"):
@@ -158,7 +158,7 @@ def test_a_spool_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path: Pat
     assert (tmp_path / "spool").read_text() == "in the way"
 
 
-def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+def test_full_disk_is_an_error_without_remains(tmp_path: Path) -> None:
     """On a disk of 64 KiB a batch of 1 MB is refused as a whole, and a small one still fits afterwards."""
     with small_disk(tmp_path):
         spool = Spool(tmp_path)
@@ -168,7 +168,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
         assert spool.read(spool.put(COLUMNS, [("BTC", 1.0, "")])).damage is None
 
 
-def test_a_file_that_has_gone_holds_nothing(tmp_path: Path) -> None:
+def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
     """Whoever reads beside a job that ends may find a file gone: that is no fault, its rows are stored."""
     spool = Spool(tmp_path)
     path = spool.put(["symbol"], [("BTC",)])
@@ -176,7 +176,7 @@ def test_a_file_that_has_gone_holds_nothing(tmp_path: Path) -> None:
     assert spool.read(path) == (path, [], None)
 
 
-def test_a_checksum_of_nothing_is_a_damaged_record(spool: Spool) -> None:
+def test_checksum_of_nothing_is_damage(spool: Spool) -> None:
     """A line whose checksum fits but which holds no record is damage, in the header's place too."""
     path = spool.put(COLUMNS, [("BTC", 1.0, ""), ("ETH", 2.0, "")])
     header, first, _ = path.read_bytes().splitlines()
@@ -188,7 +188,7 @@ def test_a_checksum_of_nothing_is_a_damaged_record(spool: Spool) -> None:
     assert spool.read(path).damage == "its first line is not a spool header"
 
 
-def test_a_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
+def test_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
     """What waits while the checkout is updated is loaded: letters beyond ASCII stood there as escapes."""
     path = spool.put(COLUMNS, [])
     header = {"format": 1, "columns": list(COLUMNS), "records": 3}
@@ -200,7 +200,7 @@ def test_a_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
-def test_a_number_that_json_lacks_is_read_back_as_none(spool: Spool, price: float) -> None:
+def test_non_finite_number_is_read_back_as_none(spool: Spool, price: float) -> None:
     """A row whose number is not finite stays, beside the others, without that number."""
     read = spool.read(spool.put(COLUMNS, [("BTC", price, "Bitcoin"), ("ETH", 2.5, "Ether")]))
     assert [record["price"] for record in read.records] == [None, 2.5]
@@ -221,7 +221,7 @@ def test_a_number_that_json_lacks_is_read_back_as_none(spool: Spool, price: floa
         '["format",1]',
     ],
 )
-def test_a_header_that_tells_too_little_is_damage(spool: Spool, header: str) -> None:
+def test_incomplete_header_is_damage(spool: Spool, header: str) -> None:
     """A checksum that fits makes no header of it: nothing is raised, and the file can be set aside."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     record = path.read_bytes().splitlines()[1]
@@ -230,7 +230,7 @@ def test_a_header_that_tells_too_little_is_damage(spool: Spool, header: str) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody whom a folder does not let look")
-def test_a_folder_that_can_be_written_but_not_listed_keeps_its_batches() -> None:
+def test_unlistable_folder_keeps_its_batches() -> None:
     """What waits there unseen is never replaced: the rows are refused."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -246,7 +246,7 @@ def test_a_folder_that_can_be_written_but_not_listed_keeps_its_batches() -> None
         assert [record["symbol"] for record in Spool(folder).read(waiting).records] == ["BTC"]
 
 
-def test_what_cannot_be_read_is_damaged_as_a_whole(spool: Spool) -> None:
+def test_unreadable_file_is_damage(spool: Spool) -> None:
     """A folder named like a batch holds nothing, says why, and can be set aside like any other."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     folder = path.with_name("0000000007.spool")
@@ -258,7 +258,7 @@ def test_what_cannot_be_read_is_damaged_as_a_whole(spool: Spool) -> None:
     assert spool.waiting() == [path]
 
 
-def test_a_rejected_file_is_never_replaced(spool: Spool) -> None:
+def test_rejected_file_is_never_replaced(spool: Spool) -> None:
     """After a person has taken one away, the next gets a number beyond all that are there."""
     targets = [spool.set_aside(spool.put(COLUMNS, [(name, 1.0, "")]), name) for name in ("first", "second")]
     targets[0].unlink()
@@ -267,7 +267,7 @@ def test_a_rejected_file_is_never_replaced(spool: Spool) -> None:
     assert [path.with_name(f"{path.name}.reason").read_text() for path in targets] == ["first\n", "second\n", "third\n"]
 
 
-def test_what_cannot_be_moved_or_removed_says_so_and_stays(spool: Spool) -> None:
+def test_immovable_file_is_an_error_and_stays(spool: Spool) -> None:
     """A file in the way of ``rejected/`` and a folder in a batch's place are one clear error each."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     (path.parent / "rejected").write_text("in the way")
