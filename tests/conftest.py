@@ -130,10 +130,10 @@ def make_repository(database: str) -> Callable[..., CoinMarketCapClickHouseAdapt
 
 @pytest.fixture
 def repository(
-    clickhouse: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
+    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> CoinMarketCapClickHouseAdapter:
-    """A repository behind each door in turn, its table made."""
-    made = make_repository(clickhouse)
+    """A repository with its table made."""
+    made = make_repository(embedded)
     made.ensure_ready()
     return made
 

@@ -1,4 +1,4 @@
-"""Changed rows as newer versions, for tables on replicas: what every reader sees before and after merges."""
+"""Changed rows inserted as newer versions, for tables on replicas."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def make_inserting(database: str) -> MakeInserting:
 
 
 @pytest.fixture
-def inserting(clickhouse: ClickHouseAdapter, make_inserting: MakeInserting) -> CoinMarketCapClickHouseAdapter:
-    """Such a repository behind each door in turn, its table made and never merged by itself."""
-    made = make_inserting(clickhouse)
+def inserting(embedded: ClickHouseAdapter, make_inserting: MakeInserting) -> CoinMarketCapClickHouseAdapter:
+    """Such a repository, its table made and not merged in the background."""
+    made = make_inserting(embedded)
     made.ensure_ready()
-    clickhouse.command(f"SYSTEM STOP MERGES {made.name}")
+    embedded.command(f"SYSTEM STOP MERGES {made.name}")
     return made
 
 
@@ -57,25 +57,25 @@ def merge(clickhouse: ClickHouseAdapter, database: str) -> None:
     clickhouse.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
 
 
-def test_a_change_is_a_newer_version_of_the_stored_row(
-    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+def test_change_is_a_newer_version_of_the_stored_row(
+    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """It has the stored fetched_at, a higher version, and what a row without it keeps; no mutation is made."""
+    """With its fetched_at, a higher version and what a row without it keeps; without a mutation."""
     inserting.upsert_prices([price_row(price=1.0)])
     changed = price_row(price=2.0, cmc_rank=None, fetched_at="2026-11-23 12:50:00")
 
     assert inserting.upsert_prices([changed]) == UpsertReport(updated=1)
     assert inserting.upsert_prices([changed]) == UpsertReport(unchanged=1)
 
-    old, new = sorted(in_table(clickhouse, database, "version, price, fetched_at, cmc_rank"))
+    old, new = sorted(in_table(embedded, database, "version, price, fetched_at, cmc_rank"))
     assert old[0] < new[0]  # type: ignore[operator]  # numbers
     assert (old[1:], new[1:]) == ((1.0, "2026-11-23 12:35:07", 1), (2.0, "2026-11-23 12:35:07", 1))
     mutations = "SELECT count() FROM system.mutations WHERE database = {database:String}"
-    assert clickhouse.query(mutations, {"database": database}) == [(0,)]
+    assert embedded.query(mutations, {"database": database}) == [(0,)]
 
 
-def test_readers_see_one_row_a_key_before_and_after_merges(
-    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+def test_readers_see_one_row_per_key_before_and_after_merges(
+    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
     """The three views, counts, the reads of status and report, and the backup; `verify` counts old versions apart."""
     hours = [f"2026-11-23 {hour:02}:35:07" for hour in (10, 11, 12)]
@@ -87,9 +87,9 @@ def test_readers_see_one_row_a_key_before_and_after_merges(
         backup = tmp_path / f"{name}.jsonl.gz"
         inserting.export_table(backup)
         return {
-            "hourly": in_view(clickhouse, database, "datetime, price"),
-            "daily": clickhouse.query(f"SELECT open, high, low, close, hours FROM {database}.crypto_prices_daily"),
-            "latest": clickhouse.query(f"SELECT datetime, price FROM {database}.crypto_prices_latest"),
+            "hourly": in_view(embedded, database, "datetime, price"),
+            "daily": embedded.query(f"SELECT open, high, low, close, hours FROM {database}.crypto_prices_daily"),
+            "latest": embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices_latest"),
             "counts": (inserting.count_rows(), inserting.count_hours()),
             "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
             "report": [one.price for one in inserting.prices(**span)],
@@ -99,7 +99,7 @@ def test_readers_see_one_row_a_key_before_and_after_merges(
         }
 
     before, superseded = seen("before"), inserting.count_superseded()
-    merge(clickhouse, database)
+    merge(embedded, database)
 
     assert superseded == 6
     assert inserting.count_superseded() == 0
@@ -111,12 +111,12 @@ def test_readers_see_one_row_a_key_before_and_after_merges(
     assert before["wrong"] == ([], [], [])
 
 
-def test_a_change_wins_over_a_version_of_a_clock_ahead(
-    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+def test_change_wins_over_a_version_from_a_fast_clock(
+    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """A row of a replica whose clock is ahead is followed by a version above its own."""
+    """The next version is above the stored one."""
     ahead = 2 * 10**18
-    clickhouse.insert(
+    embedded.insert(
         f"{database}.crypto_prices",
         typed("symbol", "fetched_at", "price", "version"),
         [("A", f"{HOUR[:14]}05:00", 1.0, ahead)],
@@ -124,14 +124,14 @@ def test_a_change_wins_over_a_version_of_a_clock_ahead(
 
     inserting.upsert_prices([price_row("A", price=2.0)])
 
-    assert in_view(clickhouse, database, "price, version") == [(2.0, ahead + 1)]
+    assert in_view(embedded, database, "price, version") == [(2.0, ahead + 1)]
 
 
 @pytest.mark.usefixtures("quick_retries")
-def test_a_lost_answer_is_looked_after(
+def test_lost_answer_is_not_inserted_twice(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str, make_inserting: MakeInserting
 ) -> None:
-    """An insert of changes whose answer is lost is not repeated once it is seen."""
+    """The retry finds the change stored."""
     repository = make_inserting(server)
     repository.ensure_ready()
     repository.upsert_prices([price_row(price=1.0)])
@@ -143,33 +143,33 @@ def test_a_lost_answer_is_looked_after(
     assert repository.count_superseded() <= 1
 
 
-def test_a_backup_with_old_versions_restores_what_the_view_shows(
-    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+def test_backup_with_old_versions_restores_what_the_view_shows(
+    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """Dropped and restored, the table has the newest version of each key, under its own version."""
+    """The newest version of each key, with its version."""
     for price in (1.0, 2.0):
         inserting.upsert_prices([price_row(price=price)])
-    before = in_view(clickhouse, database, "price, version, fetched_at")
+    before = in_view(embedded, database, "price, version, fetched_at")
     inserting.export_table(tmp_path / "b.jsonl.gz")
 
     inserting.drop_table()
     assert inserting.restore(tmp_path / "b.jsonl.gz") == UpsertReport(inserted=1)
 
-    assert in_table(clickhouse, database, "price, version, fetched_at") == before
+    assert in_table(embedded, database, "price, version, fetched_at") == before
 
 
-def test_two_hosts_at_once_leave_one_row_in_the_view(
-    inserting: CoinMarketCapClickHouseAdapter, clickhouse: ClickHouseAdapter, database: str
+def test_concurrent_hosts_leave_one_row_in_the_view(
+    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Two hosts that both found a key missing insert it twice: the view has the later, `verify` names the key."""
+    """Both insert a key; the view shows the later one and `verify` reports it."""
     columns = typed("symbol", "fetched_at", "price")
     for second, price in (("07", 1.0), ("09", 2.0)):
-        clickhouse.insert(f"{database}.crypto_prices", columns, [("BTC", f"2026-11-23 12:35:{second}", price)])
+        embedded.insert(f"{database}.crypto_prices", columns, [("BTC", f"2026-11-23 12:35:{second}", price)])
 
-    assert in_view(clickhouse, database, "price") == [(2.0,)]
+    assert in_view(embedded, database, "price") == [(2.0,)]
     assert [one.hour for one in inserting.duplicate_keys()] == [HOUR]
     inserting.upsert_prices([price_row(price=3.0)])
-    assert in_view(clickhouse, database, "price") == [(3.0,)]
+    assert in_view(embedded, database, "price") == [(3.0,)]
 
 
 @settings(
@@ -192,14 +192,14 @@ def test_two_hosts_at_once_leave_one_row_in_the_view(
         max_size=4,
     )
 )
-def test_the_view_is_the_last_write_of_each_key(
+def test_view_has_the_last_write_of_each_key(
     inserting: CoinMarketCapClickHouseAdapter,
-    clickhouse: ClickHouseAdapter,
+    embedded: ClickHouseAdapter,
     database: str,
     batches: Sequence[Sequence[PriceRow]],
 ) -> None:
     """After any sequence of upserts the view has each key once, with the values written last."""
-    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     model: dict[tuple[str, str], tuple[object, object]] = {}
     for batch in batches:
         inserting.upsert_prices(batch)
@@ -207,5 +207,5 @@ def test_the_view_is_the_last_write_of_each_key(
         for key, row in last.items():
             rank = row.cmc_rank if row.cmc_rank is not None or key not in model else model[key][1]
             model[key] = (row.price, rank)
-    found = in_view(clickhouse, database, "symbol, datetime, price, cmc_rank")
+    found = in_view(embedded, database, "symbol, datetime, price, cmc_rank")
     assert sorted(map(repr, found)) == sorted(repr((*key, *values)) for key, values in model.items())

@@ -45,14 +45,14 @@ ROWS = st.builds(
 
 @SLOW
 @given(batches=st.lists(st.lists(ROWS, max_size=8), max_size=4))
-def test_the_table_is_the_last_write_of_each_key(
+def test_table_has_the_last_write_of_each_key(
     repository: CoinMarketCapClickHouseAdapter,
-    clickhouse: ClickHouseAdapter,
+    embedded: ClickHouseAdapter,
     database: str,
     batches: Sequence[Sequence[PriceRow]],
 ) -> None:
     """After any sequence of upserts each key stands once, with the values written last, and the reports add up."""
-    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     model: dict[tuple[str, str], tuple[object, ...]] = {}
     for batch in batches:
         given_rows = {_key(row): _kept_rank(_values(row), model.get(_key(row))) for row in batch}
@@ -63,8 +63,8 @@ def test_the_table_is_the_last_write_of_each_key(
         )
         assert repository.upsert_prices(batch) == expected
         model |= given_rows
-    assert sorted(in_view(clickhouse, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
-    assert len(in_table(clickhouse, database, "1")) == len(model)
+    assert sorted(in_view(embedded, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
+    assert len(in_table(embedded, database, "1")) == len(model)
 
 
 def _key(row: PriceRow) -> tuple[str, str]:
@@ -84,22 +84,22 @@ def _kept_rank(values: tuple[object, ...], before: tuple[object, ...] | None) ->
 @SLOW
 @given(prices=st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=40))
 @example(prices=[(1e-12, 1e12), (0.1 + 0.2, 1.7976931348623157e11), (123456789012.34567, 5e-12), (1.0, 3.0)])
-def test_prices_survive_to_the_last_digit(
+def test_doubles_are_stored_exactly(
     repository: CoinMarketCapClickHouseAdapter,
-    clickhouse: ClickHouseAdapter,
+    embedded: ClickHouseAdapter,
     database: str,
     prices: list[tuple[float, float]],
 ) -> None:
     """A double that goes in comes out the same, by INSERT and by ALTER … UPDATE."""
-    clickhouse.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     for side in (0, 1):
         repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(prices)])
-        assert in_view(clickhouse, database, "price") == [(pair[side],) for pair in prices]
+        assert in_view(embedded, database, "price") == [(pair[side],) for pair in prices]
 
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("mode", ["heavy", "lightweight"])
-def test_both_forms_of_update_do_the_same(
+def test_both_forms_of_update_give_the_same_rows(
     embedded: ClickHouseAdapter,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
     database: str,
@@ -125,7 +125,7 @@ def test_both_forms_of_update_do_the_same(
     assert mutations == ([(1,)] if mode == "heavy" else [])
 
 
-def test_the_form_of_an_update_follows_the_servers_version() -> None:
+def test_form_of_an_update_depends_on_the_server_version() -> None:
     """Patch parts from 26.9 on; before it, where they can give wrong results, a mutation that is waited for."""
     rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
     old = update_statement("t", CRYPTO_PRICES, rows, (26, 8, 9, 9))
@@ -134,7 +134,7 @@ def test_the_form_of_an_update_follows_the_servers_version() -> None:
     assert new == f"{old}, alter_update_mode = 'lightweight'"
 
 
-def test_the_update_of_an_old_server_is_complete_when_it_returns(
+def test_update_of_an_old_server_is_complete_when_it_returns(
     embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
 ) -> None:
     """The very statement such a server is sent changes the row, and leaves no mutation queued."""

@@ -1,4 +1,4 @@
-"""Backups: written whole, checked before anything changes, put back as they were."""
+"""Backups: verified when written, checked before anything changes, restored exactly."""
 
 from __future__ import annotations
 
@@ -34,10 +34,15 @@ def filled(repository: Repository) -> Repository:
     return repository
 
 
-def test_a_dropped_table_comes_back_as_it_was(
-    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+def test_dropped_table_is_restored_as_it_was(
+    filled: Repository,
+    clickhouse: ClickHouseAdapter,
+    make_repository: Callable[..., Repository],
+    database: str,
+    tmp_path: Path,
 ) -> None:
     """Export, drop, restore: the same rows to the last digit, with their versions and times of writing."""
+    filled = make_repository(clickhouse)
     path = tmp_path / "backups" / "prices.jsonl.gz"
     before = fingerprint(clickhouse, database)
 
@@ -52,22 +57,22 @@ def test_a_dropped_table_comes_back_as_it_was(
 
 
 def test_backup_of_an_older_version_is_restored(
-    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
     """Those files are gzipped in Native format, month by month."""
-    path, before = tmp_path / "old.native.gz", fingerprint(clickhouse, database)
+    path, before = tmp_path / "old.native.gz", fingerprint(embedded, database)
     names = ", ".join(filled.table.stored)
     with gzip.open(path, "wb") as backup:
         for month in ("2026-01", "2026-02", "2026-11"):
             where = f"substring(datetime, 1, 7) = '{month}'"
-            clickhouse.write_answer(
+            embedded.write_answer(
                 f"SELECT {names} FROM {database}.crypto_prices WHERE {where}", "Native", tmp_path / "m"
             )
             backup.write((tmp_path / "m").read_bytes())
     filled.drop_table()
 
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
-    assert fingerprint(clickhouse, database) == before
+    assert fingerprint(embedded, database) == before
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-3]))
     with pytest.raises(StateError, match="not a whole backup"):
         filled.restore(path)
@@ -76,37 +81,37 @@ def test_backup_of_an_older_version_is_restored(
         filled.restore(path)
 
 
-def test_a_restore_updates_what_changed_since(
-    filled: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+def test_restore_updates_what_changed_since(
+    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """Keys that are there get the backup's values; keys that came later stay."""
+    """Stored keys get the backup's values; newer keys stay."""
     path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
 
     assert filled.restore(path) == UpsertReport(inserted=0, updated=1, unchanged=len(ROWS) - 1)
 
-    assert in_view(clickhouse, database, "price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
+    assert in_view(embedded, database, "price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
 
 
-def test_rows_of_one_key_are_kept_and_come_back_as_one(
-    repository: Repository, clickhouse: ClickHouseAdapter, database: str, tmp_path: Path
+def test_several_rows_of_a_key_are_restored_as_one(
+    repository: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """A backup holds every row; of several with one key the one that the view showed comes back."""
-    put_by_hand(clickhouse, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
+    """The backup has every row; the one that the view showed is restored."""
+    put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
     path = tmp_path / "prices.jsonl.gz"
-    before = fingerprint(clickhouse, database)
+    before = fingerprint(embedded, database)
 
     assert repository.export_table(path) == 2
     repository.drop_table()
     assert repository.restore(path) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
-    assert fingerprint(clickhouse, database) == before
-    assert in_table(clickhouse, database, "price, version") == [(1.0, 9)]
+    assert fingerprint(embedded, database) == before
+    assert in_table(embedded, database, "price, version") == [(1.0, 9)]
 
 
-def test_an_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
-    """No rows are a backup too."""
+def test_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
+    """It restores nothing."""
     assert repository.export_table(tmp_path / "empty.jsonl.gz") == 0
     assert repository.restore(tmp_path / "empty.jsonl.gz") == UpsertReport(0, 0, 0)
 
@@ -137,9 +142,9 @@ def _foreign(_: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [_cut, _cut_inside, _flip_a_bit, _other_columns, _zeros, _foreign])
-def test_a_spoiled_backup_changes_nothing(
+def test_damaged_backup_changes_nothing(
     filled: Repository,
-    clickhouse: ClickHouseAdapter,
+    embedded: ClickHouseAdapter,
     database: str,
     tmp_path: Path,
     spoil: Callable[[bytes], bytes],
@@ -149,22 +154,22 @@ def test_a_spoiled_backup_changes_nothing(
     filled.export_table(path)
     path.write_bytes(spoil(path.read_bytes()))
     filled.upsert_prices([ROWS[0]._replace(price=7.0)])
-    before = fingerprint(clickhouse, database)
+    before = fingerprint(embedded, database)
 
     with pytest.raises(StateError, match=r"prices\.jsonl\.gz"):
         filled.restore(path)
 
-    assert fingerprint(clickhouse, database) == before
+    assert fingerprint(embedded, database) == before
 
 
-def test_a_missing_backup_is_said(repository: Repository, tmp_path: Path) -> None:
-    """A path that leads nowhere names itself."""
+def test_missing_backup_is_named(repository: Repository, tmp_path: Path) -> None:
+    """By its path."""
     with pytest.raises(StateError, match=r"none\.jsonl\.gz"):
         repository.restore(tmp_path / "none.jsonl.gz")
 
 
-def test_an_existing_file_is_never_overwritten(filled: Repository, tmp_path: Path) -> None:
-    """Two backups cannot share a name."""
+def test_existing_file_is_not_overwritten(filled: Repository, tmp_path: Path) -> None:
+    """The file stays as it is."""
     path = tmp_path / "prices.jsonl.gz"
     path.write_text("precious")
     with pytest.raises(StateError, match="exists already"):
@@ -172,8 +177,8 @@ def test_an_existing_file_is_never_overwritten(filled: Repository, tmp_path: Pat
     assert path.read_text() == "precious"
 
 
-def test_a_backup_that_cannot_be_written_leaves_nothing(filled: Repository, tmp_path: Path) -> None:
-    """A folder that is a file: a clear error and no half backup."""
+def test_failed_write_leaves_no_backup(filled: Repository, tmp_path: Path) -> None:
+    """If the folder is a file."""
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="cannot be written"):
         filled.export_table(tmp_path / "file" / "prices.jsonl.gz")
@@ -181,13 +186,13 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(filled: Repository, tmp_
 
 
 @pytest.mark.usefixtures("quick_retries")
-def test_a_backup_that_breaks_off_leaves_nothing(
+def test_interrupted_backup_leaves_no_file(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
     make_repository: Callable[..., Repository],
     tmp_path: Path,
 ) -> None:
-    """A stream that ends too early is tried again, and then no file stays."""
+    """After the retries."""
     repository = make_repository(server)
     repository.ensure_ready()
     repository.upsert_prices(ROWS)

@@ -1,0 +1,148 @@
+"""Reads of a span of hours: only that span, each key once, and nothing without a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.hourly_table import Hole
+from adapters._bases.retry import RetryPolicy
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredCandle
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
+from tests.conftest import NOW
+from tests.support.binance import pair_row
+from tests.support.price_rows import price_row
+from tests.support.price_table import typed
+
+MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
+TEN, ELEVEN, TWELVE = (f"2026-11-23 {hour}:00:00" for hour in (10, 11, 12))
+HOLE = Hole("BTC", TEN, 1, "2026-11-23 13:00:00", "r1")
+ETH_HOLE = Hole("ETH", ELEVEN, 1027, "2026-11-23 13:00:00", "r1")
+
+
+@pytest.fixture
+def candles(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
+    """Binance's table, not made yet."""
+    retry = RetryPolicy(attempts=3)
+    return BinanceClickHouseAdapter(
+        table=BINANCE_PRICES, clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW
+    )
+
+
+def test_prices_of_a_span_come_by_symbol_and_hour(repository: CoinMarketCapClickHouseAdapter) -> None:
+    """Both ends are included; an unknown market cap stays unknown."""
+    hours = [f"2026-11-23 {hour:02d}:20:00" for hour in (9, 10, 12, 13)]
+    repository.upsert_prices(price_row(symbol, fetched_at=hour) for symbol in ("ETH", "BTC") for hour in hours)
+    repository.upsert_prices([price_row("BTC", 5.0, fetched_at=hours[1], market_cap=None)])
+
+    found = repository.prices(first=TEN, last=TWELVE)
+
+    assert [(one.symbol, one.datetime) for one in found] == [
+        (symbol, hour) for symbol in ("BTC", "ETH") for hour in (TEN, TWELVE)
+    ]
+    assert found[0][2:6] == ("Bitcoin", 5.0, None, "USD")
+    assert repository.symbols(first=TEN, last=TWELVE) == {"BTC", "ETH"}
+    assert repository.symbols(first=ELEVEN, last=ELEVEN) == set()
+    assert repository.count_hours() == 8
+    assert repository.first_hours(["BTC", "SOL"]) == {"BTC": "2026-11-23 09:00:00"}
+
+
+def test_pair_is_the_name_of_a_binance_price(candles: BinanceClickHouseAdapter) -> None:
+    """The currency is the pair's quote asset; there is no market cap."""
+    candles.ensure_ready()
+    candles.upsert_prices([pair_row(fetched_at=TEN)])
+    assert [one[2:6] for one in candles.prices(first=TEN, last=TEN)] == [("BTCUSDT", 86123.25, None, "USDT")]
+
+
+def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
+    """A backfilled row, long after its hour, is not an update; one written again a minute after its insert is."""
+    now = datetime.now().astimezone()
+    first, later = (
+        make_repository(embedded, lambda moment=moment: moment) for moment in (now, now + timedelta(minutes=1))
+    )
+    first.ensure_ready()
+    first.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", fetched_at=TEN)])
+    later.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", 7.0, fetched_at=TEN)])
+
+    updated = [(one.symbol, one.is_updated) for one in first.prices(first=TEN, last=TEN)]
+    assert updated == [("BTC", False), ("ETH", True)]
+
+
+def test_reads_without_a_table_are_empty(
+    clickhouse: ClickHouseAdapter, make_repository: MakeRepository, candles: BinanceClickHouseAdapter
+) -> None:
+    """They make nothing and raise nothing."""
+    reads, span = make_repository(clickhouse), {"first": TEN, "last": TWELVE}
+    assert not reads.is_ready()
+    assert reads.holes(["BTC"], **span) == []
+    assert reads.first_hours(["BTC"]) == {}
+    assert reads.stored(["BTC"], **span, valued_from=TEN) == {}
+    assert [*reads.prices(**span), *reads.quotes(["BTC"], **span), *candles.candles(["BTC"], **span)] == []
+    assert not candles.table_exists()
+
+
+def test_quotes_are_of_the_symbols_and_the_span(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """By symbol and hour, with the time of the quote, or else of its fetching; NaN is left to the comparison."""
+    repository.upsert_prices(
+        [
+            price_row("ETH", 3_000.5, fetched_at="2026-11-23 11:00:07", source_updated_at=None),
+            price_row("BTC", 86_000.1, fetched_at="2026-11-23 10:00:07", source_updated_at="2026-11-23 09:59:00"),
+            price_row("BTC", 86_001.2, fetched_at="2026-11-23 12:00:07"),
+            price_row("SOL", 140.0, fetched_at="2026-11-23 10:00:07"),
+        ]
+    )
+    assert repository.quotes(["ETH", "BTC", "XRP"], first=TEN, last=ELEVEN) == [
+        StoredQuote("BTC", TEN, 86_000.1, "USD", "2026-11-23 09:59:00"),
+        StoredQuote("ETH", ELEVEN, 3_000.5, "USD", "2026-11-23 11:00:07"),
+    ]
+    columns = typed("symbol", "fetched_at", "price")
+    embedded.insert(f"{database}.crypto_prices", columns, [("ODD", TEN, math.nan), ("ODD", ELEVEN, math.inf)])
+    assert [str(one.price) for one in repository.quotes(["ODD"], first=TEN, last=ELEVEN)] == ["nan", "inf"]
+
+
+def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapter) -> None:
+    """What an hour that is not over does not have yet is None."""
+    candles.ensure_ready()
+    whole = pair_row("BTC", 86_000.1, low=85_900.3, high=86_100.2, fetched_at=TEN)
+    open_alone = pair_row("BTC", 86_050.4, high=None, low=None, close=None, fetched_at=ELEVEN)
+    later = pair_row("ETH", pair="ETHEUR", currency="EUR", fetched_at=TWELVE)
+    candles.upsert_prices([later, open_alone, whole, pair_row("SOL", fetched_at=TEN)])
+    assert candles.candles(["BTC", "ETH"], first=TEN, last=ELEVEN) == [
+        StoredCandle("BTC", TEN, "BTCUSDT", 86_000.1, 85_900.3, 86_100.2, "USDT"),
+        StoredCandle("BTC", ELEVEN, "BTCUSDT", 86_050.4, None, None, "USDT"),
+    ]
+
+
+def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
+    """Noting makes the table; noting one again leaves one."""
+    table, again = make_repository(embedded), HOLE._replace(run_id="r2")
+    table.note_holes([HOLE, ETH_HOLE])
+    table.note_holes([again])
+    table.note_holes([])
+    assert table.holes(["BTC", "SOL"], first=TEN, last=TWELVE) == [again]
+    assert table.holes(["ETH", "BTC"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
+    assert table.holes(["BTC"], first=ELEVEN, last=TWELVE) == []
+    assert not table.table_exists()
+
+
+def test_hole_belongs_to_what_the_symbol_means(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The given meaning, or else the one stored last; a symbol that was never stored has no holes."""
+    assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes") == [(0,)]  # for dashboards that join it
+    later = HOLE._replace(datetime=TWELVE, meaning=2)
+    repository.note_holes([HOLE, later, ETH_HOLE])
+    stored = {2: "2026-11-22 08:00:00", 1: "2026-11-22 09:00:00"}
+    repository.upsert_prices([price_row("BTC", cmc_id=coin, fetched_at=at) for coin, at in stored.items()])
+    symbols, given = ["BTC", "ETH"], {"BTC": 2, "ETH": 1027}
+    assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE) == {"BTC": {TEN}}
+    assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE, meant=given) == {
+        "BTC": {TWELVE},
+        "ETH": {ELEVEN},
+    }
