@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -26,7 +25,7 @@ from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, Settings, lo
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
-from crons.job import Finding, HourlyJob
+from crons.job import Finding, Job, JobContext
 from crons.registry import JOBS
 from crons.resources import Resources, interactive_timeouts, system_clock
 from crons.start_up import REMEDY
@@ -185,10 +184,10 @@ def _findings() -> Iterator[Finding]:
     yield from check_crontab(crontab, schedules)
 
 
-def _of_job(name: str, job: HourlyJob[Any], settings: Settings) -> Iterator[Finding]:
+def _of_job(name: str, job: Job, settings: Settings) -> Iterator[Finding]:
     with Resources(settings, task="check", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS) as parts:
         yield from _or_failed("ClickHouse", lambda: _of_database(job.repository_in(parts), parts.runs))
-        yield from _or_failed(job.source, lambda: [asyncio.run(job.check_source(parts))])
+        yield from _or_failed(job.source, lambda: [asyncio.run(job.check(JobContext.begin(name, job, parts)))])
         for subject, spool in ((f"spool {name}", parts.spool(name)), (f"history {name}", parts.history_spool(name))):
             yield from _or_failed(subject, partial(check_spool, subject, name, spool))
 

@@ -6,21 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters.clickhouse.binance_clickhouse_adapter import StoredPair
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredPair
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
     CoinMarketCapClickHouseAdapter,
     StoredCoin,
 )
-from adapters.files.choices import KnownPair
+from adapters.files.choices import KnownPair, coin_choices, pair_choices
 from adapters.files.locks import ProcessLock
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell
 from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE
-from crons.jobs.binance_parts import choices_of as pair_choices_of
-from crons.jobs.binance_parts import prices_in
-from crons.jobs.cmc_parts import choices_of
 from crons.resources import PATIENCE, Resources, has_no_database, interactive_timeouts, system_clock
 
 _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
@@ -35,11 +32,11 @@ def show() -> int:
     """
     settings = interactive_timeouts(settings_with_log())
     stored, pairs, why_not = _stored(settings)
-    rows = rows_of(dict(settings.symbols), choices_of(settings).load(), stored, known=not why_not)
+    rows = rows_of(dict(settings.symbols), coin_choices(settings.data_path).load(), stored, known=not why_not)
     show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows, no_color=bool(settings.no_color))
     if why_not:
         tell(f"what is stored is not known: {why_not}")
-    kept = pair_choices_of(settings).load()
+    kept = pair_choices(settings.data_path).load()
     if kept or pairs:
         say("")
         rows = rows_of_pairs(settings.pairs, kept, pairs)
@@ -107,7 +104,7 @@ def reset(symbol: str) -> int:
     settings = settings_with_log()
     symbol = symbol.strip().upper()
     with _undisturbed(settings):
-        choices = choices_of(settings)
+        choices = coin_choices(settings.data_path)
         kept = choices.load()
         before = kept.pop(symbol, None)
         if before is None:
@@ -132,7 +129,7 @@ def accept(entry: str) -> int:
         raise ConfigurationError(f"{entry!r} is not SYMBOL:ID", next_step="such as ./run.sh coins --accept BTC:1")
     symbol, cmc_id = given["symbol"].upper(), int(given["id"])
     with _undisturbed(settings):
-        choices = choices_of(settings)
+        choices = coin_choices(settings.data_path)
         kept = choices.load()
         before = kept.get(symbol)
         choices.save({**kept, symbol: cmc_id})
@@ -156,6 +153,7 @@ def _stored(settings: Settings) -> tuple[list[StoredCoin], list[StoredPair], str
         with Resources(
             settings, task="coins", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
         ) as parts:
-            return parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins(), prices_in(parts).pairs(), ""
+            coins = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins()
+            return coins, parts.repository(BinanceClickHouseAdapter, BINANCE_PRICES).pairs(), ""
     except EtlError as error:
         return [], [], error.message

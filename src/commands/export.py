@@ -18,9 +18,8 @@ from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
-from commands.screen import say, settings_with_log
+from commands.screen import mention, say, settings_with_log
 from crons.exits import DONE, TERMINATED
-from crons.progress import growing
 from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
 
@@ -96,8 +95,8 @@ def export(
         rows = parts.retry.call(lambda: _count(parts.database, selection))
         types = _types(parts.database, selection.name, typed=chosen in _TYPED, utc=utc)
         select = f"SELECT * {types}FROM {selection.name} WHERE {selection.condition}"
-        with growing(path, f"exporting {rows:,} rows", no_color=bool(settings.no_color)):
-            parts.retry.call(lambda: parts.database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
+        mention(f"exporting {rows:,} rows")
+        parts.retry.call(lambda: parts.database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
     if target != "-":
         from rich.filesize import decimal  # noqa: PLC0415 - rich is loaded where something is shown
 

@@ -133,7 +133,7 @@ def _of_job(parts: Resources, name: str, rows: int, keys: Sequence[str]) -> _OfJ
     job = JOBS[name]
     table = job.repository_in(parts)
     stored = table.symbols(first=keys[0], last=keys[-1])
-    followed = sorted(stored) if job.followed is None else job.followed(parts.settings)
+    followed = list(job.followed(parts.settings))
     return _OfJob(name, table, rows, followed, stored | set(followed))
 
 

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from adapters._bases.errors import EtlError
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import is_watched, set_up_logging
 from configurations.terminal_lines import at_blanks, next_step, stderr_width
-from crons.job import Finding, HourlyJob
+from crons.job import Finding, Job
 from crons.resources import system_clock
 
 SHORT_WAIT_SECONDS = 2.0
@@ -50,7 +49,7 @@ def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
     return stale
 
 
-def after_needs(job: HourlyJob[Any], settings: Settings, command: str) -> str:
+def after_needs(job: Job, settings: Settings, command: str) -> str:
     """A command that asks a job's source for past hours, after what it lacks, such as a key."""
     needed = job.past_needs
     lacking = needed is not None and not getattr(settings, needed.variable.lower(), True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.tehran_time import from_text
@@ -23,8 +23,9 @@ from commands.tables import last_backup
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.history import records_of
+from crons.inspection import Series, series_of
 from crons.install import BACKUP, Schedules, heal_of, read_schedules
-from crons.job import HourlyJob, Series
+from crons.job import Job
 from crons.registry import JOBS, find_job
 from crons.resources import PATIENCE, Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 from crons.schedule import longest_interval, next_run
@@ -118,7 +119,7 @@ def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *
     )
 
 
-def _read(name: str, job: HourlyJob[Any], parts: Resources, now: datetime) -> _Read:
+def _read(name: str, job: Job, parts: Resources, now: datetime) -> _Read:
     """Ask the database, waiting but shortly for a job that has the embedded engine open."""
     if has_no_database(parts.settings):
         return _Read("empty", "there is no database yet: ./run.sh setup_db")
@@ -133,7 +134,7 @@ def _read(name: str, job: HourlyJob[Any], parts: Resources, now: datetime) -> _R
                 heals=runs.recent(name, _RECENT_RUNS, kind="heal"),
                 successes=[success] if success else [],
                 failures=[failure] if failure else [],
-                series=None if job.read_series is None else job.read_series(parts, now),
+                series=series_of(job.repository_in(parts), list(job.followed(parts.settings)), now),
             )
     except LockHeldError as error:
         return _Read("in use", error.message, _in_use_since(parts.settings))
@@ -141,9 +142,9 @@ def _read(name: str, job: HourlyJob[Any], parts: Resources, now: datetime) -> _R
         return _Read("unreachable", " ".join(error.message.split()))
 
 
-def _fill(name: str, job: HourlyJob[Any], settings: Settings) -> str | None:
+def _fill(name: str, job: Job, settings: Settings) -> str | None:
     """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
-    return None if job.heal is None else after_needs(job, settings, f"./run.sh cron_heal {name}")
+    return None if job.backfill is None else after_needs(job, settings, f"./run.sh cron_heal {name}")
 
 
 def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from crons.job import Series
+from crons.inspection import Series
 from transformers.coverage import reach
 
 LEAST_STALE_AFTER = timedelta(hours=2)

@@ -11,7 +11,7 @@ from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, 
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from commands.screen import say, say_wrapped, show_table, terminal_size
 from commands.status_facts import JobFacts, SpoolFacts, Turn, describe_age, needs, stale_symbols
-from crons.job import Series
+from crons.inspection import Series
 from transformers.coverage import SPANS, sparkline
 
 SCHEMA_VERSION = 1

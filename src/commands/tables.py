@@ -20,7 +20,7 @@ from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.progress import Tally, progress
+from crons.progress import progress
 from crons.registry import JOBS, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
 
@@ -169,7 +169,7 @@ def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool
 
 
 def _row_progress(settings: Settings) -> AbstractContextManager[Progress]:
-    return progress(Tally(system_clock), no_color=bool(settings.no_color))
+    return progress(system_clock, no_color=bool(settings.no_color))
 
 
 def _agreed() -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from adapters._bases.errors import StorageRejected
 from commands.compare import compared_sources
 from commands.screen import SHORT_WAIT_SECONDS, mention, say, settings_with_log, show_findings
 from commands.tables import is_used
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.job import Finding, HourlyJob
+from crons.inspection import verify_table
+from crons.job import Finding, Job
 from crons.registry import JOBS
 from crons.resources import PATIENCE, Resources, require_database, system_clock
 
@@ -28,17 +27,13 @@ def verify(*, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
     findings: list[Finding] = []
-    left_out: list[str] = []
     with Resources(
         settings, task="verify", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
     ) as parts:
         looked_into = _with_tables(parts)
         for name, job in looked_into.items():
-            if job.verify is None:
-                left_out.append(f"{name} is not looked through: it has no checks of its own")
-                continue
             mention(f"looking through all that {name} stored")
-            found = job.verify(parts, system_clock())
+            found = verify_table(name, job, parts, system_clock())
             prefix = "" if name == MAIN_JOB else f"{job.table.name}: "
             findings.extend(one._replace(subject=f"{prefix}{one.subject}") for one in found)
         findings.extend(compared_sources(parts, system_clock()))
@@ -46,13 +41,11 @@ def verify(*, quiet: bool) -> int:
     if not quiet or wrong:
         show_findings(wrong if quiet else findings, no_color=bool(settings.no_color), steps_below=True)
     if not quiet:
-        for line in left_out:
-            say(line)
         say(f"{len(wrong)} of {len(findings)} checks found something" if wrong else "nothing is wrong")
     return FAILED if wrong else DONE
 
 
-def _with_tables(parts: Resources) -> dict[str, HourlyJob[Any]]:
+def _with_tables(parts: Resources) -> dict[str, Job]:
     """The jobs whose tables are in use.
 
     Raises:

@@ -16,7 +16,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, 
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
-from crons.job import Kind, RunContext
+from crons.job import JobContext
 from crons.resources import Resources
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
@@ -105,7 +105,7 @@ LIMIT_SECONDS = 20.0
 _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 
 
-def record(run: RunContext, kind: Kind, error: BaseException | None, *, dry_run: bool) -> None:
+def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> None:
     """Put a run that has ended into the history, and close its database.
 
     Whatever goes wrong with that is a warning in the log. Of a run that was cut short only the disk is written to, for
@@ -113,17 +113,16 @@ def record(run: RunContext, kind: Kind, error: BaseException | None, *, dry_run:
 
     Args:
         run: the run.
-        kind: of it.
         error: what ended it; None for a good run.
         dry_run: whether it was one, and is not recorded.
 
     Raises:
         SignalledError: the process was asked to end meanwhile; the record waits on the disk.
     """
-    history = history_of(run.parts, run.name)
+    history = history_of(run.resources, run.name)
     try:
         if not dry_run:
-            history.keep(_records(run, kind, error))
+            history.keep(_records(run, error))
     except StateError as failure:
         _warn(failure)
     if isinstance(error, LEFT_BEHIND):
@@ -145,24 +144,24 @@ def record(run: RunContext, kind: Kind, error: BaseException | None, *, dry_run:
         _warn(failure)
 
 
-def _store_and_close(run: RunContext, history: History | None) -> None:
+def _store_and_close(run: JobContext, history: History | None) -> None:
     try:
         if history is not None:
             history.store()
     finally:
-        run.parts.close()
+        run.resources.close()
 
 
-def _records(run: RunContext, kind: Kind, error: BaseException | None) -> list[RunRecord]:
+def _records(run: JobContext, error: BaseException | None) -> list[RunRecord]:
     """This run's, and that of the replay that it was to earlier ones, where it stored any of their rows."""
     report = run.report
     reason = "; ".join(report.failures) if error is None else _reason(error)
     made = RunRecord(
         run_id=run.run_id,
         job=run.name,
-        kind=kind,
-        started_at=tehran_text(run.now),
-        finished_at=tehran_text(run.clock()),
+        kind=run.kind,
+        started_at=tehran_text(run.started),
+        finished_at=tehran_text(run.now()),
         status=FAILED if reason else OK,
         **report.counts(),
         error=" ".join(reason.split()),
@@ -187,7 +186,7 @@ def _replay_of(run: RunRecord, stored: UpsertReport) -> RunRecord:
     )
 
 
-def record_killed(run: RunContext, holder: Holder) -> None:
+def record_killed(run: JobContext, holder: Holder) -> None:
     """Put a run on the disk that could not do so itself; this run's own record takes it along.
 
     Args:
@@ -209,7 +208,7 @@ def record_killed(run: RunContext, holder: Holder) -> None:
         version=VERSION,
     )
     try:
-        history_of(run.parts, run.name).keep([record])
+        history_of(run.resources, run.name).keep([record])
     except StateError as failure:
         _warn(failure)
 

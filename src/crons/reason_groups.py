@@ -1,71 +1,66 @@
-"""Things of one reason in one line: what was not stored, and why. Pure."""
+"""Rejected quotes by reason, so that a thousand of one reason are one line of the log. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+# With at most so many coins of one reason, each has a line of its own.
 _FEW = 5
-"""So many coins of one reason still have a line each."""
-_NAMED = 10
+_MOST_NAMES = 10
 # What differs between two things of one reason: numbers, quoted names and places in an answer.
 _VARYING = re.compile(r"\d+|'[^']*'|\[[^\]]*\]")
 
 
 @dataclass
-class _Seen:
-    """What one coin, or all of a reason, has in common."""
-
+class _Coin:
     reason: str
+    hours: int = 0
     first: str = ""
     last: str = ""
-    count: int = 0
-
-    def add(self, hour: str) -> None:
-        self.count += 1
-        self.first = min(self.first or hour, hour)
-        self.last = max(self.last, hour)
-
-    def __str__(self) -> str:
-        if self.first == self.last:
-            return self.first
-        return f"{self.first} to {self.last}, {self.count} quotes"
 
 
 @dataclass
 class ReasonGroups:
-    """Takes things one by one; memory grows with the coins and the kinds of reasons alone."""
+    """Quotes with the reason why they are not stored; iterates over lines. Memory grows with coins and reasons."""
 
-    _groups: dict[str, dict[str, _Seen]] = field(default_factory=dict)
+    _groups: dict[str, dict[str, _Coin]] = field(default_factory=dict)
 
-    def add(self, who: str, reason: str, hour: str = "") -> None:
-        """Take one thing.
-
-        Args:
-            who: the coin, for people.
-            reason: in one line.
-            hour: hour key; empty where it is not known.
-        """
+    def add(self, coin: str, reason: str, hour: str = "") -> None:
+        """Add a quote of a coin; ``hour`` is its hour key, empty if unknown."""
         group = self._groups.setdefault(_VARYING.sub("", reason), {})
-        group.setdefault(who, _Seen(reason)).add(hour)
+        seen = group.setdefault(coin, _Coin(reason))
+        seen.hours += 1
+        seen.first = min(seen.first or hour, hour)
+        seen.last = max(seen.last, hour)
 
-    def lines(self) -> list[str]:
-        """A line for each reason; one for each coin where few have it. The reason is seen as the first had it."""
-        return [line for group in self._groups.values() for line in _lines_of(group)]
+    def __iter__(self) -> Iterator[str]:
+        """A line for each coin if few have the reason, else one for all, with the first coin's reason."""
+        for group in self._groups.values():
+            coins = list(group.values())
+            if len(coins) <= _FEW:
+                yield from (f"{name}{_span(' ', [coin])}: {coin.reason}" for name, coin in group.items())
+            else:
+                quotes = sum(coin.hours for coin in coins)
+                reason = f"{coins[0].reason} (the first of them): {listed(list(group))}"
+                yield f"{len(coins):,} coins, {quotes:,} quotes{_span(', ', coins, counted=False)}: {reason}"
+
+    def __len__(self) -> int:
+        """The number of lines."""
+        return sum(1 for _ in self)
 
 
-def _lines_of(group: dict[str, _Seen]) -> list[str]:
-    if len(group) <= _FEW:
-        return [f"{who}{f' {seen}' if str(seen) else ''}: {seen.reason}" for who, seen in group.items()]
-    one = next(iter(group.values()))
-    first = min((seen.first for seen in group.values() if seen.first), default="")
-    last = max(seen.last for seen in group.values())
-    quotes = sum(seen.count for seen in group.values())
-    span = f", {first} to {last}" if first else ""
-    return [f"{len(group):,} coins, {quotes:,} quotes{span}: {one.reason} (the first of them): {listed(list(group))}"]
+def _span(before: str, coins: Sequence[_Coin], *, counted: bool = True) -> str:
+    """From when to when the coins' quotes are, and how many; empty if no hour is known."""
+    first, last = min((coin.first for coin in coins if coin.first), default=""), max(coin.last for coin in coins)
+    quotes = f", {sum(coin.hours for coin in coins)} quotes" if counted else ""
+    if first == last:
+        return f"{before}{first}" if first else ""
+    return f"{before}{first} to {last}{quotes}"
 
 
-def listed(names: list[str]) -> str:
-    """Names for one line: the first ten, and how many more."""
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def listed(names: Sequence[str]) -> str:
+    """The first ten names, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")

@@ -5,20 +5,18 @@ Importing a job loads neither the HTTP library nor the database's: its parts loa
 
 from __future__ import annotations
 
-from typing import Any
-
 from adapters._bases.errors import ConfigurationError
 from crons import MAIN_JOB
-from crons.job import HourlyJob
+from crons.job import Job
 from crons.jobs.binance_hourly_prices import JOB as binance_hourly_prices
 from crons.jobs.cmc_hourly_prices import JOB as cmc_hourly_prices
 
-_IMPORTED = {name: job for name, job in dict(globals()).items() if isinstance(job, HourlyJob)}
-JOBS: dict[str, HourlyJob[Any]] = dict(sorted(_IMPORTED.items(), key=lambda one: (one[0] != MAIN_JOB, one[0])))
+_IMPORTED = {name: job for name, job in dict(globals()).items() if isinstance(job, Job)}
+JOBS: dict[str, Job] = dict(sorted(_IMPORTED.items(), key=lambda one: (one[0] != MAIN_JOB, one[0])))
 """The jobs imported above, by their names; the main one first."""
 
 
-def find_job(name: str) -> HourlyJob[Any]:
+def find_job(name: str) -> Job:
     """The job of that name.
 
     Raises:
@@ -29,7 +27,7 @@ def find_job(name: str) -> HourlyJob[Any]:
     return JOBS[name]
 
 
-def find_job_with_past(name: str) -> HourlyJob[Any]:
+def find_job_with_past(name: str) -> Job:
     """The job of that name, if its past hours can be filled.
 
     Raises:

@@ -1,7 +1,4 @@
-"""The composition root: the parts that Settings stand for, each made once and handed down.
-
-Every connection is made here: to the source, to the database, to the monitor.
-"""
+"""What the settings stand for, each made once: the database, repositories, sources, spools, the monitor."""
 
 from __future__ import annotations
 
@@ -34,44 +31,35 @@ from configurations.config import Settings
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
 ENGINE_WAIT_SECONDS = 120.0
-"""How long a job waits for another that has the embedded engine's folder open: most are through in seconds."""
-STORING_SECONDS = 60.0
-"""What is left of a run for storing when the source was asked to the last: room for the upsert of a busy server."""
-ENDING_SECONDS = 5.0
-"""What is left of a run when the database was tried to the last: the run ends by that error, not by its limit."""
-CLOUD_HOSTS = ".clickhouse.cloud"
-WAKING_SECONDS = 120.0
-"""How long the first contact may take with a service of ClickHouse Cloud, which sleeps when it is idle."""
+"""How long to wait for another process that has the embedded engine's folder open; most take seconds."""
 PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
-"""For reads that somebody waits for at the screen."""
-PING_SECONDS = 3.0
-"""The longest that one ping of the monitor may hold a run up."""
+"""For reads that a user waits for."""
+# What a run reserves for storing when it retries a source: room for an upsert on a busy server.
+_STORING_SECONDS = 60.0
+# What a run reserves when it retries the database, so that it ends by that error, not by its time limit.
+_ENDING_SECONDS = 5.0
+_CLOUD_HOSTS = ".clickhouse.cloud"
+# An idle service of ClickHouse Cloud sleeps; the first connection wakes it.
+_WAKING_SECONDS = 120.0
+_PING_SECONDS = 3.0
 
 
 def system_clock() -> datetime:
-    """The present time, aware. Read at the edges only: whatever is below is given the time."""
+    """The present time, aware. Read at the edges only: everything below is given a clock."""
     return datetime.now(timezone.utc)
 
 
 class Resources:
-    """What one use of the settings needs of the outside; the database is not connected to before its first use.
-
-    A context manager that closes the database's connection.
+    """Connections and folders. The database is opened when it is first used, and closed by the context manager.
 
     Args:
-        settings: what the operator set.
-        task: what they are used for, for the message of a process that has to wait meanwhile.
-        clock: gives the aware time.
-        wait_seconds: how long to wait for another process that has the embedded engine's folder open, or writes to
-            the same database of the same server.
-        writes: whether rows will be written or dropped; a reader of a server waits for no other process.
-        limit_seconds: of the run that begins now: passing failures are tried again for as long as it allows, each call
-            for as long as an hourly run may take; None where somebody waits: five tries, in half of that time.
-        retry: of the database, in place of those tries; None for them.
-
-    Attributes:
-        settings: as given.
-        clock: as given.
+        task: what they are used for, for the message of a process that has to wait for this one.
+        clock: the present time, aware.
+        wait_seconds: how long to wait for a process that has the embedded engine open, or writes to the same database.
+        writes: whether rows are written or dropped; a reader of a server waits for no other process.
+        limit_seconds: the limit of the run that begins now: failures that may pass are retried until then, each call
+            for at most as long as an hourly run may take. None: five tries within half of that.
+        retry: for the database, in place of that.
     """
 
     def __init__(
@@ -91,35 +79,25 @@ class Resources:
         self._wait_seconds = wait_seconds
         self._writes = writes
         self._limit_seconds = limit_seconds
-        self._retry = retry
         self._began = time.monotonic()
         self._http: list[HttpAdapter] = []
         self._repositories: dict[str, HourlyRepository] = {}
+        self.retry = retry or self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
 
-    @cached_property
-    def retry(self) -> RetryPolicy:
-        """That of the database: to the end of the run."""
-        return self._retry or self._tries(but=ENDING_SECONDS, share=0.1)
-
-    @cached_property
-    def source_retry(self) -> RetryPolicy:
-        """That of sources: what storing needs is left of the run."""
-        return self._tries(but=STORING_SECONDS, share=0.25)
-
-    def _tries(self, *, but: float, share: float) -> RetryPolicy:
-        """Tries for as long as the run may take but for so many seconds, or that share of a short one."""
+    def _until_limit(self, *, reserve: float, share: float) -> RetryPolicy:
+        """Retry until the run's limit, minus a reserve: so many seconds, or that share of a short run."""
         limit, run = self._limit_seconds, self.settings.run_timeout_seconds
         if limit is None:
             return RetryPolicy(total_seconds=run / 2)
         return RetryPolicy(
             attempts=None,
-            total_seconds=run - min(but, run * share),
-            deadline=self._began + limit - min(but, limit * share),
+            total_seconds=run - min(reserve, run * share),
+            deadline=self._began + limit - min(reserve, limit * share),
         )
 
     @cached_property
     def database(self) -> ClickHouseAdapter:
-        """The one connection, behind the lock of whatever may not be shared."""
+        """The one connection, guarded by the lock of an engine or database that may not be shared."""
         settings = self.settings
         lock = ProcessLock(
             engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
@@ -133,7 +111,7 @@ class Resources:
             address=_address(settings),
             connect_timeout_seconds=settings.http_timeout_seconds,
             query_timeout_seconds=settings.run_timeout_seconds / 2,
-            waking_seconds=WAKING_SECONDS if settings.clickhouse_host.endswith(CLOUD_HOSTS) else 0,
+            waking_seconds=_WAKING_SECONDS if settings.clickhouse_host.endswith(_CLOUD_HOSTS) else 0,
             guard=lock if settings.embedded or self._writes else None,
         )
 
@@ -145,7 +123,7 @@ class Resources:
             clickhouse=self.database,
             database=settings.clickhouse_db,
             keep_days=settings.run_history_days,
-            replication=replication_of(settings),
+            replication=_replication(settings),
         )
 
     def repository(self, kind: type[RepositoryT], table: HourlyTable) -> RepositoryT:
@@ -158,39 +136,38 @@ class Resources:
                 database=self.settings.clickhouse_db,
                 retry=self.retry,
                 clock=self.clock,
-                replication=replication_of(self.settings),
+                replication=_replication(self.settings),
             )
             self._repositories[table.name] = made
         return made
 
     def spool(self, job: str) -> Spool:
-        """Where a job's fetched rows wait until they are stored."""
+        """A job's fetched rows until they are stored."""
         return Spool(self.settings.data_path / "spool" / job)
 
     def history_spool(self, job: str) -> Spool:
-        """Where records of a job's runs wait; a folder for each job, so that its lock guards it."""
+        """Records of a job's runs until they are stored; a folder for each job, guarded by its lock."""
         return Spool(self.settings.data_path / "spool" / RUNS / job)
 
     def http(self, base_url: str, headers: Mapping[str, str] | None = None) -> HttpAdapter:
-        """The door to a source; its calls count among `calls_made`."""
-        self._http.append(
-            HttpAdapter(
-                base_url=base_url,
-                headers=headers or {},
-                timeout_seconds=self.settings.http_timeout_seconds,
-                retry=self.source_retry,
-                clock=self.clock,
-            )
+        """A connection to a source; its calls are counted in `calls_made`."""
+        made = HttpAdapter(
+            base_url=base_url,
+            headers=headers or {},
+            timeout_seconds=self.settings.http_timeout_seconds,
+            retry=self._until_limit(reserve=_STORING_SECONDS, share=0.25),
+            clock=self.clock,
         )
-        return self._http[-1]
+        self._http.append(made)
+        return made
 
     @property
     def calls_made(self) -> int:
-        """HTTP calls to sources so far, repeated tries counted."""
+        """HTTP calls to sources so far, retries included."""
         return sum(http.calls_made for http in self._http)
 
     def close(self) -> None:
-        """Close the connection to the database, if one was made. Idempotent."""
+        """Close the database if it was opened. Idempotent."""
         if "database" in self.__dict__:
             self.database.close()
 
@@ -205,55 +182,53 @@ class Resources:
 
 @asynccontextmanager
 async def open_monitor(url: str, clock: Callable[[], datetime]) -> AsyncIterator[HealthchecksAdapter]:
-    """The monitor at an address; a ping is tried once, for at most `PING_SECONDS`."""
+    """The monitor at an address; a ping is tried once, for three seconds at most."""
     once = RetryPolicy(attempts=1)
-    http = HttpAdapter(base_url=host_of(url), headers={}, timeout_seconds=PING_SECONDS, retry=once, clock=clock)
+    http = HttpAdapter(base_url=host_of(url), headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock)
     async with http:
         yield HealthchecksAdapter(http=http, url=url)
 
 
 def interactive_timeouts(settings: Settings) -> Settings:
-    """The settings for a command that somebody waits for: the time of one answer is all that a call may take.
+    """The settings for a command that a user waits for: a call and its retries take no longer than one slow answer.
 
-    A job has half of its run for a call and its retries, which for a database that takes the connection and says
-    nothing is minutes.
+    A job may spend half of its run on them, which is minutes for a database that accepts the connection and hangs.
     """
     limit = min(settings.run_timeout_seconds, 2 * settings.http_timeout_seconds)
     return replace(settings, run_timeout_seconds=limit)
 
 
 def engine_lock(path: Path) -> Path:
-    """The lock beside an embedded engine's folder: one process at a time can have it open."""
+    """The lock beside an embedded engine's folder, which one process at a time can open."""
     return path.with_name(f"{path.name}.lock")
 
 
 def server_lock(settings: Settings) -> Path:
-    """The lock of a server's database on this host, for those who write: checkouts that share it take turns.
+    """The lock of a server's database on this host, by which writing checkouts take turns.
 
-    Two that looked for the same keys at once would both insert them. It is outside every checkout, and no temporary
-    folder of the environment's, which cron and a shell may have each its own. Its folder there is closed to others.
+    Two that look for the same keys at once would both insert them. It is outside of every checkout, and not in TMPDIR,
+    which may differ between cron and a shell. Its folder is closed to other users.
     """
     where = f"{settings.clickhouse_host}_{settings.clickhouse_port}_{settings.clickhouse_db}"
     return Path("/tmp") / f"data-processor-{os.getuid()}" / f"{where}.lock"  # noqa: S108 - a lock is not secret
 
 
 def has_no_database(settings: Settings) -> bool:
-    """Whether this is a host whose embedded engine was never used: opening it would make its folder."""
+    """Whether the embedded engine was never used on this host: opening it would create its folder."""
     return settings.embedded and not settings.clickhouse_path.exists()
 
 
 def require_database(settings: Settings) -> None:
-    """Refuse to look into a database that opening would make.
+    """Refuse to read a database that opening would create.
 
     Raises:
-        StorageRejected: there is none yet; nothing was made.
+        StorageRejected: there is none yet.
     """
     if has_no_database(settings):
         raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
 
 
-def replication_of(settings: Settings) -> Replication:
-    """What the settings say of clusters."""
+def _replication(settings: Settings) -> Replication:
     return Replication(settings.clickhouse_cluster, settings.clickhouse_changes, settings.clickhouse_insert_quorum)
 
 

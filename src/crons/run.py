@@ -93,8 +93,7 @@ def _run(options: Options, clock: Callable[[], datetime]) -> int:
         named = tuple(dict.fromkeys(symbol.upper() for symbol in split_list(options.symbols or "")))
         if options.symbols is not None and not named:
             raise ConfigurationError("--symbols is empty", next_step="name some, such as BTC,ETH, or leave it out")
-        if request.job.followed is not None:
-            only_symbols(settings, named, request.job.followed(settings))  # refuses unknown ones before the run begins
+        only_symbols(settings, named, request.job.followed(settings))  # refuses unknown ones before the run begins
         if options.max_credits is not None and not request.job.charges:
             raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
         request = request._replace(fill=_past_hours(options, clock()), symbols=named)

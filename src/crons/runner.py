@@ -17,8 +17,9 @@ from adapters.files.spool import Spool
 from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
 from configurations.config import PROJECT_ROOT, Settings, SettingsError
 from configurations.logs import last_lines, rotate_log
+from crons.backfill import fill_past
 from crons.history import record, record_killed
-from crons.job import BackfillRequest, HourlyJob, Kind, RunReport
+from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
 from crons.resources import Resources, open_monitor
 from crons.start_up import REMEDY, missing_package
 from crons.supervision import supervise
@@ -41,7 +42,7 @@ class Request(NamedTuple):
     """
 
     name: str
-    job: HourlyJob[Any]
+    job: Job
     kind: Kind = "run"
     fill: BackfillRequest = BackfillRequest(hours=1)
     symbols: tuple[str, ...] = ()
@@ -83,18 +84,24 @@ def execute(
         _log_start(request, settings)
         limit = request.limit(settings)
         parts = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-        run = request.job.context(request.name, parts, run_id=run_id, step=lock.note, symbols=request.symbols)
+        run = JobContext.begin(
+            request.name,
+            request.job,
+            parts,
+            kind=request.kind,
+            run_id=run_id,
+            step=lock.note,
+            symbols=request.symbols,
+        )
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 
         def supervised() -> RunReport:
             with ExitStack() as stack:
-                stack.push(lambda _kind, error, _trace: record(run, request.kind, error, dry_run=request.fill.dry_run))
+                stack.push(lambda _kind, error, _trace: record(run, error, dry_run=request.fill.dry_run))
                 if failure is not None:
                     raise failure
-                work = (
-                    request.job.run(run) if request.kind == "run" else request.job.fill(run, request.kind, request.fill)
-                )
+                work = run_hour(run) if request.kind == "run" else fill_past(run, request.fill)
                 try:
                     supervise(work, limit=limit, step=lambda: lock.step)
                 except EtlError as error:
@@ -214,7 +221,7 @@ def _log_end(request: Request, report: RunReport) -> None:
         log.warning("rejected", quote=line)
     for line in report.missing:
         log.warning("without a quote", what=line)
-    for line in report.warnings:
+    for line in [*report.flaws, *report.warnings]:
         log.warning(line)
     if report.values:
         log.info("prices", stored=_listed(report.values))

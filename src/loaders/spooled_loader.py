@@ -1,29 +1,38 @@
-"""Storable rows into a table: spool first, then upsert, then remove from the spool."""
+"""Rows into a table: into the spool first, then an upsert by key, then out of the spool."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from adapters._bases.errors import EtlError, InvalidRowError, StateError
+from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.upsert import UpsertReport
-from adapters.files.spool import Batch, Spool
-from loaders.sound_rows import store_sound
+from adapters.files.spool import Spool
+
+# Batches of at most this size need no sample.
+_FEW = 8
+
+RowT = TypeVar("RowT", bound=HourlyRow)
+
+log = structlog.get_logger(__name__)
 
 
 class LoadReport(NamedTuple):
     """What a load did.
 
     Attributes:
-        replayed: rows of earlier runs from the spool.
+        stored: the loader's own rows.
+        replayed: rows of earlier runs, from the spool.
         set_aside: damaged spool files, each as ``path: reason``.
-        left: why spool files could be neither set aside nor removed; the rows of those that can be read are stored.
+        left: why spool files could be neither removed nor set aside; their readable rows are stored.
     """
 
     stored: UpsertReport = UpsertReport()
@@ -37,167 +46,219 @@ class LoadReport(NamedTuple):
         return LoadReport(stored, replayed, self.set_aside + other.set_aside, self.left + other.left)
 
 
-log = structlog.get_logger(__name__)
+class LoadContext(Protocol):
+    """What a loader needs of a run, such as `crons.job.JobContext`."""
+
+    @property
+    def repository(self) -> HourlyRepository:
+        """The table."""
+
+    @property
+    def spool(self) -> Spool:
+        """The job's own; its lock keeps every other process away."""
+
+    def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
+        """Count what became of the loader's own rows and of the spool, also if an error follows."""
 
 
-class SpooledLoader:
-    """Loads rows so that nothing fetched is lost and nothing is doubled. Idempotent.
+class SpooledLoader(Generic[RowT]):
+    """Loads rows so that none is lost and none is stored twice. Idempotent.
 
-    The database is opened only once the rows are in the spool, so a dead one never costs a fetched hour. The methods
-    that use it may raise `StorageUnavailable` and `StorageRejected`; rows that are not stored stay in the spool.
+    Rows are on disk before the database is opened: a database that is down costs no hour. A method that uses the
+    database raises `StorageUnavailable` or `StorageRejected`; rows that are not stored stay in the spool, for this
+    loader and for the next run.
     """
 
-    def __init__(self, *, repository: HourlyRepository, spool: Spool) -> None:
-        self._repository = repository
-        self._spool = spool
+    def __init__(self, ctx: LoadContext) -> None:
+        self._ctx = ctx
+        self._repository = ctx.repository
+        self._spool = ctx.spool
         self._ready = False
-        self._kept: dict[Path, Sequence[HourlyRow]] = {}
+        self._kept: dict[Path, Sequence[RowT]] = {}
         self._left: set[Path] = set()
-        self._stored_early = LoadReport()
+        self._report = LoadReport()
 
     @property
     def kept(self) -> int:
-        """How many rows are in the spool by `keep` and not stored yet."""
+        """The number of rows that `keep` put into the spool and that are not stored yet."""
         return sum(map(len, self._kept.values()))
 
     async def ensure_ready(self) -> None:
-        """Make the database, table and view if they are missing. Idempotent."""
-        if not self._ready:
-            await asyncio.to_thread(self._repository.ensure_ready)
-            self._ready = True
+        """Make the database, the table and its views if they are missing. Idempotent."""
+        if self._ready:
+            return
+        for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
+            log.warning("stuck mutation, may block updates", mutation=str(mutation))
+        await asyncio.to_thread(self._repository.ensure_ready)
+        self._ready = True
 
-    async def load(self, rows: Sequence[HourlyRow]) -> LoadReport:
-        """Store the rows: `keep` them, then `store_kept`."""
+    async def load(self, rows: Sequence[RowT]) -> LoadReport:
+        """Store rows: `keep` them, then `store_kept`."""
         await self.keep(rows)
         return await self.store_kept()
 
-    async def keep(self, rows: Sequence[HourlyRow]) -> None:
-        """Put rows into the spool for `store_kept`. They are on the disk before anything is awaited.
+    async def keep(self, rows: Sequence[RowT]) -> None:
+        """Put rows into the spool. They are on disk before anything is awaited.
 
-        Whatever fails after this, a later load stores them. If the spool cannot be written, what is in it is stored
-        first, which makes room, and they are put again; if that fails too, they go to the database without it before
-        the error is raised.
+        If the spool cannot be written, its rows are stored first, which frees space; if that is not enough, the new
+        rows are stored without it before the error is raised.
 
         Raises:
-            StateError: the spool cannot be written; the message also says where the database failed as well.
+            StateError: the spool cannot be written.
         """
         if not rows:
             return
         try:
             self._put(rows)
         except StateError as error:
-            log.warning("the spool cannot be written: what is in it is stored first", reason=error.message)
-            await self._keep_after_the_others(rows)
+            log.warning("spool not writable, storing its rows first", reason=error.message)
+            await self._keep_after_storing(rows)
 
     async def store_kept(self) -> LoadReport:
-        """Store what is kept, by one upsert, after what earlier runs left, oldest first.
+        """Store what earlier runs left in the spool, oldest first, then the kept rows by one upsert.
 
-        A spool file that cannot be read, set aside or removed is named in the report and stops none of the others, and
-        so is a spool that cannot be read at all.
-
-        Raises:
-            StorageUnavailable: the database does not answer; what is not stored stays in the spool, and kept.
-            StorageRejected: the database refuses; likewise.
+        A spool file that cannot be read, set aside or removed is reported and stops none of the others.
         """
-        report, self._stored_early = self._stored_early, LoadReport()
+        self._report = LoadReport()
+        rows = [row for batch in self._kept.values() for row in batch]
+        try:
+            await self._store_all(rows)
+        finally:
+            self._ctx.note_load([] if self._kept else rows, self._report)
+        return self._report
+
+    async def _store_all(self, rows: Sequence[RowT]) -> None:
+        waiting: list[Path] = []
         try:
             waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
         except StateError as error:
-            waiting, report = [], report.plus(LoadReport(left=(error.message,)))
+            self._add(LoadReport(left=(error.message,)))
         if waiting or self._kept:
-            await self._warn_of_stuck_mutations()
             await self.ensure_ready()
         for path in waiting:
-            report = report.plus(await self._replay(path))
-        return report.plus(await self._store_own()) if self._kept else report
+            await self._replay(path)
+        if rows:
+            await self._store_own(rows)
 
-    def _put(self, rows: Sequence[HourlyRow]) -> None:
+    def _add(self, done: LoadReport) -> None:
+        self._report = self._report.plus(done)
+
+    def _put(self, rows: Sequence[RowT]) -> None:
         self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
-    async def _keep_after_the_others(self, rows: Sequence[HourlyRow]) -> None:
-        """Store what is in the spool, then put the rows: older ones reach the table before younger."""
+    async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
+        """Store the spool's rows, which are older, then put the rows, or store them without the spool."""
+        failure: EtlError | None = None
         try:
-            self._stored_early = await self.store_kept()
+            await self.store_kept()
         except EtlError as error:
-            try:
-                self._put(rows)
-            except StateError as spool_error:
-                raise _lost(rows, spool_error, error) from error
-            raise
+            failure = error
         try:
             self._put(rows)
         except StateError as error:
-            await self._store_unspooled(rows, error)
-            error.next_step = f"{error.next_step}; what it did not take is in the database all the same"
+            failure = failure or await self._store_unspooled(rows)
+            if failure is not None:
+                raise _lost(rows, error, failure) from failure
+            error.next_step = f"{error.next_step}; the rows are in the database all the same"
             raise
+        if failure is not None:
+            raise failure
 
-    async def _store_unspooled(self, rows: Sequence[HourlyRow], spool_error: StateError) -> None:
-        """Store rows that the spool did not take, after all that waits in it.
-
-        Raises:
-            StateError: the database did not take them either.
-        """
-        log.warning("the rows go to the database without the spool", reason=spool_error.message)
+    async def _store_unspooled(self, rows: Sequence[RowT]) -> EtlError | None:
+        """Store rows that the spool did not take; the error if that fails too."""
+        log.warning("rows bypass the spool", rows=len(rows))
         try:
             await self.ensure_ready()
-            _, refused = await store_sound(self._repository, rows)
+            stored, refused = await self._store_sound(rows)
         except EtlError as error:
-            raise _lost(rows, spool_error, error) from error
+            return error
+        self._ctx.note_load(rows, LoadReport(stored=stored))
         for reason in refused:
-            log.warning("a row that the table cannot take is lost", reason=reason)
+            log.warning("row lost, not storable", reason=reason)
+        return None
 
-    async def _warn_of_stuck_mutations(self) -> None:
-        """Log stuck mutations before this loader's first write, which they may block."""
-        if self._ready:
-            return
-        for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
-            log.warning("a mutation is stuck and may block this run's updates", mutation=str(mutation))
-
-    async def _store_own(self) -> LoadReport:
-        """Store the kept batches together, or each by itself where the table cannot take a row of them."""
+    async def _store_own(self, rows: Sequence[RowT]) -> None:
+        """Store the kept rows together, or batch by batch if the table refuses one of them."""
         damages: dict[Path, str] = {}
         try:
-            together = [row for batch in self._kept.values() for row in batch]
-            stored = await asyncio.to_thread(self._repository.upsert_prices, together)
+            stored = await self._upsert(rows)
         except InvalidRowError:
             stored = UpsertReport()
             for path, batch in self._kept.items():
-                part, refused = await store_sound(self._repository, batch)
+                part, refused = await self._store_sound(batch)
                 stored = stored.plus(part)
                 if refused:
                     damages[path] = "; ".join(refused)
+        self._add(LoadReport(stored=stored))
         kept, self._kept = self._kept, {}
-        report = LoadReport(stored=stored)
         for path in kept:
-            report = report.plus(self._settle(path, damages.get(path)))
-        return report
+            self._settle(path, damages.get(path))
 
-    async def _replay(self, path: Path) -> LoadReport:
-        """Load a spool file of an earlier run. A damaged one's sound records are loaded, and it is set aside."""
-        batch = self._spool.read(path)
-        replayed, refused = await store_sound(self._repository, self._rows(batch))
-        damage = "; ".join(([batch.damage] if batch.damage else []) + refused) or None
-        if damage is None:
-            log.info("rows of an earlier run loaded from the spool", file=path.name, **replayed._asdict())
-        return self._settle(path, damage).plus(LoadReport(replayed=replayed))
+    async def _replay(self, path: Path) -> None:
+        """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
+        batch, table = self._spool.read(path), self._repository.table
+        # Without columns that are unknown by now, and with None for new ones.
+        rows = [table.row(*map(record.get, table.given)) for record in batch.records]
+        replayed, refused = await self._store_sound(rows)
+        self._add(LoadReport(replayed=replayed))
+        damage = "; ".join(filter(None, [batch.damage, *refused]))
+        if not damage:
+            log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
+        self._settle(path, damage)
 
-    def _settle(self, path: Path, damage: str | None) -> LoadReport:
+    def _settle(self, path: Path, damage: str | None) -> None:
         """Remove a file whose rows are stored, or set a damaged one aside."""
         try:
-            if damage is None:
+            if not damage:
                 self._spool.remove(path)
-                return LoadReport()
+                return
             target = self._spool.set_aside(path, damage)
         except StateError as error:
             self._left.add(path)
-            log.warning("spool file left where it is", file=str(path), reason=error.message)
-            return LoadReport(left=(error.message if damage is None else f"{error.message}; {damage}",))
-        log.warning("spool file set aside", file=str(target), reason=damage)
-        return LoadReport(set_aside=(f"{target}: {damage}",))
+            reason = f"{error.message}; {damage}" if damage else error.message
+            log.warning("spool file left in place", file=str(path), reason=reason)
+            self._add(LoadReport(left=(reason,)))
+        else:
+            log.warning("spool file set aside", file=str(target), reason=damage)
+            self._add(LoadReport(set_aside=(f"{target}: {damage}",)))
 
-    def _rows(self, batch: Batch) -> list[HourlyRow]:
-        """The records as rows, without columns that are no longer known, and with None for new ones."""
-        return [self._repository.table.row(*map(record.get, self._repository.table.given)) for record in batch.records]
+    async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
+        return await asyncio.to_thread(self._repository.upsert_prices, rows)
+
+    async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
+        """Store the rows that the table takes, and say why not the others."""
+        if len(rows) <= _FEW:
+            stored, refused = await self._by_halving(rows)
+            return stored, [error.message for error in refused]
+        with suppress(InvalidRowError):
+            return await self._upsert(rows), []
+        # Three rows that ClickHouse refuses for one reason: it is not about single rows, so the others are not tried.
+        sample = (0, len(rows) // 2, len(rows) - 1)
+        tried = [await self._by_halving([rows[place]]) for place in sample]
+        refused = [error for _, errors in tried for error in errors]
+        others = [row for place, row in enumerate(rows) if place not in sample]
+        if len(refused) == len(sample) and len({_code(error) for error in refused}) == 1 and _code(refused[0]):
+            reasons = [error.message for error in refused]
+            return UpsertReport(), [*reasons, f"{len(others)} more rows, not tried: all of these were refused"]
+        tried.append(await self._by_halving(others))
+        stored = reduce(UpsertReport.plus, (part for part, _ in tried))
+        return stored, [error.message for _, errors in tried for error in errors]
+
+    async def _by_halving(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[InvalidRowError]]:
+        """Store the rows that the table takes, for a batch of which few rows are bad."""
+        try:
+            return await self._upsert(rows), []
+        except InvalidRowError as error:
+            if len(rows) == 1:
+                return UpsertReport(), [error]
+        first, refused = await self._by_halving(rows[: len(rows) // 2])
+        second, refused_too = await self._by_halving(rows[len(rows) // 2 :])
+        return first.plus(second), refused + refused_too
+
+
+def _code(refusal: InvalidRowError) -> int | None:
+    """ClickHouse's code; None for a row that was refused before ClickHouse saw it."""
+    return refusal.__cause__.code if isinstance(refusal.__cause__, StorageRejected) else None
 
 
 def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:
@@ -205,5 +266,5 @@ def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -
     return StateError(
         f"{len(rows)} fetched rows are lost: {spool_error.message}, and the database did not take them either: "
         f"{error.message}",
-        next_step=f"{spool_error.next_step}; {error.next_step or 'mend the database'}",
+        next_step=f"{spool_error.next_step}; {error.next_step or 'repair the database'}",
     )

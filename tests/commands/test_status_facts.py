@@ -8,7 +8,7 @@ import pytest
 
 from adapters._bases.tehran_time import hour_key, hour_start
 from commands.status_facts import JobFacts, SpoolFacts, needs
-from crons.job import Series
+from crons.inspection import Series
 from transformers.coverage import Coverage
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)

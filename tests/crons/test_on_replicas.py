@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from crons.job import BackfillRequest, RunContext
+from crons.inspection import verify_table
+from crons.job import BackfillRequest, JobContext
 from crons.jobs.cmc_hourly_prices import JOB
-from crons.jobs.cmc_inspection import verify
 from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
@@ -72,9 +72,9 @@ def open_parts(
 
 
 @pytest.fixture
-def context(open_parts: Callable[[], Resources]) -> Callable[[], RunContext]:
+def context(open_parts: Callable[[], Resources]) -> Callable[[], JobContext]:
     """The context of a run of its own."""
-    return lambda: JOB.context("cmc_hourly_prices", open_parts(), run_id="r1", step=lambda _step: None)
+    return lambda: JobContext.begin("cmc_hourly_prices", JOB, open_parts())
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def shown(embedded: ClickHouseAdapter, cluster: ReplicatedFront) -> Callable[[],
 
 
 async def test_runs_are_right_behind_a_round_robin(
-    context: Callable[[], RunContext],
+    context: Callable[[], JobContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -115,7 +115,7 @@ async def test_runs_are_right_behind_a_round_robin(
 
 
 async def test_drop_and_restore_are_right_behind_a_round_robin(
-    context: Callable[[], RunContext],
+    context: Callable[[], JobContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -127,7 +127,7 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     await run(context())
     before = shown()
 
-    table = JOB.repository_in(context().parts)
+    table = context().repository
     assert table.export_table(tmp_path / "copy.jsonl.gz") == COINS
     table.drop_table()
     assert not table.table_exists()
@@ -138,13 +138,13 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
 
 
-async def test_verify_counts_old_versions_apart(context: Callable[[], RunContext], clock: SteppedClock) -> None:
+async def test_verify_counts_old_versions_apart(context: Callable[[], JobContext], clock: SteppedClock) -> None:
     """Versions that wait for a merge are neither duplicate keys nor a fault."""
     await run(context())
     clock.advance(timedelta(minutes=10))
     await run(context())
 
-    found = {one.subject: one for one in verify(context().parts, clock())}
+    found = {one.subject: one for one in verify_table("cmc_hourly_prices", JOB, context().resources, clock())}
 
     assert (found["duplicate keys"].state, found["duplicate keys"].detail) == ("ok", "none")
     assert found["superseded versions"].state == "ok"
@@ -152,7 +152,7 @@ async def test_verify_counts_old_versions_apart(context: Callable[[], RunContext
 
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
-    context: Callable[[], RunContext],
+    context: Callable[[], JobContext],
     open_parts: Callable[[], Resources],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
@@ -173,7 +173,7 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
-    context: Callable[[], RunContext],
+    context: Callable[[], JobContext],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
 ) -> None:

@@ -19,11 +19,11 @@ HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
 )
 def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
     """It has the reason as the first had it, how many coins and quotes these are, from when to when, and some names."""
-    alike = ReasonGroups()
+    groups = ReasonGroups()
     for number in range(1000):
         for hour in HOURS:
-            alike.add(f"C{number} (id {number})", reason.format(number), hour)
-    [line] = alike.lines()
+            groups.add(f"C{number} (id {number})", reason.format(number), hour)
+    [line] = groups
     assert line.startswith("1,000 coins, 3,000 quotes, 2026-11-21 15:00:00 to 2026-11-23 15:00:00: ")
     assert reason.format(0) in line
     assert line.endswith("C9 (id 9) and 990 more")
@@ -31,12 +31,12 @@ def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
 
 def test_few_coins_keep_a_line_each() -> None:
     """Two coins of one kind of reason are told with what is particular to each; a third reason is a line of its own."""
-    alike = ReasonGroups()
-    alike.add("ETH (id 1027)", "CoinMarketCap calls id 1027 'XETH', not 'ETH'", HOURS[0])
-    alike.add("BTC (id 1)", "CoinMarketCap calls id 1 'XBTC', not 'BTC'", HOURS[0])
-    alike.add("BTC (id 1)", "no price (null)", HOURS[1])
-    alike.add("SOL (id 5426)", "its id is not a number")
-    assert alike.lines() == [
+    groups = ReasonGroups()
+    groups.add("ETH (id 1027)", "CoinMarketCap calls id 1027 'XETH', not 'ETH'", HOURS[0])
+    groups.add("BTC (id 1)", "CoinMarketCap calls id 1 'XBTC', not 'BTC'", HOURS[0])
+    groups.add("BTC (id 1)", "no price (null)", HOURS[1])
+    groups.add("SOL (id 5426)", "its id is not a number")
+    assert list(groups) == [
         f"ETH (id 1027) {HOURS[0]}: CoinMarketCap calls id 1027 'XETH', not 'ETH'",
         f"BTC (id 1) {HOURS[0]}: CoinMarketCap calls id 1 'XBTC', not 'BTC'",
         f"BTC (id 1) {HOURS[1]}: no price (null)",
@@ -46,10 +46,10 @@ def test_few_coins_keep_a_line_each() -> None:
 
 def test_the_points_of_a_coin_are_one_line() -> None:
     """Each has its own place in the answer, and the same reason."""
-    alike = ReasonGroups()
+    groups = ReasonGroups()
     for point in range(336):
-        alike.add("ETH (id 1027)", f"data[2].quotes[{point}] has no timestamp that can be read", HOURS[point % 3])
-    [line] = alike.lines()
+        groups.add("ETH (id 1027)", f"data[2].quotes[{point}] has no timestamp that can be read", HOURS[point % 3])
+    [line] = groups
     assert "336 quotes: data[2].quotes[0] has no timestamp" in line
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
@@ -18,6 +20,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StateError, StorageUnavailable
+from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
@@ -188,12 +191,25 @@ def _rows(names: set[str], hour: int) -> list[PriceRow]:
     return [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
 
 
-def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader:
+@dataclass
+class Run:
+    """What a loader needs of a run, and what it told it."""
+
+    repository: CoinMarketCapClickHouseAdapter
+    spool: Spool
+    loads: list[tuple[int, LoadReport]] = field(default_factory=list)
+
+    def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
+        """Keep it."""
+        self.loads.append((len(rows), done))
+
+
+def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader[PriceRow]:
     """A loader whose steps are tried once."""
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
-    return SpooledLoader(repository=repository, spool=spool)
+    return SpooledLoader(Run(repository, spool))
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
@@ -359,3 +375,49 @@ async def test_an_own_row_that_cannot_be_stored_costs_no_other(
     assert report.stored == UpsertReport(inserted=2)
     assert len(report.set_aside) == len(spool.rejected()) == 1
     assert (storing.kept, spool.waiting()) == (0, [])
+
+
+@pytest.fixture
+def limited(server: ClickHouseAdapter, database: str, tmp_path: Path) -> Callable[[str], SpooledLoader[PriceRow]]:
+    """Makes a loader whose table takes only rows of which a condition holds."""
+
+    def make(condition: str) -> SpooledLoader[PriceRow]:
+        made = loader(server, database, Spool(tmp_path / "spool"))
+        asyncio.run(made.ensure_ready())
+        server.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK {condition}")
+        return made
+
+    return make
+
+
+COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193)]
+"""Coins of one hour, priced 1, 2, 3 and so on."""
+
+
+def test_rows_refused_alike_are_not_tried_one_by_one(
+    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront
+) -> None:
+    """A few statements find it, and the reasons stand beside how many were not tried."""
+    made = limited("price < 0")
+    front.statements.clear()
+    report = asyncio.run(made.load(COINS))
+    assert not any(report.stored)
+    assert len(front.asked("INSERT")) <= 6
+    [reason] = report.set_aside
+    assert all(f"COIN{number}" in reason for number in ("001", "097", "192"))
+    assert "189 more rows, not tried" in reason
+
+
+@pytest.mark.parametrize("numbers", [[1], [1, 97], [50, 192], [2, 3, 98], [1, 97, 192, 193]])
+def test_few_bad_rows_cost_no_other(
+    limited: Callable[[str], SpooledLoader[PriceRow]], server: ClickHouseAdapter, database: str, numbers: list[int]
+) -> None:
+    """Wherever they are, each is named, and all others are stored; rows refused for other reasons are tried."""
+    bad = [row for row in COINS if row.price in numbers]
+    made = limited(f"price NOT IN ({', '.join(map(str, numbers))})")
+    halved = price_row("COIN192", name="half a character: \ud800") if 193 in numbers else COINS[-1]
+    report = asyncio.run(made.load([*COINS[:-1], halved]))
+    assert report.stored.inserted == len(COINS) - len(bad)
+    assert all(row.symbol in report.set_aside[0] for row in bad)
+    found = server.query(f"SELECT price FROM {database}.crypto_prices")
+    assert {price for (price,) in found} == {row.price for row in COINS if row not in bad}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
-from crons.job import RunContext
 from sandbox.binance import ExchangeStandIn
 
-MakeContext = Callable[..., RunContext]
-"""Makes the context of a run; variables of the environment by keyword."""
 HALF = timedelta(minutes=30)
 COLUMNS = "price, high, low, close, volume_base, volume_quote, trades, candles, source_updated_at"
 """What `expected` has of each row."""

@@ -75,6 +75,25 @@ class StoredPrice(NamedTuple):
     is_updated: bool
 
 
+class StoredMeaning(NamedTuple):
+    """A coin or pair whose prices are stored under a symbol.
+
+    Attributes:
+        meaning: its id or name at the source.
+        label: the name that users know it by, in the latest of its rows.
+        first: hour key of its first row.
+        last: hour key of its last row.
+        hours: the number of its rows.
+    """
+
+    symbol: str
+    meaning: object
+    label: str
+    first: str
+    last: str
+    hours: int
+
+
 class Wrong(NamedTuple):
     """A key at which something is wrong.
 
@@ -309,6 +328,38 @@ class HourlyRepository:
         )
         found = self._read(statement, symbols=sorted(symbols)) if symbols else []
         return {str(symbol): meaning for symbol, meaning in found}
+
+    def meanings(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredMeaning]:
+        """What the prices stored under symbols are of, by symbol and first hour; empty without a table.
+
+        Rows without a meaning, which another program wrote, are left out.
+
+        Args:
+            symbols: empty for all.
+            retry: in place of the repository's policy.
+        """
+        meaning, label = quoted_identifier(self.table.meaning), quoted_identifier(self.table.label)
+        statement = (
+            f"SELECT symbol, {meaning}, argMax({label}, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
+            f"uniqExact(datetime) FROM {self._table} FINAL WHERE toString({meaning}) NOT IN ('', '0') "
+            "AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol)) "
+            f"GROUP BY symbol, {meaning} ORDER BY symbol, first, {meaning}"
+        )
+        parameters = {"symbols": list(symbols)}
+        rows = (retry or self._retry).call(lambda: self._clickhouse.query_if_there(statement, parameters))
+        return [StoredMeaning._make(row) for row in rows]
+
+    def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
+        """Symbol to the hours of a span that were stored before they were over, and not completed since."""
+        if not self.table.completed_by:
+            return {}
+        statement = (
+            f"SELECT symbol, groupUniqArray(datetime) FROM {self._view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
+            f"AND symbol IN {{symbols:Array(String)}} AND isNull({quoted_identifier(self.table.completed_by)}) "
+            "GROUP BY symbol"
+        )
+        found = self._read(statement, symbols=list(symbols), first=first, last=last)
+        return {str(symbol): set(hours) for symbol, hours in found}  # type: ignore[call-overload]  # an array
 
     def duplicate_keys(self) -> list[Wrong]:
         """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""

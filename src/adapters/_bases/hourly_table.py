@@ -73,6 +73,7 @@ class HourlyTable:
         value: the column that the table is for, such as ``price``: what `status` shows and `verify` checks.
         meaning: the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too.
         label: the column with the name that users know it by.
+        completed_by: a column that is NULL until the hour is over; empty if a row is complete at once.
         keeps_known: the columns of which NULL leaves the stored value: what only some calls of a source give.
     """
 
@@ -82,6 +83,7 @@ class HourlyTable:
     value: str
     meaning: str
     label: str
+    completed_by: str = ""
     keeps_known: frozenset[str] = frozenset()
 
     @cached_property

@@ -36,6 +36,7 @@ BINANCE_PRICES = HourlyTable(
     value="price",
     meaning="pair",
     label="pair",
+    completed_by="close",
 )
 
 
@@ -79,15 +80,6 @@ class BinanceClickHouseAdapter(HourlyRepository):
     Its holes, in `binance_price_holes`, are of the pair that was asked for. Args and errors are those of
     `HourlyRepository`.
     """
-
-    def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
-        """Symbol to the hours of a span that are stored while they lasted, and not again since."""
-        statement = (
-            f"SELECT symbol, groupUniqArray(datetime) FROM {self._view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
-            "AND symbol IN {symbols:Array(String)} AND isNull(close) GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last)
-        return {str(symbol): set(hours) for symbol, hours in found}  # type: ignore[call-overload]  # an array
 
     def pairs(self) -> list[StoredPair]:
         """The pairs whose prices are stored, by symbol and first hour; empty without a table."""

@@ -3,170 +3,161 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from itertools import groupby, pairwise
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import timezone
 
 from adapters._bases.errors import EtlError, SourceRejected
-from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_between
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, PairRow, StoredPair
-from adapters.files.choices import KnownPair
-from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter
-from configurations.config import Settings
-from crons.inspection import counted, faults_of, finding, of_shape, series_of
-from crons.job import Finding, HourlyJob, RunContext, Series
-from crons.jobs.binance_parts import CORRECT, check_source, known_pairs, open_source, prices_in
-from crons.jobs.binance_past import backfill, heal
-from crons.resources import Resources
-from extractors.binance_extractor import extract_lately, pair_trouble
-from transformers.binance_transformer import BinanceTransformer, last_over
-from transformers.coverage import reach
+from adapters._bases.hourly_table import HourlyRow
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
+from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, PairRow
+from adapters.files.choices import KnownPair, pair_choices
+from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
+from crons.backfill import Batch, Past
+from crons.job import Finding, Job, JobContext
+from extractors.binance_extractor import (
+    extract_historical,
+    extract_lately,
+    first_hour,
+    pair_trouble,
+    plan_calls,
+    resolve_pairs,
+)
+from loaders.spooled_loader import SpooledLoader
+from transformers.binance_transformer import BinanceTransformer, HourReject, last_over
 
-_JOB = "binance_hourly_prices"
-"""Whose rows these are, for the commands that mend them."""
-_COMPLETED_AFTER = timedelta(days=2)
-"""The age from which an hour counts as unfinished: a daily heal has had its turn."""
-_ASKED_BACK = 2 * HOUR
-"""From so long before the present hour on candles are asked for: in an hour's first seconds the one before is open."""
+_CORRECT = "correct BINANCE_PAIRS"
+# In an hour's first seconds the hour before is still open, so the one before that is completed.
+_HOURS_BACK = 2
 
 
-async def fetch(run: RunContext, source: BinanceHttpAdapter) -> list[PairRow]:
-    """The rows of the present hour, with its open alone, and of the last hour that is over, completed.
+async def run(ctx: JobContext) -> None:
+    """Store the present hour, with its open only, and complete the last hour that is over. Idempotent.
 
-    A candle belongs to the hour in which it opened, whenever its answer comes.
+    A candle belongs to the hour in which it opened, whenever its answer comes. A pair without a candle, or that is not
+    traded, is reported, and costs the others nothing.
 
     Raises:
-        EtlError: the source failed, or none of the pairs can be asked for.
+        EtlError: the source failed, or none of the pairs is traded; or as `SpooledLoader`.
     """
-    report = run.report
-    pairs = await known_pairs(run, source)
-    run.step("asking Binance for the latest candles")
-    report.hours_asked = len(pairs)
-    outcomes = await asyncio.gather(*(_of_pair(run, source, symbol, pair) for symbol, pair in pairs.items()))
+    report = ctx.report
+    async with open_source(ctx) as source:
+        pairs = await _known_pairs(ctx, source)
+        ctx.step("asking Binance for the latest candles")
+        report.hours_asked = len(pairs)
+        outcomes = await asyncio.gather(*(_latest(ctx, source, symbol, pair) for symbol, pair in pairs.items()))
     failures = [outcome for outcome in outcomes if isinstance(outcome, EtlError)]
     if failures and len(failures) == len(outcomes):
         raise failures[0]
     for failure in failures:
         if isinstance(failure, SourceRejected) and failure.code == UNKNOWN_PAIR:
-            report.warnings.append(f"{failure.message}; {CORRECT}")
+            report.warnings.append(f"{failure.message}; {_CORRECT}")
         else:
             report.failures.append(failure.message)
     if report.without_quote and report.without_quote + len(failures) == len(outcomes):
         report.failures.append("Binance has no candle of the present hour")
-    return [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
+    rows = [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
+    await SpooledLoader[HourlyRow](ctx).load(rows)
 
 
-async def _of_pair(
-    run: RunContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair
-) -> list[PairRow] | EtlError:
-    """A pair's rows, or why it has none: one that fails costs the others nothing."""
-    report = run.report
-    try:
-        answered = await extract_lately(source, pair, hour_start(run.now).astimezone(timezone.utc) - _ASKED_BACK)
-        present = hour_start(run.clock()).astimezone(timezone.utc)
-        hours = hours_between(last_over(answered.as_of), present + HOUR)
-        made = BinanceTransformer(run_id=run.run_id).rows_of(
-            symbol, pair, answered.candles, hours, as_of=answered.as_of
+async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+    """Ask for past hours of each pair since its first candle, those included that were stored before they were over.
+
+    Raises:
+        EtlError: the source failed, or none of the pairs is traded.
+    """
+    gone: set[str] = set()
+    async with open_source(ctx) as source:
+        pairs = await _known_pairs(ctx, source)
+        wanted = await past.wanted(
+            {symbol: pair.pair for symbol, pair in pairs.items()},
+            {symbol: first_hour(pair) for symbol, pair in pairs.items()},
         )
-        if not any(candle.opens >= present for candle in answered.candles):
-            report.without_quote += 1
-            report.missing.append(f"{symbol} ({pair.pair})")
-            if status := await pair_trouble(source, pair.pair):
-                report.warnings.append(f"{symbol}: {status}; {CORRECT}")
+        calls = plan_calls({symbol: hours.values() for symbol, hours in wanted.items()}, pairs)
+        weight = KLINES_WEIGHT * len(calls)
+        minutes = f"{weight / WEIGHT_A_MINUTE:.1f} or more"
+        past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
+        if past.request.dry_run:
+            return
+        transformer = BinanceTransformer(run_id=ctx.run_id)
+        async with aclosing(extract_historical(source, calls, gone=gone)) as answers:
+            async for call, answer in answers:
+                made = transformer.rows_of(call.symbol, call.pair, answer.candles, call.hours, as_of=answer.as_of)
+                _report(ctx, made.rows, made.rejects, call.pair)
+                asked = {call.symbol: {hour_key(hour): hour for hour in call.hours}}
+                yield Batch(asked, made.rows, {(reject.symbol, reject.hour) for reject in made.rejects})
+    ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
+
+
+@asynccontextmanager
+async def open_source(ctx: JobContext) -> AsyncIterator[BinanceHttpAdapter]:
+    """Binance's API, which needs no key."""
+    async with ctx.resources.http(ctx.settings.binance_base_url) as http:
+        yield BinanceHttpAdapter(http=http, clock=ctx.now)
+
+
+async def check(ctx: JobContext) -> Finding:
+    """Whether Binance answers here, and whether each pair is traded."""
+    async with open_source(ctx) as source:
+        troubles = {pair: await pair_trouble(source, pair) for pair in ctx.settings.pairs.values()}
+    traded = [pair for pair, trouble in troubles.items() if not trouble]
+    found = [f"answers; traded: {', '.join(traded)}"] if traded else []
+    detail = "; ".join([*found, *filter(None, troubles.values())])
+    if len(traded) == len(troubles):
+        return Finding("Binance", "ok", detail)
+    return Finding("Binance", "warn" if traded else "fail", detail, _CORRECT)
+
+
+async def _known_pairs(ctx: JobContext, source: BinanceHttpAdapter) -> dict[str, KnownPair]:
+    """Symbol to its pair, without those that are not traded, which are reported.
+
+    Raises:
+        SourceRejected: there is no other.
+    """
+    ctx.step("asking Binance which pairs are traded")
+    found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs)
+    ctx.report.warnings.extend(found.notes)
+    if not found.known:
+        raise SourceRejected("; ".join(found.complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
+    ctx.report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in found.complaints)
+    return found.known
+
+
+async def _latest(
+    ctx: JobContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair
+) -> list[PairRow] | EtlError:
+    """A pair's rows, or its error."""
+    try:
+        since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
+        answer = await extract_lately(source, pair, since)
+        present = hour_start(ctx.now()).astimezone(timezone.utc)
+        hours = hours_between(last_over(answer.as_of), present + HOUR)
+        made = BinanceTransformer(run_id=ctx.run_id).rows_of(symbol, pair, answer.candles, hours, as_of=answer.as_of)
+        if not any(candle.opens >= present for candle in answer.candles):
+            ctx.report.without_quote += 1
+            ctx.report.missing.append(f"{symbol} ({pair.pair})")
+            if trouble := await pair_trouble(source, pair.pair):
+                ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         return error
-    report.extracted += len(made.rows) + len(made.rejects)
-    report.rejected += len(made.rejects)
-    report.rejects.extend(f"{reject.symbol} {reject.hour}: {reject.reason}" for reject in made.rejects)
+    _report(ctx, made.rows, made.rejects, pair)
     return made.rows
 
 
-def followed(settings: Settings) -> list[str]:
-    """The symbols that have a pair."""
-    return list(settings.pairs)
+def _report(ctx: JobContext, rows: list[PairRow], rejects: list[HourReject], pair: KnownPair) -> None:
+    ctx.report.extracted += len(rows) + len(rejects)
+    for reject in rejects:
+        ctx.report.reject(f"{reject.symbol} ({pair.pair})", reject.reason, reject.hour)
 
 
-def read_series(parts: Resources, now: datetime) -> list[Series]:
-    """What is stored of each symbol, of the last 30 days and no further back; nothing where nothing is.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses.
-    """
-    found = series_of(prices_in(parts), followed(parts.settings), now)
-    return found if any(one.last_hour for one in found) else []
-
-
-def verify(parts: Resources, now: datetime) -> list[Finding]:
-    """What is wrong with the stored prices, a finding for each thing looked at.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses, and not because the table has another shape, which is a finding.
-    """
-    table = prices_in(parts)
-    pairs = parts.settings.pairs
-
-    def look() -> list[Finding]:
-        last = hour_key(now - _COMPLETED_AFTER)
-        unfinished = table.unfinished(list(pairs), first="", last=last)
-        more = [_mixed(table.pairs(), pairs), _unfinished(unfinished, now)]
-        return faults_of(table, _JOB, list(pairs), now, more=more)
-
-    return of_shape(table, look)
-
-
-def _unfinished(hours: Mapping[str, Collection[str]], now: datetime) -> Finding:
-    """Hours that are over and have the price of their start alone: neither the next run nor a heal completed them.
-
-    Args:
-        hours: symbol to hour keys.
-        now: aware.
-    """
-    every = [from_text(key) for keys in hours.values() for key in keys]
-    return finding(
-        "unfinished hours",
-        [f"{symbol}: {len(keys)} h: {describe_hours(map(from_text, keys))}" for symbol, keys in sorted(hours.items())],
-        f"./run.sh cron_heal {_JOB} {reach(every, now)}",
-        found=f"{counted(every, 'hour', cut=False)} without high, low, close and volumes",
-    )
-
-
-def _mixed(stored: Sequence[StoredPair], meant: Mapping[str, str]) -> Finding:
-    """Symbols with prices of two pairs: wrong, unless the later one took the earlier one's place and is meant.
-
-    Args:
-        stored: by symbol and first hour.
-        meant: symbol to its pair.
-    """
-    lines = []
-    symbols = 0
-    for symbol, group in groupby(stored, lambda one: one.symbol):
-        pairs = list(group)
-        if meant.get(symbol, pairs[-1].pair) == pairs[-1].pair and all(a.last < b.first for a, b in pairwise(pairs)):
-            continue
-        symbols += 1
-        lines += [f"{symbol}: {one.pair}, {one.hours:,} h from {one.first[:16]} to {one.last[:16]}" for one in pairs]
-    return finding(
-        "pairs",
-        lines,
-        f"{CORRECT}; ./run.sh cron_backfill {_JOB} then takes the prices of the pair that is meant",
-        found=f"{counted(range(symbols), 'symbol', cut=False)} with prices of another pair",
-    )
-
-
-JOB = HourlyJob(
+JOB = Job(
     summary="the price of each pair, hourly, from Binance",
     source="Binance",
     table=BINANCE_PRICES,
-    open_source=open_source,
-    fetch=fetch,
     repository=BinanceClickHouseAdapter,
-    check=check_source,
+    run=run,
+    check=check,
     backfill=backfill,
-    heal=heal,
-    followed=followed,
-    read_series=read_series,
-    verify=verify,
+    followed=lambda settings: settings.pairs,
 )

@@ -2,68 +2,293 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta, timezone
+
+import structlog
+
+from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
     CoinMarketCapClickHouseAdapter,
     PriceRow,
 )
-from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from crons.job import HourlyJob, RunContext
-from crons.jobs.cmc_backfill import backfill
-from crons.jobs.cmc_heal import heal
-from crons.jobs.cmc_inspection import followed, read_series, verify
-from crons.jobs.cmc_parts import KEY, NotStored, check_source, open_source, opened
+from adapters.files.choices import coin_choices
+from adapters.http.coin_market_cap_errors import reach_of
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
+from crons.backfill import Batch, Past
+from crons.job import Finding, Job, JobContext, Needed
 from crons.reason_groups import listed
-from extractors.coin_market_cap_extractor import extract_latest
+from crons.resources import PATIENCE
+from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
+from extractors.coin_market_cap_parser import Parsed, Problem, Quote
+from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
+from extractors.coin_market_cap_resolver import Resolution, resolve_coins
+from loaders.coin_market_cap_loader import CoinMarketCapLoader
+from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
+from transformers.coverage import Hours
+
+KEY = Needed(
+    "CMC_API_KEY",
+    "needs a key of CoinMarketCap, and none is set",
+    "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
+)
+# The smallest plan reaches a month back; the shortest month.
+_SHORTEST_REACH = timedelta(days=28)
+
+log = structlog.get_logger(__name__)
 
 
-async def fetch(run: RunContext, source: CoinMarketCapHttpAdapter) -> list[PriceRow]:
-    """The rows of the present hour; what else the answers held goes into the report.
+async def run(ctx: JobContext) -> None:
+    """Store the present hour's price of each symbol. Idempotent: a later run in the hour updates its rows.
 
-    A quote belongs to the hour in which its answer came, which after a long wait for the source may be another one
-    than the run began in.
+    A price belongs to the hour in which its answer came. Symbols without a coin, and coins without a valid quote, are
+    reported, and cost the others nothing.
 
     Raises:
-        EtlError: the source failed, or none of the symbols has an active coin.
+        EtlError: the source failed, or none of the symbols has an active coin; or as `CoinMarketCapLoader`.
     """
-    report = run.report
-    async with opened(run, source) as pipeline:
-        run.step("asking CoinMarketCap which coins are meant")
-        coins = (found := await pipeline.resolve()).coins
-        if (complaint := found.complaint()) is not None:
-            if not coins:
-                raise complaint
-            # The other symbols' hour could perhaps never be had again.
-            report.failures.append(f"{complaint.message}: {complaint.next_step}")
-        run.step("asking CoinMarketCap for the latest quotes")
-        report.hours_asked = len(coins)
-        extraction = await extract_latest(source, coins, clock=run.clock)
-        transformed = pipeline.transformer().latest(extraction.quotes)
-    report.without_quote = len(extraction.missing)
-    report.extracted = len(extraction.quotes)
-    if extraction.missing:
-        report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in extraction.missing]))
-    not_stored = NotStored(report)
-    not_stored.note_rejects(transformed.rejects, extraction.problems)
-    not_stored.note_flaws(extraction.quotes, transformed.rows)
-    not_stored.tell()
-    report.failures.extend(failure.message for failure in extraction.failures)
-    return transformed.rows
+    async with open_source(ctx) as source:
+        found = await _resolved(ctx, source)
+        ctx.step("asking CoinMarketCap for the latest quotes")
+        ctx.report.hours_asked = len(found.coins)
+        answer = await extract_latest(source, found.coins, clock=ctx.now)
+    rows, rejects = _transformer(ctx).latest(answer.quotes)
+    _report(ctx, answer.quotes, rows, rejects, answer.problems)
+    ctx.report.without_quote = len(answer.missing)
+    if answer.missing:
+        ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
+    ctx.report.failures.extend(failure.message for failure in answer.failures)
+    await CoinMarketCapLoader(ctx).load(rows)
 
 
-JOB = HourlyJob(
+async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+    """Ask for past hours, as far as the credits go; the highest cost is known before the first call.
+
+    A heal skips calls beyond the plan's reach; a backfill ends with the first one.
+
+    Raises:
+        ConfigurationError: a symbol has no active coin.
+        SourceRejected: a backfill costs more than is left, or all hours are beyond the plan's reach; nothing was spent.
+        EtlError: the source failed.
+    """
+    refusals: list[Refusal] = []
+    async with open_source(ctx) as source:
+        ctx.step("asking CoinMarketCap for the key's plan")
+        credits_left = (await source.key_info()).credits_left
+        coins = (await _resolved(ctx, source, strict=True)).coins
+        wanted = await past.wanted({coin.symbol: coin.cmc_id for coin in coins})
+        every = plan_calls({coin.cmc_id: wanted[coin.symbol].values() for coin in coins if coin.symbol in wanted})
+        known = "not known" if credits_left is None else credits_left
+        past.estimate(len(every), credits=credits_of(every), credits_left=known)
+        calls = _affordable(ctx, past, every, credits_left)
+
+        def asked(call: HistoricalCall) -> dict[str, Hours]:
+            ids, start, end = set(call.ids), call.start, call.end
+            return {
+                coin.symbol: {key: at for key, at in wanted.get(coin.symbol, {}).items() if start <= at < end}
+                for coin in coins
+                if coin.cmc_id in ids
+            }
+
+        try:
+            if past.request.dry_run:
+                refusals += await _rehearse(ctx, source, calls, only_missing=past.only_missing)
+            else:
+                if calls != every:
+                    ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
+                transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
+                async with aclosing(extract_historical(source, calls, coins, refusals=tolerated)) as answers:
+                    async for call, answer in answers:
+                        yield _batch(ctx, transformer, answer, asked(call))
+        except SourceRejected as error:
+            raise _within_reach(ctx, past, error) from error
+        finally:
+            for refusal in refusals:
+                past.note_refused(asked(refusal.call), refusal.error)
+
+
+@asynccontextmanager
+async def open_source(ctx: JobContext) -> AsyncIterator[CoinMarketCapHttpAdapter]:
+    """CoinMarketCap's API, with the key or keyless; the credits used are counted even if the run fails."""
+    settings, key = ctx.settings, ctx.settings.cmc_api_key.value if ctx.settings.cmc_api_key else ""
+    log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
+    if not key:
+        log.info("no CMC_API_KEY: the keyless public API is asked, which limits its callers by their address")
+    async with ctx.resources.http(settings.cmc_base_url, {KEY_HEADER: key} if key else {}) as http:
+        source = CoinMarketCapHttpAdapter(http=http, clock=ctx.now, keyless=not key)
+        try:
+            yield source
+        finally:
+            ctx.report.credits = source.credits_used
+
+
+async def check(ctx: JobContext) -> Finding:
+    """Whether CoinMarketCap answers and the key is valid, with its plan and the credits left; free of charge."""
+    async with open_source(ctx) as source:
+        if ctx.settings.cmc_api_key is None:
+            await source.coin_map(["BTC"])
+            return Finding(
+                "CoinMarketCap",
+                "warn",
+                "no CMC_API_KEY: the keyless public API answers, and serves the hourly run",
+                "set CMC_API_KEY in .env for backfills and a rate limit of your own",
+            )
+        info = await source.key_info()
+    found = f"key valid: {', '.join(_described(info))}"
+    if info.credits_left == 0:
+        return Finding("CoinMarketCap", "fail", found, "wait for the reset, or use a higher plan")
+    return Finding("CoinMarketCap", "ok", found)
+
+
+def _described(info: KeyInfo) -> Iterator[str]:
+    left, limit = info.credits_left, info.credit_limit_monthly
+    if left is None:
+        yield "CoinMarketCap does not say how many credits are left"
+    else:
+        yield f"{left} {f'of {limit} ' if limit is not None and limit >= left else ''}credits left"
+    if info.requests_per_minute is not None:
+        yield f"{info.requests_per_minute} calls a minute"
+    if info.reset:
+        yield f"credits reset: {info.reset}"
+
+
+async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict: bool = False) -> Resolution:
+    """The coins of the settings. A symbol without one is a failure of the run, and an error if there is no other."""
+
+    def stored(symbols: Sequence[str]) -> dict[str, int] | None:
+        try:
+            coins = ctx.repository.meanings(symbols, retry=PATIENCE)
+        except EtlError as error:
+            log.warning("stored coins unknown", reason=error.message)
+            return None
+        latest_last = sorted(coins, key=lambda coin: (coin.last, coin.first))
+        return {coin.symbol: int(str(coin.meaning)) for coin in latest_last}
+
+    ctx.step("asking CoinMarketCap which coins are meant")
+    choices = coin_choices(ctx.settings.data_path)
+    found = await resolve_coins(source, choices, ctx.settings.symbols, stored=stored)
+    if (complaint := found.complaint()) is not None:
+        # Past hours can wait until that is corrected; the other symbols' present hour cannot.
+        if strict or not found.coins:
+            raise complaint
+        ctx.report.failures.append(f"{complaint.message}: {complaint.next_step}")
+    return found
+
+
+def _transformer(ctx: JobContext) -> CoinMarketCapTransformer:
+    """Made when the answer is there, because it judges by the time."""
+    stale_after = timedelta(hours=ctx.settings.stale_after_hours)
+    return CoinMarketCapTransformer(now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
+
+
+def _report(
+    ctx: JobContext,
+    quotes: Sequence[Quote],
+    rows: Iterable[PriceRow],
+    rejects: Iterable[Reject],
+    problems: Iterable[Problem],
+) -> None:
+    """Report what of an answer is not stored, and what could not be read of stored quotes."""
+    report = ctx.report
+    report.extracted += len(quotes)
+    for problem in problems:
+        report.reject(f"{problem.symbol} (id {problem.cmc_id})", problem.reason)
+    for reject in rejects:
+        report.reject(f"{reject.symbol} (id {reject.cmc_id})", reject.reason, reject.hour)
+    flawed = [quote for quote in quotes if quote.flaws]
+    stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
+    for quote in flawed:
+        if (quote.symbol, tehran_text(quote.observed_at)) in stored:
+            for flaw in quote.flaws:
+                coin = f"{quote.symbol} (id {quote.cmc_id})"
+                report.flaws.add(coin, f"stored, but {flaw}", hour_key(quote.observed_at))
+
+
+def _batch(ctx: JobContext, transformer: CoinMarketCapTransformer, answer: Parsed, asked: Mapping[str, Hours]) -> Batch:
+    """An answer about past hours; it may hold hours beside the wanted ones."""
+    keys = frozenset(key for hours in asked.values() for key in hours)
+    found = transformer.historical(answer.quotes, keys)
+    rows = [row for row in found.rows if row.hour_key in asked.get(row.symbol, ())]
+    rejects = [reject for reject in found.rejects if reject.hour in asked.get(reject.symbol, ())]
+    _report(ctx, answer.quotes, rows, rejects, answer.problems)
+    unusable = {(reject.symbol, reject.hour) for reject in rejects}
+    unusable |= {(problem.symbol, key) for problem in answer.problems for key in asked.get(problem.symbol, ())}
+    return Batch(asked, rows, unusable)
+
+
+def _affordable(
+    ctx: JobContext, past: Past, calls: Sequence[HistoricalCall], credits_left: int | None
+) -> Sequence[HistoricalCall]:
+    """The calls that --max-credits allows and, for a heal, the key's credits; a backfill beyond those is refused."""
+    of_key = credits_left if past.only_missing else None
+    limits = [limit for limit in (past.request.max_credits, of_key) if limit is not None]
+    chosen = within_credits(calls, min(limits)) if limits else calls
+    cost, every = credits_of(chosen), credits_of(calls)
+    if credits_left is not None and cost > credits_left:
+        raise SourceRejected(
+            f"the backfill would cost about {cost} credits, and {credits_left} are left; nothing was spent",
+            next_step="ask for fewer hours or symbols, or wait for the plan's next period",
+        )
+    if chosen != calls:
+        limit = f"--max-credits {past.request.max_credits}"
+        if credits_left is not None and credits_left == min(limits) and credits_left != past.request.max_credits:
+            limit = f"the key's {credits_left} remaining credits, see `./run.sh check`"
+        hours = (hour_start(ctx.started).astimezone(timezone.utc) - past.starts[0]) // HOUR
+        ctx.report.warnings.append(
+            f"{every - cost} of {every} credits' worth of hours are left out by {limit}; "
+            f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
+        )
+    return chosen
+
+
+async def _rehearse(
+    ctx: JobContext, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall], *, only_missing: bool
+) -> list[Refusal]:
+    """The calls that CoinMarketCap would refuse, as far as it says so for free; an error if the run would fail."""
+    first = min((call.start for call in calls), default=ctx.started)
+    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - STEP)) is None:
+        return []
+    limit = reach_of(error)
+    refused = [Refusal(call, error) for call in calls if limit is None or call.start - STEP < limit]
+    if not only_missing or len(refused) == len(calls):
+        raise error
+    return refused
+
+
+def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceRejected:
+    """A refusal of hours beyond the plan's reach, with the command for those within; any other as it is.
+
+    An hour that goes out of reach before the present hour is over does not count: the command is given a bit later.
+    """
+    if (limit := reach_of(error)) is None:
+        return error
+    limit += hour_start(ctx.started) + HOUR - ctx.started
+    reached = [start for start in past.starts if start - STEP > limit]
+    hours = str(len(reached))
+    if reached and past.request.first is not None:
+        end = reached[-1].astimezone(timezone.utc) + HOUR
+        hours = f"--from '{hour_key(reached[0])[:16]}' --to '{hour_key(end)[:16]}'"
+    command = f"./run.sh cron_{ctx.kind} {ctx.name} {hours} fetches those; a higher plan reaches further"
+    return SourceRejected(
+        f"{error.message}; {len(reached)} of the {len(past.starts)} hours are in reach",
+        next_step=command if reached else error.next_step,
+        status=error.status,
+        code=error.code,
+    )
+
+
+JOB = Job(
     summary="the price of each symbol, hourly, from CoinMarketCap",
     source="CoinMarketCap",
     table=CRYPTO_PRICES,
-    open_source=open_source,
-    fetch=fetch,
     repository=CoinMarketCapClickHouseAdapter,
-    check=check_source,
+    run=run,
+    check=check,
     backfill=backfill,
-    heal=heal,
-    followed=followed,
+    followed=lambda settings: dict(settings.symbols),
     past_needs=KEY,
     charges=True,
-    read_series=read_series,
-    verify=verify,
 )

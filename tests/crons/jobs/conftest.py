@@ -1,25 +1,26 @@
-"""A Binance over HTTP, and runs of its job against it, the rows in ClickHouse over HTTP."""
+"""Both sources over HTTP, and runs of their jobs, the rows in ClickHouse over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from crons.job import RunContext
-from crons.jobs.binance_hourly_prices import JOB
-from crons.resources import Resources
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.tehran_time import hour_start
+from crons.jobs import binance_hourly_prices, cmc_hourly_prices
 from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
-from tests.support.binance import MakeContext
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.settings import make_settings
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import MakeContext, contexts
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 """2026-11-23 15:37:09 in Tehran."""
+IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 MARKET = Market(listed_coins())
 
 
@@ -30,8 +31,61 @@ def clock() -> SteppedClock:
 
 
 @pytest.fixture
+def database_settings(front: ClickHouseFront, database: str, tmp_path: Path) -> dict[str, object]:
+    """The database and the folder for data."""
+    return {
+        "clickhouse_host": "127.0.0.1",
+        "clickhouse_port": front.port,
+        "clickhouse_user": front.user,
+        "clickhouse_password": front.password,
+        "clickhouse_db": database,
+        "data_path": tmp_path,
+        "symbols": "BTC,ETH,SOL",
+    }
+
+
+@pytest.fixture
+def holes() -> set[tuple[int, datetime]]:
+    """Coins and hours for which CoinMarketCap has no quote."""
+    return set()
+
+
+@pytest.fixture
+def source(clock: SteppedClock, holes: set[tuple[int, datetime]]) -> Iterator[FaultySource]:
+    """CoinMarketCap."""
+    with FaultySource(clock=clock, is_hole=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def cmc_context(
+    source: FaultySource, clock: SteppedClock, database_settings: dict[str, object]
+) -> Iterator[MakeContext]:
+    """Makes the context of a run of the CoinMarketCap job."""
+    usual = {**database_settings, "cmc_api_key": source.key, "cmc_base_url": source.base_url}
+    with contexts("cmc_hourly_prices", cmc_hourly_prices.JOB, clock, **usual) as make:
+        yield make
+
+
+@pytest.fixture
+def rows(embedded: ClickHouseAdapter, database: str) -> Callable[[], dict[tuple[str, str], float]]:
+    """Reads (symbol, hour key) to price from the table of CoinMarketCap; fails on a doubled key and on a wrong coin."""
+
+    def read() -> dict[tuple[str, str], float]:
+        if embedded.query(f"EXISTS TABLE {database}.crypto_prices") == [(0,)]:
+            return {}
+        found = embedded.query(f"SELECT symbol, datetime, cmc_id, price FROM {database}.crypto_prices")
+        assert all(IDS[str(symbol)] == cmc_id for symbol, _, cmc_id, _ in found)
+        prices = {(str(symbol), str(hour)): float(str(price)) for symbol, hour, _, price in found}
+        assert len(prices) == len(found)
+        return prices
+
+    return read
+
+
+@pytest.fixture
 def down() -> set[datetime]:
-    """Candles that there are none of, by their start; filled by a test."""
+    """Candles that Binance lacks, by their start."""
     return set()
 
 
@@ -44,27 +98,9 @@ def exchange(clock: SteppedClock, down: set[datetime]) -> Iterator[ExchangeStand
 
 @pytest.fixture
 def binance_context(
-    exchange: ExchangeStandIn,
-    front: ClickHouseFront,
-    database: str,
-    tmp_path: Path,
+    exchange: ExchangeStandIn, clock: SteppedClock, database_settings: dict[str, object]
 ) -> Iterator[MakeContext]:
-    """Makes the context of a run; variables of the environment by keyword."""
-    opened: list[Resources] = []
-
-    def make(**variables: str) -> RunContext:
-        settings = make_settings(
-            **{"BINANCE_BASE_URL": exchange.base_url, "SYMBOLS": "BTC,ETH,SOL", **variables},
-            clickhouse_host="127.0.0.1",
-            clickhouse_port=front.port,
-            clickhouse_user=front.user,
-            clickhouse_password=front.password,
-            clickhouse_db=database,
-            data_path=tmp_path,
-        )
-        opened.append(Resources(settings, task="test", clock=exchange.now))
-        return JOB.context("binance_hourly_prices", opened[-1], run_id="r1", step=lambda _step: None)
-
-    yield make
-    for parts in opened:
-        parts.close()
+    """Makes the context of a run of the Binance job."""
+    usual = {**database_settings, "binance_base_url": exchange.base_url}
+    with contexts("binance_hourly_prices", binance_hourly_prices.JOB, clock, **usual) as make:
+        yield make

@@ -11,12 +11,13 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hour_start, hours_before, hours_between, time_bound
-from crons.job import BackfillRequest, RunContext, RunReport
+from crons.job import BackfillRequest, JobContext
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from sandbox.server import Answer, Serving
-from tests.support.binance import HALF, MakeContext, expected, holes, stored
+from tests.support.binance import HALF, expected, holes, stored
+from tests.support.job_runs import MakeContext, backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -31,18 +32,6 @@ SPRINGS = ["2018-03-22", "2019-03-22", "2020-03-21", "2021-03-22", "2022-03-22"]
 """Days without a 00:00 in Tehran."""
 
 
-async def backfill(context: RunContext, fill: BackfillRequest) -> RunReport:
-    """Past hours, however they are asked for."""
-    await JOB.fill(context, "backfill", fill)
-    return context.report
-
-
-async def heal(context: RunContext, hours: int, *, ask_all: bool = False) -> RunReport:
-    """Those of the hours before the present one that are missing."""
-    await JOB.fill(context, "heal", BackfillRequest(hours, ask_all=ask_all))
-    return context.report
-
-
 def between(first: str, end: str) -> BackfillRequest:
     """The hours from one day or hour to another."""
     return BackfillRequest(0, first=time_bound(first), end=time_bound(end))
@@ -52,7 +41,7 @@ async def test_a_backfill_stores_what_is_served(
     binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """Every hour of every symbol, each with all that its two candles say; the present hour is not asked for."""
-    report = await backfill(binance_context(), BackfillRequest(1100))
+    report = await backfill(binance_context(), 1100)
     for symbol in ("BTC", "ETH", "SOL"):
         assert stored(embedded, database, symbol) == expected(exchange, f"{symbol}USDT", hours_before(NOW, 1100))
     assert (report.inserted, report.hours_asked, report.failures, report.missing) == (3300, 3300, [], [])
@@ -62,8 +51,8 @@ async def test_a_backfill_stores_what_is_served(
 
 async def test_a_second_backfill_writes_nothing(binance_context: MakeContext) -> None:
     """What is over stays as it was."""
-    await backfill(binance_context(), BackfillRequest(24))
-    report = await backfill(binance_context(), BackfillRequest(24))
+    await backfill(binance_context(), 24)
+    report = await backfill(binance_context(), 24)
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 72)
 
 
@@ -71,7 +60,7 @@ async def test_a_backfill_begins_with_the_pair(
     binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """Hours before a pair's first candle are neither asked for nor missing; the hour of that candle is the first."""
-    report = await backfill(binance_context(SYMBOLS="BTC"), between("2017-08-01", "2017-08-20"))
+    report = await backfill(binance_context(symbols="BTC"), between("2017-08-01", "2017-08-20"))
     first = hour_start(LISTED)
     rows = stored(embedded, database, "BTC")
     assert rows == expected(exchange, "BTCUSDT", hours_between(first, time_bound("2017-08-20")))
@@ -90,16 +79,16 @@ async def test_an_outage_stays_a_gap_and_is_remembered(
     """Two hours without a candle have no row, are named, and a heal asks for them again only if it is told to."""
     gone = [hour.astimezone(timezone.utc) for hour in hours_before(NOW, 10)[:2]]
     down.update(chain.from_iterable((hour, hour + HALF) for hour in gone))
-    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(12))
+    report = await backfill(binance_context(symbols="BTC"), 12)
     keys = {hour_key(hour) for hour in gone}
     assert stored(embedded, database, "BTC") == expected(exchange, "BTCUSDT", hours_before(NOW, 12))
     assert holes(embedded, database) == {("BTC", key) for key in keys}
     assert (report.inserted, report.without_quote, len(report.missing), report.failures) == (10, 2, 1, [])
 
-    quiet = await heal(binance_context(SYMBOLS="BTC"), 12)
+    quiet = await heal(binance_context(symbols="BTC"), 12)
     assert (quiet.calls, quiet.hours_asked) == (0, 0)
     down.clear()
-    asked = await heal(binance_context(SYMBOLS="BTC"), 12, ask_all=True)
+    asked = await heal(binance_context(symbols="BTC"), BackfillRequest(12, ask_all=True))
     assert (asked.hours_asked, asked.inserted) == (2, 2)
 
 
@@ -113,7 +102,7 @@ async def test_half_an_hour_of_outage_leaves_the_other_half(
     """First or second candle missing: the row is made of the other one, and says so; no hole."""
     first, second = (hour.astimezone(timezone.utc) for hour in hours_before(NOW, 6)[:2])
     down.update({first, second + HALF})
-    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(6))
+    await backfill(binance_context(symbols="BTC"), 6)
     rows = stored(embedded, database, "BTC")
     assert rows == expected(exchange, "BTCUSDT", hours_before(NOW, 6))
     assert [row[7] for row in rows.values()] == [1, 1, 2, 2, 2, 2]
@@ -128,22 +117,22 @@ async def test_a_heal_fills_what_is_missing_and_completes_what_was_open(
     database: str,
 ) -> None:
     """Runs that did not come leave hours without a row, and the last one's hour with its open alone."""
-    await JOB.run(binance_context(SYMBOLS="BTC"))
+    await run(binance_context(symbols="BTC"))
     clock.advance(5 * HOUR)
-    await JOB.run(binance_context(SYMBOLS="BTC"))
-    report = await heal(binance_context(SYMBOLS="BTC"), 7)
+    await run(binance_context(symbols="BTC"))
+    report = await heal(binance_context(symbols="BTC"), 7)
     assert (report.hours_asked, report.inserted, report.updated) == (5, 4, 1)
     rows = stored(embedded, database, "BTC")
     rows.pop(hour_key(clock()))
     assert rows == expected(exchange, "BTCUSDT", hours_before(clock(), 7))
-    again = await heal(binance_context(SYMBOLS="BTC"), 7)
+    again = await heal(binance_context(symbols="BTC"), 7)
     assert (again.hours_asked, again.calls) == (0, 0)
 
 
 async def test_a_heal_asks_only_for_what_is_missing(binance_context: MakeContext) -> None:
     """Those before the stored ones: two hours, one call."""
-    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(24))
-    report = await heal(binance_context(SYMBOLS="BTC"), 26)
+    await backfill(binance_context(symbols="BTC"), 24)
+    report = await heal(binance_context(symbols="BTC"), 26)
     assert (report.hours_asked, report.inserted, report.calls) == (2, 2, 1)
 
 
@@ -153,7 +142,7 @@ async def test_of_an_hour_that_came_twice_the_earlier_is_stored(
 ) -> None:
     """Tehran's 23:00 of that day has one row, of its first instant; no hour around it is lost."""
     start = time_bound(f"{day} 20:00")
-    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(0, first=start, end=start + 7 * HOUR))
+    report = await backfill(binance_context(symbols="BTC"), BackfillRequest(0, first=start, end=start + 7 * HOUR))
     twice = datetime.strptime(f"{day} 23", "%Y-%m-%d %H").replace(tzinfo=TEHRAN)
     assert twice.utcoffset() != twice.replace(fold=1).utcoffset()
     rows = stored(embedded, database, "BTC")
@@ -163,7 +152,8 @@ async def test_of_an_hour_that_came_twice_the_earlier_is_stored(
     assert rows == expected(exchange, "BTCUSDT", hours_between(start, start + 7 * HOUR))
     assert rows[f"{day} 23:00:00"] == expected(exchange, "BTCUSDT", [twice])[f"{day} 23:00:00"]
     assert (report.missing, holes(embedded, database)) == ([], set())
-    healed = await _healed_after(binance_context, start + 7 * HOUR)
+    end = start + 7 * HOUR
+    healed = await heal(binance_context(symbols="BTC"), BackfillRequest(0, first=end - 6 * HOUR, end=end))
     assert healed.hours_asked == 0
 
 
@@ -173,18 +163,11 @@ async def test_an_hour_that_was_left_out_is_no_gap(
 ) -> None:
     """Tehran's clock went from 24:00 to 01:00: there is no 00:00, and none is missing."""
     start = time_bound(f"{day} 01:00") - 3 * HOUR
-    report = await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(0, first=start, end=start + 6 * HOUR))
+    report = await backfill(binance_context(symbols="BTC"), BackfillRequest(0, first=start, end=start + 6 * HOUR))
     rows = stored(embedded, database, "BTC")
     assert [key[11:13] for key in rows] == ["21", "22", "23", "01", "02", "03"]
     assert rows == expected(exchange, "BTCUSDT", hours_between(start, start + 6 * HOUR))
     assert (report.missing, report.without_quote, holes(embedded, database)) == ([], 0, set())
-
-
-async def _healed_after(binance_context: MakeContext, end: datetime) -> RunReport:
-    """What a heal of the six hours before an instant reports."""
-    context = binance_context(SYMBOLS="BTC")
-    await JOB.fill(context, "heal", BackfillRequest(0, first=end - 6 * HOUR, end=end))
-    return context.report
 
 
 async def test_a_price_keeps_its_source(
@@ -198,8 +181,8 @@ async def test_a_price_keeps_its_source(
     gone = hours_before(NOW, 5)[0].astimezone(timezone.utc)
     down.update({gone, gone + HALF})
     embedded.command(f"INSERT INTO {database}.crypto_prices VALUES ('BTC', '{hour_key(gone)}', 1.0)")
-    await backfill(binance_context(SYMBOLS="BTC"), BackfillRequest(5))
-    await heal(binance_context(SYMBOLS="BTC"), 5, ask_all=True)
+    await backfill(binance_context(symbols="BTC"), 5)
+    await heal(binance_context(symbols="BTC"), BackfillRequest(5, ask_all=True))
     assert hour_key(gone) not in stored(embedded, database, "BTC")
     assert embedded.query(f"SELECT count() FROM {database}.crypto_prices") == [(1,)]
 
@@ -211,7 +194,7 @@ async def test_a_dry_run_asks_for_no_candle(
     with capture_logs() as logs:
         report = await backfill(binance_context(), BackfillRequest(1000, dry_run=True))
     [estimate] = [line for line in logs if line["event"] == "estimate"]
-    assert (estimate["pairs"], estimate["pair_hours"], estimate["calls"]) == (3, 3000, 6)
+    assert (estimate["symbols"], estimate["symbol_hours"], estimate["calls"]) == (3, 3000, 6)
     assert (estimate["weight"], estimate["minutes"]) == ("12 of 6000 a minute", "0.0 or more")
     assert report.calls == 6
     assert stored(embedded, database, "BTC") == {}
@@ -220,7 +203,7 @@ async def test_a_dry_run_asks_for_no_candle(
 async def test_only_some_symbols(binance_context: MakeContext, embedded: ClickHouseAdapter, database: str) -> None:
     """Those that are named, of what is followed."""
     context = binance_context()
-    chosen = JOB.context("binance_hourly_prices", context.parts, run_id="r1", step=lambda _step: None, symbols=["ETH"])
+    chosen = JobContext.begin("binance_hourly_prices", JOB, context.resources, symbols=["ETH"])
     await backfill(chosen, BackfillRequest(3))
     assert [len(stored(embedded, database, symbol)) for symbol in ("BTC", "ETH", "SOL")] == [0, 3, 0]
 
@@ -229,11 +212,11 @@ async def test_a_pair_that_is_gone_costs_the_others_nothing(
     binance_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """It was known once, and is asked for in vain: named, and the run is a good one."""
-    await JOB.run(binance_context(SYMBOLS="BTC,SOL"))
+    await run(binance_context(symbols="BTC,SOL"))
     without = Market([coin for coin in listed_coins() if coin.symbol != "SOL"])
     with ExchangeStandIn(without, clock=clock) as later:
         report = await backfill(
-            binance_context(SYMBOLS="BTC,SOL", BINANCE_BASE_URL=later.base_url), BackfillRequest(10)
+            binance_context(symbols="BTC,SOL", binance_base_url=later.base_url), BackfillRequest(10)
         )
     assert report.failures == []
     assert report.warnings == ["Binance has no such pair (SOLUSDT); correct BINANCE_PAIRS"]
@@ -244,9 +227,9 @@ async def test_hours_after_a_pair_broke_off_are_remembered(
     binance_context: MakeContext, embedded: ClickHouseAdapter, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kept pair in BREAK: its last hours have no candle, and a heal does not ask for them every day."""
-    await JOB.run(binance_context(SYMBOLS="BTC,SOL"))
+    await run(binance_context(symbols="BTC,SOL"))
     monkeypatch.setitem(BROKEN_OFF, "SOL", NOW - timedelta(hours=20))
-    report = await backfill(binance_context(SYMBOLS="BTC,SOL"), BackfillRequest(24))
+    report = await backfill(binance_context(symbols="BTC,SOL"), 24)
     assert report.failures == []
     assert {symbol for symbol, _ in holes(embedded, database)} == {"SOL"}
 
@@ -258,7 +241,7 @@ async def test_what_came_before_a_failure_is_stored_and_the_rest_resumed(
     database: str,
 ) -> None:
     """Oldest first: the source fails after two calls, whose hours are stored; a heal asks for the others alone."""
-    await JOB.run(binance_context(SYMBOLS="BTC"))
+    await run(binance_context(symbols="BTC"))
     served = 0
 
     def answer(target: str, _headers: dict[str, str]) -> Answer:
@@ -267,10 +250,10 @@ async def test_what_came_before_a_failure_is_stored_and_the_rest_resumed(
         return exchange.answer(target, exchange.now()) if served <= 2 else Answer(503, {"code": -1008, "msg": "busy"})
 
     with Serving(respond=answer, clock=exchange.now) as failing, pytest.raises(EtlError, match="503"):
-        await backfill(binance_context(SYMBOLS="BTC", BINANCE_BASE_URL=failing.base_url), BackfillRequest(2000))
+        await backfill(binance_context(symbols="BTC", binance_base_url=failing.base_url), 2000)
     rows = stored(embedded, database, "BTC")
     assert hour_key(hours_before(NOW, 2000)[0]) in rows
     assert len(rows) == 1000 + 2
-    report = await heal(binance_context(SYMBOLS="BTC"), 2000)
+    report = await heal(binance_context(symbols="BTC"), 2000)
     assert report.hours_asked == 999
     assert len(stored(embedded, database, "BTC")) == 2001

@@ -1,0 +1,281 @@
+"""Past hours of any source: which are wanted, the answers stored as they come, and what is still missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import NamedTuple
+
+import structlog
+
+from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
+from adapters._bases.hourly_table import Hole, HourlyRow
+from adapters._bases.tehran_time import describe_hours, tehran_text
+from crons.job import BackfillRequest, JobContext
+from crons.progress import progress
+from crons.reason_groups import listed
+from loaders.spooled_loader import SpooledLoader
+from transformers.coverage import Hours, hours_by_key, missing_among
+
+# A missing quote of a younger hour is not remembered: it may still come.
+SETTLED_AFTER = timedelta(hours=3)
+# Memory must not grow with the hours.
+_ROWS_A_LOAD = 10_000
+
+Key = tuple[str, str]
+"""A symbol and an hour key."""
+
+log = structlog.get_logger(__name__)
+
+
+class Batch(NamedTuple):
+    """One answer of a source about past hours.
+
+    Attributes:
+        asked: symbol to those of the wanted hours that the call was for.
+        rows: to be stored, all of hours in `asked`.
+        unusable: keys for which the source gave something that is not stored: they are missing, but the source may
+            have a quote, so that a heal asks for them again.
+    """
+
+    asked: Mapping[str, Hours]
+    rows: Sequence[HourlyRow]
+    unusable: Collection[Key] = ()
+
+
+class Past:
+    """The past hours of a backfill or a heal, and what became of them.
+
+    Attributes:
+        request: what was asked for.
+        starts: the starts of the hours, oldest first; at least one.
+        only_missing: whether it is a heal.
+    """
+
+    def __init__(self, ctx: JobContext, request: BackfillRequest) -> None:
+        self._ctx = ctx
+        self.request = request
+        self.starts = request.starts(ctx.started)
+        self.only_missing = ctx.kind == "heal"
+        self._hours = hours_by_key(self.starts)
+        self._meant: Mapping[str, object] = {}
+        self._first_hours: Mapping[str, datetime] = {}
+        self._calls, self._total = 0, 0
+        self._lacking: dict[str, list[datetime]] = {}
+        self._holes: list[Hole] = []
+        self._answered: set[Key] = set()
+        self._refused: set[Key] = set()
+
+    async def wanted(
+        self, meant: Mapping[str, object], first_hours: Mapping[str, datetime] = MappingProxyType({})
+    ) -> dict[str, Hours]:
+        """Symbol to the hours to ask for: all of a backfill's, the missing ones of a heal's.
+
+        An hour that the source had no quote for is not missing, as long as its symbol means the same as then.
+
+        Args:
+            meant: what each symbol means at the source, as the table's holes have it.
+            first_hours: symbol to the aware start of its first hour at the source; earlier ones are not wanted.
+
+        Raises:
+            StorageUnavailable, StorageRejected: the database does not answer, or refuses.
+        """
+        self._meant, self._first_hours = meant, first_hours
+        if self.only_missing:
+            self._ctx.step("looking for missing hours")
+            wanted = await asyncio.to_thread(self._missing, ask_all=self.request.ask_all)
+            if not wanted:
+                log.info("no missing hours that the source may have", hours=describe_hours(self.starts))
+            _log_missing("missing hours", wanted)
+        else:
+            wanted = {symbol: self._hours_since(first_hours.get(symbol)) for symbol in meant}
+        self._total = sum(map(len, wanted.values()))
+        return wanted
+
+    def estimate(self, calls: int, **facts: object) -> None:
+        """Log what the wanted hours take, and count them as asked for; to be called before the first call.
+
+        Args:
+            calls: number of calls.
+            facts: the price, such as credits.
+        """
+        self._calls = calls
+        if not self.request.dry_run:
+            self._ctx.report.hours_asked = self._total
+        hours = describe_hours(self.starts)
+        log.info("estimate", calls=calls, **facts, symbols=len(self._meant), symbol_hours=self._total, hours=hours)
+
+    def note_refused(self, asked: Mapping[str, Hours], error: SourceRejected) -> None:
+        """Note a call that the source refused, while it may answer others."""
+        hours = {start for of_symbol in asked.values() for start in of_symbol.values()}
+        symbols = listed([symbol for symbol, of_symbol in asked.items() if of_symbol])
+        log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=error.message)
+        self._refused |= _keys(asked)
+
+    async def store(self, batches: AsyncIterator[Batch]) -> None:
+        """Store each answer; then say what is still missing, also when the source fails.
+
+        Raises:
+            EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+        """
+        loader = SpooledLoader[HourlyRow](self._ctx)
+        try:
+            await self._keep_all(batches, loader)
+        except (StorageUnavailable, StorageRejected):
+            raise
+        except EtlError:
+            try:
+                await self._finish(loader)
+            except EtlError as error:
+                log.warning("fetched rows not stored, or missing hours unknown", reason=error.message)
+            raise
+        else:
+            await self._finish(loader)
+        finally:
+            for symbols, ranges in _alike(self._lacking).items():
+                hours = len(self._lacking[symbols[0]])
+                self._ctx.report.missing.append(f"{listed(symbols)}: {hours} h: {ranges}")
+
+    async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
+        """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
+        ctx = self._ctx
+        answers, done, rows, symbols = 0, 0, 0, set[str]()
+
+        def more() -> dict[str, int | str]:
+            return {"calls": f"{answers} of {self._calls}", "symbols": len(symbols), "rows": rows}
+
+        no_color = bool(ctx.settings.no_color)
+        with progress(ctx.now, counted="hours", more=more, least=0, no_color=no_color) as advance:
+            async for batch in batches:
+                self._take(batch)
+                await loader.keep(batch.rows)
+                if loader.kept >= _ROWS_A_LOAD:
+                    await self._store(loader)
+                ctx.step(f"asking {ctx.job.source} for past quotes, {self._calls} calls")
+                answers += 1
+                symbols.update(batch.asked)
+                rows += len(batch.rows)
+                done += sum(map(len, batch.asked.values()))
+                advance("asking", done, ctx.report.hours_asked)
+
+    def _take(self, batch: Batch) -> None:
+        """Count what an answer has, and note what it lacks."""
+        report, ctx = self._ctx.report, self._ctx
+        given = {(row.symbol, f"{row.fetched_at[:13]}:00:00") for row in batch.rows}
+        for symbol, hours in batch.asked.items():
+            lacking = {key: start for key, start in hours.items() if (symbol, key) not in given}
+            report.without_quote += len(lacking)
+            if lacking:
+                self._lacking.setdefault(symbol, []).extend(lacking.values())
+            self._holes.extend(
+                Hole(symbol, key, self._meant[symbol], tehran_text(ctx.started), ctx.run_id)
+                for key, start in lacking.items()
+                if (symbol, key) not in batch.unusable and ctx.started - start >= SETTLED_AFTER
+            )
+        if self.only_missing:
+            self._answered |= _keys(batch.asked)
+
+    async def _store(self, loader: SpooledLoader[HourlyRow]) -> None:
+        self._ctx.step(f"storing {loader.kept} rows")
+        await loader.store_kept()
+        holes, self._holes = self._holes, []
+        try:
+            await asyncio.to_thread(self._ctx.repository.note_holes, holes)
+        except EtlError as error:
+            warning = f"{len(holes)} hours without a quote are not remembered: {error.message}"
+            self._ctx.report.warnings.append(warning)
+
+    async def _finish(self, loader: SpooledLoader[HourlyRow]) -> None:
+        """Store the rest, and log what a heal leaves missing, and why."""
+        if self.request.dry_run:
+            return
+        await self._store(loader)
+        if not self.only_missing or not self._meant:
+            return
+        self._ctx.step("looking for what is still missing")
+        missing = await asyncio.to_thread(self._missing, ask_all=True)
+        if not missing:
+            log.info("no hours are missing", hours=describe_hours(self.starts))
+            return
+        _log_missing("hours still missing", missing)
+        keys = _keys(missing)
+        log.info(
+            "still missing",
+            symbol_hours=len(keys),
+            symbols=len(missing),
+            refused_by_the_source=len(keys & self._refused),
+            not_asked=len(keys - self._refused - self._answered),
+            without_a_valid_quote=len(keys & self._answered - self._refused),
+        )
+
+    def _hours_since(self, first: datetime | None) -> Hours:
+        # In UTC: two times of one zone are compared by their wall time. All symbols share one object if they can.
+        start = first.astimezone(timezone.utc) if first else self.starts[0].astimezone(timezone.utc)
+        if start <= self.starts[0].astimezone(timezone.utc):
+            return self._hours
+        return {key: hour for key, hour in self._hours.items() if hour.astimezone(timezone.utc) >= start}
+
+    def _missing(self, *, ask_all: bool) -> dict[str, Hours]:
+        """Symbol to the hours without a price, or with that of their start only. Asks the database, in this thread."""
+        table, symbols = self._ctx.repository, list(self._meant)
+        first, last = min(self._hours), max(self._hours)
+        stored = table.stored(symbols, first=first, last=last, valued_from=last)
+        holes = {} if ask_all else table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant)
+        unfinished = table.unfinished(symbols, first=first, last=last)
+        missing = {}
+        for symbol in symbols:
+            again = unfinished.get(symbol, set())
+            there = stored[symbol].hours - again if symbol in stored else ()
+            hours = self._hours_since(self._first_hours.get(symbol))
+            missing[symbol] = missing_among(hours, there, holes.get(symbol, set()) - again)
+        return {symbol: hours for symbol, hours in missing.items() if hours}
+
+
+async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
+    """Store past hours: all of them for a backfill, the missing ones for a heal. Idempotent.
+
+    What earlier runs left in the spool is stored before anything is spent. The run counts as failed if answers came and
+    held nothing valid; a backfill, which asks for every hour, also if they were empty.
+
+    Raises:
+        SourceRejected: a needed setting is missing, or the source refuses; nothing was spent.
+        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    """
+    job, needed = ctx.job, ctx.job.past_needs
+    if job.backfill is None:
+        raise SourceRejected(f"{job.source} gives the present hour only")
+    if needed is not None and not getattr(ctx.settings, needed.variable.lower()):
+        raise SourceRejected(f"a {ctx.kind} {needed.complaint}", next_step=needed.next_step)
+    if not request.dry_run:
+        ctx.step("storing the rows in the spool")
+        await SpooledLoader(ctx).store_kept()
+    past, report = Past(ctx, request), ctx.report
+    try:
+        async with aclosing(job.backfill(ctx, past)) as batches:
+            await past.store(batches)
+    finally:
+        report.calls = ctx.resources.calls_made
+    expected = report.rejected or (ctx.kind == "backfill" and report.hours_asked)
+    if expected and not report.failures and not report.inserted + report.updated + report.unchanged:
+        ctx.fail_if_nothing_stored()
+
+
+def _keys(hours: Mapping[str, Hours]) -> set[Key]:
+    return {(symbol, key) for symbol, of_symbol in hours.items() for key in of_symbol}
+
+
+def _alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
+    """Symbols with the same hours, to a description of these."""
+    symbols: dict[str, list[str]] = {}
+    for symbol, of_symbol in hours.items():
+        symbols.setdefault(describe_hours(of_symbol), []).append(symbol)
+    return {tuple(names): ranges for ranges, names in symbols.items()}
+
+
+def _log_missing(event: str, missing: Mapping[str, Hours]) -> None:
+    """One line for all symbols that miss the same hours."""
+    for symbols, ranges in _alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
+        log.info(event, symbols=listed(symbols), hours_each=len(missing[symbols[0]]), ranges=ranges)

@@ -1,0 +1,331 @@
+"""Backfill and heal of the main job: a CoinMarketCap over HTTP on one side, ClickHouse over HTTP on the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
+from crons.job import BackfillRequest
+from tests.crons.jobs.conftest import IDS, NOW
+from tests.support import faults
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import MakeContext, backfill, heal, run
+from tests.support.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+HOURS = hours_before(NOW, 24)
+
+Rows = Callable[[], dict[tuple[str, str], float]]
+Holes = set[tuple[int, datetime]]
+
+
+def asked(source: FaultySource) -> list[dict[str, str]]:
+    """The parameters of the calls for past quotes."""
+    return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
+
+
+def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, datetime]) -> None:
+    """Make hours missing, as an outage would."""
+    for symbol, hour in keys:
+        where = f"symbol = '{symbol}' AND datetime = '{hour_key(hour)}'"
+        embedded.command(f"DELETE FROM {database}.crypto_prices WHERE {where}")
+
+
+# --- backfill ---
+
+
+async def test_backfill_stores_the_served_price_of_each_hour(
+    cmc_context: MakeContext, source: FaultySource, rows: Rows, holes: Holes
+) -> None:
+    """Holes are left empty and listed, the present hour is untouched; again it changes nothing."""
+    holes.update({(1, hours_before(NOW, 5)[0]), (1, hours_before(NOW, 3)[0])})
+    report = await backfill(cmc_context(), 48)
+    hours = {(symbol, hour): cmc_id for hour in hours_before(NOW, 48) for symbol, cmc_id in IDS.items()}
+    assert rows() == {
+        (symbol, hour_key(hour)): source.market.price(cmc_id, hour)
+        for (symbol, hour), cmc_id in hours.items()
+        if (cmc_id, hour) not in holes
+    }
+    assert (report.inserted, report.hours_asked, report.without_quote) == (48 * 3 - 2, 48 * 3, 2)
+    assert report.missing == ["BTC: 2 h: 2026-11-23 10:00, 2026-11-23 12:00"]
+    assert (len(asked(source)), report.credits) == (1, source.credits_used)
+    again = await backfill(cmc_context(), 48)
+    assert (again.inserted, again.updated, again.unchanged) == (0, 0, 48 * 3 - 2)
+
+
+async def test_backfill_corrects_the_price_of_an_hourly_run(
+    cmc_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """The hour's earliest quote replaces it; the first `fetched_at` stays, and so does the rank, which it lacks."""
+    await run(cmc_context(symbols="BTC:1"))
+    clock.advance(HOUR)
+    assert (await backfill(cmc_context(symbols="BTC:1"), 1)).updated == 1
+    columns = "endpoint, fetched_at, source_updated_at, cmc_rank"
+    assert embedded.query(f"SELECT {columns} FROM {database}.crypto_prices") == [
+        ("historical", "2026-11-23 15:37:09", "2026-11-23 15:00:00", 1)
+    ]
+
+
+async def test_backfill_by_date_stores_those_hours_only(
+    cmc_context: MakeContext, clock: SteppedClock, rows: Rows
+) -> None:
+    """The last hour is left out."""
+    first, end = (hour_start(clock()) - timedelta(hours=hours) for hours in (50, 47))
+    report = await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
+    assert {hour for _, hour in rows()} == {hour_key(first + hours * HOUR) for hours in range(3)}
+    assert report.inserted == report.hours_asked == 9
+
+
+async def test_reason_of_many_hours_is_one_line(cmc_context: MakeContext, source: FaultySource, rows: Rows) -> None:
+    """Two quotes an hour for a day, all refused, and the run fails."""
+    source.faults.push(faults.renamed(1027, "XETH"), path="/quotes/historical")
+    report = await backfill(cmc_context(symbols="ETH:1027"), 24)
+    assert report.rejected == 48
+    [line] = report.rejects
+    assert line.startswith("ETH (id 1027) 2026-11-22 15:00:00 to 2026-11-23 14:00:00, 48 quotes: CoinMarketCap calls")
+    assert (report.failures, rows()) == (["CoinMarketCap gave no valid price"], {})
+
+
+async def test_estimate_is_logged_before_anything_is_spent(
+    cmc_context: MakeContext, source: FaultySource, rows: Rows
+) -> None:
+    """A dry run stops there."""
+    with capture_logs() as logs:
+        await backfill(cmc_context(), 168, dry_run=True)
+    estimate = next(entry for entry in logs if entry["event"] == "estimate")
+    facts = (estimate["calls"], estimate["credits"], estimate["credits_left"], estimate["symbol_hours"])
+    assert facts == (1, 11, 15000, 504)
+    assert (source.credits_used, rows()) == (0, {})
+
+
+async def test_backfill_beyond_the_credits_spends_nothing(
+    cmc_context: MakeContext, clock: SteppedClock, rows: Rows
+) -> None:
+    """Eleven are needed and ten are left."""
+    with (
+        FaultySource(clock=clock, credits_monthly=10) as poor,
+        pytest.raises(SourceRejected, match="11 credits, and 10"),
+    ):
+        await backfill(cmc_context(cmc_base_url=poor.base_url), 168)
+    assert (poor.credits_used, rows()) == (0, {})
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
+@pytest.mark.parametrize(("months", "hours", "in_reach"), [(3, 24 * 100, 2206), (1, 743, 742)], ids=str)
+async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
+    cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int, dry_run: bool
+) -> None:
+    """The command that fetches the hours in reach works, and nothing was spent before."""
+    with FaultySource(clock=clock, months_of_history=months) as source:
+        here = {"cmc_base_url": source.base_url, "symbols": "BTC:1"}
+        with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
+            await backfill(cmc_context(**here), hours, dry_run=dry_run)
+        assert source.credits_used == 0
+        assert f"; {in_reach} of the {hours} hours are in reach" in refused.value.message
+        assert f"./run.sh cron_backfill cmc_hourly_prices {in_reach} " in refused.value.next_step
+        clock.advance(timedelta(minutes=50))
+        await backfill(cmc_context(**here), in_reach, dry_run=dry_run)
+        assert (source.credits_used > 0) is not dry_run
+
+
+async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
+    cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
+) -> None:
+    """By dates, because the range may end before the present hour."""
+    first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
+    with pytest.raises(SourceRejected, match="are in reach") as refused:
+        await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
+    assert source.credits_used == 0
+    found = re.search(r"cron_backfill cmc_hourly_prices --from '(.*)' --to '(.*)' fetches", refused.value.next_step)
+    assert found is not None
+    assert time_bound(found[2]) == end
+    await backfill(cmc_context(), BackfillRequest(0, first=time_bound(found[1]), end=end))
+    assert rows()
+
+
+async def test_limit_on_credits_leaves_the_rest_to_a_heal(
+    cmc_context: MakeContext, source: FaultySource, rows: Rows
+) -> None:
+    """The earliest hours come first; the warning has the command that fetches the others."""
+    report = await backfill(cmc_context(), BackfillRequest(24 * 20, max_credits=2))
+    assert source.credits_used == report.credits == 2
+    [warning] = report.warnings
+    found = re.search(r"./run.sh cron_heal cmc_hourly_prices 480 --max-credits (\d+)", warning)
+    assert found is not None
+    before = len(rows())
+    healed = await heal(cmc_context(), BackfillRequest(24 * 20, max_credits=int(found[1])))
+    assert healed.warnings == []
+    assert len(rows()) == before + healed.inserted == 24 * 20 * 3
+
+
+@pytest.mark.parametrize("kind", [backfill, heal])
+async def test_past_hours_need_a_key(
+    cmc_context: MakeContext, source: FaultySource, kind: Callable[..., object]
+) -> None:
+    """The public API has none; nothing is asked, and the next step names the setting."""
+    with pytest.raises(SourceRejected, match=f"a {kind.__name__} needs a key") as refused:
+        await kind(cmc_context(cmc_api_key=""), 2)  # type: ignore[misc]  # both are coroutine functions
+    assert "CMC_API_KEY" in refused.value.next_step
+    assert source.requests == []
+
+
+# --- heal ---
+
+
+async def test_heal_stores_missing_hours_and_touches_nothing_else(
+    cmc_context: MakeContext,
+    source: FaultySource,
+    embedded: ClickHouseAdapter,
+    database: str,
+    rows: Rows,
+) -> None:
+    """At the very prices served; a second heal asks for nothing, and the present hour belongs to the hourly run."""
+    await run(cmc_context())
+    await backfill(cmc_context(), 24)
+    embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = 7 WHERE 1 SETTINGS mutations_sync = 2")
+    gone = {("BTC", HOURS[3]), ("ETH", HOURS[4])}
+    take_away(embedded, database, *gone)
+    before = rows()
+    report = await heal(cmc_context())
+    prices = {(symbol, hour_key(hour)): source.market.price(IDS[symbol], hour) for symbol, hour in gone}
+    assert rows() == {**before, **prices}
+    counts = (report.inserted, report.updated, report.hours_asked, report.without_quote, report.credits)
+    assert counts == (2, 0, 2, 0, 1)
+    assert asked(source)[-1]["id"] == "1,1027"
+    source.requests.clear()
+    with capture_logs() as lines:
+        again = await heal(cmc_context())
+    assert (again.credits, again.hours_asked, asked(source)) == (0, 0, [])
+    assert lines[-1]["event"] == "no hours are missing"
+
+
+@pytest.mark.parametrize("first", [backfill, heal])
+async def test_hole_of_the_source_is_asked_for_once(
+    cmc_context: MakeContext, holes: Holes, rows: Rows, first: Callable[..., object]
+) -> None:
+    """It is remembered, and asked for again with --all."""
+    holes.add((1, HOURS[5]))
+    report = await first(cmc_context(), 24)  # type: ignore[misc]  # both are coroutine functions
+    assert (report.without_quote, report.inserted) == (1, 71)
+    assert report.missing == [f"BTC: 1 h: {hour_key(HOURS[5])[:16]}"]
+    again = await heal(cmc_context())
+    assert (again.hours_asked, again.credits) == (0, 0)
+    holes.clear()
+    at_last = await heal(cmc_context(), BackfillRequest(24, ask_all=True))
+    assert (at_last.hours_asked, at_last.inserted) == (1, 1)
+    assert ("BTC", hour_key(HOURS[5])) in rows()
+
+
+async def test_refused_price_is_not_a_hole(cmc_context: MakeContext, source: FaultySource) -> None:
+    """Its hour stays missing and is asked for again."""
+    source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
+    first = await heal(cmc_context())
+    assert first.rejected == first.without_quote * 2 == 48
+    again = await heal(cmc_context())
+    assert (again.hours_asked, again.inserted) == (24, 24)
+
+
+async def test_hole_of_another_coin_is_asked_for(
+    cmc_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
+) -> None:
+    """When a symbol has come to mean another coin, what the former one lacked is not known of the new one."""
+    holes.add((1, HOURS[5]))
+    await heal(cmc_context())
+    embedded.command(
+        f"ALTER TABLE {database}.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2"
+    )
+    assert (await heal(cmc_context())).hours_asked == 1
+    assert embedded.query(f"SELECT cmc_id FROM {database}.crypto_price_holes FINAL") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("left_of_the_key", "most", "limit"),
+    [(1, 100, "the key's 1 remaining credits"), (15, 1, "--max-credits 1;"), (15, 0, "--max-credits 0;")],
+)
+async def test_limit_of_a_heal_is_named(
+    cmc_context: MakeContext, clock: SteppedClock, rows: Rows, *, left_of_the_key: int, most: int, limit: str
+) -> None:
+    """The key's credits or --max-credits, whichever ends first; the next heal fetches the rest."""
+    with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
+        report = await heal(cmc_context(cmc_base_url=source.base_url), BackfillRequest(24, max_credits=most))
+    [warning] = report.warnings
+    assert limit in warning
+    assert (report.credits, len(rows())) == ((1, 48) if most else (0, 0))
+    left = 72 - len(rows())
+    assert (await heal(cmc_context())).inserted == left
+
+
+async def test_end_of_a_heal_says_what_is_missing_and_why(cmc_context: MakeContext, holes: Holes) -> None:
+    """By symbol, those that miss the same hours together."""
+    holes.update({(1, HOURS[5]), (1027, HOURS[5]), (5426, HOURS[7])})
+    with capture_logs() as lines:
+        await heal(cmc_context(), BackfillRequest(24, max_credits=1))
+    still = [(line["symbols"], line["hours_each"]) for line in lines if line["event"] == "hours still missing"]
+    assert still == [("BTC, ETH", 1), ("SOL", 24)]
+    left = lines[-1]
+    assert (left["symbol_hours"], left["not_asked"], left["without_a_valid_quote"]) == (26, 24, 2)
+
+
+async def test_heal_ended_by_its_source_says_what_is_missing(
+    cmc_context: MakeContext, source: FaultySource, front: ClickHouseFront
+) -> None:
+    """The source's error goes on, even if the database fails too."""
+    source.faults.push(faults.refused(1010), path="/quotes/historical", times=2)
+    with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
+        await heal(cmc_context())
+    assert (lines[-1]["event"], lines[-1]["symbol_hours"], lines[-1]["not_asked"]) == ("still missing", 72, 72)
+
+    def step(text: str) -> None:
+        if text == "looking for what is still missing":
+            front.refuse()
+
+    with pytest.raises(SourceRejected, match="credits are used up"):
+        await heal(replace(cmc_context(), step=step))
+
+
+async def test_heal_skips_hours_beyond_the_plans_reach(
+    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, rows: Rows
+) -> None:
+    """Dry and real: the near hour is filled, the far ones are named; nothing is spent on them."""
+    await backfill(cmc_context(), 24 * 20)
+    take_away(embedded, database, ("BTC", HOURS[3]))
+    spent = source.credits_used
+    for dry_run in (True, False):
+        with capture_logs() as lines:
+            report = await heal(cmc_context(), BackfillRequest(24 * 40, dry_run=dry_run))
+        [refused] = [line for line in lines if line["event"] == "refused"]
+        assert (refused["symbols"], "beyond the plan's reach" in refused["reason"]) == ("BTC, ETH, SOL", True)
+        assert (report.inserted, source.credits_used) == ((0, spent) if dry_run else (1, spent + 1))
+    assert ("BTC", hour_key(HOURS[3])) in rows()
+    assert (lines[-1]["refused_by_the_source"], lines[-1]["not_asked"]) == (3 * 24 * 20, 0)
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
+async def test_heal_wholly_beyond_the_plans_reach_fails(
+    cmc_context: MakeContext, source: FaultySource, *, dry_run: bool
+) -> None:
+    """Nothing is spent, and the command for what is in reach is named."""
+    with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
+        await heal(cmc_context(), BackfillRequest(24 * 60, dry_run=dry_run))
+    assert " of the 1440 hours are in reach" in refused.value.message
+    assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
+    assert source.credits_used == 0
+
+
+async def test_dry_heal_spends_and_stores_nothing(
+    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Not even a table is made."""
+    report = await heal(cmc_context(), BackfillRequest(24, dry_run=True))
+    assert (report.credits, report.inserted, asked(source)) == (0, 0, [])
+    assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]

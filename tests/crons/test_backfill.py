@@ -1,0 +1,250 @@
+"""What backfill and heal do for any source: a job whose source is a list of answers, the rows in ClickHouse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable, StorageUnavailable
+from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from crons.backfill import Batch, Past
+from crons.job import BackfillRequest, JobContext, RunReport
+from crons.jobs.cmc_hourly_prices import JOB
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.job_runs import backfill, contexts, heal
+from tests.support.price_rows import price_row
+from tests.support.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
+HOURS = hours_before(NOW, 6)
+"""Of 09:00 to 14:00 in Tehran."""
+KEYS = [hour_key(hour) for hour in HOURS]
+
+
+@dataclass
+class ListedSource:
+    """Answers an hour of a symbol at a time.
+
+    Attributes:
+        lacks: hours without a quote, by number.
+        unusable: hours whose quote cannot be stored, by number.
+        fails_at: the hour whose call fails, by number; None for none.
+        listed: symbol to the first hour at the source, aware.
+        asked: what it was asked for.
+    """
+
+    symbols: Sequence[str] = ("BTC",)
+    lacks: Collection[int] = ()
+    unusable: Collection[int] = ()
+    fails_at: int | None = None
+    listed: dict[str, datetime] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    async def backfill(self, ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+        """The job's."""
+        wanted = await past.wanted(dict.fromkeys(self.symbols, 1), self.listed)
+        past.estimate(sum(map(len, wanted.values())))
+        if past.request.dry_run:
+            return
+        for symbol, hours in wanted.items():
+            for key, start in hours.items():
+                number = KEYS.index(key)
+                if number == self.fails_at:
+                    raise SourceUnavailable("the source is down")
+                self.asked.append((symbol, key))
+                gives = number not in {*self.lacks, *self.unusable}
+                if number in self.unusable:
+                    ctx.report.reject(symbol, "no price (null)", key)
+                yield Batch(
+                    {symbol: {key: start}},
+                    [price_row(symbol, 100.0 + number, fetched_at=tehran_text(start))] if gives else [],
+                    {(symbol, key)} if number in self.unusable else (),
+                )
+
+
+@pytest.fixture
+def context(front: ClickHouseFront, database: str, tmp_path: Path) -> Iterator[Callable[[ListedSource], JobContext]]:
+    """Makes the context of a run against a source."""
+    clickhouse = {"host": "127.0.0.1", "port": front.port, "user": front.user, "password": front.password}
+    settings = {f"clickhouse_{name}": value for name, value in clickhouse.items()}
+    usual = {**settings, "clickhouse_db": database, "data_path": tmp_path, "cmc_api_key": "key"}
+    with contexts("cmc_hourly_prices", JOB, SteppedClock(NOW), **usual) as make:
+        yield lambda source: replace(make(), job=replace(JOB, backfill=source.backfill))
+
+
+@pytest.fixture
+def stored(embedded: ClickHouseAdapter, database: str) -> Callable[[], list[str]]:
+    """The hours in the table, and so the prices: each hour has its own."""
+
+    def read() -> list[str]:
+        found = embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices ORDER BY symbol, datetime")
+        assert [price for _, price in found] == [100.0 + KEYS.index(str(hour)) for hour, _ in found]
+        return [str(hour) for hour, _ in found]
+
+    return read
+
+
+Context = Callable[[ListedSource], JobContext]
+
+
+async def test_backfill_asks_for_every_hour_and_heal_for_missing_ones(
+    context: Context, stored: Callable[[], list[str]]
+) -> None:
+    """Whatever was stored before."""
+    source = ListedSource()
+    assert (await backfill(context(source), BackfillRequest(0, first=HOURS[1], end=HOURS[3]))).inserted == 2
+    healed = await heal(context(source), 6)
+    again = await backfill(context(source), 6)
+    assert (healed.hours_asked, healed.inserted, again.hours_asked, again.unchanged) == (4, 4, 6, 6)
+    assert stored() == KEYS
+    assert [key for _, key in source.asked] == [*KEYS[1:3], KEYS[0], *KEYS[3:], *KEYS]
+
+
+async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> None:
+    """From an age of three hours on: a missing quote of a younger hour may still come."""
+    lacks_all = ListedSource(lacks=range(6))
+    first = await heal(context(lacks_all), 6)
+    assert (first.hours_asked, first.without_quote, first.failures) == (6, 6, [])
+    assert first.missing == ["BTC: 6 h: 2026-11-23 09:00 to 2026-11-23 14:00"]
+    again = ListedSource()
+    await heal(context(again), 6)
+    assert [key for _, key in again.asked] == KEYS[4:]
+    every = ListedSource()
+    await heal(context(every), BackfillRequest(6, ask_all=True))
+    assert [key for _, key in every.asked] == KEYS[:4]
+
+
+async def test_unusable_quote_is_missing_but_not_a_hole(context: Context) -> None:
+    """The source may have a valid one later."""
+    report = await heal(context(ListedSource(unusable=[0], lacks=[1])), 6)
+    assert (report.rejected, report.without_quote, report.inserted) == (1, 2, 4)
+    again = ListedSource()
+    await heal(context(again), 6)
+    assert again.asked == [("BTC", KEYS[0])]
+
+
+@pytest.mark.parametrize("kind", [backfill, heal])
+async def test_hours_before_the_first_one_at_the_source_are_not_wanted(
+    context: Context, stored: Callable[[], list[str]], kind: Callable[..., object]
+) -> None:
+    """They are neither asked for nor missing."""
+    source = ListedSource(symbols=("BTC", "ETH"), listed={"BTC": HOURS[2], "ETH": HOURS[0] - HOUR})
+    with capture_logs() as lines:
+        report = await kind(context(source), 6)  # type: ignore[misc]  # both are coroutine functions
+    assert stored() == KEYS[2:] + KEYS
+    assert (report.hours_asked, report.missing) == (10, [])
+    [estimate] = [line for line in lines if line["event"] == "estimate"]
+    assert (estimate["symbol_hours"], estimate["symbols"]) == (10, 2)
+
+
+async def test_what_came_before_an_error_is_stored(context: Context, stored: Callable[[], list[str]]) -> None:
+    """The error goes on, a heal says what is missing, and the next one fetches it."""
+    with capture_logs() as lines, pytest.raises(SourceUnavailable):
+        await heal(context(ListedSource(fails_at=4, lacks=[0])), 6)
+    assert stored() == KEYS[1:4]
+    still = lines[-1]
+    assert (still["event"], still["symbol_hours"]) == ("still missing", 3)
+    assert (still["not_asked"], still["without_a_valid_quote"], still["refused_by_the_source"]) == (2, 1, 0)
+    assert (await heal(context(ListedSource()), 6)).inserted == 2
+
+
+async def test_report_of_a_failed_backfill_has_its_counts(context: Context) -> None:
+    """The history records them."""
+    ctx = context(ListedSource(fails_at=4, lacks=[0]))
+    with suppress(EtlError):
+        await backfill(ctx, 6)
+    report = ctx.report
+    assert (report.inserted, report.hours_asked, report.without_quote) == (3, 6, 1)
+    assert report.missing == ["BTC: 1 h: 2026-11-23 09:00"]
+
+
+async def test_answers_wait_in_the_spool_for_a_failing_database(
+    context: Context, front: ClickHouseFront, stored: Callable[[], list[str]]
+) -> None:
+    """The next run stores them before it asks for anything."""
+    await backfill(context(ListedSource()), BackfillRequest(0, first=HOURS[0], end=HOURS[1]))
+    front.faults.extend(Fault("reset", "INSERT") for _ in range(9))
+    with pytest.raises(StorageUnavailable):
+        await backfill(context(ListedSource()), 6)
+    front.faults.clear()
+    assert stored() == KEYS[:1]
+    source = ListedSource()
+    report = await heal(context(source), 6)
+    assert (source.asked, report.replayed, report.replay.inserted) == ([], 6, 5)
+    assert stored() == KEYS
+
+
+async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, front: ClickHouseFront) -> None:
+    """The prices are stored."""
+    front.faults.extend(Fault("reset", "INSERT INTO", spared=1) for _ in range(9))
+    report = await backfill(context(ListedSource(lacks=[0])), 6)
+    front.faults.clear()
+    [warning] = report.warnings
+    assert warning.startswith("1 hours without a quote are not remembered: ")
+    assert (report.inserted, report.failures) == (5, [])
+
+
+@pytest.mark.parametrize(("kind", "fails"), [(backfill, True), (heal, False)])
+async def test_empty_answers_fail_a_backfill_only(
+    context: Context, kind: Callable[..., object], *, fails: bool
+) -> None:
+    """It asks for every hour; a heal asks perhaps only for hours that the source lacks."""
+    report = await kind(context(ListedSource(lacks=range(6))), 6)  # type: ignore[misc]  # coroutine functions
+    assert report.failures == ["CoinMarketCap gave no valid price"] * fails
+
+
+async def test_invalid_answers_fail_a_heal(context: Context) -> None:
+    """The source gave something, and nothing of it is valid."""
+    assert len((await heal(context(ListedSource(unusable=range(6))), 6)).failures) == 1
+
+
+async def test_dry_run_writes_nothing(context: Context, embedded: ClickHouseAdapter, database: str) -> None:
+    """What waits in the spool goes on waiting, too."""
+    ctx = context(ListedSource())
+    ctx.spool.put(PriceRow._fields, [price_row()])
+    report = await heal(ctx, BackfillRequest(6, dry_run=True))
+    assert (report, len(ctx.spool.waiting())) == (RunReport(), 1)
+    assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
+
+
+async def test_source_without_a_past_is_refused(context: Context) -> None:
+    """Nothing is asked."""
+    ctx = context(ListedSource())
+    with pytest.raises(SourceRejected, match="present hour only"):
+        await backfill(replace(ctx, job=replace(JOB, backfill=None)), 6)
+
+
+async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouseFront) -> None:
+    """Memory does not grow with the hours: a batch of ten thousand rows is stored before the next is asked for."""
+
+    async def answers(_ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+        wanted = await past.wanted({"BTC": 1})
+        past.estimate(2)
+        for number, (key, start) in enumerate(wanted["BTC"].items()):
+            assert len(front.asked("INSERT")) == number
+            symbols = [f"C{coin}" for coin in range(10_000)]
+            rows = [price_row(symbol, fetched_at=tehran_text(start)) for symbol in symbols]
+            yield Batch({symbol: {key: start} for symbol in symbols}, rows)
+
+    ctx = context(ListedSource())
+    report = await backfill(replace(ctx, job=replace(JOB, backfill=answers)), 2)
+    assert report.inserted == 20_000
+
+
+def test_request_names_its_hours() -> None:
+    """A number of hours before the present one; or a range, of which the present hour and later ones are left out."""
+    assert BackfillRequest(6).starts(NOW) == HOURS
+    assert BackfillRequest(0, first=HOURS[2], end=HOURS[4]).starts(NOW) == HOURS[2:4]
+    for end in (None, NOW, NOW + timedelta(days=2)):
+        assert BackfillRequest(0, first=HOURS[2], end=end).starts(NOW) == HOURS[2:]
+    assert BackfillRequest(0, first=NOW).starts(NOW) == []
