@@ -48,7 +48,7 @@ def test_a_changed_id_is_refused_until_it_is_accepted(
     assert program.run_job(SYMBOLS=OTHER).code == 0
     assert [cmc_id for _, cmc_id in ids(embedded, database)] == [1, ANOTHER_BTC_ID]
     looked = program.command("verify")
-    assert "changed, as was confirmed" in looked.out
+    assert "changed for good" in looked.out
     assert "with prices of two coins" not in looked.out
 
 

@@ -102,7 +102,7 @@ def test_credits_are_refused_where_none_are_spent(binance: Callable[..., Finishe
     for kind in ("backfill", "heal"):
         done = binance(kind, "5", "--max-credits", "10")
         assert done.code == 2
-        assert f"{JOB} costs no credits" in done.log
+        assert JOB in done.log
         assert "leave --max-credits out" in done.log
 
 

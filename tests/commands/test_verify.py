@@ -81,7 +81,7 @@ def test_a_shape_that_the_checks_cannot_read_is_a_finding(
     done = program.command("verify")
     assert (done.code, done.log) == (1, "")
     assert "column price is 'missing', not 'Float64'" in done.out
-    assert "cannot be looked through in this shape" in done.out
+    assert "the schema prevents the checks" in done.out
 
 
 def test_the_remedy_reaches_back_to_the_first_wrong_hour(
