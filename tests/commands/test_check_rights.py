@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from adapters._bases.hourly_table import OLDEST_VERSION
 from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.docs import ROOT
 from tests.support.installation import Installation
 
 
@@ -85,9 +80,3 @@ def test_an_old_server_is_a_warning(program: Installation, front: ClickHouseFron
 
     assert " warn " in row
     assert "not tried below 24.8" in row
-
-
-def test_the_docs_name_the_oldest_version() -> None:
-    """The table of versions begins with the one that the program knows."""
-    text = (Path(ROOT) / "docs" / "operating.md").read_text()
-    assert re.search(r"ClickHouse from ([\d.]+) on is supported", text)[1] == ".".join(map(str, OLDEST_VERSION))  # type: ignore[index]  # is there

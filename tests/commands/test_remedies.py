@@ -197,7 +197,7 @@ def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation,
     """By the line of docs/operating.md, where no client reaches the database."""
     assert embedded_program.run_job().code == 0
     line = re.search(
-        r"^    (\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
+        r"^ +(\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
     )
     assert line is not None
     _, *arguments = shlex.split(line[1])

@@ -154,23 +154,3 @@ def test_the_docs_list_the_rights() -> None:
     for command, role in roles.items():
         [grants] = ROLES[role]
         assert f"`{grants.removesuffix(' ON crypto.*')}`" in told[command], command
-
-
-def test_the_docs_tell_what_works_under_which_profile() -> None:
-    """A row for each kind of profile of the tests above, with what becomes of reading and of writing commands."""
-    page = (Path(ROOT) / "docs" / "operating.md").read_text()
-    table = page.partition("### Its profile of settings")[2].partition("\n## ")[0]
-    told = {cells[1].strip(): tuple(map(str.strip, cells[2:4])) for cells in map(_cells, table.splitlines()) if cells}
-
-    assert told == {
-        "profile": ("reading commands", "writing commands, `setup_db`, `drop_db`"),
-        "such settings that may be changed": ("work", "work"),
-        "`max_query_size = 262144` locked": ("work", "work"),
-        "`mutations_sync = 0` locked": ("work", "work"),
-        "a setting locked so that answers are wrong": ("fail by its name", "fail by its name"),
-        "`readonly = 1`": ("work", "fail by its name"),
-    }
-
-
-def _cells(line: str) -> list[str]:
-    return line.split("|") if line.startswith("|") and not line.startswith("|--") else []
