@@ -19,14 +19,13 @@ from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
 from adapters._bases.upsert import StoredRow
 
-EVERY_ROWS = 20_000
-"""How many rows pass between two reports of progress."""
+_EVERY_ROWS = 20_000
 
 T = TypeVar("T")
 
 Progress = Callable[[str, int, int | None], None]
-"""Called now and then with the step, such as ``exporting``; the rows so far, from zero again for another step or when
-one is retried; and the rows in all, None while that is unknown."""
+"""Called with the step, such as ``exporting``; the rows so far, from zero again when it is retried; and all rows, None
+if unknown."""
 
 
 def no_progress(_doing: str, _done: int, _total: int | None) -> None:
@@ -34,11 +33,11 @@ def no_progress(_doing: str, _done: int, _total: int | None) -> None:
 
 
 def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int | None) -> Iterator[T]:
-    """The rows as they come. Progress is reported every `EVERY_ROWS` and at the end."""
+    """Yield the rows, and report progress every 20,000 rows and at the end."""
     done = 0
     for done, row in enumerate(rows, 1):
         yield row
-        if done % EVERY_ROWS == 0:
+        if done % _EVERY_ROWS == 0:
             progress(doing, done, total)
     progress(doing, done, total)
 
@@ -49,13 +48,11 @@ _GZIP_LEVEL = 3
 def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
     """Write every stored row to a new file, in the order of time, and return how many rows.
 
-    The file is written beside `path` under another name, read back and counted, and only then renamed. That other name
-    belongs to the table alone, so the next export replaces what a killed one left; the job's lock excludes a second
-    writer.
+    The file is written under another name, read back and counted, and only then renamed. The next export replaces what
+    a killed one left.
 
     Args:
-        name: the table's, quoted, with its database.
-        path: of the file; its folder is made when missing.
+        name: of the table, quoted, with its database.
 
     Raises:
         StorageUnavailable: the database does not answer, or the stream ended early.
@@ -71,7 +68,7 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
             count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, partial), written))
             stored = clickhouse.query(f"SELECT count() FROM {name} FINAL")[0][0]  # noqa: S608 - the name is quoted
             if count != stored:
-                raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the database broke off")
+                raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the stream ended early")
     except OSError as error:
         raise StateError(
             f"the backup {path} cannot be written: {error.strerror}", next_step="Free disk space or correct its rights."
@@ -80,10 +77,10 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
 
 
 def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
-    """The rows of a file that `export_table` wrote of such a table, as they are asked for.
+    """Yield the rows of a file that `export_table` wrote.
 
     Raises:
-        StateError: the file is missing, truncated, damaged or of another kind; raised at its end at the latest.
+        StateError: the file is missing, truncated, damaged or of another kind; raised when that is reached.
     """
     try:
         if not path.stat().st_size:  # gzip takes an empty file for a whole one
@@ -105,8 +102,7 @@ def read_backup(table: HourlyTable, path: Path) -> Iterator[StoredRow]:
 
 
 def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
-    """Write the rows, and return how many there were to write."""
-    # By months, which are the partitions, so that a sort never holds more than one of them in memory.
+    # By months, which are the partitions: a sort holds one of them in memory.
     counts = f"SELECT {PARTITION_KEY} AS month, count() FROM {name} FINAL GROUP BY month ORDER BY month"  # noqa: S608 - quoted
     months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
     total, done = sum(rows for _, rows in months), 0

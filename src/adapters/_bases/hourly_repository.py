@@ -287,10 +287,10 @@ class HourlyRepository:
         return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
-        """Remember holes, and make their table if it is missing. Idempotent."""
+        """Remember holes; missing tables are made first. Idempotent."""
 
         def note() -> None:
-            self._schema.ensure_beside()
+            self._schema.ensure_ready()
             self._clickhouse.insert(self._holes, definition(self.table.holes).types, holes)
 
         if holes:
@@ -452,21 +452,13 @@ class HourlyRepository:
         """
         return self._retry.call(lambda: export_table(self._clickhouse, self._table, self.table, path, progress))
 
-    def read_backup(self, path: Path, progress: Progress = no_progress) -> int:
-        """How many rows a backup holds. Reads and checks every byte of it, without a database.
-
-        Raises:
-            StateError: it is missing, truncated, damaged or of another kind.
-        """
-        return sum(1 for _ in reporting(progress, "checking", read_backup(self.table, path), None))
-
     def restore(self, path: Path, progress: Progress = no_progress) -> UpsertReport:
         """Upsert the rows of a backup. One whose key is missing comes back as it was, version included.
 
         Raises:
             StateError: the file is not a whole backup; nothing was changed.
         """
-        rows = self.read_backup(path, progress)
+        rows = sum(1 for _ in reporting(progress, "checking", read_backup(self.table, path), None))
         self.ensure_ready()
         return self._upsert(reporting(progress, "storing", read_backup(self.table, path), rows))
 

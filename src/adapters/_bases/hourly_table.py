@@ -18,7 +18,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from adapters._bases.schema import definition, is_defined
+from adapters._bases.schema import SQL_FOLDER, definition
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 PARTITION_KEY = "substring(datetime, 1, 7)"
@@ -121,21 +121,17 @@ class HourlyTable:
     def views(self) -> tuple[str, ...]:
         """The names of the views that are defined; each reads only those before it."""
         names = (f"{self.name}_{kind}" for kind in ("hourly", "daily", "latest"))
-        return tuple(name for name in names if is_defined(name))
+        return tuple(name for name in names if (SQL_FOLDER / f"{name}.sql").is_file())
 
     @cached_property
     def _values(self) -> Callable[[HourlyRow], tuple[object, ...]]:
         # With the key, because attrgetter of a single name gives the bare value.
         return attrgetter("symbol", *self.compared)
 
-    def compared_values(self, row: HourlyRow) -> tuple[object, ...]:
-        """The values of the `compared` columns."""
-        return self._values(row)[1:]
-
     def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
         """Whether an update with the row would change a stored row of these `compared` values."""
-        given = self.compared_values(row)
-        return given != stored and any(
+        _, *given = self._values(row)
+        return tuple(given) != stored and any(
             new != old and not (new is None and name in self.keeps_known)
             for name, new, old in zip(self.compared, given, stored, strict=True)
         )

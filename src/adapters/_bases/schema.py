@@ -32,6 +32,7 @@ _VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
 _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
 _SHOWN_DIFFERENCES = 3
 
+_SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "made by")
 # One statement, so that all of it is of one moment and of one server.
 _SELECT_SHAPES = (
     "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, t.create_table_query, "
@@ -123,11 +124,6 @@ def definition(name: str) -> Definition:
     return Definition(name, "".join(line for line in lines if not line.startswith("--")))
 
 
-def is_defined(name: str) -> bool:
-    """Whether there is a file of this name."""
-    return (SQL_FOLDER / f"{name}.sql").is_file()
-
-
 class Schema:
     """A table, its views, and tables that are made together with it, in a database.
 
@@ -189,14 +185,9 @@ class Schema:
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
             elif shapes[view]["comment"] != definition(view).comment:
                 self._make(view, replace=True)
-        self._make_beside(shapes)
-
-    def ensure_beside(self) -> None:
-        """Make the tables beside, and their database, if they are missing. Idempotent."""
-        shapes = self._shapes()
-        if not set(self._beside) <= shapes.keys():
-            self.topology().make_database(self._clickhouse, self._database)
-            self._make_beside(shapes)
+        # CREATE IF NOT EXISTS takes a right that a user who only writes rows may lack, even if the table exists.
+        for name in set(self._beside) - shapes.keys():
+            self._make(name)
 
     def topology(self) -> Topology:
         """Where the database is; queried once.
@@ -209,11 +200,7 @@ class Schema:
         return self._topology
 
     def checked_topology(self) -> Topology:
-        """As `topology`, after checking that no table has its rows on one of several replicas only.
-
-        Raises:
-            StorageRejected: one has, or would have.
-        """
+        """As `topology`, after checking that no table has its rows on one of several replicas only."""
         self._check_placement(self._shapes())
         return self.topology()
 
@@ -295,12 +282,6 @@ class Schema:
             text, definition=made.hash, settings=table_settings(self.topology(), self._clickhouse.server_version())
         )
 
-    def _make_beside(self, shapes: Mapping[str, object]) -> None:
-        # CREATE IF NOT EXISTS takes a right that a user who only writes rows may lack, even if the table exists.
-        for name in self._beside:
-            if name not in shapes:
-                self._make(name)
-
     def _send(self, statement: str, **names: str) -> None:
         self.topology().send(self._clickhouse, statement, database=quoted_identifier(self._database), **names)
 
@@ -325,11 +306,8 @@ class Schema:
         names = [self._table, *self._views, *self._beside]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
-            table, engine, partition, primary, sorting, comment, made_by, name, kind, default_kind, expression = map(
-                str, found
-            )
-            shape = shapes.setdefault(table, {"engine": engine, "partition key": partition, "comment": comment})
-            shape |= {"primary key": primary, "sorting key": sorting, "made by": made_by}
+            table, *properties, name, kind, default_kind, expression = map(str, found)
+            shape = shapes.setdefault(table, dict(zip(_SHAPE, properties, strict=True)))
             shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
 

@@ -19,7 +19,7 @@ REPLAY = "replay"
 
 @dataclass
 class RunCounts:
-    """What a run did, in numbers: the one declaration of each, with its column."""
+    """What a run did, in numbers."""
 
     extracted: int = 0
     inserted: int = 0
@@ -49,7 +49,7 @@ class _Run:
 
 @dataclass
 class RunRecord(RunCounts, _Run):
-    """A run that is over, a row of the table: the fields of `_Run`, of `RunCounts`, then its own."""
+    """A finished run, a row of the table: the fields of `_Run`, of `RunCounts`, then its own."""
 
     error: str = ""
     host: str = ""
@@ -75,13 +75,13 @@ _LATEST = "started_at DESC, run_id LIMIT {limit:UInt32}"
 
 
 class EtlRunsAdapter:
-    """Keeps and gives runs, without retries. May raise `StorageUnavailable` and `StorageRejected`.
+    """The history of runs, without retries. May raise `StorageUnavailable` and `StorageRejected`.
 
     Args:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
-        keep_days: how long a run is kept; 7,300 at most: ClickHouse's DateTime ends in 2106, and wraps around there.
-        replication: what the operator set of it.
+        keep_days: how long a run is kept; at most 7,300, because ClickHouse's DateTime wraps around in 2106.
+        replication: the operator's settings.
 
     Raises:
         ConfigurationError: the database's name is not an identifier.
@@ -103,11 +103,8 @@ class EtlRunsAdapter:
         self.name = f"{database}.{TABLE}"
 
     def ensure_ready(self) -> None:
-        """Make the table where it is missing, and set how long it keeps runs. Idempotent."""
-        found = self._clickhouse.query(
-            "SELECT engine_full, engine FROM system.tables WHERE database = {database:String} AND name = {name:String}",
-            {"database": self._database, "name": TABLE},
-        )
+        """Make the table if it is missing, and set how long it keeps runs. Idempotent."""
+        found = self._found()
         topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
         # As ClickHouse shows it.
         ttl = f"toDateTime(started_at, 'UTC') + toIntervalDay({self._keep_days})"
@@ -121,19 +118,15 @@ class EtlRunsAdapter:
             topology.send(self._clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
 
     def wanted_rights(self) -> list[Right]:
-        """What a run does to the table, which is made first where it is missing."""
-        found = self._clickhouse.query(
-            "SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}",
-            {"database": self._database, "name": TABLE},
-        )
-        rights = ("SELECT", "INSERT") if found else ("SELECT", "INSERT", "CREATE TABLE")
+        """The rights that a run needs."""
+        rights = ("SELECT", "INSERT") if self._found() else ("SELECT", "INSERT", "CREATE TABLE")
         return [Right(right, self._database, TABLE) for right in rights]
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
-        """Keep runs by one INSERT, and make the table where that fails for the lack of it.
+        """Store runs by one INSERT; make the table if it is missing.
 
         Args:
-            perhaps_there: check first which of them an earlier attempt, whose answer was lost, has stored.
+            perhaps_there: first check which of them an earlier attempt, whose answer was lost, has stored.
         """
         try:
             self._insert([run for run in runs if run.run_id not in self._stored(runs)] if perhaps_there else runs)
@@ -144,19 +137,25 @@ class EtlRunsAdapter:
             self._insert(runs)
 
     def recent(self, job: str, limit: int, *, kind: str = "") -> list[RunRecord]:
-        """The last runs of a job, of one kind or of all (empty), the latest first, none without a table."""
+        """The last runs of a job, of one kind or of all (empty), latest first; none without a table."""
         where = f"WHERE job = {{job:String}} AND {_OF_KIND}"
         return self._select(where, {"job": job, "kind": kind, "limit": limit}, _LATEST)
 
     def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
-        """The last run of a job with this status, of one kind or of all (empty), None where there is none."""
+        """The last run of a job with this status, of one kind or of all (empty)."""
         where = f"WHERE job = {{job:String}} AND status = {{status:String}} AND {_OF_KIND}"
         parameters = {"job": job, "status": status, "kind": kind, "limit": 1}
         return next(iter(self._select(where, parameters, _LATEST)), None)
 
     def since(self, started: str) -> list[RunRecord]:
-        """The runs of every job that began at or after a Tehran time, the latest first, none without a table."""
+        """The runs of every job that began at or after a Tehran time, latest first; none without a table."""
         return self._select("WHERE started_at >= {since:String}", {"since": started}, "started_at DESC, run_id DESC")
+
+    def _found(self) -> list[tuple[object, ...]]:
+        return self._clickhouse.query(
+            "SELECT engine_full, engine FROM system.tables WHERE database = {database:String} AND name = {name:String}",
+            {"database": self._database, "name": TABLE},
+        )
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:

@@ -46,7 +46,7 @@ def test_dropped_table_is_restored_as_it_was(
     path = tmp_path / "backups" / "prices.jsonl.gz"
     before = fingerprint(clickhouse, database)
 
-    assert filled.export_table(path) == len(ROWS) == filled.read_backup(path)
+    assert filled.export_table(path) == len(ROWS)
     filled.drop_table()
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS), updated=0, unchanged=0)
 

@@ -84,8 +84,6 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
 
     def seen(name: str) -> dict[str, object]:
         span = {"first": "2026-11-23 00:00:00", "last": "2026-11-23 23:00:00"}
-        backup = tmp_path / f"{name}.jsonl.gz"
-        inserting.export_table(backup)
         return {
             "hourly": in_view(embedded, database, "datetime, price"),
             "daily": embedded.query(f"SELECT open, high, low, close, hours FROM {database}.crypto_prices_daily"),
@@ -94,7 +92,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
             "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
             "report": [one.price for one in inserting.prices(**span)],
             "coins": [(one.cmc_id, one.hours) for one in inserting.coins()],
-            "backup": inserting.read_backup(backup),
+            "backup": inserting.export_table(tmp_path / f"{name}.jsonl.gz"),
             "wrong": (inserting.duplicate_keys(), inserting.absurd_values(), inserting.future_rows(present=HOUR)),
         }
 

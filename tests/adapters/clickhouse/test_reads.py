@@ -120,7 +120,7 @@ def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapt
 
 
 def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
-    """Noting makes the table; noting one again leaves one."""
+    """Noting makes the tables; noting one again leaves one."""
     table, again = make_repository(embedded), HOLE._replace(run_id="r2")
     table.note_holes([HOLE, ETH_HOLE])
     table.note_holes([again])
@@ -128,7 +128,7 @@ def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_r
     assert table.holes(["BTC", "SOL"], first=TEN, last=TWELVE) == [again]
     assert table.holes(["ETH", "BTC"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
     assert table.holes(["BTC"], first=ELEVEN, last=TWELVE) == []
-    assert not table.table_exists()
+    assert table.is_ready()
 
 
 def test_hole_belongs_to_what_the_symbol_means(
