@@ -30,7 +30,7 @@ def test_source_failing_repeatedly_loses_no_hour(
     run = program.run_job()
     assert run.code == 0, run.log
     assert len([request for request in source.requests if request.path.endswith(LATEST)]) == TIMES + 1
-    assert run.log.count("failed, will be tried again") == 1
+    assert run.log.count("retry scheduled") == 1
     assert "stamina" not in run.log
     assert len(table.rows()) == 3
     table.assert_right()
@@ -71,5 +71,5 @@ def test_permanent_failure_is_not_retried(program: Installation) -> None:
     assert run.code == 1
     assert "does not speak TLS" in run.errors[0]
     assert "CLICKHOUSE_SECURE=false" in run.log
-    assert "will be tried again" not in run.log
+    assert "retry scheduled" not in run.log
     assert len(program.spooled) == 1

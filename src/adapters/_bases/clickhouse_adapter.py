@@ -33,8 +33,7 @@ from adapters._bases.embedded_engine import (
     engine_zone,
     prepare_embedded_folder,
 )
-from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable
-from adapters._bases.network_causes import causes
+from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
-from adapters._bases.network_causes import causes, innermost_words
+from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, causes, innermost_words
 
 _KEEPER = "Check ClickHouse Keeper: without it the replica accepts no writes."
 _QUORUM = "Check system.replicas: fewer replicas are up than CLICKHOUSE_INSERT_QUORUM requires."

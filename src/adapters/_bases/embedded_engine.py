@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters._bases.clickhouse_errors import one_line
-from adapters._bases.errors import StorageRejected, StorageUnavailable
-from adapters._bases.network_causes import innermost_words
+from adapters._bases.errors import StorageRejected, StorageUnavailable, innermost_words
 
 # The engine locks this file while it runs, and writes its pid into it.
 _STATUS_FILE = "status"

@@ -2,31 +2,33 @@
 
     EtlError                    a message of one line, and the next step for the operator
     ├── RetryableError          retry: the same call may succeed later
-    │   ├── SourceUnavailable     time-outs, resets, 429, 5xx, HTML where JSON was due
+    │   ├── SourceUnavailable     timeouts, resets, 429, 5xx, HTML instead of JSON
     │   └── StorageUnavailable    refused, reset, timed out
     ├── StopError               stop: repeating it changes nothing
     │   ├── SourceRejected        a bad key, a bad parameter, a plan or its credits exhausted
-    │   ├── ContractError         an answer that is not as documented
+    │   ├── ContractError         an undocumented answer
     │   ├── StorageRejected       schema, type, syntax, rights
-    │   ├── StateError            a file of our own that cannot be read or written
+    │   ├── StateError            one of our own files cannot be read or written
     │   ├── ClockError            this host's clock is wrong
     │   ├── ConfigurationError    a wrong setting or argument (exit code 2)
-    │   ├── LockHeldError         another run is going on (exit code 75)
+    │   ├── LockHeldError         another run is in progress (exit code 75)
     │   └── RunTimedOutError      the run's time limit was reached
-    └── InvalidRowError         reject this row, say why, go on with the others
+    └── InvalidRowError         reject this row with the reason, continue with the others
 
 Errors of other libraries are translated where they appear, once, with ``raise ... from exc``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class EtlError(Exception):
     """Root of the tree.
 
     Args:
-        message: one line for the operator: what failed and why; never a secret.
-        next_step: one line: what to do about it; empty when the message says it all.
+        message: one line for the operator: what failed and why, without secrets.
+        next_step: one line: what to do about it; empty if the message says it all.
     """
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
@@ -39,9 +41,8 @@ class RetryableError(EtlError):
     """The same call may succeed later.
 
     Args:
-        retry_after_seconds: the least wait that the other side asked for; None when it named none.
-        most_tries: tries in all that it is worth, where a person has probably to act; None for as many as there is time
-            for.
+        retry_after_seconds: the least wait that the other side asked for; None if it named none.
+        most_tries: tries in all that it is worth, where the operator probably has to act; None for no bound.
     """
 
     def __init__(
@@ -61,12 +62,8 @@ class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state
     """The source did not answer, or asked for patience.
 
     Args:
-        message: as in `EtlError`.
-        next_step: as in `EtlError`.
-        retry_after_seconds: as in `RetryableError`.
-        most_tries: as in `RetryableError`.
-        status: the HTTP status; None when no answer came.
-        code: the source's own error code; None when it gave none.
+        status: the HTTP status; None if no answer came.
+        code: the source's own error code; None if it gave none.
     """
 
     def __init__(
@@ -93,7 +90,7 @@ class StopError(EtlError):
 
 
 class SourceRejected(StopError):  # noqa: N818 - as above
-    """The source refused the request for good. `status` and `code` are those of `SourceUnavailable`."""
+    """The source refused the request for good. `status` and `code` as in `SourceUnavailable`."""
 
     def __init__(
         self, message: str, *, next_step: str = "", status: int | None = None, code: int | None = None
@@ -116,7 +113,7 @@ class ContractError(StopError):
 
 
 class StorageRejected(StopError):  # noqa: N818 - as above
-    """The database refused the statement for good. `code` is ClickHouse's, None when it gave none."""
+    """The database refused the statement for good. `code` is ClickHouse's, None if it gave none."""
 
     def __init__(self, message: str, *, next_step: str = "", code: int | None = None) -> None:
         super().__init__(message, next_step=next_step)
@@ -124,15 +121,15 @@ class StorageRejected(StopError):  # noqa: N818 - as above
 
 
 class StateError(StopError):
-    """A file of our own cannot be read or written."""
+    """One of our own files cannot be read or written."""
 
 
 class ClockError(StopError):
-    """This host's clock is wrong, so that no price can be put under its hour."""
+    """This host's clock is wrong, so no price can be stored under its hour."""
 
 
 class ConfigurationError(StopError):
-    """One or more settings or arguments are wrong. The message has one line for each."""
+    """One or more settings or arguments are wrong, each on a line of the message."""
 
 
 class LockHeldError(StopError):
@@ -145,3 +142,21 @@ class RunTimedOutError(StopError):
 
 class InvalidRowError(EtlError):
     """One row cannot be stored. The message is the reason."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, its cause, and so on, the innermost last; urllib3 keeps the cause of its last try in `reason`."""
+    seen: set[int] = set()
+    cause: object = error
+    while isinstance(cause, BaseException) and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        reason = getattr(cause, "reason", None)
+        # A suppressed context counts: httpcore raises its errors again "from None".
+        cause = reason if isinstance(reason, BaseException) else cause.__cause__ or cause.__context__
+
+
+def innermost_words(error: BaseException) -> str:
+    """The text of the lowest layer that has one, such as ``Connection reset by peer``; else the error's type."""
+    said = [(cause.strerror if isinstance(cause, OSError) else None) or str(cause) for cause in causes(error)]
+    return next((" ".join(words.split()) for words in reversed(said) if words.strip()), type(error).__name__)

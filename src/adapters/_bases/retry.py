@@ -1,7 +1,8 @@
-"""The one retry policy: what is tried again, how often and how long."""
+"""The retry policy: what is retried, how often and how long."""
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ T = TypeVar("T")
 _LOG_EVERY_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
-# Each try is logged here, in our words, whichever process makes it.
+# stamina's own log lines would repeat ours.
 set_on_retry_hooks(())
 
 
@@ -27,10 +28,9 @@ set_on_retry_hooks(())
 class RetryPolicy:
     """How a call that failed with a `RetryableError` is retried. Every other error passes at once.
 
-    Waits grow as ``wait_initial_seconds * 2 ** (try - 1)`` plus up to ``wait_jitter_seconds`` at random, capped at
-    ``wait_max_seconds``; none is shorter than an error's own ``retry_after_seconds``. The last wait is cut so that one
-    more try, if it takes as long as the one before, is through in time. When the policy gives up the last error comes
-    out unchanged.
+    Waits double, with some random time added, and none is shorter than an error's own ``retry_after_seconds``. The last
+    wait is cut so that one more try, if it takes as long as the previous one, ends in time. When the policy gives up,
+    the last error is raised unchanged.
 
     Attributes:
         attempts: tries in all, the first one counted; None for as many as the time allows.
@@ -50,14 +50,20 @@ class RetryPolicy:
     wait_jitter_seconds: float = 1.0
 
     def call(self, function: Callable[[], T]) -> T:
-        """What ``function()`` returns, tried as the policy says."""
+        """Call ``function()``, retried."""
         tries = _Tries(self)
         return stamina.RetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
-        """What ``await function()`` returns, tried as the policy says."""
+        """Await ``function()``, retried."""
         tries = _Tries(self)
         return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
+
+    def wait_after(self, tries: int) -> float:
+        """The wait after a number of failed tries, in seconds."""
+        # Bounded: two to the thousandth is not a float.
+        grown = self.wait_initial_seconds * 2.0 ** min(tries - 1, 30)
+        return min(grown + random.uniform(0, self.wait_jitter_seconds), self.wait_max_seconds)  # noqa: S311
 
 
 class _Tries:
@@ -65,13 +71,10 @@ class _Tries:
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
-        now = time.monotonic()
-        self._end = now + policy.total_seconds
-        if policy.deadline is not None:
-            self._end = min(self._end, policy.deadline)
+        self._began = time.monotonic()
+        self._end = min(self._began + policy.total_seconds, math.inf if policy.deadline is None else policy.deadline)
         self._number = 0
-        self._began = now
-        self._logged: float | None = None
+        self._log_from = -math.inf
 
     def begin(self, function: Callable[[], T]) -> T:
         self._number += 1
@@ -79,26 +82,16 @@ class _Tries:
         return function()
 
     def wait_for(self, error: Exception) -> bool | float:
-        """The seconds to wait before the next try; False where there is none."""
+        """The seconds to wait before the next try; False if there is none."""
         if not isinstance(error, RetryableError) or self._number in (self._policy.attempts, error.most_tries):
             return False
         now = time.monotonic()
         left = self._end - now - (now - self._began)
-        least, wait = error.retry_after_seconds or 0.0, self._own_wait()
+        least = error.retry_after_seconds or 0.0
         if left <= 0 or left < max(least, self._policy.wait_initial_seconds):
             return False
-        wait = min(max(wait, least), left)
-        self._log(error, wait, now)
+        wait = min(max(self._policy.wait_after(self._number), least), left)
+        if now >= self._log_from:
+            self._log_from = now + _LOG_EVERY_SECONDS
+            log.warning("retry scheduled", reason=error.message, tries=self._number, wait=f"{wait:.1f} s")
         return wait
-
-    def _own_wait(self) -> float:
-        policy = self._policy
-        # Bounded, for two to the thousandth is no float.
-        grown = policy.wait_initial_seconds * 2.0 ** min(self._number - 1, 30)
-        return min(grown + random.uniform(0, policy.wait_jitter_seconds), policy.wait_max_seconds)  # noqa: S311
-
-    def _log(self, error: RetryableError, wait: float, now: float) -> None:
-        """Log the first failure, and from then on one a minute."""
-        if self._logged is None or now - self._logged >= _LOG_EVERY_SECONDS:
-            self._logged = now
-            log.warning("failed, will be tried again", reason=error.message, tries=self._number, wait=f"{wait:.1f} s")

@@ -14,9 +14,16 @@ from datetime import datetime, timezone
 from typing import NamedTuple
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass, moment, retry_after_seconds
+from adapters._bases.http_adapter import (
+    Answer,
+    HttpAdapter,
+    check_clock,
+    header_time,
+    json_answer,
+    may_pass,
+    retry_after_seconds,
+)
 from adapters._bases.json_values import whole
-from adapters._bases.source_clock import check_clock
 
 INTERVAL = "30m"
 MAX_CANDLES = 1000
@@ -141,7 +148,7 @@ class BinanceHttpAdapter:
             self._note(answer)
             if (error := error_of(answer)) is not None:
                 raise error
-            theirs = moment(answer.headers.get("date", ""))
+            theirs = header_time(answer.headers.get("date", ""))
             check_clock(theirs, now=self._clock(), source="Binance")
             return Candles(json_answer(answer), asked_at if theirs is None else min(asked_at, theirs))
 

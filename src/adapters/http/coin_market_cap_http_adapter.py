@@ -16,9 +16,8 @@ import msgspec
 from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected
-from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
+from adapters._bases.http_adapter import Answer, HttpAdapter, check_clock, json_answer
 from adapters._bases.json_values import json_value, standard_json, whole
-from adapters._bases.source_clock import check_clock
 from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, one_line, read_envelope
 
 _MINUTE_SECONDS = 60.0

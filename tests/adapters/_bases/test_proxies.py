@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from adapters._bases.errors import ConfigurationError, SourceUnavailable
-from adapters._bases.http_adapter import HttpAdapter, odd_proxies
+from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from tests.support.socks_server import SocksServer
 
@@ -36,10 +36,10 @@ def adapter(base_url: str) -> HttpAdapter:
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "http_proxy"])
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-async def test_a_call_goes_through_socks(
+async def test_call_goes_through_socks(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
-    """Whichever of the variables names it."""
+    """Regardless of the variable that names it."""
     httpserver.expect_request("/price").respond_with_json(1)
     with SocksServer() as proxy:
         monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
@@ -51,17 +51,17 @@ async def test_a_call_goes_through_socks(
 @pytest.mark.parametrize(
     ("name", "proxy"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")]
 )
-async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, name: str, proxy: str) -> None:
+async def test_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, name: str, proxy: str) -> None:
     """By its variable, without its address, which may hold a password."""
     monkeypatch.setenv(name, proxy.replace("//", "//me:secret-word@"))
     async with adapter("http://prices.example") as door:
         with pytest.raises(SourceUnavailable) as caught:
             await door.get_json("/price", {})
-    assert f"(by way of the proxy in {name}): it cannot be reached" in caught.value.message
+    assert f"(via the proxy in {name}): it cannot be reached" in caught.value.message
     assert "secret-word" not in caught.value.message + caught.value.next_step
 
 
-async def test_a_host_without_a_proxy_is_not_said_to_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_host_in_no_proxy_is_not_reported_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_PROXY counts in the message as in the call."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -71,19 +71,27 @@ async def test_a_host_without_a_proxy_is_not_said_to_have_one(monkeypatch: pytes
     assert "proxy in" not in caught.value.message
 
 
-@pytest.mark.parametrize("value", ["socks://127.0.0.1:1080", "socks4://127.0.0.1:1080", "ftp://h:1", "http://h:port"])
-@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy"])
-def test_what_is_no_proxy_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """One line with the variable and the forms that it may have."""
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "socks4://127.0.0.1:1080") for name in ("ALL_PROXY", "https_proxy")),
+        *(("ALL_PROXY", value) for value in ("socks://127.0.0.1:1080", "ftp://h:1", "http://h:port")),
+        *((name, "localhost,fd00::/8") for name in ("NO_PROXY", "no_proxy")),
+    ],
+)
+def test_unreadable_proxy_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """That variable only, beside others that are fine."""
+    monkeypatch.setenv("HTTP_PROXY", "http://u:p@proxy.example:3128/")
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
         adapter("https://prices.example")
-    assert caught.value.message == f"{name}: not a proxy's address that can be used"
-    assert "socks5://HOST:PORT" in caught.value.next_step
+    assert caught.value.message.endswith(f" in {name}")
 
 
 @pytest.mark.parametrize("value", ["proxy:3128", "http://u:p@proxy.example:3128/", "socks5://[::1]:1080", "https://p"])
-def test_what_is_a_proxy_is_not_odd(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """With or without a scheme, a user and a port."""
+def test_proxy_may_have_any_of_the_usual_forms(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """With or without a scheme, a user and a port; NO_PROXY is what is wrong beside it."""
     monkeypatch.setenv("ALL_PROXY", value)
-    assert odd_proxies() == []
+    monkeypatch.setenv("NO_PROXY", "fd00::/8")
+    with pytest.raises(ConfigurationError, match=r"in NO_PROXY$"):
+        adapter("https://prices.example")
