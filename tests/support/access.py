@@ -78,6 +78,11 @@ PROFILES: Mapping[str, Profile] = {
     "all of these": Profile(
         {name: value for one in _CHANGEABLE.values() for name, value in one.values.items() if name != "use_query_cache"}
     ),
+    # Those of the nuisances that a table which exists does not mind.
+    "nuisances locked": Profile(
+        {name: "1" for name in NUISANCES if not name.startswith(("force_", "data_type_"))}, locked=True
+    ),
+    "read limits locked": Profile({"max_rows_to_read": "1000000", "max_result_rows": "100000"}, locked=True),
     "small statements": Profile({"max_query_size": "262144"}, locked=True),
     "hasty updates": Profile({"mutations_sync": "0"}, locked=True),
     "bounds": Profile(
