@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
@@ -154,56 +152,3 @@ def test_backup_with_old_versions_restores_what_the_view_shows(
     assert inserting.restore(tmp_path / "b.jsonl.gz") == UpsertReport(inserted=1)
 
     assert in_table(embedded, database, "price, version, fetched_at") == before
-
-
-def test_concurrent_hosts_leave_one_row_in_the_view(
-    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
-) -> None:
-    """Both insert a key; the view shows the later one and `verify` reports it."""
-    columns = typed("symbol", "fetched_at", "price")
-    for second, price in (("07", 1.0), ("09", 2.0)):
-        embedded.insert(f"{database}.crypto_prices", columns, [("BTC", f"2026-11-23 12:35:{second}", price)])
-
-    assert in_view(embedded, database, "price") == [(2.0,)]
-    assert [one.hour for one in inserting.duplicate_keys()] == [HOUR]
-    inserting.upsert_prices([price_row(price=3.0)])
-    assert in_view(embedded, database, "price") == [(3.0,)]
-
-
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(
-    batches=st.lists(
-        st.lists(
-            st.builds(
-                lambda symbol, hour, price, rank: price_row(
-                    symbol, price, fetched_at=f"2026-11-01 {hour:02}:10:00", cmc_rank=rank
-                ),
-                st.sampled_from(["BTC", "ETH", "a'|"]),
-                st.integers(0, 3),
-                st.floats(1e-9, 1e9),
-                st.none() | st.integers(1, 99),
-            ),
-            max_size=6,
-        ),
-        max_size=4,
-    )
-)
-def test_view_has_the_last_write_of_each_key(
-    inserting: CoinMarketCapClickHouseAdapter,
-    embedded: ClickHouseAdapter,
-    database: str,
-    batches: Sequence[Sequence[PriceRow]],
-) -> None:
-    """After any sequence of upserts the view has each key once, with the values written last."""
-    embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
-    model: dict[tuple[str, str], tuple[object, object]] = {}
-    for batch in batches:
-        inserting.upsert_prices(batch)
-        last = {(row.symbol, row.hour_key): row for row in batch}
-        for key, row in last.items():
-            rank = row.cmc_rank if row.cmc_rank is not None or key not in model else model[key][1]
-            model[key] = (row.price, rank)
-    found = in_view(embedded, database, "symbol, datetime, price, cmc_rank")
-    assert sorted(map(repr, found)) == sorted(repr((*key, *values)) for key, values in model.items())

@@ -1,4 +1,4 @@
-"""What replicas answer when one is away, at each statement that it can meet: nothing is lost and nothing doubled."""
+"""What replicas answer while one of them is down: nothing is lost and nothing duplicated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected, StorageUnavailable
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.price_rows import price_row
 from tests.support.price_table import in_table
 
@@ -24,87 +24,71 @@ PERHAPS_WRITTEN = [159, 319, 341]
 def prices(
     server: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> CoinMarketCapClickHouseAdapter:
-    """A repository behind the front, its table made."""
+    """A repository behind the front, its table made, with one row."""
     made = make_repository(server)
     made.ensure_ready()
+    made.upsert_prices([price_row("BTC", 1.0)])
     return made
 
 
-@pytest.mark.parametrize("code", NOT_WRITTEN)
-def test_a_refused_insert_is_sent_again(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str, code: int
+@pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
+@pytest.mark.parametrize(
+    ("kind", "code", "sent"),
+    [
+        *(("error", code, 2) for code in [*NOT_WRITTEN, *PERHAPS_WRITTEN]),
+        *(("execute_then_error", code, 1) for code in PERHAPS_WRITTEN),
+    ],
+)
+def test_statement_is_sent_again_unless_it_was_executed(
+    prices: CoinMarketCapClickHouseAdapter,
+    front: ClickHouseFront,
+    server: ClickHouseAdapter,
+    database: str,
+    *,
+    kind: FaultKind,
+    code: int,
+    sent: int,
+    statement: str,
 ) -> None:
-    """It stores the row by the second try."""
-    front.faults.append(Fault("error", "INSERT", code=code))
-    assert prices.upsert_prices([price_row()]) == UpsertReport(inserted=1)
-    assert len(front.asked("INSERT")) == 2
-    assert in_table(server, database, "price") == [(86123.25,)]
+    """The second try looks first; the report is that of the first."""
+    front.faults.append(Fault(kind, statement, code=code))
+    front.statements.clear()
+
+    assert prices.upsert_prices([price_row("BTC", 2.0), price_row("ETH", 3.0)]) == UpsertReport(inserted=1, updated=1)
+
+    assert len(front.asked(statement)) == sent
+    assert in_table(server, database, "price") == [(2.0,), (3.0,)]
 
 
-@pytest.mark.parametrize("code", PERHAPS_WRITTEN)
-def test_an_insert_that_is_under_way_is_looked_for(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str, code: int
+def test_error_that_stays_is_shown_with_advice(
+    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str
 ) -> None:
-    """The row that the first try has written stands there once, and counts as inserted."""
-    front.faults.append(Fault("execute_then_error", "INSERT", code=code))
-    assert prices.upsert_prices([price_row()]) == UpsertReport(inserted=1)
-    assert len(front.asked("INSERT")) == 1
-    assert in_table(server, database, "price") == [(86123.25,)]
+    """With its code; nothing is written."""
+    front.faults.append(Fault("error", "INSERT", times=99, code=285))
+    with pytest.raises(StorageUnavailable, match="285") as refused:
+        prices.upsert_prices([price_row("ETH")])
+    assert "INSERT_QUORUM" in refused.value.next_step
+    assert in_table(server, database, "symbol") == [("BTC",)]
 
 
-@pytest.mark.parametrize("code", PERHAPS_WRITTEN)
-def test_an_insert_that_was_not_under_way_is_sent_again(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str, code: int
-) -> None:
-    """Where the first try has written nothing, the second one does."""
-    front.faults.append(Fault("error", "INSERT", code=code))
-    assert prices.upsert_prices([price_row()]) == UpsertReport(inserted=1)
-    assert in_table(server, database, "price") == [(86123.25,)]
-
-
-@pytest.mark.parametrize("code", PERHAPS_WRITTEN)
-def test_an_update_that_goes_on_elsewhere_is_not_sent_again(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str, code: int
-) -> None:
-    """Where this replica shows the new value, the mutation is accepted, and the others follow."""
-    prices.upsert_prices([price_row(price=1.0)])
-    front.faults.append(Fault("execute_then_error", "ALTER", code=code))
-    assert prices.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
-    assert len(front.asked("ALTER")) == 1
-    assert in_table(server, database, "price") == [(2.0,)]
-
-
-def test_a_create_that_is_still_queued_is_looked_for(
+def test_queued_create_is_looked_for(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
 ) -> None:
-    """Error 159 of a slow replica: the next try finds the table and makes the rest."""
+    """Error 159 from a slow replica: the next try finds the table and makes the rest."""
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))
     prices = make_repository(server)
     prices.ensure_ready()
-    assert prices.is_ready()
     assert prices.differences() == []
 
 
-def test_a_replica_of_an_earlier_table_stops_the_set_up(
+def test_replica_of_an_earlier_table_stops_the_set_up(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> None:
-    """Error 253 is for a person: one try, and the way to clear it."""
+    """Error 253 is final: the next step is the way to clear it."""
     front.faults.append(Fault("error", "CREATE TABLE", code=253))
     with pytest.raises(StorageRejected, match="253") as refused:
         make_repository(server).ensure_ready()
     assert len(front.asked("CREATE TABLE")) == 1
     assert "SYSTEM DROP REPLICA" in refused.value.next_step
-
-
-@pytest.mark.parametrize("code", [*NOT_WRITTEN, *PERHAPS_WRITTEN])
-def test_an_error_that_stays_is_shown_with_its_words(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str, code: int
-) -> None:
-    """Nothing is written, and the message has the code and a next step."""
-    front.faults.append(Fault("error", "INSERT", times=99, code=code))
-    with pytest.raises(StorageUnavailable, match=str(code)) as refused:
-        prices.upsert_prices([price_row()])
-    assert refused.value.next_step
-    assert in_table(server, database, "price") == []

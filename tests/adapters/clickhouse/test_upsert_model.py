@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -11,16 +10,18 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.upsert import StoredRow, UpsertReport, update_statement
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.topology import Replication
+from adapters._bases.upsert import StoredRow, UpsertReport, select_statement, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
     CoinMarketCapClickHouseAdapter,
     PriceRow,
 )
+from tests.conftest import NOW
 from tests.support.price_rows import price_row
 from tests.support.price_table import create_statement, in_table, in_view
 
-_RUNS = count(1)
 _COLUMNS = "symbol, datetime, price, market_cap, cmc_rank, name, source_updated_at"
 SLOW = settings(
     max_examples=20,
@@ -41,115 +42,131 @@ ROWS = st.builds(
     name=TEXTS,
     source_updated_at=st.none() | st.just("2026-11-23 12:34:00"),
 )
+Key = tuple[str, str]
+
+
+@pytest.fixture(params=["update", "insert"])
+def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: str) -> CoinMarketCapClickHouseAdapter:
+    """A repository with its table that changes rows in either way."""
+    made = CoinMarketCapClickHouseAdapter(
+        clickhouse=server,
+        database=database,
+        retry=RetryPolicy(attempts=1),
+        clock=lambda: NOW,
+        replication=Replication(changes=request.param),
+    )
+    made.ensure_ready()
+    return made
 
 
 @SLOW
 @given(batches=st.lists(st.lists(ROWS, max_size=8), max_size=4))
-def test_table_has_the_last_write_of_each_key(
-    repository: CoinMarketCapClickHouseAdapter,
-    embedded: ClickHouseAdapter,
+def test_view_is_the_last_write_of_each_key(
+    prices: CoinMarketCapClickHouseAdapter,
+    server: ClickHouseAdapter,
     database: str,
     batches: Sequence[Sequence[PriceRow]],
 ) -> None:
-    """After any sequence of upserts each key stands once, with the values written last, and the reports add up."""
-    embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
-    model: dict[tuple[str, str], tuple[object, ...]] = {}
+    """After any sequence of upserts, once per key; a rank that is missing leaves the stored one; the reports add up."""
+    server.command(f"TRUNCATE TABLE {database}.crypto_prices")
+    model: dict[Key, tuple[object, ...]] = {}
     for batch in batches:
-        given_rows = {_key(row): _kept_rank(_values(row), model.get(_key(row))) for row in batch}
-        expected = UpsertReport(
-            inserted=len(given_rows.keys() - model.keys()),
-            updated=sum(key in model and model[key] != values for key, values in given_rows.items()),
-            unchanged=sum(key in model and model[key] == values for key, values in given_rows.items()),
-        )
-        assert repository.upsert_prices(batch) == expected
-        model |= given_rows
-    assert sorted(in_view(embedded, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
-    assert len(in_table(embedded, database, "1")) == len(model)
-
-
-def _key(row: PriceRow) -> tuple[str, str]:
-    return row.symbol, row.hour_key
-
-
-def _values(row: PriceRow) -> tuple[object, ...]:
-    return row.price, row.market_cap, row.cmc_rank, row.name, row.source_updated_at
-
-
-def _kept_rank(values: tuple[object, ...], before: tuple[object, ...] | None) -> tuple[object, ...]:
-    """The values as an upsert leaves them: a rank that is not given leaves the one before."""
-    price, market_cap, rank, *others = values
-    return price, market_cap, before[2] if rank is None and before else rank, *others
+        # The last row of a key counts, its values as an upsert leaves them.
+        written: dict[Key, tuple[object, ...]] = {}
+        for row in batch:
+            key = (row.symbol, row.hour_key)
+            rank = model[key][2] if row.cmc_rank is None and key in model else row.cmc_rank
+            written[key] = (row.price, row.market_cap, rank, row.name, row.source_updated_at)
+        same = [key for key, values in written.items() if model.get(key) == values]
+        new = written.keys() - model.keys()
+        assert prices.upsert_prices(batch) == UpsertReport(len(new), len(written) - len(new) - len(same), len(same))
+        model |= written
+    assert sorted(in_view(server, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
+    assert prices.count_rows() == len(model)
 
 
 @SLOW
-@given(prices=st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=40))
-@example(prices=[(1e-12, 1e12), (0.1 + 0.2, 1.7976931348623157e11), (123456789012.34567, 5e-12), (1.0, 3.0)])
+@given(pairs=st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=40))
+@example(pairs=[(1e-12, 1e12), (0.1 + 0.2, 1.7976931348623157e11), (123456789012.34567, 5e-12), (1.0, 3.0)])
 def test_doubles_are_stored_exactly(
     repository: CoinMarketCapClickHouseAdapter,
     embedded: ClickHouseAdapter,
     database: str,
-    prices: list[tuple[float, float]],
+    pairs: list[tuple[float, float]],
 ) -> None:
-    """A double that goes in comes out the same, by INSERT and by ALTER … UPDATE."""
+    """By INSERT and by ALTER … UPDATE."""
     embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     for side in (0, 1):
-        repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(prices)])
-        assert in_view(embedded, database, "price") == [(pair[side],) for pair in prices]
+        repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(pairs)])
+        assert in_view(embedded, database, "price") == [(pair[side],) for pair in pairs]
 
 
 @pytest.mark.present_engine
-@pytest.mark.parametrize("mode", ["heavy", "lightweight"])
-def test_both_forms_of_update_give_the_same_rows(
+@pytest.mark.parametrize("form", ["heavy", "lightweight"])
+def test_both_forms_of_update_do_the_same(
     embedded: ClickHouseAdapter,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
     database: str,
-    mode: str,
+    form: str,
 ) -> None:
-    """A table without block columns, as servers before 26.9 have it, is updated by mutations, and none stays queued."""
+    """A table without block columns, as from a server before 26.9, is updated by mutations, and none stays queued."""
     repository = make_repository(embedded)
-    if mode == "heavy":
+    if form == "heavy":
         _make_table_of_an_old_server(embedded, database)
     repository.ensure_ready()
     rows = [price_row(f"S{i}", price=1.0 + i, cmc_rank=None if i % 2 else i) for i in range(10)]
     repository.upsert_prices(rows)
 
     changed = [row._replace(price=row.price / 3, name=row.symbol, market_cap=None, cmc_rank=None) for row in rows[::3]]
-    assert repository.upsert_prices(changed) == UpsertReport(inserted=0, updated=4, unchanged=0)
+    assert repository.upsert_prices(changed) == UpsertReport(updated=4)
 
     stored = {row.symbol: (row.symbol, row.price, row.name, row.market_cap) for row in rows + changed}
     assert in_view(embedded, database, "symbol, price, name, market_cap") == sorted(stored.values())
     assert in_view(embedded, database, "symbol, cmc_rank") == [(row.symbol, row.cmc_rank) for row in rows]
-    mutations = embedded.query(
-        "SELECT is_done FROM system.mutations WHERE database = {database:String}", {"database": database}
-    )
-    assert mutations == ([(1,)] if mode == "heavy" else [])
+    mutations = f"SELECT is_done FROM system.mutations WHERE database = '{database}'"
+    assert embedded.query(mutations) == ([(1,)] if form == "heavy" else [])
 
 
-def test_form_of_an_update_depends_on_the_server_version() -> None:
-    """Patch parts from 26.9 on; before it, where they can give wrong results, a mutation that is waited for."""
-    rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
-    old = update_statement("t", CRYPTO_PRICES, rows, (26, 8, 9, 9))
-    new = update_statement("t", CRYPTO_PRICES, rows, (26, 9, 1, 1))
-    assert old.endswith(" SETTINGS mutations_sync = 2")
-    assert new == f"{old}, alter_update_mode = 'lightweight'"
-
-
-def test_update_of_an_old_server_is_complete_when_it_returns(
-    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
+@pytest.mark.parametrize(
+    ("version", "replicated", "locked", "sent"),
+    [
+        ((26, 8, 9, 9), False, (), " SETTINGS mutations_sync = 2"),
+        ((26, 9, 1, 1), False, (), " SETTINGS mutations_sync = 2, alter_update_mode = 'lightweight'"),
+        ((26, 9, 1, 1), False, ("alter_update_mode",), " SETTINGS mutations_sync = 2"),
+        ((26, 9, 1, 1), False, ("alter_update_mode", "mutations_sync"), ""),
+        ((26, 7), True, (), " SETTINGS mutations_sync = 2"),
+        ((26, 8), True, (), " SETTINGS mutations_sync = 2, optimize_mutations_with_partition_pruning = 0"),
+        ((26, 9), True, (), " SETTINGS mutations_sync = 2, optimize_mutations_with_partition_pruning = 0"),
+    ],
+)
+def test_form_of_an_update_follows_the_server(
+    version: tuple[int, ...], *, replicated: bool, locked: tuple[str, ...], sent: str
 ) -> None:
-    """The very statement such a server is sent changes the row, and leaves no mutation queued."""
-    _make_table_of_an_old_server(embedded, database)
-    make_repository(embedded).upsert_prices([price_row(price=1.0)])
-    rows = {row.key: row for row in [StoredRow(price_row(price=2.0), "2026-11-23 12:35:07")]}
-    embedded.command(update_statement(f"{database}.crypto_prices", CRYPTO_PRICES, rows, (26, 8)))
-    assert in_table(embedded, database, "price") == [(2.0,)]
-    assert embedded.query(f"SELECT is_done FROM system.mutations WHERE database = '{database}'") == [(1,)]
+    """Patch parts from 26.9 on, on a single server only; settings that cannot be changed are left out."""
+    rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
+    statement = update_statement(
+        "t", CRYPTO_PRICES, rows, version, replicated=replicated, locked=lambda setting: setting in locked
+    )
+    assert statement.partition(" SETTINGS ")[1:] == sent.partition(" SETTINGS ")[1:]
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ([("A", "1"), ("A", "2"), ("B", "1"), ("B", "2")], False),
+        ([("A", "1"), ("B", "2")], False),
+        ([("A", "1"), ("B", "2"), ("C", "3")], True),
+    ],
+)
+def test_lookup_names_each_key_if_a_grid_would_be_much_larger(keys: list[Key], *, named: bool) -> None:
+    """It may return rows of other keys, at most as many again."""
+    assert (" > 0" in select_statement("t", CRYPTO_PRICES, keys)) is named
 
 
 def test_mutation_blocking_an_update_is_killed(
     embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
 ) -> None:
-    """An update that fails because a mutation is stuck names it, leaves none behind, and the next one goes through."""
+    """The error names it, and the next update succeeds."""
     repository = make_repository(embedded)
     _make_table_of_an_old_server(embedded, database)
     repository.ensure_ready()
