@@ -1,4 +1,4 @@
-"""File operations that outlast a power loss."""
+"""File operations that survive a power loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Disk:
-    """Durable file operations: content once `write` returns, new and changed names after `sync_folder`.
+    """Durable file operations: content after `write`, new and changed names after `sync_folder`.
 
     Every method may raise OSError.
     """
@@ -28,11 +28,10 @@ class Disk:
 
     @contextmanager
     def replacing(self, path: Path, *, aside: Path | None = None) -> Iterator[Path]:
-        """The path to write a file to, which is renamed to `path` once the block ends without an error.
+        """The path to write a file to, which is renamed to `path` if the block ends without an error.
 
         Args:
-            aside: the path to write to; None for a hidden name beside `path`. A file that is there already is removed
-                first, so it must belong to one writer at a time.
+            aside: that path; None for a hidden name beside `path`. It is removed first, so it must have one writer.
         """
         draft = aside or path.with_name(f".{path.name}.new")
         try:
@@ -47,10 +46,8 @@ class Disk:
             raise
 
     def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
-        """Write a new file, with the rights `mode` less the umask.
-
-        One that exists is an error, so nothing is ever written through a link.
-        """
+        """Write a new file. `mode` is reduced by the umask."""
+        # O_EXCL: an existing file is an error, so nothing is written through a link.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
