@@ -1,4 +1,4 @@
-"""Real Replicated tables, in an engine with a Keeper: their shape, how they would be written, what is refused."""
+"""Real Replicated tables, in an engine with a Keeper."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAIR = Replication("pair")
 
 @pytest.fixture(scope="module")
 def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdapter]:
-    """The door to such an engine; a process of its own, for one process has one engine."""
+    """The connection to such an engine, in a process of its own."""
     folder = tmp_path_factory.mktemp("keeper")
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.engine_with_keeper", str(folder)],
@@ -47,7 +47,7 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
 def repository(
     replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND
 ) -> CoinMarketCapClickHouseAdapter:
-    """The prices in a database of that engine; nothing is tried twice."""
+    """The prices in a database of that engine, without retries."""
     return CoinMarketCapClickHouseAdapter(
         clickhouse=replica,
         database=database,
@@ -58,7 +58,7 @@ def repository(
 
 
 def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Replicated") -> None:
-    """Both tables as one makes them on each server by hand, with a path in Keeper."""
+    """Create both tables as by hand on each server, with a path in Keeper."""
     replica.command(f"CREATE DATABASE {database}")
     for name in ("crypto_prices", "crypto_price_holes"):
         statement = create_statement(database, name, replicated=prefix)
@@ -70,12 +70,12 @@ def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Repli
         replica.command(statement)
 
 
-def test_the_place_is_read_off_the_servers_own_tables(replica: ClickHouseAdapter) -> None:
+def test_topology_is_read_from_system_tables(replica: ClickHouseAdapter) -> None:
     """Its macros and its cluster of two."""
     assert topology_of(replica, "crypto", "pair") == Topology("cluster", "pair", 2)
 
 
-def test_a_hand_made_replicated_table_is_taken_and_written_by_inserts(replica: ClickHouseAdapter) -> None:
+def test_hand_made_replicated_table_is_used_and_written_by_inserts(replica: ClickHouseAdapter) -> None:
     """Its shape is right, the views are made, and a change would be an insert."""
     make_by_hand(replica, "hand")
     prices = repository(replica, "hand")
@@ -86,7 +86,7 @@ def test_a_hand_made_replicated_table_is_taken_and_written_by_inserts(replica: C
     assert prices.describe_topology() == "a single server; changes are written by the insert of a newer version"
 
 
-def test_a_replica_that_takes_nothing_answers_soon_and_may_be_tried_again(replica: ClickHouseAdapter) -> None:
+def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdapter) -> None:
     """Error 242 within the few retries that are asked for, not after minutes; nothing is written."""
     make_by_hand(replica, "readonly")
     prices = repository(replica, "readonly")
@@ -99,7 +99,7 @@ def test_a_replica_that_takes_nothing_answers_soon_and_may_be_tried_again(replic
     assert prices.count_rows() == 0
 
 
-def test_a_server_without_a_queue_for_its_cluster_is_named(replica: ClickHouseAdapter) -> None:
+def test_server_without_a_ddl_queue_is_named(replica: ClickHouseAdapter) -> None:
     """ON CLUSTER is prohibited there; nothing was made."""
     with pytest.raises(StorageRejected, match="392") as refused:
         repository(replica, "queue", PAIR).ensure_ready()
@@ -107,7 +107,7 @@ def test_a_server_without_a_queue_for_its_cluster_is_named(replica: ClickHouseAd
     assert replica.query("SELECT count() FROM system.databases WHERE name = 'queue'") == [(0,)]
 
 
-def test_a_plain_table_of_a_cluster_is_neither_used_nor_dropped(replica: ClickHouseAdapter) -> None:
+def test_plain_table_in_a_cluster_is_neither_used_nor_dropped(replica: ClickHouseAdapter) -> None:
     """Its rows are on this replica only, and another may have others."""
     make_by_hand(replica, "plain", prefix="")
     prices = repository(replica, "plain", PAIR)

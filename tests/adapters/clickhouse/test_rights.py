@@ -1,4 +1,4 @@
-"""Writing and reading by users who may not do everything."""
+"""Writing and reading by users with few rights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DENIED = "etl: Not enough privileges. To execute this query, it's necessary to h
 
 @pytest.fixture
 def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
-    """Make a door for a user who has the rights of a role."""
+    """Connect as a user with the rights of a role."""
     fronts: list[ClickHouseFront] = []
 
     def make(role: str) -> ClickHouseAdapter:
@@ -44,7 +44,7 @@ def test_new_keys_are_stored_without_the_right_to_update(
     make_repository: Callable[..., Repository],
     database: str,
 ) -> None:
-    """The new keys of a chunk are inserted, the stored ones stay, and the error says which right to give."""
+    """The stored keys stay, and the error names the right."""
     make_repository(embedded).ensure_ready()
     repository = make_repository(user_of("no ALTER UPDATE"))
     assert repository.upsert_prices([price_row("BTC", 1.0)]) == UpsertReport(inserted=1)
@@ -58,10 +58,10 @@ def test_new_keys_are_stored_without_the_right_to_update(
 
 
 @pytest.mark.present_engine
-def test_a_user_of_one_database_does_everything(
+def test_rights_in_one_database_are_enough(
     user_of: Callable[[str], ClickHouseAdapter], make_repository: Callable[..., Repository], database: str
 ) -> None:
-    """Who has all rights in it, and none elsewhere, makes it, writes, corrects, reads and drops."""
+    """To create it, write, update, read and drop."""
     door = user_of("its own database")
     repository = make_repository(door)
     repository.ensure_ready()
@@ -76,10 +76,10 @@ def test_a_user_of_one_database_does_everything(
 
 
 @pytest.mark.present_engine
-def test_the_history_needs_no_right_to_create_databases(
+def test_run_table_needs_no_right_to_create_databases(
     user_of: Callable[[str], ClickHouseAdapter], embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Where the database is there, its table of runs is made in it."""
+    """If the database exists."""
     embedded.command(f"CREATE DATABASE {database}")
     runs = EtlRunsAdapter(clickhouse=user_of("maker"), database=database, keep_days=9)
 
@@ -91,7 +91,7 @@ def test_the_history_needs_no_right_to_create_databases(
 def test_update_error_survives_hidden_mutations(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
 ) -> None:
-    """Neither a look for stuck ones nor an update that is refused fails because of them."""
+    """Neither the check for failed mutations nor a refused update fails because of them."""
     repository = make_repository(server)
     repository.ensure_ready()
     repository.upsert_prices([price_row(price=1.0)])
