@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.tehran_time import HOUR, tehran_text
+from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP, Candle
-from transformers.binance_transformer import SETTLES_IN, BinanceTransformer, HourRows, last_over
+from transformers.binance_transformer import SETTLES_IN, HourRows, hour_rows, last_over
 
 HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 """2026-11-23 15:00 in Tehran."""
@@ -24,10 +24,10 @@ SECOND = Candle(HOUR_START + STEP, "110.5", "130.0", "100.0", "105.0", "2.25", "
 
 def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> HourRows:
     """What becomes of candles of that hour."""
-    return BinanceTransformer(run_id="r1").rows_of("BTC", PAIR, candles, [HOUR_START], as_of=as_of)
+    return hour_rows("BTC", PAIR, candles, [HOUR_START], as_of=as_of, run_id="r1")
 
 
-def test_an_hour_is_made_of_its_two_candles() -> None:
+def test_hour_combines_its_two_candles() -> None:
     """The first open, the highest high, the lowest low, the last close, the sums; times are Tehran's."""
     assert made(SECOND, FIRST).rows == [
         PairRow(
@@ -51,41 +51,38 @@ def test_an_hour_is_made_of_its_two_candles() -> None:
 
 
 @given(st.integers(min_value=0, max_value=3600 + int(SETTLES_IN.total_seconds()) - 1))
-def test_until_the_hour_is_over_only_its_open_is_taken(seconds: int) -> None:
-    """At any moment of it, and in the seconds in which an answer may be that old; whatever the candles hold."""
+def test_open_hour_has_its_first_price_only(seconds: int) -> None:
+    """At any moment of it, and in the seconds in which an answer may be that old."""
     [row] = made(FIRST, SECOND, as_of=HOUR_START + timedelta(seconds=seconds)).rows
     assert row.price == 100.0
     assert {row.high, row.low, row.close, row.volume_base, row.volume_quote, row.trades} == {None}
     assert (row.candles, row.source_updated_at) == (1, None)
 
 
-def test_from_then_on_it_is_complete() -> None:
+def test_hour_is_complete_once_it_is_settled() -> None:
     """The hour and the seconds after which a candle is settled."""
     assert made(FIRST, SECOND, as_of=HOUR_START + HOUR + SETTLES_IN).rows[0].close == 105.0
     assert last_over(HOUR_START + HOUR + SETTLES_IN) == HOUR_START
 
 
-def test_without_its_first_candle_the_second_gives_all() -> None:
-    """The first trade at or after the hour's start came in its second half."""
+def test_one_candle_gives_the_whole_hour() -> None:
+    """Either half; its end is that of the candle, and its first trade was at the candle's start."""
     [row] = made(SECOND).rows
     assert (row.price, row.high, row.low, row.close, row.candles) == (110.5, 130.0, 100.0, 105.0, 1)
-    assert row.fetched_at == tehran_text(HOUR_START + STEP)
-
-
-def test_without_its_second_candle_the_first_gives_all() -> None:
-    """And its end is said to be that of the first."""
+    assert (row.fetched_at, row.source_updated_at) == ("2026-11-23 15:30:00", "2026-11-23 16:00:00")
     [row] = made(FIRST).rows
     assert (row.close, row.candles, row.source_updated_at) == (110.0, 1, "2026-11-23 15:30:00")
 
 
-def test_without_a_candle_there_is_no_row() -> None:
-    """Neighbours do not help."""
-    before = FIRST._replace(opens=HOUR_START - STEP)
-    after = FIRST._replace(opens=HOUR_START + HOUR)
+def test_hour_without_a_candle_has_no_row() -> None:
+    """Neighbors do not help, nor stop the hours after it."""
+    before, after = FIRST._replace(opens=HOUR_START - STEP), FIRST._replace(opens=HOUR_START + HOUR)
     assert made(before, after) == ([], [])
+    hours = [HOUR_START, HOUR_START + HOUR]
+    assert len(hour_rows("BTC", PAIR, [after], hours, as_of=LONG_AFTER, run_id="r1").rows) == 1
 
 
-def test_a_pair_without_trades_has_a_flat_hour() -> None:
+def test_pair_without_trades_has_a_flat_hour() -> None:
     """Zero volume is a volume."""
     flat = FIRST._replace(high="100.0", low="100.0", close="100.0", volume="0.0", quote_volume="0.0", trades=0)
     [row] = made(flat).rows
@@ -95,19 +92,18 @@ def test_a_pair_without_trades_has_a_flat_hour() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"open": "0.0"}, "not a price: '0.0'"),
-        ({"open": "-1"}, "not a price: '-1'"),
-        ({"open": "NaN"}, "not a price: 'NaN'"),
-        ({"close": "inf"}, "not a price: 'inf'"),
-        ({"low": "soon"}, "not a price: 'soon'"),
+        *(({"open": price}, f"not a price: {price!r}") for price in ("0.0", "-1", "NaN", "inf", "soon")),
+        *(({side: "0"}, "not a price: '0'") for side in ("high", "low", "close")),
         ({"volume": "-0.1"}, "not a volume: '-0.1'"),
+        ({"volume": "inf"}, "not a volume: 'inf'"),
         ({"quote_volume": "nan"}, "not a volume: 'nan'"),
         ({"trades": -1}, "not a number of trades: -1"),
-        ({"high": "109.0"}, "contradicts itself"),
+        ({"high": "109.0"}, "contradicts itself: 100.0, 109.0, 90.0, 110.0"),
         ({"low": "101.0"}, "contradicts itself"),
+        ({"close": "80.0"}, "contradicts itself"),
     ],
 )
-def test_what_cannot_be_is_rejected(change: dict[str, object], words: str) -> None:
+def test_impossible_candle_is_rejected(change: dict[str, object], words: str) -> None:
     """With its hour and the reason; nothing of that hour is stored."""
     found = made(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
     assert found.rows == []

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 # Python refuses to make an int of more than 4,300 digits, and with it the whole text that holds them.
 _LONGEST_INT = 4_000
-_LONGEST_SHOWN = 40
+_LONGEST_SHOWN, _LONGEST_LINE = 40, 1_000
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
 _TIME = re.compile(
     r"\s*([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
@@ -43,6 +43,13 @@ def shown(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 128:  # noqa: PLR2004 - longer than any number of a source
         return "a huge number"
     return ascii(value[:_LONGEST_SHOWN] if isinstance(value, str) else value)
+
+
+def one_line(text: str) -> str:
+    """Foreign text for a message: one line, printable, of at most 1,000 characters."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_LINE])
+    line = " ".join(printable.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
 
 
 def whole(value: object) -> int | None:

@@ -12,14 +12,11 @@ from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import may_pass
-from adapters._bases.json_values import instant, whole
+from adapters._bases.json_values import instant, one_line, whole
 
 _OK = 0
 _HTTP_OK = 200
 _MINUTE_LIMIT = 1008
-_IP_LIMIT = 1011
-_ANONYMOUS_LIMIT = 1022
-_LONGEST_TEXT = 1000
 
 _USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
 _CHECK_KEY = "check CMC_API_KEY against your account at https://pro.coinmarketcap.com/account"
@@ -43,15 +40,23 @@ _REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
     403: ("access was denied", f"{_CHECK_KEY}; the plan may not include this endpoint"),
     404: ("there is no such endpoint", "check CMC_BASE_URL"),
 }
-# Seconds. An address that was shut out must stay away for long; the anonymous burst limit clears within about a minute,
-# while its daily limit does not clear and only a key helps.
-_IP_LIMIT_WAIT = 60.0
-_ANONYMOUS_WAIT = 20.0
-# Asked this long after the minute has turned, so that a clock slightly ahead of the source's does not ask too soon.
-_MINUTE_MARGIN = 1.0
-
-
-_BEYOND_REACH = "the hours asked for are beyond the plan's reach"
+# With the seconds to wait. A blocked address must stay away for long; the anonymous burst limit clears within about a
+# minute, while its daily limit does not clear and only a key helps.
+_LIMITS: dict[int, tuple[str, str, float]] = {
+    _MINUTE_LIMIT: (
+        "the plan's calls for this minute are used up",
+        "if another program uses this key, give it a key of its own",
+        # After the turn of the minute, so that a clock slightly ahead of the source's does not ask too soon.
+        61.0,
+    ),
+    1011: (
+        "this machine's address makes too many calls",
+        "let other programs behind this address call less, and try again later",
+        60.0,
+    ),
+    1022: ("the limit for calls without a key is reached", _USE_A_KEY, 20.0),
+}
+_BEYOND_REACH = "the requested hours are beyond the plan's reach"
 _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
 
 
@@ -87,12 +92,12 @@ def read_envelope(http_status: int, status: object) -> Envelope:
 
 
 def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:
-    """The error that an answer means, or None for a good one.
+    """The error that an answer means; None for success.
 
     Args:
-        envelope: from `read_envelope`, its text already free of secrets.
-        now: aware; the minute limit is waited for until the minute after it.
-        keyless: no key was sent, so that a key is the remedy for limits.
+        envelope: its text already free of secrets.
+        now: aware; the minute limit is waited for until the next minute.
+        keyless: no key was sent, so a key is the remedy for limits.
     """
     status, code = envelope.http_status, envelope.code
     if status == _HTTP_OK and code == _OK:
@@ -103,17 +108,22 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
             json_path="status.error_code",
         )
-    if code in (_MINUTE_LIMIT, _IP_LIMIT, _ANONYMOUS_LIMIT):
-        return _limited(envelope, now=now)
-    if code in _REFUSALS:
-        why, next_step = _REFUSALS[code]
-        return SourceRejected(_message(why, envelope), next_step=next_step, status=status, code=code)
+    if code in _LIMITS:
+        why, next_step, wait = _LIMITS[code]
+        wait -= now.second + now.microsecond / 1e6 if code == _MINUTE_LIMIT else 0
+        return _unavailable(envelope, why, next_step, wait)
     # On a 200 the code says what the status would have said.
-    if may_pass(code if status == _HTTP_OK and code is not None else status):
+    if code not in _REFUSALS and may_pass(code if status == _HTTP_OK and code is not None else status):
         next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
-        message = _message("it is overloaded or failing", envelope)
-        return SourceUnavailable(message, next_step=next_step, status=status, code=code)
-    return _refused(envelope)
+        return _unavailable(envelope, "it is overloaded or failing", next_step)
+    unknown = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
+    why, next_step = _REFUSALS.get(code or _OK) or _REFUSALS_BY_STATUS.get(status, unknown)
+    if code not in _REFUSALS and "historical access" in envelope.text:
+        why, next_step = (
+            f"{_BEYOND_REACH}, nothing was charged",
+            f"request fewer hours, or use a higher plan: {_CHECK_PLAN}",
+        )
+    return SourceRejected(_message(why, envelope), next_step=next_step, status=status, code=code)
 
 
 def is_beyond_reach(error: SourceRejected) -> bool:
@@ -122,32 +132,12 @@ def is_beyond_reach(error: SourceRejected) -> bool:
 
 
 def reach_of(error: SourceRejected) -> datetime | None:
-    """The moment, aware, since which past hours are in the plan's reach; None where the refusal does not name it."""
+    """The moment, aware, since which past hours are in the plan's reach; None if the refusal does not name it."""
     named = _NEWER_THAN.search(error.message) if is_beyond_reach(error) else None
     return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")
 
 
-def one_line(text: str) -> str:
-    """Foreign text fit for a message: one line, printable, of at most 1,000 characters."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_TEXT])
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
-
-
-def _limited(envelope: Envelope, *, now: datetime) -> SourceUnavailable:
-    why, wait, next_step = {
-        _MINUTE_LIMIT: (
-            "the plan's calls for this minute are used up",
-            60.0 - now.second - now.microsecond / 1e6 + _MINUTE_MARGIN,
-            "if another program uses this key, give it a key of its own",
-        ),
-        _IP_LIMIT: (
-            "this machine's address makes too many calls",
-            _IP_LIMIT_WAIT,
-            "let other programs behind this address call less, and try again later",
-        ),
-        _ANONYMOUS_LIMIT: ("the limit for calls without a key is reached", _ANONYMOUS_WAIT, _USE_A_KEY),
-    }[envelope.code or 0]
+def _unavailable(envelope: Envelope, why: str, next_step: str, wait: float | None = None) -> SourceUnavailable:
     return SourceUnavailable(
         _message(why, envelope),
         next_step=next_step,
@@ -155,15 +145,6 @@ def _limited(envelope: Envelope, *, now: datetime) -> SourceUnavailable:
         status=envelope.http_status,
         code=envelope.code,
     )
-
-
-def _refused(envelope: Envelope) -> SourceRejected:
-    fallback = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
-    why, next_step = _REFUSALS_BY_STATUS.get(envelope.http_status, fallback)
-    if "historical access" in envelope.text:
-        why = f"{_BEYOND_REACH}, nothing was charged"
-        next_step = f"ask for fewer hours, or use a higher plan: {_CHECK_PLAN}"
-    return SourceRejected(_message(why, envelope), next_step=next_step, status=envelope.http_status, code=envelope.code)
 
 
 def _message(why: str, envelope: Envelope) -> str:

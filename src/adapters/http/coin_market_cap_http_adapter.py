@@ -1,13 +1,13 @@
 """CoinMarketCap's Pro API: paths, parameters, credits and the envelope around every answer.
 
-Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. Coins are asked for by id, which is
+Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. Coins are requested by id, which is
 permanent, unlike symbols.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -17,9 +17,17 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, check_clock, json_answer
-from adapters._bases.json_values import json_value, standard_json, whole
-from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, one_line, read_envelope
+from adapters._bases.json_values import json_value, one_line, standard_json, whole
+from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, read_envelope
 
+KEY_HEADER = "X-CMC_PRO_API_KEY"
+_KEYLESS_PREFIX = "/public-api"
+_HISTORICAL = "/v3/cryptocurrency/quotes/historical"
+_CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
+_NO_COIN = 2**31 - 1
+_AT_A_TIME = 4
+# The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
+_MODEST_CALLS_PER_MINUTE = 30
 _MINUTE_SECONDS = 60.0
 _BURST_SHARE = 5
 
@@ -35,14 +43,14 @@ def burst_and_period(calls_per_minute: int) -> tuple[int, float]:
 
 
 class CallGate:
-    """Passes callers within a number at a time and a number a minute."""
+    """Passes a number of callers at a time and a number a minute."""
 
-    def __init__(self, *, side_by_side: int, calls_per_minute: int) -> None:
-        self._in_flight = asyncio.Semaphore(side_by_side)
+    def __init__(self, *, at_a_time: int, calls_per_minute: int) -> None:
+        self._in_flight = asyncio.Semaphore(at_a_time)
         self.set_calls_per_minute(calls_per_minute)
 
     def set_calls_per_minute(self, calls_per_minute: int) -> None:
-        """Change the number a minute, except for callers who wait already."""
+        """Change the number a minute, except for callers who are already waiting."""
         self._limiter = AsyncLimiter(*burst_and_period(calls_per_minute))
 
     @asynccontextmanager
@@ -78,13 +86,12 @@ def read_body(answer: Answer) -> tuple[object, bytes | None]:
 
 
 class KeyInfo(NamedTuple):
-    """A key's plan and what is left of it, None where CoinMarketCap does not say.
+    """A key's plan and what is left of it; None for what CoinMarketCap does not say.
 
     Attributes:
-        credit_limit_monthly: credits the plan gives a month.
-        credits_left: credits that can be spent now: the month's, or the day's where the plan has a smaller daily limit;
-            zero where they are overdrawn.
-        requests_per_minute: calls the plan allows a minute, one or more.
+        credits_left: credits that can be spent now: the month's, or the day's if the plan has a smaller daily limit; 0
+            if they are overdrawn.
+        requests_per_minute: 1 or more.
         reset: when the month's credits come back, in CoinMarketCap's words, such as ``In 8 days, 11 hours``.
     """
 
@@ -95,12 +102,19 @@ class KeyInfo(NamedTuple):
 
 
 def parse_key_info(data: object) -> KeyInfo:
-    """What ``data`` of ``/v1/key/info`` says, None for absent numbers, and for limits of zero, which are none.
+    """The content of ``data`` of ``/v1/key/info``.
 
     Raises:
-        ContractError: the plan or the usage is missing in it.
+        ContractError: the plan or the usage is missing.
     """
-    plan, usage = _part(data, "plan"), _part(data, "usage")
+    parts = data if isinstance(data, dict) else {}
+    plan, usage = parts.get("plan"), parts.get("usage")
+    if not isinstance(plan, dict) or not isinstance(usage, dict):
+        raise ContractError(
+            "CoinMarketCap's /v1/key/info answered without data.plan or data.usage",
+            next_step=_CHANGED,
+            json_path="data",
+        )
     day, month = (_number(usage.get(span), "credits_left") for span in ("current_day", "current_month"))
     # A plan without a daily limit may have zeros there, which say nothing of what can be spent.
     left = [month] if _number(plan, "credit_limit_daily") == 0 else [day, month]
@@ -114,126 +128,76 @@ def parse_key_info(data: object) -> KeyInfo:
     )
 
 
-def _part(data: object, key: str) -> dict[str, object]:
-    part = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(part, dict):
-        raise ContractError(
-            f"CoinMarketCap's /v1/key/info answered without data.{key}",
-            next_step="check CMC_BASE_URL; if it is right, the API has changed",
-            json_path=f"data.{key}",
-        )
-    return part
-
-
 def _number(part: object, key: str) -> int | None:
     value = part.get(key) if isinstance(part, dict) else None
     return None if isinstance(value, bool) else whole(value)
 
 
-KEY_HEADER = "X-CMC_PRO_API_KEY"
-_KEYLESS_PREFIX = "/public-api"
-_NO_COIN = 2**31 - 1
-_SIDE_BY_SIDE = 4
-# The lowest limit of any plan on record; `key_info` puts the plan's own in its place.
-_MODEST_CALLS_PER_MINUTE = 30
-
-
 class CoinMarketCapHttpAdapter:
-    """Reading calls of CoinMarketCap, a few side by side and within the plan's minute limit.
+    """Reading calls of CoinMarketCap, a few at a time and within the plan's minute limit.
 
     Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
-    `ClockError`; `SourceRejected` also for what is given only with a key.
+    `ClockError`; `SourceRejected` also for what requires a key.
 
     Args:
         http: with CoinMarketCap's host as its base URL, and the key, if there is one, in the header `KEY_HEADER`.
         clock: the present moment, aware; compared with that of every good answer.
-        keyless: ask the public API, which has the latest quotes and the map only.
+        keyless: use the public API, which has the latest quotes and the map only.
+
+    Attributes:
+        credits_used: so far by CoinMarketCap's own count (``status.credit_count``).
     """
 
     def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime], keyless: bool) -> None:
         self._http = http
         self._clock = clock
         self._keyless = keyless
-        self._gate = CallGate(side_by_side=_SIDE_BY_SIDE, calls_per_minute=_MODEST_CALLS_PER_MINUTE)
-        self._credits_used = 0
-
-    @property
-    def calls_made(self) -> int:
-        """HTTP calls so far, retries included."""
-        return self._http.calls_made
-
-    @property
-    def credits_used(self) -> int:
-        """Credits so far by CoinMarketCap's own count (``status.credit_count``)."""
-        return self._credits_used
+        self._gate = CallGate(at_a_time=_AT_A_TIME, calls_per_minute=_MODEST_CALLS_PER_MINUTE)
+        self.credits_used = 0
 
     async def latest(self, ids: Sequence[int], *, convert: str = "USD") -> bytes:
-        """The JSON text of ``data`` of the latest quotes of these ids, for 1 credit for each 250 coins begun.
+        """The JSON text of ``data`` of the latest quotes, for 1 credit for each 250 coins begun.
 
-        Ids that CoinMarketCap does not know are left out of the answer silently.
+        CoinMarketCap silently omits unknown ids from the answer.
         """
         params = {"id": _joined(ids), "convert": convert, "skip_invalid": "true"}
         return await self._data("/v3/cryptocurrency/quotes/latest", params)
 
     async def historical(
-        self,
-        ids: Sequence[int],
-        *,
-        time_start: datetime,
-        time_end: datetime,
-        count: int,
-        interval: str = "30m",
-        convert: str = "USD",
+        self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int, convert: str = "USD"
     ) -> bytes:
-        """The JSON text of ``data`` of past quotes of these ids, for 1 credit for each 100 points begun.
+        """The JSON text of ``data`` of half-hourly past quotes, for 1 credit for each 100 points begun.
 
         Args:
-            time_start: aware, exclusive: the first point is later than this.
+            time_start: aware, exclusive: the first point is half an hour later.
             time_end: aware, inclusive.
             count: points to return at most, all coins together, 1 to 10,000. The documentation does not say whether
-                it counts for each coin or in all, and its default of 10 would cut any answer short.
-            interval: the step between points, anchored on ``time_start``.
+                it counts for each coin or in all, and its default of 10 would truncate any answer.
         """
-        self._need_key("past prices")
-        params = {
-            "id": _joined(ids),
-            "time_start": _stamp(time_start),
-            "time_end": _stamp(time_end),
-            "count": str(count),
-            "interval": interval,
-            "convert": convert,
-            "skip_invalid": "true",
-        }
-        return await self._data("/v3/cryptocurrency/quotes/historical", params)
+        span = {"time_start": _stamp(time_start), "time_end": _stamp(time_end), "count": str(count), "interval": "30m"}
+        params = {"id": _joined(ids), **span, "convert": convert, "skip_invalid": "true"}
+        return await self._data(_HISTORICAL, params, needs_key="past prices")
 
     async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
-        """The refusal that past quotes since a moment meet where the key's plan does not reach so far; free of charge.
+        """The refusal of past quotes since a moment that the key's plan does not reach; free of charge.
 
-        A coin that does not exist is asked for, and no other, so that it is refused in any case: refusals cost nothing.
-        None where it is refused for the coin, so that the plan reaches so far, or CoinMarketCap looks at coins first.
+        Requests a coin that does not exist, and no other, so that it is refused in any case: refusals cost nothing.
+        None if it is refused for the coin, so the plan reaches so far, or CoinMarketCap checks coins first.
 
         Args:
             since: aware, exclusive, as in `historical`.
         """
-        self._need_key("past prices")
-        params = {
-            "id": str(_NO_COIN),
-            "time_start": _stamp(since),
-            "time_end": _stamp(since + timedelta(hours=1)),
-            "count": "1",
-            "interval": "30m",
-            "skip_invalid": "false",
-        }
+        span = {"time_start": _stamp(since), "time_end": _stamp(since + timedelta(hours=1)), "count": "1"}
+        params = {"id": str(_NO_COIN), **span, "interval": "30m", "skip_invalid": "false"}
         try:
-            await self._data("/v3/cryptocurrency/quotes/historical", params)
+            await self._data(_HISTORICAL, params, needs_key="past prices")
         except SourceRejected as error:
             return error if is_beyond_reach(error) else None
         return None
 
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it, free of charge. Later calls keep to its minute limit."""
-        self._need_key("the plan and its credits")
-        info = parse_key_info(json_value(await self._data("/v1/key/info", {})))
+        info = parse_key_info(json_value(await self._data("/v1/key/info", {}, needs_key="the plan and its credits")))
         if info.requests_per_minute:
             self._gate.set_calls_per_minute(info.requests_per_minute)
         return info
@@ -242,37 +206,32 @@ class CoinMarketCapHttpAdapter:
         """``data`` of the map, free of charge: every coin that has one of these symbols, several for most.
 
         Raises:
-            SourceRejected: code 400 when one of the symbols is unknown.
+            SourceRejected: code 400 if one of the symbols is unknown.
         """
         return json_value(await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)}))
 
-    async def _data(self, path: str, params: dict[str, str]) -> bytes:
+    async def _data(self, path: str, params: Mapping[str, str], *, needs_key: str = "") -> bytes:
+        if self._keyless and needs_key:
+            raise SourceRejected(
+                f"CoinMarketCap gives {needs_key} only with an API key, and none is set",
+                next_step="set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
+            )
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
         return await self._http.get(path, params, self._read, gate=self._gate.passing)
 
     def _read(self, answer: Answer) -> bytes:
         status, data = read_body(answer)
         envelope = read_envelope(answer.status, status)
-        self._credits_used += envelope.credits_used
+        self.credits_used += envelope.credits_used
         safe = envelope._replace(text=self._http.redact(envelope.text))
         error = error_of(safe, now=self._clock(), keyless=self._keyless)
         if error is not None:
             raise error
         check_clock(envelope.timestamp, now=self._clock(), source="CoinMarketCap")
         if data is None:
-            raise ContractError(
-                f"{answer.where}: CoinMarketCap answered with success but without data",
-                next_step="check CMC_BASE_URL; if it is right, the API has changed",
-                json_path="data",
-            )
+            message = f"{answer.where}: CoinMarketCap answered with success but without data"
+            raise ContractError(message, next_step=_CHANGED, json_path="data")
         return data
-
-    def _need_key(self, what: str) -> None:
-        if self._keyless:
-            raise SourceRejected(
-                f"CoinMarketCap gives {what} only with an API key, and none is set",
-                next_step="set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
-            )
 
 
 def _joined(ids: Sequence[int]) -> str:

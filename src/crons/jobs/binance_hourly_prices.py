@@ -24,7 +24,7 @@ from extractors.binance_extractor import (
     resolve_pairs,
 )
 from loaders.spooled_loader import SpooledLoader
-from transformers.binance_transformer import BinanceTransformer, HourReject, last_over
+from transformers.binance_transformer import HourReject, hour_rows, last_over
 
 _CORRECT = "correct BINANCE_PAIRS"
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
@@ -79,10 +79,11 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
         if past.request.dry_run:
             return
-        transformer = BinanceTransformer(run_id=ctx.run_id)
         async with aclosing(extract_historical(source, calls, gone=gone)) as answers:
             async for call, answer in answers:
-                made = transformer.rows_of(call.symbol, call.pair, answer.candles, call.hours, as_of=answer.as_of)
+                made = hour_rows(
+                    call.symbol, call.pair, answer.candles, call.hours, as_of=answer.as_of, run_id=ctx.run_id
+                )
                 _report(ctx, made.rows, made.rejects, call.pair)
                 asked = {call.symbol: {hour_key(hour): hour for hour in call.hours}}
                 yield Batch(asked, made.rows, {(reject.symbol, reject.hour) for reject in made.rejects})
@@ -132,7 +133,7 @@ async def _latest(
         answer = await extract_lately(source, pair, since)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
         hours = hours_between(last_over(answer.as_of), present + HOUR)
-        made = BinanceTransformer(run_id=ctx.run_id).rows_of(symbol, pair, answer.candles, hours, as_of=answer.as_of)
+        made = hour_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")

@@ -20,7 +20,7 @@ def test_no_minute_passes_more_calls_than_the_limit(limit: int) -> None:
 
 async def test_no_more_than_the_number_are_in_flight() -> None:
     """Of ten callers, three are inside at a time, and all get through."""
-    gate = CallGate(side_by_side=3, calls_per_minute=6000)
+    gate = CallGate(at_a_time=3, calls_per_minute=6000)
     inside, most = 0, 0
 
     async def call() -> None:
@@ -37,7 +37,7 @@ async def test_no_more_than_the_number_are_in_flight() -> None:
 
 async def test_a_caller_beyond_the_minute_limit_waits() -> None:
     """Of ten a minute, two go at once and the third waits; a higher limit lets those that come after pass."""
-    gate = CallGate(side_by_side=9, calls_per_minute=10)
+    gate = CallGate(at_a_time=9, calls_per_minute=10)
     for _ in range(2):
         async with gate.passing():
             pass
