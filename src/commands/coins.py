@@ -6,12 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredPair
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CRYPTO_PRICES,
-    CoinMarketCapClickHouseAdapter,
-    StoredCoin,
-)
+from adapters._bases.hourly_repository import StoredMeaning
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import KnownPair, coin_choices, pair_choices
 from adapters.files.locks import ProcessLock
 from commands.screen import SHORT_WAIT_SECONDS, say, settings_with_log, show_table, tell
@@ -46,7 +43,7 @@ def show() -> int:
 
 
 def rows_of_pairs(
-    followed: Mapping[str, str], kept: Mapping[str, KnownPair], stored: Sequence[StoredPair]
+    followed: Mapping[str, str], kept: Mapping[str, KnownPair], stored: Sequence[StoredMeaning]
 ) -> list[Sequence[str]]:
     """The rows of the table of pairs.
 
@@ -55,7 +52,7 @@ def rows_of_pairs(
         kept: symbol to the pair that Binance was asked for.
         stored: what the database holds.
     """
-    held = {(one.symbol, one.pair): one for one in stored}
+    held = {(one.symbol, str(one.meaning)): one for one in stored}
     asked = {(symbol, pair.pair): pair for symbol, pair in kept.items()}
     rows: list[Sequence[str]] = []
     for symbol, name in sorted({*held, *asked, *followed.items()}):
@@ -67,7 +64,7 @@ def rows_of_pairs(
 
 
 def rows_of(
-    followed: Mapping[str, int | None], kept: Mapping[str, int], stored: Sequence[StoredCoin], *, known: bool
+    followed: Mapping[str, int | None], kept: Mapping[str, int], stored: Sequence[StoredMeaning], *, known: bool
 ) -> list[Sequence[str]]:
     """The rows of the table.
 
@@ -77,7 +74,7 @@ def rows_of(
         stored: what the database holds.
         known: whether it could be asked.
     """
-    coins = {(coin.symbol, coin.cmc_id): coin for coin in stored}
+    coins = {(coin.symbol, int(str(coin.meaning))): coin for coin in stored}
     chosen = {(symbol, cmc_id): "in use" if symbol in followed else "kept" for symbol, cmc_id in kept.items()}
     asked = {
         (symbol, cmc_id): "not confirmed"
@@ -89,7 +86,7 @@ def rows_of(
     rows: list[Sequence[str]] = []
     for symbol, cmc_id in sorted({*coins, *how}):
         coin = coins.get((symbol, cmc_id))
-        facts = (coin.name, coin.first, coin.last, f"{coin.hours:,}") if coin else ("", "" if known else "?", "", "")
+        facts = (coin.label, coin.first, coin.last, f"{coin.hours:,}") if coin else ("", "" if known else "?", "", "")
         rows.append((symbol, str(cmc_id or ""), how.get((symbol, cmc_id), "no"), *facts))
     return rows
 
@@ -145,7 +142,7 @@ def _undisturbed(settings: Settings) -> ProcessLock:
     return ProcessLock(settings.data_path / "locks" / f"{MAIN_JOB}.lock", task="coins", clock=system_clock)
 
 
-def _stored(settings: Settings) -> tuple[list[StoredCoin], list[StoredPair], str]:
+def _stored(settings: Settings) -> tuple[list[StoredMeaning], list[StoredMeaning], str]:
     """What is stored, and why that is not known; empty where it is."""
     if has_no_database(settings):
         return [], [], ""
@@ -153,7 +150,7 @@ def _stored(settings: Settings) -> tuple[list[StoredCoin], list[StoredPair], str
         with Resources(
             settings, task="coins", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
         ) as parts:
-            coins = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES).coins()
-            return coins, parts.repository(BinanceClickHouseAdapter, BINANCE_PRICES).pairs(), ""
+            coins = parts.repository(CoinMarketCapClickHouseAdapter).meanings()
+            return coins, parts.repository(BinanceClickHouseAdapter).meanings(), ""
     except EtlError as error:
         return [], [], error.message

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredCandle
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CRYPTO_PRICES,
     CoinMarketCapClickHouseAdapter,
     StoredQuote,
 )
@@ -81,8 +80,8 @@ def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: fl
     """
     keys = list(hours_by_key(hours_before(now, hours)))
     span = {"first": keys[0], "last": keys[-1]}
-    quotes = parts.repository(CoinMarketCapClickHouseAdapter, CRYPTO_PRICES)
-    candles = parts.repository(BinanceClickHouseAdapter, BINANCE_PRICES)
+    quotes = parts.repository(CoinMarketCapClickHouseAdapter)
+    candles = parts.repository(BinanceClickHouseAdapter)
     quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
     dollars = quotes.quotes(sorted(quoted & DOLLAR_COINS), **span) if common else []

@@ -104,27 +104,25 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
 
 
 def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> list[Finding]:
-    present = hour_key(now)
-    wrong, superseded, stuck = table.wrong_keys(), table.count_superseded(), table.stuck_mutations()
+    duplicates, wrong, future = table.duplicate_keys(), table.wrong_keys(), table.future_rows(present=hour_key(now))
+    superseded, stuck = table.count_superseded(), table.stuck_mutations()
     found = [
         finding(
             "duplicate keys",
-            _lines(table.duplicate_keys()),
-            f"to keep the rows that the view shows: {table.without_duplicates()}",
+            _lines(duplicates.rows),
+            f"to keep the rows that the view shows: {duplicates.repair}",
         ),
         # Older versions of changed rows, which the view does not show.
         *[Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")][: bool(superseded)],
         finding(
             "keys against fetched_at",
-            _lines(wrong),
-            f"./run.sh cron_heal {name} {reach(_instants(wrong), now)}, once they are gone: "
-            + table.without_wrong_keys(),
+            _lines(wrong.rows),
+            f"./run.sh cron_heal {name} {reach(_instants(wrong.rows), now)}, once they are gone: {wrong.repair}",
         ),
         finding(
             "future rows",
-            _lines(table.future_rows(present=present)),
-            "check the clock of the host that wrote them, then remove them: "
-            + table.without_future_rows(present=present),
+            _lines(future.rows),
+            f"check the clock of the host that wrote them, then remove them: {future.repair}",
         ),
         _absurd(name, table.absurd_values(), followed, now),
         _mixed(name, table, followed, now),

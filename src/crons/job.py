@@ -131,7 +131,6 @@ class Job:
     Attributes:
         summary: one line for the list of jobs.
         source: the source's name.
-        table: where the rows go.
         repository: the class of the table's repository.
         run: stores the present hour: extract, transform, load. Idempotent: a later run of the hour updates its rows.
             Raises `EtlError`; what was fetched before is in the spool.
@@ -147,7 +146,6 @@ class Job:
 
     summary: str
     source: str
-    table: HourlyTable
     repository: type[HourlyRepository]
     run: Callable[[JobContext], Awaitable[None]]
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
@@ -157,9 +155,14 @@ class Job:
     past_needs: Needed | None = None
     charges: bool = False
 
+    @property
+    def table(self) -> HourlyTable:
+        """Where the rows go."""
+        return self.repository.table
+
     def repository_in(self, resources: Resources) -> HourlyRepository:
         """The job's table."""
-        return resources.repository(self.repository, self.table)
+        return resources.repository(self.repository)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
@@ -81,7 +80,7 @@ class Resources:
         self._limit_seconds = limit_seconds
         self._began = time.monotonic()
         self._http: list[HttpAdapter] = []
-        self._repositories: dict[str, HourlyRepository] = {}
+        self._repositories: dict[type[HourlyRepository], HourlyRepository] = {}
         self.retry = retry or self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
 
     def _until_limit(self, *, reserve: float, share: float) -> RetryPolicy:
@@ -126,19 +125,18 @@ class Resources:
             replication=_replication(settings),
         )
 
-    def repository(self, kind: type[RepositoryT], table: HourlyTable) -> RepositoryT:
+    def repository(self, kind: type[RepositoryT]) -> RepositoryT:
         """The one repository of a table."""
-        made = self._repositories.get(table.name)
+        made = self._repositories.get(kind)
         if not isinstance(made, kind):
             made = kind(
-                table=table,
                 clickhouse=self.database,
                 database=self.settings.clickhouse_db,
                 retry=self.retry,
                 clock=self.clock,
                 replication=_replication(self.settings),
             )
-            self._repositories[table.name] = made
+            self._repositories[kind] = made
         return made
 
     def spool(self, job: str) -> Spool:

@@ -14,7 +14,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hours_before
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.support.installation import Finished, Installation
@@ -30,14 +30,10 @@ class Tables:
     """Both tables, filled directly with the 168 hours before the present one."""
 
     def __init__(self, program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-        for kind, table in (
-            (CoinMarketCapClickHouseAdapter, CRYPTO_PRICES),
-            (BinanceClickHouseAdapter, BINANCE_PRICES),
-        ):
-            made = kind(
-                table=table, clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=program.clock
-            )
-            made.ensure_ready()
+        for kind in (CoinMarketCapClickHouseAdapter, BinanceClickHouseAdapter):
+            kind(
+                clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=program.clock
+            ).ensure_ready()
         self.hours = [hour_key(start) for start in hours_before(program.clock(), 168)]
         self._program, self._embedded, self._database = program, embedded, database
 

@@ -13,7 +13,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront
@@ -42,7 +42,6 @@ def stored(
     hours = {"2026-11-22 23:00:00": 1.0, "2026-11-23 00:00:00": 2.0}
     repository.upsert_prices([price_row(fetched_at=hour, price=price) for hour, price in hours.items()])
     pairs = BinanceClickHouseAdapter(
-        table=BINANCE_PRICES,
         clickhouse=embedded,
         database=database,
         retry=RetryPolicy(attempts=1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
@@ -23,10 +23,6 @@ NEIGHBOURS = 2
 MOST_FOUND = 10_000
 """The most findings of a kind; where as many are found, there may be more."""
 _FORM = "'%Y-%m-%d %H:%i:%s'"
-_WRONG_KEY = (
-    "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
-    f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC'))"
-)
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
 # this host and of the server may differ by this much.
 _CLOCK_DIFFERENCE_SECONDS = 2
@@ -107,6 +103,17 @@ class Wrong(NamedTuple):
     detail: str
 
 
+class Defects(NamedTuple):
+    """Wrong rows, at most `MOST_FOUND`.
+
+    Attributes:
+        repair: the statement that removes them, for an operator to run.
+    """
+
+    rows: list[Wrong]
+    repair: str
+
+
 class HourlyRepository:
     """One row for each (symbol, Tehran hour). Read it through the table's view.
 
@@ -119,34 +126,38 @@ class HourlyRepository:
         clock: gives the aware time; asked once for each upsert.
         replication: what the operator set of it.
 
+    Attributes:
+        table: of a subclass.
+
     Raises:
         ConfigurationError: the database's name is not an identifier.
     """
 
+    table: ClassVar[HourlyTable]
+
     def __init__(
         self,
         *,
-        table: HourlyTable,
         clickhouse: ClickHouseAdapter,
         database: str,
         retry: RetryPolicy,
         clock: Callable[[], datetime],
         replication: Replication = AS_FOUND,
     ) -> None:
-        self.table = table
         self._clickhouse = clickhouse
         self._retry = retry
         self._clock = clock
         self._database = database
+        names = (self.table.name, self.table.view, self.table.holes)
         self._table, self._view, self._holes = (
-            f"{quoted_identifier(database)}.{quoted_identifier(name)}" for name in (table.name, table.view, table.holes)
+            f"{quoted_identifier(database)}.{quoted_identifier(name)}" for name in names
         )
         self._schema = Schema(
             clickhouse=clickhouse,
             database=database,
-            table=table.name,
-            views=table.views,
-            beside=[table.holes],  # dashboards join it
+            table=self.table.name,
+            views=self.table.views,
+            beside=[self.table.holes],  # dashboards join it
             replication=replication,
         )
 
@@ -272,19 +283,11 @@ class HourlyRepository:
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
         """What the view shows of a span, by symbol and hour, empty without a view."""
-        own = {column: quoted_identifier(column) for column in self.table.given}
-        chosen = [
-            own[self.table.label],
-            own[self.table.value],
-            own.get("market_cap", "NULL"),
-            own.get("currency", "''"),
-        ]
-        statement = (
-            f"SELECT symbol, datetime, {', '.join(chosen)}, {_IS_UPDATED} FROM {self._view} "  # noqa: S608 - quoted
-            f"WHERE {IN_SPAN} ORDER BY symbol, datetime"
-        )
-        rows = self._read(statement, first=first, last=last)
-        return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
+        table = self.table
+        market_cap = "market_cap" if "market_cap" in table.given else "NULL"
+        currency = "currency" if "currency" in table.given else "''"
+        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED} != 0"
+        return [StoredPrice._make(row) for row in self._shown(columns, first=first, last=last)]
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
         """Remember holes; missing tables are made first. Idempotent."""
@@ -361,27 +364,37 @@ class HourlyRepository:
         found = self._read(statement, symbols=list(symbols), first=first, last=last)
         return {str(symbol): set(hours) for symbol, hours in found}  # type: ignore[call-overload]  # an array
 
-    def duplicate_keys(self) -> list[Wrong]:
-        """Keys with rows of several ``fetched_at``, even if the view hides them. At most `MOST_FOUND`."""
-        setting = "optimize_aggregation_in_order"  # a table that is larger than the memory
+    def duplicate_keys(self) -> Defects:
+        """Keys with rows of several ``fetched_at``, even if the view hides them."""
+        table, setting = self._table, "optimize_aggregation_in_order"  # for a table larger than the memory
         in_order = "" if self._retry.call(lambda: self._clickhouse.locks(setting)) else f" SETTINGS {setting} = 1"
-        return self._wrong(
-            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {self._table} FINAL "  # noqa: S608 - quoted
-            "GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime "
-            f"LIMIT {MOST_FOUND}{in_order}"
+        several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
+        repair = (  # leaves the row that the view shows
+            f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
+            "AND (symbol, datetime, (version, fetched_at)) "
+            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) {several})"
         )
+        statement = (
+            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {table} FINAL "  # noqa: S608 - quoted
+            f"GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime LIMIT {MOST_FOUND}{in_order}"
+        )
+        return Defects(self._wrong(statement), repair)
 
     def count_superseded(self) -> int:
         """How many rows stand beside a newer version of themselves, until ClickHouse merges the two."""
         table = self._table
         return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
 
-    def wrong_keys(self) -> list[Wrong]:
+    def wrong_keys(self) -> Defects:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
-        return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
-            f"WHERE {_WRONG_KEY} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+        return self._rows_where(
+            "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
+            f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC'))"
         )
+
+    def future_rows(self, *, present: str) -> Defects:
+        """Rows of hours after the one whose key is ``present``."""
+        return self._rows_where(f"datetime > {quoted_text(present)}")
 
     def absurd_values(self) -> list[Wrong]:
         """Values that are NULL, not positive, not finite, or far off their neighbours (`ABSURD_FACTOR`)."""
@@ -396,32 +409,6 @@ class HourlyRepository:
             f"OR (around > 0 AND ({value} > {ABSURD_FACTOR} * around OR {value} * {ABSURD_FACTOR} < around)) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
-
-    def future_rows(self, *, present: str) -> list[Wrong]:
-        """Rows of hours after the one whose key is ``present``."""
-        return self._wrong(
-            f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
-            f"WHERE datetime > {{present:String}} ORDER BY symbol, datetime LIMIT {MOST_FOUND}",
-            present=present,
-        )
-
-    def without_duplicates(self) -> str:
-        """A statement, for a person to run, that leaves of each of the `duplicate_keys` the row that the view shows."""
-        table = self._table
-        several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
-        return (
-            f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
-            "AND (symbol, datetime, (version, fetched_at)) "
-            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) {several})"
-        )
-
-    def without_wrong_keys(self) -> str:
-        """A statement, for a person to run, that removes the `wrong_keys`."""
-        return f"DELETE FROM {self._table} WHERE {_WRONG_KEY}"  # noqa: S608 - quoted
-
-    def without_future_rows(self, *, present: str) -> str:
-        """A statement, for a person to run, that removes the `future_rows`."""
-        return f"DELETE FROM {self._table} WHERE datetime > {quoted_text(present)}"  # noqa: S608 - quoted
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
         """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
@@ -478,6 +465,23 @@ class HourlyRepository:
 
     def _read(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
         return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))
+
+    def _shown(
+        self, columns: str, symbols: Sequence[str] | None = None, *, first: str, last: str
+    ) -> list[tuple[object, ...]]:
+        """Columns, in SQL, of what the view shows of these symbols, or of all, in a span; empty without a view."""
+        condition = IN_SPAN if symbols is None else f"{IN_SPAN} AND symbol IN {{symbols:Array(String)}}"
+        statement = f"SELECT {columns} FROM {self._view} WHERE {condition} ORDER BY symbol, datetime"  # noqa: S608 - quoted
+        return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
+
+    def _rows_where(self, condition: str) -> Defects:
+        return Defects(
+            self._wrong(
+                f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
+                f"WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+            ),
+            f"DELETE FROM {self._table} WHERE {condition}",  # noqa: S608 - quoted
+        )
 
     def _wrong(self, statement: str, **parameters: object) -> list[Wrong]:
         found = self._retry.call(lambda: self._clickhouse.query(statement, parameters))

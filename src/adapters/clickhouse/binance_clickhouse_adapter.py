@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 
 
@@ -40,24 +40,6 @@ BINANCE_PRICES = HourlyTable(
 )
 
 
-class StoredPair(NamedTuple):
-    """A pair whose prices are stored under a symbol.
-
-    Attributes:
-        symbol: of the rows.
-        pair: its name.
-        first: hour key of its first row.
-        last: hour key of its last row.
-        hours: how many rows it has.
-    """
-
-    symbol: str
-    pair: str
-    first: str
-    last: str
-    hours: int
-
-
 class StoredCandle(NamedTuple):
     """One stored hour of one symbol: columns of `PairRow`, and the hour key as `datetime`.
 
@@ -75,31 +57,11 @@ class StoredCandle(NamedTuple):
 
 
 class BinanceClickHouseAdapter(HourlyRepository):
-    """One row for each (symbol, Tehran hour), in `binance_prices` with the view `binance_prices_hourly`.
+    """One row for each (symbol, Tehran hour), in `binance_prices`; args and errors are those of `HourlyRepository`."""
 
-    Its holes, in `binance_price_holes`, are of the pair that was asked for. Args and errors are those of
-    `HourlyRepository`.
-    """
-
-    def pairs(self) -> list[StoredPair]:
-        """The pairs whose prices are stored, by symbol and first hour; empty without a table."""
-        statement = (
-            "SELECT symbol, pair, min(datetime) AS first, max(datetime), uniqExact(datetime) "  # noqa: S608 - quoted
-            f"FROM {self._table} FINAL GROUP BY symbol, pair ORDER BY symbol, first, pair"
-        )
-        return [
-            StoredPair(str(symbol), str(pair), str(first), str(last), int(str(hours)))
-            for symbol, pair, first, last, hours in self._read(statement)
-        ]
+    table = BINANCE_PRICES
 
     def candles(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredCandle]:
-        """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
-        statement = (
-            "SELECT symbol, datetime, pair, price, low, high, currency "  # noqa: S608 - quoted
-            f"FROM {self._view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
-            "ORDER BY symbol, datetime"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last)
-        return [
-            StoredCandle(*cast("tuple[str, str, str, float, float | None, float | None, str]", row)) for row in found
-        ]
+        """What the view shows of these symbols in a span, by symbol and hour; empty without a view."""
+        columns = "symbol, datetime, pair, price, low, high, currency"
+        return [StoredCandle._make(row) for row in self._shown(columns, symbols, first=first, last=last)]

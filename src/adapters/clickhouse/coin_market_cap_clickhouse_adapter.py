@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.hourly_repository import IN_SPAN, HourlyRepository
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
-from adapters._bases.retry import RetryPolicy
-from adapters._bases.topology import AS_FOUND, Replication
 
 
 class PriceRow(NamedTuple):
@@ -69,80 +65,12 @@ class StoredQuote(NamedTuple):
     taken_at: str
 
 
-class StoredCoin(NamedTuple):
-    """A coin whose prices are stored under a symbol.
-
-    Attributes:
-        symbol: of the rows.
-        cmc_id: CoinMarketCap's id.
-        name: the coin's, in the latest of its rows.
-        first: hour key of its first row.
-        last: hour key of its last row.
-        hours: how many rows it has.
-    """
-
-    symbol: str
-    cmc_id: int
-    name: str
-    first: str
-    last: str
-    hours: int
-
-
 class CoinMarketCapClickHouseAdapter(HourlyRepository):
-    """One row for each (symbol, Tehran hour), in `crypto_prices` with the view `crypto_prices_hourly`.
+    """One row for each (symbol, Tehran hour), in `crypto_prices`; args and errors are those of `HourlyRepository`."""
 
-    Its holes, in `crypto_price_holes`, are of the coin that was asked for. Args and errors are those of
-    `HourlyRepository`, which has `upsert_prices` and all that is read of any hourly table.
-    """
-
-    def __init__(
-        self,
-        *,
-        clickhouse: ClickHouseAdapter,
-        database: str,
-        retry: RetryPolicy,
-        clock: Callable[[], datetime],
-        table: HourlyTable = CRYPTO_PRICES,
-        replication: Replication = AS_FOUND,
-    ) -> None:
-        super().__init__(
-            table=table, clickhouse=clickhouse, database=database, retry=retry, clock=clock, replication=replication
-        )
+    table = CRYPTO_PRICES
 
     def quotes(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredQuote]:
-        """What the view shows of these symbols in a span, by symbol and hour, empty without a view."""
-        statement = (
-            "SELECT symbol, datetime, price, currency, ifNull(source_updated_at, fetched_at) "  # noqa: S608 - quoted
-            f"FROM {self._view} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} "
-            "ORDER BY symbol, datetime"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last)
-        return [StoredQuote(*cast("tuple[str, str, float, str, str]", row)) for row in found]
-
-    def coins(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredCoin]:
-        """The coins whose prices are stored under these symbols, or under any, by symbol and first hour.
-
-        Rows without an id, which another program wrote, are left out; empty where there is no table yet.
-
-        Args:
-            symbols: upper case; empty for all.
-            retry: for a caller who cannot wait as long as the repository's policy; None for that.
-        """
-        wanted = "AND has({symbols:Array(String)}, symbol) " if symbols else ""
-        statement = (
-            "SELECT symbol, cmc_id, argMax(name, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
-            f"uniqExact(datetime) FROM {self._table} FINAL WHERE cmc_id != 0 {wanted}"
-            "GROUP BY symbol, cmc_id ORDER BY symbol, first, cmc_id"
-        )
-        parameters = {"symbols": list(symbols)} if symbols else {}
-        rows = (retry or self._retry).call(lambda: self._clickhouse.query_if_there(statement, parameters))
-        return [
-            StoredCoin(str(symbol), int(str(cmc_id)), str(name), str(first), str(last), int(str(hours)))
-            for symbol, cmc_id, name, first, last, hours in rows
-        ]
-
-
-def latest_of_each(coins: Sequence[StoredCoin]) -> dict[str, StoredCoin]:
-    """Symbol to the coin of its latest row."""
-    return {coin.symbol: coin for coin in sorted(coins, key=lambda coin: (coin.last, coin.first))}
+        """What the view shows of these symbols in a span, by symbol and hour; empty without a view."""
+        columns = "symbol, datetime, price, currency, ifNull(source_updated_at, fetched_at)"
+        return [StoredQuote._make(row) for row in self._shown(columns, symbols, first=first, last=last)]

@@ -10,7 +10,7 @@ from datetime import timezone
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, PairRow
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
 from crons.backfill import Batch, Past
@@ -155,7 +155,6 @@ def _report(ctx: JobContext, rows: list[PairRow], rejects: list[HourReject], pai
 JOB = Job(
     summary="the price of each pair, hourly, from Binance",
     source="Binance",
-    table=BINANCE_PRICES,
     repository=BinanceClickHouseAdapter,
     run=run,
     check=check,

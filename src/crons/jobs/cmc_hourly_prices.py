@@ -11,7 +11,6 @@ import structlog
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CRYPTO_PRICES,
     CoinMarketCapClickHouseAdapter,
     PriceRow,
 )
@@ -283,7 +282,6 @@ def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceR
 JOB = Job(
     summary="the price of each symbol, hourly, from CoinMarketCap",
     source="CoinMarketCap",
-    table=CRYPTO_PRICES,
     repository=CoinMarketCapClickHouseAdapter,
     run=run,
     check=check,

@@ -89,9 +89,9 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
             "counts": (inserting.count_rows(), inserting.count_hours()),
             "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
             "report": [one.price for one in inserting.prices(**span)],
-            "coins": [(one.cmc_id, one.hours) for one in inserting.coins()],
+            "coins": [(one.meaning, one.hours) for one in inserting.meanings()],
             "backup": inserting.export_table(tmp_path / f"{name}.jsonl.gz"),
-            "wrong": (inserting.duplicate_keys(), inserting.absurd_values(), inserting.future_rows(present=HOUR)),
+            "wrong": [*inserting.duplicate_keys().rows, *inserting.future_rows(present=HOUR).rows],
         }
 
     before, superseded = seen("before"), inserting.count_superseded()
@@ -104,7 +104,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
     assert before["daily"] == [(3.0, 5.0, 3.0, 5.0, 3)]
     assert before["counts"] == (3, 3)
     assert before["coins"] == [(1, 3)]
-    assert before["wrong"] == ([], [], [])
+    assert before["wrong"] == []
 
 
 def test_change_wins_over_a_version_from_a_fast_clock(

@@ -25,11 +25,11 @@ def checks(repository: CoinMarketCapClickHouseAdapter) -> CoinMarketCapClickHous
 def found(checks: CoinMarketCapClickHouseAdapter) -> dict[str, list[tuple[str, ...]]]:
     """The findings of each check that has any."""
     named = {
-        "duplicate": checks.duplicate_keys(),
-        "key": checks.wrong_keys(),
+        "duplicate": checks.duplicate_keys().rows,
+        "key": checks.wrong_keys().rows,
         "price": checks.absurd_values(),
         "break": [Wrong(*one) for one in checks.breaks(["BTC", "SHIB", "ODD"], last=PRESENT)],
-        "future": checks.future_rows(present=PRESENT),
+        "future": checks.future_rows(present=PRESENT).rows,
     }
     return {name: [tuple(one) for one in wrong] for name, wrong in named.items() if wrong}
 

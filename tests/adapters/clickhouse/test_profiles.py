@@ -70,7 +70,7 @@ def test_profile_changes_nothing(
     hour = second[0].hour_key
     assert [row.price for row in repository.prices(first=hour, last=hour)] == [row.price for row in second]
     assert repository.differences() == []
-    assert repository.duplicate_keys() == []
+    assert repository.duplicate_keys().rows == []
 
 
 @pytest.mark.present_engine

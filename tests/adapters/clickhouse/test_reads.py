@@ -11,7 +11,7 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter, StoredCandle
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
 from tests.conftest import NOW
 from tests.support.binance import pair_row
@@ -28,9 +28,7 @@ ETH_HOLE = Hole("ETH", ELEVEN, 1027, "2026-11-23 13:00:00", "r1")
 def candles(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
     """Binance's table, not made yet."""
     retry = RetryPolicy(attempts=3)
-    return BinanceClickHouseAdapter(
-        table=BINANCE_PRICES, clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW
-    )
+    return BinanceClickHouseAdapter(clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW)
 
 
 def test_prices_of_a_span_come_by_symbol_and_hour(repository: CoinMarketCapClickHouseAdapter) -> None:

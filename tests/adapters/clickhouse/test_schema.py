@@ -54,7 +54,7 @@ def make_all(clickhouse: ClickHouseAdapter, database: str) -> None:
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
     ).ensure_ready()
     BinanceClickHouseAdapter(
-        table=BINANCE_PRICES, clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
+        clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
     ).ensure_ready()
     EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=400).ensure_ready()
 
