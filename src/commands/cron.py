@@ -21,7 +21,7 @@ from configurations.config import (
 from crons.exits import DONE
 from crons.install import BACKUP, CrontabChange, Schedules, heal_of, read_schedules, remove_cron, setup_cron
 from crons.job import Needed
-from crons.registry import JOBS, find_job, find_job_with_past
+from crons.registry import JOBS, find_job
 from crons.resources import system_clock
 from crons.schedule import BACKUP_SCHEDULE, HEAL_SCHEDULE, next_run
 
@@ -64,7 +64,7 @@ def install(name: str, *, schedule: str | None, heal: bool, backup: bool, dry_ru
         ConfigurationError: the job is unknown, or cron does not know such a schedule.
         StateError: the crontab cannot be read or written.
     """
-    job = find_job_with_past(name) if heal else find_job(name)
+    job = find_job(name, with_past=heal)
     usual = BACKUP_SCHEDULE if backup else HEAL_SCHEDULE if heal else job.schedule
     change = setup_cron(
         Crontab(),

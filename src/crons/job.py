@@ -14,7 +14,6 @@ from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, HourlyTable
 from adapters._bases.tehran_time import hour_start, hours_before, hours_between
-from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
 from configurations.config import Settings, only_symbols
@@ -68,7 +67,6 @@ class RunReport(RunCounts):
     """What a run did. It is filled while the run goes on, so that a failed run is recorded with its counts too.
 
     Attributes:
-        replay: rows of earlier runs, from the spool.
         rejects: quotes that were not stored, by reason.
         flaws: what could not be read of stored quotes, by reason.
         missing: what the source was asked for and did not give, one line each.
@@ -77,7 +75,6 @@ class RunReport(RunCounts):
         values: stored values of an hourly run, by symbol.
     """
 
-    replay: UpsertReport = field(default_factory=UpsertReport)
     rejects: ReasonGroups = field(default_factory=ReasonGroups)
     flaws: ReasonGroups = field(default_factory=ReasonGroups)
     missing: list[str] = field(default_factory=list)
@@ -234,8 +231,7 @@ class JobContext:
         report.inserted += done.stored.inserted
         report.updated += done.stored.updated
         report.unchanged += done.stored.unchanged
-        report.replay = report.replay.plus(done.replayed)
-        report.replayed = sum(report.replay)
+        report.replayed += sum(done.replayed)
         if rows and not any(done.stored):
             report.failures += [_ALL_REFUSED] if _ALL_REFUSED not in report.failures else []
         elif self.kind == "run":

@@ -24,7 +24,7 @@ from configurations.logs import set_up_logging
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED, guarded, leave
 from crons.job import BackfillRequest, Kind
-from crons.registry import find_job, find_job_with_past
+from crons.registry import find_job
 from crons.resources import system_clock
 from crons.runner import Request, execute, fail_for_settings
 
@@ -82,7 +82,7 @@ def start(options: Options, clock: Callable[[], datetime]) -> int:
 
 def _run(options: Options, clock: Callable[[], datetime]) -> int:
     name, kind = options.name, options.kind
-    request = Request(name, find_job(name) if kind == "run" else find_job_with_past(name), kind)
+    request = Request(name, find_job(name, with_past=kind != "run"), kind)
     least = "WARNING" if options.quiet else "DEBUG"
     try:
         settings = load_settings()

@@ -26,7 +26,7 @@ from crons.supervision import supervise
 
 _SHOWN_VALUES = 10
 _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
-"""Beside the words for what was stored: a line at a terminal has room for two or three facts."""
+"""They go first, because a line at a terminal has room for three facts."""
 Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ def execute(
     """Run a job under its lock and within its time limit, and log what it did.
 
     Args:
-        failure: what prevents the run; it is raised after the monitor and the history were informed.
+        failure: prevents the run; raised once the monitor and the history have been informed.
 
     Raises:
         LockHeldError: another process runs this job; nothing was done.
@@ -85,18 +85,12 @@ def execute(
         limit = request.limit(settings)
         parts = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
         run = JobContext.begin(
-            request.name,
-            request.job,
-            parts,
-            kind=request.kind,
-            run_id=run_id,
-            step=lock.note,
-            symbols=request.symbols,
+            request.name, request.job, parts, kind=request.kind, run_id=run_id, step=lock.note, symbols=request.symbols
         )
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 
-        def supervised() -> RunReport:
+        def recorded() -> RunReport:
             with ExitStack() as stack:
                 stack.push(lambda _kind, error, _trace: record(run, error, dry_run=request.fill.dry_run))
                 if failure is not None:
@@ -106,11 +100,11 @@ def execute(
                     supervise(work, limit=limit, step=lambda: lock.step)
                 except EtlError as error:
                     if not request.fill.dry_run:
-                        error.next_step = "; ".join(filter(None, [error.next_step, kept(parts.spool(request.name))]))
+                        error.next_step = "; ".join(filter(None, [error.next_step, kept(run.spool)]))
                     raise
             return run.report
 
-        report = monitored(request.monitor(settings), supervised, clock=clock)
+        report = monitored(request.monitor(settings), recorded, clock=clock)
     _log_end(request, report)
     return report
 
@@ -186,7 +180,7 @@ def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
         loop.run_until_complete(pinged())
     except EtlError:
         # Its message could quote the address, which is a secret.
-        log.warning("the monitor of HEALTHCHECK_URL was not reached, the run goes on")
+        log.warning("monitor of HEALTHCHECK_URL not reached; the run continues")
     finally:
         loop.close()
 
@@ -196,7 +190,7 @@ def _rotate_cron_log() -> None:
     try:
         rotate_log(path)
     except OSError as error:
-        log.warning("the log could not be rotated, and grows", path=str(path), reason=str(error))
+        log.warning("cron.log not rotated; it keeps growing", path=str(path), reason=str(error))
 
 
 def _log_start(request: Request, settings: Settings) -> None:
@@ -210,9 +204,9 @@ def _log_start(request: Request, settings: Settings) -> None:
 
 
 def _listed(values: Mapping[str, float]) -> str:
-    shown = [f"{symbol} {value:.8g}" for symbol, value in list(values.items())[:_SHOWN_VALUES]]
-    rest = len(values) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    shown = ", ".join(f"{symbol} {value:.8g}" for symbol, value in list(values.items())[:_SHOWN_VALUES])
+    rest = len(values) - _SHOWN_VALUES
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _log_end(request: Request, report: RunReport) -> None:

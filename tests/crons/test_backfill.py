@@ -180,7 +180,7 @@ async def test_answers_wait_in_the_spool_for_a_failing_database(
     assert stored() == KEYS[:1]
     source = ListedSource()
     report = await heal(context(source), 6)
-    assert (source.asked, report.replayed, report.replay.inserted) == ([], 6, 5)
+    assert (source.asked, report.replayed) == ([], 6)
     assert stored() == KEYS
 
 

@@ -15,11 +15,11 @@ from adapters._bases.errors import EtlError, LockHeldError
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapter, RunRecord
 from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
-from configurations.config import VERSION, Settings
+from configurations.config import VERSION, Settings, SettingsError
 from crons.history import records_of
 from crons.job import BackfillRequest, Kind
 from crons.registry import JOBS
-from crons.runner import Request, execute
+from crons.runner import Request, execute, fail_for_settings
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
@@ -90,7 +90,7 @@ def only(history: EtlRunsAdapter) -> RunRecord:
     return record
 
 
-def test_a_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
     """Its counts, costs and Tehran times are in the table."""
     run(settings, clock)
     record = only(history)
@@ -100,14 +100,14 @@ def test_a_good_run_is_recorded(settings: Settings, clock: SteppedClock, history
     assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
 
 
-def test_a_backfill_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+def test_backfill_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
     """A backfill asks for pairs of symbol and hour."""
     run(settings, clock, 5)
     record = only(history)
     assert (record.kind, record.hours_asked, record.without_quote, record.inserted) == ("backfill", 15, 0, 15)
 
 
-def test_a_record_is_one_statement_more(settings: Settings, clock: SteppedClock, front: ClickHouseFront) -> None:
+def test_record_costs_one_statement(settings: Settings, clock: SteppedClock, front: ClickHouseFront) -> None:
     """Once the tables are there, the history costs a run one INSERT."""
     run(settings, clock)
     clock.advance(timedelta(hours=1))
@@ -117,7 +117,7 @@ def test_a_record_is_one_statement_more(settings: Settings, clock: SteppedClock,
     assert len(front.asked("INSERT INTO")) == 2
 
 
-def test_a_refused_run_is_recorded_with_its_reason(
+def test_refused_run_is_recorded_with_its_reason(
     settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A wrong key is in the history, in one line, and no price was stored."""
@@ -131,7 +131,7 @@ def test_a_refused_run_is_recorded_with_its_reason(
 
 
 @pytest.mark.parametrize(("hours", "endpoint", "asked"), [(None, "latest", 3), (5, "historical", 15)])
-def test_a_run_whose_source_fails_is_recorded_with_what_it_asked(
+def test_failed_source_is_recorded_with_the_hours_asked(
     settings: Settings,
     clock: SteppedClock,
     source: FaultySource,
@@ -149,7 +149,7 @@ def test_a_run_whose_source_fails_is_recorded_with_what_it_asked(
     assert (record.status, record.hours_asked, record.extracted) == ("failed", asked, 0)
 
 
-def test_a_run_without_the_database_is_recorded_by_the_next(
+def test_run_without_database_is_recorded_by_the_next(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:
     """The record of a run that failed because of the database waits on the disk for the next run."""
@@ -161,12 +161,12 @@ def test_a_run_without_the_database_is_recorded_by_the_next(
     clock.advance(timedelta(hours=1))
     run(settings, clock)
     told = [(one.kind, one.status, one.inserted, one.replayed) for one in history.recent(JOB, 10)]
-    assert told == [("run", "ok", 3, 3), ("replay", "ok", 3, 0), ("run", "failed", 0, 0)]
+    assert told == [("run", "ok", 3, 3), ("run", "failed", 0, 0)]
     assert waiting(settings) == []
 
 
 @pytest.mark.parametrize("kind", ["reset", "execute_then_reset", "error"])
-def test_a_record_that_fails_never_fails_the_run(
+def test_failed_record_does_not_fail_the_run(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter, kind: str
 ) -> None:
     """Whatever befalls the record, the run is good, and the next one records it, once."""
@@ -181,7 +181,7 @@ def test_a_record_that_fails_never_fails_the_run(
     assert waiting(settings) == []
 
 
-def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
+def test_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
     """It did nothing, and asks the database nothing."""
     run(settings, clock, 5, dry_run=True)
     assert history.recent(JOB, 10) == []
@@ -189,7 +189,7 @@ def test_a_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, hist
 
 @pytest.mark.parametrize("kind", ["backfill", "heal"])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_dry_run_says_that_it_is_one(settings: Settings, clock: SteppedClock, *, kind: Kind, dry_run: bool) -> None:
+def test_dry_run_is_marked_in_the_log(settings: Settings, clock: SteppedClock, *, kind: Kind, dry_run: bool) -> None:
     """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
     with capture_logs() as lines:
         execute(Request(JOB, JOBS[JOB], kind, BackfillRequest(5, dry_run)), settings, clock)
@@ -198,7 +198,7 @@ def test_a_dry_run_says_that_it_is_one(settings: Settings, clock: SteppedClock, 
     assert ("writes" in first) is not dry_run
 
 
-def test_a_run_that_found_the_lock_held_is_not_recorded(
+def test_run_that_found_the_lock_held_is_not_recorded(
     settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
 ) -> None:
     """Exit code 75 means that nothing was done."""
@@ -211,7 +211,7 @@ def test_a_run_that_found_the_lock_held_is_not_recorded(
     assert waiting(settings) == []
 
 
-def test_a_partly_failed_run_is_recorded_as_failed(
+def test_run_without_valid_price_is_recorded_as_failed(
     settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
     """A run that stored nothing valid says so."""
@@ -222,7 +222,7 @@ def test_a_partly_failed_run_is_recorded_as_failed(
     assert (record.status, record.rejected, record.error) == ("failed", 1, "CoinMarketCap gave no valid price")
 
 
-def test_a_run_that_was_killed_after_its_record_is_recorded_once(
+def test_run_killed_after_its_record_is_recorded_once(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:
     """What a run said of itself counts, not what the next one made of the note that its lock kept."""
@@ -244,7 +244,7 @@ def test_a_run_that_was_killed_after_its_record_is_recorded_once(
 
 
 @pytest.mark.parametrize("unmovable", [False, True], ids=["they go aside", "they have to stay"])
-def test_damaged_files_of_the_history_fail_no_run(
+def test_damaged_history_file_does_not_fail_the_run(
     unmovable: bool,  # noqa: FBT001
     settings: Settings,
     clock: SteppedClock,
@@ -265,9 +265,7 @@ def test_damaged_files_of_the_history_fail_no_run(
     assert len(waiting(settings)) == (2 if unmovable else 0)
 
 
-def test_a_record_that_is_none_of_ours_fails_no_run(
-    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
-) -> None:
+def test_foreign_record_does_not_fail_the_run(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
     """A sound file of something else goes aside with its reason; what it holds beside of ours is kept."""
     ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
     columns = [*FIELDS[1:], "run_id"]
@@ -277,6 +275,18 @@ def test_a_record_that_is_none_of_ours_fails_no_run(
     with capture_logs() as logs:
         run(settings, clock)
     assert [record.run_id for record in history.recent(JOB, 10)][1:] == ["r0"]
-    told = [str(entry["reason"]) for entry in logs if entry["log_level"] == "warning"]
-    assert told == ["1 records lack what every run has"]
+    [reason] = [str(entry["reason"]) for entry in logs if entry["log_level"] == "warning"]
+    assert reason.startswith("1 records")
     assert waiting(settings) == []
+
+
+def test_wrong_settings_are_recorded(
+    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
+) -> None:
+    """The database is known, so ``status`` can say why the run failed; the source is not asked."""
+    wrong = SettingsError("BINANCE_PAIRS: no", next_step="correct it", settings=settings, wrong=["binance_pairs"])
+    with pytest.raises(SettingsError):
+        fail_for_settings(Request(JOB, JOBS[JOB]), wrong, clock)
+    record = only(history)
+    assert (record.kind, record.status, record.error) == ("run", "failed", "BINANCE_PAIRS: no")
+    assert source.requests == []

@@ -139,8 +139,8 @@ def test_unrotatable_log_does_not_fail_the_run(program: Installation, table: Pri
     environment = {"PYTHONPATH": str(program.root / "src"), **program.settings}
     with log.open("ab") as output:  # as cron does
         subprocess.run(command, cwd=program.root, env=environment, stdout=output, stderr=output, check=True)
-    [warning] = [line for line in log.read_text().splitlines() if "could not be moved aside" in line]
-    assert "cron.log.3" in warning
+    [warning] = [line for line in log.read_text().splitlines() if "cron.log.3" in line]
+    assert "warning" in warning
     table.assert_right()
     assert len(table.rows()) == 3
 

@@ -13,8 +13,6 @@ from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
 OK, FAILED = "ok", "failed"
-REPLAY = "replay"
-"""The kind of a record of what a run stored of earlier ones' rows; the run has a record of its own."""
 
 
 @dataclass
