@@ -558,22 +558,19 @@ class Right(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name} ON {self.database}.{self.of or '*'}"
 
-    def granted_to(self, clickhouse: ClickHouseAdapter) -> str:
-        """The next step for an operator whose user lacks it."""
-        user = clickhouse.address.user if isinstance(clickhouse.address, Server) else "default"
-        return grant(self.name, f"{self.database}.{self.of or '*'}", user)
 
-
-def lacking(clickhouse: ClickHouseAdapter, rights: Iterable[Right]) -> list[Right] | None:
-    """The rights that the user does not have; None if the server cannot tell, as before ClickHouse 24.10."""
+def lacking(clickhouse: ClickHouseAdapter, rights: Iterable[Right]) -> list[tuple[Right, str]] | None:
+    """The rights that the user does not have, each with the next step; None before ClickHouse 24.10."""
+    user = clickhouse.address.user if isinstance(clickhouse.address, Server) else "default"
     missing = []
     for right in rights:
-        of = quoted_identifier(right.of) if right.of else "*"
+        of = f"{quoted_identifier(right.database)}.{quoted_identifier(right.of) if right.of else '*'}"
         try:
-            if clickhouse.query(f"CHECK GRANT {right.name} ON {quoted_identifier(right.database)}.{of}") == [(0,)]:
-                missing.append(right)
+            granted = clickhouse.query(f"CHECK GRANT {right.name} ON {of}") != [(0,)]
         except StorageRejected as error:
             if error.code != SYNTAX_ERROR:
                 raise
             return None
+        if not granted:
+            missing.append((right, grant(right.name, f"{right.database}.{right.of or '*'}", user)))
     return missing

@@ -7,33 +7,23 @@ from typing import NamedTuple
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, causes, innermost_words
 
-_KEEPER = "Check ClickHouse Keeper: without it the replica accepts no writes."
-_QUORUM = "Check system.replicas: fewer replicas are up than CLICKHOUSE_INSERT_QUORUM requires."
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 # Errors that may pass, with a next step if the operator can help.
 _PASSING = {
+    # TOO_SLOW, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, SOCKET_TIMEOUT, NETWORK_ERROR, ABORTED,
+    # MEMORY_LIMIT_EXCEEDED, QUERY_WAS_CANCELLED, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED
+    **dict.fromkeys((160, 202, 203, 209, 210, 236, 241, 394, 439, 473), ""),
     159: "The statement may still be running: the next try looks first.",  # TIMEOUT_EXCEEDED, also of ON CLUSTER
-    160: "",  # TOO_SLOW
     201: "The user's quota is used up until its interval ends: see SHOW QUOTA.",  # QUOTA_EXCEEDED
-    202: "",  # TOO_MANY_SIMULTANEOUS_QUERIES
-    203: "",  # NO_FREE_CONNECTION
-    209: "",  # SOCKET_TIMEOUT
-    210: "",  # NETWORK_ERROR
-    225: _KEEPER,  # NO_ZOOKEEPER
-    236: "",  # ABORTED
-    241: "",  # MEMORY_LIMIT_EXCEEDED
-    242: _KEEPER,  # TABLE_IS_READ_ONLY: a replica without Keeper, or one that is starting
     252: "Merges are behind: check system.merges, and the disk of ClickHouse.",  # TOO_MANY_PARTS
     279: "No server behind this one answers: check system.clusters, and the servers.",  # ALL_CONNECTION_TRIES_FAILED
-    285: _QUORUM,  # TOO_FEW_LIVE_REPLICAS: nothing was written
-    286: _QUORUM,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: nothing was written
     289: "This replica lags: see SELECT * FROM system.replicas.",  # REPLICA_IS_NOT_IN_QUORUM
     319: "The rows may be written: the next try looks first.",  # UNKNOWN_STATUS_OF_INSERT
     341: "The change is queued, and follows on the other replicas: the next try looks first.",  # UNFINISHED
-    394: "",  # QUERY_WAS_CANCELLED
-    439: "",  # CANNOT_SCHEDULE_TASK
-    473: "",  # DEADLOCK_AVOIDED
-    999: _KEEPER,  # KEEPER_EXCEPTION
+    # NO_ZOOKEEPER, TABLE_IS_READ_ONLY (a replica without Keeper, or one that is starting), KEEPER_EXCEPTION
+    **dict.fromkeys((225, 242, 999), "Check ClickHouse Keeper: without it the replica accepts no writes."),
+    # TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: nothing was written
+    **dict.fromkeys((285, 286), "Check system.replicas: fewer replicas are up than CLICKHOUSE_INSERT_QUORUM requires."),
 }
 SYNTAX_ERROR = 62
 READ_ONLY = 164  # by the profile or the server: no writes, or no change of a setting
@@ -41,44 +31,27 @@ CONSTRAINT_VIOLATED = 452  # the profile does not allow this value of a setting
 ACCESS_DENIED = 497
 NOT_THERE = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 # A value of a row is refused by a table of the right shape; the other rows are accepted without it.
-ABOUT_A_VALUE = frozenset(
-    {
-        6,  # CANNOT_PARSE_TEXT
-        26,  # CANNOT_PARSE_QUOTED_STRING
-        27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
-        38,  # CANNOT_PARSE_DATE
-        41,  # CANNOT_PARSE_DATETIME
-        69,  # ARGUMENT_OUT_OF_BOUND
-        70,  # CANNOT_CONVERT_TYPE
-        72,  # CANNOT_PARSE_NUMBER
-        117,  # INCORRECT_DATA
-        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
-        469,  # VIOLATED_CONSTRAINT
-    }
-)
-_CHECK_LOGIN = "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."
-_SET_UP = "Create it with `./run.sh setup_db`; if it exists, several servers answer at this address."
-_LIMITED = "Have an administrator raise this limit in the user's profile."
+# CANNOT_PARSE_TEXT, _QUOTED_STRING, _INPUT_ASSERTION_FAILED, _DATE, _DATETIME and _NUMBER, ARGUMENT_OUT_OF_BOUND,
+# CANNOT_CONVERT_TYPE, INCORRECT_DATA, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, VIOLATED_CONSTRAINT
+ABOUT_A_VALUE = frozenset({6, 26, 27, 38, 41, 72, 69, 70, 117, 321, 469})
 _NEXT_STEPS = {
-    60: _SET_UP,  # UNKNOWN_TABLE
-    81: _SET_UP,  # UNKNOWN_DATABASE
-    158: _LIMITED,  # TOO_MANY_ROWS
+    # UNKNOWN_TABLE, UNKNOWN_DATABASE
+    **dict.fromkeys(
+        NOT_THERE, "Create it with `./run.sh setup_db`; if it exists, several servers answer at this address."
+    ),
+    # TOO_MANY_ROWS, TOO_BIG_AST, SET_SIZE_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
+    **dict.fromkeys((158, 168, 191, 307, 396), "Have an administrator raise this limit in the user's profile."),
+    # UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED
+    **dict.fromkeys((192, 193, 194, 516), "Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD."),
     READ_ONLY: "Give the user of CLICKHOUSE_USER the right to write.",
-    168: _LIMITED,  # TOO_BIG_AST
-    191: _LIMITED,  # SET_SIZE_LIMIT_EXCEEDED
-    192: _CHECK_LOGIN,  # UNKNOWN_USER
-    193: _CHECK_LOGIN,  # WRONG_PASSWORD
-    194: _CHECK_LOGIN,  # REQUIRED_PASSWORD
     243: "Free disk space where ClickHouse keeps its data.",  # NOT_ENOUGH_SPACE
     # REPLICA_ALREADY_EXISTS
     253: "Drop what an earlier table left in Keeper: SYSTEM DROP REPLICA, as docs/cluster.md shows.",
+    # INDEX_NOT_USED
     277: "Have an administrator take force_primary_key and force_index_by_date out of the user's profile.",
-    307: _LIMITED,  # TOO_MANY_BYTES
     392: "Set <distributed_ddl> in the configuration of each server: docs/cluster.md.",  # QUERY_IS_PROHIBITED
-    396: _LIMITED,  # TOO_MANY_ROWS_OR_BYTES
     CONSTRAINT_VIOLATED: "Have an administrator let the user change it.",
     ACCESS_DENIED: "Give the user of CLICKHOUSE_USER the right to do this.",
-    516: _CHECK_LOGIN,  # AUTHENTICATION_FAILED
 }
 # Codes with several causes, by a part of the text.
 _NEXT_STEPS_BY_TEXT = {
@@ -161,15 +134,7 @@ _CAUSES = (
     _Cause("^TimeoutError:", "the server did not answer in time", "", most_tries=None),
 )
 # The driver's classes for errors that a retry does not fix.
-_MISUSE = {
-    "DataError",
-    "IntegrityError",
-    "InterfaceError",
-    "InternalError",
-    "NotSupportedError",
-    "ProgrammingError",
-    "Warning",
-}
+_FINAL = re.compile("(Data|Integrity|Interface|Internal|NotSupported|Programming)Error|Warning")
 
 
 def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlError:
@@ -194,7 +159,7 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
                 return StorageRejected(message, next_step=cause.next_step)
             return StorageUnavailable(message, next_step=cause.next_step, most_tries=cause.most_tries)
     message = f"ClickHouse ({where}): the request failed: {one_line(text)}"
-    if any(kind.__name__ in _MISUSE for kind in type(error).__mro__):
+    if any(_FINAL.fullmatch(kind.__name__) for kind in type(error).__mro__):
         return StorageRejected(message)
     return StorageUnavailable(message, next_step=_CHECK_SERVER)
 

@@ -191,8 +191,7 @@ class HourlyRepository:
         Args:
             also: rights that are wanted beside those of the table and its views.
         """
-        found = self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
-        return None if found is None else [(right, right.granted_to(self._clickhouse)) for right in found]
+        return self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
 
     def kept_settings(self) -> dict[str, str]:
         """The settings that the profile keeps at another value than a run asks for, each with that value."""

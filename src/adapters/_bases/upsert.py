@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
@@ -102,7 +103,7 @@ def upsert(
     while chunk := list(islice(remaining, chunk_rows)):
         check_values(table, chunk)
         keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, table, keyed, replicated=replicated, inserts_changes=inserts_changes)
+        one = _Chunk(clickhouse, database, table, keyed, replicated, inserts_changes)
         report = report.plus(retry.call(one.store))
     return report
 
@@ -244,63 +245,57 @@ class _Found(NamedTuple):
     now: int
 
 
+@dataclass
 class _Chunk:
     """The upsert of some rows. Each call of `store` does what is still missing, so it may follow any failure."""
 
-    def __init__(
-        self,
-        clickhouse: ClickHouseAdapter,
-        database: str,
-        table: HourlyTable,
-        rows: Mapping[Key, StoredRow],
-        *,
-        replicated: bool,
-        inserts_changes: bool,
-    ) -> None:
-        self._clickhouse = clickhouse
-        self._database = database
-        self._table = table
-        self._name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
-        self._rows = rows
-        self._replicated = replicated
-        self._inserts_changes = inserts_changes
-        self._report: UpsertReport | None = None
+    clickhouse: ClickHouseAdapter
+    database: str
+    table: HourlyTable
+    rows: Mapping[Key, StoredRow]
+    replicated: bool
+    inserts_changes: bool
+    report: UpsertReport | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{quoted_identifier(self.database)}.{quoted_identifier(self.table.name)}"
 
     def store(self) -> UpsertReport:
         stored = self._stored()
-        missing = {key: row for key, row in self._rows.items() if key not in stored}
+        missing = {key: row for key, row in self.rows.items() if key not in stored}
         changed = {
             key: row
-            for key, row in self._rows.items()
-            if key in stored and any(self._table.changes(row.row, found.compared) for found in stored[key])
+            for key, row in self.rows.items()
+            if key in stored and any(self.table.changes(row.row, found.compared) for found in stored[key])
         }
         # What the first call found to do: after a lost answer an inserted row must not turn into an unchanged one.
-        if self._report is None:
-            unchanged = len(self._rows) - len(missing) - len(changed)
-            self._report = UpsertReport(len(missing), len(changed), unchanged)
+        if self.report is None:
+            unchanged = len(self.rows) - len(missing) - len(changed)
+            self.report = UpsertReport(len(missing), len(changed), unchanged)
         try:
             # New keys first: they are stored even if the update fails.
-            newer = self._newer(changed, stored) if self._inserts_changes else ()
+            newer = self._newer(changed, stored) if self.inserts_changes else ()
             self._insert([*missing.values(), *newer])
-            if changed and not self._inserts_changes:
+            if changed and not self.inserts_changes:
                 self._update(changed)
         except StorageRejected as error:
             if error.code not in ABOUT_A_VALUE:
                 raise
-            (symbol, hour), *others = self._rows
-            named = f"one of {len(self._rows)} rows" if others else f"{symbol!r} at {hour}"
+            (symbol, hour), *others = self.rows
+            named = f"one of {len(self.rows)} rows" if others else f"{symbol!r} at {hour}"
             raise InvalidRowError(f"{named}: {error.message}") from error
-        return self._report
+        return self.report
 
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
         stored: dict[Key, list[_Found]] = {}
-        for symbol, hour, *compared, fetched_at, version, now in self._clickhouse.query(
-            select_statement(self._name, self._table, self._rows)
+        for symbol, hour, *compared, fetched_at, version, now in self.clickhouse.query(
+            select_statement(self.name, self.table, self.rows)
         ):
             found = _Found(tuple(compared), str(fetched_at), int(str(version)), int(str(now)))
             # Rows of one key are inserted by hand, or by two hosts at once, or wait for a merge.
-            others = [] if self._inserts_changes else stored.get((str(symbol), str(hour)), [])
+            others = [] if self.inserts_changes else stored.get((str(symbol), str(hour)), [])
             stored[str(symbol), str(hour)] = [*others, found]
         return stored
 
@@ -310,8 +305,8 @@ class _Chunk:
             [found] = stored[key]
             kept = {
                 name: old
-                for name, old in zip(self._table.compared, found.compared, strict=True)
-                if name in self._table.keeps_known and getattr(row.row, name) is None
+                for name, old in zip(self.table.compared, found.compared, strict=True)
+                if name in self.table.keeps_known and getattr(row.row, name) is None
             }
             # The clock of another replica may be ahead, and this one's may have stepped back.
             version = max(found.now, found.version + 1)
@@ -319,25 +314,25 @@ class _Chunk:
 
     def _insert(self, rows: Sequence[StoredRow]) -> None:
         # Rows from a backup and newer versions bring their version, the server makes the others'.
-        columns = {name: self._table.types[name] for name in (*self._table.given, "updated_at")}
+        columns = {name: self.table.types[name] for name in (*self.table.given, "updated_at")}
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
         kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]
         if fresh:
-            self._clickhouse.insert(self._name, columns, fresh)
+            self.clickhouse.insert(self.name, columns, fresh)
         if kept:
-            self._clickhouse.insert(self._name, {**columns, "version": self._table.types["version"]}, kept)
+            self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept)
 
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
         statement = update_statement(
-            self._name,
-            self._table,
+            self.name,
+            self.table,
             rows,
-            self._clickhouse.server_version(),
-            replicated=self._replicated,
-            locked=self._clickhouse.locks,
+            self.clickhouse.server_version(),
+            replicated=self.replicated,
+            locked=self.clickhouse.locks,
         )
         try:
-            self._clickhouse.command(statement)
+            self.clickhouse.command(statement)
         except StorageRejected as error:
             if error.code == ACCESS_DENIED:
                 error.next_step = f"{error.next_step}; or set CLICKHOUSE_CHANGES=insert, which needs no such right"
@@ -345,8 +340,8 @@ class _Chunk:
             # A failed mutation stays queued and blocks every later one of the table.
             killed = [
                 one.mutation_id
-                for one in stuck_mutations(self._clickhouse, self._database, self._table.name)
-                if _if_allowed(self._clickhouse, one.kill_statement)
+                for one in stuck_mutations(self.clickhouse, self.database, self.table.name)
+                if _if_allowed(self.clickhouse, one.kill_statement)
             ]
             if not killed:
                 raise
