@@ -208,7 +208,7 @@ class Past:
             symbols=len(missing),
             refused_by_the_source=len(keys & self._refused),
             not_asked=len(keys - self._refused - self._answered),
-            without_a_valid_quote=len(keys & self._answered - self._refused),
+            without_a_valid_price=len(keys & self._answered - self._refused),
         )
 
     def _hours_since(self, first: datetime | None) -> Hours:

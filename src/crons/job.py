@@ -172,6 +172,7 @@ class JobContext:
         kind: what is run of it.
         run_id: written to each row, and bound to each line of the log.
         started: aware; when the run began.
+        now: the present time, aware.
         resources: connections and folders; their maker closes them.
         settings: with the symbols of this run only.
         step: notes what the run is doing, for messages about a run that is waited for or was ended.
@@ -183,6 +184,7 @@ class JobContext:
     kind: Kind
     run_id: str
     started: datetime
+    now: Callable[[], datetime]
     resources: Resources
     settings: Settings
     step: Callable[[str], None]
@@ -209,11 +211,7 @@ class JobContext:
             ConfigurationError: one of ``symbols`` is not among the job's.
         """
         settings = only_symbols(resources.settings, symbols, job.followed(resources.settings))
-        return cls(name, job, kind, run_id, resources.clock(), resources, settings, step)
-
-    def now(self) -> datetime:
-        """The present time, aware; `started` is when the run began."""
-        return self.resources.clock()
+        return cls(name, job, kind, run_id, resources.clock(), resources.clock, resources, settings, step)
 
     @cached_property
     def repository(self) -> HourlyRepository:

@@ -81,6 +81,9 @@ class Resources:
         self._began = time.monotonic()
         self._http: list[HttpAdapter] = []
         self._repositories: dict[type[HourlyRepository], HourlyRepository] = {}
+        self._replication = Replication(
+            settings.clickhouse_cluster, settings.clickhouse_changes, settings.clickhouse_insert_quorum
+        )
         self.retry = retry or self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
 
     def _until_limit(self, *, reserve: float, share: float) -> RetryPolicy:
@@ -98,6 +101,18 @@ class Resources:
     def database(self) -> ClickHouseAdapter:
         """The one connection, guarded by the lock of an engine or database that may not be shared."""
         settings = self.settings
+        address = (
+            EmbeddedEngine(settings.clickhouse_path)
+            if settings.embedded
+            else Server(
+                settings.clickhouse_host,
+                settings.clickhouse_port,
+                settings.clickhouse_user,
+                settings.clickhouse_password.value,
+                secure=settings.clickhouse_secure,
+                ca_file=settings.clickhouse_ca_file,
+            )
+        )
         lock = ProcessLock(
             engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
             task=self._task,
@@ -107,7 +122,7 @@ class Resources:
             private=not settings.embedded,
         )
         return ClickHouseAdapter(
-            address=_address(settings),
+            address=address,
             connect_timeout_seconds=settings.http_timeout_seconds,
             query_timeout_seconds=settings.run_timeout_seconds / 2,
             waking_seconds=_WAKING_SECONDS if settings.clickhouse_host.endswith(_CLOUD_HOSTS) else 0,
@@ -122,7 +137,7 @@ class Resources:
             clickhouse=self.database,
             database=settings.clickhouse_db,
             keep_days=settings.run_history_days,
-            replication=_replication(settings),
+            replication=self._replication,
         )
 
     def repository(self, kind: type[RepositoryT]) -> RepositoryT:
@@ -134,7 +149,7 @@ class Resources:
                 database=self.settings.clickhouse_db,
                 retry=self.retry,
                 clock=self.clock,
-                replication=_replication(self.settings),
+                replication=self._replication,
             )
             self._repositories[kind] = made
         return made
@@ -224,20 +239,3 @@ def require_database(settings: Settings) -> None:
     """
     if has_no_database(settings):
         raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
-
-
-def _replication(settings: Settings) -> Replication:
-    return Replication(settings.clickhouse_cluster, settings.clickhouse_changes, settings.clickhouse_insert_quorum)
-
-
-def _address(settings: Settings) -> EmbeddedEngine | Server:
-    if settings.embedded:
-        return EmbeddedEngine(settings.clickhouse_path)
-    return Server(
-        settings.clickhouse_host,
-        settings.clickhouse_port,
-        settings.clickhouse_user,
-        settings.clickhouse_password.value,
-        secure=settings.clickhouse_secure,
-        ca_file=settings.clickhouse_ca_file,
-    )

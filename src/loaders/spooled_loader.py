@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
@@ -25,7 +26,8 @@ RowT = TypeVar("RowT", bound=HourlyRow)
 log = structlog.get_logger(__name__)
 
 
-class LoadReport(NamedTuple):
+@dataclass
+class LoadReport:
     """What a load did.
 
     Attributes:
@@ -35,15 +37,10 @@ class LoadReport(NamedTuple):
         left: why spool files could be neither removed nor set aside; their readable rows are stored.
     """
 
-    stored: UpsertReport = UpsertReport()
-    replayed: UpsertReport = UpsertReport()
-    set_aside: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-
-    def plus(self, other: LoadReport) -> LoadReport:
-        """The sum of both."""
-        stored, replayed = self.stored.plus(other.stored), self.replayed.plus(other.replayed)
-        return LoadReport(stored, replayed, self.set_aside + other.set_aside, self.left + other.left)
+    stored: UpsertReport = field(default_factory=UpsertReport)
+    replayed: UpsertReport = field(default_factory=UpsertReport)
+    set_aside: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 class LoadContext(Protocol):
@@ -121,27 +118,21 @@ class SpooledLoader(Generic[RowT]):
         """
         self._report = LoadReport()
         rows = [row for batch in self._kept.values() for row in batch]
-        try:
-            await self._store_all(rows)
-        finally:
-            self._ctx.note_load([] if self._kept else rows, self._report)
-        return self._report
-
-    async def _store_all(self, rows: Sequence[RowT]) -> None:
         waiting: list[Path] = []
         try:
             waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
         except StateError as error:
-            self._add(LoadReport(left=(error.message,)))
-        if waiting or self._kept:
-            await self.ensure_ready()
-        for path in waiting:
-            await self._replay(path)
-        if rows:
-            await self._store_own(rows)
-
-    def _add(self, done: LoadReport) -> None:
-        self._report = self._report.plus(done)
+            self._report.left.append(error.message)
+        try:
+            if waiting or rows:
+                await self.ensure_ready()
+            for path in waiting:
+                await self._replay(path)
+            if rows:
+                await self._store_own(rows)
+        finally:
+            self._ctx.note_load([] if self._kept else rows, self._report)
+        return self._report
 
     def _put(self, rows: Sequence[RowT]) -> None:
         self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
@@ -189,7 +180,7 @@ class SpooledLoader(Generic[RowT]):
                 stored = stored.plus(part)
                 if refused:
                     damages[path] = "; ".join(refused)
-        self._add(LoadReport(stored=stored))
+        self._report.stored = stored
         kept, self._kept = self._kept, {}
         for path in kept:
             self._settle(path, damages.get(path))
@@ -200,7 +191,7 @@ class SpooledLoader(Generic[RowT]):
         # Without columns that are unknown by now, and with None for new ones.
         rows = [table.row(*map(record.get, table.given)) for record in batch.records]
         replayed, refused = await self._store_sound(rows)
-        self._add(LoadReport(replayed=replayed))
+        self._report.replayed = self._report.replayed.plus(replayed)
         damage = "; ".join(filter(None, [batch.damage, *refused]))
         if not damage:
             log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
@@ -217,10 +208,10 @@ class SpooledLoader(Generic[RowT]):
             self._left.add(path)
             reason = f"{error.message}; {damage}" if damage else error.message
             log.warning("spool file left in place", file=str(path), reason=reason)
-            self._add(LoadReport(left=(reason,)))
+            self._report.left.append(reason)
         else:
             log.warning("spool file set aside", file=str(target), reason=damage)
-            self._add(LoadReport(set_aside=(f"{target}: {damage}",)))
+            self._report.set_aside.append(f"{target}: {damage}")
 
     async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
         return await asyncio.to_thread(self._repository.upsert_prices, rows)

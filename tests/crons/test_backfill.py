@@ -154,7 +154,7 @@ async def test_what_came_before_an_error_is_stored(context: Context, stored: Cal
     assert stored() == KEYS[1:4]
     still = lines[-1]
     assert (still["event"], still["symbol_hours"]) == ("still missing", 3)
-    assert (still["not_asked"], still["without_a_valid_quote"], still["refused_by_the_source"]) == (2, 1, 0)
+    assert (still["not_asked"], still["without_a_valid_price"], still["refused_by_the_source"]) == (2, 1, 0)
     assert (await heal(context(ListedSource()), 6)).inserted == 2
 
 

@@ -273,7 +273,7 @@ async def test_end_of_a_heal_says_what_is_missing_and_why(cmc_context: MakeConte
     still = [(line["symbols"], line["hours_each"]) for line in lines if line["event"] == "hours still missing"]
     assert still == [("BTC, ETH", 1), ("SOL", 24)]
     left = lines[-1]
-    assert (left["symbol_hours"], left["not_asked"], left["without_a_valid_quote"]) == (26, 24, 2)
+    assert (left["symbol_hours"], left["not_asked"], left["without_a_valid_price"]) == (26, 24, 2)
 
 
 async def test_heal_ended_by_its_source_says_what_is_missing(
