@@ -1,4 +1,4 @@
-"""``export``: what a view shows as a file, in a format of ClickHouse's own writing."""
+"""``export``: write a view to a file, in ClickHouse's own formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.durable import Disk
@@ -24,7 +24,7 @@ from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
 
 FORMATS = {"csv": "CSVWithNames", "parquet": "Parquet", "jsonl": "JSONEachRow", "arrow": "Arrow"}
-"""What --format takes, with ClickHouse's name of it. A file's ending is one of these too."""
+"""--format and the file extensions, with ClickHouse's names."""
 VIEWS = ("hourly", "daily", "latest", "runs")
 _TYPED = ("parquet", "arrow")
 SETTINGS = {
@@ -32,21 +32,16 @@ SETTINGS = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_parquet_string_as_string": 1,
     "output_format_arrow_string_as_string": 1,
-    # The rest halves the memory that five million rows of 27 parts take: what is read ahead of each part, and a group.
+    # The rest halves the memory that five million rows in 27 parts take.
     "read_in_order_use_buffering": 0,
     "max_block_size": 8192,
     "output_format_parquet_row_group_size": 100_000,
 }
-"""What other programs read best, on every version of ClickHouse, and what the engine writes in little memory."""
+"""For output that other programs read, on every version of ClickHouse, written with little memory."""
 
 
 class Selection(NamedTuple):
-    """What is exported.
-
-    Attributes:
-        name: quoted, with its database.
-        condition: of the WHERE.
-    """
+    """A quoted view with its database, and a WHERE condition."""
 
     name: str
     condition: str
@@ -64,23 +59,23 @@ def export(
     utc: bool,
     force: bool,
 ) -> int:
-    """Write the file, say how many rows it has, and return the exit code.
+    """Write the file, print the number of rows, and return the exit code.
 
     Args:
-        target: a path whose ending chooses the format unless `form` does, or ``-`` for stdout.
-        job: whose table's views.
-        form: of `FORMATS`; None for the ending, CSV on stdout.
+        target: a path, or ``-`` for stdout.
+        job: the job whose views are meant.
+        form: of `FORMATS`; None for the extension, CSV on stdout.
         view: of `VIEWS`.
-        symbols: with commas between them; empty for all.
-        first: the first hour, as `time_bound` takes it; None without a bound.
+        symbols: separated by commas; empty for all.
+        first: the first hour, as `time_bound` reads it; None without a bound.
         end: the first hour that is left out; None without a bound.
-        utc: `first` and `end` are read, and the column `time` is written, in UTC.
-        force: replace a file that is there.
+        utc: `first`, `end` and the column `time` are in UTC.
+        force: replace an existing file.
 
     Raises:
-        ConfigurationError: the arguments do not fit each other.
-        StateError: the file is there already, or cannot be written; none is left behind.
-        StorageRejected: there is nothing of that kind to export.
+        ConfigurationError: the arguments do not fit together.
+        StateError: the file exists, or cannot be written; nothing is left behind.
+        StorageRejected: there is no such view.
     """
     chosen = _format(target, form)
     _refuse_target(target, force=force)
@@ -89,19 +84,19 @@ def export(
     settings = settings_with_log()
     require_database(settings)
     wanted = [name for symbol in symbols.split(",") if (name := symbol.strip())]
-    # The database is closed before the answer goes to a pipe, whose reader may take its time.
-    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as parts:
-        selection = _selection(parts, job, view, wanted, span)
-        rows = parts.retry.call(lambda: _count(parts.database, selection))
-        types = _types(parts.database, selection.name, typed=chosen in _TYPED, utc=utc)
+    # The database is closed before the answer goes to a pipe, whose reader may be slow.
+    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
+        selection = _selection(resources, job, view, wanted, span)
+        count = f"SELECT count() FROM {selection.name} WHERE {selection.condition}"  # noqa: S608 - quoted
+        rows = int(str(resources.retry.call(lambda: resources.database.query(count))[0][0]))
+        types = _types(resources.database, selection.name, typed=chosen in _TYPED, utc=utc)
         select = f"SELECT * {types}FROM {selection.name} WHERE {selection.condition}"
         mention(f"exporting {rows:,} rows")
-        parts.retry.call(lambda: parts.database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
+        database = resources.database
+        resources.retry.call(lambda: database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
     if target != "-":
-        from rich.filesize import decimal  # noqa: PLC0415 - rich is loaded where something is shown
-
-        size = Path(target).stat().st_size
-        say(f"{rows:,} rows of {selection.name.replace('`', '')} are in {target}, {decimal(size)}")
+        size = Path(target).stat().st_size / 1e6
+        say(f"{rows:,} rows of {selection.name.replace('`', '')} are in {target}, {size:,.1f} MB")
     return DONE
 
 
@@ -111,7 +106,7 @@ def _format(target: str, form: str | None) -> str:
     if chosen not in FORMATS:
         given = f"--format {form}" if form else f"the ending of {target}"
         raise ConfigurationError(
-            f"{given} is not a format of export", next_step=f"give --format, one of: {', '.join(FORMATS)}"
+            f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
         )
     if target == "-" and chosen in _TYPED and sys.stdout.isatty():
         raise ConfigurationError(
@@ -123,17 +118,17 @@ def _format(target: str, form: str | None) -> str:
 def _refuse_target(target: str, *, force: bool) -> None:
     path = Path(target)
     if target != "-" and path.exists() and not force:
-        raise StateError(f"{target} is there already", next_step="give another name, or --force to replace it")
+        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
     if not path.parent.is_dir():
-        raise StateError(f"there is no folder {path.parent}", next_step="make it, or name another")
+        raise StateError(f"there is no folder {path.parent}", next_step="create it, or name another")
     if path.exists() and not path.is_file():
         raise StateError(f"{target} is not a file", next_step="name a file, or - for stdout")
 
 
 def _selection(
-    parts: Resources, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]
+    resources: Resources, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]
 ) -> Selection:
-    database = quoted_identifier(parts.settings.clickhouse_db)
+    database = quoted_identifier(resources.settings.clickhouse_db)
     if view == "runs":
         if symbols:
             raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
@@ -141,13 +136,13 @@ def _selection(
     table = find_job(job).table
     view_name = f"{table.name}_{view}"
     if view_name not in table.views:
-        raise ConfigurationError(f"there is no view {view!r}", next_step=f"name one of these: {', '.join(VIEWS)}")
+        raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(VIEWS)}")
     if view == "latest" and any(span):
         raise ConfigurationError("latest has the last hour only", next_step="leave --from and --to out")
-    name = f"{database}.{quoted_identifier(f'{table.name}_{view}')}"
+    name = f"{database}.{quoted_identifier(view_name)}"
     conditions = [_within("datetime" if view == "hourly" else "date", span, days=view == "daily")]
     if symbols:
-        _refuse_unknown(parts, f"{database}.{quoted_identifier(table.name)}", symbols)
+        _refuse_unknown(resources, f"{database}.{quoted_identifier(table.name)}", symbols)
         conditions.append(f"symbol IN ({', '.join(map(quoted_text, symbols))})")
     return Selection(name, " AND ".join(conditions))
 
@@ -162,26 +157,19 @@ def _within(column: str, span: Sequence[datetime | None], *, days: bool = False)
     return " AND ".join(bounds) or "1"
 
 
-def _refuse_unknown(parts: Resources, table: str, symbols: Sequence[str]) -> None:
-    found = parts.retry.call(lambda: parts.database.query(f"SELECT DISTINCT symbol FROM {table}"))  # noqa: S608 - quoted
+def _refuse_unknown(resources: Resources, table: str, symbols: Sequence[str]) -> None:
+    found = resources.retry.call(lambda: resources.database.query(f"SELECT DISTINCT symbol FROM {table}"))  # noqa: S608 - quoted
     stored = {str(symbol) for (symbol,) in found}
     if unknown := [symbol for symbol in symbols if symbol not in stored]:
         raise ConfigurationError(
-            f"nothing is stored of {', '.join(unknown)}",
-            next_step=f"name some of these: {', '.join(sorted(stored)[:20])}" if stored else "./run.sh cron_run",
+            f"nothing is stored for {', '.join(unknown)}",
+            next_step=f"stored symbols: {', '.join(sorted(stored))}" if stored else "./run.sh cron_run",
         )
 
 
-def _count(database: ClickHouseAdapter, selection: Selection) -> int:
-    ((rows,),) = database.query(f"SELECT count() FROM {selection.name} WHERE {selection.condition}")  # noqa: S608 - quoted
-    return int(str(rows))
-
-
 def _types(database: ClickHouseAdapter, name: str, *, typed: bool, utc: bool) -> str:
-    """The REPLACE that gives times the form that the file's readers take for a time, empty where there is none.
-
-    ClickHouse writes DateTime and Date as bare integers into Parquet and Arrow.
-    """
+    """The REPLACE that makes times readable as times; empty if there are none."""
+    # ClickHouse writes DateTime and Date as bare integers into Parquet and Arrow.
     columns = {str(column): str(kind) for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
     zone = "'UTC'" if utc else "'Asia/Tehran'"
     forms = []
@@ -198,7 +186,7 @@ def _types(database: ClickHouseAdapter, name: str, *, typed: bool, utc: bool) ->
 
 @contextmanager
 def _written(target: str) -> Iterator[Path]:
-    """The path to write to: it becomes the file that is meant, or goes to stdout, once all of it is there."""
+    """A path to write to; it becomes the target, or goes to stdout, when it is complete."""
     if target == "-":
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / "answer"
@@ -206,30 +194,20 @@ def _written(target: str) -> Iterator[Path]:
             send_to_stdout(draft)
         return
     path = Path(target).absolute()
-    # Not the name that others would take: two exports to one file at once, and each of them is whole.
+    # A name of this process's own, so that two exports to one file do not mix.
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # SIGTERM unwinds like an error, so that nothing is left behind.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
-        with _ended_in_order(), Disk().replacing(path, aside=aside) as draft:
+        with Disk().replacing(path, aside=aside) as draft:
             yield draft
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
     except OSError as error:
         raise StateError(
-            f"{target} cannot be written: {error.strerror or error}",
-            next_step=f"make room, and see that this user may write into {path.parent}",
+            f"cannot write {target}: {error.strerror or error}",
+            next_step=f"free disk space, and give this user write permission in {path.parent}",
         ) from error
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """A block that SIGTERM ends as an error would, so that it leaves nothing behind."""
-
-    def end(*_: object) -> NoReturn:
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -1,4 +1,4 @@
-"""Ends the running jobs of one checkout."""
+"""``kill``: end the running jobs of this checkout."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GRACE_SECONDS = 10.0
 
 
 def end_all() -> int:
-    """End the running jobs of this checkout, say which, and return the exit code. Needs DATA_PATH alone.
+    """End the running jobs of this checkout, print them, and return the exit code. Needs DATA_PATH only.
 
     Raises:
         ConfigurationError: DATA_PATH is wrong.
-        StateError: a job runs that its lock's note does not name; the others are ended.
+        StateError: a lock is held by a process that its note does not name; the others are ended.
     """
     try:
         data_path = load_settings().data_path
@@ -44,8 +44,8 @@ def end_all() -> int:
 def end_running_jobs(locks: Path, *, grace_seconds: float) -> list[str]:
     """End every job that holds a lock in the folder, and return a line for each. Idempotent.
 
-    By SIGTERM, and by SIGKILL those still there after the grace time. A process whose start does not fit the lock's
-    note is left alone: the pid may have passed on to it.
+    SIGTERM first, SIGKILL after the grace time. A process that did not start when the lock's note says is left alone:
+    the system may have reused the pid.
     """
     found = [(holder, process) for holder in running_holders(locks) if (process := _process(holder)) is not None]
     for _, process in found:

@@ -1,4 +1,4 @@
-"""``query``: one statement of the operator's, which can change nothing."""
+"""``query``: one read-only statement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -23,20 +24,17 @@ FORMATS = {
     "json": "JSONEachRow",
     "parquet": "Parquet",
 }
-"""What --format takes, with ClickHouse's name of it."""
 MOST_ROWS = 1_000
-"""Of an answer that is not asked for whole."""
 _READS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK")
 _LITERALS = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"")
-# What readonly lets through: INTO OUTFILE writes a file, the function file reads any file beside an embedded engine and
-# Python this process's objects; DESCRIBE of a table function asks another host for what there is.
+# What readonly permits: INTO OUTFILE writes a file, the function file reads any file next to an embedded engine and
+# Python this process's objects; DESCRIBE of a table function connects to another host.
 _REACHES_OUT = re.compile(
     r"\bINTO OUTFILE\b|\b(?:file|python)\s*\(|\bDESC(?:RIBE)? (?:TABLE )?(?!TABLE\b)\w+\s*\(", re.IGNORECASE
 )
 _FORMAT = re.compile(r"\bFORMAT \w+$")
 _READONLY = 164
-_UNKNOWN_NAMES = frozenset({47, 60, 81})
-"""UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATABASE."""
+_UNKNOWN_NAMES = (47, 60, 81)  # UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATABASE
 _BEFORE_WORDS = re.compile(r"^.*? answered error \d+: ")
 _OWN_WORDS = re.compile(r"(\. Expected one of.*|: In scope SELECT formatQuerySingleLine.*|\s*\([A-Z_]+\)\.?)$")
 _NULL = "ᴺᵁᴸᴸ"
@@ -47,16 +45,16 @@ _COLUMNS = (
 
 
 def query(sql: str | None, *, form: str, every_row: bool) -> int:
-    """Print what a statement brings, or the tables and views without one, and return the exit code.
+    """Print a statement's result, or the tables and views without one, and return the exit code.
 
     Args:
-        sql: one statement, names without a database being of the settings'.
+        sql: one statement; names without a database are those of the configured one.
         form: of `FORMATS`.
         every_row: not only the first `MOST_ROWS`.
 
     Raises:
-        ConfigurationError: the statement is not one, or is not one that reads.
-        StorageRejected: ClickHouse refuses it.
+        ConfigurationError: it is not one statement, or not a read-only one.
+        StorageRejected: ClickHouse rejects it.
     """
     if form not in FORMATS:
         raise ConfigurationError(
@@ -71,10 +69,10 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     limit = MOST_ROWS + 1 if form == "table" and not every_row else 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer"
-        # The database is closed before the answer is shown: the reader of a pipe may take its time.
-        with Resources(settings, task="query", clock=system_clock) as parts:
+        # The database is closed before the result is shown: the reader of a pipe may be slow.
+        with Resources(settings, task="query", clock=system_clock) as resources:
             try:
-                parts.retry.call(lambda: _answer(parts, sql, FORMATS[form], path, limit))
+                resources.retry.call(lambda: _answer(resources, sql, FORMATS[form], path, limit))
             except StorageRejected as error:
                 raise _refused(error) from error
         if form == "table":
@@ -84,43 +82,39 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     return DONE
 
 
-def _answer(parts: Resources, sql: str, form: str, path: Path, limit: int) -> None:
+def _answer(resources: Resources, sql: str, form: str, path: Path, limit: int) -> None:
     wanted: dict[str, object] = {**SETTINGS, "output_format_json_array_of_rows": int(form == FORMATS["json"])}
     if limit:
         wanted["limit"] = limit
-    parts.database.write_answer(
-        _one_that_reads(parts.database, sql),
+    resources.database.write_answer(
+        _one_that_reads(resources.database, sql),
         form,
         path,
-        database=parts.settings.clickhouse_db,
+        database=resources.settings.clickhouse_db,
         settings=wanted,
         read_only=True,
     )
 
 
 def _one_that_reads(database: ClickHouseAdapter, sql: str) -> str:
-    """The statement as ClickHouse reads it, which takes one only: without comments and what follows its end.
-
-    Raises:
-        ConfigurationError: it does something else than read, or names a format.
-    """
+    """The statement as ClickHouse formats it: exactly one, without comments."""
     ((text,),) = database.query("SELECT formatQuerySingleLine({sql:String})", {"sql": sql})
     statement = str(text)
     bare = _LITERALS.sub("''", statement)
     if not bare.lstrip("( ").startswith(_READS) or _REACHES_OUT.search(bare):
-        raise ConfigurationError("query only reads what is stored", next_step="use clickhouse-client for the rest")
+        raise ConfigurationError("query is read-only", next_step="use clickhouse-client to change something")
     if _FORMAT.search(bare):
-        raise ConfigurationError("the statement names a FORMAT", next_step="leave that out, and give --format")
+        raise ConfigurationError("the statement has a FORMAT clause", next_step="remove it, and give --format")
     return statement
 
 
 def _refused(error: StorageRejected) -> StorageRejected:
-    """The error in the words that are about the statement."""
+    # ClickHouse's message, without what surrounds the part about the statement.
     words = _OWN_WORDS.sub("", _BEFORE_WORDS.sub("", error.message))
     if error.code == _READONLY:
-        return StorageRejected("query only reads what is stored", next_step="use clickhouse-client for the rest")
+        return StorageRejected("query is read-only", next_step="use clickhouse-client to change something")
     step = "./run.sh query lists the tables and their columns" if error.code in _UNKNOWN_NAMES else ""
-    return StorageRejected(f"the statement is refused: {words}", next_step=step, code=error.code)
+    return StorageRejected(f"the statement is invalid: {words}", next_step=step, code=error.code)
 
 
 def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
@@ -130,21 +124,17 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
     cut = 0 < limit <= len(shown)
     shown = shown[: MOST_ROWS if cut else None]
     size = terminal_size()
-    if size is not None and len(names) > 1 and _width([names, *shown]) > size.columns:
+    width = sum(max(map(len, column)) + 2 for column in zip(names, *shown, strict=True)) - 2
+    if size is not None and len(names) > 1 and width > size.columns:
         _show_upright(names, shown)
     else:
         show_table(names, shown, no_color=no_color)
     if cut:
-        tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows every one")
-
-
-def _width(rows: Sequence[Sequence[str]]) -> int:
-    """Of a table of these rows, with two blanks between its columns."""
-    return sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)) - 2
+        tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows all rows")
 
 
 def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print each row as lines of a name and its value, for what is wider than the terminal."""
+    """Print each row as lines of a name and its value, for rows wider than the terminal."""
     indent = max(map(len, names)) + 2
     for number, row in enumerate(rows):
         if number:
@@ -154,15 +144,12 @@ def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _show_columns(settings: Settings) -> int:
-    """Print the tables and views with their columns."""
-    with Resources(settings, task="query", clock=system_clock) as parts:
-        found = parts.retry.call(lambda: parts.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
-    if not found:
+    with Resources(settings, task="query", clock=system_clock) as resources:
+        columns = resources.retry.call(lambda: resources.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
+    if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
-    last = ""
-    for table, column, kind, comment in [tuple(map(str, row)) for row in found]:
-        if table != last:
-            say_wrapped(f"{table}", first="" if not last else "\n")
-            last = table
-        say_wrapped(f"{column} {kind}: {comment}", first="  ")
+    for number, (table, rows) in enumerate(groupby(columns, key=lambda column: str(column[0]))):
+        say_wrapped(table, first="\n" if number else "")
+        for _, column, kind, comment in rows:
+            say_wrapped(f"{column} {kind}: {comment}", first="  ")
     return DONE

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
-from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
@@ -21,23 +19,22 @@ from crons.registry import JOBS
 from crons.resources import Resources, require_database, system_clock
 from reports.price_report import ReportContents, build_page, chart_library
 from reports.price_summary import WEEK, PriceTable
-from transformers.comparison import Overview
 
 REPORTS = PROJECT_ROOT / "reports"
+# Hours times symbols that a browser still draws smoothly, about 3 MB of page besides the library.
 MOST_CELLS = 500_000
-"""Hours of symbols that a browser still draws easily, about 3 MB of page beside the library."""
 
 
 def report(hours: int, *, keep: int, quiet: bool) -> int:
-    """Write the page of the present hour and the hours before it, say where, and return the exit code.
+    """Write the page of the present hour and the hours before it, print its path, and return the exit code.
 
     Args:
         hours: one or more.
-        keep: how many reports to keep, the new one among them; older ones are removed.
+        keep: how many reports to keep, the new one included; older ones are removed.
         quiet: print only the path.
 
     Raises:
-        ConfigurationError: that is more than a page can show.
+        ConfigurationError: a page cannot show so many hours.
         StorageRejected: the database or the table is missing.
         StateError: the file cannot be written; none is left behind.
     """
@@ -56,104 +53,72 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
 
 
 def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> None:
-    """Write the page of the present hour and the hours before it.
-
-    Arguments and errors are those of `report`.
-    """
-    # By their keys: where Tehran's clock was turned back, until 2022, two hours have one.
+    """Write the page; arguments and errors are those of `report`."""
+    # By their keys: when Tehran's clock was set back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
-    week_before = hour_key(hours_before(now, hours + WEEK)[0])
-    page = build_page(_contents(settings, keys, week_before, now))
+    with Resources(settings, task="report", clock=system_clock) as resources:
+        page = build_page(_contents(resources, keys, hour_key(hours_before(now, hours + WEEK)[0]), now))
     try:
         path.parent.mkdir(exist_ok=True)
         Disk().replace(path, page.encode())
     except OSError as error:
         raise StateError(
-            f"{path} cannot be written: {error.strerror or error}",
-            next_step=f"make room and see to it that this user may write into {path.parent}",
+            f"cannot write {path}: {error.strerror or error}",
+            next_step=f"free disk space, and give this user write permission in {path.parent}",
         ) from error
 
 
-def _contents(settings: Settings, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
-    with Resources(settings, task="report", clock=system_clock) as parts:
-        tables = [_of_job(parts, name, rows, keys) for name, rows in _in_use(parts).items()]
-        _refuse_too_much(keys, sum(len(table.symbols) for table in tables))
-        return ReportContents(
-            hours=keys,
-            tables=[_read(table, keys, week_before) for table in tables],
-            runs=parts.retry.call(lambda: parts.runs.since(keys[0])),
-            generated_at=now,
-            version=VERSION,
-            chart_library=chart_library(),
-            comparison=_compared(parts, tables, keys, now),
+def _contents(resources: Resources, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
+    in_use = _in_use(resources)
+    stored = {name: JOBS[name].repository_in(resources).symbols(first=keys[0], last=keys[-1]) for name in in_use}
+    followed = {name: list(JOBS[name].followed(resources.settings)) for name in in_use}
+    # Before prices are read, which could exceed the memory.
+    symbols = sum(len({*stored[name], *followed[name]}) for name in in_use)
+    if len(keys) * symbols > MOST_CELLS:
+        raise ConfigurationError(
+            f"a page cannot show {len(keys)} hours of {symbols} symbols",
+            next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or use a BI tool for longer spans",
         )
-
-
-def _compared(parts: Resources, tables: Sequence[_OfJob], keys: Sequence[str], now: datetime) -> Overview | None:
-    """The two sources in the page's hours but the present one; None where there is nothing to compare."""
-    if not {QUOTING, TRADING} <= {table.name for table in tables}:
-        return None
-    found = compare_stored(parts, now, hours=len(keys) - 1, tolerance=DEFAULT_TOLERANCE)
-    return found if found.symbols else None
-
-
-def _in_use(parts: Resources) -> dict[str, int]:
-    """The jobs whose tables hold rows, and how many; the first of the tables that are there where none does.
-
-    Raises:
-        StorageRejected: none is there.
-    """
-    tables = {name: job.repository_in(parts) for name, job in JOBS.items()}
-    there = [name for name, table in tables.items() if table.is_ready()]
-    if not there:
-        raise StorageRejected(
-            f"there is no {tables[MAIN_JOB].view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
-        )
-    rows = {name: tables[name].count_hours() for name in there}
-    return {name: count for name, count in rows.items() if count} or {there[0]: 0}
-
-
-class _OfJob(NamedTuple):
-    """A job's table.
-
-    Attributes:
-        rows: in all.
-        followed: the symbols of which a row is expected every hour.
-        symbols: those and the ones that are stored in the page's hours.
-    """
-
-    name: str
-    table: HourlyRepository
-    rows: int
-    followed: Sequence[str]
-    symbols: Collection[str]
-
-
-def _of_job(parts: Resources, name: str, rows: int, keys: Sequence[str]) -> _OfJob:
-    job = JOBS[name]
-    table = job.repository_in(parts)
-    stored = table.symbols(first=keys[0], last=keys[-1])
-    followed = list(job.followed(parts.settings))
-    return _OfJob(name, table, rows, followed, stored | set(followed))
-
-
-def _read(one: _OfJob, keys: Sequence[str], week_before: str) -> PriceTable:
-    table, first, last = one.table, keys[0], keys[-1]
-    return PriceTable(
-        source=JOBS[one.name].source,
-        job=one.name,
-        view=table.view_name,
-        prices=table.prices(first=week_before, last=last),
-        holes=table.holes_by_symbol(one.followed, first=first, last=last),
-        followed=one.followed,
-        first_hours=table.first_hours(one.followed),
-        rows_stored=one.rows,
+    comparison = None
+    if {QUOTING, TRADING} <= in_use.keys():
+        comparison = compare_stored(resources, now, hours=len(keys) - 1, tolerance=DEFAULT_TOLERANCE)
+    return ReportContents(
+        hours=keys,
+        tables=[
+            _read(resources, name, followed[name], rows=rows, keys=keys, week_before=week_before)
+            for name, rows in in_use.items()
+        ],
+        runs=resources.retry.call(lambda: resources.runs.since(keys[0])),
+        generated_at=now,
+        version=VERSION,
+        chart_library=chart_library(),
+        comparison=comparison if comparison and comparison.symbols else None,
     )
 
 
-def _refuse_too_much(keys: Sequence[str], symbols: int) -> None:
-    if len(keys) * symbols > MOST_CELLS:
-        raise ConfigurationError(
-            f"{len(keys)} hours of {symbols} symbols are more than a page can show",
-            next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or look at longer spans in a BI tool",
+def _in_use(resources: Resources) -> dict[str, int]:
+    """The jobs whose tables contain rows, and how many; if none does, the first one that has a table."""
+    tables = {name: job.repository_in(resources) for name, job in JOBS.items()}
+    existing = [name for name, table in tables.items() if table.is_ready()]
+    if not existing:
+        raise StorageRejected(
+            f"there is no {tables[MAIN_JOB].view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
         )
+    rows = {name: tables[name].count_hours() for name in existing}
+    return {name: count for name, count in rows.items() if count} or {existing[0]: 0}
+
+
+def _read(
+    resources: Resources, name: str, followed: Sequence[str], *, rows: int, keys: Sequence[str], week_before: str
+) -> PriceTable:
+    table = JOBS[name].repository_in(resources)
+    return PriceTable(
+        source=JOBS[name].source,
+        job=name,
+        view=table.view_name,
+        prices=table.prices(first=week_before, last=keys[-1]),
+        holes=table.holes_by_symbol(followed, first=keys[0], last=keys[-1]),
+        followed=followed,
+        first_hours=table.first_hours(followed),
+        rows_stored=rows,
+    )

@@ -24,11 +24,10 @@ from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import Series, series_of
-from crons.install import BACKUP, Schedules, heal_of, read_schedules
+from crons.install import BACKUP, Schedules, heal_of, longest_interval, next_run, read_schedules
 from crons.job import Job
 from crons.registry import JOBS, find_job
 from crons.resources import PATIENCE, Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
-from crons.schedule import longest_interval, next_run
 
 _RECENT_RUNS = 100
 

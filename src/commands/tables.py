@@ -1,4 +1,4 @@
-"""Set up, drop and restore the jobs' tables."""
+"""``setup_db``, ``backup``, ``restore`` and ``drop_db``: the jobs' tables."""
 
 from __future__ import annotations
 
@@ -30,23 +30,20 @@ _TIME = "%Y-%m-%d_%H-%M-%S"
 
 
 def set_up() -> int:
-    """Make the missing tables and views and return the exit code. Idempotent."""
+    """Create missing tables and views, and return the exit code. Idempotent."""
     settings = interactive_timeouts(settings_with_log())
-    with Resources(settings, task="setup_db", clock=system_clock) as parts:
+    with Resources(settings, task="setup_db", clock=system_clock) as resources:
         for job in JOBS.values():
-            table = job.repository_in(parts)
+            table = job.repository_in(resources)
             table.ensure_ready()
             say(f"{table.name} and its views are ready")
-        parts.runs.ensure_ready()
-        say(f"{parts.runs.name} is ready, which keeps each run for {settings.run_history_days} days")
+        resources.runs.ensure_ready()
+        say(f"{resources.runs.name} is ready and keeps runs for {settings.run_history_days} days")
     return DONE
 
 
 def drop(*, unasked: bool, quiet: bool) -> int:
     """Back up every job's table, then drop it, and return the exit code.
-
-    The jobs' locks and the database's are held meanwhile: rows that a run of this or another checkout stored between
-    the copy and the drop would be lost.
 
     Args:
         unasked: do not ask at a terminal.
@@ -56,13 +53,24 @@ def drop(*, unasked: bool, quiet: bool) -> int:
         LockHeldError: a job is running.
     """
     settings = settings_with_log(quiet=quiet)
-    if not unasked and sys.stdin.isatty() and not _agreed():
-        say("nothing was changed")
-        return FAILED
+    if not unasked and sys.stdin.isatty():
+        try:
+            agreed = typer.confirm("Drop the stored prices, after a backup?")
+        except typer.Abort:  # Ctrl-C and Ctrl-D mean no
+            say("")
+            agreed = False
+        if not agreed:
+            say("nothing was changed")
+            return FAILED
     for name in JOBS:
+        # Locked, because rows that a run stores between the copy and the drop would be lost.
         with _undisturbed(settings, name, "drop_db") as table:
             if is_used(name, table):
-                _drop(table, name, settings, quiet=quiet)
+                backup = _copy(table, settings, quiet=quiet)
+                table.drop_table()
+                if not quiet:
+                    job = "" if name == MAIN_JOB else f" --job {name}"
+                    say(f"{table.name} is dropped; to restore it: ./run.sh restore {shlex.quote(str(backup))}{job}")
             elif table.table_exists():
                 table.drop_table()
             elif name == MAIN_JOB and not quiet:
@@ -71,17 +79,16 @@ def drop(*, unasked: bool, quiet: bool) -> int:
 
 
 def back_up(keep: int | None, *, quiet: bool) -> int:
-    """Copy every job's table to a file, verify the copy, remove older copies, and return the exit code.
+    """Copy every used table to a file, verify the copy, remove older copies, and return the exit code.
 
-    The job's lock is held meanwhile, for which a run that is under way is waited for. A table that `is_used` does not
-    count is left out.
+    Waits for a running job.
 
     Args:
         keep: how many copies of each table to keep, the new one among them; None for all.
         quiet: print only the backups' paths.
 
     Raises:
-        LockHeldError: a job has been running for longer than is waited for.
+        LockHeldError: a job is still running after the wait.
     """
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
@@ -99,12 +106,12 @@ def back_up(keep: int | None, *, quiet: bool) -> int:
 
 
 def is_used(job: str, table: HourlyRepository) -> bool:
-    """Whether a job's table is there, and holds rows where another job is the main one: few run every job there is."""
+    """Whether a job's table exists and, unless it is the main job's, contains rows: few users run every job."""
     return table.table_exists() and (job == MAIN_JOB or table.count_rows() > 0)
 
 
 def put_back(file: Path, job: str, *, quiet: bool) -> int:
-    """Upsert a backup's rows and return the exit code. Idempotent. When quiet, only errors are printed."""
+    """Upsert a backup's rows, and return the exit code. Idempotent."""
     settings = settings_with_log(quiet=quiet)
     find_job(job)
     with _undisturbed(settings, job, "restore") as table:
@@ -112,13 +119,15 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
         with _row_progress(settings) as row_progress:
             done = table.restore(file, row_progress)
         if not quiet:
-            say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} there already")
+            say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} unchanged")
     return DONE
 
 
 def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     BACKUPS.mkdir(exist_ok=True)
-    backup = _free_name(table.name, system_clock())
+    now = system_clock()
+    while (backup := BACKUPS / f"{table.name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
+        now += timedelta(seconds=1)
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
     with _row_progress(settings) as row_progress:
         rows = table.export_table(backup, row_progress)
@@ -126,67 +135,38 @@ def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     return backup
 
 
-def _free_name(name: str, now: datetime) -> Path:
-    """The file of a new copy, with the time in its name: the next second where two copies fall into one."""
-    while (path := BACKUPS / f"{name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
-        now += timedelta(seconds=1)
-    return path
-
-
 def last_backup(name: str) -> datetime | None:
-    """When the latest copy of a table in `BACKUPS` was made, None without one.
-
-    Args:
-        name: with its database.
-    """
+    """When the latest backup of a table, named with its database, was made; None without one."""
     copies = copies_of(BACKUPS, name, *_ENDINGS)
     made = copies[-1].name.removeprefix(f"{name}-").partition(".")[0] if copies else ""
     return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
 
 
 def _prune(name: str, keep: int | None, *, quiet: bool) -> None:
-    """Remove the older of a table's copies, by the time in their names, and no other file."""
     copies = copies_of(BACKUPS, name, *_ENDINGS)
     for old in copies[: -keep if keep else 0]:
         old.unlink(missing_ok=True)
         if not quiet:
-            say(f"removed {old.name}, of which there are {keep} later ones")
+            say(f"removed {old.name}")
 
 
 def copies_of(folder: Path, name: str, *endings: str) -> list[Path]:
-    """The files of a folder that are named NAME-TIME and one of the endings, the oldest first."""
+    """The files of a folder that are named NAME-TIME with one of the endings, oldest first."""
     ending = "|".join(map(re.escape, endings))
     form = re.compile(rf"{re.escape(name)}-\d{{4}}(?:-\d\d){{2}}_\d\d(?:-\d\d){{2}}(?:{ending})")
     return sorted(path for path in folder.glob("*") if form.fullmatch(path.name))
-
-
-def _drop(table: HourlyRepository, name: str, settings: Settings, *, quiet: bool) -> None:
-    backup = _copy(table, settings, quiet=quiet)
-    table.drop_table()
-    if not quiet:
-        job = "" if name == MAIN_JOB else f" --job {name}"
-        say(f"{table.name} is dropped; to put it back: ./run.sh restore {shlex.quote(str(backup))}{job}")
 
 
 def _row_progress(settings: Settings) -> AbstractContextManager[Progress]:
     return progress(system_clock, no_color=bool(settings.no_color))
 
 
-def _agreed() -> bool:
-    """Ask at the terminal. Ctrl-C and Ctrl-D mean no."""
-    try:
-        return typer.confirm("Drop the stored prices, after a backup?")
-    except typer.Abort:
-        say("")  # ends the question's line
-        return False
-
-
 @contextmanager
 def _undisturbed(
     settings: Settings, name: str, task: str, *, writes: bool = True, wait_seconds: float = 0.5
 ) -> Iterator[HourlyRepository]:
-    """A job's table, for copying, writing or dropping, while the job's runs are locked out."""
+    """A job's table, while the job's runs are locked out."""
     file = settings.data_path / "locks" / f"{name}.lock"
     lock = ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds)
-    with lock, Resources(settings, task=task, clock=system_clock, writes=writes) as parts:
-        yield JOBS[name].repository_in(parts)
+    with lock, Resources(settings, task=task, clock=system_clock, writes=writes) as resources:
+        yield JOBS[name].repository_in(resources)

@@ -18,19 +18,14 @@ def price_text(value: float | None) -> str:
     return f"{value:,.{min(max(2, _DIGITS - magnitude), _MOST_DECIMALS)}f}"
 
 
-def percent_text(value: float | None) -> str:
-    """The value with one decimal, ``99.9 %``, or a dash for None."""
-    return UNKNOWN if value is None else f"{value:.1f} %"
+def percent_text(value: float | None, digits: int = 1) -> str:
+    """The value with that many decimals, ``99.9 %``, or a dash for None."""
+    return UNKNOWN if value is None else f"{value:,.{digits}f} %"
 
 
 def change_text(value: float | None) -> str:
     """The value with two decimals and its sign, ``+1.25 %``, with a true minus, or a dash for None."""
     return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
-
-
-def deviation_text(value: float | None) -> str:
-    """The value with two decimals, ``0.05 %``, or a dash for None."""
-    return UNKNOWN if value is None else f"{value:,.2f} %"
 
 
 def duration_text(seconds: float | None) -> str:
@@ -42,11 +37,6 @@ def duration_text(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def count_text(value: int) -> str:
-    """The value with thousands separated: ``33,600``."""
-    return f"{value:,}"
 
 
 def period_text(hours: int) -> str:

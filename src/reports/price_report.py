@@ -1,17 +1,20 @@
 """The page of hourly prices: one HTML text with charts, tables and data. Pure.
 
-Nothing in it is loaded from elsewhere, as its content policy enforces. Scripts run by their hashes alone, so that text
-from outside, such as a coin's name, cannot become one.
+It loads nothing from elsewhere, as its content policy enforces. Scripts run by their hashes only, so that foreign text,
+such as a coin's name, cannot become one.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from importlib.resources import files
 from typing import Any
 
@@ -21,24 +24,17 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.comparison_text import differences_in_words, notes
-from reports.number_text import (
-    change_text,
-    count_text,
-    deviation_text,
-    duration_text,
-    percent_text,
-    period_text,
-    price_text,
-)
-from reports.packing import packed_json, price_steps
+from reports.number_text import change_text, duration_text, percent_text, period_text, price_text
 from reports.price_summary import PriceTable, SymbolSummary, shown_hours, summarize
 from transformers.comparison import Overview
 from transformers.coverage import Share
 
 SHOWN_FIRST = 6
-"""How many symbols the chart of prices begins with, the largest ones."""
+"""How many symbols the price chart shows at first, the largest ones."""
 LISTED_RUNS = 200
-"""How many runs the table lists, the latest ones; the chart and the totals have all of them."""
+"""How many runs the table lists, the latest ones; the chart and the totals include all."""
+_DIGITS = 8  # of the largest price in a chart
+_MOST_PLACES = 300  # ten to a higher power is not a double
 
 _SCRIPTS = (
     "theme.js",
@@ -93,7 +89,7 @@ def build_page(contents: ReportContents) -> str:
         .get_template("page.html")
         .render(
             **_facts(contents, hours, symbols),
-            **({} if contents.comparison is None else _differences(contents.comparison)),
+            **_differences(contents.comparison),
             style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
             library=Markup(contents.chart_library),  # noqa: S704
             program=Markup(program),  # noqa: S704
@@ -104,7 +100,6 @@ def build_page(contents: ReportContents) -> str:
 
 
 def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> dict[str, Any]:
-    """What the page says outside of its charts."""
     currencies = sorted({symbol.currency for symbol in symbols if symbol.currency})
     return {
         "contents": contents,
@@ -129,17 +124,15 @@ def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[Sym
     }
 
 
-def _differences(comparison: Overview) -> dict[str, Any]:
-    """What the page says of two sources beside their figures."""
-    return {
-        "difference": differences_in_words(comparison),
-        "tolerance": f"{comparison.tolerance:g} %",
-        "notes": list(notes(comparison)),
-    }
+def _differences(comparison: Overview | None) -> dict[str, Any]:
+    if comparison is None:
+        return {}
+    tolerance = f"{comparison.tolerance:g} %"
+    return {"difference": differences_in_words(comparison), "tolerance": tolerance, "notes": list(notes(comparison))}
 
 
 def run_seconds(run: RunRecord) -> float | None:
-    """How long a run took, None when its times cannot be read."""
+    """How long a run took; None if its times are invalid."""
     try:
         return (from_text(run.finished_at) - from_text(run.started_at)).total_seconds()
     except ValueError:
@@ -178,11 +171,35 @@ def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequenc
     }
 
 
-def _policy(*scripts: str) -> str:
-    """A content security policy that runs these inline scripts alone and loads nothing.
+def packed_json(value: object) -> str:
+    """JSON as gzip in base64, in which an HTML parser sees no end of a script; the page's `theme.js` unpacks it.
 
-    The chart library sets inline styles, and draws an image to save a chart as a file.
+    Raises:
+        ValueError: a NaN or an infinity.
     """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def price_steps(prices: Sequence[float | None]) -> Mapping[str, int | list[int | None]]:
+    """The prices as the differences from one to the next, which compress better; None for None.
+
+    They count units of the decimal place (`places`) that is the eighth digit of the largest price.
+    """
+    largest = max((abs(price) for price in prices if price is not None), default=0.0)
+    places = min(_DIGITS - 1 - math.floor(math.log10(largest)), _MOST_PLACES) if largest else 0
+    steps: list[int | None] = []
+    before = 0
+    for price in prices:
+        whole = None if price is None else round(price * 10.0**places)
+        steps.append(None if whole is None else whole - before)
+        before = before if whole is None else whole
+    return {"places": places, "steps": steps}
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy that allows these inline scripts only and loads nothing."""
+    # The chart library sets inline styles, and draws an image to save a chart as a file.
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
     )
@@ -204,9 +221,9 @@ def _environment() -> Environment:
         "price": price_text,
         "percent": percent_text,
         "change": change_text,
-        "deviation": deviation_text,
+        "deviation": partial(percent_text, digits=2),
         "duration": duration_text,
-        "count": count_text,
+        "count": "{:,}".format,
         "period": period_text,
     }
     return environment

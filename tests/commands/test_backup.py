@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.crontab_program import CrontabProgram
-from tests.support.docs import ROOT
 from tests.support.installation import Installation
 from tests.support.main_at import __file__ as main_at
 from tests.support.stepped_clock import SteppedClock
@@ -23,7 +21,7 @@ def backups(program: Installation) -> list[str]:
     return sorted(path.name for path in (program.root / "backups").glob("*"))
 
 
-def test_a_backup_is_what_restore_puts_back(program: Installation) -> None:
+def test_backup_can_be_restored(program: Installation) -> None:
     """The table stays; the copy brings back what was dropped since."""
     assert program.run_job().code == 0
     done = program.command("backup")
@@ -34,7 +32,7 @@ def test_a_backup_is_what_restore_puts_back(program: Installation) -> None:
     assert "3 rows inserted" in program.command("restore", found[2]).out
 
 
-def test_two_backups_of_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
+def test_two_backups_in_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
     """The second has the next second in its name; neither fails."""
     assert program.run_job().code == 0
     for _ in range(2):
@@ -43,53 +41,13 @@ def test_two_backups_of_one_second_are_two_files(program: Installation, clock: S
     assert names == ["2026-11-23_15-37-09.jsonl.gz", "2026-11-23_15-37-10.jsonl.gz"]
 
 
-def test_the_analysts_page_moves_the_table_to_a_server(
-    embedded_program: Installation,
-    clock: SteppedClock,
-    front: ClickHouseFront,
-    embedded: ClickHouseAdapter,
-    database: str,
-) -> None:
-    """Its commands, one after the other: the server has every row, and the engine's folder still has them."""
-    section = (
-        (ROOT / "docs" / "analysts.md").read_text().partition("## From the embedded engine")[2].partition("\n## ")[0]
-    )
-    assert re.findall(r"^ {4}(\./run\.sh \w+|# in \.env)", section, re.MULTILINE) == [
-        "./run.sh backup",
-        "# in .env",
-        "./run.sh check",
-        "./run.sh restore",
-    ]
-    server = {
-        "CLICKHOUSE_HOST": "127.0.0.1",
-        "CLICKHOUSE_PORT": str(front.port),
-        "CLICKHOUSE_USER": front.user,
-        "CLICKHOUSE_PASSWORD": front.password,
-    }
-    assert sorted(re.findall(r"CLICKHOUSE_\w+", section)) == sorted(server)
-    embedded_program.settings["CLICKHOUSE_DB"] = database
-    assert embedded_program.run_job().code == 0
-    before = embedded_program.command("export", "-", "--format", "csv").out
-    [file] = re.findall(r"\S+\.jsonl\.gz", embedded_program.command("backup").out)
-
-    (embedded_program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in server.items()))
-    checked = embedded_program.start(main_at, clock().isoformat(), "check").ended()
-    assert checked.code == 0, checked.out
-    assert embedded_program.command("restore", file).code == 0
-
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_prices_hourly") == [(3,)]
-    assert prices_of(embedded_program.command("export", "-", "--format", "csv").out) == prices_of(before)
-    (embedded_program.root / ".env").unlink()
-    assert embedded_program.command("export", "-", "--format", "csv").out == before
-
-
 def prices_of(exported: str) -> list[tuple[str, str, str]]:
     """Symbol, hour and price of each row of a CSV."""
     rows = csv.DictReader(exported.splitlines())
     return sorted((row["symbol"], row["datetime"], row["price"]) for row in rows)
 
 
-def test_only_older_backups_of_the_table_are_removed(program: Installation, database: str) -> None:
+def test_keep_removes_only_older_backups_of_the_table(program: Installation, database: str) -> None:
     """The latest N stay, the new one among them, and so does every file of another name."""
     assert program.run_job().code == 0
     folder = program.root / "backups"
@@ -111,7 +69,7 @@ def test_only_older_backups_of_the_table_are_removed(program: Installation, data
     assert len(backups(program)) == len(mine) + 2
 
 
-def test_a_backup_that_breaks_off_removes_nothing(program: Installation, front: ClickHouseFront, database: str) -> None:
+def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront, database: str) -> None:
     """Without a verified new copy the older ones stay, and no half file is left."""
     assert program.run_job().code == 0
     (program.root / "backups").mkdir()
@@ -123,9 +81,7 @@ def test_a_backup_that_breaks_off_removes_nothing(program: Installation, front: 
     assert backups(program) == [old]
 
 
-def test_before_the_first_run_there_is_nothing_to_back_up(
-    program: Installation, embedded_program: Installation
-) -> None:
+def test_backup_before_the_first_run_creates_nothing(program: Installation, embedded_program: Installation) -> None:
     """It is said, and looking makes no database."""
     done = program.command("backup")
     assert (done.code, done.out[:9]) == (0, "there is ")
@@ -133,7 +89,7 @@ def test_before_the_first_run_there_is_nothing_to_back_up(
     assert not (embedded_program.data / "clickhouse").exists()
 
 
-def test_cron_makes_a_backup_every_day(program: Installation, crontab: CrontabProgram) -> None:
+def test_cron_line_makes_a_backup(program: Installation, crontab: CrontabProgram) -> None:
     """The line is installed, listed, works as it stands, and is removed."""
     assert program.run_job().code == 0
     done = program.command("setup_cron", "--backup")
@@ -149,9 +105,7 @@ def test_cron_makes_a_backup_every_day(program: Installation, crontab: CrontabPr
 
 
 @pytest.mark.parametrize(("age", "says"), [(timedelta(hours=30), ""), (timedelta(hours=50), "no backup for 2 d 2 h")])
-def test_a_backup_that_stays_away_needs_attention(
-    program: Installation, clock: SteppedClock, age: timedelta, says: str
-) -> None:
+def test_overdue_backup_needs_attention(program: Installation, clock: SteppedClock, age: timedelta, says: str) -> None:
     """Where one is installed: none yet, or none for two of its intervals."""
     assert program.run_job().code == 0
     assert "backup" not in program.start(main_at, clock().isoformat(), "status").ended().out
@@ -162,7 +116,7 @@ def test_a_backup_that_stays_away_needs_attention(
     assert (says in out) if says else ("no backup" not in out)
 
 
-def test_reports_are_pruned_likewise(program: Installation) -> None:
+def test_old_reports_are_removed(program: Installation) -> None:
     """The latest of --keep stay, and every file of another name."""
     assert program.run_job().code == 0
     folder = program.root / "reports"

@@ -68,7 +68,7 @@ def until_closed(terminal: int, answer: str) -> bytes:
     raise AssertionError(f"the answer had no effect: {shown!r}")
 
 
-def test_a_yes_drops_the_table(program: Installation, front: ClickHouseFront) -> None:
+def test_yes_drops_the_table(program: Installation, front: ClickHouseFront) -> None:
     """After a backup, whose way back is told."""
     assert program.run_job().code == 0
     code, shown = dropped_after("y\n", program)
@@ -78,7 +78,7 @@ def test_a_yes_drops_the_table(program: Installation, front: ClickHouseFront) ->
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", CTRL_C, CTRL_D], ids=["no", "enter", "ctrl-c", "ctrl-d"])
-def test_anything_else_changes_nothing(answer: str, program: Installation, front: ClickHouseFront) -> None:
+def test_other_answers_change_nothing(answer: str, program: Installation, front: ClickHouseFront) -> None:
     """Exit 1, which stops ``clean`` as well; it is said on a line of its own, and the database is not even asked."""
     code, shown = dropped_after(answer, program)
     assert code == 1

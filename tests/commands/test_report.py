@@ -40,7 +40,7 @@ def shown(program: Installation) -> str:
     return Path(finished.out.strip()).read_text()
 
 
-def test_it_writes_one_page_and_says_where(program: Installation) -> None:
+def test_report_writes_one_page_and_prints_its_path(program: Installation) -> None:
     """After a run: the page in reports/, its path and size printed, the run and its prices on it."""
     program.command("setup_db")
     assert program.run_job().code == 0
@@ -57,17 +57,7 @@ def test_it_writes_one_page_and_says_where(program: Installation) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_an_empty_table_makes_a_page_with_a_sentence(program: Installation) -> None:
-    """Nothing stored yet is no error."""
-    program.command("setup_db")
-    finished = program.command("report")
-
-    assert finished.code == 0, finished.log
-    (path,) = reports(program)
-    assert "Nothing is stored yet" in path.read_text()
-
-
-def test_it_shows_every_table_that_holds_rows(program: Installation) -> None:
+def test_report_shows_every_table_with_rows(program: Installation) -> None:
     """Two sources, or the one that was run: an empty table beside it is not shown."""
     program.command("setup_db")
     with ExchangeStandIn(Market(listed_coins()), clock=program.clock) as exchange:
@@ -85,7 +75,7 @@ def test_it_shows_every_table_that_holds_rows(program: Installation) -> None:
     assert '<tr data-symbol="BTC \N{MIDDLE DOT} Binance">' in both
 
 
-def test_without_a_table_it_says_what_to_do(program: Installation) -> None:
+def test_report_without_a_table_names_the_next_step(program: Installation) -> None:
     """No table any more: exit code 1, one line and the next step, no file."""
     assert program.command("setup_db").code == 0
     assert program.command("drop_db", "--yes").code == 0
@@ -97,17 +87,7 @@ def test_without_a_table_it_says_what_to_do(program: Installation) -> None:
     assert reports(program) == []
 
 
-@pytest.mark.parametrize("hours", ["0", "-3", "many", "100001"])
-def test_hours_that_are_none_are_refused(program: Installation, hours: str) -> None:
-    """A wrong number of hours is a matter of usage: exit code 2, no file."""
-    finished = program.command("report", "--", hours)
-
-    assert finished.code == 2
-    assert "HOURS" in finished.log
-    assert reports(program) == []
-
-
-def test_more_than_a_page_can_show_is_refused(program: Installation) -> None:
+def test_too_many_hours_are_rejected(program: Installation) -> None:
     """Too many hours for so many symbols: exit code 2 and how many would do, no file."""
     program.command("setup_db")
     symbols = ",".join(f"C{number}" for number in range(100))
@@ -119,7 +99,7 @@ def test_more_than_a_page_can_show_is_refused(program: Installation) -> None:
     assert reports(program) == []
 
 
-def test_a_folder_that_cannot_be_written_is_reported(program: Installation) -> None:
+def test_unwritable_folder_is_reported(program: Installation) -> None:
     """A file in the way of the folder: exit code 1, the reason, and the file in the way untouched."""
     program.command("setup_db")
     (program.root / "reports").write_text("in the way")

@@ -1,12 +1,19 @@
-"""Numbers as people read them."""
+"""Formatted numbers, and the packed data of the chart."""
 
 from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.number_text import change_text, count_text, duration_text, percent_text, period_text, price_text
+from reports.number_text import change_text, duration_text, percent_text, period_text, price_text
+from reports.price_report import packed_json, price_steps
 
 
 @pytest.mark.parametrize(
@@ -41,13 +48,12 @@ def test_durations(seconds: float | None, text: str) -> None:
     assert duration_text(seconds) == text
 
 
-def test_percentages_and_counts() -> None:
-    """A change has its sign, a true minus; counts have their commas."""
+def test_percentages() -> None:
+    """A change has its sign, a true minus."""
     assert change_text(-1234.5) == "−1,234.50 %"  # noqa: RUF001 - a minus sign
     assert change_text(0.5) == "+0.50 %"
     assert change_text(None) == percent_text(None)
     assert percent_text(99.9) == "99.9 %"
-    assert count_text(33600) == "33,600"
 
 
 @pytest.mark.parametrize(
@@ -57,3 +63,30 @@ def test_percentages_and_counts() -> None:
 def test_periods(hours: int, text: str) -> None:
     """Days where they are whole and more than two, else hours."""
     assert period_text(hours) == text
+
+
+def test_packed_data_holds_no_markup() -> None:
+    """It is base64 to a parser, and unpacks to the same data; NaN is an error."""
+    foreign = ["</script>", "<!--", "\u2028", "\N{ROCKET}", "&lt;"]
+    assert json.loads(gzip.decompress(base64.b64decode(packed_json(foreign), validate=True))) == foreign
+    with pytest.raises(ValueError, match="JSON"):
+        packed_json([math.nan])
+
+
+@given(st.lists(st.none() | st.floats(min_value=1e-12, max_value=1e12), min_size=1))
+def test_steps_add_up_to_the_prices(prices: list[float | None]) -> None:
+    """To the eighth digit of the largest one, across missing prices."""
+    known = [price for price in prices if price is not None]
+    found = price_steps(prices)
+    steps, places = found["steps"], found["places"]
+    assert isinstance(steps, list)
+    assert isinstance(places, int)
+    assert [step is None for step in steps] == [price is None for price in prices]
+    sums = accumulate(step for step in steps if step is not None)
+    assert [total / 10.0**places for total in sums] == pytest.approx(known, rel=1e-12, abs=1e-7 * max(known, default=1))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+def test_any_finite_number_has_steps(prices: list[float]) -> None:
+    """The limits of a double included."""
+    assert packed_json(price_steps(prices))

@@ -37,13 +37,11 @@ def test_indexed_and_price_switch(show: Show) -> None:
 @pytest.mark.parametrize(
     ("bases", "unit"),
     [
-        ([100.0], "price"),
         ([100.0, 150.0, 199.0], "price"),
         ([100.0, 150.0, 201.0], "index"),
-        ([100.0, 101.0, 102.0, 103.0], "index"),
     ],
 )
-def test_the_chart_opens_on_what_can_be_seen(show: Show, bases: list[float], unit: str) -> None:
+def test_chart_opens_on_prices_or_index(show: Show, bases: list[float], unit: str) -> None:
     """On prices for up to three coins of like size, else indexed; the axis says which, of what and of which hours."""
     prices = [stored_price(f"C{place}", hour, price=base) for place, base in enumerate(bases) for hour in HOURS]
     page = show(report_contents(prices, hours=HOURS, followed=[]))
@@ -53,7 +51,7 @@ def test_the_chart_opens_on_what_can_be_seen(show: Show, bases: list[float], uni
     assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
 
 
-def test_a_coin_of_two_sources_has_two_lines(show: Show) -> None:
+def test_coin_of_two_sources_has_two_lines(show: Show) -> None:
     """On one axis, as prices: they are of like size. Each is chosen by itself."""
     prices = price_wave(1, HOURS)
     pairs = table_of([price._replace(currency="USDT", price=price.price * 1.001) for price in prices], source="Binance")
@@ -67,49 +65,7 @@ def test_a_coin_of_two_sources_has_two_lines(show: Show) -> None:
     assert page.messages() == []
 
 
-def test_the_coins_are_the_only_legend(show: Show) -> None:
-    """Each with the color of its line."""
-    page = show(three_symbols())
-    marks = page.run("return [...document.querySelectorAll('.chip .mark')].map((m) => m.style.borderTopColor)")
-
-    assert page.run("return document.querySelectorAll('#price-chart .legend').length") == 0
-    assert len(set(marks)) == 3
-
-
-def test_log_scale_switch(show: Show) -> None:
-    """The axis of prices becomes logarithmic, and linear again."""
-    kind = "return document.getElementById('price-chart')._fullLayout.yaxis.type"
-    page = show(three_symbols())
-
-    assert page.run(kind) == "linear"
-    page.click("#scale input[value=log]")
-    assert page.run(kind) == "log"
-
-
-def test_span_buttons_zoom(show: Show) -> None:
-    """24 h shows the last 24 hours; a span longer than the page has no button."""
-    page = show(three_symbols())
-    page.click("#span button[data-hours='24']")
-
-    begin = str(page.run("return document.getElementById('price-chart')._fullLayout.xaxis.range[0]"))
-
-    assert begin.startswith(HOURS[-25][:16])
-    assert page.run("return document.querySelector(\"#span button[data-hours='168']\").hidden")
-
-
-def test_thirty_days_have_a_button(show: Show) -> None:
-    """In a page of 30 days it is the pressed one, and shows all of them."""
-    hours = hour_keys(720)
-    page = show(report_contents(price_wave(1, hours), hours=hours, followed=["BTC"]))
-    buttons = page.run(
-        "return [...document.querySelectorAll('#span button')].filter((b) => !b.hidden)"
-        ".map((b) => [b.textContent, b.ariaPressed])"
-    )
-
-    assert buttons == [["24 h", "false"], ["7 d", "false"], ["30 d", "true"]]
-
-
-def test_hovering_tells_price_and_hour(show: Show) -> None:
+def test_hovering_shows_price_and_hour(show: Show) -> None:
     """The mouse over the chart shows each symbol's price of that hour, and which hour it is."""
     page = show(three_symbols())
     page.click("#unit input[value=price]")
@@ -139,7 +95,7 @@ def test_dragging_zooms(show: Show) -> None:
     assert page.messages() == []
 
 
-def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
+def test_symbol_is_removed_and_restored(show: Show) -> None:
     """A symbol's box decides whether it has a line; the others keep their colors."""
     page = show(three_symbols())
     before = {trace["name"]: trace["color"] for trace in page.traces("price-chart")}
@@ -150,32 +106,3 @@ def test_a_symbol_is_taken_out_and_put_back(show: Show) -> None:
     assert after == {name: before[name] for name in ("ETH", "SOL")}
     page.click("#chips [data-symbol=BTC] input")
     assert len(page.traces("price-chart")) == 3
-
-
-def test_no_symbol_chosen_says_so(show: Show) -> None:
-    """Without a line the chart has a sentence."""
-    page = show(three_symbols())
-    page.click("#choose-none")
-
-    assert page.traces("price-chart") == []
-    assert page.run("return document.getElementById('price-chart').textContent").endswith("No coin is chosen")
-
-
-def test_a_single_price_can_be_seen(show: Show) -> None:
-    """One hour of one symbol is a point, shown as a price."""
-    page = show(report_contents([stored_price(hour=HOURS[40])], hours=HOURS, followed=["BTC"]))
-
-    assert page.run("return document.querySelector('#unit input:checked').value") == "price"
-    assert page.run("return document.querySelectorAll('#price-chart .point').length") > 0
-    assert page.messages() == []
-
-
-def test_the_charts_offer_no_upload(show: Show) -> None:
-    """The library's button that sends a chart to its makers is not there."""
-    page = show(three_symbols())
-    titles = page.run(
-        "return [...document.querySelectorAll('.modebar-btn')].map((b) => b.dataset.title || b.ariaLabel || '')"
-    )
-
-    assert titles
-    assert [title for title in titles if "cloud" in title.lower() or "link" in title.lower()] == []

@@ -10,7 +10,7 @@ import pytest
 
 from reports.price_report import ReportContents
 from tests.support.browser import MISSING, Browser
-from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run
+from tests.support.report_contents import hour_keys, report_contents, stored_price, stored_run
 
 pytestmark = [
     pytest.mark.browser,
@@ -65,7 +65,7 @@ def read_csv(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_numbers_sort_by_their_size(show: Show) -> None:
+def test_numbers_sort_by_size(show: Show) -> None:
     """Largest first, then smallest first, then as the page had them; what has no number is last in both."""
     page = show(four_coins())
 
@@ -78,20 +78,7 @@ def test_numbers_sort_by_their_size(show: Show) -> None:
     assert coins_of(page) == ["C2", "C10", "C1", "NEW"]
 
 
-def test_texts_sort_by_the_alphabet_and_their_numbers(show: Show) -> None:
-    """C2 before C10, and one column at a time is the sorted one."""
-    page = show(four_coins())
-    sort_by(page, "coin-table", "Price, USD")
-
-    assert sort_by(page, "coin-table", "Coin") == "ascending"
-    assert coins_of(page) == ["C1", "C2", "C10", "NEW"]
-    sorted_heads = "return document.querySelectorAll('#coin-table :is([aria-sort=ascending], [aria-sort=descending])')"
-    assert page.run(f"{sorted_heads}.length") == 1
-    assert sort_by(page, "coin-table", "Last hour") == "ascending"
-    assert coins_of(page)[-1] == "NEW"
-
-
-def test_a_failed_run_keeps_its_reason(show: Show) -> None:
+def test_failed_run_keeps_its_reason_when_sorted(show: Show) -> None:
     """However the runs are sorted, the reason stands below the run that it is of."""
     page = show(four_coins())
     sort_by(page, "run-table", "Status")
@@ -100,7 +87,7 @@ def test_a_failed_run_keeps_its_reason(show: Show) -> None:
     assert rows == ["failed", "reason", "", "", "", ""]
 
 
-def test_the_table_downloads_as_it_is_shown(show: Show, saved: Path) -> None:
+def test_table_downloads_as_shown(show: Show, saved: Path) -> None:
     """Filtered and sorted, with numbers in full, whole hours, and a word on what is not followed."""
     page = show(four_coins())
     page.run("const box = document.getElementById('filter'); box.value = 'c'; box.dispatchEvent(new Event('input'))")
@@ -121,51 +108,10 @@ def test_the_table_downloads_as_it_is_shown(show: Show, saved: Path) -> None:
     assert page.messages() == []
 
 
-@pytest.mark.parametrize(("name", "rows"), [("coverage", 4), ("runs", 5)])
-def test_the_other_tables_download_too(show: Show, saved: Path, name: str, rows: int) -> None:
-    """One line a row, a failed run with its reason."""
-    head, *found = read_csv(show(four_coins()).download(f".csv[data-name={name}]", saved))
-
-    assert len(found) == rows
-    assert {len(row) for row in found} == {len(head)}
-    if name == "runs":
-        assert [row[-1] for row in found] == ["", "", "", "", 'no "answer"']
-
-
-def test_the_chart_downloads_as_it_is_drawn(show: Show, saved: Path) -> None:
-    """The coins that are chosen, the hours in view, prices or indexed, empty where an hour has no price."""
-    prices = [price for price in price_wave(3, HOURS) if (price.symbol, price.datetime) != ("ETH", HOURS[-2])]
-    page = show(report_contents(prices, hours=HOURS))
-    for selector in ("#unit input[value=price]", "#chips [data-symbol=SOL] input", "#span button[data-hours='24']"):
-        page.click(selector)
-    head, *rows = read_csv(page.download(".csv[data-name=prices]", saved))
-
-    assert head == ["Hour, Tehran", "BTC, USD", "ETH, USD"]
-    assert [row[0] for row in rows] == HOURS[-25:]
-    assert rows[-2][2] == ""
-    assert float(rows[-1][1]) == pytest.approx(next(p.price for p in reversed(prices) if p.symbol == "BTC"), rel=1e-7)
-
-
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", 'a "b", c\nd'])
-def test_a_name_is_no_formula_in_a_spreadsheet(show: Show, saved: Path, name: str) -> None:
+def test_name_is_not_a_formula_in_a_spreadsheet(show: Show, saved: Path, name: str) -> None:
     """Names come from outside: those that would be computed get an apostrophe, the others are as they are."""
     page = show(report_contents([stored_price("X", HOURS[3], name=name)], hours=HOURS, followed=[]))
     [_, row] = read_csv(page.download(".csv[data-name=coins]", saved))
 
     assert row[1] == (name if name.startswith("a") else f"'{name}")
-
-
-def test_a_cut_table_says_how_to_see_the_rest(show: Show) -> None:
-    """On a phone the columns on the right are cut, in a long table the rows below; scrolled to the end, nothing is."""
-    hint = "return document.querySelector('#coin-table').closest('.cut').nextElementSibling.textContent"
-    end = "const box = document.querySelector('#coin-table').parentElement; box.scrollTo(9999, 99999)"
-    prices = price_wave(60, HOURS)
-    page = show(report_contents(prices, hours=HOURS, followed=[]), phone=True)
-
-    assert page.run(hint) == "Scroll within for more columns → and rows ↓"
-    page.run(end)
-    assert page.run(hint) == ""
-    page = show(report_contents(prices, hours=HOURS, followed=[]))
-    assert page.run(hint) == "Scroll within for more rows ↓"
-    page = show(four_coins())
-    assert page.run(hint) == ""

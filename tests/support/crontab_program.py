@@ -14,9 +14,6 @@ case "$1" in
     if [ ! -e "$table" ]; then echo "no crontab for tester" >&2; exit 1; fi
     # As Debian's does: a carriage return shows as two characters.
     sed "s/$(printf '\\r')/\\\\\\\\r/g" "$table" ;;
--e)
-    if [ -e {folder}/no_editor ]; then echo "no editor" >&2; exit 1; fi
-    cp "$table" {folder}/crontab.edit && eval "$VISUAL {folder}/crontab.edit" ;;
 -)
     if [ -e {folder}/refusing ]; then echo "bad minute" >&2; exit 1; fi
     if [ -e {folder}/forgetful ]; then cat > /dev/null; else cat > "$table"; fi ;;
@@ -29,8 +26,8 @@ class CrontabProgram:
     """The command and its state.
 
     Args:
-        folder: an empty folder without blanks in its path; a file in it named ``locked``, ``no_editor``, ``refusing``
-            or ``forgetful`` makes the command behave so.
+        folder: an empty folder without blanks in its path; a file in it named ``locked``, ``refusing`` or
+            ``forgetful`` makes the command behave so.
     """
 
     folder: Path
