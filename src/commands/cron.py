@@ -48,13 +48,13 @@ def show() -> int:
     rows = []
     for task, summary, usual, arguments in tasks:
         installed = schedules.installed.get(task)
-        absent = "unknown" if schedules.unknown else f"no: ./run.sh setup_cron {arguments}"
+        absent = "not known" if schedules.unknown else f"no: ./run.sh setup_cron {arguments}"
         rows.append((task, summary, installed or usual, "yes" if installed else absent))
     show_table(("job", "what it does", "schedule", "installed"), rows)
     if not crontab.is_available():
         say("there is no crontab command on this machine: apt-get install cron")
     if schedules.unknown:
-        say(f"installed lines unknown: {schedules.unknown.message}")
+        say(f"installed lines not known: {schedules.unknown.message}")
     return DONE
 
 

@@ -98,7 +98,7 @@ def test_cron_line_makes_a_backup(program: Installation, crontab: CrontabProgram
     assert line.startswith("47 4 * * * ")
     assert " -m main backup --keep 30 --quiet >> " in line
     assert re.search(r"^backup .* yes *$", program.command("jobs").out, re.MULTILINE)
-    assert program.command("setup_cron", "--backup").out.startswith("the crontab already says so")
+    assert program.command("setup_cron", "--backup").out.startswith("the crontab is already")
     assert program.command("setup_cron", "--backup", "--heal").code == 2
     assert program.command("remove_cron", "--backup").code == 0
     assert "# backup" not in (crontab.folder / "table").read_text()

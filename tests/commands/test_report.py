@@ -94,7 +94,7 @@ def test_too_many_hours_are_rejected(program: Installation) -> None:
     finished = program.command("report", "9000", SYMBOLS=symbols)
 
     assert finished.code == 2
-    assert "9001 hours of 100 symbols are more than a page can show" in finished.log
+    assert "9001 hours of 100 symbols" in finished.log
     assert "ask for 4999 hours at most" in finished.log
     assert reports(program) == []
 
@@ -106,5 +106,5 @@ def test_unwritable_folder_is_reported(program: Installation) -> None:
     finished = program.command("report")
 
     assert finished.code == 1
-    assert "cannot be written" in finished.log
+    assert "cannot write" in finished.log
     assert (program.root / "reports").read_text() == "in the way"
