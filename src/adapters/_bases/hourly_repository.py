@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
@@ -16,33 +16,30 @@ from adapters._bases.tehran_time import tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
 
-ABSURD_FACTOR = 100
-"""How many times a value may be above or below what its neighbours say."""
-NEIGHBOURS = 2
-"""How many stored hours on either side a value is compared with, by the median of all, itself among them."""
 MOST_FOUND = 10_000
-"""The most findings of a kind; where as many are found, there may be more."""
+"""The most findings of a check; if it finds as many, there may be more."""
+# A value is absurd if it is this many times above or below the median of itself and its neighbors on either side.
+_ABSURD_FACTOR = 100
+_NEIGHBORS = 2
 _FORM = "'%Y-%m-%d %H:%i:%s'"
-# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
-# this host and of the server may differ by this much.
-_CLOCK_DIFFERENCE_SECONDS = 2
-_IS_UPDATED = (
-    "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > "
-    f"intDiv(version, 1000000000) + {_CLOCK_DIFFERENCE_SECONDS}, 0)"
-)
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
-IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
-"""The condition of a SELECT with the parameters ``first`` and ``last``."""
+_IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
+_OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
+# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
+# this host and of the server may differ by two seconds.
+_IS_UPDATED = (
+    "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0)"
+)
 
 
 class StoredHours(NamedTuple):
     """What is stored of a symbol within a span.
 
     Attributes:
-        hours: the keys that have a row, each once, in no order.
+        hours: the keys that have a row.
         last_hour: the latest of them.
-        last_value: its value, whatever double stands there; None only in a table of another shape.
-        values: hour key to value, of the hours that were asked for with their values; likewise.
+        last_value: its value, NaN and infinities included; None only in a table of another shape.
+        values: hour key to value, of the hours requested with their values.
     """
 
     hours: frozenset[str]
@@ -56,8 +53,8 @@ class StoredPrice(NamedTuple):
 
     Attributes:
         name: what the symbol stands for, as users know it.
-        price: the table's value, whatever double is stored, NaN and infinities too.
-        market_cap: None if it is not known.
+        price: the table's value, NaN and infinities included.
+        market_cap: None if unknown.
         currency: of the price; empty if the table does not have it.
         is_updated: whether the row was written again after its insert.
     """
@@ -91,12 +88,7 @@ class StoredMeaning(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A key at which something is wrong.
-
-    Attributes:
-        hour: its hour key.
-        detail: what is wrong there, in some words.
-    """
+    """A key and what is wrong with it."""
 
     symbol: str
     hour: str
@@ -104,11 +96,7 @@ class Wrong(NamedTuple):
 
 
 class Defects(NamedTuple):
-    """Wrong rows, at most `MOST_FOUND`.
-
-    Attributes:
-        repair: the statement that removes them, for an operator to run.
-    """
+    """At most `MOST_FOUND` wrong rows, and the statement with which an operator removes them."""
 
     rows: list[Wrong]
     repair: str
@@ -117,17 +105,17 @@ class Defects(NamedTuple):
 class HourlyRepository:
     """One row for each (symbol, Tehran hour). Read it through the table's view.
 
-    Hours are named by their keys, ``YYYY-MM-DD HH:00:00`` in Tehran, and a span has both its ends inside. Every method
+    Hours are given by their keys, ``YYYY-MM-DD HH:00:00`` in Tehran, and a span includes both ends. Every method
     may raise `StorageUnavailable`, after the retries of `retry`, and `StorageRejected`.
 
     Args:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
         clock: gives the aware time; asked once for each upsert.
-        replication: what the operator set of it.
+        replication: the operator's settings.
 
     Attributes:
-        table: of a subclass.
+        table: set by a subclass.
 
     Raises:
         ConfigurationError: the database's name is not an identifier.
@@ -163,77 +151,75 @@ class HourlyRepository:
 
     @property
     def name(self) -> str:
-        """The table's name with its database's, for people."""
+        """The table's name with its database, for messages."""
         return f"{self._database}.{self.table.name}"
 
     @property
     def view_name(self) -> str:
-        """The view's name with its database's, for people."""
+        """The view's name with its database, for messages."""
         return f"{self._database}.{self.table.view}"
 
     def describe_server(self) -> str:
-        """The engine that answers, where it is, and its version, in one line."""
+        """The server's address and version."""
         version = ".".join(map(str, self._retry.call(self._clickhouse.server_version)))
         return f"{self._clickhouse.address}, version {version}"
 
     def describe_topology(self) -> str:
-        """Where the database is, and how a changed row is written there, in one line."""
+        """Where the database is, and how a changed row is written."""
         changes = "the insert of a newer version" if self._retry.call(self._schema.inserts_changes) else "update"
         return f"{self._retry.call(self._schema.checked_topology)}; changes are written by {changes}"
 
     def is_old(self) -> bool:
-        """Whether the server is older than any that the program was tried on."""
+        """Whether the server is older than the oldest supported version."""
         return self._retry.call(self._clickhouse.server_version)[:2] < OLDEST_VERSION
 
     def lacking_rights(self, also: Sequence[Right] = ()) -> list[tuple[Right, str]] | None:
-        """What a run does and the user may not, each with the next step; None where the server cannot be asked.
+        """The rights that a run needs and the user lacks, each with the next step; None if the server cannot tell.
 
         Args:
-            also: rights that are wanted beside those of the table and its views.
+            also: rights needed beyond the table and its views.
         """
         return self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
 
     def kept_settings(self) -> dict[str, str]:
-        """The settings that the profile keeps at another value than a run asks for, each with that value."""
+        """The settings that the profile keeps at another value than a run requests, each with that value."""
         return self._retry.call(self._clickhouse.kept_settings)
 
     def ensure_ready(self) -> None:
-        """Make what is missing: see `Schema.ensure_ready`."""
+        """Make missing tables and views, renew older views: see `Schema.ensure_ready`."""
         self._retry.call(self._schema.ensure_ready)
 
     def table_exists(self) -> bool:
-        """Whether the table is there."""
+        """Whether the table exists."""
         return self._retry.call(lambda: self.table.name in self._schema.existing())
 
     def is_ready(self) -> bool:
-        """Whether both the table and its view are there, whatever their shape."""
+        """Whether the table and its views exist, regardless of their shape."""
         return self._retry.call(lambda: {self.table.name, *self.table.views} <= self._schema.existing())
 
     def differences(self) -> list[str]:
-        """How the table and the view differ from what they should be: see `Schema.differences`."""
+        """How the table and its views differ from their definitions: see `Schema.differences`."""
         return self._retry.call(self._schema.differences)
 
     def drop_table(self) -> None:
-        """Drop the view and the table with every row: see `Schema.drop`."""
+        """Drop the table and its views: see `Schema.drop`."""
         self._retry.call(self._schema.drop)
 
     def upsert_prices(self, rows: Iterable[HourlyRow], target_hour: datetime | None = None) -> UpsertReport:
         """Store rows by their keys (symbol, hour). Complete when this returns. Idempotent.
 
-        A stored key gets the new values in place, a new key is inserted, and a key whose values are the same (apart
-        from the run) is left alone. Of rows with one key the later one is stored. An update keeps `fetched_at` and
-        `version`, by which the table is sorted and merged, and of a column that `keeps_known` the value that the row
-        does not have.
+        A new key is inserted, a stored key gets the new values in place, and a key with the same values (apart from
+        the run) is not written. Of rows with one key the later one is stored. An update keeps `fetched_at` and
+        `version`, by which the table is sorted and merged, and a known value in a column that `keeps_known`.
 
         Args:
             rows: any number, taken in chunks of 20,000 (smaller if the profile limits max_query_size), at most three
                 statements each.
-            target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None leaves
-                each row in the hour of its `fetched_at`.
+            target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
+                hour of each row's `fetched_at`.
 
         Raises:
-            InvalidRowError: a value that cannot be stored. Nothing of its chunk was written, unless only ClickHouse
-                could find it, as with a text that should be a time.
+            InvalidRowError: a value cannot be stored. Nothing of its chunk was written, unless ClickHouse found it.
             ValueError: `target_hour` is naive.
         """
         updated_at = tehran_text(self._clock())
@@ -241,51 +227,48 @@ class HourlyRepository:
         return self._upsert(StoredRow(_placed(row, hour), updated_at) for row in rows)
 
     def count_rows(self) -> int:
-        """How many rows the table holds, duplicate keys included, superseded versions not."""
+        """The number of rows, including duplicate keys, without superseded versions."""
         return self._number(f"SELECT count() FROM {self._table} FINAL")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
-        """How many keys have a row."""
+        """The number of stored keys."""
         return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self._table}")  # noqa: S608 - quoted
 
     def stored(self, symbols: Sequence[str], *, first: str, last: str, valued_from: str) -> dict[str, StoredHours]:
-        """What is stored of these symbols in a span, by symbol. Those without a row there are left out.
+        """What is stored of these symbols in a span, with values from the hour key `valued_from` on.
 
-        Empty without a table. The values come along from the hour key `valued_from` on.
+        Symbols without a row there are left out; empty without a table.
         """
-        value = quoted_identifier(self.table.value)
+        value = self.table.value
         statement = (
             f"SELECT symbol, groupUniqArray(datetime), max(datetime), argMax({value}, (datetime, version)), "  # noqa: S608 - quoted
             f"arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {{valued_from:String}})) "
-            f"FROM {self._table} WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} GROUP BY symbol"
+            f"FROM {self._table} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
-            # Of several versions of an hour the highest comes last, and stays.
+            # The highest of several versions of an hour comes last.
             str(symbol): StoredHours(frozenset(hours), str(last), value, {hour: one for hour, _, _, one in valued})  # type: ignore[arg-type,attr-defined,call-overload]  # as the statement says
             for symbol, hours, last, value, valued in found
         }
 
     def first_hours(self, symbols: Sequence[str]) -> dict[str, str]:
         """The earliest stored hour of each of these symbols that was ever stored. Reads every month."""
-        statement = (
-            f"SELECT symbol, min(datetime) FROM {self._table} "  # noqa: S608 - quoted
-            "WHERE symbol IN {symbols:Array(String)} GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=list(symbols)) if symbols else []
-        return {str(symbol): str(hour) for symbol, hour in found}
+        return self._by_symbol("min(datetime)", symbols)
 
     def symbols(self, *, first: str, last: str) -> set[str]:
-        """The symbols with anything stored in a span, none without a table."""
-        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {IN_SPAN}"  # noqa: S608 - quoted
+        """The symbols stored in a span; none without a table."""
+        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN}"  # noqa: S608 - quoted
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
-        """What the view shows of a span, by symbol and hour, empty without a view."""
+        """What the view shows of a span, by symbol and hour; empty without a view."""
         table = self.table
         market_cap = "market_cap" if "market_cap" in table.given else "NULL"
         currency = "currency" if "currency" in table.given else "''"
-        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED} != 0"
+        columns = (
+            f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, ifNull({_IS_UPDATED}, 0) != 0"
+        )
         return [StoredPrice._make(row) for row in self._shown(columns, first=first, last=last)]
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
@@ -300,12 +283,9 @@ class HourlyRepository:
 
     def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
         """The noted holes of these symbols in a span, by symbol and hour."""
-        names = ", ".join(map(quoted_identifier, definition(self.table.holes).types))
-        statement = (
-            f"SELECT {names} FROM {self._holes} FINAL "  # noqa: S608 - quoted
-            f"WHERE {IN_SPAN} AND symbol IN {{symbols:Array(String)}} ORDER BY symbol, datetime"
-        )
-        return [Hole._make(row) for row in self._read(statement, symbols=list(symbols), first=first, last=last)]
+        columns = ", ".join(definition(self.table.holes).types)
+        rows = self._shown(columns, symbols, first=first, last=last, source=f"{self._holes} FINAL")
+        return [Hole._make(row) for row in rows]
 
     def holes_by_symbol(
         self, symbols: Sequence[str], *, first: str, last: str, meant: Mapping[str, object] | None = None
@@ -313,26 +293,16 @@ class HourlyRepository:
         """Symbol to its holes in a span, without those of what the symbol no longer means.
 
         Args:
-            meant: what each symbol means; None for what is stored last under it.
+            meant: what each symbol means; None for what was stored last.
         """
         noted = self.holes(symbols, first=first, last=last)
-        means = self._last_meanings({hole.symbol for hole in noted}) if meant is None else meant
-        found: dict[str, set[str]] = {}
-        for hole in noted:
-            if hole.meaning == means.get(hole.symbol):
-                found.setdefault(hole.symbol, set()).add(hole.datetime)
-        return found
-
-    def _last_meanings(self, symbols: Collection[str]) -> dict[str, object]:
-        statement = (
-            f"SELECT symbol, argMax({quoted_identifier(self.table.meaning)}, (datetime, version)) "  # noqa: S608 - quoted
-            f"FROM {self._table} WHERE symbol IN {{symbols:Array(String)}} GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=sorted(symbols)) if symbols else []
-        return {str(symbol): meaning for symbol, meaning in found}
+        if meant is None:
+            last_meaning = f"argMax({self.table.meaning}, (datetime, version))"
+            meant = self._by_symbol(last_meaning, sorted({hole.symbol for hole in noted}))
+        return _grouped((hole.symbol, hole.datetime) for hole in noted if hole.meaning == meant.get(hole.symbol))
 
     def meanings(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredMeaning]:
-        """What the prices stored under symbols are of, by symbol and first hour; empty without a table.
+        """The coins or pairs whose prices are stored, by symbol and first hour; empty without a table.
 
         Rows without a meaning, which another program wrote, are left out.
 
@@ -340,7 +310,7 @@ class HourlyRepository:
             symbols: empty for all.
             retry: in place of the repository's policy.
         """
-        meaning, label = quoted_identifier(self.table.meaning), quoted_identifier(self.table.label)
+        meaning, label = self.table.meaning, self.table.label
         statement = (
             f"SELECT symbol, {meaning}, argMax({label}, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
             f"uniqExact(datetime) FROM {self._table} FINAL WHERE toString({meaning}) NOT IN ('', '0') "
@@ -355,13 +325,9 @@ class HourlyRepository:
         """Symbol to the hours of a span that were stored before they were over, and not completed since."""
         if not self.table.completed_by:
             return {}
-        statement = (
-            f"SELECT symbol, groupUniqArray(datetime) FROM {self._view} WHERE {IN_SPAN} "  # noqa: S608 - quoted
-            f"AND symbol IN {{symbols:Array(String)}} AND isNull({quoted_identifier(self.table.completed_by)}) "
-            "GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last)
-        return {str(symbol): set(hours) for symbol, hours in found}  # type: ignore[call-overload]  # an array
+        unfinished = f"isNull({self.table.completed_by})"
+        rows = self._shown("symbol, datetime", symbols, first=first, last=last, where=unfinished)
+        return _grouped((str(symbol), str(hour)) for symbol, hour in rows)
 
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
@@ -380,7 +346,7 @@ class HourlyRepository:
         return Defects(self._wrong(statement), repair)
 
     def count_superseded(self) -> int:
-        """How many rows stand beside a newer version of themselves, until ClickHouse merges the two."""
+        """The number of rows with a newer version, until ClickHouse merges them."""
         table = self._table
         return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
 
@@ -396,16 +362,16 @@ class HourlyRepository:
         return self._rows_where(f"datetime > {quoted_text(present)}")
 
     def absurd_values(self) -> list[Wrong]:
-        """Values that are NULL, not positive, not finite, or far off their neighbours (`ABSURD_FACTOR`)."""
+        """Values that are NULL, not positive, not finite, or far off their neighbors."""
         # Only a column of another type, one of the `differences`, can hold a NULL.
-        value, table = quoted_identifier(self.table.value), self._table
-        neighbours = f"OVER ({_ALONG_HOURS} {NEIGHBOURS} PRECEDING AND {NEIGHBOURS} FOLLOWING)"
+        value, table = self.table.value, self._table
+        neighbors = f"OVER ({_ALONG_HOURS} {_NEIGHBORS} PRECEDING AND {_NEIGHBORS} FOLLOWING)"
         return self._wrong(
-            f"SELECT symbol, datetime, concat('{self.table.value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
-            f"if(isFinite({value}) AND {value} > 0, concat(', its neighbours say about ', toString(around)), '')) FROM "
-            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbours} AS around FROM {table} FINAL) "
+            f"SELECT symbol, datetime, concat('{value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
+            f"if(isFinite({value}) AND {value} > 0, concat(', its neighbors are about ', toString(around)), '')) FROM "
+            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbors} AS around FROM {table} FINAL) "
             f"WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 "
-            f"OR (around > 0 AND ({value} > {ABSURD_FACTOR} * around OR {value} * {ABSURD_FACTOR} < around)) "
+            f"OR (around > 0 AND ({value} > {_ABSURD_FACTOR} * around OR {value} * {_ABSURD_FACTOR} < around)) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
 
@@ -418,7 +384,7 @@ class HourlyRepository:
         statement = (
             "SELECT symbol, before, datetime FROM "  # noqa: S608 - quoted
             f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table} "
-            "WHERE symbol IN {symbols:Array(String)} AND datetime <= {last:String} "
+            f"WHERE {_OF_SYMBOLS} AND datetime <= {{last:String}} "
             f"AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
             f"WHERE before != '' AND dateDiff('hour', parseDateTimeOrNull(before, {_FORM}, 'UTC'), "
             f"parseDateTimeOrNull(datetime, {_FORM}, 'UTC')) > 1 "
@@ -427,7 +393,7 @@ class HourlyRepository:
         return [(one.symbol, one.hour, one.detail) for one in self._wrong(statement, symbols=list(symbols), last=last)]
 
     def stuck_mutations(self) -> list[StuckMutation]:
-        """Mutations that have failed and are queued, with the statement that would withdraw each. Reads only."""
+        """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
         return self._retry.call(lambda: stuck_mutations(self._clickhouse, self._database, self.table.name))
 
     def export_table(self, path: Path, progress: Progress = no_progress) -> int:
@@ -439,7 +405,7 @@ class HourlyRepository:
         return self._retry.call(lambda: export_table(self._clickhouse, self._table, self.table, path, progress))
 
     def restore(self, path: Path, progress: Progress = no_progress) -> UpsertReport:
-        """Upsert the rows of a backup. One whose key is missing comes back as it was, version included.
+        """Upsert the rows of a backup. A missing key is restored as it was, version included.
 
         Raises:
             StateError: the file is not a whole backup; nothing was changed.
@@ -465,12 +431,29 @@ class HourlyRepository:
     def _read(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
         return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))
 
+    def _by_symbol(self, expression: str, symbols: Sequence[str]) -> dict[str, Any]:
+        statement = f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol"  # noqa: S608 - quoted
+        return {str(symbol): value for symbol, value in self._read(statement, symbols=list(symbols))} if symbols else {}
+
     def _shown(
-        self, columns: str, symbols: Sequence[str] | None = None, *, first: str, last: str
+        self,
+        columns: str,
+        symbols: Sequence[str] | None = None,
+        *,
+        first: str,
+        last: str,
+        source: str = "",
+        where: str = "1",
     ) -> list[tuple[object, ...]]:
-        """Columns, in SQL, of what the view shows of these symbols, or of all, in a span; empty without a view."""
-        condition = IN_SPAN if symbols is None else f"{IN_SPAN} AND symbol IN {{symbols:Array(String)}}"
-        statement = f"SELECT {columns} FROM {self._view} WHERE {condition} ORDER BY symbol, datetime"  # noqa: S608 - quoted
+        """Columns, in SQL, of what the view or another source shows of these symbols, or of all, in a span.
+
+        By symbol and hour; empty without the source.
+        """
+        where += "" if symbols is None else f" AND {_OF_SYMBOLS}"
+        statement = (
+            f"SELECT {columns} FROM {source or self._view} WHERE {_IN_SPAN} AND {where} "  # noqa: S608 - quoted
+            "ORDER BY symbol, datetime"
+        )
         return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
 
     def _rows_where(self, condition: str) -> Defects:
@@ -487,6 +470,12 @@ class HourlyRepository:
         return [Wrong(str(symbol), str(hour), str(detail)) for symbol, hour, detail in found]
 
 
+def _grouped(keys: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    hours: dict[str, set[str]] = {}
+    for symbol, hour in keys:
+        hours.setdefault(symbol, set()).add(hour)
+    return hours
+
+
 def _placed(row: HourlyRow, hour: str | None) -> HourlyRow:
-    """The row in the hour with that key, or in its own for None."""
     return row if hour is None or row.fetched_at[:13] == hour[:13] else row._replace(fetched_at=hour)
