@@ -66,11 +66,6 @@ def quoted_text(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
 
 
-def quoted_texts(texts: Iterable[str]) -> str:
-    """String literals for the inside of an IN list."""
-    return ", ".join(map(quoted_text, texts))
-
-
 @dataclass(frozen=True)
 class Server:
     """A ClickHouse server and its user.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text, quoted_texts
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
@@ -117,10 +117,7 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
         name: of the table, quoted, with its database.
         keys: not empty.
     """
-    symbols, hours = _sides(keys)
-    where = _in_grid(symbols, hours)
-    if len(symbols) * len(hours) > _SUPERSET_LIMIT * len(keys):
-        where += f" AND {_position_of(keys)} > 0"
+    where = _condition(keys, superset=_SUPERSET_LIMIT)
     columns = ", ".join(map(quoted_identifier, ("symbol", "datetime", *table.compared, "fetched_at", "version")))
     return f"SELECT {columns}, {NEW_VERSION} FROM {name} WHERE {where} ORDER BY version, fetched_at"  # noqa: S608 - quoted
 
@@ -142,12 +139,6 @@ def update_statement(
         name: of the table, quoted, with its database.
         locked: whether a setting cannot be changed; it is then left out.
     """
-    symbols, hours = _sides(rows)
-    where = _in_grid(symbols, hours)
-    # The values travel inside the statement: a staging table would have to outlive it.
-    position = _position_of(rows)
-    if len(symbols) * len(hours) != len(rows):
-        where += f" AND {position} > 0"
     settings = {"mutations_sync": "2"}  # also for the heavy form that ClickHouse falls back to
     if replicated:
         # Patch parts have open bugs on replicas, and a pruned mutation may skip rows that another replica just took.
@@ -156,8 +147,9 @@ def update_statement(
     elif has_sound_patches(server_version):
         settings["alter_update_mode"] = "'lightweight'"
     sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items() if not locked(setting))
-    assignments = _assignments(table, list(rows.values()), position)
-    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {where}" + (f" SETTINGS {sent}" if sent else "")
+    # The values travel inside the statement: a staging table would have to outlive it.
+    assignments = _assignments(table, list(rows.values()), _position_of(rows))
+    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {_condition(rows)}" + (f" SETTINGS {sent}" if sent else "")
 
 
 def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
@@ -186,13 +178,16 @@ def _json_array(values: Iterable[object], element_type: str) -> str:
     return f"JSONExtract({quoted_text(text)}, {quoted_text(f'Array({element_type})')})"
 
 
-def _sides(keys: Collection[Key]) -> tuple[list[str], list[str]]:
-    return sorted({symbol for symbol, _ in keys}), sorted({hour for _, hour in keys})
-
-
-def _in_grid(symbols: Sequence[str], hours: Sequence[str]) -> str:
-    between = f"datetime BETWEEN {quoted_text(hours[0])} AND {quoted_text(hours[-1])}"
-    return f"{between} AND symbol IN ({quoted_texts(symbols)}) AND datetime IN ({quoted_texts(hours)})"
+def _condition(keys: Collection[Key], *, superset: int = 1) -> str:
+    """Rows with these keys, and of others if that makes at most `superset` times as many."""
+    symbols, hours = sorted({symbol for symbol, _ in keys}), sorted({hour for _, hour in keys})
+    condition = (
+        f"datetime BETWEEN {quoted_text(hours[0])} AND {quoted_text(hours[-1])} "
+        f"AND symbol IN ({', '.join(map(quoted_text, symbols))}) AND datetime IN ({', '.join(map(quoted_text, hours))})"
+    )
+    if len(symbols) * len(hours) > superset * len(keys):
+        condition += f" AND {_position_of(keys)} > 0"
+    return condition
 
 
 def _position_of(keys: Collection[Key]) -> str:
