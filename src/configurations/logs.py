@@ -22,7 +22,7 @@ from structlog.typing import ExcInfo, Processor
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
 from configurations.config import Settings
-from configurations.terminal_lines import TerminalRenderer
+from configurations.terminal_lines import terminal_renderer
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -40,7 +40,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
     """Send every log event of this process to stderr, in place of any former set-up.
 
     Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of JSON lines are ISO 8601 with its offset. On a
-    terminal, console lines are short, see `TerminalRenderer`; elsewhere each has all its facts.
+    terminal, console lines are short, see `terminal_renderer`; elsewhere each has all its facts.
 
     Args:
         settings: None while they are not known: then no exception's text is shown, for it may hold a secret.
@@ -59,7 +59,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short: Processor = TerminalRenderer(colours=settings is not None and not settings.no_color)
+    short = terminal_renderer(colours=settings is not None and not settings.no_color)
     redaction = _redaction(settings.secrets() if settings else ())
     first = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction]
     whole, shown = (

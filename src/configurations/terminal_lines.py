@@ -1,17 +1,18 @@
-"""Lines for people at a terminal, those of the log above all: never broken within a word."""
+"""Lines for a terminal, broken at blanks."""
 
 from __future__ import annotations
 
 import os
 import sys
 import textwrap
+from collections.abc import Callable
 
 from structlog.typing import EventDict, WrappedLogger
 
 _MOST_FACTS = 3
-"""Of an event that is no warning: the first ones that say something."""
+"""Of an event below a warning."""
 _BOUND = ("job", "run")
-"""Facts that every line of a run has: at a terminal they are known."""
+"""Facts of every line of a run, which are known at a terminal."""
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 _PLAIN = "\x1b[0m"
 _WIDTH_UNKNOWN = 80
@@ -20,45 +21,36 @@ _LEAST_WIDTH = 20
 _COMMAND = "./run.sh"
 
 
-class TerminalRenderer:
-    """Renders an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
+def terminal_renderer(*, colours: bool, width: int | None = None) -> Callable[[WrappedLogger, str, EventDict], str]:
+    """Render an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
 
-    A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event its first
-    three that are neither empty nor 0. A fact named ``what`` goes without its name. A word longer than a line stays
-    whole.
+    A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
+    three that are neither empty nor 0. A fact named ``what`` goes without its name.
 
     Args:
-        colours: color the event of a warning and of an error.
-        width: columns; by default those of the terminal that stderr is, asked anew for each event.
+        colours: color warnings and errors.
+        width: columns; by default those of the terminal, asked for each event.
     """
 
-    def __init__(self, *, colours: bool, width: int | None = None) -> None:
-        self._colours = colours
-        self._width = width
-
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        """The lines of one event, joined, without the last line end."""
+    def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
         facts = dict(event)
         stamp, level = str(facts.pop("timestamp")), str(facts.pop("level"))
-        what, trace = str(facts.pop("event")), facts.pop("exception", None)
-        step = facts.pop("next", None)
+        what, trace, step = str(facts.pop("event")), facts.pop("exception", None), facts.pop("next", None)
         first = f"{stamp[-8:]} {level:<7} "
-        wide = self._width or stderr_width()
-        lines = at_blanks(wide, first).wrap(_sentence(what, facts, whole=level in _COLOURS))
+        columns = width or stderr_width()
+        lines = at_blanks(columns, first).wrap(_sentence(what, facts, whole=level in _COLOURS))
         if step:
-            lines += next_step(str(step), wide, " " * len(first))
-        if self._colours and level in _COLOURS:
+            lines += next_step(str(step), columns, " " * len(first))
+        if colours and level in _COLOURS:
             lines = [f"{_COLOURS[level]}{line}{_PLAIN}" for line in lines]
         return "\n".join([*lines, str(trace)] if trace else lines)
 
+    return render
+
 
 def at_blanks(width: int, first: str = "") -> textwrap.TextWrapper:
-    """Breaks a paragraph at blanks alone: a longer word stays whole, as a path that is to be pasted must.
-
-    Args:
-        width: of the terminal, in columns; the last stays free, for some terminals go on after it.
-        first: begins the paragraph; the lines below are indented by as much.
-    """
+    """Breaks a paragraph at blanks only, so that a path can be pasted; ``first`` begins it and sets the indent."""
+    # The last column stays free: some terminals break after it.
     return textwrap.TextWrapper(
         max(width - 1, len(first) + _LEAST_WIDTH), initial_indent=first, subsequent_indent=" " * len(first),
         break_on_hyphens=False, break_long_words=False, placeholder=" …",
@@ -72,12 +64,12 @@ def next_step(step: str, width: int, indent: str = "") -> list[str]:
 
 
 def _sentence(what: str, facts: EventDict, *, whole: bool) -> str:
-    told = [
+    shown = [
         str(value) if name == "what" else f"{name}={value}"
         for name, value in facts.items()
         if name not in _BOUND and (value or whole)
     ]
-    return f"{what}: {', '.join(told if whole else told[:_MOST_FACTS])}" if told else what
+    return f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}" if shown else what
 
 
 def stderr_width() -> int:

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configurations.terminal_lines import TerminalRenderer, next_step
+from configurations.terminal_lines import next_step, terminal_renderer
 
 HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_prices", "run": "bc76aa1a1f01"}
 
 
 def rendered(level: str = "info", *, width: int = 80, colours: bool = False, **event: Any) -> list[str]:
     """The lines of an event."""
-    renderer = TerminalRenderer(colours=colours, width=width)
+    renderer = terminal_renderer(colours=colours, width=width)
     return renderer(None, level, {**HEAD, "level": level, **event}).splitlines()
 
 
-def test_a_line_has_the_first_three_facts_that_say_something() -> None:
+def test_line_has_its_first_three_facts() -> None:
     """Neither the date nor job and run, no 0 and nothing empty."""
     facts: dict[str, Any] = {"what": "3 updated", "rejected": 0, "others": [], "credits": 1, "calls": 2, "extracted": 3}
     assert rendered(event="done", **facts) == ["15:30:07 info    done: 3 updated, credits=1, calls=2"]
@@ -28,7 +28,7 @@ def test_a_line_has_the_first_three_facts_that_say_something() -> None:
 
 
 @pytest.mark.parametrize("level", ["warning", "error"])
-def test_what_is_wrong_is_told_whole(level: str) -> None:
+def test_warning_has_all_its_facts(level: str) -> None:
     """All facts, also a 0, and the next step on a line of its own."""
     facts: dict[str, Any] = {"one": 1, "two": 0, "three": "", "four": 4, "next": "./run.sh check"}
     assert rendered(level, event="failed", **facts) == [
@@ -37,7 +37,7 @@ def test_what_is_wrong_is_told_whole(level: str) -> None:
     ]
 
 
-def test_a_traceback_follows_as_it_is() -> None:
+def test_traceback_is_not_broken() -> None:
     """Its lines are neither broken nor indented."""
     assert rendered("error", event="unexpected error", exception="Traceback:\n  " + "x" * 100)[1:] == [
         "Traceback:",
@@ -45,7 +45,7 @@ def test_a_traceback_follows_as_it_is() -> None:
     ]
 
 
-def test_colours_are_of_warnings_and_errors_alone() -> None:
+def test_only_warnings_and_errors_are_colored() -> None:
     """Where they are wanted."""
     assert "\x1b" not in "".join(rendered("error", event="x") + rendered(event="x", colours=True))
     assert rendered("error", event="x", colours=True) == ["\x1b[31m15:30:07 error   x\x1b[0m"]
@@ -59,7 +59,7 @@ def test_no_word_is_broken(words: list[str], width: int) -> None:
     assert all(len(line) < width or len(line[17:].split()) == 1 for line in lines)
 
 
-def test_a_command_to_be_pasted_is_one_line() -> None:
+def test_command_is_not_broken() -> None:
     """However long; words are broken at blanks."""
     command = f"./run.sh cron_heal cmc_hourly_prices 720 --symbols {'BTC,' * 20}ETH"
     assert next_step(command, 40) == [f"next: {command}"]

@@ -31,19 +31,19 @@ def told(httpserver: HTTPServer) -> list[tuple[str, str]]:
     ]
 
 
-def test_nobody_is_reported_without_an_address() -> None:
+def test_no_address_no_ping() -> None:
     """The run's report comes back, and that is all."""
     report = RunReport(inserted=3)
     assert monitored(None, lambda: report, clock=lambda: NOW) is report
 
 
-def test_a_good_run(url: str, httpserver: HTTPServer) -> None:
+def test_good_run_pings_start_and_success(url: str, httpserver: HTTPServer) -> None:
     """Its start and its end, without a word."""
     monitored(url, RunReport, clock=lambda: NOW)
     assert told(httpserver) == [("/start", ""), ("", "")]
 
 
-def test_a_run_with_failures(url: str, httpserver: HTTPServer) -> None:
+def test_run_with_failures_pings_failure(url: str, httpserver: HTTPServer) -> None:
     """They are the last lines that the monitor is told."""
     monitored(url, lambda: RunReport(failures=["no valid price"]), clock=lambda: NOW)
     event, text = told(httpserver)[-1]
@@ -54,7 +54,7 @@ def test_a_run_with_failures(url: str, httpserver: HTTPServer) -> None:
 @pytest.mark.parametrize(
     ("error", "words"), [(SourceRejected("the key is not valid"), "the key is not valid"), (KeyError("x"), "KeyError")]
 )
-def test_a_run_that_raises(url: str, httpserver: HTTPServer, error: Exception, words: str) -> None:
+def test_run_that_raises_pings_failure(url: str, httpserver: HTTPServer, error: Exception, words: str) -> None:
     """The error passes through; the monitor is told its message, of an unexpected one the kind only."""
 
     def run() -> RunReport:
@@ -68,7 +68,7 @@ def test_a_run_that_raises(url: str, httpserver: HTTPServer, error: Exception, w
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/secret", "http://no-such-host.invalid/secret"])
-def test_a_monitor_that_cannot_be_reached_is_a_warning(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreachable_monitor_is_a_warning(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Twice, for start and end; the address, which is a secret, is in none."""
     set_up_logging(make_settings(log_format="json"), lambda: NOW)
     report = RunReport()

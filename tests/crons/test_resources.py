@@ -62,7 +62,7 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     folder.symlink_to(tmp_path)
     try:
         parts = Resources(settings, task="test", clock=lambda: NOW, writes=True)
-        with parts, pytest.raises(StateError, match="is not a folder"):
+        with parts, pytest.raises(StateError, match="of this user alone"):
             parts.database.query("SELECT 1")
     finally:
         folder.unlink()

@@ -22,7 +22,7 @@ def settings(**values: object) -> Settings:
 
 
 @pytest.mark.parametrize(("request_", "kind"), [(RUN, "run"), (BACKFILL, "backfill"), (HEAL, "heal")])
-def test_each_kind_has_its_limit(request_: Request, kind: str) -> None:
+def test_limit_of_each_kind(request_: Request, kind: str) -> None:
     """A run must be through before the next is due; filling hours may take longer."""
     limit, variable = request_.limit(settings(run_timeout_seconds=60, backfill_timeout_seconds=7200))
     assert request_.kind == kind

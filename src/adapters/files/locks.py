@@ -30,19 +30,15 @@ def make_private(folder: Path) -> None:
     """Make a folder that only this user can use. Idempotent.
 
     Raises:
-        StateError: it is not a folder, belongs to another user, or others may write to it; nothing was changed.
+        StateError: it is a link, belongs to another user, or others may write to it; nothing was changed.
         OSError: it cannot be made.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise StateError(f"{folder} is not a folder", next_step=f"remove it: rm {shlex.quote(str(folder))}")
-    if found.st_uid != os.getuid():
-        raise StateError(f"{folder} belongs to another user (uid {found.st_uid})", next_step="have its owner remove it")
-    if found.st_mode & _OTHERS_WRITE:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & _OTHERS_WRITE:
         raise StateError(
-            f"{folder} is open to other users",
-            next_step=f"check what is in it, then run `rm -r {shlex.quote(str(folder))}`",
+            f"{folder} is not a folder of this user alone: others could hold its locks",
+            next_step=f"check what is in it, then run `rm -r {shlex.quote(str(folder))}` as its owner",
         )
     # Others could only read it, so its contents are ours.
     if found.st_mode & _OTHERS:
@@ -152,15 +148,15 @@ class ProcessLock:
         return self
 
     def _acquire(self) -> None:
+        # A noticeable wait is logged before it begins.
         unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
         try:
             self._lock.acquire(timeout=unnoticed)
         except Timeout:
             if self._wait_seconds <= unnoticed:
                 raise
-            log.info(
-                "waiting for another process", up_to_seconds=self._wait_seconds, other=str(read_holder(self._note))
-            )
+            other = str(read_holder(self._note))
+            log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
             self._lock.acquire(timeout=self._wait_seconds - unnoticed)
 
     def note(self, step: str) -> None:

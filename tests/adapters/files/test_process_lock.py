@@ -146,7 +146,7 @@ def test_private_lock_is_refused_in_an_open_folder(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks").chmod(0o777)
     lock = ProcessLock(tmp_path / "locks" / "job.lock", task="test", clock=lambda: NOW, private=True)
-    with pytest.raises(StateError, match="open to other users"), lock:
+    with pytest.raises(StateError, match="of this user alone"), lock:
         pytest.fail("it was taken")
     assert list((tmp_path / "locks").iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, ri
     """They may have put anything there."""
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks").chmod(rights)
-    with pytest.raises(StateError, match="open to other users"):
+    with pytest.raises(StateError, match="of this user alone"):
         make_private(tmp_path / "locks")
     assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == rights
 
@@ -192,7 +192,7 @@ def test_link_in_place_of_a_private_folder_is_refused(tmp_path: Path) -> None:
     """Its owner may point it elsewhere at any time."""
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StateError, match="is not a folder"):
+    with pytest.raises(StateError, match="of this user alone"):
         make_private(tmp_path / "locks")
 
 
@@ -201,5 +201,5 @@ def test_private_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     """Even a closed one: its owner may replace every file in it."""
     (tmp_path / "locks").mkdir(mode=0o700)
     os.chown(tmp_path / "locks", 65534, 65534)
-    with pytest.raises(StateError, match="belongs to another user"):
+    with pytest.raises(StateError, match="of this user alone"):
         make_private(tmp_path / "locks")
