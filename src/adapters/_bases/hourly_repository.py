@@ -266,10 +266,9 @@ class HourlyRepository:
         table = self.table
         market_cap = "market_cap" if "market_cap" in table.given else "NULL"
         currency = "currency" if "currency" in table.given else "''"
-        columns = (
-            f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, ifNull({_IS_UPDATED}, 0) != 0"
-        )
-        return [StoredPrice._make(row) for row in self._shown(columns, first=first, last=last)]
+        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED}"
+        rows = self._shown(columns, first=first, last=last)
+        return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
         """Remember holes; missing tables are made first. Idempotent."""
