@@ -1,12 +1,11 @@
-"""Which hours are missing: the one answer, for heal, status, report and verify alike. Pure.
+"""Which hours are missing, decided once for heal, status, report and verify. Pure.
 
-An hour of a symbol is expected from the first one ever stored of it up to the one before the present hour. An expected
-hour without a price is a hole where the source had no quote of the coin that the symbol stands for, and missing
-otherwise. Hours are identified by their keys: the two of an autumn until 2022 that share a key, see
-`adapters._bases.tehran_time`, are one.
+An hour of a symbol is expected from its first stored one up to the one before the present hour. An expected hour
+without a price is a hole if the source had no quote of what the symbol means, and missing otherwise. Hours are
+identified by their keys: two hours with one key, see `adapters._bases.tehran_time`, are one.
 
-The command chooses the hours: status and report take those before the present one, verify those between a symbol's
-stored ones, and heal expects all of its hours, because it also fills those before a symbol's first.
+The command chooses the hours: status and report those before the present one, verify those between a symbol's stored
+ones. For a heal all hours are expected, because it also fills those before a symbol's first.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from typing import NamedTuple
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""The spans that people ask about, in keys of hours before the present one; the longest last."""
+"""Numbers of hours before the present one; the longest last."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 Hours = Mapping[str, datetime]
-"""Hour key to the hour's aware start, in the order of time."""
+"""Hour key to the hour's aware start, oldest first."""
 
 
 class HourState(str, Enum):
@@ -36,7 +35,7 @@ class HourState(str, Enum):
 
 
 class Share(NamedTuple):
-    """Expected hours of one symbol or of several, counted by what is known of them."""
+    """Numbers of expected hours by their state."""
 
     stored: int = 0
     missing: int = 0
@@ -44,12 +43,12 @@ class Share(NamedTuple):
 
     @property
     def expected(self) -> int:
-        """How many hours are expected."""
+        """All of them."""
         return sum(self)
 
     @property
     def percent(self) -> float | None:
-        """The stored hours in percent, rounded down to one decimal, None where none is expected."""
+        """The stored hours in percent, rounded down to one decimal; None if none is expected."""
         return self.stored * 1000 // self.expected / 10 if self.expected else None
 
     def plus(self, other: Share) -> Share:
@@ -61,7 +60,7 @@ class Coverage(NamedTuple):
     """What is stored of one symbol.
 
     Attributes:
-        counted_from: the first hour that counts; None when none does.
+        counted_from: the first expected hour; None if none is expected.
         shares: for each of `SPANS`.
         missing: missing hours of the longest span, oldest first.
         without_quote: likewise those that the source had no quote for.
@@ -73,8 +72,8 @@ class Coverage(NamedTuple):
     without_quote: list[datetime]
 
 
-def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
-    """The hours by their keys, the earlier of two with one key. They are aware and in order of time."""
+def hours_by_key(starts: Iterable[datetime]) -> dict[str, datetime]:
+    """Aware hour starts, oldest first, by their keys; the earlier of two hours with one key."""
     hours: dict[str, datetime] = {}
     for start in starts:
         hours.setdefault(hour_key(start), start)
@@ -84,72 +83,57 @@ def hours_by_key(starts: Sequence[datetime]) -> dict[str, datetime]:
 def hour_states(
     hours: Iterable[str], stored: Collection[str], holes: Collection[str], *, first: str | None
 ) -> list[HourState]:
-    """The state of each hour.
+    """The state of each hour, by its key; the present hour may not be among them.
 
     Args:
-        hours: hour keys, none of them the present one's.
-        stored: keys with a price.
-        holes: keys that the source had no quote for, of the coin that is followed.
-        first: the key of the symbol's first stored hour, from which on hours are expected; None expects none.
+        first: the symbol's first stored hour, from which on hours are expected; None expects none.
     """
-    return [
-        HourState.STORED
-        if hour in stored
-        else HourState.NOT_EXPECTED
-        if first is None or hour < first
-        else HourState.WITHOUT_QUOTE
-        if hour in holes
-        else HourState.MISSING
-        for hour in hours
-    ]
+
+    def state(hour: str) -> HourState:
+        if hour in stored:
+            return HourState.STORED
+        if first is None or hour < first:
+            return HourState.NOT_EXPECTED
+        return HourState.WITHOUT_QUOTE if hour in holes else HourState.MISSING
+
+    return [state(hour) for hour in hours]
 
 
-def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str = "") -> Hours:
-    """The missing ones of the hours. Arguments as in `hour_states`, but by default all hours are expected."""
-    states = hour_states(hours, stored, holes, first=first)
-    return {key: start for (key, start), state in zip(hours.items(), states, strict=True) if state is HourState.MISSING}
+def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str]) -> Hours:
+    """The missing ones of hours that are all expected."""
+    return {key: start for key, start in hours.items() if key not in stored and key not in holes}
 
 
 def count_expected(states: Sequence[HourState]) -> Share:
-    """The expected hours counted by their states."""
-    counted = HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE
-    return Share(*map(states.count, counted))
+    """The expected hours by their states."""
+    return Share(*map(states.count, (HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE)))
 
 
 def cover(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str | None) -> Coverage:
-    """What is stored of a symbol in the hours of the longest of `SPANS`. Arguments as in `hour_states`."""
+    """What is stored of a symbol in the hours of the longest of `SPANS`. Arguments as for `hour_states`."""
     states = hour_states(hours, stored, holes, first=first)
-
-    def those(*wanted: HourState) -> list[datetime]:
-        return [start for start, state in zip(hours.values(), states, strict=True) if state in wanted]
-
+    known = list(zip(hours.values(), states, strict=True))
     return Coverage(
-        next(iter(those(HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE)), None),
+        next((start for start, state in known if state is not HourState.NOT_EXPECTED), None),
         {name: count_expected(states[-length:]) for name, length in SPANS.items()},
-        those(HourState.MISSING),
-        those(HourState.WITHOUT_QUOTE),
+        [start for start, state in known if state is HourState.MISSING],
+        [start for start, state in known if state is HourState.WITHOUT_QUOTE],
     )
 
 
 def reach(hours: Iterable[datetime], now: datetime) -> int:
-    """How many hours before the present one take in all of these: HOURS of a heal or backfill; at least one.
-
-    Args:
-        hours: aware.
-        now: aware.
-    """
+    """How many hours a heal or backfill has to go back, to include all of these aware ones; at least one."""
     # In UTC: arithmetic on two times of one zone counts wall hours.
     earliest = min((hour.astimezone(timezone.utc) for hour in hours), default=now)
     return max(1, (hour_start(now).astimezone(timezone.utc) - earliest) // HOUR)
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """The values as a line of blocks between the lowest and the highest, with a dot for None."""
-    there = [value for value in values if value is not None]
-    if not there:
+    """The values as blocks between the lowest and the highest, with a dot for None."""
+    known = [value for value in values if value is not None]
+    if not known:
         return "·" * len(values)
-    low, width = min(there), max(there) - min(there)
-    top = len(_BLOCKS) - 1
+    low, width, top = min(known), max(known) - min(known), len(_BLOCKS) - 1
     return "".join(
         "·" if value is None else _BLOCKS[round((value - low) / width * top) if width else top // 2] for value in values
     )

@@ -18,6 +18,7 @@ from transformers.coverage import (
     hour_states,
     hours_by_key,
     missing_among,
+    reach,
     sparkline,
 )
 
@@ -40,34 +41,20 @@ def letters(*, stored: set[int], holes: tuple[int, ...] = (), first: int | None 
     return "".join(state.value for state in states)
 
 
-def test_each_state_has_its_hour() -> None:
-    """Stored, without a quote at the source, or missing."""
-    assert letters(stored={0, 1}, holes=(2,)) == "ssnmm"
-
-
-def test_hours_before_the_first_stored_one_are_not_expected() -> None:
-    """They are neither missing nor without a quote, whatever was remembered of them."""
-    assert letters(stored={3}, holes=(1,), first=3) == "---sm"
-
-
-def test_a_symbol_that_was_never_stored_misses_nothing() -> None:
-    """Without a first hour no hour is expected, remembered holes or not."""
-    assert letters(stored=set(), holes=(1,), first=None) == "-----"
-
-
-def test_a_stored_hour_is_stored_though_none_is_expected() -> None:
-    """What a symbol that nobody follows has is there all the same."""
-    assert letters(stored={1, 4}, first=None) == "-s--s"
-
-
-def test_a_hole_that_was_filled_is_stored() -> None:
-    """A hole is a note; a price stored later counts."""
-    assert letters(stored={0, 2}, holes=(2,)) == "smsmm"
-
-
-def test_hours_after_the_last_stored_one_are_missing() -> None:
-    """A symbol that breaks off is expected all the same."""
-    assert letters(stored={0, 1}) == "ssmmm"
+@pytest.mark.parametrize(
+    ("stored", "holes", "first", "states"),
+    [
+        ({0, 1}, (2,), 0, "ssnmm"),
+        ({3}, (1,), 3, "---sm"),  # before the first stored hour none is expected, remembered holes or not
+        (set(), (1,), None, "-----"),  # nor of a symbol that was never stored
+        ({1, 4}, (), None, "-s--s"),  # but what is stored is stored
+        ({0, 2}, (2,), 0, "smsmm"),  # a hole is a note; a price stored later counts
+        ({0, 1}, (), 0, "ssmmm"),  # a symbol that breaks off is expected all the same
+    ],
+)
+def test_state_of_each_hour(stored: set[int], holes: tuple[int, ...], first: int | None, states: str) -> None:
+    """Stored, missing, without a quote at the source, or not expected."""
+    assert letters(stored=stored, holes=holes, first=first) == states
 
 
 def test_the_present_hour_is_in_no_span() -> None:
@@ -76,11 +63,10 @@ def test_the_present_hour_is_in_no_span() -> None:
     assert cover(HOURS, {*KEYS, hour_key(NOW)}, (), first=LONG_AGO).shares["30d"] == Share(stored=720)
 
 
-def test_a_heal_misses_what_lies_before_the_first_hour_too() -> None:
-    """Unless a first hour is named, every hour without a price or a hole is missing."""
+def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
+    """Every hour without a price or a hole is."""
     hours = dict(list(HOURS.items())[:5])
     assert list(missing_among(hours, {KEYS[3]}, {KEYS[1]})) == [KEYS[0], KEYS[2], KEYS[4]]
-    assert list(missing_among(hours, {KEYS[3]}, {KEYS[1]}, first=KEYS[3])) == [KEYS[4]]
 
 
 def test_the_doubled_hour_is_one() -> None:
@@ -103,46 +89,55 @@ def test_the_doubled_hour_counts_once() -> None:
     assert cover(hours, {DOUBLED, KEYS[0]}, (), first=DOUBLED).counted_from == AUTUMN[3]
 
 
-def test_a_full_month_is_a_hundred_percent() -> None:
-    """Every hour stored: nothing is missing in any span."""
-    coverage = cover(HOURS, set(KEYS), set(), first=LONG_AGO)
-    assert [share.percent for share in coverage.shares.values()] == [100.0, 100.0, 100.0]
-    assert (coverage.missing, coverage.without_quote, coverage.counted_from) == ([], [], STARTS[0])
+@pytest.mark.parametrize(
+    ("stored", "first", "share", "counted_from"),
+    [
+        (KEYS, LONG_AGO, Share(stored=720), STARTS[0]),
+        (KEYS[-48:], KEYS[-48], Share(stored=48), STARTS[-48]),
+        (KEYS[-48:], LONG_AGO, Share(stored=48, missing=672), STARTS[0]),
+        ([], None, Share(), None),
+        ([], hour_key(NOW), Share(), None),
+    ],
+    ids=["a full month", "new for two days", "stored before, then not", "never stored", "stored in the present hour"],
+)
+def test_counting_starts_with_the_first_stored_hour(
+    stored: list[str], first: str | None, share: Share, counted_from: datetime | None
+) -> None:
+    """A new symbol is not missing the weeks before; what was stored before the span and is no more is missing."""
+    coverage = cover(HOURS, set(stored), set(), first=first)
+    assert (coverage.shares["30d"], coverage.counted_from) == (share, counted_from)
+    assert coverage.missing == (STARTS[:672] if share.missing else [])
 
 
-def test_counting_starts_with_the_first_stored_hour() -> None:
-    """A symbol that is followed for two days is not reproached with the weeks before."""
-    coverage = cover(HOURS, set(KEYS[-48:]), set(), first=KEYS[-48])
-    assert coverage.shares["30d"] == Share(stored=48)
-    assert coverage.counted_from == STARTS[-48]
+@pytest.mark.parametrize(
+    ("share", "percent"),
+    [
+        (Share(stored=719, missing=1), 99.8),
+        (Share(stored=9999, missing=1), 99.9),
+        (Share(stored=2, missing=1, without_quote=1), 50.0),
+        (Share(stored=3), 100.0),
+        (Share(), None),
+    ],
+)
+def test_percent_is_rounded_down(share: Share, percent: float | None) -> None:
+    """One missing hour is never rounded to 100 %; where nothing is expected there is no percentage."""
+    assert share.percent == percent
 
 
-def test_a_symbol_stored_before_the_span_is_counted_from_its_start() -> None:
-    """What was there before and is no more is missing."""
-    coverage = cover(HOURS, set(KEYS[-48:]), set(), first=LONG_AGO)
-    assert coverage.shares["30d"] == Share(stored=48, missing=672)
-    assert (coverage.shares["30d"].expected, coverage.missing) == (720, STARTS[:672])
-
-
-@pytest.mark.parametrize("first", [None, hour_key(NOW)], ids=["never", "in the present hour"])
-def test_nothing_stored_expects_nothing(first: str | None) -> None:
-    """Before the first price there is no percentage."""
-    coverage = cover(HOURS, set(), set(), first=first)
-    assert {share.percent for share in coverage.shares.values()} == {None}
-    assert coverage.counted_from is None
-
-
-def test_one_missing_hour_is_never_rounded_to_a_hundred() -> None:
-    """719 of 720 hours are 99.8 percent."""
-    assert cover(HOURS, set(KEYS[1:]), set(), first=LONG_AGO).shares["30d"].percent == 99.8
-
-
-def test_percent_is_cut_off_not_rounded() -> None:
-    """One missing hour of 10,000 is not 100 %; where nothing is expected there is no percentage."""
-    assert Share(stored=9999, missing=1).percent == 99.9
-    assert Share(stored=2, missing=1, without_quote=1).percent == 50.0
-    assert Share(stored=3).percent == 100.0
-    assert Share().percent is None
+@pytest.mark.parametrize(
+    ("hours", "back"),
+    [
+        ([NOW], 1),
+        ([], 1),
+        (STARTS[-1:], 1),
+        (STARTS[-7:-3], 7),
+        ([STARTS[0]], 720),
+        (hours_before(NOW, 60_000)[:1], 60_000),
+    ],
+)
+def test_reach_includes_every_hour(hours: list[datetime], back: int) -> None:
+    """At least one hour; real hours are counted, across Tehran's clock changes too."""
+    assert reach(hours, NOW) == back
 
 
 @given(stored=st.sets(st.sampled_from(KEYS)), holes=st.sets(st.sampled_from(KEYS)))
