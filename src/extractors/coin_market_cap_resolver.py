@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class Candidate(NamedTuple):
-    """An active coin that has a symbol; one without a rank is unranked, which says nothing of its size."""
+    """An active coin of the map. A missing rank says nothing of its size."""
 
     symbol: str
     cmc_id: int
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
     rank: int | None
 
     def __str__(self) -> str:
-        """Such as ``Solana (id 5426, rank 6)``."""
+        """Return, for example, ``Solana (id 5426, rank 6)``."""
         return f"{self.name} (id {self.cmc_id}, {'unranked' if self.rank is None else f'rank {self.rank}'})"
 
 

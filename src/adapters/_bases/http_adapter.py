@@ -48,18 +48,12 @@ _MAX_BODY_BYTES = 32 * 1024 * 1024
 _TRY_LATER = "try again later"
 _CHECK_NETWORK = f"{_TRY_LATER}; if it persists, check this machine's network, proxy and firewall"
 _CHECK_ADDRESS = "check the base URL in the settings"
-_UNKNOWN_HOST = "unknown host name"
+_UNUSABLE, _UNKNOWN_HOST = "not a usable address", "unknown host name"
 _PROXY = re.compile(r"(?:(?:https?|socks5h?)://)?(?:[^/@\s]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?")
 
 
 class _Cause(NamedTuple):
-    """What the lowest layer said, what that means, and what to do.
-
-    Attributes:
-        said: found in the lines ``kind: text`` of an error and its causes.
-    """
-
-    said: str
+    said: str  # searched in the lines ``kind: text`` of an error and its causes
     message: str
     next_step: str = _CHECK_NETWORK
     kind: type[EtlError] = SourceUnavailable
@@ -83,16 +77,9 @@ _CAUSES = (
         SourceRejected,
     ),
     # What h11 says of an answer that begins with a control character, as a TLS alert does.
-    _Cause(
-        "^RemoteProtocolError: illegal request line",
-        "this port requires https",
-        f"{_CHECK_ADDRESS}: https",
-        SourceRejected,
-    ),
+    _Cause("^RemoteProtocolError: illegal request line", "this port requires https", _CHECK_ADDRESS, SourceRejected),
     # EAI_NONAME, EAI_NODATA; 8 on macOS.
     _Cause(r"^gaierror: \[Errno (-2|-5|8)\]", _UNKNOWN_HOST, f"{_CHECK_ADDRESS}, and DNS"),
-    _Cause("^ConnectTimeout:", "the connection was not made in time"),
-    _Cause("^(Read|Write|Pool)Timeout:", "no complete answer came in time"),
     _Cause("^ConnectError:", "it cannot be reached"),
     _Cause("^ProxyError:", "the proxy refused"),
     _Cause("ProtocolError:", "the connection broke off or did not speak HTTP"),
@@ -114,15 +101,9 @@ def translated(error: Exception, where: str) -> EtlError:
 
 
 class Answer(NamedTuple):
-    """A service's answer.
+    """A service's answer, its body decompressed."""
 
-    Attributes:
-        where: host and path of the request, for messages.
-        content: the whole body, decompressed.
-        headers: ignoring case.
-    """
-
-    where: str
+    where: str  # host and path of the request, for messages
     status: int
     content: bytes
     headers: Mapping[str, str] = MappingProxyType({})
@@ -155,24 +136,11 @@ def json_answer(answer: Answer) -> object:
         raise SourceUnavailable(message, next_step=_TRY_LATER, status=status) from exc
 
 
-def _json_of_success(answer: Answer) -> object:
-    value = json_answer(answer)
-    failed = f"{answer.where}: HTTP {answer.status}"
-    if may_pass(answer.status):
-        raise SourceUnavailable(failed, next_step=_TRY_LATER, status=answer.status)
-    if answer.status != _OK:
-        next_step = "check the request's settings and the base URL"
-        raise SourceRejected(f"{failed}, the request is refused", next_step=next_step, status=answer.status)
-    return value
-
-
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Seconds to wait by ``Retry-After`` (RFC 9110, 10.2.3), at least 0; None if absent or unreadable.
 
-    Args:
-        headers: with names in lower case, or ignoring case.
-        now: aware. A date counts from the answer's own ``Date`` header if there is one, so that a wrong clock on this
-            host does not change the wait; else from this.
+    A date counts from the answer's own ``Date`` header, so that a wrong clock on this host does not change the wait;
+    without one from ``now``, aware.
     """
     value = headers.get("retry-after", "").strip()
     try:
@@ -196,11 +164,7 @@ def header_time(text: str) -> datetime | None:
 
 
 def check_clock(theirs: datetime | None, *, now: datetime, source: str) -> None:
-    """Compare a source's time, if it gives one, with this host's when the answer came; both aware.
-
-    Raises:
-        ClockError: they are further apart than `CLOCK_TOLERANCE`.
-    """
+    """Raise `ClockError` if a source's time and this host's, both aware, differ by more than `CLOCK_TOLERANCE`."""
     if theirs is not None and abs(theirs - now) > CLOCK_TOLERANCE:
         raise ClockError(
             f"this host's clock says {tehran_text(now)}, {source}'s {tehran_text(theirs)} (both in Tehran): "
@@ -320,22 +284,23 @@ class HttpAdapter:
         return await self._retry.acall(one_try)
 
     async def get_json(self, path: str, params: Mapping[str, str]) -> object:
-        """The JSON value of a service that says everything by its HTTP statuses; 200 is success.
+        """The JSON value of a service that says everything by its HTTP statuses; errors as of `get`."""
 
-        Raises:
-            EtlError: as `get`; also a status that may pass (`SourceUnavailable`) or not (`SourceRejected`).
-        """
-        return await self.get(path, params, _json_of_success)
+        def read(answer: Answer) -> object:
+            value, failed = json_answer(answer), f"{answer.where}: HTTP {answer.status}"
+            if may_pass(answer.status):
+                raise SourceUnavailable(failed, next_step=_TRY_LATER, status=answer.status)
+            if answer.status != _OK:
+                raise SourceRejected(failed, next_step="check the request's settings", status=answer.status)
+            return value
+
+        return await self.get(path, params, read)
 
     async def post_text(self, path: str, text: str) -> None:
-        """POST a text once, as UTF-8, and ignore the body of the answer.
-
-        Args:
-            path: below the base URL, with its query; it may hold a secret, so no message shows it.
+        """POST a text once, as UTF-8, and ignore the body of the answer. The path may be secret: no message shows it.
 
         Raises:
-            SourceUnavailable: no answer in time, or one without success.
-            SourceRejected, ConfigurationError: an untrusted certificate; an unusable address.
+            EtlError: no answer in time, or one without success.
         """
 
         async def post() -> int:
@@ -402,7 +367,7 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
     try:
         httpx.URL(base_url)
     except httpx.InvalidURL as exc:
-        raise ConfigurationError(f"not a usable address: {exc}", next_step=_CHECK_ADDRESS) from exc
+        raise ConfigurationError(f"{_UNUSABLE}: {exc}", next_step=_CHECK_ADDRESS) from exc
     try:
         return httpx.AsyncClient(
             base_url=base_url,

@@ -11,14 +11,14 @@ from adapters.http.coin_market_cap_http_adapter import CallGate, burst_and_perio
 
 
 @given(st.integers(2, 100_000))
-def test_no_minute_passes_more_calls_than_the_limit(limit: int) -> None:
+def test_minute_never_has_more_calls_than_the_limit(limit: int) -> None:
     """What may go at once, and what drains in the 60 seconds after it, are together the limit at most."""
     burst, period = burst_and_period(limit)
     assert burst >= 1
     assert burst + 60 * burst / period <= limit * (1 + 1e-9)
 
 
-async def test_no_more_than_the_number_are_in_flight() -> None:
+async def test_calls_in_flight_are_limited() -> None:
     """Of ten callers, three are inside at a time, and all get through."""
     gate = CallGate(at_a_time=3, calls_per_minute=6000)
     inside, most = 0, 0
@@ -35,7 +35,7 @@ async def test_no_more_than_the_number_are_in_flight() -> None:
     assert (most, inside) == (3, 0)
 
 
-async def test_a_caller_beyond_the_minute_limit_waits() -> None:
+async def test_caller_beyond_the_minute_limit_waits() -> None:
     """Of ten a minute, two go at once and the third waits; a higher limit lets those that come after pass."""
     gate = CallGate(at_a_time=9, calls_per_minute=10)
     for _ in range(2):
