@@ -17,13 +17,13 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     StoredQuote,
 )
-from commands.screen import SHORT_WAIT_SECONDS, after_needs, mention, say, settings_with_log, show_table
+from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_fields, show_table
 from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.registry import find_job
-from crons.resources import PATIENCE, Resources, require_database, system_clock
+from crons.resources import Resources, require_database, system_clock
 from reports.comparison_text import differences_in_words, notes
 from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol
 from transformers.coverage import hours_by_key, reach
@@ -58,10 +58,8 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     require_database(settings)
     now = system_clock()
     mention(f"comparing {hours:,} hours")
-    with Resources(
-        settings, task="compare", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE
-    ) as parts:
-        found = compare_stored(parts, now, hours=hours, tolerance=tolerance)
+    with resources_for_reading(settings, "compare") as resources:
+        found = compare_stored(resources, now, hours=hours, tolerance=tolerance)
     if as_json:
         say(json.dumps(_document(found, now), indent=2, ensure_ascii=False, allow_nan=False))
     elif found.symbols:
@@ -71,7 +69,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     return FAILED if found.wrong else DONE
 
 
-def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
+def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
     """Compare what both tables hold of the hours before the present one; arguments as in `compare`.
 
     Raises:
@@ -80,8 +78,8 @@ def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: fl
     """
     keys = list(hours_by_key(hours_before(now, hours)))
     span = {"first": keys[0], "last": keys[-1]}
-    quotes = parts.repository(CoinMarketCapClickHouseAdapter)
-    candles = parts.repository(BinanceClickHouseAdapter)
+    quotes = resources.repository(CoinMarketCapClickHouseAdapter)
+    candles = resources.repository(BinanceClickHouseAdapter)
     quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
     dollars = quotes.quotes(sorted(quoted & DOLLAR_COINS), **span) if common else []
@@ -100,7 +98,7 @@ def compare_stored(parts: Resources, now: datetime, *, hours: int, tolerance: fl
     return Overview(hours=keys, tolerance=tolerance, symbols=found, only_quoted=only_quoted, only_traded=only_traded)
 
 
-def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
+def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
     """Whether the two sources agree on the last week, for `verify`; empty if there is nothing to compare.
 
     Raises:
@@ -108,7 +106,7 @@ def compared_sources(parts: Resources, now: datetime) -> list[Finding]:
     """
     subject, step = f"two sources, {DEFAULT_HOURS} h", "./run.sh compare"
     try:
-        found = compare_stored(parts, now, hours=DEFAULT_HOURS, tolerance=DEFAULT_TOLERANCE)
+        found = compare_stored(resources, now, hours=DEFAULT_HOURS, tolerance=DEFAULT_TOLERANCE)
     except StorageRejected as error:
         return [Finding(subject, "fail", f"cannot be compared: {error.message}", error.next_step)]
     if not found.wrong:
@@ -217,17 +215,17 @@ def _show(found: Overview, now: datetime, settings: Settings) -> None:
             f"over\n{found.tolerance:g} %",
         ),
         [_row(one) for one in found.symbols],
-        colours=["red" if one.differs else None for one in found.symbols],
+        styles=["red" if one.differs else "" for one in found.symbols],
         no_color=no_color,
     )
-    say(f"hours: in both, only CoinMarketCap, only Binance; of the {len(found.hours):,} before the present one")
+    say(f"hours: in both, CoinMarketCap only, Binance only; of {len(found.hours):,} before the present one")
     rows = [row for one in found.wrong for row in _rows_over(one)]
     if rows:
         say("")
         show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows, no_color=no_color)
-    suspicions = [f"{one.symbol} looks {it.kind}: {it.detail}" for one in found.wrong for it in one.suspicions]
-    for line in (*suspicions, *(f"note: {line}" for line in notes(found))):
-        say(line)
+    say("")
+    suspicions = [(one.symbol, f"looks {it.kind}: {it.detail}") for one in found.wrong for it in one.suspicions]
+    show_fields([*suspicions, *(("note", line) for line in notes(found))], no_color=no_color)
     say(f"\n{differences_in_words(found)}")
     if found.wrong:
         hours = [from_text(hour.hour) for one in found.wrong for hour in one.over]
@@ -253,7 +251,7 @@ def _row(one: Comparison) -> list[str]:
 def _rows_over(one: Comparison) -> list[list[str]]:
     """The hours over the tolerance, a row for each unbroken range of one suspicion with its worst hour's prices."""
     rows = list(_ranges_over(one))
-    more = f"… and {len(rows) - _SHOWN_RANGES:,} more; --json has every hour"
+    more = f"… and {len(rows) - _SHOWN_RANGES:,} more: see --json"
     return [*rows[:_SHOWN_RANGES], *([[one.symbol, more]] if len(rows) > _SHOWN_RANGES else [])]
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
-from commands.screen import say, say_wrapped, settings_with_log, show_table, tell, terminal_size
+from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
+from configurations.terminal_lines import at_blanks
 from crons.exits import DONE
 from crons.resources import Resources, require_database, system_clock
 
@@ -140,7 +141,13 @@ def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         if number:
             say("")
         for name, value in zip(names, row, strict=True):
-            say_wrapped(value, first=name.ljust(indent)) if value.strip() else say(name)
+            _say_wrapped(value, first=name.ljust(indent)) if value.strip() else say(name)
+
+
+def _say_wrapped(text: str, *, first: str = "") -> None:
+    """Print a paragraph after `first`: on a terminal wrapped at blanks, elsewhere on one line."""
+    size = terminal_size()
+    say(at_blanks(size.columns, first).fill(text) if size else f"{first}{text}")
 
 
 def _show_columns(settings: Settings) -> int:
@@ -149,7 +156,7 @@ def _show_columns(settings: Settings) -> int:
     if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
     for number, (table, rows) in enumerate(groupby(columns, key=lambda column: str(column[0]))):
-        say_wrapped(table, first="\n" if number else "")
+        _say_wrapped(table, first="\n" if number else "")
         for _, column, kind, comment in rows:
-            say_wrapped(f"{column} {kind}: {comment}", first="  ")
+            _say_wrapped(f"{column} {kind}: {comment}", first="  ")
     return DONE

@@ -1,52 +1,48 @@
-"""``status``: how the last runs went, which hours are missing, what the prices look like."""
+"""``status``: the last runs, the missing hours and the prices."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
-from adapters._bases.tehran_time import from_text
+from adapters._bases.tehran_time import from_text, hour_ranges, in_tehran, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
 from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
-from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
-from commands.screen import SHORT_WAIT_SECONDS, after_needs, say, settings_with_log, stale_groups
-from commands.status_facts import JobFacts, SpoolFacts, Turn, needs
-from commands.status_view import as_json_text, show_job
+from commands.screen import after_needs, resources_for_reading, say, settings_with_log, stale_groups
+from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, needs
+from commands.status_view import show_job
 from commands.tables import last_backup
 from configurations.config import PROJECT_ROOT, Settings
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import Series, series_of
 from crons.install import BACKUP, Schedules, heal_of, longest_interval, next_run, read_schedules
-from crons.job import Job
 from crons.registry import JOBS, find_job
-from crons.resources import PATIENCE, Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 
 _RECENT_RUNS = 100
+_SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 
 
-class _Read(NamedTuple):
-    """What the database holds, or why that is not known."""
+class _Stored(NamedTuple):
+    """What is stored of a job: its latest runs, in no order, and its symbols."""
 
-    state: str
-    detail: str = ""
-    in_use_since: datetime | None = None
+    database: DatabaseFacts
     runs: Sequence[RunRecord] = ()
-    heals: Sequence[RunRecord] = ()
-    successes: Sequence[RunRecord] = ()
-    failures: Sequence[RunRecord] = ()
     series: Sequence[Series] | None = None
 
 
 def status(name: str | None, *, as_json: bool, everything: bool) -> int:
-    """Look, show, and give the exit code: 1 if something needs attention.
+    """Print the state of the jobs in use, return the exit code: 1 if something needs attention.
 
     Args:
         name: of one job; None for all.
@@ -54,108 +50,111 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
         everything: every symbol, also beyond a screenful.
 
     Raises:
-        ConfigurationError: there is no such job, or the settings are wrong.
+        ConfigurationError: there is no such job, or a setting is invalid.
     """
     if name is not None:
         find_job(name)
     settings = interactive_timeouts(settings_with_log())
     now = system_clock()
-    tasks = [*(task for job in JOBS for task in (job, heal_of(job))), BACKUP]
-    schedules = read_schedules(Crontab(), checkout=PROJECT_ROOT, tasks=tasks)
-    jobs = _in_use([_facts(one, settings, schedules, now, asked_for=one == name) for one in ([name] if name else JOBS)])
+    found = [(job, needs(job, now)) for job in _read_jobs(name, settings, now)]
+    needs_person = any(lines for _, lines in found)
     if as_json:
-        say(as_json_text(jobs, now))
+        jobs = [_document(job, lines, now) for job, lines in found]
+        header = {"schema_version": _SCHEMA_VERSION, "now": tehran_text(now), "needs_person": needs_person}
+        say(json.dumps({**header, "jobs": jobs}, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        for number, job in enumerate(jobs):
+        for number, (job, lines) in enumerate(found):
             if number:
                 say("")
-            show_job(job, now, everything=everything, no_color=bool(settings.no_color))
-    return FAILED if any(needs(job, now) for job in jobs) else DONE
+            show_job(job, lines, now, everything=everything, no_color=bool(settings.no_color))
+    return FAILED if needs_person else DONE
 
 
-def _in_use(jobs: Sequence[JobFacts]) -> list[JobFacts]:
-    """Those that are run, or were; the first, which is the main one, as long as no other is run in its place."""
-    first, *others = jobs
-    if not any(job.in_use or job.last_success for job in others):
-        first = replace(first, wanted=True)
-    return [job for job in (first, *others) if job.is_known]
+def _read_jobs(name: str | None, settings: Settings, now: datetime) -> list[JobFacts]:
+    """The job of this name, or the jobs in use: the main one as long as no other is."""
+    names = [name] if name else list(JOBS)
+    schedules = read_schedules(
+        Crontab(), checkout=PROJECT_ROOT, tasks=[*(task for one in JOBS for task in (one, heal_of(one))), BACKUP]
+    )
+    stale_set_up = stale_groups()
+    with resources_for_reading(settings, "status") as resources:
+        # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
+        kept = {one: _records_in(resources.history_spool(one)) for one in names}
+        stored = _read_database(names, resources, now)
+    jobs = []
+    for one in names:
+        facts = _facts(one, resources, stored[one]._replace(runs=[*kept[one], *stored[one].runs]), schedules, now)
+        jobs.append(replace(facts, stale_set_up=stale_set_up))
+    if name or not any(job.in_use for job in jobs[1:]):
+        jobs[0] = replace(jobs[0], expected=True)
+    return [job for job in jobs if job.is_known]
 
 
-def _facts(name: str, settings: Settings, schedules: Schedules, now: datetime, *, asked_for: bool) -> JobFacts:
-    # The disk first: a record that a run puts into the table meanwhile is then seen twice, not missed.
-    job = JOBS[name]
-    parts = Resources(settings, task="status", clock=system_clock, wait_seconds=SHORT_WAIT_SECONDS, retry=PATIENCE)
-    history = parts.history_spool(name)
-    kept = _records_in(history)
-    read = _read(name, job, parts, now)
-    turn, heal = _turn(schedules, name, now), _turn(schedules, heal_of(name), now)
-    backup = _turn(schedules, BACKUP, now)
+def _records_in(spool: Spool) -> list[RunRecord]:
+    """The pending records of runs; none if the spool cannot be read, which `_spool_facts` reports."""
+    try:
+        return [record for path in spool.waiting() for record in records_of(spool.read(path))]
+    except StateError:
+        return []
+
+
+def _read_database(names: Sequence[str], resources: Resources, now: datetime) -> dict[str, _Stored]:
+    settings = resources.settings
+    if has_no_database(settings):
+        empty = DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db")
+        return {name: _Stored(empty) for name in names}
+    stored: dict[str, _Stored] = {}
+    failure = DatabaseFacts("ok")
+    try:
+        for name in names:
+            job = JOBS[name]
+            series = series_of(job.repository_in(resources), list(job.followed(settings)), now)
+            stored[name] = _Stored(failure, _runs_of(name, resources.runs), series)
+    except LockHeldError as error:
+        holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))
+        failure = DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
+    except EtlError as error:
+        failure = DatabaseFacts("unreachable", " ".join(error.message.split()))
+    return {name: stored.get(name, _Stored(failure)) for name in names}
+
+
+def _runs_of(name: str, runs: EtlRunsAdapter) -> list[RunRecord]:
+    """The latest runs and heals of a job, among them its last success and its last failure."""
+    last = [runs.last(name, status=RUN_OK, kind="run"), runs.last(name, status=RUN_FAILED)]
+    recent = [runs.recent(name, _RECENT_RUNS, kind=kind) for kind in ("run", "heal")]
+    return [*(one for one in last if one), *recent[0], *recent[1]]
+
+
+def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedules, now: datetime) -> JobFacts:
+    job, settings = JOBS[name], resources.settings
+    by_id = {one.run_id: one for one in stored.runs}
+    records = sorted(by_id.values(), key=lambda one: one.started_at, reverse=True)
+    runs, heals = ([one for one in records if one.kind == kind] for kind in ("run", "heal"))
+    turns = {
+        task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
+        for task, schedule in schedules.installed.items()
+    }
     holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
     return JobFacts(
         name=name,
-        wanted=asked_for,
-        every=longest_interval(turn.schedule if turn else job.schedule, now),
-        next_run=turn,
-        next_heal=heal,
+        every=turns[name].every if name in turns else longest_interval(job.schedule, now),
+        run=turns.get(name),
+        heal=turns.get(heal_of(name)),
+        backup=turns.get(BACKUP),
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
-        running=str(holder) if holder is not None and holder.alive() else None,
-        database=read.state,
-        database_detail=read.detail,
-        in_use_since=read.in_use_since,
-        last_success=_first([*(one for one in kept if not one.failed and one.kind == "run"), *read.successes]),
-        last_failure=_first([*(one for one in kept if one.failed), *read.failures]),
-        last_heal=_first([*(one for one in kept if one.kind == "heal"), *read.heals]),
-        failed_runs=_failed_in_a_row(kept, read.runs, kind="run"),
-        failed_heals=_failed_in_a_row(kept, read.heals, kind="heal"),
-        spool=_spool_facts(parts.spool(name)),
-        history=_spool_facts(history),
-        fill=_fill(name, job, settings),
-        heal_every=longest_interval(heal.schedule, now) if heal else None,
-        series=read.series,
-        stale_set_up=stale_groups(),
-        backup_every=longest_interval(backup.schedule, now) if backup else None,
+        running=str(holder) if holder and holder.alive() else None,
+        database=stored.database,
+        last_success=next((one for one in runs if not one.failed), None),
+        last_failure=next((one for one in records if one.failed), None),
+        last_heal=next(iter(heals), None),
+        failed_runs=list(takewhile(lambda one: one.failed, runs)),
+        failed_heals=list(takewhile(lambda one: one.failed, heals)),
+        spool=_spool_facts(resources.spool(name)),
+        history=_spool_facts(resources.history_spool(name)),
+        fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
+        series=stored.series,
         last_backup=last_backup(f"{settings.clickhouse_db}.{job.table.name}"),
     )
-
-
-def _read(name: str, job: Job, parts: Resources, now: datetime) -> _Read:
-    """Ask the database, waiting but shortly for a job that has the embedded engine open."""
-    if has_no_database(parts.settings):
-        return _Read("empty", "there is no database yet: ./run.sh setup_db")
-    try:
-        with parts:
-            runs = parts.runs
-            success = runs.last(name, status=RUN_OK, kind="run")
-            failure = runs.last(name, status=RUN_FAILED)
-            return _Read(
-                "ok",
-                runs=runs.recent(name, _RECENT_RUNS, kind="run"),
-                heals=runs.recent(name, _RECENT_RUNS, kind="heal"),
-                successes=[success] if success else [],
-                failures=[failure] if failure else [],
-                series=series_of(job.repository_in(parts), list(job.followed(parts.settings)), now),
-            )
-    except LockHeldError as error:
-        return _Read("in use", error.message, _in_use_since(parts.settings))
-    except EtlError as error:
-        return _Read("unreachable", " ".join(error.message.split()))
-
-
-def _fill(name: str, job: Job, settings: Settings) -> str | None:
-    """The command that fills a job's missing hours, without its HOURS and after what it lacks; None without any."""
-    return None if job.backfill is None else after_needs(job, settings, f"./run.sh cron_heal {name}")
-
-
-def _turn(schedules: Schedules, task: str, now: datetime) -> Turn | None:
-    """When cron starts a job, or the heal of one, next; None when it is not installed, or not known to be."""
-    schedule = schedules.installed.get(task)
-    return Turn(schedule, next_run(schedule, now)) if schedule else None
-
-
-def _in_use_since(settings: Settings) -> datetime | None:
-    """Since when another process has the embedded engine open, aware; None when its note does not tell."""
-    holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))
-    return None if holder is None else from_text(holder.since)
 
 
 def _spool_facts(spool: Spool) -> SpoolFacts:
@@ -165,24 +164,57 @@ def _spool_facts(spool: Spool) -> SpoolFacts:
         return SpoolFacts(waiting=None, oldest=None, damaged=(), unknown=f"{error.message}: {error.next_step}")
 
 
-def _records_in(spool: Spool) -> list[RunRecord]:
-    """The records of runs that wait in a spool; none where it cannot be read, which `_spool_facts` tells."""
-    try:
-        return [record for path in spool.waiting() for record in records_of(spool.read(path))]
-    except StateError:
-        return []
+def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, Any]:
+    """A job's part of the JSON; times are Tehran wall time unless their name says otherwise."""
+    return {
+        "name": job.name,
+        "needs": lines,
+        "last_success": _run_document(job.last_success, now),
+        "last_failure": _run_document(job.last_failure, now),
+        "last_heal": _run_document(job.last_heal, now),
+        "not_known": job.not_known,
+        "failures_in_a_row": len(job.failed_runs),
+        "failed_heals_in_a_row": len(job.failed_heals),
+        "schedule": job.run and job.run.schedule,
+        "next_run": job.run and tehran_text(job.run.at),
+        "next_run_host": job.run and job.run.at.isoformat(),
+        "crontab_not_known": job.crontab_unknown,
+        "next_heal": job.heal and tehran_text(job.heal.at),
+        "running": job.running,
+        "database": {"state": job.database.state, "detail": job.database.detail},
+        "spool": _spool_document(job.spool, now),
+        "history": _spool_document(job.history, now),
+        "symbols": None if job.series is None else [_symbol_document(one) for one in job.series],
+    }
 
 
-def _latest_first(records: Sequence[RunRecord]) -> list[RunRecord]:
-    once = {record.run_id: record for record in records}
-    return sorted(once.values(), key=lambda record: record.started_at, reverse=True)
+def _run_document(run: RunRecord | None, now: datetime) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    age = int((now - from_text(run.finished_at)).total_seconds())
+    return {"run_id": run.run_id, "kind": run.kind, "at": run.finished_at, "age_seconds": age, "error": run.error}
 
 
-def _failed_in_a_row(kept: Sequence[RunRecord], stored: Sequence[RunRecord], *, kind: str) -> list[RunRecord]:
-    """The last runs of a kind, back to the first good one, the latest first."""
-    records = _latest_first([*(one for one in kept if one.kind == kind), *stored])
-    return list(takewhile(lambda one: one.failed, records))
+def _spool_document(spool: SpoolFacts, now: datetime) -> dict[str, Any]:
+    oldest = None if spool.oldest is None else int((now - spool.oldest).total_seconds())
+    damaged = None if spool.unknown else [str(path) for path in spool.damaged]
+    return {"waiting": spool.waiting, "oldest_age_seconds": oldest, "damaged": damaged}
 
 
-def _first(records: Sequence[RunRecord]) -> RunRecord | None:
-    return next(iter(_latest_first(records)), None)
+def _symbol_document(one: Series) -> dict[str, Any]:
+    coverage = one.coverage
+    return {
+        "symbol": one.symbol,
+        "last_hour": one.last_hour,
+        "last_price": one.last_price,
+        "change_24h": one.change_24h,
+        "counted_from": coverage.counted_from and tehran_text(coverage.counted_from),
+        "coverage": {
+            name: {"stored": share.stored, "expected": share.expected, "percent": share.percent}
+            for name, share in coverage.shares.items()
+        },
+        "missing": [[tehran_text(in_tehran(bound)) for bound in span] for span in hour_ranges(coverage.missing)],
+        "missing_hours": len(coverage.missing),
+        "without_quote_hours": len(coverage.without_quote),
+        "last_24_hours": one.trend,
+    }

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.commands.test_status import MAIN_AT
+from tests.commands.test_status import MAIN_AT, command
 from tests.support.crontab_program import CrontabProgram
-from tests.support.installation import Finished, Installation
+from tests.support.installation import JOB, Finished, Installation
 from tests.support.stepped_clock import SteppedClock
 
 
@@ -119,8 +119,33 @@ def test_unreadable_crontab_is_reported_and_the_rest_shown(
         [job] = json.loads(done.out)["jobs"]
         assert job["crontab_not_known"] == unread
         assert (job["schedule"], job["next_run"]) == (None, None)
-    elif command == ("check",):  # whose table folds the words
-        [line] = [line for line in done.out.splitlines() if line.startswith("crontab") and "not known" in line]
-        assert line.split()[1] == "warn"
     else:
-        assert f"not known: {unread}" in done.out
+        assert unread in done.out
+
+
+@pytest.mark.parametrize(("key", "warned"), [("", 1), ("a-key", 0)])
+def test_a_heal_that_can_only_fail_is_warned_of(program: Installation, key: str, warned: int) -> None:
+    """Installing the daily heal without the key that it needs says so at once; it is installed all the same."""
+    given = {name: value for name, value in program.settings.items() if name != "PATH"}
+    in_file = {**given, "LOG_LEVEL": "DEBUG", "CMC_API_KEY": key}
+    (program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in in_file.items()))
+    done = command(program, "setup_cron", "--heal", CMC_API_KEY=key)
+    assert (done.code, len(done.log.splitlines())) == (0, warned)
+    assert ("CMC_API_KEY is not set" in done.log) == bool(warned)
+    assert command(program, "setup_cron", "--dry-run", CMC_API_KEY=key).log == ""
+
+
+@pytest.mark.parametrize(("arguments", "installed"), [((), "0 * * * *"), (("--heal",), "17 4 * * *")])
+def test_jobs_tells_what_is_installed(
+    program: Installation, crontab: CrontabProgram, arguments: tuple[str, ...], installed: str
+) -> None:
+    """The registry, with the line that is in the crontab and the command that installs the other."""
+    before = program.command("jobs")
+    assert before.code == 0
+    assert before.out.count(f"no: ./run.sh setup_cron {JOB}") == 2
+    assert program.command("setup_cron", *arguments).code == 0
+    assert b"heal" not in (crontab.table or b"") or arguments
+    lines = [line for line in program.command("jobs").out.splitlines() if " yes" in line]
+    assert [installed in line for line in lines] == [True]
+    assert program.command("remove_cron", *arguments).code == 0
+    assert crontab.table == b""

@@ -1,4 +1,4 @@
-"""How much is said, and in which colours."""
+"""How much is printed, and in which colors."""
 
 from __future__ import annotations
 
@@ -24,29 +24,22 @@ RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
 MAIN_AT = RUN_AT.with_name("main_at.py")
 
 
-@pytest.mark.parametrize("arguments", [(), ("backfill", "2"), ("heal",)])
-def test_quiet_says_nothing_of_what_is_right(program: Installation, arguments: tuple[str, ...]) -> None:
-    """A good run, backfill or heal with --quiet leaves not a line, before or after its kind."""
-    done = program.run_job(*arguments, "--quiet")
-    assert (done.code, done.out, done.log) == (0, "", "")
-
-
-def test_quiet_says_what_is_wrong(program: Installation, front: ClickHouseFront) -> None:
-    """Errors come through."""
+def test_quiet_runs_print_errors_only(program: Installation, front: ClickHouseFront) -> None:
+    """A successful run, backfill or heal prints nothing."""
+    for arguments in ((), ("backfill", "2"), ("heal",)):
+        done = program.run_job(*arguments, "--quiet")
+        assert (done.code, done.out, done.log) == (0, "", "")
     front.refuse()
     done = program.run_job("--quiet")
     assert done.code == 1
     assert any("connection was refused" in line for line in done.errors)
 
 
-@pytest.mark.parametrize("where", ["environment", ".env"])
-@pytest.mark.parametrize("which", ["job", "status"])
-def test_colours_are_for_terminals_that_want_them(
-    program: Installation, clock: SteppedClock, which: str, where: str
-) -> None:
-    """A terminal gets colours, and with NO_COLOR, wherever it is set, none."""
+@pytest.mark.parametrize(("which", "where"), [("job", ".env"), ("status", "environment"), ("status", ".env")])
+def test_no_color_is_respected(program: Installation, clock: SteppedClock, which: str, where: str) -> None:
+    """In the environment and in ``.env``; without it a terminal gets colors."""
     assert program.run_job().code == 0
-    clock.advance(timedelta(hours=2))  # the hour between them is missing, which status shows in yellow
+    clock.advance(timedelta(hours=2))  # status shows the missing hour in yellow
     assert program.run_job().code == 0
     backfill, status = (str(RUN_AT), JOB, "backfill", "5"), (str(MAIN_AT), "status", JOB, "--all")
     file, *rest = backfill if which == "job" else status
@@ -57,10 +50,10 @@ def test_colours_are_for_terminals_that_want_them(
     assert "\x1b[3" not in on_a_terminal(program, *arguments, settings=wanted)
 
 
-def test_a_terminal_is_told_what_takes_its_time(program: Installation) -> None:
-    """Before a long step one line says what is done; without a terminal there is none."""
+def test_a_terminal_announces_long_steps(program: Installation) -> None:
+    """One line before each of them."""
     assert program.run_job().code == 0
-    assert f"looking through all that {JOB} stored" in on_a_terminal(program, "-m", "main", "verify")
+    assert f"checking the stored prices of {JOB}" in on_a_terminal(program, "-m", "main", "verify")
     assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
 
 
@@ -108,8 +101,8 @@ def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> Non
     assert " ".join(" ".join(shown).split()) == " ".join(piped.split())
 
 
-def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
-    """No bar and no word of what is right; only where a backup or a report is, for that was asked for."""
+def test_quiet_commands_print_nothing_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
+    """No bar and no success; only the path of a backup or a report."""
     assert on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""
     report = on_a_terminal(program, "-m", "main", "report", "5", "--quiet")
     assert [report.strip()] == [str(path) for path in (program.root / "reports").iterdir()]
@@ -120,8 +113,8 @@ def test_quiet_is_quiet_on_a_terminal(program: Installation, clock: SteppedClock
     assert on_a_terminal(program, "-m", "main", "verify", "--quiet") == ""
 
 
-def test_quiet_lists_what_is_wrong(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """The faults that verify finds, and nothing of what is right; errors of every command."""
+def test_quiet_verify_lists_errors_only(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+    """Nothing that is right."""
     assert program.run_job().code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
     wrong = program.command("verify", "--quiet")
@@ -133,8 +126,8 @@ def test_quiet_lists_what_is_wrong(program: Installation, embedded: ClickHouseAd
     assert refused.log.startswith("error: ")
 
 
-def test_check_tells_of_a_running_job(embedded_program: Installation, clock: SteppedClock) -> None:
-    """While a job has the embedded engine open, check waits but shortly and warns: that is no fault."""
+def test_check_names_a_running_job(embedded_program: Installation, clock: SteppedClock) -> None:
+    """While it has the embedded engine open, check waits briefly and warns: that is not a failure."""
     assert embedded_program.command("setup_db").code == 0
     with ProcessLock(embedded_program.data / "clickhouse.lock", task=f"{JOB} run", clock=clock):
         done = embedded_program.command("check")

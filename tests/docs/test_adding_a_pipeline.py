@@ -204,10 +204,12 @@ def test_a_job_that_is_merely_registered_needs_nobody(house: Installation) -> No
     shown = house.command("status")
     assert (shown.code, JOB in shown.out) == (1, False)
     asked = house.command("status", JOB)
-    assert (asked.code, f"no good run yet: ./run.sh cron_run {JOB}" in asked.out) == (1, True)
+    assert (asked.code, f"no successful run yet: ./run.sh cron_run {JOB}" in asked.out) == (1, True)
     assert house.command("setup_cron", JOB).code == 0
     jobs = json.loads(house.command("status", "--json").out)["jobs"]
-    assert [job["needs"] for job in jobs] == [[f"no good run yet: ./run.sh cron_run {job['name']}"] for job in jobs]
+    assert [job["needs"] for job in jobs] == [
+        [f"no successful run yet: ./run.sh cron_run {job['name']}"] for job in jobs
+    ]
 
 
 @pytest.mark.parametrize(
