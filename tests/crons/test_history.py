@@ -20,7 +20,6 @@ from crons.history import records_of
 from crons.job import BackfillRequest, Kind
 from crons.registry import JOBS
 from crons.runner import Request, execute, fail_for_settings
-from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
@@ -100,13 +99,6 @@ def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: 
     assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
 
 
-def test_backfill_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
-    """A backfill asks for pairs of symbol and hour."""
-    run(settings, clock, 5)
-    record = only(history)
-    assert (record.kind, record.hours_asked, record.without_quote, record.inserted) == ("backfill", 15, 0, 15)
-
-
 def test_record_costs_one_statement(settings: Settings, clock: SteppedClock, front: ClickHouseFront) -> None:
     """Once the tables are there, the history costs a run one INSERT."""
     run(settings, clock)
@@ -128,25 +120,6 @@ def test_refused_run_is_recorded_with_its_reason(
     assert (record.status, record.inserted) == ("failed", 0)
     assert record.error == " ".join(refused.value.message.split())
     assert source.credits_used == 0
-
-
-@pytest.mark.parametrize(("hours", "endpoint", "asked"), [(None, "latest", 3), (5, "historical", 15)])
-def test_failed_source_is_recorded_with_the_hours_asked(
-    settings: Settings,
-    clock: SteppedClock,
-    source: FaultySource,
-    history: EtlRunsAdapter,
-    *,
-    hours: int | None,
-    endpoint: str,
-    asked: int,
-) -> None:
-    """The source was asked for those hours, though no answer came."""
-    source.faults.push(faults.no_data(), path=f"/quotes/{endpoint}")
-    with pytest.raises(EtlError):
-        run(settings, clock, hours)
-    record = only(history)
-    assert (record.status, record.hours_asked, record.extracted) == ("failed", asked, 0)
 
 
 def test_run_without_database_is_recorded_by_the_next(
@@ -209,17 +182,6 @@ def test_run_that_found_the_lock_held_is_not_recorded(
         run(settings, clock)
     assert history.recent(JOB, 10) == []
     assert waiting(settings) == []
-
-
-def test_run_without_valid_price_is_recorded_as_failed(
-    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
-) -> None:
-    """A run that stored nothing valid says so."""
-    for cmc_id in (1, 1027, 5426):
-        source.faults.push(faults.null_price(cmc_id), path="/quotes/latest")
-    run(replace(settings, symbols=(("BTC", 1),)), clock)
-    record = only(history)
-    assert (record.status, record.rejected, record.error) == ("failed", 1, "CoinMarketCap gave no valid price")
 
 
 def test_run_killed_after_its_record_is_recorded_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from commands.check import check_set_up
 from commands.screen import stale_groups
 from configurations.config import PROJECT_ROOT
 from crons.start_up import missing_package
+from sandbox.coin_market_cap import StandIn
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -59,22 +62,57 @@ def test_own_module_is_not_a_package(error: BaseException | None, package: str) 
     assert missing_package(error) == package
 
 
-@pytest.mark.parametrize("arguments", ["no_such_job", "no_such_job heal 5"])
-def test_start_loads_no_terminal_library(arguments: str) -> None:
-    """In a cron run, neither rich nor pygments is loaded; Typer only where a command line needs parsing."""
+def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
+    """The exit code of a program of ours, and the modules that it loads."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "crons.run", *arguments.split()],
+        [sys.executable, "-X", "importtime", "-m", *arguments],
         cwd=PROJECT_ROOT,
-        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert done.returncode == 2
+    return done.returncode, set(re.findall(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize("arguments", ["no_such_job", "no_such_job heal 5"])
+def test_start_loads_no_terminal_library(arguments: str) -> None:
+    """In a cron run, neither rich nor pygments; Typer only if a command line needs parsing."""
+    code, loaded = loaded_by("crons.run", *arguments.split())
+    assert code == 2
     assert "structlog" in loaded
     assert loaded.isdisjoint({"rich.console", "pygments", "httpx", "clickhouse_connect", "chdb"})
     assert ("typer" in loaded) == ("heal" in arguments)
+
+
+@pytest.mark.parametrize("arguments", ["setup_cron --dry-run", "check --help", "jobs --help"])
+def test_command_without_calls_loads_no_client(arguments: str, tmp_path: Path) -> None:
+    """Neither the HTTP library nor the database's."""
+    (tmp_path / "crontab").write_text("#!/bin/sh\n")
+    (tmp_path / "crontab").chmod(0o755)
+    code, loaded = loaded_by("main", *arguments.split(), PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert code == 0
+    assert loaded.isdisjoint({"httpx", "clickhouse_connect", "chdb"})
+
+
+def test_run_against_a_server_loads_one_job_and_no_engine(front: ClickHouseFront, tmp_path: Path) -> None:
+    """From fetching to storing."""
+    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+        code, loaded = loaded_by(
+            "crons.run",
+            "cmc_hourly_prices",
+            CLICKHOUSE_HOST="127.0.0.1",
+            CLICKHOUSE_PORT=str(front.port),
+            CLICKHOUSE_USER=front.user,
+            CLICKHOUSE_PASSWORD=front.password,
+            CLICKHOUSE_DB="imports",
+            CMC_API_KEY=source.key,
+            CMC_BASE_URL=source.base_url,
+            DATA_PATH=str(tmp_path),
+        )
+    assert code == 0
+    assert {"httpx", "clickhouse_connect", "extractors.coin_market_cap_extractor"} <= loaded
+    assert loaded.isdisjoint({"chdb", "psutil", "rich.console", "extractors.binance_extractor"})
 
 
 @pytest.fixture
