@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -24,7 +23,6 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
-from adapters.http.healthchecks_http_adapter import HealthchecksAdapter, host_of
 from configurations.config import Settings
 
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
@@ -40,7 +38,6 @@ _ENDING_SECONDS = 5.0
 _CLOUD_HOSTS = ".clickhouse.cloud"
 # An idle service of ClickHouse Cloud sleeps; the first connection wakes it.
 _WAKING_SECONDS = 120.0
-_PING_SECONDS = 3.0
 
 
 def system_clock() -> datetime:
@@ -191,15 +188,6 @@ class Resources:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@asynccontextmanager
-async def open_monitor(url: str, clock: Callable[[], datetime]) -> AsyncIterator[HealthchecksAdapter]:
-    """The monitor at an address; a ping is tried once, for three seconds at most."""
-    once = RetryPolicy(attempts=1)
-    http = HttpAdapter(base_url=host_of(url), headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock)
-    async with http:
-        yield HealthchecksAdapter(http=http, url=url)
 
 
 def interactive_timeouts(settings: Settings) -> Settings:

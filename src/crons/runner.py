@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import structlog
 
 from adapters._bases.errors import EtlError
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
-from adapters.http.healthchecks_http_adapter import HealthchecksAdapter
+from adapters.http.healthchecks_http_adapter import Event, ping
 from configurations.config import PROJECT_ROOT, Settings, SettingsError
 from configurations.logs import last_lines, rotate_log
 from crons.backfill import fill_past
 from crons.history import record, record_killed
 from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
-from crons.resources import Resources, open_monitor
+from crons.resources import Resources
 from crons.start_up import REMEDY, missing_package
 from crons.supervision import supervise
 
 _SHOWN_VALUES = 10
 _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
 """They go first, because a line at a terminal has room for three facts."""
-Ping = Callable[[HealthchecksAdapter], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
 
@@ -149,14 +148,16 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
     def ping_failure(_kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
             text = "\n".join([*lines, _words(error)])
-            _send(url, clock, lambda check: check.failed(text))
+            _send(url, "fail", text, clock)
 
     with last_lines() as lines, ExitStack() as stack:
-        _send(url, clock, lambda check: check.started())
+        _send(url, "start", "", clock)
         stack.push(ping_failure)
         report = run()
-    text = "\n".join([*lines, *report.failures])
-    _send(url, clock, lambda check: check.failed(text) if report.failures else check.succeeded())
+    if report.failures:
+        _send(url, "fail", "\n".join([*lines, *report.failures]), clock)
+    else:
+        _send(url, "success", "", clock)
     return report
 
 
@@ -169,15 +170,11 @@ def _words(error: BaseException) -> str:
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
 
 
-def _send(url: str, clock: Callable[[], datetime], ping: Ping) -> None:
-    async def pinged() -> None:
-        async with open_monitor(url, clock) as check:
-            await ping(check)
-
+def _send(url: str, event: Event, text: str, clock: Callable[[], datetime]) -> None:
     # Not asyncio.run: it would wait for a name look-up that hangs in a thread.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(pinged())
+        loop.run_until_complete(ping(url, event, text, clock=clock))
     except EtlError:
         # Its message could quote the address, which is a secret.
         log.warning("monitor of HEALTHCHECK_URL not reached; the run continues")

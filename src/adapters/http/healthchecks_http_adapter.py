@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
 
+Event = Literal["start", "success", "fail"]
+
+_TIMEOUT_SECONDS = 3.0
+# Characters of the last lines; healthchecks.io keeps a hundred thousand bytes.
 _LONGEST_TEXT = 10_000
-"""Characters of the last lines; healthchecks.io keeps a hundred thousand bytes."""
 
 
-class HealthchecksAdapter:
-    """One check. Every ping may raise what `HttpAdapter.post_text` raises, and is not retried.
+async def ping(url: str, event: Event, text: str = "", *, clock: Callable[[], datetime]) -> None:
+    """Ping a check once, for three seconds at most. May raise what `HttpAdapter` and its `post_text` raise.
 
     Args:
-        http: with `host_of` the check's address as its base URL.
         url: the check's address; its path is a secret.
+        text: its end is sent, as the reason for a failure.
     """
-
-    def __init__(self, *, http: HttpAdapter, url: str) -> None:
-        self._http = http
-        self._url = urlsplit(url)
-
-    async def started(self) -> None:
-        """Ping that the work has begun."""
-        await self._ping("/start", "")
-
-    async def succeeded(self) -> None:
-        """Ping that it ended well."""
-        await self._ping("", "")
-
-    async def failed(self, last_lines: str) -> None:
-        """Ping that it failed. The end of the text says why."""
-        await self._ping("/fail", last_lines[-_LONGEST_TEXT:])
-
-    async def _ping(self, event: str, text: str) -> None:
-        query = f"?{self._url.query}" if self._url.query else ""
-        await self._http.post_text(f"{self._url.path.rstrip('/')}{event}{query}", text)
-
-
-def host_of(url: str) -> str:
-    """The scheme and host of a check's address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    check = urlsplit(url)
+    path = check.path.rstrip("/") + ("" if event == "success" else f"/{event}")
+    http = HttpAdapter(
+        base_url=f"{check.scheme}://{check.netloc}",
+        headers={},
+        timeout_seconds=_TIMEOUT_SECONDS,
+        retry=RetryPolicy(attempts=1),
+        clock=clock,
+    )
+    async with http:
+        await http.post_text(f"{path}?{check.query}" if check.query else path, text[-_LONGEST_TEXT:])
