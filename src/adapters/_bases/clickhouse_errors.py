@@ -115,7 +115,7 @@ _CAUSES = (
     ),
     _Cause(
         r"HTTP status 30\d",
-        "the server redirects, which is not followed: nothing may be sent elsewhere",
+        "the server answered with a redirect, which is not followed",
         "Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE.",
     ),
     _Cause("^(ImportError|ModuleNotFoundError):", "the driver cannot be loaded: {}", "./run.sh install"),

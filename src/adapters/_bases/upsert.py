@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import structlog
 
@@ -285,13 +285,12 @@ class _Chunk:
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
         stored: dict[Key, list[_Found]] = {}
-        for symbol, hour, *compared, fetched_at, version, now in self.clickhouse.query(
-            select_statement(self.name, self.table, self.rows)
-        ):
-            found = _Found(tuple(compared), str(fetched_at), int(str(version)), int(str(now)))
+        statement = select_statement(self.name, self.table, self.rows)
+        for symbol, hour, *compared, fetched_at, version, now in cast("list[Any]", self.clickhouse.query(statement)):
+            found = _Found(tuple(compared), fetched_at, version, now)
             # Rows of one key are inserted by hand, or by two hosts at once, or wait for a merge.
-            others = [] if self.inserts_changes else stored.get((str(symbol), str(hour)), [])
-            stored[str(symbol), str(hour)] = [*others, found]
+            others = [] if self.inserts_changes else stored.get((symbol, hour), [])
+            stored[symbol, hour] = [*others, found]
         return stored
 
     def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:

@@ -18,7 +18,6 @@ from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
-TLS = Path(__file__).parents[2] / "support" / "tls"
 PASSWORD = "pass-in-tests"
 
 
@@ -134,47 +133,6 @@ def test_interrupted_stream_is_unavailable(front: ClickHouseFront) -> None:
             list(adapter.stream("SELECT number FROM numbers(1000)"))
 
 
-def test_wrong_password_stops_and_is_not_shown(front: ClickHouseFront) -> None:
-    """The next step names the setting."""
-    with door(front, password="wrong-secret") as adapter, pytest.raises(StorageRejected) as raised:
-        adapter.query("SELECT 1")
-
-    assert raised.value.code == 516
-    assert "CLICKHOUSE_PASSWORD" in raised.value.next_step
-    assert "secret" not in _everything_said(raised.value)
-
-
-def test_no_error_shows_the_password(front: ClickHouseFront) -> None:
-    """Neither a refusal that quotes it nor a reset."""
-    echo = f"the password {PASSWORD} is odd. {'x' * 340} {PASSWORD} {PASSWORD}"
-    with door(front) as adapter:
-        adapter.query("SELECT 1")
-        front.faults += [
-            Fault("error", "SELECT", code=999, text=echo),
-            Fault("error", "SELECT", code=60, text=echo),
-            Fault("reset", "SELECT", 2),
-        ]
-        said = []
-        for _ in range(3):
-            with pytest.raises(EtlError) as raised:
-                adapter.query("SELECT 1")
-            said.append(f"{raised.value!r} {vars(raised.value)}")
-        assert not any(PASSWORD[:-1] in words for words in said)
-        assert ["the password *** is odd" in words for words in said] == [True, True, False]
-        front.refuse()
-        with pytest.raises(StorageUnavailable, match="connection was refused") as raised_last:
-            adapter.query("SELECT 1")
-        assert PASSWORD not in _everything_said(raised_last.value)
-
-
-def _everything_said(error: BaseException | None) -> str:
-    said = ""
-    while error is not None:
-        said += f"{error!r} {vars(error)} "
-        error = error.__cause__ or error.__context__
-    return said
-
-
 def test_unresponsive_server_times_out(front: ClickHouseFront) -> None:
     """A statement without an answer ends at the time limit."""
     with door(front) as adapter:
@@ -209,18 +167,6 @@ def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None
     assert "asleep" in asleep.value.next_step
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirect_is_not_followed(front: ClickHouseFront, status: int) -> None:
-    """Neither when it connects nor later: nothing is sent to another host."""
-    with ClickHouseFront(front.path, "writer", PASSWORD) as other, door(front) as adapter:
-        for statement in ("SELECT version()", "SELECT 2"):
-            front.faults.append(Fault("redirect", statement, code=status, text=f"{other.address}/"))
-            with pytest.raises(StorageRejected, match="redirect") as raised:
-                adapter.query("SELECT 2")
-            assert "CLICKHOUSE_HOST" in raised.value.next_step
-        assert other.statements == []
-
-
 @pytest.mark.parametrize("value", ["http://[", "ftp://proxy", "http://proxy:port"])
 def test_invalid_proxy_variable_is_named(front: ClickHouseFront, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """Not called an unreachable server."""
@@ -243,33 +189,10 @@ def test_write_is_sent_once(front: ClickHouseFront) -> None:
     assert (len(front.asked("INSERT")), len(front.asked("ALTER"))) == (1, 1)
 
 
-@pytest.fixture
-def secure_front(engine_path: Path) -> Iterator[ClickHouseFront]:
-    """The front with a certificate of an authority of its own."""
-    with ClickHouseFront(engine_path, "writer", PASSWORD, certificate=TLS / "loopback.pem") as front:
-        yield front
-
-
-def test_tls_trusts_the_given_authority(secure_front: ClickHouseFront) -> None:
-    """The certificate in CLICKHOUSE_CA_FILE counts."""
-    with door(secure_front, ca_file=TLS / "loopback_authority.pem") as adapter:
-        assert adapter.query("SELECT 1") == [(1,)]
-        assert str(adapter.address).startswith("https://")
-
-
-def test_unknown_authority_stops_before_the_password_is_sent(secure_front: ClickHouseFront) -> None:
-    """The certificate is always verified."""
-    with door(secure_front) as adapter, pytest.raises(StorageRejected, match="certificate") as raised:
-        adapter.query("SELECT 1")
-
-    assert "CLICKHOUSE_CA_FILE" in raised.value.next_step
-    assert secure_front.statements == []
-
-
-def test_missing_authority_file_is_named(secure_front: ClickHouseFront) -> None:
+def test_missing_authority_file_is_named(front: ClickHouseFront) -> None:
     """The error has the path."""
     missing = Path("/nowhere/ca.pem")
-    with door(secure_front, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
+    with door(front, secure=True, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
         adapter.query("SELECT 1")
 
 
