@@ -117,8 +117,10 @@ async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> 
     assert (first.hours_asked, first.without_quote, first.failures) == (6, 6, [])
     assert first.missing == ["BTC: 6 h: 2026-11-23 09:00 to 2026-11-23 14:00"]
     again = ListedSource()
-    await heal(context(again), 6)
+    with capture_logs() as lines:
+        await heal(context(again), 6)
     assert [key for _, key in again.asked] == KEYS[4:]
+    assert lines[-1]["event"] == "still missing"  # holes too
     every = ListedSource()
     await heal(context(every), BackfillRequest(6, ask_all=True))
     assert [key for _, key in every.asked] == KEYS[:4]
@@ -156,6 +158,36 @@ async def test_what_came_before_an_error_is_stored(context: Context, stored: Cal
     assert (still["event"], still["symbol_hours"]) == ("still missing", 3)
     assert (still["not_asked"], still["without_a_valid_price"], still["refused_by_the_source"]) == (2, 1, 0)
     assert (await heal(context(ListedSource()), 6)).inserted == 2
+
+
+async def test_error_of_the_source_is_raised_though_the_database_fails_too(
+    context: Context, front: ClickHouseFront
+) -> None:
+    """What is missing cannot be read, which hides nothing."""
+
+    def step(text: str) -> None:
+        if text == "looking for what is still missing":
+            front.refuse()
+
+    with pytest.raises(SourceUnavailable):
+        await heal(replace(context(ListedSource(fails_at=4)), step=step), 6)
+
+
+async def test_missing_hours_are_listed_by_symbol(context: Context) -> None:
+    """Symbols that miss the same hours together, at the beginning and at the end of a heal."""
+    source = ListedSource(symbols=("BTC", "ETH", "SOL"), lacks=[1], listed={"SOL": HOURS[1]})
+    with capture_logs() as lines:
+        await heal(context(source), 6)
+    found = {
+        event: [(line["symbols"], line["hours_each"], line["ranges"]) for line in lines if line["event"] == event]
+        for event in ("missing hours", "hours still missing")
+    }
+    last = KEYS[-1][:16]
+    assert found["missing hours"] == [
+        ("BTC, ETH", 6, f"{KEYS[0][:16]} to {last}"),
+        ("SOL", 5, f"{KEYS[1][:16]} to {last}"),
+    ]
+    assert found["hours still missing"] == [("BTC, ETH, SOL", 1, KEYS[1][:16])]
 
 
 async def test_report_of_a_failed_backfill_has_its_counts(context: Context) -> None:

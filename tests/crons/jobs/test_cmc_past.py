@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,7 +15,6 @@ from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before
 from crons.job import BackfillRequest
 from tests.crons.jobs.conftest import IDS, NOW
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
@@ -209,32 +207,6 @@ async def test_heal_stores_missing_hours_and_touches_nothing_else(
     assert lines[-1]["event"] == "no hours are missing"
 
 
-@pytest.mark.parametrize("first", [backfill, heal])
-async def test_hole_of_the_source_is_asked_for_once(
-    cmc_context: MakeContext, holes: Holes, rows: Rows, first: Callable[..., object]
-) -> None:
-    """It is remembered, and asked for again with --all."""
-    holes.add((1, HOURS[5]))
-    report = await first(cmc_context(), 24)  # type: ignore[misc]  # both are coroutine functions
-    assert (report.without_quote, report.inserted) == (1, 71)
-    assert report.missing == [f"BTC: 1 h: {hour_key(HOURS[5])[:16]}"]
-    again = await heal(cmc_context())
-    assert (again.hours_asked, again.credits) == (0, 0)
-    holes.clear()
-    at_last = await heal(cmc_context(), BackfillRequest(24, ask_all=True))
-    assert (at_last.hours_asked, at_last.inserted) == (1, 1)
-    assert ("BTC", hour_key(HOURS[5])) in rows()
-
-
-async def test_refused_price_is_not_a_hole(cmc_context: MakeContext, source: FaultySource) -> None:
-    """Its hour stays missing and is asked for again."""
-    source.faults.push(faults.odd_price(1, -1.0), path="/quotes/historical")
-    first = await heal(cmc_context())
-    assert first.rejected == first.without_quote * 2 == 48
-    again = await heal(cmc_context())
-    assert (again.hours_asked, again.inserted) == (24, 24)
-
-
 async def test_hole_of_another_coin_is_asked_for(
     cmc_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
 ) -> None:
@@ -276,23 +248,6 @@ async def test_end_of_a_heal_says_what_is_missing_and_why(cmc_context: MakeConte
     assert (left["symbol_hours"], left["not_asked"], left["without_a_valid_price"]) == (26, 24, 2)
 
 
-async def test_heal_ended_by_its_source_says_what_is_missing(
-    cmc_context: MakeContext, source: FaultySource, front: ClickHouseFront
-) -> None:
-    """The source's error goes on, even if the database fails too."""
-    source.faults.push(faults.refused(1010), path="/quotes/historical", times=2)
-    with capture_logs() as lines, pytest.raises(SourceRejected, match="credits are used up"):
-        await heal(cmc_context())
-    assert (lines[-1]["event"], lines[-1]["symbol_hours"], lines[-1]["not_asked"]) == ("still missing", 72, 72)
-
-    def step(text: str) -> None:
-        if text == "looking for what is still missing":
-            front.refuse()
-
-    with pytest.raises(SourceRejected, match="credits are used up"):
-        await heal(replace(cmc_context(), step=step))
-
-
 async def test_heal_skips_hours_beyond_the_plans_reach(
     cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, rows: Rows
 ) -> None:
@@ -320,12 +275,3 @@ async def test_heal_wholly_beyond_the_plans_reach_fails(
     assert " of the 1440 hours are in reach" in refused.value.message
     assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
     assert source.credits_used == 0
-
-
-async def test_dry_heal_spends_and_stores_nothing(
-    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
-) -> None:
-    """Not even a table is made."""
-    report = await heal(cmc_context(), BackfillRequest(24, dry_run=True))
-    assert (report.credits, report.inserted, asked(source)) == (0, 0, [])
-    assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
