@@ -197,7 +197,7 @@ def _log_start(request: Request, settings: Settings) -> None:
         else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
     )
     facts = {"dry_run": True} if request.fill.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}
-    log.info("started", kind=request.kind, **facts)
+    log.info("run started", kind=request.kind, **facts)
 
 
 def _listed(values: Mapping[str, float]) -> str:
@@ -209,16 +209,16 @@ def _listed(values: Mapping[str, float]) -> str:
 def _log_end(request: Request, report: RunReport) -> None:
     # The failures last, where people look first.
     for line in report.rejects:
-        log.warning("rejected", quote=line)
+        log.warning("quote rejected", quote=line)
     for line in report.missing:
-        log.warning("without a quote", what=line)
+        log.warning("no quote", what=line)
     for line in [*report.flaws, *report.warnings]:
         log.warning(line)
     if report.values:
-        log.info("prices", stored=_listed(report.values))
+        log.info("prices stored", what=_listed(report.values))
     counts = report.counts()
     log.info(
-        "failed" if report.failures else "done",
+        "run failed" if report.failures else "run finished",
         **({"dry_run": True} if request.fill.dry_run else {"what": report.in_words()}),
         **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
     )

@@ -166,7 +166,7 @@ def test_dry_run_is_marked_in_the_log(settings: Settings, clock: SteppedClock, *
     """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
     with capture_logs() as lines:
         execute(Request(JOB, JOBS[JOB], kind, BackfillRequest(5, dry_run)), settings, clock)
-    first, last = (next(line for line in lines if line["event"] == event) for event in ("started", "done"))
+    first, last = (next(line for line in lines if line["event"] == event) for event in ("run started", "run finished"))
     assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
     assert ("writes" in first) is not dry_run
 

@@ -31,7 +31,7 @@ def test_past_hours_without_a_valid_price_fail(
     run = program.run_job(kind, "24", SYMBOLS="BTC:1")
     assert (run.code, len(run.errors)) == (1, 1), run.log
     assert "CoinMarketCap gave no valid price" in run.errors[0]
-    assert "] failed " in run.log
+    assert "] run failed " in run.log
     assert 1 <= run.log.count("quote=") <= 2
     database = program.settings["CLICKHOUSE_DB"]
     recorded = embedded.query(f"SELECT kind, status, error FROM {database}.etl_runs")
