@@ -42,9 +42,6 @@ def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int | No
     progress(doing, done, total)
 
 
-_GZIP_LEVEL = 3
-
-
 def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
     """Write every stored row to a new file, in the order of time, and return how many rows.
 
@@ -107,7 +104,7 @@ def _write(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: P
     months = [(str(month), int(str(rows))) for month, rows in clickhouse.query(counts)]
     total, done = sum(rows for _, rows in months), 0
     columns = ", ".join(quoted_identifier(column) for column in table.stored)
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as file:
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file:
         for month, rows in months:
             statement = (
                 f"SELECT {columns} FROM {name} FINAL WHERE {PARTITION_KEY} = {quoted_text(month)} "  # noqa: S608 - quoted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,48 +116,32 @@ def test_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Pat
     assert repository.restore(tmp_path / "empty.jsonl.gz") == UpsertReport(0, 0, 0)
 
 
-def _cut(whole: bytes) -> bytes:
-    return whole[: len(whole) // 2]
+def _spoiled(whole: bytes) -> Iterator[bytes]:
+    """Cut off, cut off before compression, with a flipped bit, with other columns, zeros, and a foreign file."""
+    middle, plain = len(whole) // 2, gzip.decompress(whole)
+    yield whole[:middle]
+    yield gzip.compress(plain[:-3])
+    yield whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    yield gzip.compress(plain.replace(b"symbol", b"ticker", 1))
+    yield bytes(len(whole))
+    yield b""
+    yield gzip.compress(b'{"symbol": "BTC"}\n' * 100)
 
 
-def _cut_inside(whole: bytes) -> bytes:
-    return gzip.compress(gzip.decompress(whole)[:-3])
-
-
-def _flip_a_bit(whole: bytes) -> bytes:
-    middle = len(whole) // 2
-    return whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-
-
-def _other_columns(whole: bytes) -> bytes:
-    return gzip.compress(gzip.decompress(whole).replace(b"symbol", b"ticker", 1))
-
-
-def _zeros(whole: bytes) -> bytes:
-    return bytes(len(whole))
-
-
-def _foreign(_: bytes) -> bytes:
-    return gzip.compress(b'{"symbol": "BTC"}\n' * 100)
-
-
-@pytest.mark.parametrize("spoil", [_cut, _cut_inside, _flip_a_bit, _other_columns, _zeros, _foreign])
 def test_damaged_backup_changes_nothing(
-    filled: Repository,
-    embedded: ClickHouseAdapter,
-    database: str,
-    tmp_path: Path,
-    spoil: Callable[[bytes], bytes],
+    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """A truncated, damaged or foreign file is refused before the first row is written."""
+    """It is rejected before the first row is written."""
     path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
-    path.write_bytes(spoil(path.read_bytes()))
+    whole = path.read_bytes()
     filled.upsert_prices([ROWS[0]._replace(price=7.0)])
     before = fingerprint(embedded, database)
 
-    with pytest.raises(StateError, match=r"prices\.jsonl\.gz"):
-        filled.restore(path)
+    for spoiled in _spoiled(whole):
+        path.write_bytes(spoiled)
+        with pytest.raises(StateError, match=r"prices\.jsonl\.gz"):
+            filled.restore(path)
 
     assert fingerprint(embedded, database) == before
 
