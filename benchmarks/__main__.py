@@ -1,95 +1,266 @@
-"""``python -m benchmarks [--quick] [--large] [NAME ...]``: measure, show it, write it to RESULTS.md."""
+"""``./run.sh bench [--tiny] [--against CHECKOUT] [NAME ...]``: what the program costs, relative to dlt and the floor.
+
+Programs are measured in turn after a warm-up, and ratios are medians of pairs, so that a machine that slows down does
+not change them. RESULTS.md is written by hand.
+"""
 
 from __future__ import annotations
 
 import argparse
-import inspect
+import statistics
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from adapters._bases.tehran_time import tehran_text
-from benchmarks import backfill, memory, reads, server, upsert, whole_process
-from benchmarks.document import document
-from benchmarks.plan import Plan
-from benchmarks.section import Section
-from configurations.config import PROJECT_ROOT
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from configurations.config import PROJECT_ROOT, load_settings
 from crons.exits import EPILOG
+from crons.registry import find_job
+from crons.resources import Resources
+from sandbox.coin_market_cap import StandIn
+from sandbox.market import FIRST_EXTRA_ID
 
-BENCHMARKS: dict[str, Callable[[Plan], Section]] = {
-    "process": whole_process.measure,
-    "backfill": backfill.measure,
-    "memory": memory.measure,
-    "upsert": upsert.measure,
-    "reads": reads.measure,
-    "year": reads.measure_year,
-    "server": server.measure,
-}
-_RESULTS = Path(__file__).with_name("RESULTS.md")
-# Beside the data of real runs, so that the disk that is measured is theirs.
-_FOLDER = PROJECT_ROOT / "data" / "bench"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what was asked for; what was measured at the full sizes goes into RESULTS.md."""
-    asked = bench().parse_args(arguments)
-    names = asked.names or list(BENCHMARKS)
-    if unknown := sorted(set(names) - BENCHMARKS.keys()):
-        sys.stderr.write(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}\n")
-        return 2
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        plan = Plan(folder=Path(folder), kept=asked.folder / "large").of_size(asked.size)
-        sections = [_measured(name, plan, asked.size) for name in names]
-    sys.stdout.write(document(sections))
-    if asked.size in ("full", "large"):
-        _keep(sections, asked.folder / "sections")
-    return 0
+JOB = "cmc_hourly_prices"
+PROGRAMS = Path(__file__).with_name("programs.py")
+RIVALS = Path(sys.prefix, "bench", "bin", "python")
+"""The Python of dlt's own environment: it brings pyarrow, which the engine would load."""
+LAST_HOUR = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)
+"""The newest hour of the tables of `table`: 12:00 in Tehran."""
+FEW = 3
 
 
-def _keep(sections: Sequence[Section], folder: Path) -> None:
-    """Put these in place of those measured before, and all together into RESULTS.md."""
-    folder.mkdir(exist_ok=True)
-    for section in sections:
-        (folder / f"{section.name}.json").write_text(section.as_json(), encoding="utf-8")
-    kept = [path for path in (folder / f"{name}.json" for name in BENCHMARKS) if path.exists()]
-    found = [Section.from_json(path.read_text(encoding="utf-8")) for path in kept]
-    _RESULTS.write_text(document(found), encoding="utf-8")
+class Plan(NamedTuple):
+    """How large and how often."""
+
+    folder: Path
+    against: Path | None
+    runs: int
+    coins: int = 1_000
+    backfill: tuple[int, int] = (100, 168)
+    table_hours: tuple[int, ...] = (100, 1_000, 10_000)
+    table_symbols: int = 1_000
 
 
-def _measured(name: str, plan: Plan, size: str) -> Section:
-    sys.stderr.write(f"measuring: {name}\n")
-    section = BENCHMARKS[name](plan)
-    section.measured = f"Measured {tehran_text(datetime.now(timezone.utc))} (Tehran), size: {size}."
-    return section
+Runner = Callable[[], object]
 
 
-def bench() -> argparse.ArgumentParser:
-    """Measure what the program costs, beside dlt.
+def hourly(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """One hourly run at a few and at many coins: ours, dlt's, the floor's."""
+    yield "coins", "program", "wall", "wall of ours to it"
+    with serving(plan.coins, 1) as source:
+        for coins in (FEW, plan.coins):
+            programs = programs_for(plan, f"hourly-{coins}", source, coins)
+            for name, wall, ratio in in_turn(plan.runs, programs):
+                yield f"{coins:,}", name, wall, ratio
 
-    Against dlt, against the floor, and against the size of the table. All
-    benchmarks take some ten minutes and write benchmarks/RESULTS.md; --tiny
-    and --quick write nothing.
-    """
+
+def backfill(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """A backfill on a fresh folder, then again with other prices, then unchanged: ours and dlt's."""
+    coins, hours = plan.backfill
+    yield f"{coins} coins, {hours} hours", "program", "wall", "wall of ours to it"
+    walls: dict[tuple[str, str], list[float]] = {}
+    with serving(coins, 1) as source, serving(coins, 1_699) as other:
+        for number in range(max(1, plan.runs // 2)):
+            for title, address in (("first", source), ("other prices", other), ("unchanged", other)):
+                programs = programs_for(plan, f"backfill-{number}", address, coins, hours)
+                for name, run in programs.items():
+                    walls.setdefault((title, name), []).append(timed(run))
+    for (title, name), times in walls.items():
+        yield title, name, seconds(times), relative(walls[title, "ours"], times)
+
+
+def table(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Insert and update of an hour of every symbol, and an update of a few keys, by the size of the table."""
+    yield "rows", "insert 1 hour", "update 1 hour", f"update {FEW} keys"
+    for hours in plan.table_hours:
+        with engine(plan.folder / f"table-{hours}") as resources:
+            repository: Any = find_job(JOB).repository_in(resources)
+            repository.ensure_ready()
+            fill(resources, plan.table_symbols, hours)
+            times: list[list[float]] = [[], [], []]
+            for number in range(1, plan.runs + 1):
+                new = rows(plan.table_symbols, LAST_HOUR + timedelta(hours=number), number)
+                changed = rows(plan.table_symbols, LAST_HOUR, number)
+                for place, batch in enumerate((new, changed, rows(FEW, LAST_HOUR, number + 0.5))):
+                    times[place].append(timed(partial(repository.upsert_prices, batch)))
+        yield f"{plan.table_symbols * hours:,}", *map(seconds, times)
+
+
+def server(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Round trips to a ClickHouse server of an hourly run: the first, then one that updates."""
+    # It brings the embedded engine with it, which the other benchmarks have no use for.
+    from tests.support.clickhouse_front import ClickHouseFront  # noqa: PLC0415
+
+    yield "coins", "run", "round trips"
+    folder = plan.folder / "server"
+    with serving(plan.coins, 1) as source, engine(folder / "engine") as resources:
+        resources.database.query("SELECT 1")
+        with ClickHouseFront(folder / "engine") as front:
+            for title in ("first", "again"):
+                front.statements.clear()
+                ours(folder, source, plan.coins, CLICKHOUSE_HOST="127.0.0.1", CLICKHOUSE_PORT=str(front.port))()
+                yield f"{plan.coins:,}", title, str(front.round_trips)
+
+
+BENCHMARKS = {"hourly": hourly, "backfill": backfill, "table": table, "server": server}
+
+
+def programs_for(plan: Plan, name: str, source: str, coins: int, hours: int = 0) -> dict[str, Runner]:
+    """Each program on the same source, in a folder of its own."""
+    folder = plan.folder / name
+    arguments = [source, StandIn.key, ",".join(str(FIRST_EXTRA_ID + number) for number in range(coins))]
+    programs: dict[str, Runner] = {"ours": ours(folder / "ours", source, coins, hours)}
+    if plan.against:
+        programs[f"ours of {plan.against.name}"] = ours(folder / "other", source, coins, hours, checkout=plan.against)
+    if RIVALS.exists():
+        home = folder / "dlt"
+        home.mkdir(parents=True, exist_ok=True)
+        command = [str(RIVALS), str(PROGRAMS), "dlt", str(home), *arguments, str(hours)]
+        programs["dlt"] = process(command, HOME=str(home), DLT_DATA_DIR=str(home), DLT_PROJECT_DIR=str(home))
+    if not hours:
+        programs["floor"] = process([sys.executable, str(PROGRAMS), "floor", str(folder / "floor"), *arguments])
+    return programs
+
+
+def ours(
+    folder: Path, source: str, coins: int, hours: int = 0, *, checkout: Path = PROJECT_ROOT, **environment: str
+) -> Runner:
+    """A run of the job, or its backfill of hours, as cron starts it."""
+    symbols = ",".join(f"C{number:04d}:{FIRST_EXTRA_ID - 1 + number}" for number in range(1, coins + 1))
+    command = [sys.executable, "-m", "crons.run", JOB, *(["backfill", str(hours)] if hours else [])]
+    own = {
+        "PYTHONPATH": str(checkout / "src"),
+        "CLICKHOUSE_PATH": str(folder / "clickhouse"),
+        "DATA_PATH": str(folder),
+        "CMC_API_KEY": StandIn.key,
+        "CMC_BASE_URL": source,
+        "SYMBOLS": symbols,
+        "DATA_PROCESSOR_ENV_FILE": "/dev/null",
+    }
+    return process(command, **{**own, **environment})
+
+
+def process(command: Sequence[str], **environment: str) -> Runner:
+    """What runs a command to its end, with nothing of the caller's environment: no key, no proxy, no telemetry."""
+    bare = {"PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+
+    def run() -> None:
+        done = subprocess.run(command, env={**bare, **environment}, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)[:200]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    return run
+
+
+def engine(folder: Path) -> Resources:
+    """The embedded engine in a folder; a process can have only one open at a time."""
+    environment = {"CLICKHOUSE_PATH": str(folder), "DATA_PATH": str(folder.parent), "RUN_TIMEOUT_SECONDS": "3000"}
+    settings = load_settings(Path("/dev/null"), environment)
+    return Resources(settings, task="bench", clock=lambda: datetime.now(timezone.utc))
+
+
+@contextmanager
+def serving(coins: int, update_every_seconds: int) -> Iterator[str]:
+    """The address of a simulated source in its own process, so that its work is not counted as the program's."""
+    command = [sys.executable, str(PROGRAMS), "serve", str(coins), str(update_every_seconds)]
+    environment = {"PYTHONPATH": str(PROJECT_ROOT / "src")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as source:
+        try:
+            yield source.stdout.readline().strip() if source.stdout else ""
+        finally:
+            source.terminate()
+
+
+def in_turn(runs: int, programs: dict[str, Runner]) -> Iterator[tuple[str, str, str]]:
+    """Each program's name, median wall time, and the ratio of the first program's to it."""
+    walls: dict[str, list[float]] = {name: [] for name in programs}
+    for number in range(runs + 1):
+        for name, run in programs.items():
+            wall = timed(run)
+            if number:  # the first is the warm-up
+                walls[name].append(wall)
+    first = next(iter(walls.values()))
+    for name, times in walls.items():
+        yield name, seconds(times), relative(first, times)
+
+
+def timed(run: Runner) -> float:
+    """Wall seconds."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def seconds(times: Sequence[float]) -> str:
+    """Their median."""
+    return f"{statistics.median(times):.3f} s"
+
+
+def relative(these: Sequence[float], those: Sequence[float]) -> str:
+    """The median ratio, pair by pair."""
+    return f"{statistics.median(this / that for this, that in zip(these, those, strict=True)):.2f}"
+
+
+def rows(symbols: int, hour: datetime, price: float) -> list[PriceRow]:
+    """A row of each symbol at an hour."""
+    at = tehran_text(hour)
+    numbers = (price, price * 1e6, price * 2e7, price % 7, price % 11, price % 13)
+    return [
+        PriceRow(f"S{number:04d}", 1 + number, f"Coin {number}", *numbers, None, "USD", "latest", "bench", at, at)
+        for number in range(symbols)
+    ]
+
+
+def fill(resources: Resources, symbols: int, hours: int) -> None:
+    """Fill the table inside the database, month by month as the hours come in."""
+    for start in range(0, hours, 720):
+        count = min(720, hours - start)
+        first = tehran_text(LAST_HOUR - timedelta(hours=hours - 1 - start))
+        resources.database.command(
+            "INSERT INTO crypto.crypto_prices (symbol, cmc_id, name, price, volume_24h, market_cap, currency, "
+            "endpoint, run_id, source_updated_at, fetched_at, updated_at) SELECT coin, 1 + place, coin, amount, "
+            "amount * 1e6, amount * 2e7, 'USD', 'historical', 'made', moment, moment, moment FROM ("
+            f"SELECT intDiv(number, {count}) AS place, concat('S', leftPad(toString(place), 4, '0')) AS coin, "
+            "1 + sipHash64(number) % 1000000 / 1000 AS amount, formatDateTime("
+            f"toDateTime('{first}', 'UTC') + 3600 * (number % {count}), '%Y-%m-%d %H:%i:%S', 'UTC') AS moment "
+            f"FROM numbers({symbols * count}))"
+        )
+
+
+def main() -> int:
+    """Measure what was asked for and print a table of each."""
     parser = argparse.ArgumentParser(
-        prog="./run.sh bench",
-        description=inspect.getdoc(bench),
-        epilog=f"Example: ./run.sh bench --quick process\n\n{EPILOG}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="./run.sh bench", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all unless given")
-    parser.set_defaults(size="full")
-    sizes = parser.add_mutually_exclusive_group()
-    for size, words in (
-        ("tiny", "the smallest of everything: shows that it works, measures nothing"),
-        ("quick", "smaller and fewer: a first idea"),
-        ("large", "also a table of 100 million rows, which is kept for the next time, and a whole year of updates"),
-    ):
-        sizes.add_argument(f"--{size}", dest="size", action="store_const", const=size, help=words)
-    parser.add_argument("--folder", type=Path, default=_FOLDER, help="where its data go; data/bench unless given")
-    return parser
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--tiny", action="store_true", help="smallest sizes: shows that it works, measures nothing")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="measure another checkout's program too")
+    parser.add_argument("--runs", type=int, default=7, help="repetitions")
+    asked = parser.parse_args()
+    if unknown := sorted(set(asked.names) - BENCHMARKS.keys()):
+        parser.error(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    data = PROJECT_ROOT / "data"  # next to the data of real runs, so that their disk is measured
+    data.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data, prefix="bench-") as folder:
+        plan = Plan(Path(folder), asked.against, runs=asked.runs)
+        if asked.tiny:
+            plan = plan._replace(runs=1, coins=4, backfill=(2, 3), table_hours=(5, 8), table_symbols=4)
+        for name in asked.names or BENCHMARKS:
+            sys.stdout.write(f"\n{name}\n")
+            found = list(BENCHMARKS[name](plan))
+            widths = [max(map(len, column)) for column in zip(*found, strict=True)]
+            for line in found:
+                sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + "\n")
+            sys.stdout.flush()
+    return 0
 
 
 if __name__ == "__main__":
