@@ -31,8 +31,7 @@ from transformers.coverage import hours_by_key, reach
 QUOTING, TRADING = MAIN_JOB, "binance_hourly_prices"
 """The jobs whose prices are compared."""
 DEFAULT_HOURS = 168
-DEFAULT_TOLERANCE = 1.0
-"""In percent."""
+DEFAULT_TOLERANCE = 1.0  # percent
 _FAULT_PERCENT = 5.0  # no market explains a larger deviation
 _CELLS_AT_ONCE = 200_000  # hours of symbols read at once, so that memory stays bounded
 _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance

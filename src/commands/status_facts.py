@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
@@ -22,92 +22,54 @@ _NAMED = 5
 
 
 class SpoolFacts(NamedTuple):
-    """A spool.
+    """A spool."""
 
-    Attributes:
-        waiting: how many files are pending; None if unknown.
-        oldest: when the oldest was written, aware; None without one.
-        damaged: files that were set aside.
-        unknown: why the spool cannot be read; None if it can.
-    """
-
-    waiting: int | None
-    oldest: datetime | None
-    damaged: Sequence[Path]
-    unknown: str | None = None
+    waiting: int | None  # files; None if unknown
+    oldest: datetime | None  # when the oldest was written, aware
+    damaged: Sequence[Path]  # files that were set aside
+    unknown: str | None = None  # why the spool cannot be read
 
 
 class Turn(NamedTuple):
-    """A line of the crontab.
-
-    Attributes:
-        schedule: its cron expression.
-        at: when cron starts it next, aware, on the host's clock.
-        every: the longest interval of the schedule.
-    """
+    """A line of the crontab."""
 
     schedule: str
-    at: datetime
-    every: timedelta
+    at: datetime  # when cron starts it next, aware, on the host's clock
+    every: timedelta  # the longest interval of the schedule
 
 
 class DatabaseFacts(NamedTuple):
-    """Whether the database can be read.
+    """Whether the database can be read."""
 
-    Attributes:
-        state: ``ok``, ``in use`` by another process, ``unreachable``, or ``empty`` if there is none yet.
-        detail: who uses it, or why it cannot be read; empty if it can.
-        in_use_since: aware; None if it is not in use, or unknown.
-    """
-
-    state: str
-    detail: str = ""
-    in_use_since: datetime | None = None
+    state: Literal["ok", "in use", "unreachable", "empty"]  # empty: there is none yet
+    detail: str = ""  # who uses it, or why it cannot be read
+    in_use_since: datetime | None = None  # aware
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobFacts:
-    """A job.
-
-    Attributes:
-        expected: whether it should run although it is not in the crontab: a job that the user asks for, or the main
-            one while no other job is in use.
-        every: the longest interval of its schedule.
-        run, heal, backup: the lines of the crontab; None if not installed.
-        crontab_unknown: why the crontab cannot be read; None if it can.
-        running: who holds its lock; None if it is free.
-        last_success: its last successful hourly run; None without one, or if the database cannot be read, as below.
-        last_failure: its last failed run of any kind.
-        last_heal: its last heal, successful or not.
-        failed_runs, failed_heals: the latest hourly runs and heals, back to the last successful one, latest first.
-        spool: of rows.
-        history: of records of runs.
-        fill: the command that fills missing hours, without its HOURS; None if there is none.
-        series: its symbols; None if unknown.
-        stale_set_up: requirements files that have changed since the installation.
-        last_backup: when its table was last copied, aware; None without a copy.
-    """
+    """A job; None is what does not exist or is unknown."""
 
     name: str
-    expected: bool = False
-    every: timedelta
+    expected: bool = False  # although not in the crontab: the user asks for it, or no other job is in use
+    every: timedelta  # the longest interval of its schedule
     run: Turn | None = None
     heal: Turn | None = None
     backup: Turn | None = None
-    crontab_unknown: str | None = None
-    running: str | None = None
+    crontab_unknown: str | None = None  # why the crontab cannot be read
+    running: str | None = None  # who holds its lock
     database: DatabaseFacts
-    last_success: RunRecord | None = None
-    last_failure: RunRecord | None = None
+    last_success: RunRecord | None = None  # of the hourly runs
+    last_failure: RunRecord | None = None  # of any kind
     last_heal: RunRecord | None = None
-    failed_runs: Sequence[RunRecord] = ()
-    failed_heals: Sequence[RunRecord] = ()
-    spool: SpoolFacts
-    history: SpoolFacts
-    fill: str | None
+    failed_runs: Sequence[RunRecord] = ()  # hourly ones since the last success, latest first
+    failed_heals: Sequence[RunRecord] = ()  # likewise
+    spool: SpoolFacts  # of rows
+    history: SpoolFacts  # of records of runs
+    fill: str | None  # the command that fills missing hours, without its HOURS
     series: Sequence[Series] | None
-    stale_set_up: Sequence[str] = ()
-    last_backup: datetime | None = None
+    stale_set_up: Sequence[str] = ()  # requirements files that have changed since the installation
+    last_backup: datetime | None = None  # of its table, aware
 
     @property
     def stale_after(self) -> timedelta:

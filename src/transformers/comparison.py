@@ -32,23 +32,14 @@ _EXPLAINS = 0.25  # a shift explains a deviation if at most this share of it is 
 
 
 class Deviation(NamedTuple):
-    """CoinMarketCap's price of an hour compared with Binance's.
-
-    Attributes:
-        hour: its key.
-        quoted: CoinMarketCap's price.
-        traded: Binance's price in the same currency.
-        percent: how far `quoted` is above (positive) or below `traded`.
-        opened: Binance's first trade of the hour, as stored.
-        is_prompt: whether CoinMarketCap's price was taken at the beginning of the hour.
-    """
+    """CoinMarketCap's price of an hour compared with Binance's."""
 
     hour: str
-    quoted: float
-    traded: float
-    percent: float
-    opened: float
-    is_prompt: bool
+    quoted: float  # CoinMarketCap's price
+    traded: float  # Binance's price in the same currency
+    percent: float  # how far `quoted` is above `traded`, or below if negative
+    opened: float  # Binance's first trade of the hour, as stored
+    is_prompt: bool  # whether `quoted` was taken at the beginning of the hour
 
     @property
     def size(self) -> float:
@@ -57,56 +48,32 @@ class Deviation(NamedTuple):
 
 
 class Suspicion(NamedTuple):
-    """What is almost certainly wrong with a source's prices.
-
-    Attributes:
-        kind: in one word.
-        detail: what was seen, for people.
-        hours: keys of the hours over the tolerance that it explains, oldest first.
-    """
+    """What is almost certainly wrong with a source's prices."""
 
     kind: Literal["stale", "shifted"]
     detail: str
-    hours: Sequence[str]
+    hours: Sequence[str]  # keys of the hours over the tolerance that it explains, oldest first
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One symbol's prices from both sources.
-
-    Attributes:
-        symbol: as both sources have it.
-        pair: at Binance, the latest one.
-        both: hours that both sources have.
-        only_quoted: hours that only CoinMarketCap has.
-        only_traded: hours that only Binance has.
-        compared: hours of `both` that were compared.
-        median: of the deviations without their sign, in percent; None if no hour was compared, as for the next two.
-        bias: the median of the signed deviations, in percent.
-        largest: the largest deviation.
-        over: the deviations over the tolerance, oldest first.
-        suspicions: what is almost certainly wrong.
-        converted: hours in which Binance's price was converted by the dollar coin's own price.
-        assumed: dollar coin to the hours in which it was taken for a dollar, because its own price is not stored.
-        refused: currencies that are not compared, such as ``EUR with USD``, to their hours.
-        invalid: hours with a price that is not a positive number.
-    """
+    """One symbol's prices from both sources; numbers are hours, deviations in percent."""
 
     symbol: str
-    pair: str
+    pair: str  # at Binance, the latest one
     both: int
-    only_quoted: int
-    only_traded: int
+    only_quoted: int  # CoinMarketCap only
+    only_traded: int  # Binance only
     compared: int
-    median: float | None
-    bias: float | None
+    median: float | None  # of the deviations without their sign; None if no hour was compared, as for the next two
+    bias: float | None  # the median of the signed deviations
     largest: Deviation | None
-    over: Sequence[Deviation]
+    over: Sequence[Deviation]  # those over the tolerance, oldest first
     suspicions: Sequence[Suspicion]
-    converted: int
-    assumed: Mapping[str, int]
-    refused: Mapping[str, int]
-    invalid: int
+    converted: int  # by the dollar coin's own price
+    assumed: Mapping[str, int]  # by dollar coin: taken for a dollar, because its own price is not stored
+    refused: Mapping[str, int]  # by currencies that are not compared, such as ``EUR with USD``
+    invalid: int  # with a price that is not a positive number
 
     @property
     def differs(self) -> bool:
@@ -116,20 +83,12 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """All symbols' prices from both sources.
+    """All symbols' prices from both sources."""
 
-    Attributes:
-        hours: the keys of the span, oldest first.
-        tolerance: in percent.
-        symbols: those that both sources have in the span.
-        only_quoted: symbols that only CoinMarketCap has.
-        only_traded: symbols that only Binance has.
-    """
-
-    hours: Sequence[str]
-    tolerance: float
-    symbols: Sequence[Comparison]
-    only_quoted: Sequence[str]
+    hours: Sequence[str]  # keys, oldest first
+    tolerance: float  # in percent
+    symbols: Sequence[Comparison]  # that both sources have
+    only_quoted: Sequence[str]  # that only CoinMarketCap has
     only_traded: Sequence[str]
 
     @property
@@ -258,13 +217,7 @@ def _moved(
 
 
 def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:
-    """Whether CoinMarketCap's prices are those of Binance's neighboring hour.
-
-    Args:
-        over: deviations over the tolerance that nothing else explains.
-        pairs: see `_moved`.
-        when: whether the neighboring hour is earlier or later.
-    """
+    """Whether CoinMarketCap's prices are those of Binance's neighboring hour, which is `when`: earlier or later."""
     if _is_shifted_throughout(pairs):
         detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
         return [Suspicion("shifted", detail, [one.hour for one in over])]

@@ -49,16 +49,16 @@ def test_an_unknown_symbol_has_its_next_step(program: Installation) -> None:
 
 
 @pytest.mark.parametrize("form", ["console", "json"])
-def test_a_retry_is_told_in_words(program: Installation, form: str) -> None:
-    """Not by the name of a library's event."""
+def test_a_retry_is_logged_as_our_own_event(program: Installation, form: str) -> None:
+    """Not as the library's."""
     done = program.run_job(CLICKHOUSE_PORT="1", LOG_FORMAT=form, RUN_TIMEOUT_SECONDS="4")
     assert done.code == 1
-    assert "tried again" in done.log
+    assert "retry scheduled" in done.log
     assert "stamina" not in done.log
 
 
 @pytest.mark.parametrize("arguments", [("drop_db", "--yes"), ("verify",), ("report", "5"), ("restore", "nowhere")])
-def test_quiet_commands_say_only_what_is_wrong(program: Installation, arguments: tuple[str, ...]) -> None:
+def test_quiet_commands_print_errors_only(program: Installation, arguments: tuple[str, ...]) -> None:
     """On a fresh database: nothing, or an error with its next step."""
     done = command(program, *arguments, "--quiet")
     lines = done.log.splitlines()
