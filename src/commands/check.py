@@ -40,17 +40,9 @@ def check() -> int:
         settings = interactive_timeouts(settings_with_log())
     except EtlError as error:
         invalid = [Finding("settings", "fail", line, error.next_step) for line in error.message.splitlines()]
-    findings = [check_python(), check_set_up(stale_groups()), *invalid, *_findings(settings)]
+    findings = [_check_python(), check_set_up(stale_groups()), *invalid, *_findings(settings)]
     show_findings(findings, no_color=bool(settings and settings.no_color))
     return FAILED if any(finding.state == "fail" for finding in findings) else DONE
-
-
-def check_python() -> Finding:
-    """Whether the program is tested on this Python."""
-    found = f"{platform.python_version()} ({sys.executable})"
-    if (3, 10) <= sys.version_info[:2] <= (3, 13):
-        return Finding("Python", "ok", found)
-    return Finding("Python", "fail", found, "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install")
 
 
 def check_set_up(stale: Collection[str]) -> Finding:
@@ -62,6 +54,13 @@ def check_set_up(stale: Collection[str]) -> Finding:
     if not stale:
         return Finding("set-up", "ok", f"installed in {sys.prefix}")
     return Finding("set-up", "warn", f"older than {', '.join(stale)}: cron's next run may lack a package", REMEDY)
+
+
+def _check_python() -> Finding:
+    found = f"{platform.python_version()} ({sys.executable})"
+    if (3, 10) <= sys.version_info[:2] <= (3, 13):
+        return Finding("Python", "ok", found)
+    return Finding("Python", "fail", found, "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install")
 
 
 def _findings(settings: Settings | None) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     StoredQuote,
 )
-from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_fields, show_table
+from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_table
 from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
@@ -224,7 +224,7 @@ def _show(found: Overview, now: datetime, settings: Settings) -> None:
         show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows, no_color=no_color)
     say("")
     suspicions = [(one.symbol, f"looks {it.kind}: {it.detail}") for one in found.wrong for it in one.suspicions]
-    show_fields([*suspicions, *(("note", line) for line in notes(found))], no_color=no_color)
+    show_table((), [*suspicions, *(("note", line) for line in notes(found))], no_color=no_color)
     say(f"\n{differences_in_words(found)}")
     if found.wrong:
         hours = [from_text(hour.hour) for one in found.wrong for hour in one.over]

@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from adapters._bases.errors import EtlError
 from configurations.config import PROJECT_ROOT, Settings, load_settings
@@ -17,9 +17,6 @@ from configurations.logs import is_watched, set_up_logging
 from configurations.terminal_lines import at_blanks, next_step, stderr_width
 from crons.job import Finding, Job
 from crons.resources import PATIENCE, Resources, system_clock
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
 _UNLIMITED_WIDTH = 100_000
@@ -96,39 +93,27 @@ def terminal_size() -> os.terminal_size | None:
 
 
 def show_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, styles: Sequence[str] = (), no_color: bool = False
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str] = (), no_color: bool = False
 ) -> None:
     """Print a table to stdout: fitted to a terminal; elsewhere each row is one line.
 
     Args:
-        columns: their headings.
+        columns: their headings; empty for indented rows without headings.
         rows: plain text, never markup.
         styles: a color for each row; empty for none.
         no_color: print no colors, as NO_COLOR in ``.env`` asks; NO_COLOR in the environment counts anyway.
     """
-    from rich.table import Table  # noqa: PLC0415 - not every command draws a table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    _show(table, rows, styles, no_color=no_color)
-
-
-def show_fields(rows: Iterable[Sequence[str]], *, no_color: bool = False) -> None:
-    """Print names and values, indented; a long value wraps in its column on a terminal."""
-    from rich.table import Table  # noqa: PLC0415 - not every command draws a table
-
-    table = Table.grid("", "", "", padding=(0, 2, 0, 0))
-    table.columns[2].overflow = "fold"
-    _show(table, (("", *row) for row in rows), no_color=no_color)
-
-
-def _show(table: Table, rows: Iterable[Sequence[str]], styles: Sequence[str] = (), *, no_color: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - not every command draws a table
+    from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    for number, row in enumerate(rows):
-        table.add_row(*map(Text, row), style=styles[number] if styles else None)
+    if not columns:
+        rows = [("", *row) for row in rows]
+    headings = columns or [""] * max(map(len, rows), default=0)
+    folding = [Column(heading, overflow="fold") for heading in headings]
+    table = Table(*folding, box=None, pad_edge=False, show_header=bool(columns), header_style="bold")
+    for row, style in zip_longest(rows, styles):
+        table.add_row(*map(Text, row), style=style)
     size = terminal_size()
     # Without a height rich takes a dumb terminal for one of 80 columns.
     console = Console(width=size.columns if size else _UNLIMITED_WIDTH, height=25, no_color=no_color or None)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, in_tehran
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from commands.screen import say, show_fields, show_table, terminal_size
+from commands.screen import say, show_table, terminal_size
 from commands.status_facts import JobFacts, SpoolFacts, Turn, describe_age, stale_symbols
 from crons.inspection import Series
 from transformers.coverage import SPANS, sparkline
@@ -28,7 +28,7 @@ def show_job(job: JobFacts, lines: Sequence[str], now: datetime, *, everything: 
         no_color: print no colors.
     """
     say(job.name)
-    show_fields(_fields(job, now), no_color=no_color)
+    show_table((), list(_fields(job, now)), no_color=no_color)
     if job.series:
         say("")
         _show_symbols(job, job.series, now, everything=everything, no_color=no_color)
@@ -95,7 +95,7 @@ def _show_symbols(job: JobFacts, series: Sequence[Series], now: datetime, *, eve
     say("stored: percent of the hours since the first stored one, without the present hour")
     if missing := [(one.symbol, gaps) for one in series if (gaps := _describe_gaps(one))]:
         say("missing in 30 d:")
-        show_fields(missing, no_color=no_color)
+        show_table((), missing, no_color=no_color)
     if hidden > 0:
         say(f"{hidden} symbols are hidden, the worst are shown first; --all shows every one")
 

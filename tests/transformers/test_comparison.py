@@ -129,6 +129,23 @@ def test_a_dollar_coin_is_converted_by_its_own_price() -> None:
     assert found.over[0].opened == found.over[0].traded == candles[HOURS[47]].price
 
 
+@pytest.mark.parametrize(("factor", "percent"), [(1.02, 0.0), (1.05, 2 / 1.03), (0.95, -2 / 0.97)])
+def test_a_late_price_is_compared_with_the_converted_range(factor: float, percent: float) -> None:
+    """Both ends of the hour's range are converted."""
+    rates = {"USDT": dict.fromkeys(HOURS, 0.9)}
+    quotes = quotes_of("BTC", HOURS, [price * 0.9 * factor for price in PRICES], minute=30)
+    found = compared(quotes, candles_of("BTC", HOURS, PRICES, swing=3), rates=rates)
+    assert found.bias == pytest.approx(percent, abs=0.001)
+
+
+@pytest.mark.parametrize(("quoted", "traded", "rate"), [(1e300, 1e-300, 1.0), (1.0, 1e300, 1e300)])
+def test_prices_without_a_finite_deviation_are_invalid(quoted: float, traded: float, rate: float) -> None:
+    """At the ends of the range of doubles."""
+    rates = {"USDT": dict.fromkeys(HOURS, rate)}
+    found = compared(quotes_of("BTC", HOURS, [quoted] * 48), candles_of("BTC", HOURS, [traded] * 48), rates=rates)
+    assert (found.compared, found.invalid) == (0, 48)
+
+
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
 def test_an_invalid_price_of_a_dollar_coin_is_ignored(rate: float) -> None:
     """As if it were not stored."""
