@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
@@ -59,7 +60,7 @@ class Secret:
 
 
 def host_name(text: str) -> str:
-    """A server's name or address, IPv6 in brackets; ``embedded`` in any case is the engine inside this process."""
+    """A server's name or address, IPv6 in brackets; or ``embedded``, in any case."""
     if text.lower() == EMBEDDED:
         return EMBEDDED
     if with_port := _HOST_WITH_PORT.fullmatch(text):
@@ -140,14 +141,14 @@ def source_address(text: str) -> str:
 
 
 def _monitor_address(text: str) -> Secret | None:
-    parts = urlsplit(text or "https://none")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
         raise ValueError("an address such as https://hc-ping.com/your-check is needed")
     return Secret(text) if text else None
 
 
 def _api_key(text: str) -> Secret | None:
-    if any(not " " < character < "\x7f" for character in text):
+    if not re.fullmatch(r"[!-~]*", text):
         raise ValueError("printable ASCII without spaces is needed: an HTTP header cannot carry anything else")
     return Secret(text) if text else None
 
@@ -179,44 +180,39 @@ def _matching(pattern: str, needed: str) -> Callable[[str], str]:
 
 def _one_of(*choices: str) -> Callable[[str], Any]:
     def parse(text: str) -> str:
-        for choice in choices:
-            if text.lower() == choice.lower():
-                return choice
-        raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
+        found = [choice for choice in choices if text.lower() == choice.lower()]
+        if not found:
+            raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
+        return found[0]
 
     return parse
 
 
 def _true_or_false(text: str) -> bool:
     word = text.strip().lower()
-    if word not in {"true", "yes", "on", "1", "false", "no", "off", "0"}:
-        raise ValueError("true or false is needed")
-    return word in {"true", "yes", "on", "1"}
+    if word in {"true", "yes", "on", "1"}:
+        return True
+    if word in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError("true or false is needed")
 
 
 def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise ValueError("a whole number is needed") from None
-        if not lowest <= number <= highest:
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not lowest <= int(text) <= highest:
             raise ValueError(f"a whole number from {lowest} to {highest} is needed")
-        return number
+        return int(text)
 
     return parse
 
 
 def _positive(highest: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            raise ValueError("a number is needed") from None
-        # Written so that nan fails too.
-        if not 0 < number <= highest:
-            raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
-        return number
+        with suppress(ValueError):
+            # Written so that nan fails too.
+            if 0 < float(text) <= highest:
+                return float(text)
+        raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
 
     return parse
 
@@ -332,10 +328,8 @@ class SettingsError(ConfigurationError):
 
 
 class _Given(NamedTuple):
-    """A variable's value, and its line of ``.env``; None if the environment set it."""
-
     value: str
-    line: int | None
+    line: int | None  # of .env; None if the environment set it
 
 
 def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None) -> Settings:
