@@ -8,7 +8,7 @@ import platform
 import shlex
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from commands.screen import resources_for_reading, settings_with_log, show_findi
 from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, Settings, nearly_right
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.install import read_schedules
+from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext
 from crons.registry import JOBS
 from crons.resources import Resources, interactive_timeouts
@@ -75,20 +75,30 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
             ran = {name for name in JOBS if resources.history_spool(name).folder.exists()}
             in_use = [name for name in JOBS if name in ran or name in schedules.installed] or [MAIN_JOB]
             for name in in_use:
-                job = JOBS[name]
-                yield from _or_failed("ClickHouse", partial(_of_database, job.repository_in(resources), resources.runs))
-                yield from _or_failed(job.source, partial(_of_source, name, job, resources))
-                spools = {f"spool {name}": resources.spool(name), f"history {name}": resources.history_spool(name)}
-                for subject, spool in spools.items():
-                    yield from _or_failed(subject, partial(_of_spool, subject, name, spool))
+                yield from _of_job(name, JOBS[name], resources)
+    yield from _of_crontab(crontab, schedules, in_use or [MAIN_JOB])
+
+
+def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
+    yield from _or_failed("ClickHouse", partial(_of_database, job.repository_in(resources), resources.runs))
+    context = JobContext.begin(name, job, resources)
+    yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
+    for subject, spool in {"spool": resources.spool(name), "history": resources.history_spool(name)}.items():
+        yield from _or_failed(f"{subject} {name}", partial(_of_spool, f"{subject} {name}", name, spool))
+
+
+def _of_crontab(crontab: Crontab, schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
     if not crontab.is_available():
         yield Finding("crontab", "warn", "this host has no crontab command", "apt-get install cron")
         return
-    yield _check_daemon()
+    # Without a daemon no line of a crontab has any effect.
+    runs = any(process.info["name"] in _CRON_DAEMONS for process in psutil.process_iter(["name"]))
+    daemon = Finding("crontab", "warn", "no cron daemon seems to run", "service cron start")
+    yield Finding("crontab", "ok", "cron runs") if runs else daemon
     if error := schedules.unknown:
         yield Finding("crontab", "warn", f"cannot be read: {error.message}", error.next_step)
         return
-    for name in in_use or [MAIN_JOB]:
+    for name in jobs:
         if schedule := schedules.installed.get(name):
             yield Finding(f"job {name}", "ok", f"installed: {schedule}")
         else:
@@ -133,17 +143,6 @@ def _nearest(folder: Path) -> Path:
     """The folder, or the nearest existing one above it."""
     # Path.exists raises for a name that no disk can hold.
     return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
-
-
-def _check_daemon() -> Finding:
-    """Whether this user sees a cron daemon: without one no line of a crontab has any effect."""
-    if any(process.info["name"] in _CRON_DAEMONS for process in psutil.process_iter(["name"])):
-        return Finding("crontab", "ok", "cron runs")
-    return Finding("crontab", "warn", "no cron daemon seems to run", "service cron start")
-
-
-def _of_source(name: str, job: Job, resources: Resources) -> list[Finding]:
-    return [asyncio.run(job.check(JobContext.begin(name, job, resources)))]
 
 
 def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:

@@ -184,16 +184,12 @@ def _suspicion_of(deviation: Deviation, one: Comparison) -> str:
 
 def _say_nothing(found: Overview, settings: Settings) -> None:
     """Say why nothing is compared, and what to do about it."""
-    hours = f"{len(found.hours):,}"
-    missing = {"CoinMarketCap": not found.only_quoted, "Binance": not found.only_traded}
-    if any(missing.values()):
-        sources = " or ".join(source for source, is_missing in missing.items() if is_missing)
-        say(f"nothing to compare: no price of these {hours} hours is stored from {sources}")
-    else:
-        say(f"nothing to compare: no symbol of these {hours} hours is stored from both sources")
-    for job, is_missing in zip((QUOTING, TRADING), missing.values(), strict=True):
-        if is_missing or not any(missing.values()):
-            say(f"next: {_backfill(job, settings)} {len(found.hours)}")
+    jobs = {"CoinMarketCap": (QUOTING, found.only_quoted), "Binance": (TRADING, found.only_traded)}
+    missing = [source for source, (_, symbols) in jobs.items() if not symbols]
+    what = f"no price is stored from {' or '.join(missing)}" if missing else "no symbol is stored from both sources"
+    say(f"nothing to compare: {what} in these {len(found.hours):,} hours")
+    for source in missing or jobs:
+        say(f"next: {_backfill(jobs[source][0], settings)} {len(found.hours)}")
 
 
 def _backfill(name: str, settings: Settings) -> str:

@@ -109,28 +109,20 @@ def compare_symbol(
     """Compare the prices of one symbol.
 
     Args:
-        symbol: of both sources.
         quotes: CoinMarketCap's prices, by hour key.
         candles: Binance's prices, by hour key; at least one.
         hours: all keys of the span, oldest first.
-        rates: see `Rates`.
         tolerance: in percent.
     """
     common = [hour for hour in hours if hour in quotes and hour in candles]
-    counts: Counter[tuple[str, str]] = Counter()
-    found: list[Deviation] = []
-    for hour in common:
-        rate, how = _rate(quotes[hour], candles[hour], rates)
-        deviation = _deviation(quotes[hour], candles[hour], rate)
-        counts[how if deviation or rate is None else ("invalid", "")] += 1
-        found += [deviation] if deviation else []
+    found, counts = _deviations([(quotes[hour], candles[hour]) for hour in common], rates)
     over = [one for one in found if one.size > tolerance]
-    suspicions = _stale(found, over)
-    explained = {hour for one in suspicions for hour in one.hours}
+    stale = _stale(found, over)
+    explained = {hour for one in stale for hour in one.hours}
     unexplained = [one for one in over if one.hour not in explained]
     following = dict(pairwise(hours))
     preceding = {after: hour for hour, after in following.items()}
-    shifts = [
+    shifted = [
         suspicion
         for when, neighbors in (("earlier", preceding), ("later", following))
         for suspicion in _shifted(unexplained, _moved(found, neighbors, quotes, candles, rates), when)
@@ -146,12 +138,26 @@ def compare_symbol(
         bias=median(one.percent for one in found) if found else None,
         largest=max(found, key=lambda one: one.size, default=None),
         over=over,
-        suspicions=[*suspicions, *shifts[:1]],
+        suspicions=[*stale, *shifted[:1]],
         converted=counts["converted", ""],
         assumed={coin: number for (how, coin), number in counts.items() if how == "assumed"},
         refused={currencies: number for (how, currencies), number in counts.items() if how == "refused"},
         invalid=counts["invalid", ""],
     )
+
+
+def _deviations(
+    pairs: Sequence[tuple[StoredQuote, StoredCandle]], rates: Rates
+) -> tuple[list[Deviation], Counter[tuple[str, str]]]:
+    """The deviations, and how many pairs were compared how, or why not."""
+    found: list[Deviation] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for quote, candle in pairs:
+        rate, how = _rate(quote, candle, rates)
+        deviation = _deviation(quote, candle, rate)
+        counts[how if deviation or rate is None else ("invalid", "")] += 1
+        found += [deviation] if deviation else []
+    return found, counts
 
 
 def _rate(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[float | None, tuple[str, str]]:

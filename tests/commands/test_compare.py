@@ -287,7 +287,7 @@ def test_a_missing_table_is_a_source_without_prices(tables: Tables, embedded: Cl
     embedded.command(f"DROP TABLE {database}.binance_prices")
     done = tables.compare()
     assert (done.code, done.log) == (0, "")
-    assert "is stored from Binance" in done.out
+    assert "no price is stored from Binance" in done.out
 
 
 @pytest.mark.parametrize("arguments", [("0",), ("100001",), ("--tolerance", "-1"), ("--tolerance", "nan")])
