@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -55,19 +54,12 @@ class Answered(NamedTuple):
     as_of: datetime
 
 
-@dataclass
-class Pairs:
-    """The pairs behind symbols.
+class Pairs(NamedTuple):
+    """The pair of each symbol that has one; why others have none, and changed pairs, one line each."""
 
-    Attributes:
-        known: symbol to its pair.
-        complaints: why a symbol has none, one line each.
-        notes: changed pairs, one line each.
-    """
-
-    known: dict[str, KnownPair] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    known: dict[str, KnownPair]
+    complaints: list[str]
+    notes: list[str]
 
 
 class _Info(msgspec.Struct, rename={"quote": "quoteAsset"}):
@@ -107,12 +99,7 @@ def first_hour(pair: KnownPair) -> datetime:
 
 
 def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, KnownPair]) -> list[CandleCall]:
-    """The calls that bring every wanted hour since its pair was listed, the earliest first.
-
-    Args:
-        wanted: symbol to aware starts of hours.
-        pairs: symbol to its pair.
-    """
+    """The calls that bring every wanted hour (symbol to aware starts) since its pair was listed, the earliest first."""
     calls: list[CandleCall] = []
     for symbol, hours in wanted.items():
         pair = pairs[symbol]
@@ -131,11 +118,7 @@ def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, Kno
 
 
 async def extract_lately(source: BinanceHttpAdapter, pair: KnownPair, since: datetime) -> Answered:
-    """The candles of a pair from a moment on, up to now.
-
-    Raises:
-        EtlError: the source failed.
-    """
+    """The candles of a pair from a moment on, up to now."""
     answer = await source.klines(pair.pair, start=since, limit=MAX_CANDLES)
     return Answered(read_candles(answer.body), answer.as_of)
 
@@ -171,17 +154,14 @@ async def extract_historical(
 
 
 async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str]) -> Pairs:
-    """The pairs of the settings; those that are not kept yet are looked up, and kept.
-
-    Args:
-        wanted: symbol to the pair's name.
+    """The pairs of the settings (symbol to the pair's name); those that are not kept yet are looked up, and kept.
 
     Raises:
         SourceUnavailable: Binance does not answer.
         StateError: the kept pairs cannot be read or written.
     """
     kept = choices.load()
-    found = Pairs()
+    found = Pairs({}, [], [])
     for symbol, name in wanted.items():
         pair = kept.get(symbol)
         if pair is not None and pair.pair == name:
@@ -202,11 +182,7 @@ async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair],
 
 
 async def pair_trouble(source: BinanceHttpAdapter, name: str) -> str:
-    """Why a pair has no new prices; empty if it is traded.
-
-    Raises:
-        EtlError: the source failed.
-    """
+    """Why a pair has no new prices; empty if it is traded."""
     try:
         status = (await _info(source, name)).status
     except SourceRejected as error:

@@ -19,18 +19,12 @@ _BAD_REQUEST = 400
 
 
 class LatestExtraction(NamedTuple):
-    """The result of a run's calls, some of which may have failed.
-
-    Attributes:
-        missing: requested coins that the answers left out.
-        problems: coins in the answers that cannot be read.
-        failures: to be reported as the run's failure once the quotes are stored.
-    """
+    """The result of a run's calls."""
 
     quotes: list[Quote]
-    missing: list[Coin]
+    missing: list[Coin]  # the answers left them out
     problems: list[Problem]
-    failures: list[EtlError]
+    failures: list[EtlError]  # the run's failure, once the quotes are stored
 
 
 class Refusal(NamedTuple):

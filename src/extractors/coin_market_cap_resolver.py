@@ -42,12 +42,10 @@ class Candidate(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What the map says of one symbol.
+    """The active coins of one symbol, the lowest rank first, then the lowest id; and the unreadable rows.
 
-    Attributes:
-        coins: the active ones, the preferred one first: lowest rank, then lowest id.
-        unreadable: the id, if it can be read, and the reason for each row that may be an active coin. With one of them
-            no coin is chosen: the choice is kept for good, and this coin may be the right one.
+    With an unreadable row (its id, if there is one, and the reason) no coin is chosen: the choice is kept for good, and
+    this coin may be the right one.
     """
 
     coins: list[Candidate]
@@ -78,16 +76,11 @@ class Candidates(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """The coins found, in the settings' order, each symbol once; and the symbols without one.
-
-    Attributes:
-        unknown: symbols that no active coin has.
-        doubts: for each symbol that has coins of which none can be chosen, the reason and what to do: one line.
-    """
+    """The coins found, in the settings' order, each symbol once; and the symbols without one."""
 
     coins: list[Coin]
-    unknown: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()  # no active coin has the symbol
+    doubts: tuple[str, ...] = ()  # none of its coins can be chosen: the reason and what to do, one line each
 
     def complaint(self) -> ConfigurationError | None:
         """Why symbols have no coin, and what to write into the settings; None if all have one."""
@@ -103,15 +96,7 @@ class Resolution(NamedTuple):
 
 
 def candidates_by_symbol(rows: object, symbols: Iterable[str]) -> dict[str, Candidates]:
-    """What the map says of each symbol; rows of inactive coins, and those without a readable symbol, are skipped.
-
-    Args:
-        rows: ``data`` of ``/v1/cryptocurrency/map``.
-        symbols: those requested, upper case; each is a key of the result.
-
-    Raises:
-        ContractError: ``rows`` is not a list.
-    """
+    """The map's coins of each symbol, upper case; rows of inactive coins, and those without a symbol, are skipped."""
     if not isinstance(rows, list):
         raise ContractError(
             "CoinMarketCap's map is not a list of coins",
