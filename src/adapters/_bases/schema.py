@@ -105,7 +105,7 @@ class Definition:
         ]
 
     def differences_of_view(self, found: Mapping[str, str]) -> list[str]:
-        """As `differences`, with what bears a view's name without being one, and with an older definition."""
+        """As `differences`; also if it is not a view, or has an older definition."""
         if found["engine"] != "View":
             return [f"it is not a view, its engine is {found['engine']!r}"]
         outdated = [] if found["comment"] == self.comment else ["it is of another version of the program"]
@@ -155,13 +155,13 @@ class Schema:
         self._engine = ""
 
     def ensure_ready(self) -> None:
-        """Make the missing ones of database, tables and views, and renew an older view. Idempotent.
+        """Make missing tables and views and their database, and replace an older view. Idempotent.
 
-        Two SELECTs if nothing is missing. A view is replaced without a moment in which it does not exist.
+        Two SELECTs if nothing is missing.
 
         Raises:
-            StorageRejected: the table has another shape, or what has a view's name is not a view, or rows would be on
-                one of several replicas or servers only; the message describes it, and it is left alone.
+            StorageRejected: the table has another shape, an object with a view's name is not a view, or the rows would
+                be on one of several replicas or servers only; nothing is changed then.
             ConfigurationError: the settings name a cluster that the server does not have.
         """
         shapes = self._shapes()
@@ -185,7 +185,7 @@ class Schema:
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
             elif shapes[view]["comment"] != definition(view).comment:
                 self._make(view, replace=True)
-        # CREATE IF NOT EXISTS takes a right that a user who only writes rows may lack, even if the table exists.
+        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
         for name in set(self._beside) - shapes.keys():
             self._make(name)
 
@@ -216,7 +216,7 @@ class Schema:
         Also if the profile locks ``mutations_sync`` at a value by which an update returns before it is done.
 
         Raises:
-            StorageRejected: it does, and the operator wants updates.
+            StorageRejected: it does, and the operator requested updates.
         """
         hasty = self._clickhouse.locks("mutations_sync") and self._clickhouse.value_of("mutations_sync") == "0"
         if hasty and self._replication.changes == "update":
@@ -243,7 +243,7 @@ class Schema:
         return lines
 
     def wanted_rights(self) -> list[Right]:
-        """What a run does to the tables and views, those that are missing made first."""
+        """The rights that a run needs, those to make what is missing included."""
         shapes = self._shapes()
         tables = [self._table, *self._beside]
         rights = [("SELECT", name) for name in (*tables, *self._views)] + [("INSERT", name) for name in tables]
@@ -256,7 +256,7 @@ class Schema:
         return [Right(right, self._database, name) for right, name in rights]
 
     def existing(self) -> set[str]:
-        """The names of the tables and views that exist, whatever their shape."""
+        """The names of the tables and views that exist, regardless of their shape."""
         return set(self._shapes())
 
     def drop(self) -> None:
@@ -276,7 +276,7 @@ class Schema:
 
     def _make(self, name: str, *, replace: bool = False) -> None:
         made = definition(name)
-        # To replace takes rights that to create does not take.
+        # Replacing needs rights that creating does not need.
         text = made.text if replace else made.text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
         self._send(
             text, definition=made.hash, settings=table_settings(self.topology(), self._clickhouse.server_version())
@@ -302,7 +302,7 @@ class Schema:
             )
 
     def _shapes(self) -> dict[str, dict[str, str]]:
-        """Tables and views, those that exist, each with its properties."""
+        """The existing tables and views, each with its properties."""
         names = [self._table, *self._views, *self._beside]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
@@ -313,7 +313,7 @@ class Schema:
 
     def _check_placement(self, shapes: Mapping[str, Mapping[str, str]]) -> None:
         topology = self.topology()
-        # Beside a table that was made by hand on each replica, what is only noted may be on one.
+        # If a table was made by hand on each replica, the tables beside it may be on one.
         by_hand = topology.kind == "single" and not topology.neighbors
         for name in (self._table, *(() if by_hand else self._beside)):
             topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))

@@ -67,11 +67,6 @@ FIELDS = tuple(field.name for field in fields(RunRecord))
 """The names of a record's fields, which are the table's columns."""
 
 
-# Not IN with a column, which ClickHouse before 26 does not take.
-_OF_KIND = "({kind:String} = '' OR kind = {kind:String})"
-_LATEST = "started_at DESC, run_id LIMIT {limit:UInt32}"
-
-
 class EtlRunsAdapter:
     """The history of runs, without retries. May raise `StorageUnavailable` and `StorageRejected`.
 
@@ -134,16 +129,19 @@ class EtlRunsAdapter:
             self.ensure_ready()
             self._insert(runs)
 
-    def recent(self, job: str, limit: int, *, kind: str = "") -> list[RunRecord]:
-        """The last runs of a job, of one kind or of all (empty), latest first; none without a table."""
-        where = f"WHERE job = {{job:String}} AND {_OF_KIND}"
-        return self._select(where, {"job": job, "kind": kind, "limit": limit}, _LATEST)
+    def recent(self, job: str, limit: int, *, kind: str = "", status: str = "") -> list[RunRecord]:
+        """The last runs of a job, of one kind and status or of all (empty), latest first; none without a table."""
+        # Not IN with a column, which ClickHouse before 26 rejects.
+        where = (
+            "WHERE job = {job:String} AND ({kind:String} = '' OR kind = {kind:String}) "
+            "AND ({status:String} = '' OR status = {status:String})"
+        )
+        parameters = {"job": job, "kind": kind, "status": status, "limit": limit}
+        return self._select(where, parameters, "started_at DESC, run_id LIMIT {limit:UInt32}")
 
     def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
         """The last run of a job with this status, of one kind or of all (empty)."""
-        where = f"WHERE job = {{job:String}} AND status = {{status:String}} AND {_OF_KIND}"
-        parameters = {"job": job, "status": status, "kind": kind, "limit": 1}
-        return next(iter(self._select(where, parameters, _LATEST)), None)
+        return next(iter(self.recent(job, 1, kind=kind, status=status)), None)
 
     def since(self, started: str) -> list[RunRecord]:
         """The runs of every job that began at or after a Tehran time, latest first; none without a table."""
