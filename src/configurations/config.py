@@ -307,7 +307,7 @@ def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collectio
             next_step=f"name some of these: {', '.join(followed)}",
         )
     ids = dict(settings.symbols)
-    return replace(settings, symbols=tuple((symbol, ids[symbol]) for symbol in symbols))
+    return replace(settings, symbols=tuple((symbol, ids.get(symbol)) for symbol in symbols))
 
 
 # --- reading ---

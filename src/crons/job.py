@@ -174,7 +174,8 @@ class JobContext:
         started: aware; when the run began.
         now: the present time, aware.
         resources: connections and folders; their maker closes them.
-        settings: with the symbols of this run only.
+        settings: with the symbols of this run only in SYMBOLS.
+        symbols: those of this run, all that the job follows unless --symbols named some.
         step: notes what the run is doing, for messages about a run that is waited for or was ended.
         report: what the run did so far.
     """
@@ -187,6 +188,7 @@ class JobContext:
     now: Callable[[], datetime]
     resources: Resources
     settings: Settings
+    symbols: Sequence[str]
     step: Callable[[str], None]
     report: RunReport = field(default_factory=RunReport)
 
@@ -210,8 +212,10 @@ class JobContext:
         Raises:
             ConfigurationError: one of ``symbols`` is not among the job's.
         """
-        settings = only_symbols(resources.settings, symbols, job.followed(resources.settings))
-        return cls(name, job, kind, run_id, resources.clock(), resources.clock, resources, settings, step)
+        followed = job.followed(resources.settings)
+        settings = only_symbols(resources.settings, symbols, followed)
+        now = resources.clock
+        return cls(name, job, kind, run_id, now(), now, resources, settings, list(symbols or followed), step)
 
     @cached_property
     def repository(self) -> HourlyRepository:
