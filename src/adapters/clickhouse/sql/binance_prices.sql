@@ -1,4 +1,5 @@
--- fetched_at is Tehran wall time already: the zone UTC in the formula of the key only truncates it, on a server of any zone.
+-- fetched_at is already Tehran wall time. The zone UTC in the formula of the key truncates it without shifting it,
+-- regardless of the server's zone. ReplacingMergeTree keeps the highest version of the rows with one sorting key.
 CREATE TABLE IF NOT EXISTS {database}.binance_prices{on_cluster}
 (
     symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',

@@ -1,8 +1,8 @@
--- LIMIT 1 BY on the primary key lets a read of everything go along the sorting key without holding the table in memory;
--- argMax with GROUP BY does not, and FINAL knows only rows of one fetched_at. What is computed from the key stands outside
--- of it, so ClickHouse filters by the key before it sorts. A filter on datetime or symbol reads by the primary key; one on
--- time, time_utc or date reads the column datetime of every row.
--- Until 2022 Tehran's 23:00 came twice in autumn: the key is the earlier hour's, and so ClickHouse reads it.
+-- One row for each (symbol, datetime), the one with the highest version. LIMIT 1 BY reads along the sorting key without
+-- holding the table in memory, unlike argMax with GROUP BY; FINAL merges only rows with one fetched_at. Columns computed
+-- from the key are outside of it, so that ClickHouse filters before it sorts. A filter on datetime or symbol uses the
+-- primary key; one on time, time_utc or date reads the column datetime of every row.
+-- Until 2022 the hour 23:00 came twice in autumn in Tehran: time is the earlier of the two.
 CREATE OR REPLACE VIEW {database}.binance_prices_hourly{on_cluster}
 (
     symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',

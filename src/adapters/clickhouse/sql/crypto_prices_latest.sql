@@ -1,4 +1,4 @@
--- The latest key of each symbol is found by the key's columns alone, then four keys of it are read.
+-- Finds the latest key of each symbol by the key columns alone, then reads four keys of each symbol.
 CREATE OR REPLACE VIEW {database}.crypto_prices_latest{on_cluster}
 (
     symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',
