@@ -13,13 +13,13 @@ from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP, Candle
 
-SETTLES_IN = timedelta(seconds=10)
+_SETTLES_IN = timedelta(seconds=10)
 """How long after its end a candle still counts as open: the answer may be as old."""
 
 
 def last_over(as_of: datetime) -> datetime:
     """The start, in UTC, of the last hour whose candles were certainly closed at an aware moment."""
-    return hour_start(as_of - SETTLES_IN).astimezone(timezone.utc) - HOUR
+    return hour_start(as_of - _SETTLES_IN).astimezone(timezone.utc) - HOUR
 
 
 class HourReject(NamedTuple):
