@@ -186,7 +186,7 @@ def cron_heal(
 ) -> None:
     """Fill the missing past hours of a job.
 
-    Looks at the last 168 hours unless told otherwise and spends at most 100 credits; the next heal continues. Hours
+    Looks at the last 168 hours by default and spends at most 100 credits by default; the next heal continues. Hours
     for which the source had no quote are remembered and not requested again, unless --all. Hours before a symbol's
     first stored one are filled too, so a new symbol gets its last week; status, verify and report count from the first
     stored one. CoinMarketCap requires CMC_API_KEY.

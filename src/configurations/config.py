@@ -159,13 +159,13 @@ def _folder(text: str) -> Path:
     try:
         return PROJECT_ROOT / Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"there is no home folder for {text}") from error
+        raise ValueError(f"{text} has no home folder") from error
 
 
 def _existing_file(text: str) -> Path | None:
     path = _folder(text) if text else None
     if path is not None and not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise ValueError(f"the file {path} does not exist")
     return path
 
 

@@ -41,7 +41,7 @@ def find_job(name: str, *, with_past: bool = False) -> Job:
         ConfigurationError: it is unknown, or with_past and its source gives the present hour only.
     """
     if name not in JOBS:
-        raise ConfigurationError(f"there is no job {name!r}", next_step=f"name one of these: {', '.join(sorted(JOBS))}")
+        raise ConfigurationError(f"unknown job {name!r}", next_step=f"name one of these: {', '.join(sorted(JOBS))}")
     job = JOBS[name]
     if with_past and job.backfill is None:
         raise ConfigurationError(

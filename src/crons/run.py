@@ -116,7 +116,7 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
     wanted = BackfillRequest(hours or 0, options.dry_run, options.ask_all, most, first, end)
     if not (starts := wanted.starts(now)):
         raise ConfigurationError(
-            f"there is no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
+            f"no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
         )
     _refuse_many(len(starts))
     return wanted

@@ -70,7 +70,7 @@ def execute(
 
     Raises:
         LockHeldError: another process runs this job; nothing was done.
-        EtlError: whatever stopped it.
+        EtlError: the run failed.
     """
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=request.name, run=run_id)

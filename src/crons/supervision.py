@@ -1,4 +1,4 @@
-"""Supervision of a job: a time limit and signals, either of which abandons work that does not return."""
+"""Supervision of a job: a time limit and signals, which abandon work that does not return."""
 
 from __future__ import annotations
 

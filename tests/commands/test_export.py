@@ -173,7 +173,7 @@ def test_existing_file_needs_force(prices: Installation, tmp_path: Path) -> None
         (["p.csv", "--view", "latest", "--from", "2026-11-01"], "latest has the last hour only"),
         (["p.csv", "--view", "runs", "--symbols", "BTC"], "runs have no symbol"),
         (["p.csv", "--from", "yesterday"], "'yesterday' is not a day or an hour"),
-        (["p.csv", "--job", "nope"], "there is no job 'nope'"),
+        (["p.csv", "--job", "nope"], "unknown job 'nope'"),
     ],
 )
 def test_invalid_arguments_are_rejected(prices: Installation, arguments: list[str], says: str) -> None:

@@ -55,7 +55,7 @@ def test_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """For people the same facts, without colours where nobody sees them."""
+    """The same facts, without colors outside a terminal."""
     set_up("console")
     structlog.get_logger().warning("odd", symbol="BTC")
     line = capsys.readouterr().err
@@ -83,7 +83,7 @@ def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """Httpx and its transport say nothing below WARNING, whatever the level."""
+    """Httpx and its transport log nothing below WARNING, regardless of the level."""
     set_up(level="DEBUG")
     for name in ("httpx", "httpcore.http11"):
         logging.getLogger(name).info("GET https://example.org/?secret=1")

@@ -32,13 +32,13 @@ def test_docs_have_the_exit_codes() -> None:
 
 def test_interrupted_command_says_so() -> None:
     """Ctrl-C where no job runs: one line, and the exit code that shells give."""
-    told: list[EtlError] = []
+    shown: list[EtlError] = []
 
     def interrupted() -> int:
         raise KeyboardInterrupt
 
-    assert guarded(interrupted, tell=told.append, clock=system_clock) == 130
-    assert [error.message for error in told] == ["ended by Ctrl-C"]
+    assert guarded(interrupted, tell=shown.append, clock=system_clock) == 130
+    assert [error.message for error in shown] == ["ended by Ctrl-C"]
 
 
 @pytest.mark.parametrize("lines", [1, 10_000], ids=["in the buffer", "beyond the buffer"])
@@ -68,7 +68,7 @@ def test_unencodable_output_is_a_question_mark() -> None:
 
 
 def ended(script: str, *, closed: Literal["stdout", "stderr"]) -> tuple[int, str]:
-    """The exit code of a Python script one of whose outputs nobody reads, and what it says to the other."""
+    """The exit code of a Python script with one output closed, and what it writes to the other."""
     reading, writing = os.pipe()
     os.close(reading)
     with tempfile.TemporaryFile("w+") as other:
@@ -81,7 +81,7 @@ def ended(script: str, *, closed: Literal["stdout", "stderr"]) -> tuple[int, str
 
 
 def test_the_edge_has_the_only_broad_catch() -> None:
-    """No other module takes errors that nobody foresaw for expected ones."""
+    """No other module treats unexpected errors as expected ones."""
     broad = re.compile(r"^\s*except(:| Exception\b)", re.MULTILINE)
     found = [path.relative_to(SRC).as_posix() for path in SRC.rglob("*.py") if broad.search(path.read_text())]
     assert found == ["crons/exits.py"]

@@ -133,8 +133,8 @@ def test_run_without_database_is_recorded_by_the_next(
     front.listen()
     clock.advance(timedelta(hours=1))
     run(settings, clock)
-    told = [(one.kind, one.status, one.inserted, one.replayed) for one in history.recent(JOB, 10)]
-    assert told == [("run", "ok", 3, 3), ("run", "failed", 0, 0)]
+    found = [(one.kind, one.status, one.inserted, one.replayed) for one in history.recent(JOB, 10)]
+    assert found == [("run", "ok", 3, 3), ("run", "failed", 0, 0)]
     assert waiting(settings) == []
 
 
@@ -221,9 +221,9 @@ def test_damaged_history_file_does_not_fail_the_run(
     with capture_logs() as logs:
         run(settings, clock)
     assert only(history).status == "ok"
-    told = [str(entry) for entry in logs if entry["log_level"] == "warning"]
-    assert ["0000000001" in told[0], "0000000002" in told[1]] == [True, True]
-    assert len(told) == 2
+    found = [str(entry) for entry in logs if entry["log_level"] == "warning"]
+    assert ["0000000001" in found[0], "0000000002" in found[1]] == [True, True]
+    assert len(found) == 2
     assert len(waiting(settings)) == (2 if unmovable else 0)
 
 

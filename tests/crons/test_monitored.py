@@ -1,4 +1,4 @@
-"""The monitor is told what a run did, and a run does not depend on it."""
+"""The monitor learns what a run did, and a run does not depend on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def url(httpserver: HTTPServer) -> str:
     return httpserver.url_for("/ping/secret?create=1")
 
 
-def told(httpserver: HTTPServer) -> list[tuple[str, str]]:
+def pings(httpserver: HTTPServer) -> list[tuple[str, str]]:
     """The pings that came: what follows the address, and the body."""
     return [
         (request.path.removeprefix("/ping/secret"), request.get_data(as_text=True)) for request, _ in httpserver.log
@@ -40,13 +40,13 @@ def test_no_address_no_ping() -> None:
 def test_good_run_pings_start_and_success(url: str, httpserver: HTTPServer) -> None:
     """Its start and its end, without a word."""
     monitored(url, RunReport, clock=lambda: NOW)
-    assert told(httpserver) == [("/start", ""), ("", "")]
+    assert pings(httpserver) == [("/start", ""), ("", "")]
 
 
 def test_run_with_failures_pings_failure(url: str, httpserver: HTTPServer) -> None:
-    """They are the last lines that the monitor is told."""
+    """They are the last lines of the ping."""
     monitored(url, lambda: RunReport(failures=["no valid price"]), clock=lambda: NOW)
-    event, text = told(httpserver)[-1]
+    event, text = pings(httpserver)[-1]
     assert event == "/fail"
     assert text.splitlines()[-1] == "no valid price"
 
@@ -55,14 +55,14 @@ def test_run_with_failures_pings_failure(url: str, httpserver: HTTPServer) -> No
     ("error", "words"), [(SourceRejected("the key is not valid"), "the key is not valid"), (KeyError("x"), "KeyError")]
 )
 def test_run_that_raises_pings_failure(url: str, httpserver: HTTPServer, error: Exception, words: str) -> None:
-    """The error passes through; the monitor is told its message, of an unexpected one the kind only."""
+    """The error passes through; the ping has its message, of an unexpected one only the kind."""
 
     def run() -> RunReport:
         raise error
 
     with pytest.raises(type(error)):
         monitored(url, run, clock=lambda: NOW)
-    event, text = told(httpserver)[-1]
+    event, text = pings(httpserver)[-1]
     assert event == "/fail"
     assert words in text
 

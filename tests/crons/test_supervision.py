@@ -64,14 +64,14 @@ def test_error_is_raised() -> None:
 
 def test_limit_names_the_step_and_the_variable() -> None:
     """The step, the limit and the variable that sets it; a thread that does not come back is left behind."""
-    told = cut_short(limit=0.2)
-    assert told.startswith("RunTimedOutError None not done within 0.2 s; it was storing 3 rows")
-    assert "RUN_TIMEOUT_SECONDS" in told
+    shown = cut_short(limit=0.2)
+    assert shown.startswith("RunTimedOutError None not done within 0.2 s; it was storing 3 rows")
+    assert "RUN_TIMEOUT_SECONDS" in shown
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_signal_ends_the_work(name: str, code: int) -> None:
     """With the exit code that shells give, 128 and the signal's number, and what was going on."""
-    told = cut_short(before=f"import signal; os.kill(os.getpid(), signal.{name})")
-    assert told.startswith(f"SignalledError {code} ended by {name} while storing 3 rows")
-    assert "nothing is lost" in told
+    shown = cut_short(before=f"import signal; os.kill(os.getpid(), signal.{name})")
+    assert shown.startswith(f"SignalledError {code} ended by {name} while storing 3 rows")
+    assert "nothing is lost" in shown

@@ -77,7 +77,7 @@ def test_lock_is_freed_by_the_death_of_its_process(tmp_path: Path) -> None:
 
 
 def test_released_lock_has_no_note(tmp_path: Path) -> None:
-    """Afterwards there is no holder, and the lock can be had again."""
+    """Afterwards it has no holder, and can be taken again."""
     for _ in range(2):
         with lock_at(tmp_path / "job.lock"):
             pass
@@ -85,7 +85,7 @@ def test_released_lock_has_no_note(tmp_path: Path) -> None:
 
 
 def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
-    """A living process with another start time is somebody else."""
+    """A living process with another start time is another one."""
     with lock_at(tmp_path / "job.lock"):
         holder = read_holder(note_of(tmp_path / "job.lock"))
         assert holder is not None
@@ -95,7 +95,7 @@ def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\x00"])
 def test_unreadable_note_names_no_holder(tmp_path: Path, text: str) -> None:
-    """Half a note, or another file, is nobody."""
+    """Half a note, or another file."""
     note = tmp_path / "job.lock.json"
     note.write_text(text)
     assert read_holder(note) is None
@@ -117,7 +117,7 @@ def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
 
 
 def test_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
-    """The note that a killed process leaves behind is kept for whoever takes the lock; an orderly end leaves none."""
+    """The note that a killed process leaves behind is kept for the next holder; an orderly end leaves none."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process:
         process.kill()
@@ -131,7 +131,7 @@ def test_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
 def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
     """Whatever stands in the note's place or in that of its draft is replaced, not followed."""
     path = tmp_path / "job.lock"
-    other = tmp_path / "somebody's file"
+    other = tmp_path / "another file"
     other.write_text("theirs")
     for place in (note_of(path), tmp_path / ".job.lock.json.new"):
         place.symlink_to(other)
@@ -142,7 +142,7 @@ def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_private_lock_is_refused_in_an_open_folder(tmp_path: Path) -> None:
-    """Where others may write they could hold the lock, or have it hold somebody up: it is refused, nothing is made."""
+    """Others could hold the lock there: it is refused, and nothing is created."""
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks").chmod(0o777)
     lock = ProcessLock(tmp_path / "locks" / "job.lock", task="test", clock=lambda: NOW, private=True)

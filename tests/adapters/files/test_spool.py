@@ -32,7 +32,7 @@ def spool(tmp_path: Path) -> Spool:
 
 @given(rows)
 def test_batch_is_read_back_exactly(batch: list[tuple[object, ...]]) -> None:
-    """Any values come back as they were, in their order, with no damage told."""
+    """Any values come back as they were, in their order, without damage."""
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder))
         read = spool.read(spool.put(COLUMNS, batch))
@@ -169,7 +169,7 @@ def test_full_disk_is_an_error_without_remains(tmp_path: Path) -> None:
 
 
 def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
-    """Whoever reads beside a job that ends may find a file gone: that is no fault, its rows are stored."""
+    """A reader beside a job may find a file gone: its rows have been stored."""
     spool = Spool(tmp_path)
     path = spool.put(["symbol"], [("BTC",)])
     spool.remove(path)
@@ -229,7 +229,7 @@ def test_incomplete_header_is_damage(spool: Spool, header: str) -> None:
     assert spool.read(path) == (path, [], "its first line is not a spool header")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody whom a folder does not let look")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_unlistable_folder_keeps_its_batches() -> None:
     """What waits there unseen is never replaced: the rows are refused."""
     with tempfile.TemporaryDirectory() as name:
