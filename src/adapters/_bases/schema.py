@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+import structlog
+
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
+from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
 from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
 
+log = structlog.get_logger(__name__)
 SQL_FOLDER = Path(__file__).parents[1] / "clickhouse" / "sql"
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
 
@@ -184,7 +188,7 @@ class Schema:
             elif shapes[view]["engine"] != "View":
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
             elif shapes[view]["comment"] != definition(view).comment:
-                self._make(view, replace=True)
+                self._renew(view, shapes[view])
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
         for name in set(self._beside) - shapes.keys():
             self._make(name)
@@ -281,6 +285,15 @@ class Schema:
         self._send(
             text, definition=made.hash, settings=table_settings(self.topology(), self._clickhouse.server_version())
         )
+
+    def _renew(self, view: str, shape: Mapping[str, str]) -> None:
+        try:
+            self._make(view, replace=True)
+        except StorageRejected as error:
+            # A user who only writes rows can go on with an older view that has the same columns.
+            if error.code != ACCESS_DENIED or definition(view).differences(shape):
+                raise
+            log.warning("outdated view", view=self._full(view), reason=error.message, next=error.next_step)
 
     def _send(self, statement: str, **names: str) -> None:
         self.topology().send(self._clickhouse, statement, database=quoted_identifier(self._database), **names)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.tehran_time import hour_key
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
+from tests.support.price_table import create_statement
 
 MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
 NAMES = ("crypto_prices_hourly", "crypto_prices_daily", "crypto_prices_latest")
@@ -128,6 +131,20 @@ def test_outdated_view_is_replaced_by_one_statement(
 
     [replaced] = [one for one in front.statements if not one.startswith("SELECT")]
     assert replaced.startswith(f"CREATE OR REPLACE VIEW `{database}`.crypto_prices_daily")
+
+
+def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
+) -> None:
+    """A run goes on with a warning; with other columns it stops."""
+    repository = make_repository(server)
+    repository.ensure_ready()
+    for statement in (create_statement(database, "crypto_prices_daily"), OLD_VIEW.format(database=database)):
+        server.command(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
+        front.faults.append(Fault("error", "CREATE OR REPLACE", code=497))
+        with capture_logs() as logs, nullcontext() if "daily" in statement else pytest.raises(StorageRejected):
+            repository.ensure_ready()
+        assert [line["log_level"] for line in logs] == (["warning"] if "daily" in statement else [])
 
 
 def test_table_with_the_name_of_a_view_is_left_alone(

@@ -1,5 +1,5 @@
--- One row for each (symbol, datetime), the one with the highest version. LIMIT 1 BY reads along the sorting key without
--- holding the table in memory, unlike argMax with GROUP BY; FINAL merges only rows with one fetched_at. Columns computed
+-- One row for each (symbol, datetime): that with the highest version. LIMIT 1 BY reads along the sorting key without
+-- holding the table in memory, unlike argMax with GROUP BY; FINAL merges rows with one fetched_at only. Columns made
 -- from the key are outside of it, so that ClickHouse filters before it sorts. A filter on datetime or symbol uses the
 -- primary key; one on time, time_utc or date reads the column datetime of every row.
 -- Until 2022 the hour 23:00 came twice in autumn in Tehran: time is the earlier of the two.
