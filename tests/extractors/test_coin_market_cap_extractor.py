@@ -19,7 +19,7 @@ from adapters._bases.tehran_time import HOUR
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
-from extractors.coin_market_cap_plan import HistoricalCall, plan_calls
+from extractors.coin_market_cap_plan import HistoricalCall
 
 BASE = "https://cmc.test"
 LATEST = f"{BASE}/v3/cryptocurrency/quotes/latest"
@@ -115,18 +115,17 @@ def _past_coin(cmc_id: int, stamps: list[str]) -> dict[str, Any]:
     return {"id": cmc_id, "name": f"Coin {cmc_id}", "symbol": f"C{cmc_id}", "quotes": quotes}
 
 
-def a_week_of(coins: list[Coin]) -> list[HistoricalCall]:
-    """The calls for the 168 hours before `NOW`."""
-    hours = tuple(NOW - HOUR * back for back in range(1, 169))
-    return plan_calls(dict.fromkeys([coin.cmc_id for coin in coins], hours))
+def calls_of(number: int) -> list[HistoricalCall]:
+    """A call for one hour of each coin."""
+    return [HistoricalCall((coin.cmc_id,), NOW - HOUR, NOW) for coin in coins_of(number)]
 
 
-async def read(coins: list[Coin], refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:
-    """The calls that were answered, and the error that ended them."""
+async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:
+    """The calls of that number that were answered, and the error that ended them."""
     answered: list[HistoricalCall] = []
     async with opened() as source:
         try:
-            async for call, _ in extract_historical(source, a_week_of(coins), coins, refusals=refusals):
+            async for call, _ in extract_historical(source, calls_of(number), coins_of(number), refusals=refusals):
                 answered.append(call)
         except EtlError as error:
             return answered, error
@@ -135,25 +134,27 @@ async def read(coins: list[Coin], refusals: list[Refusal] | None = None) -> tupl
 
 @respx.mock
 async def test_history_covers_every_call_and_every_half_hour() -> None:
-    """100 coins by 168 hours are four calls; every coin has every half hour of the span once."""
+    """Every coin has every half hour of the span once, under each of its symbols."""
     respx.get(HISTORICAL).mock(side_effect=past)
-    coins = coins_of(100)
+    calls = [HistoricalCall((1, 2), NOW - 3 * HOUR, NOW - HOUR), HistoricalCall((2,), NOW - HOUR, NOW)]
     async with opened() as source:
-        parts = [part async for part in extract_historical(source, a_week_of(coins), coins)]
-    assert sorted(call for call, _ in parts) == sorted(a_week_of(coins))
-    quotes = [quote for _, parsed in parts for quote in parsed.quotes]
-    start = NOW - timedelta(hours=168)
-    assert len(quotes) == 33_600
-    assert {(quote.cmc_id, quote.observed_at) for quote in quotes} == {
-        (coin.cmc_id, start + timedelta(minutes=30 * step)) for coin in coins for step in range(336)
-    }
+        coins = [*coins_of(3), Coin("D2", 2)]
+        parts = [part async for part in extract_historical(source, calls, coins)]
+    assert sorted(call for call, _ in parts) == sorted(calls)
+    found = [
+        (quote.symbol, (NOW - quote.observed_at) // timedelta(minutes=30)) for _, one in parts for quote in one.quotes
+    ]
+    early, late = (6, 5, 4, 3), (2, 1)
+    assert sorted(found) == sorted(
+        [*(("C1", step) for step in early), *((symbol, step) for symbol in ("C2", "D2") for step in early + late)]
+    )
 
 
 @respx.mock
 async def test_plan_beyond_reach_is_refused_by_one_call() -> None:
     """The first call runs alone, so that nothing is spent when it is refused."""
     route = respx.get(HISTORICAL).mock(return_value=BEYOND_REACH)
-    answered, error = await read(coins_of(100))
+    answered, error = await read(4)
     assert (answered, type(error), route.call_count) == ([], SourceRejected, 1)
 
 
@@ -163,8 +164,8 @@ async def test_refused_calls_are_collected_and_the_others_made() -> None:
     answers = [BEYOND_REACH, BEYOND_REACH]
     respx.get(HISTORICAL).mock(side_effect=lambda request: answers.pop() if answers else past(request))
     refusals: list[Refusal] = []
-    answered, error = await read(coins_of(100), refusals)
-    calls = a_week_of(coins_of(100))
+    answered, error = await read(5, refusals)
+    calls = calls_of(5)
     assert [refusal.call for refusal in refusals] == calls[:2]
     assert (sorted(answered), error) == (sorted(calls[2:]), None)
 
@@ -174,7 +175,7 @@ async def test_refused_calls_are_collected_and_the_others_made() -> None:
 async def test_refusal_is_raised_when_every_call_is_refused(status: int, calls: int) -> None:
     """A refusal of the customer, not of the call, is raised at once."""
     route = respx.get(HISTORICAL).mock(return_value=refused(status, status))
-    answered, error = await read(coins_of(100), [])
+    answered, error = await read(4, [])
     assert (answered, type(error), route.call_count) == ([], SourceRejected, calls)
 
 
@@ -188,8 +189,8 @@ async def test_paid_answers_are_yielded_before_a_failure() -> None:
         return refused(402, 1003) if len(made) == 2 else past(request)
 
     respx.get(HISTORICAL).mock(side_effect=second_refused)
-    answered, error = await read(coins_of(1000))
-    calls = a_week_of(coins_of(1000))
+    answered, error = await read(20)
+    calls = calls_of(20)
     assert (answered, type(error), len(made)) == ([calls[0], *calls[2:5]], SourceRejected, 5)
 
 
@@ -209,10 +210,9 @@ async def test_answer_does_not_wait_for_that_of_an_earlier_call() -> None:
         return past(request)
 
     respx.get(HISTORICAL).mock(side_effect=second_hangs)
-    coins = coins_of(125)
-    calls = a_week_of(coins)
+    calls = calls_of(5)
     async with opened() as source:
-        answers = extract_historical(source, calls, coins)
+        answers = extract_historical(source, calls, coins_of(5))
         parts = [(await anext(answers))[0] for _ in calls[1:]]
         await answers.aclose()
     assert sorted(parts) == sorted([calls[0], *calls[2:]])
