@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters._bases.tehran_time import hours_before, in_tehran
+from sandbox.market import listed_coins
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import Fault, FaultySource
@@ -25,7 +26,8 @@ PATH = "/quotes/historical"
 def fetched(program: Installation) -> set[Key]:
     """What the first call brings."""
     keys = [f"{in_tehran(start):%Y-%m-%d %H}:00:00" for start in hours_before(program.clock(), HOURS)]
-    return {(symbol, key) for symbol in SYMBOLS[:FIRST_CALLS_SYMBOLS] for key in keys}
+    by_id = [coin.symbol for coin in sorted(listed_coins(), key=lambda coin: coin.id) if coin.symbol in SYMBOLS]
+    return {(symbol, key) for symbol in by_id[:FIRST_CALLS_SYMBOLS] for key in keys}
 
 
 def hang_in_second_call(source: FaultySource) -> Fault:
