@@ -24,7 +24,6 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.comparison_text import differences_in_words, notes
-from reports.number_text import change_text, duration_text, percent_text, period_text, price_text
 from reports.price_summary import PriceTable, SymbolSummary, shown_hours, summarize
 from transformers.comparison import Overview
 from transformers.coverage import Share
@@ -33,6 +32,10 @@ SHOWN_FIRST = 6
 """How many symbols the price chart shows at first, the largest ones."""
 LISTED_RUNS = 200
 """How many runs the table lists, the latest ones; the chart and the totals include all."""
+_SHOWN_DIGITS = 6  # of a price in a table
+_MOST_DECIMALS = 14
+_FEWEST_DAYS = 3
+UNKNOWN = "\N{EN DASH}"
 _DIGITS = 8  # of the largest price in a chart
 _MOST_PLACES = 300  # ten to a higher power is not a double
 
@@ -169,6 +172,41 @@ def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequenc
             for run in contents.runs
         ],
     }
+
+
+def price_text(value: float | None) -> str:
+    """A price in at least six digits, without exponent, such as ``0.00000789110``, or a dash for None."""
+    if value is None:
+        return UNKNOWN
+    magnitude = math.floor(math.log10(abs(value))) + 1 if value else 1
+    return f"{value:,.{min(max(2, _SHOWN_DIGITS - magnitude), _MOST_DECIMALS)}f}"
+
+
+def percent_text(value: float | None, digits: int = 1) -> str:
+    """The value with that many decimals, ``99.9 %``, or a dash for None."""
+    return UNKNOWN if value is None else f"{value:,.{digits}f} %"
+
+
+def change_text(value: float | None) -> str:
+    """The value with two decimals and its sign, ``+1.25 %``, with a true minus, or a dash for None."""
+    return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def duration_text(seconds: float | None) -> str:
+    """Whole seconds as ``12 s``, ``3 min 05 s`` or ``2 h 10 min``, or a dash for None."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def period_text(hours: int) -> str:
+    """A number of hours as people say it: ``7 d``, or ``36 h`` where they are no whole days or fewer than three."""
+    days, rest = divmod(hours, 24)
+    return f"{days:,} d" if days >= _FEWEST_DAYS and not rest else f"{hours:,} h"
 
 
 def packed_json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What the page says of each symbol's hours: prices, changes and coverage. Pure."""
+"""Prices, changes and coverage of each symbol for the report. Pure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,21 @@ from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.coverage import HourState, Share, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
-DAY, WEEK = 24, 7 * 24
-"""In hours."""
+DAY, WEEK = 24, 7 * 24  # hours
+# Letters of hours besides those of `HourState`: stored and updated later; the present hour without a row.
 UPDATED, IN_PROGRESS = "u", "w"
-"""Letters of hours beside those of `HourState`: stored and written again later; the present hour without a row."""
 
 
 @dataclass(frozen=True)
 class PriceTable:
-    """What the page shows of one table.
+    """One table of the page.
 
     Attributes:
-        source: where its prices come from, for people.
-        job: the name of the job that fills it.
-        view: the name of its hourly view, with its database.
         prices: of the page's hours, in any order, and of the 7 days before them, for the changes.
         holes: symbol to hour keys that the source had no quote for.
-        followed: symbols that a row is expected for every hour from the first one stored on, whenever that was.
-        first_hours: symbol to hour key, for the followed ones that were ever stored.
-        rows_stored: rows in all, whatever the hours.
+        followed: symbols that need a row every hour since their first one.
+        first_hours: symbol to hour key, for followed ones with a row.
+        rows_stored: rows in all.
     """
 
     source: str
@@ -49,20 +45,16 @@ class SymbolSummary:
     """One symbol of one table over the page's hours.
 
     Attributes:
-        label: what the page calls it: the symbol, with the source where the page has several tables.
-        source: of its table.
-        name: of the coin, as last stored; empty when nothing is stored.
-        currency: of the prices, as last stored; empty when nothing is stored.
-        followed: whether a row is expected for every hour.
+        label: the symbol, with the source if the page has several tables.
+        name: of the coin, as last stored; empty if nothing is stored, like `currency`.
         market_cap: as last stored; None when unknown.
-        prices: one an hour, to eight digits; None without a finite one.
+        prices: one an hour, to eight digits; None if there is no finite one.
         states: a letter an hour: of a `HourState`, or one of the two above.
         coverage: without the hour in progress.
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
-        change_24h: of the last price against that of 24 hours before it, in percent; None where that is not known.
-        change_7d: likewise of 7 days.
-        never_stored: whether it is followed and has no row, neither in the page's hours nor before them.
+        change_24h: of the last price relative to 24 hours before it, in percent; None if unknown, like `change_7d`.
+        never_stored: whether it is followed and has no row at all.
     """
 
     symbol: str

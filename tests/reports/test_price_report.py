@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters._bases.hourly_repository import StoredPrice
-from reports.number_text import UNKNOWN
-from reports.price_report import ReportContents, build_page, chart_library
+from reports.price_report import UNKNOWN, ReportContents, build_page, chart_library
 from tests.support.report_contents import (
     hour_keys,
     price_wave,

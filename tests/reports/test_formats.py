@@ -12,8 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.number_text import change_text, duration_text, percent_text, period_text, price_text
-from reports.price_report import packed_json, price_steps
+from reports.price_report import (
+    change_text,
+    duration_text,
+    packed_json,
+    percent_text,
+    period_text,
+    price_steps,
+    price_text,
+)
 
 
 @pytest.mark.parametrize(
