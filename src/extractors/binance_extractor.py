@@ -16,8 +16,8 @@ from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
 from extractors.concurrently import concurrently
 
+# The length of a candle.
 STEP = timedelta(minutes=30)
-"""The length of a candle."""
 _STEP_MILLISECONDS = STEP // timedelta(milliseconds=1)
 _HOURS_PER_CALL = MAX_CANDLES // 2
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)

@@ -21,11 +21,11 @@ import msgspec
 from adapters._bases.errors import ContractError, InvalidRowError
 from adapters._bases.json_values import instant, shown, standard_json, whole
 
+# The maximum of the table's column; CoinMarketCap's ids have five digits so far.
 HIGHEST_ID = 2**32 - 1
-"""The maximum of the table's column; CoinMarketCap's ids have five digits so far."""
 HIGHEST_RANK = 2**31 - 1
+# Characters of a symbol or a name: a stored text of megabytes could not be read back from a backup.
 _LONGEST_TEXT = 200
-"""Characters of a symbol or a name: a stored text of megabytes could not be read back from a backup."""
 _SPARE = ("volume_24h", "market_cap", "percent_change_1h", "percent_change_24h", "percent_change_7d")
 
 
@@ -39,19 +39,11 @@ class Coin(NamedTuple):
 class Quote(NamedTuple):
     """One observation of one coin's price, as CoinMarketCap gave it, neither checked nor rounded.
 
-    Numbers are finite, or None if the source has none; their units are those of the columns of
-    `adapters.clickhouse.coin_market_cap_table.PriceRow`.
-
-    Attributes:
-        symbol: the symbol the coin was requested under (`Coin.symbol`).
-        source_symbol: the symbol in the answer; it differs once a project renames itself.
-        observed_at: aware; when the answer came for ``latest``, the quote's own time for ``historical``.
-        source_updated_at: aware; when the source last updated the quote; None if it does not say.
-        flaws: one line for each field that could not be read, and is None or replaced.
+    Numbers are finite, or None if the source has none; their units are those of the columns of `PriceRow`.
     """
 
-    symbol: str
-    source_symbol: str
+    symbol: str  # the coin was requested under it
+    source_symbol: str  # in the answer; it differs once a project renames itself
     cmc_id: int
     name: str
     price: float | None
@@ -63,23 +55,17 @@ class Quote(NamedTuple):
     cmc_rank: int | None
     currency: str
     endpoint: Literal["latest", "historical"]
-    observed_at: datetime
-    source_updated_at: datetime | None
-    flaws: tuple[str, ...] = ()
+    observed_at: datetime  # aware; when the answer came for latest, the quote's own time for historical
+    source_updated_at: datetime | None  # aware
+    flaws: tuple[str, ...] = ()  # one line for each field that could not be read, and is None or replaced
 
 
 class Problem(NamedTuple):
-    """A coin, or one point of a coin, that the answer holds but that cannot be read.
+    """A coin, or one point of a coin, that the answer holds but that cannot be read."""
 
-    Attributes:
-        symbol: as requested, or the place in the answer if the coin is unknown or was not requested.
-        cmc_id: the coin's own id; None if it cannot be read.
-        reason: one line, with the place in the answer.
-    """
-
-    symbol: str
+    symbol: str  # as requested, or the place in the answer if the coin is unknown or was not requested
     cmc_id: int | None
-    reason: str
+    reason: str  # one line, with the place in the answer
 
 
 class Parsed(NamedTuple):

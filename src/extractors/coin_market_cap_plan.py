@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from adapters._bases.tehran_time import HOUR, hour_ranges
 
+# Tehran hours begin at half past in UTC, which hourly points never meet; half-hourly points do.
 STEP = timedelta(minutes=30)
-"""Tehran hours begin at half past in UTC, which hourly points never meet; half-hourly points do."""
 MAX_IDS = 250
 # The documented maximum of `count`, read as all coins of a call together, the safer of its two readings.
 MAX_POINTS = 10_000

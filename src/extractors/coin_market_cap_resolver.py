@@ -22,8 +22,8 @@ _NAMED_UNKNOWN = re.compile(r'Invalid values? for "symbol": "([^"]*)"')
 _LONGEST_LIST = 7_500
 _LONGEST_NAME = 200
 
+# The id of the latest stored price of each symbol that has any; None if that cannot be read now.
 Stored = Callable[[Sequence[str]], Mapping[str, int] | None]
-"""The id of the latest stored price of each symbol that has any; None if that cannot be read now."""
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP, Candle
 
+# How long after its end a candle still counts as open: the answer may be as old.
 _SETTLES_IN = timedelta(seconds=10)
-"""How long after its end a candle still counts as open: the answer may be as old."""
 
 
 def last_over(as_of: datetime) -> datetime:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Gate = Callable[[], AbstractAsyncContextManager[None]]
 
+# More than the age of a cached answer plus the seconds by which healthy clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""More than the age of a cached answer plus the seconds by which healthy clocks differ."""
 _OK, _FORBIDDEN = 200, 403
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 _TRY_LATER = "try again later"

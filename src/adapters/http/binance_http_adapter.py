@@ -25,13 +25,13 @@ from adapters._bases.http_adapter import (
 )
 from adapters._bases.json_values import one_line, whole
 
+# The maximum of one call.
 MAX_CANDLES = 1000
-"""The maximum of one call."""
 KLINES_WEIGHT = 2
+# The documented limit of all calls from one address.
 WEIGHT_A_MINUTE = 6000
-"""The documented limit of all calls from one address."""
+# Binance's code for a pair that it does not have.
 UNKNOWN_PAIR = -1121
-"""Binance's code for a pair that it does not have."""
 _WEIGHT_HEADER = "x-mbx-used-weight-1m"
 # Of the limit: other programs behind this address call too.
 _MAX_SHARE = 0.8
@@ -80,15 +80,10 @@ class WeightGate:
 
 
 class Candles(NamedTuple):
-    """The answer to a call for candles.
+    """The answer to a call for candles."""
 
-    Attributes:
-        body: a JSON value.
-        as_of: aware; the moment, by the earlier of both clocks, up to which the answer is certain.
-    """
-
-    body: object
-    as_of: datetime
+    body: object  # a JSON value
+    as_of: datetime  # aware; the moment, by the earlier of both clocks, up to which the answer is certain
 
 
 class BinanceHttpAdapter:

@@ -61,20 +61,13 @@ _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:
 
 
 class Envelope(NamedTuple):
-    """What an answer's status block says.
-
-    Attributes:
-        code: ``error_code`` as a number; 0 for success, None if it cannot be read.
-        text: ``error_message`` as `one_line`; empty without one.
-        credits_used: ``credit_count``, the authoritative cost of the call; 0 if absent.
-        timestamp: aware, CoinMarketCap's time of the answer; None if absent.
-    """
+    """An answer's status block."""
 
     http_status: int
-    code: int | None = None
-    text: str = ""
-    credits_used: int = 0
-    timestamp: datetime | None = None
+    code: int | None = None  # error_code; 0 for success, None if it cannot be read
+    text: str = ""  # error_message, as one_line
+    credits_used: int = 0  # credit_count, the authoritative cost of the call
+    timestamp: datetime | None = None  # aware; CoinMarketCap's time of the answer
 
 
 def read_envelope(http_status: int, status: object) -> Envelope:

@@ -86,19 +86,13 @@ def read_body(answer: Answer) -> tuple[object, bytes | None]:
 
 
 class KeyInfo(NamedTuple):
-    """A key's plan and what is left of it; None for what CoinMarketCap does not say.
-
-    Attributes:
-        credits_left: credits that can be spent now: the month's, or the day's if the plan has a smaller daily limit; 0
-            if they are overdrawn.
-        requests_per_minute: 1 or more.
-        reset: when the month's credits come back, in CoinMarketCap's words, such as ``In 8 days, 11 hours``.
-    """
+    """A key's plan and what is left of it; None for what CoinMarketCap does not say."""
 
     credit_limit_monthly: int | None
+    # That can be spent now: the month's, or the day's if the plan has a smaller daily limit; 0 if they are overdrawn.
     credits_left: int | None
     requests_per_minute: int | None
-    reset: str | None
+    reset: str | None  # in CoinMarketCap's words, such as In 8 days, 11 hours
 
 
 def parse_key_info(data: object) -> KeyInfo:
