@@ -169,6 +169,7 @@ def test_the_same_currency_is_compared_as_it_is() -> None:
     quotes = quotes_of("BTC", HOURS, PRICES, currency="EUR")
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency="EUR"))
     assert (found.compared, found.converted, found.assumed, found.refused) == (48, 0, {}, {})
+    assert found.over == []
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
