@@ -213,7 +213,7 @@ def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> 
     found = of_week(frozen, prices) if source == "CoinMarketCap" else of_week(prices, frozen)
     (stale,) = found.suspicions
     assert (stale.kind, stale.detail.split()[0]) == ("stale", source)
-    assert f"from {WEEK[100][:16]} to {WEEK[119][:16]}" in stale.detail
+    assert f" from {WEEK[100][:16]} to {WEEK[119][:16]} while " in stale.detail
     assert list(stale.hours) == [one.hour for one in found.over]
     assert len(stale.hours) > 10
 
@@ -226,6 +226,13 @@ def test_a_price_is_stale_from_three_hours_on(repeated: int, expected: list[str]
     found = of_week(quoted, prices)
     assert len(found.over) >= 2
     assert kinds(found) == expected
+
+
+def test_one_move_of_the_other_source_makes_a_price_stale() -> None:
+    """Over three hours."""
+    prices = walk(168, percent=0.5)
+    found = of_week([*prices[:60], 70.0, 70.0, 70.0, *prices[63:]], [*prices[:60], 70.0, 70.0, 80.0, *prices[63:]])
+    assert ([one.hour for one in found.over], kinds(found)) == ([WEEK[62]], ["stale"])
 
 
 def test_steady_prices_of_both_sources_are_not_stale() -> None:
@@ -253,6 +260,13 @@ def test_a_quiet_shift_needs_a_day_of_pairs(hours: int, expected: list[str]) -> 
     prices, span = walk(hours, percent=0.3), WEEK[:hours]
     quotes, candles = quotes_of("BTC", span, prices), candles_of("BTC", span, prices[1:])
     assert kinds(compare_symbol("BTC", quotes, candles, hours=span, rates={}, tolerance=1.0)) == expected
+
+
+def test_one_shift_is_named_if_both_neighbors_match() -> None:
+    """As in a market that alternates between two prices."""
+    prices = [100.0, 110.0] * 85
+    found = of_week([price * 1.0001 for price in prices[1:]], prices[:168])
+    assert ["earlier" in one.detail for one in found.suspicions] == [True]
 
 
 def test_a_shift_shows_through_a_bias_and_an_absurd_price() -> None:
