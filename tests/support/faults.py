@@ -154,11 +154,6 @@ def null_price(coin_id: int) -> Fault:
     return odd_price(coin_id, None)
 
 
-def nan_price(coin_id: int) -> Fault:
-    """The price is the word NaN, which is not JSON but which many parsers let through."""
-    return odd_price(coin_id, float("nan"))
-
-
 def odd_price(coin_id: int, price: Any) -> Fault:
     """Any value as the coin's price: infinite, zero, negative, tiny, huge, a text."""
     return _each_quote(f"price {price!r}", coin_id, lambda quote: quote.update(price=price))
@@ -259,11 +254,6 @@ def _quotes(coin: JsonObject) -> Iterator[JsonObject]:
     yield from coin.get("quote", ())
     for row in coin.get("quotes", ()):
         yield from row["quote"].values()
-
-
-def reset_before_answer() -> Fault:
-    """The connection is reset after the request was read, before a byte of the answer."""
-    return Fault("reset before the answer", _delivered(lambda wire, *_: wire.reset()))
 
 
 def reset_in_body() -> Fault:
