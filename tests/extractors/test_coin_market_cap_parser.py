@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
@@ -338,7 +338,6 @@ def damaged(draw: st.DrawFn) -> Any:
     return data
 
 
-@settings(max_examples=400, deadline=None)
 @given(damaged() | JUNK)
 def test_damaged_answer_gives_quotes_problems_or_a_contract_error(data: object) -> None:
     """Whatever the damage; quotes are of requested coins, lines are short and printable."""

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import HOUR, TEHRAN, hours_before
@@ -44,7 +44,6 @@ def covered(calls: list[HistoricalCall]) -> Counter[tuple[int, datetime]]:
     )
 
 
-@settings(max_examples=150, deadline=None)
 @given(wanted=any_wanted)
 def test_every_wanted_hour_is_in_a_call_within_bounds(wanted: Wanted) -> None:
     """The earliest first, and never dearer than the whole span of every coin."""
@@ -58,7 +57,6 @@ def test_every_wanted_hour_is_in_a_call_within_bounds(wanted: Wanted) -> None:
     assert credits_of(calls) <= credits_of(plan_calls({cmc_id: whole for cmc_id, one in wanted.items() if one}))
 
 
-@settings(max_examples=60, deadline=None)
 @given(number=st.integers(0, 400), count=st.integers(1, 48))
 def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
     """Every hour of every coin in exactly one call, at one credit for each hundred points begun."""
@@ -101,7 +99,6 @@ def test_ranges_are_joined_where_that_costs_no_more(wanted: Wanted, shape: list[
     assert [(len(call.ids), (call.end - call.start) // HOUR, call.credits) for call in plan_calls(wanted)] == shape
 
 
-@settings(max_examples=150, deadline=None)
 @given(wanted=any_wanted, most=st.integers(0, 40))
 def test_budget_is_kept(wanted: Wanted, most: int) -> None:
     """The calls within a budget are among the planned ones, and all of them if these fit."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import html5lib
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.hourly_repository import StoredPrice
@@ -111,7 +111,6 @@ def test_page_is_valid_html(contents: ReportContents) -> None:
 
 
 @given(prices=st.lists(PRICES, max_size=8), error=FOREIGN)
-@settings(max_examples=60, deadline=None)
 def test_foreign_texts_and_numbers_do_not_break_the_page(prices: list[StoredPrice], error: str) -> None:
     """Whatever names, symbols and doubles hold, the page is valid, has its three scripts, and tells the same texts."""
     contents = report_contents(prices, hours=HOURS, runs=[stored_run(error=error)], library=LIBRARY)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -187,7 +187,6 @@ def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         process.communicate("")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(instants=st.lists(INSTANTS, min_size=1, max_size=200))
 @example(
     instants=[
