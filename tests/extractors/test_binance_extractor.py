@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.errors import ContractError
+from adapters._bases.errors import ContractError, SourceRejected
+from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import HOUR
-from adapters.files.choices import KnownPair
-from extractors.binance_extractor import CandleCall, first_hour, plan_calls, read_candles
+from adapters.files.choices import KnownPair, pair_choices
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter
+from extractors.binance_extractor import (
+    CandleCall,
+    extract_historical,
+    first_hour,
+    pair_trouble,
+    plan_calls,
+    read_candles,
+    resolve_pairs,
+)
 
 ROW: list[Any] = [
     1795433400000,
@@ -33,6 +48,9 @@ ROW: list[Any] = [
 START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 LISTED = datetime(2017, 8, 17, 4, tzinfo=timezone.utc)
 PAIR = KnownPair("BTCUSDT", "USDT", LISTED)
+HOST = "https://binance.test"
+
+pytestmark = pytest.mark.respx(base_url=HOST, assert_all_called=False)
 
 
 def changed(position: int, value: object) -> list[list[Any]]:
@@ -111,3 +129,85 @@ def test_pair_begins_with_the_hour_of_its_first_candle() -> None:
     hours = [first - HOUR, first, first + HOUR]
     assert plan_calls({"BTC": hours}, {"BTC": PAIR}) == [CandleCall("BTC", PAIR, (first, first + HOUR))]
     assert plan_calls({"BTC": hours[:1]}, {"BTC": PAIR}) == []
+
+
+def wire(router: respx.MockRouter, *, status: str = "TRADING") -> respx.Route:
+    """Binance with BTCUSDT, of this status, alone; any other pair is unknown. Returns the route of its candles."""
+    unknown = httpx.Response(400, json={"code": UNKNOWN_PAIR, "msg": "Invalid symbol."})
+    info = {"symbols": [{"symbol": name, "status": status, "quoteAsset": "USDT"} for name in ("ETHUSDT", "BTCUSDT")]}
+    known = {"symbol": "BTCUSDT"}
+    router.get("/api/v3/exchangeInfo", params__contains=known).respond(json=info)
+    candles = router.get("/api/v3/klines", params__contains=known).respond(json=[ROW])
+    router.route(path__startswith="/api/v3").mock(return_value=unknown)
+    return candles
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[BinanceHttpAdapter]:
+    """The source, asked once for each call."""
+    retry = RetryPolicy(attempts=1)
+    async with HttpAdapter(base_url=HOST, headers={}, timeout_seconds=5, retry=retry, clock=lambda: START) as http:
+        yield BinanceHttpAdapter(http=http, clock=lambda: START)
+
+
+async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """An unknown pair is a complaint, a changed one a note; what is kept needs no request."""
+    candles = wire(respx_mock)
+    choices, pair = pair_choices(tmp_path), KnownPair("BTCUSDT", "USDT", START)
+    choices.save({"ETH": PAIR, "BTC": KnownPair("BTCUSDC", "USDC", LISTED)})
+    async with opened() as source:
+        found = await resolve_pairs(source, choices, {"NOPE": "NOPEUSDT", "BTC": "BTCUSDT", "ETH": "BTCUSDT"})
+        assert found.known == {"BTC": pair, "ETH": PAIR}
+        assert [complaint.partition(":")[0] for complaint in found.complaints] == ["NOPE"]
+        assert [note.split()[:4] for note in found.notes] == [["BTC", "now", "means", "BTCUSDT,"]]
+        assert choices.load() == found.known
+        assert (await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})).known == {"BTC": pair}
+    assert [call.request.url.params["limit"] for call in candles.calls] == ["1"]
+
+
+async def test_pair_that_is_not_traded_is_a_complaint(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """Or one without candles; the same is the trouble of a pair that has no new prices."""
+    wire(respx_mock, status="BREAK")
+    async with opened() as source:
+        found = await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
+        assert "BREAK" in await pair_trouble(source, "BTCUSDT")
+        assert "no such pair" in await pair_trouble(source, "NOPEUSDT")
+    assert (found.known, len(found.complaints), found.notes) == ({}, 1, [])
+    assert pair_choices(tmp_path).load() == {}
+
+
+async def test_traded_pair_has_no_trouble_and_may_lack_candles(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """A pair that was only announced has none yet."""
+    wire(respx_mock).respond(json=[])
+    async with opened() as source:
+        assert await pair_trouble(source, "BTCUSDT") == ""
+        assert len((await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})).complaints) == 1
+
+
+async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """A refused country is an error for every pair."""
+    respx_mock.route().respond(451)
+    async with opened() as source:
+        with pytest.raises(SourceRejected):
+            await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
+        with pytest.raises(SourceRejected):
+            await pair_trouble(source, "BTCUSDT")
+
+
+async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.MockRouter) -> None:
+    """Its later calls are not made; the others ask for the candles of their hours."""
+    candles = wire(respx_mock)
+    lost = KnownPair("NOPEUSDT", "USDT", LISTED)
+    calls = [
+        CandleCall("NOPE", lost, (START,)),
+        CandleCall("NOPE", lost, (START + HOUR,)),
+        CandleCall("BTC", PAIR, (START, START + HOUR)),
+    ]
+    gone: set[str] = set()
+    async with opened() as source:
+        answers = [answer async for answer in extract_historical(source, calls, gone=gone)]
+    assert [(call, answered.candles) for call, answered in answers] == [(calls[2], read_candles([ROW]))]
+    assert gone == {"NOPEUSDT"}
+    params = candles.calls.last.request.url.params
+    span = [int(params[name]) - ROW[0] for name in ("startTime", "endTime")]
+    assert (span, params["limit"], respx_mock.calls.call_count) == ([0, 3 * 1_800_000 + 1], "1000", 2)
