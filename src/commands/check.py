@@ -21,7 +21,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import Crontab
 from commands.screen import resources_for_reading, settings_with_log, show_findings, stale_groups
-from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, Settings, nearly_right
+from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, nearly_right
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
@@ -124,7 +124,7 @@ def _check_env_file(path: Path) -> Iterator[Finding]:
         yield Finding(".env", "warn", "valid, but other users of this host can read or change it", step)
     else:
         yield Finding(".env", "ok", "valid, readable by its owner only")
-    for name, meant in nearly_right(path, {name.upper() for name in SETTINGS}).items():
+    for name, meant in nearly_right(path).items():
         yield Finding(".env", "warn", f"unknown setting {name}", f"did you mean {meant}?")
 
 

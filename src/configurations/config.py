@@ -8,39 +8,32 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from adapters._bases.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from dotenv.parser import Binding
-
 T = TypeVar("T")
-SymbolEntry = tuple[str, int | None]
-"""A symbol and the CoinMarketCap id given with it, if any."""
+SymbolEntry = tuple[str, int | None]  # with the CoinMarketCap id given with it, if any
 
 VERSION = "0.1.0"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 # The demo names /dev/null here, so that its processes ignore the user's settings.
 ENV_FILE = Path(os.environ.get("DATA_PROCESSOR_ENV_FILE", PROJECT_ROOT / ".env"))  # noqa: TID251 - this is that reader
 EMBEDDED = "embedded"
-HIGHEST_ID = 2**32 - 1
-"""The largest value of the table's ``cmc_id`` column."""
+HIGHEST_ID = 2**32 - 1  # of the table's cmc_id column
 _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
-_QUOTE = "USDT"
-"""The quote coin of pairs that BINANCE_PAIRS does not name."""
+_QUOTE = "USDT"  # the quote coin of pairs that BINANCE_PAIRS does not name
 
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
-_HOST_WITH_PORT = re.compile(r"([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 # With an id, a symbol is only a name: any script and most signs are allowed.
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
@@ -56,16 +49,12 @@ class Secret:
     value: str = field(repr=False)
 
 
-# --- parsers: the text of a variable in, its value out; ValueError says what is needed ---
+# --- parsers: from the text of a variable to its value; a ValueError says what is needed ---
 
 
-def host_name(text: str) -> str:
-    """A server's name or address, IPv6 in brackets; or ``embedded``, in any case."""
+def _host_name(text: str) -> str:
     if text.lower() == EMBEDDED:
         return EMBEDDED
-    if with_port := _HOST_WITH_PORT.fullmatch(text):
-        host, port = with_port.groups()
-        raise ValueError(f"{text} has a port: write CLICKHOUSE_HOST={host} and CLICKHOUSE_PORT={port}")
     if _HOST.fullmatch(text):
         return text
     try:
@@ -76,19 +65,8 @@ def host_name(text: str) -> str:
         ) from None
 
 
-def port_number(text: str) -> int:
-    """A TCP port."""
-    if text.startswith(("tcp://", "udp://")):
-        raise ValueError(
-            f"{text} is the address that Kubernetes, or a Docker link, sets for a service called clickhouse: "
-            "rename that service, set enableServiceLinks: false, or set a number here"
-        )
-    return _whole_number(1, 65535)(text)
-
-
-def symbol_entries(text: str) -> tuple[SymbolEntry, ...]:
-    """``BTC,ETH:1027`` as (symbol, id or None) entries."""
-    entries = tuple(_symbol_entry(part) for part in split_list(text))
+def _symbols(text: str) -> tuple[SymbolEntry, ...]:
+    entries = tuple(map(_symbol_entry, split_list(text)))
     if not entries:
         raise ValueError("at least one symbol is needed, such as BTC,ETH,SOL")
     _refuse_repeated([symbol for symbol, _ in entries])
@@ -109,14 +87,15 @@ def _symbol_entry(part: str) -> SymbolEntry:
     return match[1].upper(), int(match[2])
 
 
-def pair_entries(text: str) -> tuple[tuple[str, str], ...]:
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     """``BTC:BTCUSDT,XMR:`` as (symbol, pair) entries; the pair is empty for a symbol that should have none."""
-    found = [(part, _PAIR.fullmatch(part)) for part in split_list(text)]
-    if wrong := [part for part, match in found if match is None]:
-        raise ValueError(f"{wrong[0]!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
-    entries = tuple((match[1].upper(), match[2]) for _, match in found if match is not None)
+    entries = []
+    for part in split_list(text):
+        if not (match := _PAIR.fullmatch(part)):
+            raise ValueError(f"{part!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
+        entries.append((match[1].upper(), match[2]))
     _refuse_repeated([symbol for symbol, _ in entries])
-    return entries
+    return tuple(entries)
 
 
 def split_list(text: str) -> list[str]:
@@ -189,18 +168,16 @@ def _one_of(*choices: str) -> Callable[[str], Any]:
 
 
 def _true_or_false(text: str) -> bool:
-    word = text.strip().lower()
-    if word in {"true", "yes", "on", "1"}:
-        return True
-    if word in {"false", "no", "off", "0"}:
-        return False
-    raise ValueError("true or false is needed")
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if (word := text.strip().lower()) not in words:
+        raise ValueError("true or false is needed")
+    return words[word]
 
 
 def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not lowest <= int(text) <= highest:
-            raise ValueError(f"a whole number from {lowest} to {highest} is needed")
+            raise ValueError(f"a whole number from {lowest} to {highest} is needed, not {text!r}")
         return int(text)
 
     return parse
@@ -230,9 +207,9 @@ class Settings:
     Durations are in seconds unless the name says hours. Relative paths are relative to the checkout.
     """
 
-    clickhouse_host: str = _setting(host_name, EMBEDDED)
+    clickhouse_host: str = _setting(_host_name, EMBEDDED)
     clickhouse_path: Path = _setting(_folder, "data/clickhouse")
-    clickhouse_port: int = _setting(port_number, "8123")
+    clickhouse_port: int = _setting(_whole_number(1, 65535), "8123")
     clickhouse_user: str = _setting(str, "default")
     clickhouse_password: Secret = _setting(Secret)
     clickhouse_db: str = _setting(
@@ -250,9 +227,9 @@ class Settings:
     clickhouse_insert_quorum: str = _setting(_matching(r"auto|[0-9]{0,2}", "a number of replicas is needed, or: auto"))
     cmc_api_key: Secret | None = _setting(_api_key)
     cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
-    symbols: tuple[SymbolEntry, ...] = _setting(symbol_entries, "BTC,ETH,SOL")
+    symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL")
     binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
-    binance_pairs: tuple[tuple[str, str], ...] = _setting(pair_entries)
+    binance_pairs: tuple[tuple[str, str], ...] = _setting(_pairs)
     http_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "30")
     # Less than an hour, so that a run is over before the next one starts.
     run_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "600")
@@ -290,11 +267,7 @@ SETTINGS = {field.name: field for field in fields(Settings)}
 
 
 def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collection[str]) -> Settings:
-    """The settings with some of their symbols alone.
-
-    Args:
-        symbols: the ones to keep; empty keeps all.
-        followed: those that the job follows.
+    """The settings with some of the symbols that a job follows alone; with all of them if none is named.
 
     Raises:
         ConfigurationError: a symbol is not followed.
@@ -308,9 +281,6 @@ def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collectio
         )
     ids = dict(settings.symbols)
     return replace(settings, symbols=tuple((symbol, ids.get(symbol)) for symbol in symbols))
-
-
-# --- reading ---
 
 
 class SettingsError(ConfigurationError):
@@ -328,6 +298,7 @@ class SettingsError(ConfigurationError):
 
 
 class _Given(NamedTuple):
+    name: str  # empty for a line that cannot be read
     value: str
     line: int | None  # of .env; None if the environment set it
 
@@ -346,10 +317,13 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
     given: dict[str, _Given] = {}
     wrong: dict[str, str] = {}
     try:
-        given, wrong = _lines_of(env_file)
+        given = {one.name.lower(): one for one in _lines_of(env_file)}
+        # The line may hold a secret: its number is shown, not its text.
+        if unreadable := given.pop("", None):
+            wrong[""] = f"{env_file}: line {unreadable.line} is neither NAME=value nor a comment"
     except (OSError, UnicodeDecodeError) as error:
-        wrong = {"": f"{env_file}: cannot be read ({error})"}
-    given |= {name.lower(): _Given(value, None) for name, value in outside.items()}
+        wrong[""] = f"{env_file}: cannot be read ({error})"
+    given |= {name.lower(): _Given(name, value, None) for name, value in outside.items()}
     values: dict[str, Any] = {}
     for name in SETTINGS:
         try:
@@ -392,39 +366,27 @@ def _where_to_correct(wrong: Mapping[str, str], given: Mapping[str, _Given], env
     return f"{'; '.join(steps)} (see env.example)"
 
 
-def _lines_of(env_file: Path) -> tuple[dict[str, _Given], dict[str, str]]:
-    """What a file sets, by the variable's name in lower case, and what is wrong with the file."""
-    bindings = _bindings(env_file)
-    # The line may hold a secret: its number is shown, not its text.
-    unreadable = ", ".join(str(_line_of(binding)) for binding in bindings if binding.error)
-    wrong = {"": f"{env_file}: line {unreadable} is neither NAME=value nor a comment"} if unreadable else {}
-    return {one.key.lower(): _Given(one.value or "", _line_of(one)) for one in bindings if one.key}, wrong
-
-
-def _bindings(env_file: Path) -> list[Binding]:
+def _lines_of(env_file: Path) -> list[_Given]:
     if not env_file.exists():
         return []
     from dotenv.parser import parse_stream  # noqa: PLC0415 - most hosts of a container have no .env
 
+    lines = []
     with env_file.open(encoding="utf-8-sig") as stream:
-        return list(parse_stream(stream))
+        for one in parse_stream(stream):
+            text = one.original.string
+            # It begins with the blank lines above it.
+            line = one.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            if one.key or one.error:
+                lines.append(_Given("" if one.error else str(one.key), one.value or "", line))
+    return lines
 
 
-def _line_of(binding: Binding) -> int:
-    # A binding begins with the blank lines above it.
-    text = binding.original.string
-    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-
-
-def nearly_right(env_file: Path, known: Iterable[str]) -> dict[str, str]:
-    """Names in the file that resemble a setting's, with the setting that was probably meant; other names are ignored.
-
-    Args:
-        known: the names of the settings, in upper case.
-    """
-    names = set(known)
-    found = {binding.key.upper() for binding in _bindings(env_file) if binding.key} - names
-    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, names, 1, cutoff=0.8))}
+def nearly_right(env_file: Path) -> dict[str, str]:
+    """Names in the file that resemble a setting's, with the setting that was probably meant; others are ignored."""
+    known = {name.upper() for name in SETTINGS}
+    found = {one.name.upper() for one in _lines_of(env_file) if one.name} - known
+    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, known, 1, cutoff=0.8))}
 
 
 def only_set_here(elsewhere: Settings, env_file: Path = ENV_FILE) -> list[str]:

@@ -11,14 +11,13 @@ import re
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
-from structlog.typing import ExcInfo, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
 from configurations.config import Settings
@@ -30,10 +29,12 @@ else:
     _StreamHandler = logging.StreamHandler  # Python 3.10 cannot subscript it
 
 HIDDEN = "***"
-_SHORT = 4
-"""A secret with fewer characters is hidden only where it is a word of its own."""
+_SHORT = 4  # a secret with fewer characters is hidden only where it is a word of its own
+_KEPT_LINES = 30
 # httpx logs every request's whole address at INFO, its transport every header at DEBUG.
 _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
+
+log = structlog.get_logger(__name__)
 
 
 def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, least: str = "DEBUG") -> None:
@@ -47,11 +48,16 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         least: the least level shown, if LOG_LEVEL is lower.
     """
     as_json = settings is not None and settings.log_format == "json"
-    stamp = _with_offset if as_json else tehran_text
+
+    def stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
+        now = clock()
+        text = in_tehran(now).isoformat(timespec="seconds") if as_json else tehran_text(now)
+        return {"timestamp": text, **event}
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        lambda _logger, _method, event: {"timestamp": stamp(clock()), **event},
+        stamp,
         structlog.processors.format_exc_info if settings else structlog.processors.ExceptionRenderer(_places_alone),
     ]
     renderer: Processor = (
@@ -59,17 +65,20 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short = terminal_renderer(colours=settings is not None and not settings.no_color)
-    redaction = _redaction(settings.secrets() if settings else ())
-    first = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction]
+    short = terminal_renderer(colors=settings is not None and not settings.no_color)
+    first = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _redaction(settings.secrets() if settings else ()),
+    ]
     whole, shown = (
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*first, last])
         for last in (renderer, renderer if as_json or not sys.stderr.isatty() else short)
     )
-    handler = _StderrHandler(whole)
-    handler.setFormatter(shown)
+    handlers = [_StderrHandler(), _KeepingHandler()]
+    for handler, formatter in zip(handlers, (shown, whole), strict=True):
+        handler.setFormatter(formatter)
     level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.basicConfig(handlers=handlers, level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
@@ -82,48 +91,27 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
     )
 
 
-def _with_offset(instant: datetime) -> str:
-    return in_tehran(instant).isoformat(timespec="seconds")
-
-
 def is_watched() -> bool:
     """Whether stderr is a terminal, and more than warnings is wanted there."""
     return sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO)
 
 
-@contextmanager
-def last_lines(count: int = 30) -> Iterator[Sequence[str]]:
-    """Keep the last lines of the log, with all their facts. To be entered after `set_up_logging`."""
-    lines: deque[str] = deque(maxlen=count)
-    root = logging.getLogger()
-    handler = _KeepingHandler(lines)
-    handler.setFormatter(next((one.whole for one in root.handlers if isinstance(one, _StderrHandler)), None))
-    root.addHandler(handler)
-    try:
-        yield lines
-    finally:
-        root.removeHandler(handler)
+def last_lines() -> list[str]:
+    """The last lines of the log, with all their facts."""
+    return [line for one in logging.getLogger().handlers if isinstance(one, _KeepingHandler) for line in one.lines]
 
 
 class _KeepingHandler(logging.Handler):
-    def __init__(self, lines: deque[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._lines = lines
+        self.lines = deque[str](maxlen=_KEPT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self.format(record))
+        self.lines.append(self.format(record))
 
 
 class _StderrHandler(_StreamHandler):
-    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn.
-
-    Attributes:
-        whole: formats a line with all its facts, for those who keep it.
-    """
-
-    def __init__(self, whole: logging.Formatter) -> None:
-        super().__init__()
-        self.whole = whole
+    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn."""
 
     @property
     def stream(self) -> TextIO:
@@ -135,52 +123,41 @@ class _StderrHandler(_StreamHandler):
 
 
 def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
-    """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1``, and so on.
+    """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1``, and so on; whether it was renamed.
 
-    Args:
-        max_bytes: the size from which it is renamed.
-        keep: how many old logs stay.
-
-    Returns:
-        Whether it was renamed.
-
-    Raises:
-        OSError: a file could not be renamed or made; the output still goes where it went.
+    A failure is a warning: the output still goes where it went.
     """
-    outputs: list[int] = []
-    for number in (1, 2):
-        with suppress(OSError):
-            outputs += [number] if os.path.samestat(os.fstat(number), path.stat()) else []
-    if not outputs or path.stat().st_size < max_bytes:
+    if not path.exists():
         return False
-    for number in range(keep - 1, 0, -1):
-        older = path.with_name(f"{path.name}.{number}")
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    path.replace(path.with_name(f"{path.name}.1"))
-    # Cron opened the log before the program started, so the open output is pointed at the new file.
-    fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-    for number in outputs:
-        os.dup2(fresh, number)
-    os.close(fresh)
+    try:
+        outputs = [number for number in (1, 2) if os.path.samestat(os.fstat(number), path.stat())]
+        if not outputs or path.stat().st_size < max_bytes:
+            return False
+        for number in range(keep - 1, 0, -1):
+            older = path.with_name(f"{path.name}.{number}")
+            if older.exists():
+                older.replace(path.with_name(f"{path.name}.{number + 1}"))
+        path.replace(path.with_name(f"{path.name}.1"))
+        # Cron opened the log before the program started, so the open output is pointed at the new file.
+        fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        for number in outputs:
+            os.dup2(fresh, number)
+        os.close(fresh)
+    except OSError as error:
+        log.warning("log not rotated; it keeps growing", path=str(path), reason=str(error))
+        return False
     return True
 
 
 def _places_alone(exc_info: ExcInfo) -> str:
-    """A traceback without the exceptions' own texts, the first cause first."""
-    parts: list[str] = []
-    error: BaseException | None = exc_info[1]
-    while error is not None:
-        kind, places = type(error), "".join(traceback.format_tb(error.__traceback__))
-        parts.append(f"{places}{kind.__module__}.{kind.__qualname__}: {HIDDEN}")
-        error = error.__cause__ or error.__context__
-    return "\n".join(reversed(parts))
+    """A traceback without the exception's own text."""
+    return f"{''.join(traceback.format_tb(exc_info[2]))}{exc_info[0].__name__}: {HIDDEN}"
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:
     """Replaces secrets by ``***``."""
     # The longest first: one may contain another.
-    longest_first = sorted(set(secrets), key=len, reverse=True)
+    longest_first = sorted(secrets, key=len, reverse=True)
     patterns = [
         re.escape(secret) if len(secret) >= _SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)" for secret in longest_first
     ]

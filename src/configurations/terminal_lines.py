@@ -9,26 +9,23 @@ from collections.abc import Callable
 
 from structlog.typing import EventDict, WrappedLogger
 
-_MOST_FACTS = 3
-"""Of an event below a warning."""
-_BOUND = ("job", "run")
-"""Facts of every line of a run, which are known at a terminal."""
-_COLOURS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
+_MOST_FACTS = 3  # of an event below a warning
+_BOUND = ("job", "run")  # facts of every line of a run, which are known at a terminal
+_COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 _PLAIN = "\x1b[0m"
 _WIDTH_UNKNOWN = 80
-_LEAST_WIDTH = 20
-"""Of the text beside an indent, in columns."""
+_LEAST_WIDTH = 20  # of the text beside an indent, in columns
 _COMMAND = "./run.sh"
 
 
-def terminal_renderer(*, colours: bool, width: int | None = None) -> Callable[[WrappedLogger, str, EventDict], str]:
+def terminal_renderer(*, colors: bool, width: int | None = None) -> Callable[[WrappedLogger, str, EventDict], str]:
     """Render an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
 
     A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
     three that are neither empty nor 0. A fact named ``what`` goes without its name.
 
     Args:
-        colours: color warnings and errors.
+        colors: color warnings and errors.
         width: columns; by default those of the terminal, asked for each event.
     """
 
@@ -36,13 +33,21 @@ def terminal_renderer(*, colours: bool, width: int | None = None) -> Callable[[W
         facts = dict(event)
         stamp, level = str(facts.pop("timestamp")), str(facts.pop("level"))
         what, trace, step = str(facts.pop("event")), facts.pop("exception", None), facts.pop("next", None)
+        whole = level in _COLORS
+        shown = [
+            str(value) if name == "what" else f"{name}={value}"
+            for name, value in facts.items()
+            if name not in _BOUND and (value or whole)
+        ]
+        if shown:
+            what = f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}"
         first = f"{stamp[-8:]} {level:<7} "
         columns = width or stderr_width()
-        lines = at_blanks(columns, first).wrap(_sentence(what, facts, whole=level in _COLOURS))
+        lines = at_blanks(columns, first).wrap(what)
         if step:
             lines += next_step(str(step), columns, " " * len(first))
-        if colours and level in _COLOURS:
-            lines = [f"{_COLOURS[level]}{line}{_PLAIN}" for line in lines]
+        if colors and whole:
+            lines = [f"{_COLORS[level]}{line}{_PLAIN}" for line in lines]
         return "\n".join([*lines, str(trace)] if trace else lines)
 
     return render
@@ -61,15 +66,6 @@ def next_step(step: str, width: int, indent: str = "") -> list[str]:
     """The lines of a next step; a command stays on one line, to be pasted."""
     first = f"{indent}next: "
     return [first + step] if step.startswith(_COMMAND) else at_blanks(width, first).wrap(step)
-
-
-def _sentence(what: str, facts: EventDict, *, whole: bool) -> str:
-    shown = [
-        str(value) if name == "what" else f"{name}={value}"
-        for name, value in facts.items()
-        if name not in _BOUND and (value or whole)
-    ]
-    return f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}" if shown else what
 
 
 def stderr_width() -> int:

@@ -53,12 +53,20 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
             if isinstance(error, SettingsError):
                 set_up_logging(error.settings, clock)
             tell(error)
-            return exit_code(error)
+            if isinstance(error, SignalledError):
+                return error.exit_code
+            return (
+                USAGE if isinstance(error, ConfigurationError) else BUSY if isinstance(error, LockHeldError) else FAILED
+            )
         except KeyboardInterrupt:
             tell(StopError("ended by Ctrl-C"))
             return INTERRUPTED
     except BrokenPipeError:
-        _discard_output()
+        # What is still written, such as when the interpreter ends, goes to the null device.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
         return UNREAD
     except Exception as error:  # the one broad catch: the log gets all of it
         if package := missing_package(error):
@@ -67,23 +75,6 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
     return code
-
-
-def _discard_output() -> None:
-    """Send what is still written, such as when the interpreter ends, to the null device."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-def exit_code(error: EtlError) -> int:
-    """The exit code of an expected error."""
-    if isinstance(error, SignalledError):
-        return error.exit_code
-    if isinstance(error, ConfigurationError):
-        return USAGE
-    return BUSY if isinstance(error, LockHeldError) else FAILED
 
 
 def leave(code: int) -> NoReturn:

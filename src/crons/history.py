@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from dataclasses import MISSING, fields
 
 import structlog
@@ -18,8 +17,7 @@ from configurations.config import VERSION
 from crons.job import JobContext
 from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
-LIMIT_SECONDS = 20.0
-"""The time for recording a run and closing the database, beyond the run's own."""
+LIMIT_SECONDS = 20.0  # to record a run and close the database, beyond the run's own limit
 _REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}
 _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 
@@ -85,7 +83,7 @@ def store(runs: EtlRunsAdapter, spool: Spool) -> None:
         StorageUnavailable: the database does not answer; the records stay.
         StorageRejected: it refuses; the records stay.
     """
-    batches = [_without_strangers(spool.read(path)) for path in spool.waiting()]
+    batches = [spool.read(path) for path in spool.waiting()]
     records = [record for batch in batches for record in records_of(batch)]
     # A run that was killed after it kept its record has two; its own counts, which is the earlier.
     once = {record.run_id: record for record in reversed(records)}
@@ -95,12 +93,11 @@ def store(runs: EtlRunsAdapter, spool: Spool) -> None:
         try:
             if batch.damage is None:
                 spool.remove(batch.path)
-                continue
-            target = spool.set_aside(batch.path, batch.damage)
-        except StateError as error:
+            else:
+                target = spool.set_aside(batch.path, batch.damage)
+                log.warning("damaged history file set aside", file=str(target), reason=batch.damage)
+        except StateError as error:  # noqa: PERF203 - the others are still processed
             log.warning("history file not processed", reason=error.message)
-        else:
-            log.warning("damaged history file set aside", file=str(target), reason=batch.damage)
 
 
 def records_of(batch: Batch) -> list[RunRecord]:
@@ -110,48 +107,26 @@ def records_of(batch: Batch) -> list[RunRecord]:
     return [RunRecord(**values) for values in whole]  # type: ignore[arg-type]  # our own records, their checksum verified
 
 
-def _without_strangers(batch: Batch) -> Batch:
-    """The batch, damaged if it has records that `records_of` skips."""
-    strangers = len(batch.records) - len(records_of(batch))
-    words = [f"{strangers} records are not of runs"] if strangers else []
-    return batch._replace(damage="; ".join(filter(None, [batch.damage, *words])) or None)
-
-
 def _record_of(run: JobContext, error: BaseException | None) -> RunRecord:
-    reasons: Sequence[str] = run.report.failures
+    ending = "; ".join(run.report.failures)
     if isinstance(error, EtlError):
-        reasons = [error.message]
+        ending = error.message
     elif error is not None:  # its text may hold a secret
-        reasons = [f"unexpected {type(error).__name__}, see the log"]
-    made = _made(
-        run,
-        run.run_id,
-        run.kind,
-        started=tehran_text(run.started),
-        finished=tehran_text(run.now()),
-        error=" ".join("; ".join(reasons).split()),
-    )
+        ending = f"unexpected {type(error).__name__}, see the log"
+    started, finished = tehran_text(run.started), tehran_text(run.now())
+    made = _made(run, run.run_id, run.kind, started=started, finished=finished, error=" ".join(ending.split()))
     for name, count in run.report.counts().items():
         setattr(made, name, count)
     return made
 
 
 def _made(run: JobContext, run_id: str, kind: str, *, started: str, finished: str, error: str) -> RunRecord:
-    return RunRecord(
-        run_id=run_id,
-        job=run.name,
-        kind=kind,
-        started_at=started,
-        finished_at=finished,
-        status=FAILED if error else OK,
-        error=error,
-        host=socket.gethostname(),
-        version=VERSION,
-    )
+    made = RunRecord(run_id, run.name, kind, started, finished, FAILED if error else OK)
+    made.error, made.host, made.version = error, socket.gethostname(), VERSION
+    return made
 
 
 def _keep(run: JobContext, record: RunRecord) -> None:
-    """Put a record on the disk."""
     try:
         run.resources.history_spool(run.name).put(FIELDS, [record.values()])
     except StateError as failure:

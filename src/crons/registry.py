@@ -31,7 +31,7 @@ class _Jobs(Mapping[str, Job]):
         return len(_NAMES)
 
 
-JOBS: Mapping[str, Job] = _Jobs()
+JOBS = _Jobs()
 
 
 def find_job(name: str, *, with_past: bool = False) -> Job:

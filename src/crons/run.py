@@ -90,13 +90,13 @@ def _run(options: Options, clock: Callable[[], datetime]) -> int:
         set_up_logging(error.settings, clock, least=least)
         fail_for_settings(request._replace(fill=BackfillRequest(1, options.dry_run)), error, clock)
     if kind != "run":
-        named = tuple(dict.fromkeys(symbol.upper() for symbol in split_list(options.symbols or "")))
-        if options.symbols is not None and not named:
+        symbols = tuple(dict.fromkeys(symbol.upper() for symbol in split_list(options.symbols or "")))
+        if options.symbols is not None and not symbols:
             raise ConfigurationError("--symbols is empty", next_step="name some, such as BTC,ETH, or leave it out")
-        only_symbols(settings, named, request.job.followed(settings))  # refuses unknown ones before the run begins
+        only_symbols(settings, symbols, request.job.followed(settings))  # refuses unknown ones before the run begins
         if options.max_credits is not None and not request.job.charges:
             raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
-        request = request._replace(fill=_past_hours(options, clock()), symbols=named)
+        request = request._replace(fill=_past_hours(options, clock()), symbols=symbols)
     set_up_logging(settings, clock, least=least)
     return FAILED if execute(request, settings, clock).failures else DONE
 
@@ -105,26 +105,21 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
     hours, most = options.hours, options.max_credits
     if options.kind == "heal":
         hours, most = hours or HEAL_HOURS, HEAL_CREDITS if most is None else most
-    _refuse_many(hours or 0)  # before they are listed
     if (hours is None) == (options.first is None):
-        raise ConfigurationError(
-            "give either HOURS or --from", next_step="such as 168, or --from 2026-11-01 --to 2026-11-08"
-        )
+        example = "such as 168, or --from 2026-11-01 --to 2026-11-08"
+        raise ConfigurationError("give either HOURS or --from", next_step=example)
     if options.end is not None and options.first is None:
         raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
     first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
     wanted = BackfillRequest(hours or 0, options.dry_run, options.ask_all, most, first, end)
-    if not (starts := wanted.starts(now)):
+    count = hours or len(wanted.starts(now))
+    if not count:
         raise ConfigurationError(
             f"no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
         )
-    _refuse_many(len(starts))
+    if count > MAX_HOURS:
+        raise ConfigurationError(f"these are {count} hours", next_step=f"ask for {MAX_HOURS} at most at once")
     return wanted
-
-
-def _refuse_many(hours: int) -> None:
-    if hours > MAX_HOURS:
-        raise ConfigurationError(f"these are {hours} hours", next_step=f"ask for {MAX_HOURS} at most at once")
 
 
 def _log_error(error: EtlError) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, NoReturn
 
@@ -20,13 +19,13 @@ from configurations.logs import last_lines, rotate_log
 from crons.backfill import fill_past
 from crons.history import record, record_killed
 from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
+from crons.reason_groups import listed
 from crons.resources import Resources
 from crons.start_up import REMEDY, missing_package
 from crons.supervision import supervise
 
-_SHOWN_VALUES = 10
+# They go first, because a line at a terminal has room for three facts.
 _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
-"""They go first, because a line at a terminal has room for three facts."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,10 +53,8 @@ class Request(NamedTuple):
 
     def monitor(self, settings: Settings) -> str | None:
         """The address to ping, if any. A heal has its own: it must not hide a missing hourly run."""
-        if self.fill.dry_run:
-            return None
         address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
-        return None if address is None else address.value
+        return address.value if address and not self.fill.dry_run else None
 
 
 def execute(
@@ -74,33 +71,36 @@ def execute(
     """
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
-    task = f"{request.name} {request.kind}"
-    # Without an id, a dry run stays out of the history even when it is killed.
-    noted = "" if request.fill.dry_run else run_id
+    task, dry_run = f"{request.name} {request.kind}", request.fill.dry_run
     lock_file = settings.data_path / "locks" / f"{request.name}.lock"
-    with ProcessLock(lock_file, task=task, clock=clock, run_id=noted) as lock:
-        _rotate_cron_log()
-        _log_start(request, settings)
+    # Without an id, a dry run stays out of the history even when it is killed.
+    with ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id) as lock:
+        rotate_log(PROJECT_ROOT / "logs" / "cron.log")
+        database = f"database {settings.clickhouse_db}"
+        if settings.embedded:
+            writes = f"embedded ClickHouse in {settings.clickhouse_path}, {database}"
+        else:
+            writes = f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}, {database}"
+        log.info("run started", kind=request.kind, **({"dry_run": True} if dry_run else {"writes": writes}))
         limit = request.limit(settings)
-        parts = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-        run = JobContext.begin(
-            request.name, request.job, parts, kind=request.kind, run_id=run_id, step=lock.note, symbols=request.symbols
-        )
+        resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
+        name, job, kind = request.name, request.job, request.kind
+        run = JobContext.begin(name, job, resources, kind=kind, run_id=run_id, step=lock.note, symbols=request.symbols)
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 
         def recorded() -> RunReport:
-            with ExitStack() as stack:
-                stack.push(lambda _kind, error, _trace: record(run, error, dry_run=request.fill.dry_run))
+            try:
                 if failure is not None:
-                    raise failure
-                work = run_hour(run) if request.kind == "run" else fill_past(run, request.fill)
-                try:
-                    supervise(work, limit=limit, step=lambda: lock.step)
-                except EtlError as error:
-                    if not request.fill.dry_run:
-                        error.next_step = "; ".join(filter(None, [error.next_step, kept(run.spool)]))
-                    raise
+                    raise failure  # noqa: TRY301 - recorded like any other
+                work = run_hour(run) if kind == "run" else fill_past(run, request.fill)
+                supervise(work, limit=limit, step=lambda: lock.step)
+            except BaseException as error:
+                if isinstance(error, EtlError) and not dry_run:
+                    error.next_step = "; ".join(filter(None, [error.next_step, kept(run.spool)]))
+                record(run, error, dry_run=dry_run)
+                raise
+            record(run, None, dry_run=dry_run)
             return run.report
 
         report = monitored(request.monitor(settings), recorded, clock=clock)
@@ -115,25 +115,23 @@ def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[]
         SettingsError: the given one.
         EtlError: what prevented even that.
     """
-    settings = error.settings
 
     def fail() -> NoReturn:
         raise error
 
     # With these wrong, the history may be elsewhere.
     if any(not name or name.startswith(("clickhouse_", "data_path")) for name in error.wrong):
-        monitored(request.monitor(settings), fail, clock=clock)
+        monitored(request.monitor(error.settings), fail, clock=clock)
     else:
-        execute(request, settings, clock, failure=error)
+        execute(request, error.settings, clock, failure=error)
     raise error
 
 
 def kept(spool: Spool) -> str:
     """Describe the pending rows of a spool; empty if there are none."""
-    rows = sum(len(spool.read(path).records) for path in spool.waiting())
-    folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
-    if not rows:
+    if not (rows := sum(len(spool.read(path).records) for path in spool.waiting())):
         return ""
+    folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
     return f"{rows:,} {'row is' if rows == 1 else 'rows are'} kept in {folder}; the next run stores them"
 
 
@@ -144,28 +142,23 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
     """
     if url is None:
         return run()
-
-    def ping_failure(_kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None:
-            text = "\n".join([*lines, _words(error)])
-            _send(url, "fail", text, clock)
-
-    with last_lines() as lines, ExitStack() as stack:
-        _send(url, "start", "", clock)
-        stack.push(ping_failure)
+    _send(url, "start", "", clock)
+    try:
         report = run()
+    except BaseException as error:
+        _send(url, "fail", "\n".join([*last_lines(), _words(error)]), clock)
+        raise
     if report.failures:
-        _send(url, "fail", "\n".join([*lines, *report.failures]), clock)
+        _send(url, "fail", "\n".join([*last_lines(), *report.failures]), clock)
     else:
         _send(url, "success", "", clock)
     return report
 
 
 def _words(error: BaseException) -> str:
-    """What stopped the run, and the next step. The text of an unexpected error may hold a secret, so it is left out."""
     if package := missing_package(error):
         return f"the package {package} is missing or outdated; next: {REMEDY}"
-    if not isinstance(error, EtlError):
+    if not isinstance(error, EtlError):  # its text may hold a secret
         return f"unexpected error: {type(error).__name__}"
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
 
@@ -182,30 +175,6 @@ def _send(url: str, event: Event, text: str, clock: Callable[[], datetime]) -> N
         loop.close()
 
 
-def _rotate_cron_log() -> None:
-    path = PROJECT_ROOT / "logs" / "cron.log"
-    try:
-        rotate_log(path)
-    except OSError as error:
-        log.warning("cron.log not rotated; it keeps growing", path=str(path), reason=str(error))
-
-
-def _log_start(request: Request, settings: Settings) -> None:
-    database = (
-        f"embedded ClickHouse in {settings.clickhouse_path}"
-        if settings.embedded
-        else f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}"
-    )
-    facts = {"dry_run": True} if request.fill.dry_run else {"writes": f"{database}, database {settings.clickhouse_db}"}
-    log.info("run started", kind=request.kind, **facts)
-
-
-def _listed(values: Mapping[str, float]) -> str:
-    shown = ", ".join(f"{symbol} {value:.8g}" for symbol, value in list(values.items())[:_SHOWN_VALUES])
-    rest = len(values) - _SHOWN_VALUES
-    return f"{shown} and {rest} more" if rest > 0 else shown
-
-
 def _log_end(request: Request, report: RunReport) -> None:
     # The failures last, where people look first.
     for line in report.rejects:
@@ -215,7 +184,7 @@ def _log_end(request: Request, report: RunReport) -> None:
     for line in [*report.flaws, *report.warnings]:
         log.warning(line)
     if report.values:
-        log.info("prices stored", what=_listed(report.values))
+        log.info("prices stored", what=listed([f"{symbol} {value:.8g}" for symbol, value in report.values.items()]))
     counts = report.counts()
     log.info(
         "run failed" if report.failures else "run finished",

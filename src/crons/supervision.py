@@ -23,8 +23,8 @@ class SignalledError(StopError):
         self.exit_code = 128 + number
 
 
+# The errors after which work may still go on in a thread, perhaps inside the database.
 LEFT_BEHIND = (RunTimedOutError, SignalledError)
-"""The errors after which work may still go on in a thread, perhaps inside the database."""
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
@@ -44,31 +44,24 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
     limit_seconds, setting = limit
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
-    signals: list[int] = []
-    stop = asyncio.Event()
+    stop: asyncio.Future[int] = loop.create_future()
 
     def end(number: int) -> None:
-        signals.append(number)
-        stop.set()
+        if not stop.done():
+            stop.set_result(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
-    loop.run_until_complete(_first_of(task, stop, limit_seconds))
+    waited: set[asyncio.Future[Any]] = {task, stop}
+    loop.run_until_complete(asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED))
     if task.done():
         # An answer abandoned half way leaves readers behind, which would complain of a closed loop.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         return task.result()
-    if signals:
-        raise SignalledError(signals[0], step())
+    if stop.done():
+        raise SignalledError(stop.result(), step())
     raise RunTimedOutError(
         f"not done within {limit_seconds:g} s; it was {step()}",
         next_step=f"see why that takes so long, or raise {setting}",
     )
-
-
-async def _first_of(task: asyncio.Task[T], stop: asyncio.Event, limit_seconds: float) -> None:
-    stopper = asyncio.create_task(stop.wait())
-    waited: set[asyncio.Task[Any]] = {task, stopper}
-    await asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
-    stopper.cancel()

@@ -14,9 +14,9 @@ from configurations.terminal_lines import next_step, terminal_renderer
 HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_prices", "run": "bc76aa1a1f01"}
 
 
-def rendered(level: str = "info", *, width: int = 80, colours: bool = False, **event: Any) -> list[str]:
+def rendered(level: str = "info", *, width: int = 80, colors: bool = False, **event: Any) -> list[str]:
     """The lines of an event."""
-    renderer = terminal_renderer(colours=colours, width=width)
+    renderer = terminal_renderer(colors=colors, width=width)
     return renderer(None, level, {**HEAD, "level": level, **event}).splitlines()
 
 
@@ -47,8 +47,8 @@ def test_traceback_is_not_broken() -> None:
 
 def test_only_warnings_and_errors_are_colored() -> None:
     """Where they are wanted."""
-    assert "\x1b" not in "".join(rendered("error", event="x") + rendered(event="x", colours=True))
-    assert rendered("error", event="x", colours=True) == ["\x1b[31m15:30:07 error   x\x1b[0m"]
+    assert "\x1b" not in "".join(rendered("error", event="x") + rendered(event="x", colors=True))
+    assert rendered("error", event="x", colors=True) == ["\x1b[31m15:30:07 error   x\x1b[0m"]
 
 
 @given(st.lists(st.text("abc-/.", min_size=1, max_size=90), min_size=1, max_size=30), st.integers(40, 200))

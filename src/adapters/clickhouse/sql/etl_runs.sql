@@ -1,8 +1,8 @@
 CREATE TABLE IF NOT EXISTS {database}.etl_runs{on_cluster}
 (
-    run_id String COMMENT 'Run, as in crypto_prices.run_id and in the log; of a replay with -replay added',
+    run_id String COMMENT 'Run, as in crypto_prices.run_id and in the log',
     job String COMMENT 'Name of the job',
-    kind String COMMENT 'run, backfill or heal; replay: what the run of the same time stored of earlier ones\' rows',
+    kind String COMMENT 'run, backfill or heal; older versions also wrote replay',
     started_at String COMMENT 'When it began, Tehran wall time',
     finished_at String COMMENT 'When it ended, Tehran wall time; as started_at for a run that was killed',
     status String COMMENT 'ok or failed',
