@@ -82,7 +82,7 @@ def table(plan: Plan) -> Iterator[tuple[str, ...]]:
     yield "rows", "insert 1 hour", "update 1 hour", f"update {FEW} keys"
     for hours in plan.table_hours:
         with engine(plan.folder / f"table-{hours}") as resources:
-            repository: Any = find_job(JOB).repository_in(resources)
+            repository: Any = resources.repository(find_job(JOB).repository)
             repository.ensure_ready()
             fill(resources, plan.table_symbols, hours)
             times: list[list[float]] = [[], [], []]

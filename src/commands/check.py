@@ -80,7 +80,7 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
 
 
 def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
-    yield from _or_failed("ClickHouse", partial(_of_database, job.repository_in(resources), resources.runs))
+    yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources.runs))
     context = JobContext.begin(name, job, resources)
     yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
     for subject, spool in {"spool": resources.spool(name), "history": resources.history_spool(name)}.items():

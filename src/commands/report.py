@@ -70,7 +70,9 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
 
 def _contents(resources: Resources, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
     in_use = _in_use(resources)
-    stored = {name: JOBS[name].repository_in(resources).symbols(first=keys[0], last=keys[-1]) for name in in_use}
+    stored = {
+        name: resources.repository(JOBS[name].repository).symbols(first=keys[0], last=keys[-1]) for name in in_use
+    }
     followed = {name: list(JOBS[name].followed(resources.settings)) for name in in_use}
     # Before prices are read, which could exceed the memory.
     symbols = sum(len({*stored[name], *followed[name]}) for name in in_use)
@@ -98,7 +100,7 @@ def _contents(resources: Resources, keys: Sequence[str], week_before: str, now: 
 
 def _in_use(resources: Resources) -> dict[str, int]:
     """The jobs whose tables contain rows, and how many; if none does, the first one that has a table."""
-    tables = {name: job.repository_in(resources) for name, job in JOBS.items()}
+    tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
     existing = [name for name, table in tables.items() if table.is_ready()]
     if not existing:
         raise StorageRejected(
@@ -111,7 +113,7 @@ def _in_use(resources: Resources) -> dict[str, int]:
 def _read(
     resources: Resources, name: str, followed: Sequence[str], *, rows: int, keys: Sequence[str], week_before: str
 ) -> PriceTable:
-    table = JOBS[name].repository_in(resources)
+    table = resources.repository(JOBS[name].repository)
     return PriceTable(
         source=JOBS[name].source,
         job=name,

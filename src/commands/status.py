@@ -108,7 +108,7 @@ def _read_database(names: Sequence[str], resources: Resources, now: datetime) ->
     try:
         for name in names:
             job = JOBS[name]
-            series = series_of(job.repository_in(resources), list(job.followed(settings)), now)
+            series = series_of(resources.repository(job.repository), list(job.followed(settings)), now)
             stored[name] = _Stored(failure, _runs_of(name, resources.runs), series)
     except LockHeldError as error:
         holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))

@@ -34,7 +34,7 @@ def set_up() -> int:
     settings = interactive_timeouts(settings_with_log())
     with Resources(settings, task="setup_db", clock=system_clock) as resources:
         for job in JOBS.values():
-            table = job.repository_in(resources)
+            table = resources.repository(job.repository)
             table.ensure_ready()
             say(f"{table.name} and its views are ready")
         resources.runs.ensure_ready()
@@ -169,4 +169,4 @@ def _undisturbed(
     file = settings.data_path / "locks" / f"{name}.lock"
     lock = ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds)
     with lock, Resources(settings, task=task, clock=system_clock, writes=writes) as resources:
-        yield JOBS[name].repository_in(resources)
+        yield resources.repository(JOBS[name].repository)

@@ -48,7 +48,7 @@ def _with_tables(resources: Resources) -> dict[str, Job]:
     Raises:
         StorageRejected: there is no table at all.
     """
-    jobs = {name: job for name, job in JOBS.items() if is_used(name, job.repository_in(resources))}
+    jobs = {name: job for name, job in JOBS.items() if is_used(name, resources.repository(job.repository))}
     if not jobs:
         raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
     return jobs

@@ -14,9 +14,8 @@ import structlog
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
 from adapters._bases.tehran_time import describe_hours, tehran_text
-from crons.job import BackfillRequest, JobContext
+from crons.job import BackfillRequest, JobContext, listed
 from crons.progress import progress
-from crons.reason_groups import listed
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Hours, hours_by_key, missing_among
 

@@ -90,7 +90,7 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
         StorageUnavailable: the database does not answer.
         StorageRejected: it refuses, and not because the table has another shape, which is a finding.
     """
-    table = job.repository_in(resources)
+    table = resources.repository(job.repository)
     differences = table.differences()
     shape = finding(
         "shape", differences, "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"

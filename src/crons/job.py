@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +18,6 @@ from adapters._bases.tehran_time import hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
 from configurations.config import Settings, only_symbols
-from crons.reason_groups import ReasonGroups
 from crons.resources import Resources
 from loaders.spooled_loader import LoadReport, SpooledLoader
 
@@ -29,63 +29,91 @@ Kind = Literal["run", "backfill", "heal"]
 
 _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 
+# With at most so many coins of one reason, each has a line of its own.
+_FEW = 5
+_MOST_NAMES = 10
+# What differs between two things of one reason: numbers, quoted names and places in an answer.
+_VARYING = re.compile(r"\d+|'[^']*'|\[[^\]]*\]")
+
 log = structlog.get_logger(__name__)
 
 
 class Finding(NamedTuple):
-    """A finding of a check.
+    """A finding of a check."""
 
-    Attributes:
-        subject: what was checked, such as ``ClickHouse``.
-        state: ``ok``; ``warn`` for what an operator should know; ``fail`` for what stops the job.
-        detail: one line, or a list of lines.
-        next_step: what to do; empty if there is nothing to do.
-    """
-
-    subject: str
-    state: State
-    detail: str
+    subject: str  # such as ClickHouse
+    state: State  # warn: an operator should know; fail: it stops the job
+    detail: str  # one line or several
     next_step: str = ""
 
 
 class Needed(NamedTuple):
-    """A setting without which the source refuses past hours.
-
-    Attributes:
-        variable: its name.
-        complaint: what a job without it does, such as ``needs a key``.
-        next_step: where to get it.
-    """
+    """A setting without which the source refuses past hours."""
 
     variable: str
-    complaint: str
-    next_step: str
+    complaint: str  # such as: needs a key
+    next_step: str  # where to get it
+
+
+@dataclass
+class _Coin:
+    reason: str
+    hours: int = 0
+    first: str = ""
+    last: str = ""
+
+
+@dataclass
+class ReasonGroups:
+    """Quotes with the reason why they are not stored; iterates over lines. Memory grows with coins and reasons."""
+
+    _groups: dict[str, dict[str, _Coin]] = field(default_factory=dict)
+
+    def add(self, coin: str, reason: str, hour: str = "") -> None:
+        """Add a quote of a coin; ``hour`` is its hour key, empty if unknown."""
+        group = self._groups.setdefault(_VARYING.sub("", reason), {})
+        seen = group.setdefault(coin, _Coin(reason))
+        seen.hours += 1
+        seen.first = min(seen.first or hour, hour)
+        seen.last = max(seen.last, hour)
+
+    def __iter__(self) -> Iterator[str]:
+        """A line for each coin if few have the reason, else one for all, with the first coin's reason."""
+        for group in self._groups.values():
+            coins = list(group.values())
+            if len(coins) <= _FEW:
+                yield from (f"{name}{_span(' ', [coin])}: {coin.reason}" for name, coin in group.items())
+            else:
+                quotes = sum(coin.hours for coin in coins)
+                reason = f"{coins[0].reason} (the first of them): {listed(list(group))}"
+                yield f"{len(coins):,} coins, {quotes:,} quotes{_span(', ', coins, counted=False)}: {reason}"
+
+
+def _span(before: str, coins: Sequence[_Coin], *, counted: bool = True) -> str:
+    """From when to when the coins' quotes are, and how many; empty if no hour is known."""
+    first, last = min((coin.first for coin in coins if coin.first), default=""), max(coin.last for coin in coins)
+    quotes = f", {sum(coin.hours for coin in coins)} quotes" if counted else ""
+    if first == last:
+        return f"{before}{first}" if first else ""
+    return f"{before}{first} to {last}{quotes}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten names, and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @dataclass
 class RunReport(RunCounts):
-    """What a run did. It is filled while the run goes on, so that a failed run is recorded with its counts too.
+    """What a run did. It is filled while the run goes on, so that a failed run is recorded with its counts too."""
 
-    Attributes:
-        rejects: quotes that were not stored, by reason.
-        flaws: what could not be read of stored quotes, by reason.
-        missing: what the source was asked for and did not give, one line each.
-        warnings: what an operator should know, one line each.
-        failures: why the run counts as failed, one line each; empty for a good run.
-        values: stored values of an hourly run, by symbol.
-    """
-
-    rejects: ReasonGroups = field(default_factory=ReasonGroups)
-    flaws: ReasonGroups = field(default_factory=ReasonGroups)
-    missing: list[str] = field(default_factory=list)
+    rejects: ReasonGroups = field(default_factory=ReasonGroups)  # quotes that were not stored
+    flaws: ReasonGroups = field(default_factory=ReasonGroups)  # what could not be read of stored quotes
+    missing: list[str] = field(default_factory=list)  # what the source was asked for and did not give
     warnings: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    values: dict[str, float] = field(default_factory=dict)
-
-    def in_words(self) -> str:
-        """How many rows were stored, updated and left as they were."""
-        counts = {"stored": self.inserted, "updated": self.updated, "unchanged": self.unchanged}
-        return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing stored"
+    failures: list[str] = field(default_factory=list)  # why the run counts as failed
+    values: dict[str, float] = field(default_factory=dict)  # stored by an hourly run, by symbol
 
     def reject(self, symbol: str, reason: str, hour: str = "") -> None:
         """Count a quote that is not stored. ``hour`` is its hour key, empty if unknown."""
@@ -95,23 +123,14 @@ class RunReport(RunCounts):
 
 @dataclass(frozen=True)
 class BackfillRequest:
-    """Which past hours a backfill or a heal is to store, and how.
+    """Which past hours a backfill or a heal is to store, and how. Times are aware."""
 
-    Attributes:
-        hours: how many before the present one; ignored if there is a `first`.
-        dry_run: log the estimate, and stop before anything is spent.
-        ask_all: for a heal: also hours that the source had no quote for before.
-        max_credits: the most to spend; None for no limit.
-        first: aware; the first of the hours.
-        end: aware; the first hour that is left out; None for the present one.
-    """
-
-    hours: int
-    dry_run: bool = False
-    ask_all: bool = False
+    hours: int  # before the present one; ignored if there is a `first`
+    dry_run: bool = False  # stop after the estimate, before anything is spent
+    ask_all: bool = False  # heal: also hours that the source had no quote for before
     max_credits: int | None = None
     first: datetime | None = None
-    end: datetime | None = None
+    end: datetime | None = None  # the first hour that is left out; None for the present one
 
     def starts(self, now: datetime) -> list[datetime]:
         """The starts of the hours, in Tehran, oldest first; empty if none is before the present hour."""
@@ -157,39 +176,21 @@ class Job:
         """Where the rows go."""
         return self.repository.table
 
-    def repository_in(self, resources: Resources) -> HourlyRepository:
-        """The job's table."""
-        return resources.repository(self.repository)
-
 
 @dataclass(frozen=True)
 class JobContext:
-    """One run of a job.
-
-    Attributes:
-        name: the job's.
-        job: the job.
-        kind: what is run of it.
-        run_id: written to each row, and bound to each line of the log.
-        started: aware; when the run began.
-        now: the present time, aware.
-        resources: connections and folders; their maker closes them.
-        settings: with the symbols of this run only in SYMBOLS.
-        symbols: those of this run, all that the job follows unless --symbols named some.
-        step: notes what the run is doing, for messages about a run that is waited for or was ended.
-        report: what the run did so far.
-    """
+    """One run of a job. All times are aware."""
 
     name: str
     job: Job
     kind: Kind
-    run_id: str
+    run_id: str  # written to each row, and bound to each line of the log
     started: datetime
     now: Callable[[], datetime]
-    resources: Resources
-    settings: Settings
-    symbols: Sequence[str]
-    step: Callable[[str], None]
+    resources: Resources  # their maker closes them
+    settings: Settings  # SYMBOLS has the symbols of this run only
+    symbols: Sequence[str]  # those of this run
+    step: Callable[[str], None]  # notes what the run is doing, for messages about a run that is waited for or was ended
     report: RunReport = field(default_factory=RunReport)
 
     @classmethod
@@ -204,23 +205,19 @@ class JobContext:
         step: Callable[[str], None] = lambda _step: None,
         symbols: Sequence[str] = (),
     ) -> JobContext:
-        """A run that begins now.
-
-        Args:
-            symbols: the only ones to run for; empty for all.
+        """A run that begins now, for `symbols` only, or for all if that is empty.
 
         Raises:
-            ConfigurationError: one of ``symbols`` is not among the job's.
+            ConfigurationError: one of them is not among the job's.
         """
-        followed = job.followed(resources.settings)
+        followed, now = job.followed(resources.settings), resources.clock
         settings = only_symbols(resources.settings, symbols, followed)
-        now = resources.clock
         return cls(name, job, kind, run_id, now(), now, resources, settings, list(symbols or followed), step)
 
     @cached_property
     def repository(self) -> HourlyRepository:
         """The job's table, on the run's one connection."""
-        return self.job.repository_in(self.resources)
+        return self.resources.repository(self.job.repository)
 
     @cached_property
     def spool(self) -> Spool:
@@ -248,11 +245,7 @@ class JobContext:
 
 
 async def run_hour(ctx: JobContext) -> None:
-    """Run the present hour of a job; if the source fails, store at least what is in the spool.
-
-    Raises:
-        EtlError: the source, the database or the disk failed.
-    """
+    """Run the present hour of a job; if the source fails, store at least what is in the spool."""
     try:
         await ctx.job.run(ctx)
     except (StorageUnavailable, StorageRejected):

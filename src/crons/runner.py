@@ -18,8 +18,7 @@ from configurations.config import PROJECT_ROOT, Settings, SettingsError
 from configurations.logs import last_lines, rotate_log
 from crons.backfill import fill_past
 from crons.history import record, record_killed
-from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
-from crons.reason_groups import listed
+from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, listed, run_hour
 from crons.resources import Resources
 from crons.start_up import REMEDY, missing_package
 from crons.supervision import supervise
@@ -186,9 +185,11 @@ def _log_end(request: Request, report: RunReport) -> None:
     if report.values:
         log.info("prices stored", what=listed([f"{symbol} {value:.8g}" for symbol, value in report.values.items()]))
     counts = report.counts()
+    rows = {"stored": report.inserted, "updated": report.updated, "unchanged": report.unchanged}
+    what = ", ".join(f"{count:,} {name}" for name, count in rows.items() if count) or "nothing stored"
     log.info(
         "run failed" if report.failures else "run finished",
-        **({"dry_run": True} if request.fill.dry_run else {"what": report.in_words()}),
+        **({"dry_run": True} if request.fill.dry_run else {"what": what}),
         **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
     )
     for line in report.failures:

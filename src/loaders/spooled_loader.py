@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import reduce
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -18,8 +17,8 @@ from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.upsert import UpsertReport
 from adapters.files.spool import Spool
 
-# Batches of at most this size need no sample.
-_FEW = 8
+# When ClickHouse refuses so many rows and takes none, the others are not tried.
+_ENOUGH = 8
 
 RowT = TypeVar("RowT", bound=HourlyRow)
 
@@ -28,19 +27,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class LoadReport:
-    """What a load did.
+    """What a load did."""
 
-    Attributes:
-        stored: the loader's own rows.
-        replayed: rows of earlier runs, from the spool.
-        set_aside: damaged spool files, each as ``path: reason``.
-        left: why spool files could be neither removed nor set aside; their readable rows are stored.
-    """
-
-    stored: UpsertReport = field(default_factory=UpsertReport)
-    replayed: UpsertReport = field(default_factory=UpsertReport)
-    set_aside: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    stored: UpsertReport = field(default_factory=UpsertReport)  # the loader's own rows
+    replayed: UpsertReport = field(default_factory=UpsertReport)  # rows of earlier runs, from the spool
+    set_aside: list[str] = field(default_factory=list)  # damaged spool files, each as path: reason
+    left: list[str] = field(default_factory=list)  # why files could not be moved; their readable rows are stored
 
 
 class LoadContext(Protocol):
@@ -90,7 +82,7 @@ class SpooledLoader(Generic[RowT]):
         self._ready = True
 
     async def load(self, rows: Sequence[RowT]) -> LoadReport:
-        """Store rows: `keep` them, then `store_kept`."""
+        """Store rows: `keep`, then `store_kept`."""
         await self.keep(rows)
         return await self.store_kept()
 
@@ -106,7 +98,7 @@ class SpooledLoader(Generic[RowT]):
         if not rows:
             return
         try:
-            self._put(rows)
+            self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
         except StateError as error:
             log.warning("spool not writable, storing its rows first", reason=error.message)
             await self._keep_after_storing(rows)
@@ -134,9 +126,6 @@ class SpooledLoader(Generic[RowT]):
             self._ctx.note_load([] if self._kept else rows, self._report)
         return self._report
 
-    def _put(self, rows: Sequence[RowT]) -> None:
-        self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
-
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
         """Store the spool's rows, which are older, then put the rows, or store them without the spool."""
         failure: EtlError | None = None
@@ -145,7 +134,7 @@ class SpooledLoader(Generic[RowT]):
         except EtlError as error:
             failure = error
         try:
-            self._put(rows)
+            self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
         except StateError as error:
             failure = failure or await self._store_unspooled(rows)
             if failure is not None:
@@ -172,7 +161,7 @@ class SpooledLoader(Generic[RowT]):
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
         damages: dict[Path, str] = {}
         try:
-            stored = await self._upsert(rows)
+            stored = await asyncio.to_thread(self._repository.upsert_prices, rows)
         except InvalidRowError:
             stored = UpsertReport()
             for path, batch in self._kept.items():
@@ -213,43 +202,27 @@ class SpooledLoader(Generic[RowT]):
             log.warning("spool file set aside", file=str(target), reason=damage)
             self._report.set_aside.append(f"{target}: {damage}")
 
-    async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
-        return await asyncio.to_thread(self._repository.upsert_prices, rows)
-
     async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
         """Store the rows that the table takes, and say why not the others."""
-        if len(rows) <= _FEW:
-            stored, refused = await self._by_halving(rows)
-            return stored, [error.message for error in refused]
-        with suppress(InvalidRowError):
-            return await self._upsert(rows), []
-        # Three rows that ClickHouse refuses for one reason: it is not about single rows, so the others are not tried.
-        sample = (0, len(rows) // 2, len(rows) - 1)
-        tried = [await self._by_halving([rows[place]]) for place in sample]
-        refused = [error for _, errors in tried for error in errors]
-        others = [row for place, row in enumerate(rows) if place not in sample]
-        if len(refused) == len(sample) and len({_code(error) for error in refused}) == 1 and _code(refused[0]):
-            reasons = [error.message for error in refused]
-            return UpsertReport(), [*reasons, f"{len(others)} more rows, not tried: all of these were refused"]
-        tried.append(await self._by_halving(others))
-        stored = reduce(UpsertReport.plus, (part for part, _ in tried))
-        return stored, [error.message for _, errors in tried for error in errors]
-
-    async def _by_halving(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[InvalidRowError]]:
-        """Store the rows that the table takes, for a batch of which few rows are bad."""
-        try:
-            return await self._upsert(rows), []
-        except InvalidRowError as error:
-            if len(rows) == 1:
-                return UpsertReport(), [error]
-        first, refused = await self._by_halving(rows[: len(rows) // 2])
-        second, refused_too = await self._by_halving(rows[len(rows) // 2 :])
-        return first.plus(second), refused + refused_too
-
-
-def _code(refusal: InvalidRowError) -> int | None:
-    """ClickHouse's code; None for a row that was refused before ClickHouse saw it."""
-    return refusal.__cause__.code if isinstance(refusal.__cause__, StorageRejected) else None
+        stored, refused, by_clickhouse = UpsertReport(), list[str](), 0
+        batches = deque([rows] if rows else [])
+        # From both ends: what ClickHouse refuses there and everywhere is not about single rows.
+        while batches and (by_clickhouse < _ENOUGH or any(stored)):
+            batch = batches.pop() if len(refused) % 2 else batches.popleft()
+            middle = len(batch) // 2
+            try:
+                stored = stored.plus(await asyncio.to_thread(self._repository.upsert_prices, batch))
+            except InvalidRowError as error:
+                if middle == 0:
+                    refused.append(error.message)
+                    by_clickhouse += isinstance(error.__cause__, StorageRejected)
+                elif len(refused) % 2:
+                    batches.extend((batch[:middle], batch[middle:]))
+                else:
+                    batches.extendleft((batch[middle:], batch[:middle]))
+        if batches:
+            refused.append(f"{sum(map(len, batches))} more rows, not tried: all of these were refused")
+        return stored, refused
 
 
 def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:

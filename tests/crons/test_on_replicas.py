@@ -169,7 +169,7 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
     one, two = shown()
     assert [row[:2] for row in one] == [row[:2] for row in two]
     assert len(one) == COINS
-    assert JOB.repository_in(open_parts()).count_hours() == COINS
+    assert open_parts().repository(JOB.repository).count_hours() == COINS
 
 
 async def test_a_replica_that_is_down_gets_everything_later(

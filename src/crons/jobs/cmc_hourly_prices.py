@@ -18,8 +18,7 @@ from adapters.files.choices import coin_choices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from crons.backfill import Batch, Past
-from crons.job import Finding, Job, JobContext, Needed
-from crons.reason_groups import listed
+from crons.job import Finding, Job, JobContext, Needed, listed
 from crons.resources import PATIENCE
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Parsed, Problem, Quote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crons.reason_groups import ReasonGroups, listed
+from crons.job import ReasonGroups, listed
 
 HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
 
