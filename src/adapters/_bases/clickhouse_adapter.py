@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import structlog
@@ -68,75 +68,54 @@ def quoted_text(text: str) -> str:
 
 @dataclass(frozen=True)
 class Server:
-    """A ClickHouse server and its user.
-
-    Attributes:
-        secure: use HTTPS; the server's certificate is always verified.
-        ca_file: certificates of a trusted authority, PEM; None trusts those of the system.
-    """
+    """A ClickHouse server and its user."""
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
-    secure: bool = False
-    ca_file: Path | None = None
+    secure: bool = False  # whether to use HTTPS; the certificate is always verified
+    ca_file: Path | None = None  # a trusted authority's certificates, PEM; None trusts those of the system
 
     @property
     def scheme(self) -> str:
-        """``http`` or ``https``."""
         return "https" if self.secure else "http"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-class _Pin(NamedTuple):
-    """A setting that makes answers or rows wrong at any other value, usually without an error.
-
-    Attributes:
-        harm: of another value; the end of a sentence.
-        limits: without one of these set, another value does no harm; empty if it always does.
-    """
-
-    name: str
-    value: str
-    harm: str
-    limits: tuple[str, ...] = ()
-
-
-def _overflow(name: str, *limits: str) -> _Pin:
-    return _Pin(f"{name}_overflow_mode", "throw", "truncates results", limits)
-
-
-_PINS = (
-    _Pin("limit", "0", "truncates results"),
-    _Pin("offset", "0", "truncates results"),
-    _overflow("result", "max_result_rows", "max_result_bytes"),
-    _overflow("read", "max_rows_to_read", "max_bytes_to_read"),
-    _overflow("group_by", "max_rows_to_group_by"),
-    _overflow("sort", "max_rows_to_sort", "max_bytes_to_sort"),
-    _overflow("distinct", "max_rows_in_distinct", "max_bytes_in_distinct"),
-    _overflow("set", "max_rows_in_set", "max_bytes_in_set"),
-    _overflow("join", "max_rows_in_join", "max_bytes_in_join"),
-    _overflow("timeout", "max_execution_time"),
-    _Pin("additional_table_filters", "{}", "hides rows"),
-    _Pin("additional_result_filter", "", "hides rows"),
-    _Pin("join_default_strictness", "ALL", "hides rows"),
-    _Pin("empty_result_for_aggregation_by_empty_set", "0", "hides rows"),
-    _Pin("use_query_cache", "0", "returns outdated results"),
-    _Pin("apply_patch_parts", "1", "hides stored changes"),
-    _Pin("apply_deleted_mask", "1", "shows deleted rows"),
-    _Pin("prefer_column_name_to_alias", "0", "changes the meaning of names"),
-    _Pin("output_format_native_encode_types_in_binary_format", "0", "makes results unreadable"),
-    _Pin("wait_for_async_insert", "1", "acknowledges rows before they are stored", ("async_insert",)),
+_TRUNCATES, _HIDES = "truncates results", "hides rows"
+# Setting to the only value at which answers and rows are right, and the harm of any other, usually without an error.
+_PINNED = {
+    "limit": ("0", _TRUNCATES),
+    "offset": ("0", _TRUNCATES),
+    **{
+        f"{what}_overflow_mode": ("throw", _TRUNCATES)
+        for what in ("result", "read", "group_by", "sort", "distinct", "set", "join", "timeout")
+    },
+    "additional_table_filters": ("{}", _HIDES),
+    "additional_result_filter": ("", _HIDES),
+    "join_default_strictness": ("ALL", _HIDES),
+    "empty_result_for_aggregation_by_empty_set": ("0", _HIDES),
+    "use_query_cache": ("0", "returns outdated results"),
+    "apply_patch_parts": ("1", "hides stored changes"),
+    "apply_deleted_mask": ("1", "shows deleted rows"),
+    "prefer_column_name_to_alias": ("0", "changes the meaning of names"),
+    "output_format_native_encode_types_in_binary_format": ("0", "makes results unreadable"),
+    "wait_for_async_insert": ("1", "acknowledges rows before they are stored"),
+}
+_LIMITS = (
+    *("max_result_rows", "max_result_bytes", "max_rows_to_read", "max_bytes_to_read", "max_rows_to_group_by"),
+    *("max_rows_to_sort", "max_bytes_to_sort", "max_rows_in_distinct", "max_bytes_in_distinct"),
+    *("max_rows_in_set", "max_bytes_in_set", "max_rows_in_join", "max_bytes_in_join"),
 )
-_WISHES: Mapping[str, str] = {
+_WANTED = {
+    **{name: value for name, (value, _) in _PINNED.items()},
+    **dict.fromkeys(_LIMITS, "0"),
     "async_insert": "0",
     "max_partitions_per_insert_block": "0",
     "max_query_size": str(64 << 20),
-    # Without its limit no result is too large.
-    **{limit: "0" for pin in _PINS for limit in pin.limits},
     # These reject valid statements.
     "force_primary_key": "0",
     "force_index_by_date": "0",
@@ -150,40 +129,28 @@ _WISHES: Mapping[str, str] = {
 }
 # The driver reads a system table before this adapter can send its settings. Every server knows these.
 _HANDSHAKE = {
-    "additional_result_filter": "",
-    "additional_table_filters": "{}",
-    "limit": "0",
-    "max_bytes_to_read": "0",
-    "max_result_bytes": "0",
-    "max_result_rows": "0",
-    "max_rows_to_read": "0",
-    "offset": "0",
-    "output_format_native_encode_types_in_binary_format": "0",
-    "use_query_cache": "0",
+    name: _WANTED[name]
+    for name in (
+        *("additional_result_filter", "additional_table_filters", "limit", "offset", "use_query_cache"),
+        *("max_bytes_to_read", "max_result_bytes", "max_result_rows", "max_rows_to_read"),
+        "output_format_native_encode_types_in_binary_format",
+    )
 }
 # In one row, which most limits let pass.
 _SELECT_BOUNDED = "SELECT groupArray(name) FROM system.settings WHERE isNotNull(min) OR isNotNull(max)"
-
-
-def wanted_settings(patience_seconds: int) -> dict[str, str]:
-    """The settings that every statement relies on, whatever the profile says.
-
-    Each is sent if the server knows it and the profile lets it be changed freely. One that is locked or bounded stays;
-    it is refused if it would make answers or rows wrong.
-    """
-    return {**_WISHES, "max_execution_time": str(patience_seconds)} | {pin.name: pin.value for pin in _PINS}
 
 
 class ClickHouseAdapter:
     """A connection that is made on first use.
 
     Every method that talks to ClickHouse raises `StorageUnavailable` without an answer (what was done before is then
-    unknown) and `StorageRejected` if it refused. Nothing that writes is sent twice by this class.
+    unknown) and `StorageRejected` if it refused. Nothing that writes is sent twice; what is "complete" is done when the
+    method returns.
 
     Args:
         connect_timeout_seconds: rounded to whole seconds, at least one.
         query_timeout_seconds: for one statement; rounded likewise.
-        waking_seconds: for the first statement, at a service that sleeps when it is idle; 0 if it never sleeps.
+        waking_seconds: in its place, at a service that sleeps when it is idle; 0 if it never sleeps.
         guard: held from the first use until `close`: a lock that keeps other processes from the embedded folder.
     """
 
@@ -203,7 +170,7 @@ class ClickHouseAdapter:
         self._connect_timeout_seconds = max(1, round(connect_timeout_seconds))
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
         self._client: Client | None = None
-        self._bounded: frozenset[str] = frozenset()
+        self._bounded: set[str] = set()
 
     @property
     def patience_seconds(self) -> int:
@@ -215,12 +182,12 @@ class ClickHouseAdapter:
         return setting in self._connected().server_settings and not self._changeable(self._connected(), {setting: ""})
 
     def value_of(self, setting: str) -> str | None:
-        """The value that a statement has; None if the server does not know the setting."""
+        """The value in force; None if the server does not know the setting."""
         return _value_of(self._connected(), setting)
 
     def kept_settings(self) -> dict[str, str]:
         """The wanted settings that stay at another value, because of the profile, each with that value."""
-        found = {name: (self.value_of(name), value) for name, value in wanted_settings(self.patience_seconds).items()}
+        found = {name: (self.value_of(name), value) for name, value in self._wanted_settings().items()}
         return {name: kept for name, (kept, value) in found.items() if kept not in (None, value)}
 
     def server_version(self) -> tuple[int, ...]:
@@ -245,11 +212,7 @@ class ClickHouseAdapter:
             raise
 
     def command(self, sql: str, settings: Mapping[str, object] | None = None) -> None:
-        """Run one statement without rows. It is complete when this returns.
-
-        Args:
-            settings: sent as far as the server knows them and this user may change them.
-        """
+        """Run one statement without rows, with settings as far as the server knows and allows them. Complete."""
         client = self._connected()
         with self._translated_errors():
             client.command(sql, settings={**self._changeable(client, settings or {}), **_WHOLE_ANSWER})
@@ -261,12 +224,11 @@ class ClickHouseAdapter:
             client.set_client_setting(name, value)
 
     def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows by one statement, complete when this returns. Each month's are stored all or none.
+        """Insert rows, at least one, by one statement. Complete. Each month's are stored all or none.
 
         Args:
             table: quoted, with its database.
-            columns: plain name to type.
-            rows: values in the order of `columns`; at least one.
+            columns: plain name to type, in the order of the values of a row.
         """
         from clickhouse_connect.driver.transform import NativeTransform  # noqa: PLC0415 - as the driver itself
 
@@ -285,10 +247,7 @@ class ClickHouseAdapter:
             client.raw_insert(table, list(columns), body, fmt="Native", settings=_WHOLE_ANSWER)
 
     def stream(self, sql: str) -> Iterator[tuple[object, ...]]:
-        """The rows of a SELECT, as they come.
-
-        A failure in mid-stream may show only as an early end: count the rows.
-        """
+        """The rows of a SELECT, as they come. A failure may show only as an early end: count the rows."""
         client = self._connected()
         with self._translated_errors(), client.query_row_block_stream(sql) as blocks:
             for block in blocks:
@@ -304,9 +263,7 @@ class ClickHouseAdapter:
         settings: Mapping[str, object] | None = None,
         read_only: bool = False,
     ) -> None:
-        """Write the result of a statement to a file, in one of ClickHouse's formats, in constant memory.
-
-        The file is whole when this returns: a server keeps an answer back until it has all of it.
+        """Write the result of a statement to a file, in one of ClickHouse's formats, in constant memory. Complete.
 
         Args:
             sql: one statement, without FORMAT and INTO OUTFILE.
@@ -329,7 +286,8 @@ class ClickHouseAdapter:
                 return
             stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**changed, **_WHOLE_ANSWER}))
         with closing(stream), path.open("wb") as file:
-            file.writelines(self._pieces(stream))
+            while piece := self._read_piece(stream):
+                file.write(piece)
 
     def close(self) -> None:
         """Close the connection and release the embedded engine's folder. Idempotent."""
@@ -339,23 +297,22 @@ class ClickHouseAdapter:
     def __enter__(self) -> ClickHouseAdapter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _wanted_settings(self) -> dict[str, str]:
+        # Each is sent if the server knows it and the profile lets it be changed freely. One that is locked or bounded
+        # stays; if it is pinned, it is refused.
+        return {**_WANTED, "max_execution_time": str(self.patience_seconds)}
 
     def _changeable(self, client: Client, settings: Mapping[str, object]) -> dict[str, object]:
         known = client.server_settings
-        free = {name for name in settings if name in known and not known[name].readonly} - self._bounded
+        free = {name for name in known if not known[name].readonly} - self._bounded
         return {name: value for name, value in settings.items() if name in free}
 
-    def _pieces(self, stream: BinaryIO) -> Iterator[bytes]:
-        while True:
-            with self._translated_errors():
-                piece = stream.read(_PIECE_BYTES)
-            if not piece:
-                return
-            yield piece
+    def _read_piece(self, stream: BinaryIO) -> bytes:
+        with self._translated_errors():
+            return stream.read(_PIECE_BYTES)
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -378,7 +335,6 @@ class ClickHouseAdapter:
         # Half the start-up time of a command that needs no database.
         import clickhouse_connect  # noqa: PLC0415
         from clickhouse_connect import common  # noqa: PLC0415
-        from urllib3.util.timeout import Timeout  # noqa: PLC0415 - comes with the driver
 
         common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types that no table here has
         if self.waking_seconds > self._query_timeout_seconds:
@@ -403,8 +359,6 @@ class ClickHouseAdapter:
             if self.waking_seconds and any(isinstance(cause, TimeoutError) for cause in causes(error)):
                 error.next_step = "The service may be asleep or stopped: check its console, or try again in a minute."
             raise
-        if self.waking_seconds:
-            client.timeout = Timeout(connect=self._connect_timeout_seconds, read=self._query_timeout_seconds)  # type: ignore[attr-defined]  # of the HTTP client
         client.http_retries = 0  # type: ignore[attr-defined]  # one retry policy, and it is not urllib3's
         return client
 
@@ -417,8 +371,8 @@ class ClickHouseAdapter:
                 return connect()
         except StorageRejected as error:
             locked = re.search(r"etting (\w+) should", error.message)
-            if pin := next((pin for pin in _PINS if locked and pin.name == locked[1] and not pin.limits), None):
-                raise _harmful(pin, f"locks {pin.name}") from error
+            if locked and locked[1] in _PINNED:
+                raise _harmful(locked[1], f"locks {locked[1]}") from error
             if error.code not in (CONSTRAINT_VIOLATED, READ_ONLY):
                 raise
         finally:
@@ -429,16 +383,14 @@ class ClickHouseAdapter:
 
     def _set_up_session(self, client: Client) -> None:
         if isinstance(self.address, Server):  # the embedded engine has no profiles
-            self._bounded = frozenset(name for row in client.query(_SELECT_BOUNDED).result_rows for name in row[0])
-        wanted = wanted_settings(self.patience_seconds)
-        for name, value in self._changeable(client, wanted).items():
+            self._bounded = {name for row in client.query(_SELECT_BOUNDED).result_rows for name in row[0]}
+        for name, value in self._changeable(client, self._wanted_settings()).items():
             if _value_of(client, name) != value:
                 client.set_client_setting(name, value)
-        for pin in _PINS:
-            value = _value_of(client, pin.name)
-            limited = not pin.limits or any(_value_of(client, limit) not in (None, "0") for limit in pin.limits)
-            if value not in (None, pin.value) and limited:
-                raise _harmful(pin, f"has {pin.name} = {value}")
+        for name, (pinned, _) in _PINNED.items():
+            found = _value_of(client, name)
+            if found not in (None, pinned):
+                raise _harmful(name, f"has {name} = {found}")
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -495,7 +447,6 @@ def _open_embedded(engine: EmbeddedEngine) -> Client:
 
 
 def _pool(server: Server) -> PoolManager:
-    """Connections that verify certificates, follow no redirect, and use a proxy if the environment names one."""
     from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager  # noqa: PLC0415 - as above
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
 
@@ -530,21 +481,16 @@ def _value_of(client: Client, setting: str) -> str | None:
     return known.value if changed is None else str(changed)
 
 
-def _harmful(pin: _Pin, found: str) -> StorageRejected:
+def _harmful(setting: str, found: str) -> StorageRejected:
+    value, harm = _PINNED[setting]
     return StorageRejected(
-        f"the database user's profile {found}, which {pin.harm}, and allows no other value",
-        next_step=f"Have an administrator remove it from the profile, or set it to {pin.value or 'an empty text'}.",
+        f"the database user's profile {found}, which {harm}, and allows no other value",
+        next_step=f"Have an administrator remove it from the profile, or set it to {value or 'an empty text'}.",
     )
 
 
 class Right(NamedTuple):
-    """A privilege on a table or view, or if `of` is empty on the database.
-
-    Attributes:
-        name: as in GRANT, such as ``ALTER UPDATE``.
-        database: plain name.
-        of: plain name.
-    """
+    """A privilege, named as in GRANT, on a table or view, or on the database if `of` is empty. Plain names."""
 
     name: str
     database: str

@@ -142,20 +142,6 @@ def test_unresponsive_server_times_out(front: ClickHouseFront) -> None:
             adapter.query("SELECT 1")
 
 
-def test_idle_service_may_take_longer_for_the_first_statement_only(front: ClickHouseFront) -> None:
-    """Which is logged beforehand; later statements have the usual limit."""
-    with ClickHouseAdapter(
-        address=front.address, connect_timeout_seconds=1, query_timeout_seconds=1, waking_seconds=120
-    ) as adapter:
-        with capture_logs() as logs:
-            adapter.query("SELECT 1")
-        front.faults.append(Fault("hang", "SELECT 2"))
-        with pytest.raises(StorageUnavailable, match="did not answer in time"):
-            adapter.query("SELECT 2")
-
-    assert [one["most"] for one in logs] == [120]
-
-
 def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None:
     """The error's next step says that it may be asleep."""
     front.faults.append(Fault("hang", "SELECT version()"))
