@@ -215,7 +215,6 @@ def _coin_texts(data: bytes | msgspec.Raw) -> Iterator[tuple[str, bytes | msgspe
         raise ContractError(
             "CoinMarketCap's answer has neither a list nor an object of coins",
             next_step="nothing was stored; try again, and if it persists the API has changed",
-            json_path="data",
         ) from exc
     if isinstance(members, list):
         yield from ((f"data[{index}]", text) for index, text in enumerate(members))

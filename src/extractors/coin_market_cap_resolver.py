@@ -101,7 +101,6 @@ def candidates_by_symbol(rows: object, symbols: Iterable[str]) -> dict[str, Cand
         raise ContractError(
             "CoinMarketCap's map is not a list of coins",
             next_step="write the coins' ids into SYMBOLS (such as BTC:1)",
-            json_path="data",
         )
     found = {symbol: Candidates([], []) for symbol in symbols}
     for index, row in enumerate(rows):

@@ -121,11 +121,9 @@ def test_empty_answer_has_no_quotes(data: object) -> None:
 
 @pytest.mark.parametrize("data", [None, "data", 1, True, 1.5])
 def test_data_that_is_not_a_collection_breaks_the_contract(data: object) -> None:
-    """A malformed whole is an error, with its place."""
     for parse in (latest, historical):
-        with pytest.raises(ContractError) as caught:
+        with pytest.raises(ContractError):
             parse(data)
-        assert caught.value.json_path == "data"
 
 
 @pytest.mark.parametrize(

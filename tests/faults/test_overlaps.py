@@ -159,7 +159,7 @@ def test_run_waits_for_a_notebook(embedded_program: Installation, embedded_table
         assert notebook.stdout is not None
         assert notebook.stdout.readline() == "open\n"
         run = embedded_program.start_job()
-        eventually(lambda: f"in use by process {notebook.pid} (" in run.log)
+        eventually(lambda: f"in use by process {notebook.pid}" in run.log)
         assert " notebook.py)" in run.log
         notebook.communicate("")
     assert run.ended().code == 0

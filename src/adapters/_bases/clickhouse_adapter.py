@@ -26,13 +26,7 @@ from adapters._bases.clickhouse_errors import (
     grant,
     storage_error,
 )
-from adapters._bases.embedded_engine import (
-    EmbeddedEngine,
-    captured_exceptions,
-    engine_failure,
-    engine_zone,
-    prepare_embedded_folder,
-)
+from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure, engine_zone, prepare_embedded_folder
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
 
 if TYPE_CHECKING:
@@ -436,14 +430,13 @@ def _open_embedded(engine: EmbeddedEngine) -> Client:
             next_step="./run.sh install --embedded",
         )
     prepare_embedded_folder(engine.path)
-    exceptions: list[str] = []
     try:
-        with captured_exceptions(exceptions), engine_zone():
+        with engine_zone():
             return clickhouse_connect.get_client(
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )
     except (ClickHouseError, ImportError, OSError, RuntimeError) as error:
-        raise engine_failure(error, engine.path, exceptions) from error
+        raise engine_failure(error, engine.path) from error
 
 
 def _pool(server: Server) -> PoolManager:

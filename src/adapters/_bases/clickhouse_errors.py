@@ -78,18 +78,10 @@ _CHECK_SERVER = (
 
 
 class _Cause(NamedTuple):
-    """What the lowest layer said, what that means, and what to do.
-
-    Attributes:
-        said: found in the lines ``kind: text`` of an error and its causes.
-        message: ``{}`` stands for the text of the lowest layer.
-        most_tries: worth making; 1 for what a retry cannot fix, None for no bound.
-    """
-
-    said: str
-    message: str
+    said: str  # found in the lines ``kind: text`` of an error and its causes
+    message: str  # ``{}`` stands for the text of the lowest layer
     next_step: str
-    most_tries: int | None = 1
+    most_tries: int | None = 1  # 1 for what a retry cannot fix, None for no bound
 
 
 _CAUSES = (
@@ -143,21 +135,19 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
     Args:
         secret: masked in the text, which may quote what was sent.
     """
-    # The driver hides some causes, which the lowest layer still names.
-    text = innermost_words(error) if str(error) in ("", "Error executing HTTP request") else str(error)
-    said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     lowest = innermost_words(error)
+    # The driver hides some causes, which the lowest layer still names.
+    text = lowest if str(error) in ("", "Error executing HTTP request") else str(error)
     if secret:
         text, lowest = text.replace(secret, "***"), lowest.replace(secret, "***")
-    code = getattr(error, "code", None)
-    if isinstance(code, int):
+    if isinstance(code := getattr(error, "code", None), int):
         return coded_error(code, text, where)
-    for cause in _CAUSES:
-        if re.search(cause.said, said, re.MULTILINE):
-            message = f"ClickHouse ({where}): {cause.message.format(one_line(lowest))}"
-            if cause.most_tries == 1:
-                return StorageRejected(message, next_step=cause.next_step)
-            return StorageUnavailable(message, next_step=cause.next_step, most_tries=cause.most_tries)
+    said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
+    if cause := next((cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE)), None):
+        message = f"ClickHouse ({where}): {cause.message.format(one_line(lowest))}"
+        if cause.most_tries == 1:
+            return StorageRejected(message, next_step=cause.next_step)
+        return StorageUnavailable(message, next_step=cause.next_step, most_tries=cause.most_tries)
     message = f"ClickHouse ({where}): the request failed: {one_line(text)}"
     if any(_FINAL.fullmatch(kind.__name__) for kind in type(error).__mro__):
         return StorageRejected(message)

@@ -35,8 +35,7 @@ class Disk:
         """
         draft = aside or path.with_name(f".{path.name}.new")
         try:
-            if os.path.lexists(draft):
-                self.unlink(draft)
+            self.unlink(draft)
             yield draft
             self.rename(draft, path)
             self.sync_folder(path.parent)

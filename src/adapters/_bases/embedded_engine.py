@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,12 +13,6 @@ from pathlib import Path
 
 from adapters._bases.clickhouse_errors import one_line
 from adapters._bases.errors import StorageRejected, StorageUnavailable, innermost_words
-
-# The engine locks this file while it runs, and writes its pid into it.
-_STATUS_FILE = "status"
-_EXCEPTION = re.compile(r"DB::Exception: (.+?)(?=\n\S*Code: \d+\.|\Z)", re.DOTALL)
-_FILESYSTEM = re.compile(r"filesystem error: (.+?)(?:, Stack trace|\Z)", re.DOTALL)
-_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,7 @@ def prepare_embedded_folder(path: Path) -> None:
     """Make the folder if it is missing, and check that no other process has it open. Idempotent.
 
     Raises:
-        StorageUnavailable: another process has it open; the message names it and its program.
+        StorageUnavailable: another process has it open; the message names it.
         StorageRejected: the folder cannot be made or written to.
     """
     # The engine itself would only say that it could not start.
@@ -45,7 +37,7 @@ def prepare_embedded_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         writable = os.access(path, os.W_OK | os.X_OK)
-        owner = _other_owner(path / _STATUS_FILE)
+        owner = _other_owner(path)
     except OSError as error:
         raise StorageRejected(
             f"the embedded engine's folder {path} cannot be used: {error.strerror}", next_step=correct
@@ -54,14 +46,15 @@ def prepare_embedded_folder(path: Path) -> None:
         raise StorageRejected(f"the embedded engine's folder {path} is not writable", next_step=correct)
     if owner:
         raise StorageUnavailable(
-            f"the embedded engine's folder {path} is in use by {_described(owner)}",
+            f"the embedded engine's folder {path} is in use by process {owner}",
             next_step="Wait until that process ends; `./run.sh kill` ends this checkout's jobs.",
         )
 
 
-def _other_owner(status: Path) -> str:
-    """The pid of another process that holds the lock, or an empty text."""
-    with suppress(FileNotFoundError), status.open() as file:
+def _other_owner(path: Path) -> str:
+    """The pid of another process that has the folder open, or an empty text."""
+    # The engine locks this file while it runs, and writes its pid into it.
+    with suppress(FileNotFoundError), (path / "status").open() as file:
         found = re.search(r"PID: (\d+)", file.read())
         pid = found.group(1) if found else "unknown"
         if pid != str(os.getpid()):
@@ -70,43 +63,6 @@ def _other_owner(status: Path) -> str:
             except BlockingIOError:
                 return pid
     return ""
-
-
-def _described(pid: str) -> str:
-    """The process and its program; for an interpreter also the script or module."""
-    import psutil  # noqa: PLC0415 - a folder is seldom in use
-
-    with suppress(psutil.Error, OSError, ValueError):
-        program, *arguments = psutil.Process(int(pid)).cmdline()
-        script = [Path(one).name for one in arguments[:1] if not one.startswith("-")]
-        if arguments[:1] == ["-m"]:
-            script = arguments[:2]
-        # No further arguments: one may be a secret.
-        return f"process {pid} ({' '.join([Path(program).name, *script])})"
-    return f"process {pid}"
-
-
-@contextmanager
-def captured_exceptions(exceptions: list[str]) -> Iterator[None]:
-    """Append the exceptions that ClickHouse's C++ code writes to stderr in the block. stderr still receives it all."""
-    try:
-        sys.stderr.flush()
-        kept = os.dup(_STDERR)
-    except OSError:  # a process without stderr
-        yield
-        return
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, _STDERR)
-            os.close(kept)
-            file.seek(0)
-            written = file.read()
-            os.write(_STDERR, written)
-            exceptions += _EXCEPTION.findall(written.decode(errors="replace"))
 
 
 @contextmanager
@@ -129,17 +85,16 @@ def engine_zone() -> Iterator[None]:
         time.tzset()  # the engine may have made the C library read it meanwhile
 
 
-def engine_failure(error: BaseException, path: Path, exceptions: list[str]) -> StorageRejected:
-    """The error for an engine that did not start, with the last of the captured exceptions as its reason."""
-    lowest = innermost_words(error)
+def engine_failure(error: BaseException, path: Path) -> StorageRejected:
+    """The error for an engine that did not start."""
+    reason = one_line(innermost_words(error))
     if isinstance(error, ImportError):
         return StorageRejected(
-            f"the embedded engine cannot be loaded: {one_line(lowest)}",
+            f"the embedded engine cannot be loaded: {reason}",
             next_step="rm -rf .venv && ./run.sh install --embedded",
         )
-    found = _FILESYSTEM.search(lowest)
-    reason = exceptions[-1] if exceptions else found.group(1) if found else lowest
     return StorageRejected(
-        f"the embedded engine at {path} does not start: {one_line(reason)}",
-        next_step=f"fix that; or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
+        f"the embedded engine at {path} does not start: {reason}",
+        next_step="fix what it wrote to stderr, just above in the log; "
+        f"or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
     )

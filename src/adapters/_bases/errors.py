@@ -29,12 +29,18 @@ class EtlError(Exception):
     Args:
         message: one line for the operator: what failed and why, without secrets.
         next_step: one line: what to do about it; empty if the message says it all.
+        status: the HTTP status; None if there is none.
+        code: the error code of the source or of ClickHouse; None if there is none.
     """
 
-    def __init__(self, message: str, *, next_step: str = "") -> None:
+    def __init__(
+        self, message: str, *, next_step: str = "", status: int | None = None, code: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.status = status
+        self.code = code
 
 
 class RetryableError(EtlError):
@@ -50,35 +56,18 @@ class RetryableError(EtlError):
         message: str,
         *,
         next_step: str = "",
+        status: int | None = None,
+        code: int | None = None,
         retry_after_seconds: float | None = None,
         most_tries: int | None = None,
     ) -> None:
-        super().__init__(message, next_step=next_step)
+        super().__init__(message, next_step=next_step, status=status, code=code)
         self.retry_after_seconds = retry_after_seconds
         self.most_tries = most_tries
 
 
 class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state, as in the tree above
-    """The source did not answer, or asked for patience.
-
-    Args:
-        status: the HTTP status; None if no answer came.
-        code: the source's own error code; None if it gave none.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        next_step: str = "",
-        retry_after_seconds: float | None = None,
-        most_tries: int | None = None,
-        status: int | None = None,
-        code: int | None = None,
-    ) -> None:
-        super().__init__(message, next_step=next_step, retry_after_seconds=retry_after_seconds, most_tries=most_tries)
-        self.status = status
-        self.code = code
+    """The source did not answer, or asked for patience."""
 
 
 class StorageUnavailable(RetryableError):  # noqa: N818 - as above
@@ -90,34 +79,15 @@ class StopError(EtlError):
 
 
 class SourceRejected(StopError):  # noqa: N818 - as above
-    """The source refused the request for good. `status` and `code` as in `SourceUnavailable`."""
-
-    def __init__(
-        self, message: str, *, next_step: str = "", status: int | None = None, code: int | None = None
-    ) -> None:
-        super().__init__(message, next_step=next_step)
-        self.status = status
-        self.code = code
+    """The source refused the request for good."""
 
 
 class ContractError(StopError):
-    """The source answered, but not as documented.
-
-    Args:
-        json_path: where in the body, such as ``data[3].quote``; empty for the body as a whole.
-    """
-
-    def __init__(self, message: str, *, next_step: str = "", json_path: str = "") -> None:
-        super().__init__(message, next_step=next_step)
-        self.json_path = json_path
+    """The source answered, but not as documented."""
 
 
 class StorageRejected(StopError):  # noqa: N818 - as above
-    """The database refused the statement for good. `code` is ClickHouse's, None if it gave none."""
-
-    def __init__(self, message: str, *, next_step: str = "", code: int | None = None) -> None:
-        super().__init__(message, next_step=next_step)
-        self.code = code
+    """The database refused the statement for good."""
 
 
 class StateError(StopError):

@@ -1,8 +1,4 @@
-"""HTTP, for every service: nothing else imports httpx.
-
-One connection pool, time and size limits, retries, the count of calls, and the translation of whatever goes wrong into
-the tree of `adapters._bases.errors`. The meaning of an answer is the service's business.
-"""
+"""HTTP, for every service: nothing else imports httpx. The meaning of an answer is the service's business."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -137,11 +133,7 @@ def json_answer(answer: Answer) -> object:
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds to wait by ``Retry-After`` (RFC 9110, 10.2.3), at least 0; None if absent or unreadable.
-
-    A date counts from the answer's own ``Date`` header, so that a wrong clock on this host does not change the wait;
-    without one from ``now``, aware.
-    """
+    """Seconds to wait by ``Retry-After`` (RFC 9110, 10.2.3), at least 0; None if absent or unreadable."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)
@@ -149,6 +141,7 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float |
         until = header_time(value)
         if until is None:
             return None
+        # From the answer's own date, so that a wrong clock on this host does not change the wait.
         seconds = (until - (header_time(headers.get("date", "")) or now)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
@@ -174,19 +167,14 @@ def check_clock(theirs: datetime | None, *, now: datetime, source: str) -> None:
 
 
 async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, max_bytes: int) -> bytes:
-    """The whole body, decompressed.
-
-    httpx's own decoding does not serve: it unpacks a piece before it can be measured (64 KiB of gzip may hold 64 MB),
-    accepts truncated gzip, and follows chains of encodings, each of which multiplies.
-
-    Args:
-        encoding: the header Content-Encoding; gzip, deflate or none.
-        max_bytes: the limit before and after decompression.
+    """The whole body, decompressed from gzip, deflate or no encoding, with a limit before and after that.
 
     Raises:
         ContractError: the limit is exceeded, or the encoding was not requested.
         SourceUnavailable: the compressed data are garbled or truncated.
     """
+    # httpx's own decoding unpacks a piece before it can be measured (64 KiB of gzip may hold 64 MB), accepts truncated
+    # gzip, and follows chains of encodings, each of which multiplies.
     inflater = None
     if encoding.strip().lower() in {"gzip", "x-gzip", "deflate"}:
         # 32 added to the window size: zlib tells gzip and deflate apart by itself.
@@ -250,19 +238,16 @@ class HttpAdapter:
     async def __aenter__(self) -> HttpAdapter:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._client.aclose()
 
     async def get(
         self, path: str, params: Mapping[str, str], read: Callable[[Answer], T], *, gate: Gate = nullcontext
     ) -> T:
-        """What ``read`` makes of the answer to a GET. Idempotent.
+        """What ``read`` makes of the answer to a GET.
 
         Args:
             path: below the base URL, beginning with a slash.
-            params: the query, not yet quoted.
             read: returns the content of an answer, or raises: a `RetryableError` to have the call retried
                 (``Retry-After``, if sent, sets the wait), any other error to stop.
             gate: entered around each try, and not held during the wait between two.
@@ -272,15 +257,14 @@ class HttpAdapter:
             SourceRejected: a redirect, an untrusted certificate, or TLS on one side only.
             ContractError: the body exceeds the size limit or has an encoding that was not requested.
             ConfigurationError: the address cannot be used.
-            EtlError: whatever ``read`` raised.
         """
-        where = f"{self._host}{self._client.base_url.path.rstrip('/')}{path}{self._via}"
 
         async def one_try() -> T:
             async with gate():
                 self.calls_made += 1
                 return await self._in_time(self._exchange(path, params, read, where), where)
 
+        where = f"{self._host}{self._client.base_url.path.rstrip('/')}{path}{self._via}"
         return await self._retry.acall(one_try)
 
     async def get_json(self, path: str, params: Mapping[str, str]) -> object:
@@ -302,13 +286,10 @@ class HttpAdapter:
         Raises:
             EtlError: no answer in time, or one without success.
         """
-
-        async def post() -> int:
-            async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
-                return response.status_code
-
         where = f"{self._host}{self._via}"
-        status = await self._in_time(post(), where)
+        status = (
+            await self._in_time(self._client.post(path, content=text.encode(errors="replace")), where)
+        ).status_code
         if not 200 <= status <= 299:  # noqa: PLR2004 - HTTP's own numbers
             raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_CHECK_NETWORK, status=status)
 

@@ -31,31 +31,22 @@ class RetryPolicy:
     Waits double, with some random time added, and none is shorter than an error's own ``retry_after_seconds``. The last
     wait is cut so that one more try, if it takes as long as the previous one, ends in time. When the policy gives up,
     the last error is raised unchanged.
-
-    Attributes:
-        attempts: tries in all, the first one counted; None for as many as the time allows.
-        total_seconds: once this much has passed since the first try, a failure is final; so is one whose
-            ``retry_after_seconds`` goes beyond that.
-        deadline: a moment of `time.monotonic` that ends the tries of every call, whenever it began; None for none.
-        wait_initial_seconds: the first wait, without its jitter.
-        wait_max_seconds: the longest wait that the policy chooses by itself.
-        wait_jitter_seconds: the most random time added to a wait.
     """
 
-    attempts: int | None = 5
-    total_seconds: float = 300.0
-    deadline: float | None = None
-    wait_initial_seconds: float = 0.5
-    wait_max_seconds: float = 60.0
-    wait_jitter_seconds: float = 1.0
+    attempts: int | None = 5  # tries in all; None for as many as the time allows
+    total_seconds: float = 300.0  # since the first try; a wait that the other side asks for must end within it too
+    deadline: float | None = None  # of `time.monotonic`: ends the tries of every call, whenever it began
+    wait_initial_seconds: float = 0.5  # without jitter
+    wait_max_seconds: float = 60.0  # of the waits that the policy chooses by itself
+    wait_jitter_seconds: float = 1.0  # the most random time added to a wait
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call ``function()``, retried."""
+        """The result of ``function()``, retried."""
         tries = _Tries(self)
         return stamina.RetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Await ``function()``, retried."""
+        """The awaited result of ``function()``, retried."""
         tries = _Tries(self)
         return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
 
@@ -67,8 +58,6 @@ class RetryPolicy:
 
 
 class _Tries:
-    """The tries of one call."""
-
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._began = time.monotonic()
@@ -86,7 +75,7 @@ class _Tries:
         if not isinstance(error, RetryableError) or self._number in (self._policy.attempts, error.most_tries):
             return False
         now = time.monotonic()
-        left = self._end - now - (now - self._began)
+        left = self._end - now - (now - self._began)  # less the time that the next try will probably take
         least = error.retry_after_seconds or 0.0
         if left <= 0 or left < max(least, self._policy.wait_initial_seconds):
             return False

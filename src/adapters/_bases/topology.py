@@ -15,37 +15,23 @@ Changes = Literal["", "update", "insert"]
 
 
 class Replication(NamedTuple):
-    """The operator's settings for replicas; an empty one leaves the choice to what the server reports.
+    """The operator's settings for replicas; an empty one leaves the choice to what the server reports."""
 
-    Attributes:
-        cluster: every DDL statement runs ON CLUSTER of this one.
-        changes: a stored row is changed by ``update``, or by the ``insert`` of a newer version; empty for ``insert``
-            if the table is replicated, else ``update``.
-        insert_quorum: how many replicas must confirm an insert, or ``auto`` for a majority; empty for ``auto`` from
-            three replicas on.
-    """
-
-    cluster: str = ""
-    changes: Changes = ""
-    insert_quorum: str = ""
+    cluster: str = ""  # every DDL statement runs ON CLUSTER of this one
+    changes: Changes = ""  # "update" in place or "insert" of a newer version; empty for "insert" if replicated
+    insert_quorum: str = ""  # replicas that must confirm an insert, or "auto"; empty for "auto" from three on
 
 
 AS_FOUND = Replication()
 
 
 class Topology(NamedTuple):
-    """What the server reports.
-
-    Attributes:
-        cluster: the cluster of the settings, or the Replicated database's own.
-        replicas: known replicas of that cluster, or of hand-made Replicated tables in the database.
-        neighbors: a cluster with other replicas of this server that the settings do not name.
-    """
+    """What the server reports."""
 
     kind: Literal["single", "cluster", "replicated database", "cloud"] = "single"
-    cluster: str = ""
-    replicas: int = 1
-    neighbors: str = ""
+    cluster: str = ""  # of the settings, or the Replicated database's own
+    replicas: int = 1  # of that cluster, or of hand-made Replicated tables in the database
+    neighbors: str = ""  # a cluster with other replicas of this server that the settings do not name
 
     def __str__(self) -> str:
         if self.kind == "cluster":
@@ -92,14 +78,11 @@ class Topology(NamedTuple):
                 raise
 
     def refuse_unreplicated(self, name: str, engine: str) -> None:
-        """Check that a table's rows are on every replica.
+        """Raise `StorageRejected` if a table's rows are on one of several replicas only.
 
         Args:
-            name: of the table, with its database, for the message.
-            engine: of the table; empty if it is still to be made.
-
-        Raises:
-            StorageRejected: its rows would be on one of several replicas only.
+            name: with its database, for the message.
+            engine: empty if the table is still to be made.
         """
         if engine == "Distributed":
             raise StorageRejected(
@@ -126,7 +109,7 @@ class Topology(NamedTuple):
             )
 
     def refuse_partial_drop(self, name: str, engine: str) -> None:
-        """Check that a DROP reaches every replica of a table. Arguments and error as in `refuse_unreplicated`."""
+        """Raise `StorageRejected` if a DROP would not reach every replica of a table."""
         self.refuse_unreplicated(name, engine)
         if is_replicated(engine) and self.kind == "single" and self.replicas > 1:
             # The others would keep it, and the next set-up would make a plain one here.

@@ -99,7 +99,6 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
         return ContractError(
             "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
-            json_path="status.error_code",
         )
     if code in _LIMITS:
         why, next_step, wait = _LIMITS[code]

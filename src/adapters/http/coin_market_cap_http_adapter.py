@@ -107,7 +107,6 @@ def parse_key_info(data: object) -> KeyInfo:
         raise ContractError(
             "CoinMarketCap's /v1/key/info answered without data.plan or data.usage",
             next_step=_CHANGED,
-            json_path="data",
         )
     day, month = (_number(usage.get(span), "credits_left") for span in ("current_day", "current_month"))
     # A plan without a daily limit may have zeros there, which say nothing of what can be spent.
@@ -224,7 +223,7 @@ class CoinMarketCapHttpAdapter:
         check_clock(envelope.timestamp, now=self._clock(), source="CoinMarketCap")
         if data is None:
             message = f"{answer.where}: CoinMarketCap answered with success but without data"
-            raise ContractError(message, next_step=_CHANGED, json_path="data")
+            raise ContractError(message, next_step=_CHANGED)
         return data
 
 

@@ -183,7 +183,6 @@ def test_missing_authority_file_is_named(front: ClickHouseFront) -> None:
 
 
 def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
-    """Its pid and program, without its arguments."""
     folder = tmp_path / "clickhouse"
     holder = "import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", holder, str(folder)]
@@ -191,7 +190,7 @@ def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         adapter = embedded_at(folder)
-        with pytest.raises(StorageUnavailable, match=rf"in use by process {process.pid} \(python[0-9.]*\)$"):
+        with pytest.raises(StorageUnavailable, match=rf"in use by process {process.pid}$"):
             adapter.query("SELECT 1")
         process.communicate("")
 
