@@ -35,7 +35,8 @@ class Disk:
         """
         draft = aside or path.with_name(f".{path.name}.new")
         try:
-            self.unlink(draft)
+            if os.path.lexists(draft):
+                self.unlink(draft)
             yield draft
             self.rename(draft, path)
             self.sync_folder(path.parent)

@@ -286,10 +286,13 @@ class HttpAdapter:
         Raises:
             EtlError: no answer in time, or one without success.
         """
+
+        async def post() -> int:
+            async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
+                return response.status_code
+
         where = f"{self._host}{self._via}"
-        status = (
-            await self._in_time(self._client.post(path, content=text.encode(errors="replace")), where)
-        ).status_code
+        status = await self._in_time(post(), where)
         if not 200 <= status <= 299:  # noqa: PLR2004 - HTTP's own numbers
             raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_CHECK_NETWORK, status=status)
 

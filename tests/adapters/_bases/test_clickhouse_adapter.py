@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver import exceptions as driver
-from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import storage_error
