@@ -57,7 +57,7 @@ def test_state_of_each_hour(stored: set[int], holes: tuple[int, ...], first: int
     assert letters(stored=stored, holes=holes, first=first) == states
 
 
-def test_the_present_hour_is_in_no_span() -> None:
+def test_present_hour_is_in_no_span() -> None:
     """The hour in progress is never among the hours before it, so that it can be neither missing nor counted."""
     assert hour_key(NOW) not in HOURS
     assert cover(HOURS, {*KEYS, hour_key(NOW)}, (), first=LONG_AGO).shares["30d"] == Share(stored=720)
@@ -69,7 +69,7 @@ def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
     assert list(missing_among(hours, {KEYS[3]}, {KEYS[1]})) == [KEYS[0], KEYS[2], KEYS[4]]
 
 
-def test_the_doubled_hour_is_one() -> None:
+def test_repeated_hour_is_one_key() -> None:
     """In an autumn until 2022 two hours have one key: it is missing once, at its earlier start, or stored once."""
     hours = hours_by_key(AUTUMN)
     assert list(hours) == sorted({hour_key(start) for start in AUTUMN})
@@ -81,7 +81,7 @@ def test_the_doubled_hour_is_one() -> None:
     assert not missing_among(hours, set(hours) - {DOUBLED}, {DOUBLED})
 
 
-def test_the_doubled_hour_counts_once() -> None:
+def test_repeated_hour_counts_once() -> None:
     """Six hours that share five keys are five, stored or missing."""
     hours = hours_by_key(AUTUMN)
     assert cover(hours, set(hours), (), first=LONG_AGO).shares["24h"] == Share(stored=5)
@@ -157,7 +157,11 @@ def test_counts_add_up(states: list[HourState]) -> None:
     """Stored, missing and without a quote are the hours that were expected."""
     counted = count_expected(states)
     assert counted.expected == sum(one is not HourState.NOT_EXPECTED for one in states)
-    assert counted.plus(Share()) == counted
+
+
+def test_spans_and_sums() -> None:
+    assert SPANS == {"24h": 24, "7d": 168, "30d": 720}
+    assert Share(1, 2, 3).plus(Share(1, 3, 3)) == Share(2, 5, 6)
 
 
 @pytest.mark.parametrize(
