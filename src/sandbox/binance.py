@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.market import DAY_SECONDS, ListedCoin, Market
@@ -18,13 +18,6 @@ _CANDLE = 1_800_000
 _MOST_CANDLES = 1000
 _SAMPLES = 3  # prices looked at inside of a candle, besides its first
 _PAIR_SHARE = 0.1  # of all trading in a coin
-
-
-class Pair(NamedTuple):
-    """A pair: what one ``base`` costs in ``quote``."""
-
-    base: ListedCoin
-    quote: ListedCoin
 
 
 class ExchangeStandIn(Serving):
@@ -45,26 +38,24 @@ class ExchangeStandIn(Serving):
     ) -> None:
         self._market = market
         self._is_down = is_down
-        best: dict[str, ListedCoin] = {}
-        for coin in sorted(market.coins, key=lambda coin: coin.rank):
-            best.setdefault(coin.symbol, coin)
+        # Of the coins that share a symbol, the largest is traded.
+        best = {coin.symbol: coin for coin in sorted(market.coins, key=lambda coin: -coin.rank)}
         quotes = [best[symbol] for symbol in ("USDT", "USDC", "BTC")]
-        self._pairs = {
-            f"{base.symbol}{quote.symbol}": Pair(base, quote)
-            for base in best.values()
-            for quote in quotes
-            if base != quote
-        }
+        pairs = [(base, quote) for base in best.values() for quote in quotes if base is not quote]
+        self._pairs = {f"{base.symbol}{quote.symbol}": (base, quote) for base, quote in pairs}
         super().__init__(respond=lambda target, _headers: self.answer(target, self.now()), clock=clock)
 
     def answer(self, target: str, now: datetime) -> Answer:
         """The answer to a GET of path and query at `now`, in UTC."""
         url = urlsplit(target)
         asked = dict(parse_qsl(url.query))
-        if asked.get("symbol") not in self._pairs:
+        if asked["symbol"] not in self._pairs:
             return Answer(400, {"code": -1121, "msg": "Invalid symbol."})
-        body = self._klines(asked, now) if url.path == "/api/v3/klines" else self._exchange_info(asked["symbol"], now)
-        return Answer(200, body)
+        if url.path == "/api/v3/klines":
+            return Answer(200, self._klines(asked, now))
+        base, quote = self._pairs[asked["symbol"]]
+        status = "BREAK" if base.symbol in BROKEN_OFF else "TRADING"
+        return Answer(200, {"symbols": [{"symbol": asked["symbol"], "status": status, "quoteAsset": quote.symbol}]})
 
     def _klines(self, asked: Mapping[str, str], now: datetime) -> list[list[Any]]:
         first = -(-int(asked["startTime"]) // _CANDLE) * _CANDLE
@@ -83,42 +74,23 @@ class ExchangeStandIn(Serving):
 
         An open candle has what was traded up to `now`.
         """
-        pair, until = self._pairs[name], _milliseconds(now)
+        (base, quote), until = self._pairs[name], _milliseconds(now)
         opened = datetime.fromtimestamp(opens / 1000, timezone.utc)
-        end = BROKEN_OFF.get(pair.base.symbol, now)
-        if not _LISTED_AT.get(pair.base.symbol, _FIRST_PAIRS) <= opened <= end or self._is_down(opened):
+        end = BROKEN_OFF.get(base.symbol, now)
+        if not _LISTED_AT.get(base.symbol, _FIRST_PAIRS) <= opened <= end or self._is_down(opened):
             return None
-        step = (min(opens + _CANDLE - 60_000, until) - opens) / _SAMPLES
-        prices = [self._price(pair, opens + step * number) for number in range(_SAMPLES + 1)]
+        step = (min(opens + _CANDLE - 60_000, until) - opens) / _SAMPLES / 1000
+        prices = [self._price(base, quote, opens / 1000 + step * number) for number in range(_SAMPLES + 1)]
         share = (min(opens + _CANDLE, until) - opens) / 1000 / DAY_SECONDS * _PAIR_SHARE
-        volume = self._market.volume_24h_at(pair.base, opens / 1000) / pair.base.base_price * share
+        volume = self._market.volume_24h_at(base, opens / 1000) / base.base_price * share
         quoted = volume * prices[0]
-        amounts = [prices[0], max(prices), min(prices), prices[-1], volume]
-        return [
-            opens,
-            *map(_decimal, amounts),
-            opens + _CANDLE - 1,
-            _decimal(quoted),
-            int(quoted // 900),
-            _decimal(volume * 0.48),
-            _decimal(quoted * 0.48),
-            "0",
-        ]
+        amounts = [f"{number:.8f}" for number in (prices[0], max(prices), min(prices), prices[-1], volume, quoted)]
+        taken = [f"{amount * 0.48:.8f}" for amount in (volume, quoted)]
+        return [opens, *amounts[:5], opens + _CANDLE - 1, amounts[5], int(quoted // 900), *taken, "0"]
 
-    def _price(self, pair: Pair, milliseconds: float) -> float:
-        base, quote = (self._market.price_at(coin, milliseconds / 1000) for coin in pair)
-        return base / quote
-
-    def _exchange_info(self, name: str, now: datetime) -> dict[str, Any]:
-        pair = self._pairs[name]
-        status = "BREAK" if pair.base.symbol in BROKEN_OFF else "TRADING"
-        symbol = {"symbol": name, "status": status, "baseAsset": pair.base.symbol, "quoteAsset": pair.quote.symbol}
-        return {"timezone": "UTC", "serverTime": _milliseconds(now), "symbols": [symbol]}
+    def _price(self, base: ListedCoin, quote: ListedCoin, seconds: float) -> float:
+        return self._market.price_at(base, seconds) / self._market.price_at(quote, seconds)
 
 
 def _milliseconds(instant: datetime) -> int:
     return int(instant.timestamp() * 1000)
-
-
-def _decimal(number: float) -> str:
-    return f"{number:.8f}"

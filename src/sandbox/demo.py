@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from commands.report import write_page
-from configurations.config import PROJECT_ROOT, load_settings
+from configurations.config import PROJECT_ROOT, Settings, load_settings
 from crons.exits import FAILED
 from crons.resources import Resources, system_clock
 from sandbox.binance import ExchangeStandIn
@@ -22,10 +22,10 @@ HOURS = 48
 SHOWN = 6
 REPORT = PROJECT_ROOT / "reports" / "demo.html"
 STEPS = {
-    "The main job: the present hour of each symbol": ["crons.run", JOB],
-    "The same again: no second row for an hour, the price is updated": ["crons.run", JOB],
-    f"A backfill: the {HOURS} hours before": ["crons.run", JOB, "backfill", str(HOURS)],
-    "The second source, Binance: the same hours, without a key": ["crons.run", SECOND, "backfill", str(HOURS)],
+    "The main job: the present hour of each symbol": [JOB],
+    "The same again: no second row for an hour, the price is updated": [JOB],
+    f"A backfill: the {HOURS} hours before": [JOB, "backfill", str(HOURS)],
+    "The second source, Binance: the same hours, without a key": [SECOND, "backfill", str(HOURS)],
 }
 NEXT = """These prices are simulated, and the database is deleted. The report stays:
   {report}
@@ -46,40 +46,29 @@ def main() -> int:
         # Prices change faster than a process starts, so that the second run has something to update.
         source = StandIn(clock=system_clock, update_every_seconds=0.125)
         with source, ExchangeStandIn(source.market, clock=system_clock) as exchange:
-            environment = _environment(Path(folder), source, exchange)
+            own = {
+                "CLICKHOUSE_PATH": f"{folder}/clickhouse",
+                "DATA_PATH": folder,
+                "DATA_PROCESSOR_ENV_FILE": os.devnull,
+                "CMC_API_KEY": source.key,
+                "CMC_BASE_URL": source.base_url,
+                "BINANCE_BASE_URL": exchange.base_url,
+                "SYMBOLS": ",".join(SYMBOLS),
+            }
+            handed_on = {name: value for name, value in os.environ.items() if name in _HANDED_ON}  # noqa: TID251 - not read
             for title, arguments in STEPS.items():
                 _say(f"\n=== {title}\n")
-                if code := _step(*arguments, environment=environment):
+                command = [sys.executable, "-m", "crons.run", *arguments]
+                if code := subprocess.run(command, env={**handed_on, **own}, check=False).returncode:  # noqa: S603 - our own program
                     _say(f"\nThe demo ended early, exit code {code}: the lines above say why.")
                     return code
-            if code := _step("sandbox.demo", "show", environment=environment):
-                return code
+        _show(load_settings(Path(os.devnull), own))
     _say(NEXT.format(report=REPORT))
     return 0
 
 
-def _step(*arguments: str, environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own program
-
-
-def _environment(folder: Path, source: StandIn, exchange: ExchangeStandIn) -> dict[str, str]:
-    handed_on = {name: value for name, value in os.environ.items() if name in _HANDED_ON}  # noqa: TID251 - not read
-    return {
-        **handed_on,
-        "CLICKHOUSE_PATH": str(folder / "clickhouse"),
-        "DATA_PATH": str(folder),
-        "DATA_PROCESSOR_ENV_FILE": os.devnull,
-        "CMC_API_KEY": source.key,
-        "CMC_BASE_URL": source.base_url,
-        "BINANCE_BASE_URL": exchange.base_url,
-        "SYMBOLS": ",".join(SYMBOLS),
-    }
-
-
-def _show() -> None:
+def _show(settings: Settings) -> None:
     """Print the latest stored hours, and write the report."""
-    settings = load_settings()
     prices = ", ".join(f"anyIf(price, symbol = '{symbol}')" for symbol in SYMBOLS)
     by_hour = f"SELECT datetime, {prices}, count() FROM crypto.crypto_prices_hourly GROUP BY 1 ORDER BY 1"  # noqa: S608 - constants
     with Resources(settings, task="demo", clock=system_clock) as resources:
@@ -98,4 +87,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    _show() if sys.argv[1:] == ["show"] else sys.exit(main())
+    sys.exit(main())

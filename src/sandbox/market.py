@@ -25,39 +25,33 @@ _STABLE_SHARE = 0.002  # the amplitude of a coin that follows the dollar
 
 
 class ListedCoin(NamedTuple):
-    """A coin: CoinMarketCap's id, rank (1 is the largest), base price in USD, supplies in coins."""
+    """A coin: CoinMarketCap's id, rank (1 is the largest), base price in USD, supply in coins."""
 
     id: int
     name: str
     symbol: str
     rank: int
     base_price: float
-    circulating_supply: float
-    max_supply: float | None = None
-
-    @property
-    def slug(self) -> str:
-        """The name as CoinMarketCap writes it in addresses."""
-        return self.name.lower().replace(" ", "-")
+    supply: float
 
 
 _COINS = (
     ListedCoin(ANOTHER_BTC_ID, "Another Bitcoin", "BTC", 4_821, 0.0031415, 21_000_000_000),
-    ListedCoin(1, "Bitcoin", "BTC", 1, 87_654.32, 19_964_512, 21_000_000),
+    ListedCoin(1, "Bitcoin", "BTC", 1, 87_654.32, 19_964_512),
     ListedCoin(1027, "Ethereum", "ETH", 2, 2_834.57, 120_692_311.4),
     ListedCoin(825, "Tether USDt", "USDT", 3, 1.0002, 184_000_000_000),
-    ListedCoin(52, "XRP", "XRP", 4, 2.0481, 60_100_000_000, 100_000_000_000),
+    ListedCoin(52, "XRP", "XRP", 4, 2.0481, 60_100_000_000),
     ListedCoin(1839, "BNB", "BNB", 5, 842.19, 137_700_000),
     ListedCoin(5426, "Solana", "SOL", 6, 131.2468, 556_789_012.34),
     ListedCoin(3408, "USDC", "USDC", 7, 0.9998, 74_000_000_000),
     ListedCoin(74, "Dogecoin", "DOGE", 8, 0.14426, 151_900_000_000),
     ListedCoin(1958, "TRON", "TRX", 9, 0.27435, 94_600_000_000),
-    ListedCoin(2010, "Cardano", "ADA", 10, 0.40512, 35_900_000_000, 45_000_000_000),
-    ListedCoin(1831, "Bitcoin Cash", "BCH", 12, 541.77, 19_960_000, 21_000_000),
-    ListedCoin(1975, "Chainlink", "LINK", 13, 12.3456, 696_800_000, 1_000_000_000),
-    ListedCoin(512, "Stellar", "XLM", 15, 0.23889, 32_200_000_000, 50_001_806_812),
+    ListedCoin(2010, "Cardano", "ADA", 10, 0.40512, 35_900_000_000),
+    ListedCoin(1831, "Bitcoin Cash", "BCH", 12, 541.77, 19_960_000),
+    ListedCoin(1975, "Chainlink", "LINK", 13, 12.3456, 696_800_000),
+    ListedCoin(512, "Stellar", "XLM", 15, 0.23889, 32_200_000_000),
     ListedCoin(328, "Monero", "XMR", 16, 388.05, 18_446_744),
-    ListedCoin(2, "Litecoin", "LTC", 18, 84.11, 76_600_000, 84_000_000),
+    ListedCoin(2, "Litecoin", "LTC", 18, 84.11, 76_600_000),
     ListedCoin(5994, "Shiba Inu", "SHIB", 25, 0.0000078911, 589_000_000_000_000),
     ListedCoin(990144, "Another SOL", "SOL", 7_311, 0.00027182, 5_000_000_000),
 )
@@ -96,23 +90,16 @@ class Market:
 
     def price_at(self, coin: ListedCoin, seconds: float) -> float:
         """The price at `seconds` since 1970 UTC."""
-        return coin.base_price * math.exp(self._swing(coin, seconds))
+        update = self.updated_at(seconds)
+        waves = zip(_WAVES, self._phases[coin.id], strict=True)
+        swing = sum(height * math.sin(math.tau * update / period + phase) for (period, height), phase in waves)
+        return coin.base_price * math.exp(swing * _STABLE_SHARE if coin.symbol in ("USDT", "USDC") else swing)
 
     def volume_24h_at(self, coin: ListedCoin, seconds: float) -> float:
         """The volume traded in the 24 hours before."""
         # Volume swings several times as much as the price, and five hours later.
-        share = 0.03 * math.exp(6.0 * self._swing(coin, seconds - 5 * HOUR_SECONDS))
-        return coin.base_price * coin.circulating_supply * share
-
-    def percent_change_at(self, coin: ListedCoin, seconds: float, *, over_seconds: int) -> float:
-        """The change of the price over the time before; 1.5 means 1.5 %."""
-        return (self.price_at(coin, seconds) / self.price_at(coin, seconds - over_seconds) - 1.0) * 100.0
-
-    def _swing(self, coin: ListedCoin, seconds: float) -> float:
-        update = self.updated_at(seconds)
-        waves = zip(_WAVES, self._phases[coin.id], strict=True)
-        swing = sum(height * math.sin(math.tau * update / period + phase) for (period, height), phase in waves)
-        return swing * _STABLE_SHARE if coin.symbol in ("USDT", "USDC") else swing
+        swing = self.price_at(coin, seconds - 5 * HOUR_SECONDS) / coin.base_price
+        return coin.base_price * coin.supply * 0.03 * swing**6
 
 
 def iso(seconds: float) -> str:

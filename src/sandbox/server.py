@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, TypeVar
 
 JSON_TYPE = "application/json; charset=utf-8"
-_ServingT = TypeVar("_ServingT", bound="Serving")
+ServingT = TypeVar("ServingT", bound="Serving")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to a request: HTTP status, JSON document, credits to charge, headers besides the usual ones."""
+    """HTTP status, JSON document, and the credits that it costs."""
 
     status: int
     document: Any
     credits: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
-        """Send it, gzipped if the client accepts that; raises OSError if the client has closed the connection."""
+        """Send it; raises OSError if the client has closed the connection."""
         body = json.dumps(self.document).encode()
         handler.send_response(self.status)
         handler.send_header("Content-Type", JSON_TYPE)
-        for name, value in self.headers.items():
-            handler.send_header(name, value)
-        if takes_gzip(handler):
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            handler.send_header("Content-Encoding", "gzip")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
-
-
-def takes_gzip(handler: BaseHTTPRequestHandler) -> bool:
-    """Whether the client accepts a gzipped body."""
-    return "gzip" in handler.headers.get("Accept-Encoding", "")
 
 
 class Serving:
@@ -52,30 +39,27 @@ class Serving:
 
     Args:
         respond: called with the target and the headers (names in lower case) of each GET.
-        clock: gives the aware time, also for the Date header.
+        clock: the aware time, also for the Date header.
+
+    Attributes:
+        base_url: replaces the source's own address.
     """
 
     def __init__(self, *, respond: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]) -> None:
         self.respond = respond
         self._clock = clock
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
-    def __enter__(self: _ServingT) -> _ServingT:
+    def __enter__(self: ServingT) -> ServingT:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-    @property
-    def base_url(self) -> str:
-        """The address that replaces the source's own, without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     def now(self) -> datetime:
         """The present time, in UTC."""

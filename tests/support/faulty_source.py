@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -145,15 +144,9 @@ class FaultySource(StandIn):
         self.requests: list[RecordedRequest] = []
         self._months_of_history = months_of_history
 
-    def __enter__(self) -> FaultySource:
-        super().__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.faults.release()
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
 
     def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:
         """The plan's answer, or the fault that is queued for it; the request is recorded."""

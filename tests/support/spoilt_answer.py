@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import socket
 import struct
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
-from sandbox.server import JSON_TYPE, Answer, takes_gzip
+from sandbox.server import JSON_TYPE, Answer
 
 
 class Wire:
@@ -65,13 +64,9 @@ class SpoiltAnswer(Answer):
     deliver: Delivery = whole
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
-        """As in the base class; a body with a Content-Encoding of its own is sent as it is."""
+        """As in the base class."""
         body = json.dumps(self.document).encode() if self.text is None else self.text
-        usual = {"Date": handler.date_time_string(), "Content-Type": JSON_TYPE}
-        if body and takes_gzip(handler) and "Content-Encoding" not in self.headers:
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            usual["Content-Encoding"] = "gzip"
-        usual["Content-Length"] = str(len(body))
+        usual = {"Date": handler.date_time_string(), "Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
         wire = Wire(handler.connection)
         self.deliver(wire, _head(self.status, {**usual, **self.headers}), body)
         if wire.closed or self.headers.get("Connection") == "close":
