@@ -8,6 +8,7 @@ from pathlib import Path
 
 from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
@@ -57,7 +58,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     # By their keys: when Tehran's clock was set back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     with Resources(settings, task="report", clock=system_clock) as resources:
-        page = build_page(_contents(resources, keys, hour_key(hours_before(now, hours + WEEK)[0]), now))
+        page = build_page(_contents(resources, keys, now))
     try:
         path.parent.mkdir(exist_ok=True)
         Disk().replace(path, page.encode())
@@ -68,27 +69,35 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
         ) from error
 
 
-def _contents(resources: Resources, keys: Sequence[str], week_before: str, now: datetime) -> ReportContents:
-    in_use = _in_use(resources)
-    stored = {
-        name: resources.repository(JOBS[name].repository).symbols(first=keys[0], last=keys[-1]) for name in in_use
-    }
-    followed = {name: list(JOBS[name].followed(resources.settings)) for name in in_use}
+def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> ReportContents:
+    tables = _tables_in_use(resources)
+    followed = {name: list(JOBS[name].followed(resources.settings)) for name in tables}
     # Before prices are read, which could exceed the memory.
-    symbols = sum(len({*stored[name], *followed[name]}) for name in in_use)
+    stored = {name: table.symbols(first=keys[0], last=keys[-1]) for name, (table, _) in tables.items()}
+    symbols = sum(len(stored[name].union(followed[name])) for name in tables)
     if len(keys) * symbols > MOST_CELLS:
         raise ConfigurationError(
             f"a page cannot show {len(keys)} hours of {symbols} symbols",
             next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or use a BI tool for longer spans",
         )
     comparison = None
-    if {QUOTING, TRADING} <= in_use.keys():
+    if {QUOTING, TRADING} <= tables.keys():
         comparison = compare_stored(resources, now, hours=len(keys) - 1, tolerance=DEFAULT_TOLERANCE)
+    week_before = hour_key(hours_before(now, len(keys) - 1 + WEEK)[0])
     return ReportContents(
         hours=keys,
         tables=[
-            _read(resources, name, followed[name], rows=rows, keys=keys, week_before=week_before)
-            for name, rows in in_use.items()
+            PriceTable(
+                source=JOBS[name].source,
+                job=name,
+                view=table.view_name,
+                prices=table.prices(first=week_before, last=keys[-1]),
+                holes=table.holes_by_symbol(followed[name], first=keys[0], last=keys[-1]),
+                followed=followed[name],
+                first_hours=table.first_hours(followed[name]),
+                rows_stored=rows,
+            )
+            for name, (table, rows) in tables.items()
         ],
         runs=resources.retry.call(lambda: resources.runs.since(keys[0])),
         generated_at=now,
@@ -98,29 +107,12 @@ def _contents(resources: Resources, keys: Sequence[str], week_before: str, now: 
     )
 
 
-def _in_use(resources: Resources) -> dict[str, int]:
-    """The jobs whose tables contain rows, and how many; if none does, the first one that has a table."""
+def _tables_in_use(resources: Resources) -> dict[str, tuple[HourlyRepository, int]]:
+    """The tables that contain rows, by job, and how many; if none does, the first that exists."""
     tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
-    existing = [name for name, table in tables.items() if table.is_ready()]
-    if not existing:
+    found = {name: (table, table.count_hours()) for name, table in tables.items() if table.is_ready()}
+    if not found:
         raise StorageRejected(
             f"there is no {tables[MAIN_JOB].view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
         )
-    rows = {name: tables[name].count_hours() for name in existing}
-    return {name: count for name, count in rows.items() if count} or {existing[0]: 0}
-
-
-def _read(
-    resources: Resources, name: str, followed: Sequence[str], *, rows: int, keys: Sequence[str], week_before: str
-) -> PriceTable:
-    table = resources.repository(JOBS[name].repository)
-    return PriceTable(
-        source=JOBS[name].source,
-        job=name,
-        view=table.view_name,
-        prices=table.prices(first=week_before, last=keys[-1]),
-        holes=table.holes_by_symbol(followed, first=keys[0], last=keys[-1]),
-        followed=followed,
-        first_hours=table.first_hours(followed),
-        rows_stored=rows,
-    )
+    return {name: one for name, one in found.items() if one[1]} or dict([next(iter(found.items()))])

@@ -11,14 +11,14 @@ import gzip
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, tehran_text
@@ -30,26 +30,13 @@ from transformers.coverage import Share
 
 SHOWN_FIRST = 6
 """How many symbols the price chart shows at first, the largest ones."""
-LISTED_RUNS = 200
-"""How many runs the table lists, the latest ones; the chart and the totals include all."""
+_LISTED_RUNS = 200  # in the table; the chart and the totals include all
 _SHOWN_DIGITS = 6  # of a price in a table
 _MOST_DECIMALS = 14
 _FEWEST_DAYS = 3
 UNKNOWN = "\N{EN DASH}"
-_DIGITS = 8  # of the largest price in a chart
-_MOST_PLACES = 300  # ten to a higher power is not a double
-
-_SCRIPTS = (
-    "theme.js",
-    "tables.js",
-    "coins.js",
-    "choice.js",
-    "prices.js",
-    "coverage.js",
-    "runs.js",
-    "download.js",
-    "start.js",
-)
+_PAGE = Path(__file__).with_name("page")
+_SCRIPTS = ("theme", "tables", "coins", "choice", "prices", "coverage", "runs", "download", "start")
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class ReportContents:
         tables: at least one.
         runs: those that began in these hours, the latest first.
         generated_at: aware.
-        comparison: of two sources; None where there is nothing to compare.
+        comparison: of two sources; None if there is nothing to compare.
     """
 
     hours: Sequence[str]
@@ -86,52 +73,42 @@ def build_page(contents: ReportContents) -> str:
     """
     hours = shown_hours(contents.hours, contents.tables)
     symbols = summarize(hours, contents.tables)
-    program = "\n".join(["'use strict';", "(async () => {", *map(_part, _SCRIPTS), "})();"])
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            **_facts(contents, hours, symbols),
-            **_differences(contents.comparison),
-            style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
-            library=Markup(contents.chart_library),  # noqa: S704
-            program=Markup(program),  # noqa: S704
-            policy=_policy(contents.chart_library, program),
-            data=packed_json(_chart_data(contents, hours, symbols)),
-        )
+    period = period_text(len(hours) - 1)
+    runs = [(run, run_seconds(run)) for run in contents.runs]
+    facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
+    program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= _FILTERS
+    return environment.get_template("page.html").render(
+        **facts,
+        **_totals(symbols),
+        contents=contents,
+        symbols=symbols,
+        runs=runs[:_LISTED_RUNS],
+        style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
+        library=Markup(contents.chart_library),  # noqa: S704
+        program=Markup(program),  # noqa: S704
+        policy=_policy(contents.chart_library, program),
+        data=packed_json({**facts, **_chart_data(symbols, runs)}),
     )
 
 
-def _facts(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> dict[str, Any]:
+def _totals(symbols: Sequence[SymbolSummary]) -> dict[str, Any]:
     currencies = sorted({symbol.currency for symbol in symbols if symbol.currency})
     return {
-        "contents": contents,
-        "hours": hours,
-        "period": period_text(len(hours) - 1),
-        "symbols": symbols,
         "coins": len({symbol.symbol for symbol in symbols}),
         "followed": len({symbol.symbol for symbol in symbols if symbol.followed}),
-        "rows_stored": sum(table.rows_stored for table in contents.tables),
-        "never_stored": sum(symbol.never_stored for symbol in symbols),
         "coverage": reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
-        "rows": sum(symbol.rows for symbol in symbols),
-        "updated": sum(symbol.updated for symbol in symbols),
         "last_hour": max((symbol.last_hour for symbol in symbols), default=""),
         "currency": currencies[0] if len(currencies) == 1 else "",
-        "several_tables": len(contents.tables) > 1,
         "several_currencies": len(currencies) > 1,
-        "listed_runs": [(run, run_seconds(run)) for run in contents.runs[:LISTED_RUNS]],
-        "failed_runs": sum(run.failed for run in contents.runs),
-        "credits": sum(run.credits for run in contents.runs),
-        "generated_at": tehran_text(contents.generated_at),
     }
-
-
-def _differences(comparison: Overview | None) -> dict[str, Any]:
-    if comparison is None:
-        return {}
-    tolerance = f"{comparison.tolerance:g} %"
-    return {"difference": differences_in_words(comparison), "tolerance": tolerance, "notes": list(notes(comparison))}
 
 
 def run_seconds(run: RunRecord) -> float | None:
@@ -142,34 +119,22 @@ def run_seconds(run: RunRecord) -> float | None:
         return None
 
 
-def _chart_data(contents: ReportContents, hours: Sequence[str], symbols: Sequence[SymbolSummary]) -> Mapping[str, Any]:
+def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord, float | None]]) -> dict[str, Any]:
+    shown = ("label", "name", "currency", "followed", "prices", "states")
     return {
-        "hours": list(hours),
-        "period": period_text(len(hours) - 1),
-        "now": tehran_text(contents.generated_at),
         "shownFirst": SHOWN_FIRST,
-        "symbols": [
-            {
-                "label": one.label,
-                "name": one.name,
-                "currency": one.currency,
-                "followed": one.followed,
-                "prices": price_steps(one.prices),
-                "states": one.states,
-            }
-            for one in symbols
-        ],
+        "symbols": [{name: getattr(symbol, name) for name in shown} for symbol in symbols],
         "runs": [
             {
                 "started": run.started_at,
-                "seconds": run_seconds(run),
+                "seconds": seconds,
                 "job": run.job,
                 "kind": run.kind,
                 "failed": run.failed,
                 "rows": run.inserted + run.updated + run.unchanged,
                 "error": run.error,
             }
-            for run in contents.runs
+            for run, seconds in runs
         ],
     }
 
@@ -204,35 +169,19 @@ def duration_text(seconds: float | None) -> str:
 
 
 def period_text(hours: int) -> str:
-    """A number of hours as people say it: ``7 d``, or ``36 h`` where they are no whole days or fewer than three."""
+    """Whole days, three or more, as ``7 d``; else hours, ``36 h``."""
     days, rest = divmod(hours, 24)
     return f"{days:,} d" if days >= _FEWEST_DAYS and not rest else f"{hours:,} h"
 
 
 def packed_json(value: object) -> str:
-    """JSON as gzip in base64, in which an HTML parser sees no end of a script; the page's `theme.js` unpacks it.
+    """JSON as gzip in base64, which cannot end a script element; the page's `theme.js` unpacks it.
 
     Raises:
         ValueError: a NaN or an infinity.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-
-
-def price_steps(prices: Sequence[float | None]) -> Mapping[str, int | list[int | None]]:
-    """The prices as the differences from one to the next, which compress better; None for None.
-
-    They count units of the decimal place (`places`) that is the eighth digit of the largest price.
-    """
-    largest = max((abs(price) for price in prices if price is not None), default=0.0)
-    places = min(_DIGITS - 1 - math.floor(math.log10(largest)), _MOST_PLACES) if largest else 0
-    steps: list[int | None] = []
-    before = 0
-    for price in prices:
-        whole = None if price is None else round(price * 10.0**places)
-        steps.append(None if whole is None else whole - before)
-        before = before if whole is None else whole
-    return {"places": places, "steps": steps}
 
 
 def _policy(*scripts: str) -> str:
@@ -247,25 +196,18 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "price": price_text,
-        "percent": percent_text,
-        "change": change_text,
-        "deviation": partial(percent_text, digits=2),
-        "duration": duration_text,
-        "count": "{:,}".format,
-        "period": period_text,
-    }
-    return environment
-
-
 def _part(name: str) -> str:
-    return (files("reports") / "page" / name).read_text(encoding="utf-8")
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+_FILTERS = {
+    "price": price_text,
+    "percent": percent_text,
+    "change": change_text,
+    "deviation": partial(percent_text, digits=2),
+    "duration": duration_text,
+    "count": "{:,}".format,
+    "period": period_text,
+    "difference": differences_in_words,
+    "notes": notes,
+}

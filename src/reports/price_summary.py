@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timezone
 from itertools import chain, groupby
@@ -54,6 +54,8 @@ class SymbolSummary:
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
         change_24h: of the last price relative to 24 hours before it, in percent; None if unknown, like `change_7d`.
+        rows: hours with a row, including the one in progress.
+        updated: complete hours that were written again later.
         never_stored: whether it is followed and has no row at all.
     """
 
@@ -71,6 +73,8 @@ class SymbolSummary:
     last_hour: str
     change_24h: float | None
     change_7d: float | None
+    rows: int
+    updated: int
     never_stored: bool
 
     @property
@@ -80,78 +84,73 @@ class SymbolSummary:
 
     @property
     def change_percent(self) -> float | None:
-        """The change from the first known price to the last, None without two above zero."""
+        """The change from the first known price to the last; None without two above zero."""
         known = self.known_prices
         return _change(known[0], known[-1]) if len(known) > 1 else None
 
-    @property
-    def rows(self) -> int:
-        """How many of the hours have a row, the one in progress among them."""
-        return sum(self.states.count(letter) for letter in (HourState.STORED.value, UPDATED))
 
-    @property
-    def updated(self) -> int:
-        """How many of the counted hours were written again later."""
-        return self.states[:-1].count(UPDATED)
-
-
-def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable], *, at_least: int = DAY) -> Sequence[str]:
-    """The hours without those before anything was stored or expected; `at_least` so many complete ones stay.
+def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable]) -> Sequence[str]:
+    """The hours without those before anything was stored or expected; at least a day and the present hour.
 
     Args:
         hours: hour keys, oldest first, the last one in progress.
         tables: all that the page shows.
-        at_least: in hours.
     """
     counted = [[*table.first_hours.values(), *(price.datetime for price in table.prices)] for table in tables]
     begin = min(chain.from_iterable(counted), default="")
     empty = sum(hour < begin for hour in hours)
-    return hours[max(0, min(empty, len(hours) - 1 - at_least)) :]
+    return hours[max(0, min(empty, len(hours) - 1 - DAY)) :]
 
 
 def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[SymbolSummary]:
     """The followed symbols and those stored in these hours, largest market cap first, a symbol's tables together."""
-    found = [one for table in tables for one in _of_table(hours, table, alone=len(tables) == 1)]
+    found = []
+    for table in tables:
+        stored: dict[str, dict[str, StoredPrice]] = {}
+        for price in table.prices:
+            stored.setdefault(price.symbol, {})[price.datetime] = price
+        for symbol in {*table.followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}:
+            label = symbol if len(tables) == 1 else f"{symbol} \N{MIDDLE DOT} {table.source}"
+            found.append(_summary(symbol, hours, stored.get(symbol, {}), table, label=label))
     caps: dict[str, float] = {}
     for one in found:
         caps[one.symbol] = max(caps.get(one.symbol, 0.0), one.market_cap or 0.0)
     return sorted(found, key=lambda one: (-caps[one.symbol], one.symbol))
 
 
-def _of_table(hours: Sequence[str], table: PriceTable, *, alone: bool) -> Iterator[SymbolSummary]:
-    stored: dict[str, dict[str, StoredPrice]] = {}
-    for price in table.prices:
-        stored.setdefault(price.symbol, {})[price.datetime] = price
-    for symbol in {*table.followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}:
-        label = symbol if alone else f"{symbol} \N{MIDDLE DOT} {table.source}"
-        yield _summary(symbol, hours, stored.get(symbol, {}), table, label=label)
-
-
 def _summary(
     symbol: str, hours: Sequence[str], known: dict[str, StoredPrice], table: PriceTable, *, label: str
 ) -> SymbolSummary:
-    followed = symbol in table.followed
-    first = table.first_hours.get(symbol) if followed else None
+    first = table.first_hours.get(symbol) if symbol in table.followed else None
     rows = {hour: row for hour, row in known.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
-    states = hour_states(hours[:-1], rows, table.holes.get(symbol, ()), first=first)
+    states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first)
+    letters = [
+        UPDATED if hour in rows and rows[hour].is_updated else state.value
+        for hour, state in zip(hours, states, strict=True)
+    ]
+    if states.pop() in (HourState.MISSING, HourState.WITHOUT_QUOTE):
+        letters[-1] = IN_PROGRESS  # its price may still come
     last_hour = max((hour for hour, price in zip(hours, prices, strict=True) if price is not None), default="")
+    gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
     return SymbolSummary(
         symbol=symbol,
         label=label,
         source=table.source,
         name=last.name if last else "",
         currency=last.currency if last else "",
-        followed=followed,
+        followed=symbol in table.followed,
         market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
         prices=prices,
-        states=_letters(hours, rows, [*states, *hour_states(hours[-1:], rows, (), first=first)]),
+        states="".join(letters),
         coverage=count_expected(states),
-        longest_gap=_longest_gap(states),
+        longest_gap=max(gaps, default=0),
         last_hour=last_hour,
         change_24h=_change_over(known, last_hour, DAY),
         change_7d=_change_over(known, last_hour, WEEK),
+        rows=len(rows),
+        updated=letters[:-1].count(UPDATED),
         never_stored=not rows and (first is None or first > hours[-1]),
     )
 
@@ -166,23 +165,10 @@ def _change_over(known: Mapping[str, StoredPrice], last: str, hours: int) -> flo
 
 
 def _change(before: float, after: float) -> float | None:
-    """In percent; None where it is not a finite one."""
+    """In percent; None if it is not finite."""
     return _finite(100 * (after / before - 1)) if math.isfinite(before) and before > 0 else None
 
 
-def _letters(hours: Sequence[str], rows: Mapping[str, StoredPrice], states: Sequence[HourState]) -> str:
-    letters = [
-        UPDATED if hour in rows and rows[hour].is_updated else state.value
-        for hour, state in zip(hours, states, strict=True)
-    ]
-    return "".join([*letters[:-1], IN_PROGRESS if states[-1] is HourState.MISSING else letters[-1]])
-
-
-def _longest_gap(states: Iterable[HourState]) -> int:
-    gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
-    return max(gaps, default=0)
-
-
 def _finite(value: float) -> float | None:
-    """The value to eight digits, more than a chart shows, None for what JSON cannot hold."""
+    """The value to eight digits, more than a chart shows; None for what JSON cannot hold."""
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None

@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import math
-from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,6 @@ from reports.price_report import (
     packed_json,
     percent_text,
     period_text,
-    price_steps,
     price_text,
 )
 
@@ -78,22 +76,3 @@ def test_packed_data_holds_no_markup() -> None:
     assert json.loads(gzip.decompress(base64.b64decode(packed_json(foreign), validate=True))) == foreign
     with pytest.raises(ValueError, match="JSON"):
         packed_json([math.nan])
-
-
-@given(st.lists(st.none() | st.floats(min_value=1e-12, max_value=1e12), min_size=1))
-def test_steps_add_up_to_the_prices(prices: list[float | None]) -> None:
-    """To the eighth digit of the largest one, across missing prices."""
-    known = [price for price in prices if price is not None]
-    found = price_steps(prices)
-    steps, places = found["steps"], found["places"]
-    assert isinstance(steps, list)
-    assert isinstance(places, int)
-    assert [step is None for step in steps] == [price is None for price in prices]
-    sums = accumulate(step for step in steps if step is not None)
-    assert [total / 10.0**places for total in sums] == pytest.approx(known, rel=1e-12, abs=1e-7 * max(known, default=1))
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
-def test_any_finite_number_has_steps(prices: list[float]) -> None:
-    """The limits of a double included."""
-    assert packed_json(price_steps(prices))

@@ -6,20 +6,7 @@ function unpacked(id) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
 }
 
-// Prices come as the steps from one to the next, in units of their last decimal place.
-function pricesOf({ places, steps }) {
-  let sum = 0;
-  return steps.map((step) => {
-    if (step === null) return null;
-    sum += step;
-    return places < 0 ? sum * 10 ** -places : sum / 10 ** places;
-  });
-}
-
 const data = await unpacked('data');
-data.symbols.forEach((one) => {
-  one.prices = pricesOf(one.prices);
-});
 const systemDark = matchMedia('(prefers-color-scheme: dark)');
 const coarsePointer = matchMedia('(pointer: coarse)').matches;
 const narrow = matchMedia('(max-width: 40rem)');
