@@ -24,40 +24,27 @@ SETTLED_AFTER = timedelta(hours=3)
 # Memory must not grow with the hours.
 _ROWS_A_LOAD = 10_000
 
-Key = tuple[str, str]
-"""A symbol and an hour key."""
+Key = tuple[str, str]  # a symbol and an hour key
 
 log = structlog.get_logger(__name__)
 
 
 class Batch(NamedTuple):
-    """One answer of a source about past hours.
+    """One answer of a source about past hours."""
 
-    Attributes:
-        asked: symbol to those of the wanted hours that the call was for.
-        rows: to be stored, all of hours in `asked`.
-        unusable: keys for which the source gave something that is not stored: they are missing, but the source may
-            have a quote, so that a heal asks for them again.
-    """
-
-    asked: Mapping[str, Hours]
-    rows: Sequence[HourlyRow]
+    asked: Mapping[str, Hours]  # symbol to those of the wanted hours that the call was for
+    rows: Sequence[HourlyRow]  # all of hours in `asked`
+    # For which the source gave something that is not stored. It may have a quote, so a heal asks for them again.
     unusable: Collection[Key] = ()
 
 
 class Past:
-    """The past hours of a backfill or a heal, and what became of them.
-
-    Attributes:
-        request: what was asked for.
-        starts: the starts of the hours, oldest first; at least one.
-        only_missing: whether it is a heal.
-    """
+    """The past hours of a backfill or a heal, and what became of them."""
 
     def __init__(self, ctx: JobContext, request: BackfillRequest) -> None:
         self._ctx = ctx
         self.request = request
-        self.starts = request.starts(ctx.started)
+        self.starts = request.starts(ctx.started)  # oldest first, at least one
         self.only_missing = ctx.kind == "heal"
         self._hours = hours_by_key(self.starts)
         self._meant: Mapping[str, object] = {}
@@ -78,9 +65,6 @@ class Past:
         Args:
             meant: what each symbol means at the source, as the table's holes have it.
             first_hours: symbol to the aware start of its first hour at the source; earlier ones are not wanted.
-
-        Raises:
-            StorageUnavailable, StorageRejected: the database does not answer, or refuses.
         """
         self._meant, self._first_hours = meant, first_hours
         if self.only_missing:
@@ -95,12 +79,7 @@ class Past:
         return wanted
 
     def estimate(self, calls: int, **facts: object) -> None:
-        """Log what the wanted hours take, and count them as asked for; to be called before the first call.
-
-        Args:
-            calls: number of calls.
-            facts: the price, such as credits.
-        """
+        """Log what the wanted hours take, such as credits, and count them as asked for; before the first call."""
         self._calls = calls
         if not self.request.dry_run:
             self._ctx.report.hours_asked = self._total
@@ -115,11 +94,7 @@ class Past:
         self._refused |= _keys(asked)
 
     async def store(self, batches: AsyncIterator[Batch]) -> None:
-        """Store each answer; then say what is still missing, also when the source fails.
-
-        Raises:
-            EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
-        """
+        """Store each answer; then say what is still missing, also when the source fails."""
         loader = SpooledLoader[HourlyRow](self._ctx)
         try:
             await self._keep_all(batches, loader)
@@ -141,22 +116,14 @@ class Past:
     async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
         ctx = self._ctx
-        answers, done, rows, symbols = 0, 0, 0, set[str]()
-
-        def more() -> dict[str, int | str]:
-            return {"calls": f"{answers} of {self._calls}", "symbols": len(symbols), "rows": rows}
-
-        no_color = bool(ctx.settings.no_color)
-        with progress(ctx.now, counted="hours", more=more, least=0, no_color=no_color) as advance:
+        done = 0
+        with progress(ctx.now, counted="hours", least=0, no_color=bool(ctx.settings.no_color)) as advance:
             async for batch in batches:
                 self._take(batch)
                 await loader.keep(batch.rows)
                 if loader.kept >= _ROWS_A_LOAD:
                     await self._store(loader)
                 ctx.step(f"asking {ctx.job.source} for past quotes, {self._calls} calls")
-                answers += 1
-                symbols.update(batch.asked)
-                rows += len(batch.rows)
                 done += sum(map(len, batch.asked.values()))
                 advance("asking", done, ctx.report.hours_asked)
 
@@ -236,12 +203,8 @@ class Past:
 async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
     """Store past hours: all of them for a backfill, the missing ones for a heal. Idempotent.
 
-    What earlier runs left in the spool is stored before anything is spent. The run counts as failed if answers came and
-    held nothing valid; a backfill, which asks for every hour, also if they were empty.
-
-    Raises:
-        SourceRejected: a needed setting is missing, or the source refuses; nothing was spent.
-        EtlError: the source, the database or the disk failed; what was fetched is stored or in the spool.
+    What earlier runs left in the spool is stored before anything is spent. What was fetched before an error is stored
+    or in the spool.
     """
     job, needed = ctx.job, ctx.job.past_needs
     if job.backfill is None:
@@ -257,6 +220,7 @@ async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
             await past.store(batches)
     finally:
         report.calls = ctx.resources.calls_made
+    # Answers without anything valid fail a run; empty ones only a backfill, which asks for every hour.
     expected = report.rejected or (ctx.kind == "backfill" and report.hours_asked)
     if expected and not report.failures and not report.inserted + report.updated + report.unchanged:
         ctx.fail_if_nothing_stored()
@@ -275,6 +239,5 @@ def _alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str
 
 
 def _log_missing(event: str, missing: Mapping[str, Hours]) -> None:
-    """One line for all symbols that miss the same hours."""
     for symbols, ranges in _alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
         log.info(event, symbols=listed(symbols), hours_each=len(missing[symbols[0]]), ranges=ranges)

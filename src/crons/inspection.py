@@ -24,31 +24,18 @@ _SHOWN = 10
 
 
 class Series(NamedTuple):
-    """What is stored of one symbol.
-
-    Attributes:
-        symbol: as it is followed.
-        last_hour: key of the latest stored hour of the last 30 days, Tehran wall time; None without one.
-        last_price: that hour's price; None without one, or if it is not finite.
-        coverage: which hours are stored; the present hour is not counted.
-        trend: prices of the 24 hours before the present one and of the present one; None as for `last_price`.
-        change_24h: the last price against that of 24 hours before it, in percent; None if one of them is None.
-    """
+    """What is stored of one symbol. A price that is missing or not finite is None."""
 
     symbol: str
-    last_hour: str | None
+    last_hour: str | None  # key of the latest stored hour of the last 30 days, if any
     last_price: float | None
-    coverage: Coverage
-    trend: list[float | None]
-    change_24h: float | None = None
+    coverage: Coverage  # without the present hour
+    trend: list[float | None]  # prices of the 24 hours before the present one, and of that
+    change_24h: float | None = None  # in percent, to the last price
 
 
 def series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
-    """What is stored of each symbol, in their order, in the last 30 days.
-
-    Raises:
-        StorageUnavailable, StorageRejected: the database does not answer, or refuses.
-    """
+    """What is stored of each symbol, in their order, in the last 30 days."""
     hours = hours_by_key(hours_before(now, max(SPANS.values())))
     keys, present = list(hours), hour_key(now)
     recent = [*keys[-_TREND_HOURS:], present]
@@ -84,12 +71,7 @@ def _finite(price: float | None) -> float | None:
 
 
 def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> list[Finding]:
-    """What is wrong with a job's stored rows, one finding for each check. Reads the whole table.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses, and not because the table has another shape, which is a finding.
-    """
+    """What is wrong with a job's stored rows, one finding for each check. Reads the whole table."""
     table = resources.repository(job.repository)
     differences = table.differences()
     shape = finding(
@@ -235,10 +217,9 @@ def _lines(wrong: Iterable[Wrong]) -> list[str]:
 def finding(
     subject: str, lines: Sequence[str], next_step: str, *, found: str = "", none: str = "none", cut: bool = False
 ) -> Finding:
-    """A finding with the first ten lines.
+    """A finding with the first ten lines of what is wrong, if anything is.
 
     Args:
-        lines: one for each thing that is wrong; empty if nothing is.
         found: the first line; by default the number of lines.
         cut: whether the search ended early, so that there may be more.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -10,8 +10,6 @@ import structlog
 
 from adapters._bases.hourly_backup import Progress
 from configurations.logs import is_watched
-
-Facts = Callable[[], Mapping[str, int | str]]
 
 # In a log, for each step.
 _LINES = 10
@@ -26,39 +24,33 @@ def progress(
     clock: Callable[[], datetime],
     *,
     counted: str = "rows",
-    more: Facts = dict,
     least: int = 100_000,
     no_color: bool = False,
 ) -> Iterator[Progress]:
     """Show the progress that the yielded function is called with, as a `Progress`.
 
     Args:
-        clock: the present time, aware.
         counted: what the numbers count, in the plural.
-        more: further facts, by their names.
         least: the smallest total for which a log has lines; by default what takes a second.
         no_color: a bar without colors.
     """
     if not is_watched():
-        yield _LogLines(clock, counted, more, max(1, least)).note
+        yield _LogLines(clock, counted, max(1, least)).note
         return
     from rich import progress as rich  # noqa: PLC0415 - loaded only for a terminal
     from rich.console import Console  # noqa: PLC0415 - likewise
 
-    said = rich.TextColumn("{task.fields[said]}")
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(bar_width=None), rich.TaskProgressColumn())
+    numbers = (rich.MofNCompleteColumn(), rich.TextColumn(counted), rich.TimeRemainingColumn())
     # NO_COLOR of the environment counts unless the settings say more.
     console = Console(stderr=True, no_color=no_color or None)
-    with rich.Progress(
-        *columns, rich.MofNCompleteColumn(), said, rich.TimeRemainingColumn(), console=console, transient=True
-    ) as bar:
-        task = bar.add_task("", total=None, said="")
+    with rich.Progress(*columns, *numbers, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
 
         def draw(doing: str, done: int, total: int | None) -> None:
             if doing != bar.tasks[0].description or done < bar.tasks[0].completed:
                 bar.reset(task, description=doing)
-            facts = ", ".join([counted, *(f"{value} {name}" for name, value in more().items())])
-            bar.update(task, total=total, completed=done, said=facts)
+            bar.update(task, total=total, completed=done)
 
         yield draw
 
@@ -66,8 +58,8 @@ def progress(
 class _LogLines:
     """Logs how far a step is, with its speed since the step began. A repeated step begins again at zero."""
 
-    def __init__(self, clock: Callable[[], datetime], counted: str, more: Facts, least: int) -> None:
-        self._clock, self._counted, self._more, self._least = clock, counted, more, least
+    def __init__(self, clock: Callable[[], datetime], counted: str, least: int) -> None:
+        self._clock, self._counted, self._least = clock, counted, least
         self._began = self._last = clock()
         self._doing, self._done = "", 0
 
@@ -82,7 +74,7 @@ class _LogLines:
         if not due:
             return
         took = max((self._last - self._began).total_seconds(), 0.001)
-        facts = {"doing": doing, self._counted: str(done), **self._more(), "a_second": f"{done / took:.0f}"}
+        facts = {"doing": doing, self._counted: str(done), "a_second": f"{done / took:.0f}"}
         if total is not None:
             left = timedelta(seconds=round(took * (total - done) / max(1, done)))
             facts |= {self._counted: f"{done} of {total}", "time_left": str(left)}

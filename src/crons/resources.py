@@ -27,10 +27,10 @@ from configurations.config import Settings
 
 RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 
+# How long to wait for another process that has the embedded engine's folder open; most take seconds.
 ENGINE_WAIT_SECONDS = 120.0
-"""How long to wait for another process that has the embedded engine's folder open; most take seconds."""
+# For reads that a user waits for.
 PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
-"""For reads that a user waits for."""
 # What a run reserves for storing when it retries a source: room for an upsert on a busy server.
 _STORING_SECONDS = 60.0
 # What a run reserves when it retries the database, so that it ends by that error, not by its time limit.
@@ -50,11 +50,9 @@ class Resources:
 
     Args:
         task: what they are used for, for the message of a process that has to wait for this one.
-        clock: the present time, aware.
         wait_seconds: how long to wait for a process that has the embedded engine open, or writes to the same database.
         writes: whether rows are written or dropped; a reader of a server waits for no other process.
-        limit_seconds: the limit of the run that begins now: failures that may pass are retried until then, each call
-            for at most as long as an hourly run may take. None: five tries within half of that.
+        limit_seconds: of the run that begins now: failures that may pass are retried until then. None: five tries.
         retry: for the database, in place of that.
     """
 
@@ -98,17 +96,13 @@ class Resources:
     def database(self) -> ClickHouseAdapter:
         """The one connection, guarded by the lock of an engine or database that may not be shared."""
         settings = self.settings
-        address = (
-            EmbeddedEngine(settings.clickhouse_path)
-            if settings.embedded
-            else Server(
-                settings.clickhouse_host,
-                settings.clickhouse_port,
-                settings.clickhouse_user,
-                settings.clickhouse_password.value,
-                secure=settings.clickhouse_secure,
-                ca_file=settings.clickhouse_ca_file,
-            )
+        server = Server(
+            settings.clickhouse_host,
+            settings.clickhouse_port,
+            settings.clickhouse_user,
+            settings.clickhouse_password.value,
+            secure=settings.clickhouse_secure,
+            ca_file=settings.clickhouse_ca_file,
         )
         lock = ProcessLock(
             engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
@@ -119,7 +113,7 @@ class Resources:
             private=not settings.embedded,
         )
         return ClickHouseAdapter(
-            address=address,
+            address=EmbeddedEngine(settings.clickhouse_path) if settings.embedded else server,
             connect_timeout_seconds=settings.http_timeout_seconds,
             query_timeout_seconds=settings.run_timeout_seconds / 2,
             waking_seconds=_WAKING_SECONDS if settings.clickhouse_host.endswith(_CLOUD_HOSTS) else 0,
@@ -191,10 +185,8 @@ class Resources:
 
 
 def interactive_timeouts(settings: Settings) -> Settings:
-    """The settings for a command that a user waits for: a call and its retries take no longer than one slow answer.
-
-    A job may spend half of its run on them, which is minutes for a database that accepts the connection and hangs.
-    """
+    """The settings for a command that a user waits for: a call and its retries take no longer than one slow answer."""
+    # A job may spend half of its run on them, which is minutes for a database that accepts the connection and hangs.
     limit = min(settings.run_timeout_seconds, 2 * settings.http_timeout_seconds)
     return replace(settings, run_timeout_seconds=limit)
 
@@ -205,11 +197,9 @@ def engine_lock(path: Path) -> Path:
 
 
 def server_lock(settings: Settings) -> Path:
-    """The lock of a server's database on this host, by which writing checkouts take turns.
-
-    Two that look for the same keys at once would both insert them. It is outside of every checkout, and not in TMPDIR,
-    which may differ between cron and a shell. Its folder is closed to other users.
-    """
+    """The lock of a server's database on this host, by which writing checkouts take turns."""
+    # Two that look for the same keys at once would both insert them. It is outside of every checkout, and not in
+    # TMPDIR, which may differ between cron and a shell. Its folder is closed to other users.
     where = f"{settings.clickhouse_host}_{settings.clickhouse_port}_{settings.clickhouse_db}"
     return Path("/tmp") / f"data-processor-{os.getuid()}" / f"{where}.lock"  # noqa: S108 - a lock is not secret
 
@@ -220,10 +210,6 @@ def has_no_database(settings: Settings) -> bool:
 
 
 def require_database(settings: Settings) -> None:
-    """Refuse to read a database that opening would create.
-
-    Raises:
-        StorageRejected: there is none yet.
-    """
+    """Raise StorageRejected in place of reading a database that opening would create."""
     if has_no_database(settings):
         raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")

@@ -17,12 +17,11 @@ from typing import NamedTuple
 
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 
+# Numbers of hours before the present one; the longest last.
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-"""Numbers of hours before the present one; the longest last."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
-Hours = Mapping[str, datetime]
-"""Hour key to the hour's aware start, oldest first."""
+Hours = Mapping[str, datetime]  # hour key to the hour's aware start, oldest first
 
 
 class HourState(str, Enum):
@@ -57,18 +56,11 @@ class Share(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """What is stored of one symbol.
+    """What is stored of one symbol."""
 
-    Attributes:
-        counted_from: the first expected hour; None if none is expected.
-        shares: for each of `SPANS`.
-        missing: missing hours of the longest span, oldest first.
-        without_quote: likewise those that the source had no quote for.
-    """
-
-    counted_from: datetime | None
-    shares: Mapping[str, Share]
-    missing: list[datetime]
+    counted_from: datetime | None  # the first expected hour
+    shares: Mapping[str, Share]  # for each of `SPANS`
+    missing: list[datetime]  # of the longest span, oldest first
     without_quote: list[datetime]
 
 

@@ -17,16 +17,15 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 def test_line_has_speed_and_time_left_of_its_step() -> None:
     """Halfway after ten seconds, ten seconds are left; the next step begins where the previous one ended."""
     clock = SteppedClock(NOW)
-    more = {"calls": "2 of 4"}
-    with capture_logs() as lines, progress(clock, counted="hours", more=lambda: more, least=0) as advance:
+    with capture_logs() as lines, progress(clock, counted="hours", least=0) as advance:
         clock.advance(timedelta(seconds=10))
         advance("asking", 100, 200)
         clock.advance(timedelta(seconds=5))
         advance("storing", 25, 100)
-    facts = [(line["doing"], line["hours"], line["calls"], line["a_second"], line["time_left"]) for line in lines]
+    facts = [(line["doing"], line["hours"], line["a_second"], line["time_left"]) for line in lines]
     assert facts == [
-        ("asking", "100 of 200", "2 of 4", "10", "0:00:10"),
-        ("storing", "25 of 100", "2 of 4", "5", "0:00:15"),
+        ("asking", "100 of 200", "10", "0:00:10"),
+        ("storing", "25 of 100", "5", "0:00:15"),
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import NamedTuple
 
 import msgspec
@@ -18,13 +18,11 @@ from aiolimiter import AsyncLimiter
 from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, check_clock, json_answer
 from adapters._bases.json_values import json_value, one_line, standard_json, whole
-from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, read_envelope
+from adapters.http.coin_market_cap_errors import error_of, read_envelope
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 _KEYLESS_PREFIX = "/public-api"
-_HISTORICAL = "/v3/cryptocurrency/quotes/historical"
 _CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
-_NO_COIN = 2**31 - 1
 _AT_A_TIME = 4
 # The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
 _MODEST_CALLS_PER_MINUTE = 30
@@ -169,24 +167,7 @@ class CoinMarketCapHttpAdapter:
         """
         span = {"time_start": _stamp(time_start), "time_end": _stamp(time_end), "count": str(count), "interval": "30m"}
         params = {"id": _joined(ids), **span, "convert": convert, "skip_invalid": "true"}
-        return await self._data(_HISTORICAL, params, needs_key="past prices")
-
-    async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
-        """The refusal of past quotes since a moment that the key's plan does not reach; free of charge.
-
-        Requests a coin that does not exist, and no other, so that it is refused in any case: refusals cost nothing.
-        None if it is refused for the coin, so the plan reaches so far, or CoinMarketCap checks coins first.
-
-        Args:
-            since: aware, exclusive, as in `historical`.
-        """
-        span = {"time_start": _stamp(since), "time_end": _stamp(since + timedelta(hours=1)), "count": "1"}
-        params = {"id": str(_NO_COIN), **span, "interval": "30m", "skip_invalid": "false"}
-        try:
-            await self._data(_HISTORICAL, params, needs_key="past prices")
-        except SourceRejected as error:
-            return error if is_beyond_reach(error) else None
-        return None
+        return await self._data("/v3/cryptocurrency/quotes/historical", params, needs_key="past prices")
 
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it, free of charge. Later calls keep to its minute limit."""

@@ -36,9 +36,6 @@ async def run(ctx: JobContext) -> None:
 
     A candle belongs to the hour in which it opened, whenever its answer comes. A pair without a candle, or that is not
     traded, is reported, and costs the others nothing.
-
-    Raises:
-        EtlError: the source failed, or none of the pairs is traded; or as `SpooledLoader`.
     """
     report = ctx.report
     async with open_source(ctx) as source:
@@ -61,11 +58,7 @@ async def run(ctx: JobContext) -> None:
 
 
 async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
-    """Ask for past hours of each pair since its first candle, those included that were stored before they were over.
-
-    Raises:
-        EtlError: the source failed, or none of the pairs is traded.
-    """
+    """Ask for past hours of each pair since its first candle, those included that were stored before they were over."""
     gone: set[str] = set()
     async with open_source(ctx) as source:
         pairs = await _known_pairs(ctx, source)
@@ -110,11 +103,7 @@ async def check(ctx: JobContext) -> Finding:
 
 
 async def _known_pairs(ctx: JobContext, source: BinanceHttpAdapter) -> dict[str, KnownPair]:
-    """Symbol to its pair, without those that are not traded, which are reported.
-
-    Raises:
-        SourceRejected: there is no other.
-    """
+    """Symbol to its pair, without those that are not traded, which are reported."""
     ctx.step("asking Binance which pairs are traded")
     found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs)
     ctx.report.warnings.extend(found.notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta, timezone
 
@@ -33,8 +33,6 @@ KEY = Needed(
     "needs a key of CoinMarketCap, and none is set",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
-# The smallest plan reaches a month back; the shortest month.
-_SHORTEST_REACH = timedelta(days=28)
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +42,6 @@ async def run(ctx: JobContext) -> None:
 
     A price belongs to the hour in which its answer came. Symbols without a coin, and coins without a valid quote, are
     reported, and cost the others nothing.
-
-    Raises:
-        EtlError: the source failed, or none of the symbols has an active coin; or as `CoinMarketCapLoader`.
     """
     async with open_source(ctx) as source:
         found = await _resolved(ctx, source)
@@ -91,16 +86,15 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 if coin.cmc_id in ids
             }
 
+        if past.request.dry_run:
+            return
+        if calls != every:
+            ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
+        transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
         try:
-            if past.request.dry_run:
-                refusals += await _rehearse(ctx, source, calls, only_missing=past.only_missing)
-            else:
-                if calls != every:
-                    ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
-                transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
-                async with aclosing(extract_historical(source, calls, coins, refusals=tolerated)) as answers:
-                    async for call, answer in answers:
-                        yield _batch(ctx, transformer, answer, asked(call))
+            async with aclosing(extract_historical(source, calls, coins, refusals=tolerated)) as answers:
+                async for call, answer in answers:
+                    yield _batch(ctx, transformer, answer, asked(call))
         except SourceRejected as error:
             raise _within_reach(ctx, past, error) from error
         finally:
@@ -135,22 +129,21 @@ async def check(ctx: JobContext) -> Finding:
                 "set CMC_API_KEY in .env for backfills and a rate limit of your own",
             )
         info = await source.key_info()
-    found = f"key valid: {', '.join(_described(info))}"
+    found = f"key valid: {_described(info)}"
     if info.credits_left == 0:
         return Finding("CoinMarketCap", "fail", found, "wait for the reset, or use a higher plan")
     return Finding("CoinMarketCap", "ok", found)
 
 
-def _described(info: KeyInfo) -> Iterator[str]:
+def _described(info: KeyInfo) -> str:
     left, limit = info.credits_left, info.credit_limit_monthly
-    if left is None:
-        yield "CoinMarketCap does not say how many credits are left"
-    else:
-        yield f"{left} {f'of {limit} ' if limit is not None and limit >= left else ''}credits left"
-    if info.requests_per_minute is not None:
-        yield f"{info.requests_per_minute} calls a minute"
-    if info.reset:
-        yield f"credits reset: {info.reset}"
+    of_limit = f"of {limit} " if limit is not None and left is not None and limit >= left else ""
+    parts = [
+        "CoinMarketCap does not say how many credits are left" if left is None else f"{left} {of_limit}credits left",
+        f"{info.requests_per_minute} calls a minute" if info.requests_per_minute is not None else "",
+        f"credits reset: {info.reset}" if info.reset else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict: bool = False) -> Resolution:
@@ -177,7 +170,7 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict
 
 
 def _transformer(ctx: JobContext) -> CoinMarketCapTransformer:
-    """Made when the answer is there, because it judges by the time."""
+    # Made when the answer is there, because it judges by the time.
     stale_after = timedelta(hours=ctx.settings.stale_after_hours)
     return CoinMarketCapTransformer(now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
 
@@ -240,20 +233,6 @@ def _affordable(
             f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
         )
     return chosen
-
-
-async def _rehearse(
-    ctx: JobContext, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall], *, only_missing: bool
-) -> list[Refusal]:
-    """The calls that CoinMarketCap would refuse, as far as it says so for free; an error if the run would fail."""
-    first = min((call.start for call in calls), default=ctx.started)
-    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - STEP)) is None:
-        return []
-    limit = reach_of(error)
-    refused = [Refusal(call, error) for call in calls if limit is None or call.start - STEP < limit]
-    if not only_missing or len(refused) == len(calls):
-        raise error
-    return refused
 
 
 def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceRejected:

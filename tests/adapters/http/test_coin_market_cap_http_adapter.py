@@ -219,20 +219,6 @@ def test_hours_beyond_the_plans_reach_are_named(named: str, since: datetime | No
     assert (is_beyond_reach(other), reach_of(other)) == (False, None)
 
 
-@respx.mock
-@pytest.mark.parametrize(
-    ("answer", "reach"),
-    [(failed(400, "Your plan allows 1 months of historical access"), True), (failed(400, "Invalid id"), False)],
-)
-async def test_reach_is_probed_for_free(answer: dict[str, Any], *, reach: bool) -> None:
-    """By a coin that does not exist; a refusal of the coin says nothing of the reach."""
-    route = respx.get(HISTORICAL).respond(400, json=answer)
-    async with source() as adapter:
-        assert (await adapter.refusal_beyond_reach(NOW) is not None) == reach
-    assert dict(route.calls.last.request.url.params)["id"] == str(2**31 - 1)
-    assert dict(route.calls.last.request.url.params)["skip_invalid"] == "false"
-
-
 NO_CODE: list[object] = [[], "text", 7, None, {}, {"status": []}, {"status": {}}, failed(None), failed("x")]
 
 

@@ -118,22 +118,21 @@ async def test_backfill_beyond_the_credits_spends_nothing(
     assert (poor.credits_used, rows()) == (0, {})
 
 
-@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
 @pytest.mark.parametrize(("months", "hours", "in_reach"), [(3, 24 * 100, 2206), (1, 743, 742)], ids=str)
 async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
-    cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int, dry_run: bool
+    cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int
 ) -> None:
     """The command that fetches the hours in reach works, and nothing was spent before."""
     with FaultySource(clock=clock, months_of_history=months) as source:
         here = {"cmc_base_url": source.base_url, "symbols": "BTC:1"}
         with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
-            await backfill(cmc_context(**here), hours, dry_run=dry_run)
+            await backfill(cmc_context(**here), hours)
         assert source.credits_used == 0
         assert f"; {in_reach} of the {hours} hours are in reach" in refused.value.message
         assert f"./run.sh cron_backfill cmc_hourly_prices {in_reach} " in refused.value.next_step
         clock.advance(timedelta(minutes=50))
-        await backfill(cmc_context(**here), in_reach, dry_run=dry_run)
-        assert (source.credits_used > 0) is not dry_run
+        await backfill(cmc_context(**here), in_reach)
+        assert source.credits_used > 0
 
 
 async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
@@ -251,27 +250,23 @@ async def test_end_of_a_heal_says_what_is_missing_and_why(cmc_context: MakeConte
 async def test_heal_skips_hours_beyond_the_plans_reach(
     cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, rows: Rows
 ) -> None:
-    """Dry and real: the near hour is filled, the far ones are named; nothing is spent on them."""
+    """The near hour is filled, the far ones are named; nothing is spent on them."""
     await backfill(cmc_context(), 24 * 20)
     take_away(embedded, database, ("BTC", HOURS[3]))
     spent = source.credits_used
-    for dry_run in (True, False):
-        with capture_logs() as lines:
-            report = await heal(cmc_context(), BackfillRequest(24 * 40, dry_run=dry_run))
-        [refused] = [line for line in lines if line["event"] == "refused"]
-        assert (refused["symbols"], "beyond the plan's reach" in refused["reason"]) == ("BTC, ETH, SOL", True)
-        assert (report.inserted, source.credits_used) == ((0, spent) if dry_run else (1, spent + 1))
+    with capture_logs() as lines:
+        report = await heal(cmc_context(), 24 * 40)
+    [refused] = [line for line in lines if line["event"] == "refused"]
+    assert (refused["symbols"], "beyond the plan's reach" in refused["reason"]) == ("BTC, ETH, SOL", True)
+    assert (report.inserted, source.credits_used) == (1, spent + 1)
     assert ("BTC", hour_key(HOURS[3])) in rows()
     assert (lines[-1]["refused_by_the_source"], lines[-1]["not_asked"]) == (3 * 24 * 20, 0)
 
 
-@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
-async def test_heal_wholly_beyond_the_plans_reach_fails(
-    cmc_context: MakeContext, source: FaultySource, *, dry_run: bool
-) -> None:
+async def test_heal_wholly_beyond_the_plans_reach_fails(cmc_context: MakeContext, source: FaultySource) -> None:
     """Nothing is spent, and the command for what is in reach is named."""
     with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
-        await heal(cmc_context(), BackfillRequest(24 * 60, dry_run=dry_run))
+        await heal(cmc_context(), 24 * 60)
     assert " of the 1440 hours are in reach" in refused.value.message
     assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
     assert source.credits_used == 0
