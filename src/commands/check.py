@@ -19,7 +19,7 @@ from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
-from adapters.system.crontab import Crontab
+from adapters.system.crontab import has_crontab
 from commands.screen import resources_for_reading, settings_with_log, show_findings, stale_groups
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, nearly_right
 from crons import MAIN_JOB
@@ -64,9 +64,8 @@ def _check_python() -> Finding:
 
 
 def _findings(settings: Settings | None) -> Iterator[Finding]:
-    crontab = Crontab()
-    schedules = read_schedules(crontab, checkout=PROJECT_ROOT, tasks=JOBS)
-    in_use = list(schedules.installed)
+    schedules = read_schedules(PROJECT_ROOT)
+    in_use = [name for name in JOBS if name in schedules.installed]
     if settings is not None:
         yield from _check_env_file(ENV_FILE)
         yield from _check_folders([settings.data_path, *(PROJECT_ROOT / one for one in ("logs", "backups", "reports"))])
@@ -76,7 +75,7 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
             in_use = [name for name in JOBS if name in ran or name in schedules.installed] or [MAIN_JOB]
             for name in in_use:
                 yield from _of_job(name, JOBS[name], resources)
-    yield from _of_crontab(crontab, schedules, in_use or [MAIN_JOB])
+    yield from _of_crontab(schedules, in_use or [MAIN_JOB])
 
 
 def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
@@ -87,8 +86,8 @@ def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
         yield from _or_failed(f"{subject} {name}", partial(_of_spool, f"{subject} {name}", name, spool))
 
 
-def _of_crontab(crontab: Crontab, schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
-    if not crontab.is_available():
+def _of_crontab(schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
+    if not has_crontab():
         yield Finding("crontab", "warn", "this host has no crontab command", "apt-get install cron")
         return
     # Without a daemon no line of a crontab has any effect.

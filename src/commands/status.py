@@ -16,7 +16,6 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from adapters.files.locks import note_of, read_holder
 from adapters.files.spool import Spool
-from adapters.system.crontab import Crontab
 from commands.screen import after_needs, resources_for_reading, say, settings_with_log, stale_groups
 from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, needs
 from commands.status_view import show_job
@@ -73,9 +72,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
 def _read_jobs(name: str | None, settings: Settings, now: datetime) -> list[JobFacts]:
     """The job of this name, or the jobs in use: the main one as long as no other is."""
     names = [name] if name else list(JOBS)
-    schedules = read_schedules(
-        Crontab(), checkout=PROJECT_ROOT, tasks=[*(task for one in JOBS for task in (one, heal_of(one))), BACKUP]
-    )
+    schedules = read_schedules(PROJECT_ROOT)
     stale_set_up = stale_groups()
     with resources_for_reading(settings, "status") as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.

@@ -13,11 +13,9 @@ line without its newline then stays as it is. The comment that ends a line, one 
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -26,16 +24,14 @@ from typing import NamedTuple
 from cronsim import CronSim, CronSimError
 
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters.system.crontab import Crontab, keep_copy
+from adapters.system.crontab import has_crontab, keep_copy, read_crontab, write_crontab
 
 DEFAULT_SCHEDULE = "0 * * * *"
 # Daily, and away from the full hour: a heal and an hourly run of a job exclude each other.
 HEAL_SCHEDULE = "17 4 * * *"
 BACKUP_SCHEDULE = "47 4 * * *"
-BACKUP = "backup"
-"""The task that copies every job's table; no job has this name."""
-BACKUPS_KEPT = 30
-"""How many copies of a table the task keeps."""
+BACKUP = "backup"  # the task that copies every job's table; no job has this name
+BACKUPS_KEPT = 30  # copies of a table
 
 _FIELD_NAMES = ("minute", "hour", "day of month", "month", "day of week")
 _VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"
@@ -44,7 +40,6 @@ _FIELD = re.compile(rf"{_TERM}(?:,{_TERM})*")
 # MAX_COMMAND of Debian's cron.h is 1000, newline and end included.
 _MAX_COMMAND_BYTES = 998
 _OUR_LINE = re.compile(r"[^#\s].* # (?P<task>[a-z][a-z0-9_]*(?: heal)?)\r?\n?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_schedule(schedule: str) -> str:
@@ -59,10 +54,9 @@ def check_schedule(schedule: str) -> str:
     problem = ""
     if len(fields) != len(_FIELD_NAMES):
         problem = f"needs five fields: {', '.join(_FIELD_NAMES)}"
-    for field, name in zip(fields, _FIELD_NAMES, strict=False):
-        if not problem and not _FIELD.fullmatch(field):
-            problem = f"{field!r} is not a valid {name}"
-    if not problem:
+    elif wrong := [pair for pair in zip(fields, _FIELD_NAMES, strict=True) if not _FIELD.fullmatch(pair[0])]:
+        problem = f"{wrong[0][0]!r} is not a valid {wrong[0][1]}"
+    else:
         try:
             CronSim(" ".join(fields), datetime(2000, 1, 1, tzinfo=timezone.utc))
         except CronSimError as error:
@@ -96,57 +90,63 @@ def heal_of(job: str) -> str:
     return f"{job} heal"
 
 
-def job_command(*, checkout: Path, python: Path, job: str, log: Path) -> str:
-    """The shell command that runs a task in cron's bare environment, before cron's own escapes.
+def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> str:
+    """The line that runs a task in cron's bare environment.
 
     Args:
-        checkout: absolute; the working folder.
+        task: the job's name, or `heal_of` it, or `BACKUP`, here and below.
+        schedule: see `check_schedule`.
+        checkout: absolute; the working folder. stdout and stderr are appended to its ``logs/cron.log``.
         python: absolute; ``.venv/bin/python``, its links not resolved.
-        job: the job's name, or `heal_of` it, or `BACKUP`, here and below.
-        log: absolute; stdout and stderr are appended to it; its folder exists.
+
+    Raises:
+        ConfigurationError: a crontab line cannot hold the schedule or a path.
     """
+    log = checkout / "logs" / "cron.log"
     folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
-    what = f"main {BACKUP} --keep {BACKUPS_KEPT} --quiet" if job == BACKUP else f"crons.run {job}"
-    return f"cd {folder} && env PYTHONPATH={source} {program} -m {what} >> {output} 2>&1"
+    module = f"main {BACKUP} --keep {BACKUPS_KEPT} --quiet" if task == BACKUP else f"crons.run {task}"
+    command = f"cd {folder} && env PYTHONPATH={source} {program} -m {module} >> {output} 2>&1 # {task}"
+    if re.search(r"[\x00-\x1f\x7f]", command):
+        raise ConfigurationError(
+            "a crontab line cannot hold a control character", next_step="move the checkout to a path without one"
+        )
+    # To cron a bare % ends the command, and a backslash before one disappears.
+    escaped = command.replace("\\", "\\\\").replace("%", "\\%")
+    if len(escaped.encode(errors="surrogateescape")) > _MAX_COMMAND_BYTES:
+        raise ConfigurationError(
+            f"the crontab line exceeds the {_MAX_COMMAND_BYTES} bytes that cron accepts",
+            next_step="move the checkout to a shorter path",
+        )
+    return f"{check_schedule(schedule)} {escaped}\n"
 
 
-def install_line(current: str, *, checkout: Path, job: str, schedule: str, command: str) -> str:
-    """The crontab with this task's line in this checkout's block. Idempotent. Every other character stays.
+def with_task(current: str, task: str, line: str | None, *, checkout: Path) -> str:
+    """The crontab with the task's line in this checkout's block, and every other character as it was. Idempotent.
 
-    An existing line of the task is replaced in its place.
+    An existing line of the task is replaced in its place. The marks go with the last line.
 
     Args:
         current: the present crontab; empty when there is none.
-        schedule: see `check_schedule`.
-        command: see `job_command`; ``%`` and the backslash are escaped here.
+        line: None to remove the task's line.
 
     Raises:
-        ConfigurationError: a crontab line cannot hold the schedule, path or command.
         StateError: the block has lost one of its marks, or exists twice.
     """
-    line = f"{check_schedule(schedule)} {_cron_escaped(f'{command} # {job}')}\n"
     before, block, after = _split(current, checkout)
-    places = [number for number, present in enumerate(block) if _task_of(present) == job]
-    if places:
-        block[places[0]] = line
-        block = [present for number, present in enumerate(block) if number not in places[1:]]
-    else:
-        block = [*block, line]
-    return before + _joined(block, checkout) + after
-
-
-def remove_line(current: str, *, checkout: Path, job: str) -> str:
-    """The crontab without this task's line, and without the block's marks when it was the last. Idempotent."""
-    before, block, after = _split(current, checkout)
-    kept = [present for present in block if _task_of(present) != job]
-    return current if len(kept) == len(block) else before + _joined(kept, checkout) + after
-
-
-def installed_schedule(current: str, *, checkout: Path, job: str) -> str | None:
-    """The schedule of this checkout's line for the task, None without one."""
-    _, block, _ = _split(current, checkout)
-    lines = [present for present in block if _task_of(present) == job]
-    return " ".join(lines[0].split()[:5]) if lines else None
+    changed: list[str] = []
+    for present in block:
+        if _task_of(present) != task:
+            changed.append(present)
+        elif line and line not in changed:
+            changed.append(line)
+    if line and line not in changed:
+        changed.append(line)
+    if changed == block:
+        return current
+    if any(map(_task_of, changed)):
+        first, last = _marks(checkout)
+        changed = [f"{first}\n", *changed, f"{last}\n"]
+    return "".join([before, *changed, after])
 
 
 class Schedules(NamedTuple):
@@ -161,93 +161,55 @@ class Schedules(NamedTuple):
     unknown: StateError | None = None
 
 
-def read_schedules(crontab: Crontab, *, checkout: Path, tasks: Iterable[str]) -> Schedules:
-    """The schedules of the tasks' lines of this checkout."""
+def read_schedules(checkout: Path) -> Schedules:
+    """The schedules of this checkout's lines in the user's crontab."""
     try:
-        current = crontab.read() if crontab.is_available() else ""
-        found = {task: installed_schedule(current, checkout=checkout, job=task) for task in tasks}
+        return Schedules(installed_schedules(read_crontab() if has_crontab() else "", checkout))
     except StateError as error:
         return Schedules({}, error)
-    return Schedules({task: schedule for task, schedule in found.items() if schedule})
 
 
-@dataclass(frozen=True, kw_only=True)
-class CrontabChange:
+def installed_schedules(current: str, checkout: Path) -> dict[str, str]:
+    """Task to the schedule of this checkout's line for it."""
+    block = _split(current, checkout)[1]
+    return {task: " ".join(line.split()[:5]) for line in block if (task := _task_of(line))}
+
+
+class CrontabChange(NamedTuple):
     """A crontab before and after a change; `backup` keeps `before`, None when nothing was written."""
 
     before: str
     after: str
     backup: Path | None
 
-    @property
-    def is_change(self) -> bool:
-        """Whether the two differ."""
-        return self.before != self.after
 
-    def diff(self) -> str:
-        """A unified diff without context, empty when nothing changes."""
-        before, after = self.before.split("\n"), self.after.split("\n")
-        lines = difflib.unified_diff(before, after, "crontab", "crontab", "before", "after", n=0, lineterm="")
-        return "\n".join(lines)
-
-
-def setup_cron(
-    crontab: Crontab, *, checkout: Path, python: Path, job: str, schedule: str, now: datetime, dry_run: bool = False
+def change_crontab(
+    task: str, line: str | None, *, checkout: Path, now: datetime, dry_run: bool = False
 ) -> CrontabChange:
-    """Install the task's line for this checkout. Idempotent.
+    """Install the task's line for this checkout, or remove it. Idempotent.
 
     Args:
-        checkout: see `job_command`, like `python`; the log is its ``logs/cron.log``, the copy goes to its ``backups``.
-        schedule: see `check_schedule`.
-        now: in Tehran; names the copy of the previous crontab.
+        line: see `with_task`.
+        checkout: its ``backups`` keeps a copy of the previous crontab.
+        now: in Tehran; names the copy.
         dry_run: change nothing.
 
     Raises:
-        ConfigurationError: as in `install_line`; nothing was written.
         StateError: the crontab cannot be read or written, its copy not kept, or the block is damaged.
     """
-    log = checkout / "logs" / "cron.log"
-    command = job_command(checkout=checkout, python=python, job=job, log=log)
-    before = crontab.read()
-    after = install_line(before, checkout=checkout, job=job, schedule=schedule, command=command)
-    if not dry_run:
+    before = read_crontab()
+    after = with_task(before, task, line, checkout=checkout)
+    if line and not dry_run:
         try:
-            log.parent.mkdir(exist_ok=True)  # without it the line's redirection fails, and the job never starts
+            # Without it the line's redirection fails, and the job never starts.
+            (checkout / "logs").mkdir(exist_ok=True)
         except OSError as error:
             raise StateError(f"cannot make the log folder: {error}", next_step="nothing was changed") from error
-    return _carry_out(crontab, before, after, checkout=checkout, now=now, dry_run=dry_run)
-
-
-def remove_cron(crontab: Crontab, *, checkout: Path, job: str, now: datetime, dry_run: bool = False) -> CrontabChange:
-    """Remove the task's line of this checkout; see `setup_cron`. Idempotent."""
-    before = crontab.read()
-    after = remove_line(before, checkout=checkout, job=job)
-    return _carry_out(crontab, before, after, checkout=checkout, now=now, dry_run=dry_run)
-
-
-def _carry_out(
-    crontab: Crontab, before: str, after: str, *, checkout: Path, now: datetime, dry_run: bool
-) -> CrontabChange:
     if dry_run or before == after:
-        return CrontabChange(before=before, after=after, backup=None)
+        return CrontabChange(before, after, None)
     backup = keep_copy(before, folder=checkout / "backups", now=now)
-    crontab.write(after)
-    return CrontabChange(before=before, after=after, backup=backup)
-
-
-def _cron_escaped(command: str) -> str:
-    # To cron a bare % ends the command, and a backslash before one disappears.
-    escaped = command.replace("\\", "\\\\").replace("%", "\\%")
-    if _CONTROL.search(command):
-        raise ConfigurationError(
-            "a crontab line cannot hold a control character", next_step="move the checkout to a path without one"
-        )
-    if len(escaped.encode(errors="surrogateescape")) > _MAX_COMMAND_BYTES:
-        raise ConfigurationError(
-            f"the crontab line exceeds the {_MAX_COMMAND_BYTES} bytes that cron accepts",
-            next_step="move the checkout to a shorter path",
-        )
-    return escaped
+    write_crontab(after)
+    return CrontabChange(before, after, backup)
 
 
 def _marks(checkout: Path) -> tuple[str, str]:
@@ -259,8 +221,9 @@ def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
     # Not splitlines: to cron only this character ends a line.
     lines = re.findall(r"[^\n]*\n|[^\n]+", current)
     first, last = _marks(checkout)
-    starts = [number for number, line in enumerate(lines) if line.rstrip("\r\n") == first]
-    ends = [number for number, line in enumerate(lines) if line.rstrip("\r\n") == last]
+    starts, ends = (
+        [number for number, line in enumerate(lines) if line.rstrip("\r\n") == mark] for mark in (first, last)
+    )
     if not starts and not ends:
         return "", [], current
     if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:
@@ -269,14 +232,6 @@ def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
             next_step=f'fix it with "crontab -e": one "{first}", one "{last}" below it',
         )
     return "".join(lines[: starts[0]]), lines[starts[0] + 1 : ends[0]], "".join(lines[ends[0] + 1 :])
-
-
-def _joined(block: list[str], checkout: Path) -> str:
-    """The block with its marks, or without them when no task is left in it."""
-    first, last = _marks(checkout)
-    if not any(_task_of(line) for line in block):
-        return "".join(block)
-    return f"{first}\n{''.join(block)}{last}\n"
 
 
 def _task_of(line: str) -> str | None:

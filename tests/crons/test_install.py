@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,21 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters.system.crontab import Crontab
 from crons.install import (
     DEFAULT_SCHEDULE,
     HEAL_SCHEDULE,
     CrontabChange,
+    change_crontab,
     check_schedule,
+    crontab_line,
     heal_of,
-    install_line,
-    installed_schedule,
-    job_command,
+    installed_schedules,
     longest_interval,
     next_run,
-    remove_cron,
-    remove_line,
-    setup_cron,
+    with_task,
 )
 from tests.support.crontab_program import CrontabProgram
 
@@ -58,18 +56,18 @@ CRONTABS = st.lists(
 ).map("\n".join)
 
 
-def installed(
-    current: str, *, checkout: Path = CHECKOUT, job: str = JOB, schedule: str = DEFAULT_SCHEDULE, command: str = ""
-) -> str:
+def installed(current: str, checkout: Path = CHECKOUT, task: str = JOB, schedule: str = DEFAULT_SCHEDULE) -> str:
     """The crontab with a line of the checkout."""
-    command = command or job_command(
-        checkout=checkout, python=checkout / ".venv/bin/python", job=job, log=checkout / "logs/cron.log"
-    )
-    return install_line(current, checkout=checkout, job=job, schedule=schedule, command=command)
+    line = crontab_line(task, schedule, checkout=checkout, python=checkout / ".venv/bin/python")
+    return with_task(current, task, line, checkout=checkout)
+
+
+def removed(current: str, checkout: Path = CHECKOUT, task: str = JOB) -> str:
+    """The crontab without the checkout's line."""
+    return with_task(current, task, None, checkout=checkout)
 
 
 def test_line_holds_schedule_and_absolute_paths() -> None:
-    """The line names everything absolutely, because cron's environment knows no checkout."""
     assert installed("") == (
         "# >>> data-processor /srv/data-processor >>>\n"
         "0 * * * * cd /srv/data-processor && env PYTHONPATH=/srv/data-processor/src "
@@ -81,111 +79,84 @@ def test_line_holds_schedule_and_absolute_paths() -> None:
 
 @given(current=CRONTABS)
 def test_every_other_character_stays(current: str) -> None:
-    """Installing adds the block, and nothing else changes."""
-    assert installed(current).endswith(current)
-    assert len(installed(current)) == len(installed("")) + len(current)
-
-
-@given(current=CRONTABS)
-def test_removing_gives_the_original_back(current: str) -> None:
-    """Installing, then removing, leaves the crontab as it was."""
-    assert remove_line(installed(current), checkout=CHECKOUT, job=JOB) == current
-
-
-@given(current=CRONTABS)
-def test_installing_twice_changes_nothing(current: str) -> None:
-    """A line that is there already is not installed again."""
-    assert installed(installed(current)) == installed(current)
+    """Installing adds the block, twice changes nothing, and removing gives the original back."""
+    once = installed(current)
+    assert once.endswith(current)
+    assert len(once) == len(installed("")) + len(current)
+    assert installed(once) == once
+    assert removed(once) == removed(current) == current
 
 
 @given(current=CRONTABS.filter(lambda text: "data-processor /srv/data " not in text))
 def test_checkouts_do_not_disturb_each_other(current: str) -> None:
     """A checkout whose path begins like ours comes and goes without a trace, whichever was first."""
-    ours = installed(current)
-    assert remove_line(installed(ours, checkout=PREFIX), checkout=PREFIX, job=JOB) == ours
-    theirs = installed(current, checkout=PREFIX)
-    assert remove_line(installed(theirs), checkout=CHECKOUT, job=JOB) == theirs
-    assert remove_line(installed(theirs), checkout=PREFIX, job=JOB) == ours
-
-
-@given(current=CRONTABS)
-def test_removing_what_is_not_there_changes_nothing(current: str) -> None:
-    """Only a line of this checkout's own block is ever removed."""
-    assert remove_line(current, checkout=CHECKOUT, job=JOB) == current
+    ours, theirs = installed(current), installed(current, PREFIX)
+    assert removed(installed(ours, PREFIX), PREFIX) == ours
+    assert removed(installed(theirs)) == theirs
+    assert removed(installed(theirs), PREFIX) == ours
 
 
 def test_new_schedule_replaces_the_line() -> None:
-    """Installing with another schedule changes the one line where it stands."""
     changed = installed(installed(OTHERS), schedule="*/30  *  * * *")
     assert changed == installed(OTHERS).replace("0 * * * * cd", "*/30 * * * * cd")
-    assert installed_schedule(changed, checkout=CHECKOUT, job=JOB) == "*/30 * * * *"
+    assert installed_schedules(changed, CHECKOUT) == {JOB: "*/30 * * * *"}
 
 
 def test_duplicate_line_in_the_block_is_removed() -> None:
-    """A copy of our own line inside our block goes, since it would start the job twice."""
+    """It would start the job twice."""
     once = installed(OTHERS)
     line = once.split("\n")[1] + "\n"
     assert installed(once.replace(line, line * 2)) == once
 
 
 def test_foreign_line_inside_our_block_stays() -> None:
-    """What a user wrote between the marks is theirs."""
     mixed = installed("").replace("\n# <<<", "\n1 2 3 4 5 true\n# <<<")
     assert installed(mixed) == mixed
-    assert remove_line(mixed, checkout=CHECKOUT, job=JOB) == "1 2 3 4 5 true\n"
+    assert removed(mixed) == "1 2 3 4 5 true\n"
 
 
 def test_block_with_dos_line_ends_is_found() -> None:
-    """An editor that changed the line ends does not make a second block."""
     edited = installed(OTHERS).replace("\n", "\r\n")
-    assert installed_schedule(edited, checkout=CHECKOUT, job=JOB) == DEFAULT_SCHEDULE
+    assert installed_schedules(edited, CHECKOUT) == {JOB: DEFAULT_SCHEDULE}
     assert installed(edited).count("-m crons.run") == 1
 
 
-@pytest.mark.parametrize("lost", ["# >>> data-processor", "# <<< data-processor"])
-def test_damaged_block_is_rejected(lost: str) -> None:
-    """A block without a mark could contain other lines, so the user has to fix it."""
-    damaged = "".join(line for line in installed(OTHERS).splitlines(keepends=True) if not line.startswith(lost))
-    with pytest.raises(StateError, match="lacks one of its marks"):
-        installed(damaged)
-    with pytest.raises(StateError, match="lacks one of its marks"):
-        remove_line(damaged, checkout=CHECKOUT, job=JOB)
-    with pytest.raises(StateError, match="exists twice"):
-        installed(installed("") * 2)
+@pytest.mark.parametrize("lost", ["# >>> data-processor", "# <<< data-processor", "exists twice"])
+@pytest.mark.parametrize("change", [installed, removed])
+def test_damaged_block_is_rejected(change: Callable[[str], str], lost: str) -> None:
+    """It could contain other lines, so the user has to fix it."""
+    lines = installed(OTHERS).splitlines(keepends=True)
+    damaged = "".join(line for line in lines if not line.startswith(lost))
+    with pytest.raises(StateError, match="lacks one of its marks or exists twice"):
+        change(damaged if lost.startswith("#") else installed("") * 2)
+
+
+def test_heal_has_a_separate_line() -> None:
+    heal = heal_of(JOB)
+    both = installed(installed(OTHERS), task=heal, schedule="17 4 * * *")
+    assert installed_schedules(both, CHECKOUT) == {JOB: DEFAULT_SCHEDULE, heal: "17 4 * * *"}
+    assert f" -m crons.run {JOB} heal >> " in both
+    assert removed(both, task=heal) == installed(OTHERS)
+    only_heal = removed(both)
+    assert installed_schedules(only_heal, CHECKOUT) == {heal: "17 4 * * *"}
+    assert removed(only_heal, task=heal) == OTHERS
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "with space",
-        "per%cent",
-        "it's",
-        'say "x"',
-        "a;b",
-        "$HOME",
-        "`id`",
-        "back\\slash",
-        "end\\",
-        "\\%",
-        "ünï",
-        "..",
+        "with space", "per%cent", "it's", 'say "x"', "a;b", "$HOME", "`id`", "back\\slash", "end\\", "\\%", "ünï", "..",
         "#",
     ],
-)
+)  # fmt: skip
 def test_path_reaches_the_shell_as_it_is(name: str, tmp_path: Path) -> None:
-    """Blanks, quotes, per cents and backslashes in the path survive cron and sh."""
     checkout = tmp_path / name
-    (checkout / "src").mkdir(parents=True)
-    line = installed("", checkout=checkout, command=job_command_of("pwd", checkout))
-    done = subprocess.run(["/bin/sh", "-c", as_cron_passes(line.split("\n")[1])], check=True, capture_output=True)
+    (checkout / "logs").mkdir(parents=True)
+    line = crontab_line(JOB, DEFAULT_SCHEDULE, checkout=checkout, python=Path("/python"))
+    line = line.replace(f"/python -m crons.run {JOB}", "pwd")
+    done = subprocess.run(["/bin/sh", "-c", as_cron_passes(line)], check=True, capture_output=True)
     assert done.stdout == b""
-    assert (checkout / "log").read_text() == f"{checkout.resolve()}\n"
-
-
-def job_command_of(program: str, checkout: Path) -> str:
-    """A job's command with something else for the interpreter's part."""
-    command = job_command(checkout=checkout, python=Path("/python"), job=JOB, log=checkout / "log")
-    return command.replace(f"/python -m crons.run {JOB}", program)
+    assert (checkout / "logs/cron.log").read_text() == f"{checkout.resolve()}\n"
 
 
 def as_cron_passes(line: str) -> str:
@@ -203,35 +174,26 @@ def as_cron_passes(line: str) -> str:
 
 @pytest.mark.parametrize("name", ["new\nline", "carriage\rreturn", "tab\there", "nul\0"])
 def test_path_with_control_character_is_rejected(name: str) -> None:
-    """A path that would break the crontab into lines never gets near it."""
     with pytest.raises(ConfigurationError, match="control character"):
-        installed("", checkout=Path("/srv") / name)
+        installed("", Path("/srv") / name)
 
 
 def test_command_longer_than_cron_accepts_is_rejected() -> None:
-    """Debian's cron refuses a command of 999 bytes, so we say so before it does."""
-    room = 998 - len(f" # {JOB}")
-    assert installed("", command="x" * room)
+    """Debian's cron refuses a command of 999 bytes."""
+
+    def line(letters: int) -> str:
+        return crontab_line(JOB, DEFAULT_SCHEDULE, checkout=Path("/c"), python=Path("/" + "x" * letters))
+
+    room = 998 - len(line(0).removeprefix(f"{DEFAULT_SCHEDULE} ").rstrip("\n"))
+    assert line(room)
     with pytest.raises(ConfigurationError, match="998"):
-        installed("", command="x" * (room + 1))
-
-
-def test_heal_has_a_separate_line() -> None:
-    """A job's heal stands beside the job, runs the job's heal, and each goes without the other."""
-    both = installed(installed(OTHERS), job=heal_of(JOB), schedule="17 4 * * *")
-    assert installed_schedule(both, checkout=CHECKOUT, job=JOB) == DEFAULT_SCHEDULE
-    assert installed_schedule(both, checkout=CHECKOUT, job=heal_of(JOB)) == "17 4 * * *"
-    assert f" -m crons.run {JOB} heal >> " in both
-    assert remove_line(both, checkout=CHECKOUT, job=heal_of(JOB)) == installed(OTHERS)
-    only_heal = remove_line(both, checkout=CHECKOUT, job=JOB)
-    assert installed_schedule(only_heal, checkout=CHECKOUT, job=JOB) is None
-    assert remove_line(only_heal, checkout=CHECKOUT, job=heal_of(JOB)) == OTHERS
+        line(room + 1)
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> CrontabProgram:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CrontabProgram:
     """A crontab command with a crontab of the user's."""
-    program = CrontabProgram(tmp_path)
+    program = CrontabProgram.on_path(tmp_path, monkeypatch)
     program.store(MINE)
     return program
 
@@ -244,33 +206,16 @@ def checkout(tmp_path: Path) -> Path:
     return path
 
 
-def set_up(
-    program: CrontabProgram, checkout: Path, *, schedule: str = "0 * * * *", dry_run: bool = False
-) -> CrontabChange:
+def set_up(checkout: Path, *, dry_run: bool = False) -> CrontabChange:
     """Install the line."""
-    return setup_cron(
-        Crontab(program=program.make()),
-        checkout=checkout,
-        python=checkout / ".venv/bin/python",
-        job="cmc_hourly_prices",
-        schedule=schedule,
-        now=NOW,
-        dry_run=dry_run,
-    )
-
-
-def remove(program: CrontabProgram, checkout: Path, *, dry_run: bool = False) -> CrontabChange:
-    """Remove the line."""
-    door = Crontab(program=program.make())
-    return remove_cron(door, checkout=checkout, job="cmc_hourly_prices", now=NOW, dry_run=dry_run)
+    line = crontab_line(JOB, DEFAULT_SCHEDULE, checkout=checkout, python=checkout / ".venv/bin/python")
+    return change_crontab(JOB, line, checkout=checkout, now=NOW, dry_run=dry_run)
 
 
 def test_line_is_installed_and_the_previous_crontab_kept(program: CrontabProgram, checkout: Path) -> None:
-    """The new crontab ends with the old one, of which a copy is in backups; the log's folder is there."""
-    change = set_up(program, checkout)
+    change = set_up(checkout)
     assert program.table == change.after.encode()
-    assert change.is_change
-    assert change.after.encode().endswith(MINE)
+    assert program.table.endswith(MINE)
     assert change.backup
     assert change.backup.parent == checkout / "backups"
     assert change.backup.read_bytes() == MINE
@@ -278,59 +223,34 @@ def test_line_is_installed_and_the_previous_crontab_kept(program: CrontabProgram
 
 
 def test_second_installation_writes_nothing(program: CrontabProgram, checkout: Path) -> None:
-    """A line that is there is left alone, without another copy."""
-    set_up(program, checkout)
+    set_up(checkout)
     calls = len(program.calls)
-    change = set_up(program, checkout)
-    assert not change.is_change
-    assert change.backup is None
+    change = set_up(checkout)
+    assert (change.before, change.backup) == (change.after, None)
     assert program.calls[calls:] == ["-l"]
     assert len(list((checkout / "backups").iterdir())) == 1
 
 
 def test_removal_restores_the_crontab(program: CrontabProgram, checkout: Path) -> None:
-    """After installing and removing, the user's crontab has its very bytes."""
-    set_up(program, checkout)
-    change = remove_cron(
-        Crontab(program=program.make()), checkout=checkout, job="cmc_hourly_prices", now=NOW.replace(second=1)
-    )
-    assert change.is_change
+    set_up(checkout)
+    change_crontab(JOB, None, checkout=checkout, now=NOW.replace(second=1))
     assert program.table == MINE
-    assert not remove(program, checkout).is_change
 
 
 def test_dry_run_changes_nothing(program: CrontabProgram, checkout: Path) -> None:
-    """A dry run has the diff of what would change, and changes nothing."""
-    change = set_up(program, checkout, dry_run=True)
-    added = [line for line in change.diff().split("\n") if line.startswith("+")]
-    assert added[0].startswith("+++ crontab")
-    assert [line[:5] for line in added[1:]] == ["+# >>", "+0 * ", "+# <<"]
+    change = set_up(checkout, dry_run=True)
+    assert change.before != change.after
     assert program.table == MINE
     assert set(program.calls) == {"-l"}
     assert list(checkout.iterdir()) == []
 
 
-def test_invalid_schedule_writes_nothing(program: CrontabProgram, checkout: Path) -> None:
-    """A wrong schedule is refused with nothing written anywhere."""
-    with pytest.raises(ConfigurationError, match="schedule"):
-        set_up(program, checkout, schedule="@hourly")
-    assert program.table == MINE
-    assert list(checkout.iterdir()) == []
-
-
-def test_crontab_that_cannot_be_kept_is_not_changed(program: CrontabProgram, checkout: Path) -> None:
-    """Without a copy of the previous crontab there is no new one."""
-    (checkout / "backups").write_text("a file in the way")
-    with pytest.raises(StateError, match="cannot keep"):
-        set_up(program, checkout)
-    assert program.table == MINE
-
-
-def test_log_folder_that_cannot_be_made_is_an_error(program: CrontabProgram, checkout: Path) -> None:
-    """A line that could not write its log would never start the job, so it is not installed."""
-    (checkout / "logs").write_text("a file in the way")
-    with pytest.raises(StateError, match="log folder"):
-        set_up(program, checkout)
+@pytest.mark.parametrize("folder", ["backups", "logs"])
+def test_folder_that_cannot_be_made_is_an_error(program: CrontabProgram, checkout: Path, folder: str) -> None:
+    """Without a copy of the previous crontab there is no new one; without a log the job would never start."""
+    (checkout / folder).write_text("a file in the way")
+    with pytest.raises(StateError):
+        set_up(checkout)
     assert program.table == MINE
 
 
@@ -338,33 +258,17 @@ def test_log_folder_that_cannot_be_made_is_an_error(program: CrontabProgram, che
     "schedule", ["0 * * * *", "*/5 0-6/2 1,15 JAN-mar sun", "0 0 * * 7", "59 23 31 12 *", " 0\t* * * * "]
 )
 def test_schedule_of_five_fields_is_valid(schedule: str) -> None:
-    """Every form of crontab(5) is taken, with its blanks made single."""
     assert check_schedule(schedule) == " ".join(schedule.split())
 
 
 @pytest.mark.parametrize(
     "schedule",
     [
-        "",
-        "@hourly",
-        "* * * *",
-        "* * * * * *",
-        "60 * * * *",
-        "0 24 * * *",
-        "0 0 0 * *",
-        "0 0 L * *",
-        "0 0 * * 5#2",
-        "5/15 * * * *",
-        "*/0 * * * *",
-        "0 * * * * id;",
-        "0 * * *\n* id",
-        "% * * * *",
-        "0 * * * foo",
-        "9-5 * * * *",
+        "", "@hourly", "* * * *", "* * * * * *", "60 * * * *", "0 24 * * *", "0 0 0 * *", "0 0 L * *", "0 0 * * 5#2",
+        "5/15 * * * *", "*/0 * * * *", "0 * * * * id;", "0 * * *\n* id", "% * * * *", "0 * * * foo", "9-5 * * * *",
     ],
-)
+)  # fmt: skip
 def test_invalid_schedule_is_rejected(schedule: str) -> None:
-    """It is reported in one line, with an example of a valid one."""
     with pytest.raises(ConfigurationError, match="schedule") as caught:
         check_schedule(schedule)
     assert "\n" not in caught.value.message
@@ -377,9 +281,9 @@ def test_next_run_follows_the_hosts_zone(zone: str, due: str, monkeypatch: pytes
     with monkeypatch.context() as environment:
         environment.setenv("TZ", zone)
         time.tzset()
-        told = next_run(DEFAULT_SCHEDULE, MONDAY)
+        start = next_run(DEFAULT_SCHEDULE, MONDAY)
     time.tzset()
-    assert told.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S") == f"2026-11-23 {due}:00"
+    assert start.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S") == f"2026-11-23 {due}:00"
 
 
 @pytest.mark.parametrize(

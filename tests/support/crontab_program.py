@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 _PROGRAM = """#!/bin/sh
 table={folder}/table
@@ -38,6 +41,14 @@ class CrontabProgram:
         program.write_text(_PROGRAM.format(folder=self.folder))
         program.chmod(0o755)
         return str(program)
+
+    @classmethod
+    def on_path(cls, folder: Path, monkeypatch: pytest.MonkeyPatch) -> CrontabProgram:
+        """The command before any other on PATH."""
+        program = cls(folder)
+        program.make()
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return program
 
     def behave(self, how: str) -> None:
         """Make the command behave so from now on."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
 
+_PROGRAM = "crontab"
 _TIMEOUT_SECONDS = 30
 # crontab(1) has one exit code for "none yet" and for every failure; only its message distinguishes them.
 _NONE_YET = re.compile(
@@ -25,71 +26,64 @@ _NONE_YET = re.compile(
 _AMBIGUOUS = re.compile(r"\\[rb]")
 
 
-class Crontab:
-    """The crontab of the user that this process runs as. `program` is looked up on PATH."""
+def has_crontab() -> bool:
+    """Whether the command exists."""
+    return shutil.which(_PROGRAM) is not None
 
-    def __init__(self, *, program: str = "crontab") -> None:
-        self._program = program
 
-    def is_available(self) -> bool:
-        """Whether the command exists."""
-        return shutil.which(self._program) is not None
+def read_crontab() -> str:
+    """The whole crontab, empty when the user has none.
 
-    def read(self) -> str:
-        """The whole crontab, empty when the user has none.
+    Raises:
+        StateError: the command is missing or failed.
+    """
+    code, shown, complaint = _call("-l")
+    if code and not _NONE_YET.search(complaint):
+        raise StateError(f"cannot read the crontab: {complaint}", next_step='nothing was changed; run "crontab -l"')
+    return "" if code else shown
 
-        Raises:
-            StateError: the command is missing or failed.
-        """
-        listed = self._call("-l")
-        complaint = _text(listed.stderr).strip()
-        if listed.returncode == 0:
-            return _text(listed.stdout)
-        if _NONE_YET.search(complaint):
-            return ""
+
+def write_crontab(text: str) -> None:
+    """Replace the crontab and read it back. Idempotent.
+
+    Raises:
+        StateError: the command is missing or refuses the text (the crontab is then unchanged), what is read back
+            differs, or the text may not be what the crontab really contains.
+    """
+    if _AMBIGUOUS.search(text):
         raise StateError(
-            f"cannot read the crontab: {_one_line(complaint)}", next_step='nothing was changed; run "crontab -l"'
+            r'"crontab -l" shows \r or \b, which may be a control character that would be lost',
+            next_step='nothing was changed; remove it with "crontab -e" and try again',
+        )
+    code, _, complaint = _call("-", text)
+    if code:
+        raise StateError(
+            f"cron refused the crontab: {complaint}",
+            next_step="nothing was changed; fix the named line and try again",
+        )
+    if read_crontab() != text:
+        raise StateError(
+            "the crontab differs from what was written: another program changed it at the same time",
+            next_step='run "crontab -l"; the previous crontab is in the backups folder',
         )
 
-    def write(self, text: str) -> None:
-        """Replace the crontab and read it back. Idempotent.
 
-        Raises:
-            StateError: the command is missing or refuses the text (the crontab is then unchanged), what is read back
-                differs, or the text may not be what the crontab really contains.
-        """
-        if _AMBIGUOUS.search(text):
-            raise StateError(
-                r'"crontab -l" shows \r or \b, which may be a control character that would be lost',
-                next_step='nothing was changed; remove it with "crontab -e" and try again',
-            )
-        written = self._call("-", text=text)
-        if written.returncode != 0:
-            raise StateError(
-                f"cron refused the crontab: {_one_line(_text(written.stderr))}",
-                next_step="nothing was changed; fix the named line and try again",
-            )
-        if self.read() != text:
-            raise StateError(
-                "the crontab differs from what was written: another program changed it at the same time",
-                next_step='run "crontab -l"; the previous crontab is in the backups folder',
-            )
-
-    def _call(self, argument: str, *, text: str = "") -> subprocess.CompletedProcess[bytes]:
-        if not self.is_available():
-            raise StateError(
-                "there is no crontab command on this machine", next_step="install cron: apt-get install cron"
-            )
-        try:
-            return subprocess.run(  # noqa: S603 - a fixed program and argument; the text goes by stdin
-                [self._program, argument],
-                input=text.encode(errors="surrogateescape"),
-                capture_output=True,
-                check=False,
-                timeout=_TIMEOUT_SECONDS,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise StateError(f"the crontab command failed: {_one_line(str(error))}") from error
+def _call(argument: str, text: str = "") -> tuple[int, str, str]:
+    """The exit code, the output, and what went wrong, in one line."""
+    if not has_crontab():
+        raise StateError("there is no crontab command on this machine", next_step="install cron: apt-get install cron")
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed program and argument; the text goes by stdin
+            [_PROGRAM, argument],
+            input=text.encode(errors="surrogateescape"),
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StateError(f"the crontab command failed: {error}") from error
+    shown, complaint = (output.decode(errors="surrogateescape") for output in (done.stdout, done.stderr))
+    return done.returncode, shown, " ".join(complaint.split()) or "no reason was given"
 
 
 def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
@@ -106,14 +100,6 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
         disk.sync_folder(folder)
     except OSError as error:
         raise StateError(
-            f"cannot keep a copy of the previous crontab: {_one_line(str(error))}", next_step="nothing was changed"
+            f"cannot keep a copy of the previous crontab: {error}", next_step="nothing was changed"
         ) from error
     return path
-
-
-def _text(output: bytes) -> str:
-    return output.decode(errors="surrogateescape")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()) or "no reason was given"
