@@ -114,11 +114,7 @@ def test_missing_right_is_named_and_changes_nothing(
     [
         *(("all of these", command) for command in COMMANDS),
         *(("read only", command) for command in ("status", "export", "query")),
-        *(
-            (profile, command)
-            for profile in ("small statements", "hasty updates")
-            for command in ("cron_run", "restore")
-        ),
+        *(("small statements", command) for command in ("cron_run", "restore")),
     ],
 )
 def test_command_works_under_a_profile(

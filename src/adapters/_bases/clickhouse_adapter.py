@@ -171,10 +171,6 @@ class ClickHouseAdapter:
         """How long a statement may take on the server: less than the client waits, so it has ended by the next try."""
         return max(1, self._query_timeout_seconds * 3 // 4)
 
-    def locks(self, setting: str) -> bool:
-        """Whether the server knows the setting, and this user cannot change it freely."""
-        return setting in self._connected().server_settings and not self._changeable(self._connected(), {setting: ""})
-
     def value_of(self, setting: str) -> str | None:
         """The value in force; None if the server does not know the setting."""
         return _value_of(self._connected(), setting)

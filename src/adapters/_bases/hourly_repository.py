@@ -33,62 +33,39 @@ _IS_UPDATED = (
 
 
 class StoredHours(NamedTuple):
-    """What is stored of a symbol within a span.
+    """What is stored of a symbol within a span."""
 
-    Attributes:
-        hours: the keys that have a row.
-        last_hour: the latest of them.
-        last_value: its value, NaN and infinities included; None only in a table of another shape.
-        values: hour key to value, of the hours requested with their values.
-    """
-
-    hours: frozenset[str]
+    hours: frozenset[str]  # the keys that have a row
     last_hour: str
-    last_value: float | None
-    values: dict[str, float | None]
+    last_value: float | None  # NaN and infinities included; None only in a table of another shape
+    values: dict[str, float | None]  # hour key to value, of the hours requested with their values
 
 
 class StoredPrice(NamedTuple):
-    """One stored hour of one symbol, with its hour key as `datetime`.
-
-    Attributes:
-        name: what the symbol stands for, as users know it.
-        price: the table's value, NaN and infinities included.
-        market_cap: None if unknown.
-        currency: of the price; empty if the table does not have it.
-        is_updated: whether the row was written again after its insert.
-    """
+    """One stored hour of one symbol."""
 
     symbol: str
-    datetime: str
-    name: str
-    price: float
+    datetime: str  # the hour key
+    name: str  # what the symbol stands for, as users know it
+    price: float  # the table's value, NaN and infinities included
     market_cap: float | None
-    currency: str
-    is_updated: bool
+    currency: str  # empty if the table does not have it
+    is_updated: bool  # whether the row was written again after its insert
 
 
 class StoredMeaning(NamedTuple):
-    """A coin or pair whose prices are stored under a symbol.
-
-    Attributes:
-        meaning: its id or name at the source.
-        label: the name that users know it by, in the latest of its rows.
-        first: hour key of its first row.
-        last: hour key of its last row.
-        hours: the number of its rows.
-    """
+    """A coin or pair whose prices are stored under a symbol."""
 
     symbol: str
-    meaning: object
-    label: str
-    first: str
-    last: str
+    meaning: object  # its id or name at the source
+    label: str  # the name that users know it by, in the latest of its rows
+    first: str  # hour key of its first row
+    last: str  # of its last one
     hours: int
 
 
 class Wrong(NamedTuple):
-    """A key and what is wrong with it."""
+    """A key and what is wrong with its row."""
 
     symbol: str
     hour: str
@@ -112,16 +89,9 @@ class HourlyRepository:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
         clock: gives the aware time; asked once for each upsert.
-        replication: the operator's settings.
-
-    Attributes:
-        table: set by a subclass.
-
-    Raises:
-        ConfigurationError: the database's name is not an identifier.
     """
 
-    table: ClassVar[HourlyTable]
+    table: ClassVar[HourlyTable]  # set by a subclass
 
     def __init__(
         self,
@@ -174,11 +144,7 @@ class HourlyRepository:
         return self._retry.call(self._clickhouse.server_version)[:2] < OLDEST_VERSION
 
     def lacking_rights(self, also: Sequence[Right] = ()) -> list[tuple[Right, str]] | None:
-        """The rights that a run needs and the user lacks, each with the next step; None if the server cannot tell.
-
-        Args:
-            also: rights needed beyond the table and its views.
-        """
+        """The rights, these also, that a run needs and the user lacks: see `lacking`."""
         return self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
 
     def kept_settings(self) -> dict[str, str]:
@@ -213,18 +179,16 @@ class HourlyRepository:
         `version`, by which the table is sorted and merged, and a known value in a column that `keeps_known`.
 
         Args:
-            rows: any number, taken in chunks of 20,000 (smaller if the profile limits max_query_size), at most three
-                statements each.
+            rows: any number; errors as of `upsert`.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
                 hour of each row's `fetched_at`.
-
-        Raises:
-            InvalidRowError: a value cannot be stored. Nothing of its chunk was written, unless ClickHouse found it.
-            ValueError: `target_hour` is naive.
         """
         updated_at = tehran_text(self._clock())
         hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
-        return self._upsert(StoredRow(_placed(row, hour), updated_at) for row in rows)
+        return self._upsert(
+            StoredRow(row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row, updated_at)
+            for row in rows
+        )
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
@@ -330,8 +294,9 @@ class HourlyRepository:
 
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
-        table, setting = self._table, "optimize_aggregation_in_order"  # for a table larger than the memory
-        in_order = "" if self._retry.call(lambda: self._clickhouse.locks(setting)) else f" SETTINGS {setting} = 1"
+        table = self._table
+        # For a table larger than the memory.
+        self._retry.call(lambda: self._clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
         several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
         repair = (  # leaves the row that the view shows
             f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
@@ -340,7 +305,7 @@ class HourlyRepository:
         )
         statement = (
             f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {table} FINAL "  # noqa: S608 - quoted
-            f"GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime LIMIT {MOST_FOUND}{in_order}"
+            f"GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
         return Defects(self._wrong(statement), repair)
 
@@ -474,7 +439,3 @@ def _grouped(keys: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     for symbol, hour in keys:
         hours.setdefault(symbol, set()).add(hour)
     return hours
-
-
-def _placed(row: HourlyRow, hour: str | None) -> HourlyRow:
-    return row if hour is None or row.fetched_at[:13] == hour[:13] else row._replace(fetched_at=hour)

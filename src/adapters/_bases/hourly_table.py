@@ -47,44 +47,29 @@ class HourlyRow(Protocol):
 
 
 class Hole(NamedTuple):
-    """An hour for which the source had nothing. Only a note: a price stored later counts.
-
-    Attributes:
-        datetime: the hour's key.
-        meaning: what the symbol meant when the source was asked, such as a coin's id.
-        noted_at: Tehran wall time.
-    """
+    """An hour for which the source had nothing. Only a note: a price stored later counts."""
 
     symbol: str
-    datetime: str
-    meaning: object
-    noted_at: str
+    datetime: str  # the hour's key
+    meaning: object  # what the symbol meant when the source was asked, such as a coin's id
+    noted_at: str  # Tehran wall time
     run_id: str
 
 
 @dataclass(frozen=True)
 class HourlyTable:
-    """What a pipeline stores. Its columns are those of the file NAME.sql, its views those of NAME_hourly.sql and so on.
-
-    Attributes:
-        name: of the table.
-        holes: name of the table of holes.
-        row: makes a row of the columns that `given` names; a NamedTuple.
-        value: the column that the table is for, such as ``price``: what `status` shows and `verify` checks.
-        meaning: the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too.
-        label: the column with the name that users know it by.
-        completed_by: a column that is NULL until the hour is over; empty if a row is complete at once.
-        keeps_known: the columns of which NULL leaves the stored value: what only some calls of a source give.
-    """
+    """What a pipeline stores: its columns are those of the file NAME.sql, its views of NAME_hourly.sql and so on."""
 
     name: str
-    holes: str
-    row: Callable[..., HourlyRow]
-    value: str
-    meaning: str
-    label: str
-    completed_by: str = ""
-    keeps_known: frozenset[str] = frozenset()
+    holes: str  # name of the table of holes
+    row: Callable[..., HourlyRow]  # makes a row of the columns that `given` names; a NamedTuple
+    value: str  # the column that the table is for, such as ``price``: what `status` shows and `verify` checks
+    meaning: str  # the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too
+    label: str  # the column with the name that users know it by
+    completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
+    keeps_known: frozenset[str] = (
+        frozenset()
+    )  # columns of which NULL leaves the stored value: not every call gives them
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -114,7 +99,7 @@ class HourlyTable:
 
     @property
     def view(self) -> str:
-        """The name of the hourly view, which users read."""
+        """The hourly view, which users read."""
         return f"{self.name}_hourly"
 
     @cached_property

@@ -36,10 +36,10 @@ _VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
 _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
 _SHOWN_DIFFERENCES = 3
 
-_SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "made by")
+_SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment")
 # One statement, so that all of it is of one moment and of one server.
 _SELECT_SHAPES = (
-    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, t.create_table_query, "
+    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, "
     "c.name, c.type, c.default_kind, c.default_expression "
     "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
     "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
@@ -81,7 +81,7 @@ class Definition:
 
     @cached_property
     def shape(self) -> dict[str, str]:
-        """The properties that an existing table or view must have, named as in `Schema`."""
+        """The properties that an existing table or view must have."""
         shape = {f"column {name}": " ".join(column).strip() for name, column in self.columns.items()}
         if engine := _ENGINE.search(self.text):
             shape["engine"] = engine[1]
@@ -91,12 +91,12 @@ class Definition:
 
     @property
     def hash(self) -> str:
-        """What tells one definition of a view from another."""
+        """By which an older definition of a view is recognized, in its comment."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:8]
 
     @property
     def comment(self) -> str:
-        """The comment of a view, with the hash, by which an older one is recognized."""
+        """The comment of a view."""
         [comment] = _VIEW_COMMENT.findall(self.text)
         return str(comment).format(definition=self.hash)
 
@@ -129,14 +129,11 @@ def definition(name: str) -> Definition:
 
 
 class Schema:
-    """A table, its views, and tables that are made together with it, in a database.
+    """A table, its views, and tables that are made together with it, in a database. Plain names.
 
     Args:
-        database: plain name.
-        table: name of the table; its shape is checked.
-        views: their names, each after those that it reads.
-        beside: names of further tables.
-        replication: what the operator set.
+        views: each after those that it reads.
+        beside: further tables, of which the shape is not checked.
     """
 
     def __init__(
@@ -179,7 +176,6 @@ class Schema:
                     f"{self._full(self._table)} was just created, but another server answers, which does not have it",
                     next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
                 )
-        self._check_visible(shapes[self._table])
         self._check_shape(self._table, definition(self._table).differences(shapes[self._table]))
         self._prepare_writes(shapes[self._table]["engine"])
         for view in self._views:
@@ -194,11 +190,7 @@ class Schema:
             self._make(name)
 
     def topology(self) -> Topology:
-        """Where the database is; queried once.
-
-        Raises:
-            ConfigurationError: the settings name a cluster that the server does not have.
-        """
+        """Where the database is; queried once."""
         if self._topology is None:
             self._topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
         return self._topology
@@ -215,27 +207,14 @@ class Schema:
         return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
 
     def inserts_changes(self) -> bool:
-        """Whether a changed row is inserted as a newer version, in place of an update.
-
-        Also if the profile locks ``mutations_sync`` at a value by which an update returns before it is done.
-
-        Raises:
-            StorageRejected: it does, and the operator requested updates.
-        """
-        hasty = self._clickhouse.locks("mutations_sync") and self._clickhouse.value_of("mutations_sync") == "0"
-        if hasty and self._replication.changes == "update":
-            raise StorageRejected(
-                "the profile of the database's user has mutations_sync = 0, so an update returns before it is done",
-                next_step="remove CLICKHOUSE_CHANGES=update, or have an administrator take it out of the profile",
-            )
-        return (self._replication.changes or ("insert" if self.is_replicated() or hasty else "update")) == "insert"
+        """Whether a changed row is inserted as a newer version, in place of an update."""
+        return (self._replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
 
     def differences(self) -> list[str]:
         """How the table and the views differ from their definitions, a line each; empty without a table."""
         shapes = self._shapes()
         if self._table not in shapes:
             return []
-        self._check_visible(shapes[self._table])
         lines = [
             f"{self._full(self._table)}: {line}" for line in definition(self._table).differences(shapes[self._table])
         ]
@@ -264,11 +243,7 @@ class Schema:
         return set(self._shapes())
 
     def drop(self) -> None:
-        """Drop the table and its views. The database and the tables beside stay. Idempotent.
-
-        Raises:
-            StorageRejected: the rows are on one of several replicas only; nothing is dropped.
-        """
+        """Drop the table and its views. The database and the tables beside stay. Idempotent."""
         shapes = self._shapes()
         if shapes.keys() <= set(self._beside):
             return
@@ -302,7 +277,6 @@ class Schema:
         return f"{self._database}.{name}"
 
     def _prepare_writes(self, engine: str) -> None:
-        """From now on, send the settings that writes to a table of this engine need."""
         self._engine = engine
         if is_replicated(engine):
             self._clickhouse.keep_settings(
@@ -315,7 +289,6 @@ class Schema:
             )
 
     def _shapes(self) -> dict[str, dict[str, str]]:
-        """The existing tables and views, each with its properties."""
         names = [self._table, *self._views, *self._beside]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
@@ -331,25 +304,12 @@ class Schema:
         for name in (self._table, *(() if by_hand else self._beside)):
             topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
 
-    def _check_visible(self, shape: Mapping[str, str]) -> None:
-        """Check that columns that seem to be missing are not just hidden from this user."""
-        hidden = [
-            name
-            for name in definition(self._table).columns
-            if f"column {name}" not in shape and f"`{name}` " in shape["made by"]
-        ]
-        if hidden:
-            of = self._full(self._table)
-            raise StorageRejected(
-                f"{of} exists, but this user cannot see its columns {', '.join(hidden[:_SHOWN_DIFFERENCES])}",
-                next_step=f"Have an administrator run: GRANT SELECT ON {of} TO the user of CLICKHOUSE_USER",
-            )
-
     def _check_shape(self, name: str, differences: Sequence[str]) -> None:
         if differences:
             rest = len(differences) - _SHOWN_DIFFERENCES
             more = f", and {rest} more" if rest > 0 else ""
             raise StorageRejected(
                 f"{self._full(name)} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
-                next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`.",
+                next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`; but if its columns are "
+                f"only hidden from this user, have an administrator run: GRANT SELECT ON {self._full(name)}",
             )

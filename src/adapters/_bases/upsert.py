@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, CONSTRAINT_VIOLATED
 from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
@@ -39,17 +39,11 @@ _SUPERSET_LIMIT = 2
 
 
 class UpsertReport(NamedTuple):
-    """The result of an upsert, in rows.
+    """The result of an upsert, in rows."""
 
-    Attributes:
-        inserted: new keys.
-        updated: stored keys with other values.
-        unchanged: stored keys with the same values, apart from the run: not written.
-    """
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
+    inserted: int = 0  # new keys
+    updated: int = 0  # stored keys with other values
+    unchanged: int = 0  # stored keys with the same values, apart from the run: not written
 
     def plus(self, other: UpsertReport) -> UpsertReport:
         """The sum of both."""
@@ -57,16 +51,11 @@ class UpsertReport(NamedTuple):
 
 
 class StoredRow(NamedTuple):
-    """A row as it goes into the table.
-
-    Attributes:
-        updated_at: time of writing, Tehran wall time.
-        version: of a row from a backup; None lets the server make one.
-    """
+    """A row as it goes into the table."""
 
     row: HourlyRow
-    updated_at: str
-    version: int | None = None
+    updated_at: str  # time of writing, Tehran wall time
+    version: int | None = None  # of a row from a backup; None lets the server make one
 
     @property
     def key(self) -> Key:
@@ -109,13 +98,10 @@ def upsert(
 
 
 def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
-    """The SELECT of all rows with these keys, perhaps of others too, oldest version first.
+    """The SELECT of all rows with these keys, at least one, perhaps of others too, oldest version first.
 
     Its columns: symbol, datetime, the compared ones, fetched_at, version, and the version of a row inserted now.
-
-    Args:
-        name: of the table, quoted, with its database.
-        keys: not empty.
+    `name` is quoted, with its database.
     """
     where = _condition(keys, superset=_SUPERSET_LIMIT)
     columns = ", ".join(map(quoted_identifier, ("symbol", "datetime", *table.compared, "fetched_at", "version")))
@@ -129,15 +115,10 @@ def update_statement(
     server_version: tuple[int, ...],
     *,
     replicated: bool = False,
-    locked: Callable[[str], bool] = lambda _: False,
 ) -> str:
     """The ALTER … UPDATE that gives every stored row with these keys its new values. It may be repeated.
 
     It is complete when ClickHouse answers: as a patch part where those are sound, else as a mutation.
-
-    Args:
-        name: of the table, quoted, with its database.
-        locked: whether a setting cannot be changed; it is then left out.
     """
     settings = {"mutations_sync": "2"}  # also for the heavy form that ClickHouse falls back to
     if replicated:
@@ -146,10 +127,10 @@ def update_statement(
             settings["optimize_mutations_with_partition_pruning"] = "0"
     elif has_sound_patches(server_version):
         settings["alter_update_mode"] = "'lightweight'"
-    sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items() if not locked(setting))
+    sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items())
     # The values travel inside the statement: a staging table would have to outlive it.
     assignments = _assignments(table, list(rows.values()), _position_of(rows))
-    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {_condition(rows)}" + (f" SETTINGS {sent}" if sent else "")
+    return f"ALTER TABLE {name} UPDATE {assignments} WHERE {_condition(rows)} SETTINGS {sent}"
 
 
 def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
@@ -232,12 +213,10 @@ _FITS: Mapping[str, Callable[[object], bool]] = {
 
 
 class _Found(NamedTuple):
-    """A stored row: its values of the table's compared columns; `now` is the version of a row inserted now."""
-
-    compared: tuple[object, ...]
+    compared: tuple[object, ...]  # the stored values of the table's compared columns
     fetched_at: str
     version: int
-    now: int
+    now: int  # the version of a row inserted now
 
 
 @dataclass
@@ -317,19 +296,13 @@ class _Chunk:
             self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept)
 
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
-        statement = update_statement(
-            self.name,
-            self.table,
-            rows,
-            self.clickhouse.server_version(),
-            replicated=self.replicated,
-            locked=self.clickhouse.locks,
-        )
+        version = self.clickhouse.server_version()
         try:
-            self.clickhouse.command(statement)
+            self.clickhouse.command(update_statement(self.name, self.table, rows, version, replicated=self.replicated))
         except StorageRejected as error:
-            if error.code == ACCESS_DENIED:
-                error.next_step = f"{error.next_step}; or set CLICKHOUSE_CHANGES=insert, which needs no such right"
+            # CONSTRAINT_VIOLATED: the profile locks one of the statement's settings.
+            if error.code in (ACCESS_DENIED, CONSTRAINT_VIOLATED):
+                error.next_step = f"{error.next_step}; or set CLICKHOUSE_CHANGES=insert, which needs no update"
                 raise
             # A failed mutation stays queued and blocks every later one of the table.
             killed = [
@@ -344,15 +317,10 @@ class _Chunk:
 
 
 class StuckMutation(NamedTuple):
-    """A mutation that has failed and is still queued.
-
-    Attributes:
-        reason: of its last failure, on one line.
-        kill_statement: the SQL that removes it.
-    """
+    """A mutation that has failed and is still queued."""
 
     mutation_id: str
-    reason: str
+    reason: str  # of its last failure, on one line
     kill_statement: str
 
     def __str__(self) -> str:

@@ -41,16 +41,12 @@ BINANCE_PRICES = HourlyTable(
 
 
 class StoredCandle(NamedTuple):
-    """One stored hour of one symbol: columns of `PairRow`, and the hour key as `datetime`.
-
-    Attributes:
-        price: whatever double is stored, NaN and infinities too.
-    """
+    """One stored hour of one symbol."""
 
     symbol: str
-    datetime: str
+    datetime: str  # the hour key
     pair: str
-    price: float
+    price: float  # NaN and infinities included
     low: float | None
     high: float | None
     currency: str

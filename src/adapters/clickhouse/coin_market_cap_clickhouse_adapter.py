@@ -51,18 +51,13 @@ CRYPTO_PRICES = HourlyTable(
 
 
 class StoredQuote(NamedTuple):
-    """One stored hour of one symbol: columns of `PriceRow`, and the hour key as `datetime`.
-
-    Attributes:
-        price: whatever double is stored, NaN and infinities too.
-        taken_at: when the source updated the quote, or else when it was fetched, Tehran wall time.
-    """
+    """One stored hour of one symbol."""
 
     symbol: str
-    datetime: str
-    price: float
+    datetime: str  # the hour key
+    price: float  # NaN and infinities included
     currency: str
-    taken_at: str
+    taken_at: str  # when the source updated the quote, or else when it was fetched, Tehran wall time
 
 
 class CoinMarketCapClickHouseAdapter(HourlyRepository):

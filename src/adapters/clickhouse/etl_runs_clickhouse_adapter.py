@@ -55,7 +55,7 @@ class RunRecord(RunCounts, _Run):
 
     @property
     def failed(self) -> bool:
-        """Whether it failed."""
+        """Whether it did not end well."""
         return self.status != OK
 
     def values(self) -> tuple[object, ...]:
@@ -74,10 +74,6 @@ class EtlRunsAdapter:
         clickhouse: where the table is; the caller closes it.
         database: plain name.
         keep_days: how long a run is kept; at most 7,300, because ClickHouse's DateTime wraps around in 2106.
-        replication: the operator's settings.
-
-    Raises:
-        ConfigurationError: the database's name is not an identifier.
     """
 
     def __init__(
