@@ -15,7 +15,7 @@ from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
-from configurations.terminal_lines import at_blanks
+from configurations.logs import at_blanks
 from crons.exits import DONE
 from crons.resources import Resources, require_database, system_clock
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from adapters._bases.errors import EtlError
 from configurations.config import PROJECT_ROOT, Settings, load_settings
-from configurations.logs import is_watched, set_up_logging
-from configurations.terminal_lines import at_blanks, next_step, stderr_width
+from configurations.logs import at_blanks, is_watched, next_step, set_up_logging, stderr_width
 from crons.job import Finding, Job
 from crons.resources import PATIENCE, Resources, system_clock
 

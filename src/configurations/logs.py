@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,11 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
-from structlog.typing import EventDict, ExcInfo, Processor
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
 from configurations.config import Settings
-from configurations.terminal_lines import terminal_renderer
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -33,6 +33,13 @@ _SHORT = 4  # a secret with fewer characters is hidden only where it is a word o
 _KEPT_LINES = 30
 # httpx logs every request's whole address at INFO, its transport every header at DEBUG.
 _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
+_MOST_FACTS = 3  # of an event below a warning
+_BOUND = ("job", "run")  # facts of every line of a run, which are known at a terminal
+_COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
+_PLAIN = "\x1b[0m"
+_WIDTH_UNKNOWN = 80
+_LEAST_WIDTH = 20  # of the text beside an indent, in columns
+_COMMAND = "./run.sh"
 
 log = structlog.get_logger(__name__)
 
@@ -173,3 +180,61 @@ def _redaction(secrets: Iterable[str]) -> Processor:
         return hidden.sub(HIDDEN, str(value)) if hidden else str(value)
 
     return lambda _logger, _method, event: {key: clean(value) for key, value in event.items()}
+
+
+def terminal_renderer(*, colors: bool, width: int | None = None) -> Callable[[WrappedLogger, str, EventDict], str]:
+    """Render an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
+
+    A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
+    three that are neither empty nor 0. A fact named ``what`` goes without its name.
+
+    Args:
+        colors: color warnings and errors.
+        width: columns; by default those of the terminal, asked for each event.
+    """
+
+    def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        facts = dict(event)
+        stamp, level = str(facts.pop("timestamp")), str(facts.pop("level"))
+        what, trace, step = str(facts.pop("event")), facts.pop("exception", None), facts.pop("next", None)
+        whole = level in _COLORS
+        shown = [
+            str(value) if name == "what" else f"{name}={value}"
+            for name, value in facts.items()
+            if name not in _BOUND and (value or whole)
+        ]
+        if shown:
+            what = f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}"
+        first = f"{stamp[-8:]} {level:<7} "
+        columns = width or stderr_width()
+        lines = at_blanks(columns, first).wrap(what)
+        if step:
+            lines += next_step(str(step), columns, " " * len(first))
+        if colors and whole:
+            lines = [f"{_COLORS[level]}{line}{_PLAIN}" for line in lines]
+        return "\n".join([*lines, str(trace)] if trace else lines)
+
+    return render
+
+
+def at_blanks(width: int, first: str = "") -> textwrap.TextWrapper:
+    """Breaks a paragraph at blanks only, so that a path can be pasted; ``first`` begins it and sets the indent."""
+    # The last column stays free: some terminals break after it.
+    return textwrap.TextWrapper(
+        max(width - 1, len(first) + _LEAST_WIDTH), initial_indent=first, subsequent_indent=" " * len(first),
+        break_on_hyphens=False, break_long_words=False, placeholder=" …",
+    )  # fmt: skip
+
+
+def next_step(step: str, width: int, indent: str = "") -> list[str]:
+    """The lines of a next step; a command stays on one line, to be pasted."""
+    first = f"{indent}next: "
+    return [first + step] if step.startswith(_COMMAND) else at_blanks(width, first).wrap(step)
+
+
+def stderr_width() -> int:
+    """Columns of the terminal behind stderr, also while a bar stands in for ``sys.stderr``."""
+    try:
+        return os.get_terminal_size(sys.__stderr__.fileno()).columns if sys.__stderr__ else _WIDTH_UNKNOWN
+    except (OSError, ValueError):
+        return _WIDTH_UNKNOWN

@@ -14,8 +14,8 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, 
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
+from crons.exits import LEFT_BEHIND, SignalledError, supervise
 from crons.job import JobContext
-from crons.supervision import LEFT_BEHIND, SignalledError, supervise
 
 LIMIT_SECONDS = 20.0  # to record a run and close the database, beyond the run's own limit
 _REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}

@@ -17,11 +17,11 @@ from adapters.http.healthchecks_http_adapter import Event, ping
 from configurations.config import PROJECT_ROOT, Settings, SettingsError
 from configurations.logs import last_lines, rotate_log
 from crons.backfill import fill_past
+from crons.exits import supervise
 from crons.history import record, record_killed
 from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, listed, run_hour
 from crons.resources import Resources
 from crons.start_up import REMEDY, missing_package
-from crons.supervision import supervise
 
 # They go first, because a line at a terminal has room for three facts.
 _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")

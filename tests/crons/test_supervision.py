@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import StateError
-from crons.supervision import supervise
+from crons.exits import supervise
 from tests.support.patience import PATIENCE_SECONDS
 
 SRC = Path(__file__).parents[2] / "src"
 CHILD = """
 import asyncio, os, sys, threading
 from adapters._bases.errors import EtlError
-from crons.supervision import supervise
+from crons.exits import supervise
 
 async def work():
     {before}
