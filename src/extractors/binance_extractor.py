@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -119,11 +118,11 @@ def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, Kno
 
 async def extract_lately(source: BinanceHttpAdapter, pair: KnownPair, since: datetime) -> Answered:
     """The candles of a pair from a moment on, up to now."""
-    answer = await source.klines(pair.pair, start=since, limit=MAX_CANDLES)
-    return Answered(read_candles(answer.body), answer.as_of)
+    body, as_of = await source.klines(pair.pair, start=since, limit=MAX_CANDLES)
+    return Answered(read_candles(body), as_of)
 
 
-async def extract_historical(
+def extract_historical(
     source: BinanceHttpAdapter, calls: Sequence[CandleCall], *, gone: set[str]
 ) -> AsyncGenerator[tuple[CandleCall, Answered], None]:
     """Each call with its answer, in the order of the answers: see `concurrently`.
@@ -139,8 +138,8 @@ async def extract_historical(
         name, hours = call.pair.pair, call.hours
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
-        answer = await source.klines(name, start=hours[0], end=hours[-1] + HOUR - STEP, limit=MAX_CANDLES)
-        return Answered(read_candles(answer.body), answer.as_of)
+        body, as_of = await source.klines(name, start=hours[0], end=hours[-1] + HOUR - STEP, limit=MAX_CANDLES)
+        return Answered(read_candles(body), as_of)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:
@@ -148,9 +147,7 @@ async def extract_historical(
         gone.add(call.pair.pair)
         return True
 
-    async with aclosing(concurrently(calls, ask, tolerate=tolerate)) as answers:
-        async for answer in answers:
-            yield answer
+    return concurrently(calls, ask, tolerate=tolerate)
 
 
 async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str]) -> Pairs:
@@ -197,8 +194,8 @@ async def _look_up(source: BinanceHttpAdapter, name: str) -> KnownPair:
     info = await _info(source, name)
     if info.status != _TRADING:
         raise SourceRejected(f"the pair is not traded, its status is {info.status}", code=UNKNOWN_PAIR)
-    first = read_candles((await source.klines(name, start=_BEFORE_ALL, limit=1)).body)
-    if not first:
+    body, _ = await source.klines(name, start=_BEFORE_ALL, limit=1)
+    if not (first := read_candles(body)):
         raise SourceRejected("the pair has no candles yet", code=UNKNOWN_PAIR)
     return KnownPair(name, info.quote, first[0].opens)
 

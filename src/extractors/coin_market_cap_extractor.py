@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
 
@@ -35,7 +34,7 @@ class Refusal(NamedTuple):
 
 
 async def extract_latest(
-    source: CoinMarketCapHttpAdapter, coins: Sequence[Coin], *, clock: Callable[[], datetime], currency: str = "USD"
+    source: CoinMarketCapHttpAdapter, coins: Sequence[Coin], *, clock: Callable[[], datetime]
 ) -> LatestExtraction:
     """The latest quote of each coin, in concurrent calls of at most 250.
 
@@ -48,8 +47,8 @@ async def extract_latest(
     """
 
     async def answer_for(batch: Sequence[Coin]) -> Parsed:
-        data = await source.latest(list(dict.fromkeys(coin.cmc_id for coin in batch)), convert=currency)
-        return parse_latest(data, batch, currency, clock())
+        data = await source.latest(list(dict.fromkeys(coin.cmc_id for coin in batch)))
+        return parse_latest(data, batch, clock())
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
     sets = [frozenset(ids[start : start + MAX_IDS]) for start in range(0, len(ids), MAX_IDS)]
@@ -71,12 +70,11 @@ async def extract_latest(
     return result
 
 
-async def extract_historical(
+def extract_historical(
     source: CoinMarketCapHttpAdapter,
     calls: Sequence[HistoricalCall],
     coins: Sequence[Coin],
     *,
-    currency: str = "USD",
     refusals: list[Refusal] | None = None,
 ) -> AsyncGenerator[tuple[HistoricalCall, Parsed], None]:
     """Each call with its answer, in the order of the answers: see `concurrently`.
@@ -91,20 +89,15 @@ async def extract_historical(
     """
 
     async def ask(call: HistoricalCall) -> Parsed:
-        data = await source.historical(
-            call.ids, time_start=call.start - STEP, time_end=call.end - STEP, count=call.limit, convert=currency
-        )
-        return parse_historical(data, [coin for coin in coins if coin.cmc_id in set(call.ids)], currency)
+        ids, start, end = set(call.ids), call.start - STEP, call.end - STEP
+        data = await source.historical(call.ids, time_start=start, time_end=end, count=call.limit)
+        return parse_historical(data, [coin for coin in coins if coin.cmc_id in ids])
 
     def tolerate(call: HistoricalCall, error: EtlError) -> bool:
         # A 200 may hide the refusal in its code.
         if refusals is None or not isinstance(error, SourceRejected) or _BAD_REQUEST not in (error.status, error.code):
             return False
         refusals.append(Refusal(call, error))
-        return True
+        return len(refusals) < len(calls)
 
-    async with aclosing(concurrently(calls, ask, tolerate=tolerate)) as answers:
-        async for answer in answers:
-            yield answer
-    if refusals and len(refusals) == len(calls):
-        raise refusals[0].error
+    return concurrently(calls, ask, tolerate=tolerate)

@@ -22,19 +22,11 @@ def last_over(as_of: datetime) -> datetime:
     return hour_start(as_of - _SETTLES_IN).astimezone(timezone.utc) - HOUR
 
 
-class HourReject(NamedTuple):
-    """An hour that is not stored, by its key, and why in one line."""
-
-    symbol: str
-    hour: str
-    reason: str
-
-
 class HourRows(NamedTuple):
-    """Rows to store, and rejects."""
+    """Rows to store, and the hours that are not stored, by key, with the reason in one line."""
 
     rows: list[PairRow]
-    rejects: list[HourReject]
+    rejects: dict[str, str]
 
 
 def hour_rows(
@@ -57,78 +49,61 @@ def hour_rows(
     """
     over = last_over(as_of)
     opened = {candle.opens: candle for candle in candles}
-    found = HourRows([], [])
+    found = HourRows([], {})
     for hour in hours:
         start = hour.astimezone(timezone.utc)
         of_hour = [opened[opens] for opens in (start, start + STEP) if opens in opened]
         if not of_hour:
             continue
         try:
-            row = _row(of_hour[0], of_hour if start <= over else [], symbol=symbol, pair=pair, run_id=run_id)
+            row = _row(symbol, pair, of_hour, over=start <= over, run_id=run_id)
         except InvalidRowError as error:
-            found.rejects.append(HourReject(symbol, hour_key(start), error.message))
+            found.rejects[hour_key(start)] = error.message
         else:
             found.rows.append(row)
     return found
 
 
-def _row(first: Candle, closed: Sequence[Candle], *, symbol: str, pair: KnownPair, run_id: str) -> PairRow:
-    """The row of an hour; ``closed`` are its candles once it is over, and empty until then."""
-    price = _price(first.open)
-    whole = [_checked(candle) for candle in closed]
+def _row(symbol: str, pair: KnownPair, candles: Sequence[Candle], *, over: bool, run_id: str) -> PairRow:
+    price, closed = _number(candles[0].open), candles if over else ()
+    for candle in closed:
+        _check(candle)
     return PairRow(
         symbol=symbol,
         pair=pair.pair,
         price=price,
-        high=max((one.high for one in whole), default=None),
-        low=min((one.low for one in whole), default=None),
-        close=whole[-1].close if whole else None,
-        volume_base=math.fsum(one.volume for one in whole) if whole else None,
-        volume_quote=math.fsum(one.quote_volume for one in whole) if whole else None,
+        high=max((float(candle.high) for candle in closed), default=None),
+        low=min((float(candle.low) for candle in closed), default=None),
+        close=float(closed[-1].close) if closed else None,
+        volume_base=math.fsum(float(candle.volume) for candle in closed) if closed else None,
+        volume_quote=math.fsum(float(candle.quote_volume) for candle in closed) if closed else None,
         trades=sum(candle.trades for candle in closed) if closed else None,
         currency=pair.quote,
         candles=max(1, len(closed)),
         endpoint="klines",
         run_id=run_id,
         source_updated_at=tehran_text(closed[-1].opens + STEP) if closed else None,
-        fetched_at=tehran_text(first.opens),
+        fetched_at=tehran_text(candles[0].opens),
     )
 
 
-class _Checked(NamedTuple):
-    high: float
-    low: float
-    close: float
-    volume: float
-    quote_volume: float
-
-
-def _checked(candle: Candle) -> _Checked:
-    """The numbers of a closed candle; `InvalidRowError` if one is impossible or they contradict each other."""
-    opened, high, low, close = map(_price, (candle.open, candle.high, candle.low, candle.close))
+def _check(candle: Candle) -> None:
+    """Raise `InvalidRowError` if a number of a closed candle is impossible, or they contradict each other."""
+    opened, high, low, close = map(_number, candle[1:5])
     if not low <= min(opened, close) <= max(opened, close) <= high:
         raise InvalidRowError(f"a candle that contradicts itself: {', '.join(candle[1:5])}")
     if candle.trades < 0:
         raise InvalidRowError(f"not a number of trades: {candle.trades}")
-    return _Checked(high, low, close, _volume(candle.volume), _volume(candle.quote_volume))
+    for volume in (candle.volume, candle.quote_volume):
+        _number(volume, "volume")
 
 
-def _price(text: str) -> float:
-    number = _number(text)
-    if not 0 < number < math.inf:
-        raise InvalidRowError(f"not a price: {text!r}")
-    return number
-
-
-def _volume(text: str) -> float:
-    number = _number(text)
-    if not 0 <= number < math.inf:
-        raise InvalidRowError(f"not a volume: {text!r}")
-    return number
-
-
-def _number(text: str) -> float:
+def _number(text: str, kind: str = "price") -> float:
+    """A finite number, above 0 if it is a price."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        return math.nan
+        number = math.nan
+    if not 0 <= number < math.inf or (kind == "price" and number == 0):
+        raise InvalidRowError(f"not a {kind}: {text!r}")
+    return number

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
-from adapters._bases.http_adapter import Answer
-from adapters.http.coin_market_cap_http_adapter import read_body
+from adapters._bases.json_values import json_value
 from extractors.coin_market_cap_parser import Coin, Parsed, parse_historical, parse_latest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
@@ -32,22 +31,20 @@ def data_of(name: str) -> Any:
     return json.loads((FIXTURES / f"{name}.json").read_text())["data"]
 
 
-def text_of(data: object) -> bytes:
+def read(data: object) -> object:
     """The data as the adapter hands them on; the text "<huge>" stands for an unquoted `HUGE`."""
     text = data if isinstance(data, bytes) else json.dumps(data).replace('"<huge>"', HUGE).encode()
-    _, found = read_body(Answer("cmc.test", 200, b'{"status": {}, "data": ' + text + b"}"))
-    assert found is not None
-    return found
+    return json_value(text)
 
 
 def latest(data: object, coins: list[Coin] = COINS) -> Parsed:
     """The content of a latest answer."""
-    return parse_latest(text_of(data), coins, "USD", NOW)
+    return parse_latest(read(data), coins, NOW)
 
 
 def historical(data: object) -> Parsed:
     """The content of a historical answer."""
-    return parse_historical(text_of(data), COINS, "USD")
+    return parse_historical(read(data), COINS)
 
 
 def bitcoin(*, quoted: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
@@ -132,7 +129,7 @@ def test_data_that_is_not_a_collection_breaks_the_contract(data: object) -> None
         (b"null", "data[0]"),
         (b"[]", "data[0]"),
         (b'"coin"', "data[0]"),
-        (b'{"id": 1, "name": "\xff"}', "data[0]"),
+        (b'{"id": 1, "symbol": "BTC", "name": "\xff"}', "data[0].quote has no quote in USD"),
         (bitcoin(id="one"), "data[0].id is not an id: 'one'"),
         (bitcoin(id=None), "data[0].id is not an id: None"),
         (bitcoin(id=1.5), "data[0].id"),

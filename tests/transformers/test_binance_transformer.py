@@ -77,7 +77,7 @@ def test_one_candle_gives_the_whole_hour() -> None:
 def test_hour_without_a_candle_has_no_row() -> None:
     """Neighbors do not help, nor stop the hours after it."""
     before, after = FIRST._replace(opens=HOUR_START - STEP), FIRST._replace(opens=HOUR_START + HOUR)
-    assert made(before, after) == ([], [])
+    assert made(before, after) == ([], {})
     hours = [HOUR_START, HOUR_START + HOUR]
     assert len(hour_rows("BTC", PAIR, [after], hours, as_of=LONG_AFTER, run_id="r1").rows) == 1
 
@@ -115,6 +115,6 @@ def test_impossible_candle_is_rejected(change: dict[str, object], words: str) ->
     """With its hour and the reason; nothing of that hour is stored."""
     found = made(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
     assert found.rows == []
-    [reject] = found.rejects
-    assert (reject.symbol, reject.hour) == ("BTC", "2026-11-23 15:00:00")
-    assert reject.reason.endswith(words)
+    [(hour, reason)] = found.rejects.items()
+    assert hour == "2026-11-23 15:00:00"
+    assert reason.endswith(words)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+
+import msgspec
 
 # Python refuses to make an int of more than 4,300 digits, and with it the whole text that holds them.
 _LONGEST_INT = 4_000
@@ -27,13 +30,18 @@ def json_value(text: bytes) -> object:
     Raises:
         ValueError, RecursionError: it is not JSON.
     """
-    value: object = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
-    return value
-
-
-def standard_json(text: bytes) -> bytes:
-    """The `json_value` of a text, as JSON that every reader takes; half a character becomes a question mark."""
-    return json.dumps(json_value(text), ensure_ascii=False).encode(errors="replace")
+    with suppress(ValueError, RecursionError):
+        return msgspec.json.decode(text)
+    # A literal such as NaN, a number too large, a byte order mark, a broken character; or not JSON at all.
+    value = json.loads(
+        text.decode("utf-8-sig", errors="replace"),
+        parse_constant=str,
+        parse_float=lambda digits: number if math.isfinite(number := float(digits)) else digits,
+        parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_INT else digits,
+    )
+    # Half a character, which a log or a database would refuse, becomes a question mark.
+    standard: object = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return standard
 
 
 def shown(value: object) -> str:
@@ -89,11 +97,3 @@ def instant(text: str) -> datetime | None:
         return None
     offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
     return wall + offset if match[8] == "-" else wall - offset
-
-
-def _int_or_text(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _LONGEST_INT else digits
-
-
-def _float_or_text(digits: str) -> float | str:
-    return number if math.isfinite(number := float(digits)) else digits

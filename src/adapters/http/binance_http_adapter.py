@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import NamedTuple
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import (
@@ -41,51 +40,6 @@ _OK, _FORBIDDEN, _BANNED, _TOO_MANY, _RESTRICTED = 200, 403, 418, 429, 451
 _ANOTHER_WAY = "set BINANCE_BASE_URL to a host of Binance that answers here, or HTTPS_PROXY or ALL_PROXY to another way"
 
 
-class WeightGate:
-    """Passes a few callers at a time, and none while Binance wants none; their calls are then to be retried later.
-
-    Args:
-        seconds: gives the time of a clock that is never set.
-    """
-
-    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
-        self._closed_until = 0.0
-
-    @asynccontextmanager
-    async def passing(self) -> AsyncIterator[None]:
-        """Hold one of the places until left.
-
-        Raises:
-            SourceUnavailable: it is closed; the error has the seconds until it opens.
-        """
-        async with self._in_flight:
-            if (left := self._closed_until - self._seconds()) > 0:
-                raise SourceUnavailable(
-                    f"Binance: the calls of this address are used up for {left:.0f} seconds",
-                    next_step="try again later, and let other programs behind this address call less",
-                    retry_after_seconds=left,
-                )
-            yield
-
-    def note_used(self, weight: int) -> None:
-        """Close for a minute if an answer says that the last minute's calls were near the limit."""
-        if weight >= WEIGHT_A_MINUTE * _MAX_SHARE:
-            self.close_for(_MINUTE_SECONDS)
-
-    def close_for(self, seconds: float) -> None:
-        """Let no caller pass for that time."""
-        self._closed_until = max(self._closed_until, self._seconds() + seconds)
-
-
-class Candles(NamedTuple):
-    """The answer to a call for candles."""
-
-    body: object  # a JSON value
-    as_of: datetime  # aware; the moment, by the earlier of both clocks, up to which the answer is certain
-
-
 class BinanceHttpAdapter:
     """Reading calls of Binance, a few at a time and within the weight that it allows a minute.
 
@@ -99,10 +53,15 @@ class BinanceHttpAdapter:
     def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime]) -> None:
         self._http = http
         self._clock = clock
-        self._gate = WeightGate()
+        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
+        self._closed_until = 0.0  # by the monotonic clock
 
-    async def klines(self, pair: str, *, start: datetime, end: datetime | None = None, limit: int) -> Candles:
-        """The half-hourly candles of a pair, oldest first; the last one may still be open.
+    async def klines(
+        self, pair: str, *, start: datetime, end: datetime | None = None, limit: int
+    ) -> tuple[object, datetime]:
+        """The half-hourly candles of a pair, oldest first, the last one perhaps open: a JSON value.
+
+        With it the moment, aware, by the earlier of both clocks, up to which the answer is certain.
 
         Args:
             pair: such as ``BTCUSDT``.
@@ -120,34 +79,45 @@ class BinanceHttpAdapter:
 
     async def exchange_info(self, pair: str) -> object:
         """The exchange's description of a pair, a JSON value; raises as `klines` does."""
-        return (await self._get("/api/v3/exchangeInfo", {"symbol": pair})).body
+        body, _ = await self._get("/api/v3/exchangeInfo", {"symbol": pair})
+        return body
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> Candles:
+    async def _get(self, path: str, params: Mapping[str, str]) -> tuple[object, datetime]:
         asked_at = self._clock()
 
         @asynccontextmanager
-        async def gate() -> AsyncIterator[None]:
+        async def turn() -> AsyncIterator[None]:
             nonlocal asked_at
-            async with self._gate.passing():
+            async with self._in_flight:
+                if (left := self._closed_until - time.monotonic()) > 0:
+                    raise SourceUnavailable(
+                        f"Binance: the calls of this address are used up for {left:.0f} seconds",
+                        next_step="try again later, and let other programs behind this address call less",
+                        retry_after_seconds=left,
+                    )
                 asked_at = self._clock()
                 yield
 
-        def read(answer: Answer) -> Candles:
+        def read(answer: Answer) -> tuple[object, datetime]:
             self._note_limits(answer)
             if (error := error_of(answer)) is not None:
                 raise error
             theirs = header_time(answer.headers.get("date", ""))
             check_clock(theirs, now=self._clock(), source="Binance")
-            return Candles(json_answer(answer), asked_at if theirs is None else min(asked_at, theirs))
+            return json_answer(answer), asked_at if theirs is None else min(asked_at, theirs)
 
-        return await self._http.get(path, params, read, gate=gate)
+        return await self._http.get(path, params, read, gate=turn)
 
     def _note_limits(self, answer: Answer) -> None:
+        """Make no call for as long as Binance asks, or for a minute if the last minute's were near the limit."""
+        pause = 0.0
         if answer.status in (_TOO_MANY, _BANNED):
             asked = retry_after_seconds(answer.headers, now=self._clock())
-            self._gate.close_for(_MINUTE_SECONDS if asked is None else asked)
-        if (used := whole(answer.headers.get(_WEIGHT_HEADER, ""))) is not None:
-            self._gate.note_used(used)
+            pause = _MINUTE_SECONDS if asked is None else asked
+        if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
+            pause = max(pause, _MINUTE_SECONDS)
+        if pause:
+            self._closed_until = max(self._closed_until, time.monotonic() + pause)
 
 
 def error_of(answer: Answer) -> EtlError | None:
@@ -167,7 +137,10 @@ def error_of(answer: Answer) -> EtlError | None:
             most_tries=2,
             status=status,
         )
-    code, text = _code_and_text(answer)
+    code, text = None, ""
+    with suppress(EtlError):
+        if isinstance(body := json_answer(answer), dict):
+            code, text = whole(body.get("code")), one_line(str(body.get("msg", "")))
     said = f"HTTP {status}{'' if code is None else f', code {code}'}{f': {text}' if text else ''}"
     if may_pass(status) or status == _BANNED:
         limited = status in (_TOO_MANY, _BANNED)
@@ -182,15 +155,6 @@ def error_of(answer: Answer) -> EtlError | None:
         return SourceRejected("Binance has no such pair", next_step="see BINANCE_PAIRS", status=status, code=code)
     next_step = "check BINANCE_BASE_URL; if it is right, the API has changed"
     return SourceRejected(f"Binance refuses the request ({said})", next_step=next_step, status=status, code=code)
-
-
-def _code_and_text(answer: Answer) -> tuple[int | None, str]:
-    """Binance's own code and text of a refusal, if there are any."""
-    try:
-        body = json_answer(answer)
-    except EtlError:
-        return None, ""
-    return (whole(body.get("code")), one_line(str(body.get("msg", "")))) if isinstance(body, dict) else (None, "")
 
 
 def _milliseconds(instant: datetime) -> int:

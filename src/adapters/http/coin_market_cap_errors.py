@@ -18,16 +18,16 @@ _OK = 0
 _HTTP_OK = 200
 _MINUTE_LIMIT = 1008
 
-_USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
+USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
 _CHECK_KEY = "check CMC_API_KEY against your account at https://pro.coinmarketcap.com/account"
 _CHECK_PLAN = "look at your plan at https://pro.coinmarketcap.com/account/plan"
 
 _REFUSALS: dict[int, tuple[str, str]] = {
     1001: ("the API key is not valid", _CHECK_KEY),
-    1002: ("no API key was sent", _USE_A_KEY),
+    1002: ("no API key was sent", USE_A_KEY),
     1003: ("the API key is not activated: its plan awaits payment", f"pay or change the plan: {_CHECK_PLAN}"),
     1004: ("the plan's payment has expired", f"renew it: {_CHECK_PLAN}"),
-    1005: ("this endpoint needs an API key", _USE_A_KEY),
+    1005: ("this endpoint needs an API key", USE_A_KEY),
     1006: ("the API key's plan does not include this endpoint", f"a higher plan is needed: {_CHECK_PLAN}"),
     1007: ("the API key is disabled", "ask CoinMarketCap's support why, or use another key in CMC_API_KEY"),
     1009: ("the day's credits are used up", f"wait for the next UTC day, or use a higher plan: {_CHECK_PLAN}"),
@@ -54,7 +54,7 @@ _LIMITS: dict[int, tuple[str, str, float]] = {
         "let other programs behind this address call less, and try again later",
         60.0,
     ),
-    1022: ("the limit for calls without a key is reached", _USE_A_KEY, 20.0),
+    1022: ("the limit for calls without a key is reached", USE_A_KEY, 20.0),
 }
 _BEYOND_REACH = "the requested hours are beyond the plan's reach"
 _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
@@ -106,7 +106,7 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
         return _unavailable(envelope, why, next_step, wait)
     # On a 200 the code says what the status would have said.
     if code not in _REFUSALS and may_pass(code if status == _HTTP_OK and code is not None else status):
-        next_step = _USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
+        next_step = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
         return _unavailable(envelope, "it is overloaded or failing", next_step)
     unknown = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
     why, next_step = _REFUSALS.get(code or _OK) or _REFUSALS_BY_STATUS.get(status, unknown)
@@ -118,14 +118,9 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
     return SourceRejected(_message(why, envelope), next_step=next_step, status=status, code=code)
 
 
-def is_beyond_reach(error: SourceRejected) -> bool:
-    """Whether past hours were refused because the key's plan does not reach so far back."""
-    return _BEYOND_REACH in error.message
-
-
 def reach_of(error: SourceRejected) -> datetime | None:
     """The moment, aware, since which past hours are in the plan's reach; None if the refusal does not name it."""
-    named = _NEWER_THAN.search(error.message) if is_beyond_reach(error) else None
+    named = _NEWER_THAN.search(error.message) if _BEYOND_REACH in error.message else None
     return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")
 
 

@@ -24,7 +24,7 @@ from extractors.binance_extractor import (
     resolve_pairs,
 )
 from loaders.spooled_loader import SpooledLoader
-from transformers.binance_transformer import HourReject, hour_rows, last_over
+from transformers.binance_transformer import HourRows, hour_rows, last_over
 
 _CORRECT = "correct BINANCE_PAIRS"
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
@@ -77,9 +77,9 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 made = hour_rows(
                     call.symbol, call.pair, answer.candles, call.hours, as_of=answer.as_of, run_id=ctx.run_id
                 )
-                _report(ctx, made.rows, made.rejects, call.pair)
+                _report(ctx, made, call.symbol, call.pair)
                 asked = {call.symbol: {hour_key(hour): hour for hour in call.hours}}
-                yield Batch(asked, made.rows, {(reject.symbol, reject.hour) for reject in made.rejects})
+                yield Batch(asked, made.rows, {(call.symbol, hour) for hour in made.rejects})
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
 
 
@@ -131,14 +131,14 @@ async def _latest(
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         return error
-    _report(ctx, made.rows, made.rejects, pair)
+    _report(ctx, made, symbol, pair)
     return made.rows
 
 
-def _report(ctx: JobContext, rows: list[PairRow], rejects: list[HourReject], pair: KnownPair) -> None:
-    ctx.report.extracted += len(rows) + len(rejects)
-    for reject in rejects:
-        ctx.report.reject(f"{reject.symbol} ({pair.pair})", reject.reason, reject.hour)
+def _report(ctx: JobContext, made: HourRows, symbol: str, pair: KnownPair) -> None:
+    ctx.report.extracted += len(made.rows) + len(made.rejects)
+    for hour, reason in made.rejects.items():
+        ctx.report.reject(f"{symbol} ({pair.pair})", reason, hour)
 
 
 JOB = Job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +26,8 @@ from adapters._bases.errors import (
 )
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.http.coin_market_cap_errors import error_of, is_beyond_reach, reach_of, read_envelope
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
+from adapters.http.coin_market_cap_errors import error_of, reach_of, read_envelope
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo, burst_and_period
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
 BASE = "https://cmc.test"
@@ -70,7 +71,7 @@ async def test_latest_is_requested_by_id_and_its_credits_counted() -> None:
     async with source() as adapter:
         data = await adapter.latest([1, 1027])
         assert adapter.credits_used == 1
-    assert json.loads(data) == body("v3_quotes_latest")["data"]
+    assert data == body("v3_quotes_latest")["data"]
     assert route.calls.last.request.headers[KEY_HEADER] == KEY
     assert KEY not in str(route.calls.last.request.url)
 
@@ -118,7 +119,7 @@ DAY = {"current_day": {"credits_left": 7}}
     ("data", "info"),
     [
         (body("key_info")["data"], KeyInfo(15000, 14480, 50, "In 8 days, 11 hours, 59 minutes")),
-        ({"plan": {"rate_limit_minute": True}, "usage": {**DAY, "current_month": None}}, KeyInfo(None, 7, None, None)),
+        ({"plan": {"rate_limit_minute": "x"}, "usage": {**DAY, "current_month": None}}, KeyInfo(None, 7, None, None)),
         (
             {"plan": {"rate_limit_minute": 0}, "usage": {**DAY, "current_month": {"credits_left": 3}}},
             (None, 3, None, None),
@@ -171,7 +172,7 @@ async def test_passing_failure_is_retried(status: int, code: object) -> None:
     good = httpx.Response(200, json=body("v3_quotes_latest"))
     route = respx.get(LATEST).mock(side_effect=[busy, busy, good, busy, busy, busy])
     async with source(attempts=3) as adapter:
-        assert json.loads(await adapter.latest([1])) == body("v3_quotes_latest")["data"]
+        assert await adapter.latest([1]) == body("v3_quotes_latest")["data"]
         with pytest.raises(SourceUnavailable) as caught:
             await adapter.latest([1])
     assert (caught.value.status, route.call_count) == (status, 6)
@@ -213,10 +214,10 @@ def test_hours_beyond_the_plans_reach_are_named(named: str, since: datetime | No
     text = f"Your plan allows 1 months of historical access. Please choose a startDate that is{named}"
     error = error_for(400, failed(400, text))
     assert isinstance(error, SourceRejected)
-    assert (is_beyond_reach(error), reach_of(error)) == (True, since)
+    assert reach_of(error) == since
     other = error_for(400, failed(400, named))
     assert isinstance(other, SourceRejected)
-    assert (is_beyond_reach(other), reach_of(other)) == (False, None)
+    assert reach_of(other) is None
 
 
 NO_CODE: list[object] = [[], "text", 7, None, {}, {"status": []}, {"status": {}}, failed(None), failed("x")]
@@ -241,19 +242,20 @@ async def test_wrong_clock_is_an_error() -> None:
     async with source() as adapter:
         with pytest.raises(ClockError):
             await adapter.latest([1])
-        assert [await adapter.latest([1]) for _ in stamps[1:]] == [b"[]"] * 3
+        assert [await adapter.latest([1]) for _ in stamps[1:]] == [[]] * 3
 
 
 @respx.mock
 @pytest.mark.parametrize(
     ("coins", "value"),
     [
-        (b'[{"price": NaN}]', b'[{"price": "NaN"}]'),
-        (b'[{"price": -Infinity}]', b'[{"price": "-Infinity"}]'),
-        (b'[{"name": "\\ud800"}]', b'[{"name": "?"}]'),
+        (b'[{"price": NaN}]', [{"price": "NaN"}]),
+        (b'[{"price": -Infinity}]', [{"price": "-Infinity"}]),
+        (b'[{"name": "\\ud800"}]', [{"name": "?"}]),
+        (b'[{"name": "\xff"}]', [{"name": "\ufffd"}]),
     ],
 )
-async def test_nonstandard_json_comes_as_standard_json(coins: bytes, value: bytes) -> None:
+async def test_nonstandard_json_is_read(coins: bytes, value: object) -> None:
     """Literals such as NaN, half characters and a byte order mark do not lose an answer."""
     respx.get(LATEST).respond(content=b'\xef\xbb\xbf{"status": {"error_code": 0}, "data": ' + coins + b"}")
     async with source() as adapter:
@@ -303,3 +305,35 @@ def test_any_status_block_is_success_or_one_of_our_errors(status: int, answer: o
     assert (error is None) == ((status, envelope.code) == (200, 0))
     assert error is None or (error.message.isprintable() and error.next_step)
     assert envelope.credits_used >= 0
+
+
+@given(st.integers(2, 100_000))
+def test_minute_never_has_more_calls_than_the_limit(limit: int) -> None:
+    """What may go at once, and what drains in the 60 seconds after it, are together the limit at most."""
+    burst, period = burst_and_period(limit)
+    assert burst >= 1
+    assert burst + 60 * burst / period <= limit * (1 + 1e-9)
+
+
+@respx.mock
+@pytest.mark.parametrize(("calls_per_minute", "at_once"), [(10, 2), (6000, 4)])
+async def test_calls_are_limited_at_a_time_and_a_minute(calls_per_minute: int, at_once: int) -> None:
+    """Four at a time, and a fifth of the plan's calls a minute at once."""
+    usage = {"plan": {"rate_limit_minute": calls_per_minute}, "usage": {}}
+    respx.get(f"{BASE}/v1/key/info").respond(json={"status": {"error_code": 0}, "data": usage})
+    reached: list[httpx.Request] = []
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        reached.append(request)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    respx.get(LATEST).mock(side_effect=hang)
+    async with source() as adapter:
+        await adapter.key_info()
+        calls = [asyncio.create_task(adapter.latest([1])) for _ in range(9)]
+        await asyncio.wait(calls, timeout=0.3)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert len(reached) == at_once
