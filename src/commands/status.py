@@ -14,7 +14,7 @@ from adapters._bases.tehran_time import from_text, hour_ranges, in_tehran, tehra
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
 from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
-from adapters.files.locks import note_of, read_holder
+from adapters.files.locks import read_holder
 from adapters.files.spool import Spool
 from commands.screen import after_needs, resources_for_reading, say, settings_with_log, stale_groups
 from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, needs
@@ -108,7 +108,7 @@ def _read_database(names: Sequence[str], resources: Resources, now: datetime) ->
             series = series_of(resources.repository(job.repository), list(job.followed(settings)), now)
             stored[name] = _Stored(failure, _runs_of(name, resources.runs), series)
     except LockHeldError as error:
-        holder = read_holder(note_of(engine_lock(settings.clickhouse_path)))
+        holder = read_holder(engine_lock(settings.clickhouse_path))
         failure = DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
     except EtlError as error:
         failure = DatabaseFacts("unreachable", " ".join(error.message.split()))
@@ -131,7 +131,7 @@ def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedule
         task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
         for task, schedule in schedules.installed.items()
     }
-    holder = read_holder(note_of(settings.data_path / "locks" / f"{name}.lock"))
+    holder = read_holder(settings.data_path / "locks" / f"{name}.lock")
     return JobFacts(
         name=name,
         every=turns[name].every if name in turns else longest_interval(job.schedule, now),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.errors import StateError
-from adapters.files.locks import note_of, read_holder
+from adapters.files.locks import read_holder
 from configurations.config import Settings
 from crons.resources import Resources, server_lock
 from tests.support.clickhouse_front import ClickHouseFront
@@ -46,7 +46,7 @@ def test_the_lock_of_a_server_is_out_of_others_reach(settings: Settings, lock: P
         database = parts.database
         assert database.query("SELECT 1") == [(1,)]
         assert lock.parent.stat().st_mode & 0o077 == 0
-        holder = read_holder(note_of(lock))
+        holder = read_holder(lock)
         assert holder is not None
         assert str(holder).endswith("test since 2026-11-23 12:35:07 (Tehran), using the database")
 

@@ -123,13 +123,13 @@ def test_kill_ends_a_run_even_with_invalid_settings(program: Installation, sourc
 
 @pytest.mark.parametrize("note", ["", "of a dead process"])
 def test_kill_reports_a_run_without_a_valid_note(note: str, program: Installation, source: FaultySource) -> None:
-    """A full disk may leave no note, or an old one: exit code 1, and the command that ends the process."""
+    """A full disk may leave no note, or an old one: exit code 1, and the command that finds the process."""
     job = hung(program, source)
     stale = {**json.loads(program.lock_note.read_text()), "process_started": 1.0}
     program.lock_note.write_text(json.dumps(stale) if note else "")
     done = program.command("kill")
     assert done.code == 1
-    assert f"kill {job.process.pid}\n" in done.log
+    assert f"fuser -v {program.lock_note.with_suffix('')}\n" in done.log
     assert job.end(signal.SIGTERM).code == TERMINATED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -33,14 +34,14 @@ class KnownPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listed: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+@dataclass(frozen=True)
 class Choices(Generic[ChoiceT]):
     """A JSON file of symbol to choice. The file and its folder need not exist before the first `save`."""
 
-    def __init__(self, path: Path, kind: Any, *, what: str, remedy: str) -> None:
-        self._path = path
-        self._kind = dict[str, kind]
-        self._what = what
-        self._remedy = remedy
+    path: Path
+    kind: Any  # of the dictionary, for msgspec
+    what: str
+    remedy: str
 
     def load(self) -> dict[str, ChoiceT]:
         """The stored choices; empty if there is no file.
@@ -49,12 +50,12 @@ class Choices(Generic[ChoiceT]):
             StateError: the file cannot be read. Treating it as empty could change the choices.
         """
         try:
-            text = _WITHOUT_SECONDS.sub(rb"\1:00Z", self._path.read_bytes())
-            choices: dict[str, ChoiceT] = msgspec.json.decode(text, type=self._kind)
+            text = _WITHOUT_SECONDS.sub(rb"\1:00Z", self.path.read_bytes())
+            choices: dict[str, ChoiceT] = msgspec.json.decode(text, type=self.kind)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as exc:
-            raise StateError(f"cannot read the {self._what} in {self._path}: {exc}", next_step=self._remedy) from exc
+            raise StateError(f"cannot read the {self.what} in {self.path}: {exc}", next_step=self.remedy) from exc
         return choices
 
     def save(self, choices: Mapping[str, ChoiceT]) -> None:
@@ -66,11 +67,11 @@ class Choices(Generic[ChoiceT]):
         text = msgspec.json.format(msgspec.json.encode(choices, order="deterministic"), indent=2) + b"\n"
         try:
             disk = Disk()
-            disk.make_folder(self._path.parent)
-            disk.replace(self._path, text)
+            disk.make_folder(self.path.parent)
+            disk.replace(self.path, text)
         except OSError as exc:
             raise StateError(
-                f"cannot write the {self._what} to {self._path}: {exc.strerror or exc}",
+                f"cannot write the {self.what} to {self.path}: {exc.strerror or exc}",
                 next_step="free disk space, or make the folder of DATA_PATH writable for this user",
             ) from exc
 
@@ -78,10 +79,10 @@ class Choices(Generic[ChoiceT]):
 def coin_choices(data_path: Path) -> Choices[int]:
     """Symbol to CoinMarketCap id, such as ``{"BTC": 1, "ETH": 1027}``."""
     remedy = "restore the file, or write the coins' ids into SYMBOLS (such as BTC:1) and move the file away"
-    return Choices(data_path / "coin_choices.json", CoinId, what="coin ids", remedy=remedy)
+    return Choices(data_path / "coin_choices.json", dict[str, CoinId], what="coin ids", remedy=remedy)
 
 
 def pair_choices(data_path: Path) -> Choices[KnownPair]:
     """Symbol to pair, such as ``{"BTC": {"pair": "BTCUSDT", "quote": "USDT", "listed": "2017-08-17T04:00:00Z"}}``."""
     remedy = "restore the file, or move it away: the next run asks Binance again"
-    return Choices(data_path / "pair_choices.json", KnownPair, what="pairs", remedy=remedy)
+    return Choices(data_path / "pair_choices.json", dict[str, KnownPair], what="pairs", remedy=remedy)

@@ -19,8 +19,6 @@ from filelock import FileLock, Timeout
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_time import tehran_text
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _UNNOTICED_SECONDS = 0.5
 
 log = structlog.get_logger(__name__)
@@ -35,14 +33,13 @@ def make_private(folder: Path) -> None:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & _OTHERS_WRITE:
+    others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or others_write:
         raise StateError(
             f"{folder} is not a folder of this user alone: others could hold its locks",
             next_step=f"check what is in it, then run `rm -r {shlex.quote(str(folder))}` as its owner",
         )
-    # Others could only read it, so its contents are ours.
-    if found.st_mode & _OTHERS:
-        folder.chmod(0o700)
+    folder.chmod(0o700)  # others could only read it, so its contents are ours
 
 
 class Holder(NamedTuple):
@@ -72,7 +69,6 @@ class Holder(NamedTuple):
 
 
 def _started(pid: int) -> float | None:
-    """When a process started, in clock ticks from boot; None if it has ended."""
     try:
         # The name in parentheses may hold blanks. Not by psutil, whose import takes a twentieth of a run's start-up.
         return float(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
@@ -105,15 +101,12 @@ class ProcessLock:
         step: str = "starting",
         private: bool = False,
     ) -> None:
-        self.left_behind: Holder | None = None
-        self._run_id = run_id
         self.step = step
-        self._private = private
-        self._note = note_of(path)
-        self._task = task
+        self.left_behind: Holder | None = None
+        self._path, self._private = path, private
+        self._task, self._run_id, self._since = task, run_id, ""
         self._clock = clock
         self._wait_seconds = wait_seconds
-        self._since = ""
         # Not by thread: the database's is taken in a worker thread and released in the main one.
         # Not a soft lock on file systems without others: it would outlive its process.
         self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
@@ -127,23 +120,23 @@ class ProcessLock:
         """
         try:
             if self._private:
-                make_private(self._note.parent)
+                make_private(self._path.parent)
             else:
-                self._note.parent.mkdir(parents=True, exist_ok=True)
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             self._acquire()
         except Timeout as error:
-            holder = read_holder(self._note)
+            holder = read_holder(self._path)
             raise LockHeldError(
                 f"another run holds the lock: {holder or 'its note is not readable'}",
                 next_step="wait for it, or end it with ./run.sh kill",
             ) from error
         except OSError as error:
             raise StateError(
-                f"the lock {self._lock.lock_file} cannot be taken: {error.strerror or error}",
+                f"the lock {self._path} cannot be taken: {error.strerror or error}",
                 next_step="check the folder's owner and the free space of its disk",
             ) from error
         self._since = tehran_text(self._clock())
-        self.left_behind = read_holder(self._note)
+        self.left_behind = read_holder(self._path)
         self.note(self.step)
         return self
 
@@ -155,7 +148,7 @@ class ProcessLock:
         except Timeout:
             if self._wait_seconds <= unnoticed:
                 raise
-            other = str(read_holder(self._note))
+            other = str(read_holder(self._path))
             log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
             self._lock.acquire(timeout=self._wait_seconds - unnoticed)
 
@@ -164,19 +157,20 @@ class ProcessLock:
         self.step = step
         pid = os.getpid()
         holder = Holder(pid, _started(pid) or 0, self._since, self._task, step, self._run_id)
+        note = note_of(self._path)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
-        beside = self._note.with_name(f"{self._note.name}.new")
+        beside = note.with_name(f"{note.name}.new")
         with suppress(OSError):
             # A link left there is replaced, not followed.
             beside.unlink(missing_ok=True)
             with beside.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(holder._asdict()))
-            beside.replace(self._note)
+            beside.replace(note)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._note.unlink(missing_ok=True)
+        note_of(self._path).unlink(missing_ok=True)
         self._lock.release()
 
 
@@ -185,53 +179,32 @@ def note_of(lock: Path) -> Path:
     return lock.with_name(f"{lock.name}.json")
 
 
-def read_holder(note: Path) -> Holder | None:
-    """The holder that a note names, None where it is missing or cannot be read."""
+def read_holder(lock: Path) -> Holder | None:
+    """The holder that a lock's note names, running or not; None if it is missing or cannot be read."""
     try:
-        return Holder(**json.loads(note.read_text(encoding="utf-8")))
+        return Holder(**json.loads(note_of(lock).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def running_holders(folder: Path) -> list[Holder]:
-    """The holders of the locks in a folder whose process still runs, in the order of the locks' names."""
-    notes = sorted(folder.glob("*.lock.json"))
-    return [holder for note in notes if (holder := read_holder(note)) is not None and holder.alive()]
-
-
-def held_without_note(folder: Path) -> list[Path]:
-    """The locks of a folder whose holder their note does not name, as after a full disk.
+def held_locks(folder: Path) -> dict[Path, Holder | None]:
+    """The held locks of a folder with their holders; None if a note does not name it, as after a full disk.
 
     Raises:
         StateError: a lock file cannot be opened.
     """
-    return [path for path in sorted(folder.glob("*.lock")) if not _noted(path) and _held(path)]
-
-
-def users_of(path: Path) -> list[int]:
-    """The processes that have a file open, as far as this user may know."""
-    import psutil  # noqa: PLC0415 - of `kill` alone
-
-    users = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            users += [process.pid] * any(file.path == str(path.resolve()) for file in process.open_files())
-    return users
-
-
-def _noted(path: Path) -> bool:
-    holder = read_holder(note_of(path))
-    return holder is not None and holder.alive()
-
-
-def _held(path: Path) -> bool:
-    # A free lock is taken for a moment.
-    try:
-        with FileLock(path, timeout=0, fallback_to_soft=False):
-            return False
-    except Timeout:
-        return True
-    except OSError as error:
-        raise StateError(
-            f"the lock {path} cannot be opened: {error.strerror or error}", next_step="check its owner"
-        ) from error
+    found: dict[Path, Holder | None] = {}
+    for path in sorted(folder.glob("*.lock")):
+        holder = read_holder(path)
+        if holder is not None and holder.alive():
+            found[path] = holder
+            continue
+        try:
+            FileLock(path, timeout=0, fallback_to_soft=False).acquire().lock.release()
+        except Timeout:
+            found[path] = None
+        except OSError as error:
+            raise StateError(
+                f"the lock {path} cannot be opened: {error.strerror}", next_step="check its owner"
+            ) from error
+    return found

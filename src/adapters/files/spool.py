@@ -83,11 +83,10 @@ class Spool:
 
     def oldest(self) -> datetime | None:
         """Since when the oldest batch is pending, aware; None if there is none. Raises what `waiting` raises."""
-        times = []
         for path in self.waiting():
-            with suppress(OSError):  # stored meanwhile
-                times.append(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc))
-        return min(times, default=None)
+            with suppress(FileNotFoundError):  # stored meanwhile
+                return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        return None
 
     def rejected(self) -> list[Path]:
         """The damaged files; each has a ``.reason`` beside it. Raises what `waiting` raises."""

@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.errors import LockHeldError, StateError
-from adapters.files.locks import ProcessLock, make_private, note_of, read_holder, running_holders
+from adapters.files.locks import ProcessLock, held_locks, make_private, note_of, read_holder
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 HOLDER = """
@@ -65,29 +65,25 @@ def test_second_process_is_refused_with_the_holder(tmp_path: Path) -> None:
 
 
 def test_lock_is_freed_by_the_death_of_its_process(tmp_path: Path) -> None:
-    """After SIGKILL the next process gets it at once, and the dead holder no longer counts as running."""
+    """The next process gets it at once, and knows the dead holder; an orderly end leaves no note."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process:
-        assert [holder.pid for holder in running_holders(tmp_path)] == [process.pid]
+        assert held_locks(tmp_path) == {path: read_holder(path)}
         process.kill()
         process.wait()
-        assert running_holders(tmp_path) == []
-        with lock_at(path):
-            assert read_holder(note_of(path)) is not None
-
-
-def test_released_lock_has_no_note(tmp_path: Path) -> None:
-    """Afterwards it has no holder, and can be taken again."""
-    for _ in range(2):
-        with lock_at(tmp_path / "job.lock"):
-            pass
-        assert running_holders(tmp_path) == []
+        assert held_locks(tmp_path) == {}
+        with lock_at(path) as lock:
+            assert lock.left_behind is not None
+            assert lock.left_behind.pid == process.pid
+        assert read_holder(path) is None
+        with lock_at(path) as lock:
+            assert lock.left_behind is None
 
 
 def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
     """A living process with another start time is another one."""
     with lock_at(tmp_path / "job.lock"):
-        holder = read_holder(note_of(tmp_path / "job.lock"))
+        holder = read_holder(tmp_path / "job.lock")
         assert holder is not None
         assert holder.alive()
         assert not holder._replace(process_started=holder.process_started - 1).alive()
@@ -95,11 +91,12 @@ def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": 1}', "\x00"])
 def test_unreadable_note_names_no_holder(tmp_path: Path, text: str) -> None:
-    """Half a note, or another file."""
-    note = tmp_path / "job.lock.json"
-    note.write_text(text)
-    assert read_holder(note) is None
-    assert running_holders(tmp_path) == []
+    """The lock still counts as held."""
+    path = tmp_path / "job.lock"
+    with another_process_holding(path):
+        note_of(path).write_text(text)
+        assert read_holder(path) is None
+        assert held_locks(tmp_path) == {path: None}
 
 
 def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
@@ -116,18 +113,6 @@ def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
     assert f"pid {process.pid}" in line["other"]
 
 
-def test_killed_holder_is_known_to_the_next(tmp_path: Path) -> None:
-    """The note that a killed process leaves behind is kept for the next holder; an orderly end leaves none."""
-    path = tmp_path / "job.lock"
-    with another_process_holding(path) as process:
-        process.kill()
-    with lock_at(path) as lock:
-        assert lock.left_behind is not None
-        assert lock.left_behind.pid == process.pid
-    with lock_at(path) as lock:
-        assert lock.left_behind is None
-
-
 def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
     """Whatever stands in the note's place or in that of its draft is replaced, not followed."""
     path = tmp_path / "job.lock"
@@ -138,17 +123,7 @@ def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
     with lock_at(path):
         assert other.read_text() == "theirs"
         assert not note_of(path).is_symlink()
-        assert read_holder(note_of(path)) is not None
-
-
-def test_private_lock_is_refused_in_an_open_folder(tmp_path: Path) -> None:
-    """Others could hold the lock there: it is refused, and nothing is created."""
-    (tmp_path / "locks").mkdir()
-    (tmp_path / "locks").chmod(0o777)
-    lock = ProcessLock(tmp_path / "locks" / "job.lock", task="test", clock=lambda: NOW, private=True)
-    with pytest.raises(StateError, match="of this user alone"), lock:
-        pytest.fail("it was taken")
-    assert list((tmp_path / "locks").iterdir()) == []
+        assert read_holder(path) is not None
 
 
 def test_file_system_without_kernel_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,12 +155,14 @@ def test_private_folder_is_closed_to_others(tmp_path: Path, *, there: bool) -> N
 
 @pytest.mark.parametrize("rights", [0o770, 0o707, 0o1777])
 def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, rights: int) -> None:
-    """They may have put anything there."""
-    (tmp_path / "locks").mkdir()
-    (tmp_path / "locks").chmod(rights)
-    with pytest.raises(StateError, match="of this user alone"):
-        make_private(tmp_path / "locks")
-    assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == rights
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    folder.chmod(rights)
+    lock = ProcessLock(folder / "job.lock", task="test", clock=lambda: NOW, private=True)
+    with pytest.raises(StateError, match="of this user alone"), lock:
+        pytest.fail("it was taken")
+    assert stat.S_IMODE(folder.stat().st_mode) == rights
+    assert list(folder.iterdir()) == []
 
 
 def test_link_in_place_of_a_private_folder_is_refused(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ def spool(tmp_path: Path) -> Spool:
 
 @given(rows)
 def test_batch_is_read_back_exactly(batch: list[tuple[object, ...]]) -> None:
-    """Any values come back as they were, in their order, without damage."""
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder))
         read = spool.read(spool.put(COLUMNS, batch))
@@ -132,18 +131,7 @@ def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
     )
 
 
-def test_damaged_file_is_set_aside_with_its_reason(spool: Spool) -> None:
-    """It no longer waits; it is listed as rejected, its reason beside it, and a second one does not replace it."""
-    for _ in range(2):
-        path = spool.put(COLUMNS, [("BTC", 1.0, "")])
-        target = spool.set_aside(path, "torn")
-        assert target.with_name(f"{target.name}.reason").read_text() == "torn\n"
-    assert spool.waiting() == []
-    assert len(spool.rejected()) == 2
-
-
 def test_foreign_file_is_ignored(spool: Spool) -> None:
-    """Only files named like ours are batches."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     (path.parent / "notes.txt").write_text("mine")
     (path.parent / "99.tmp").write_text("a write that a crash cut short")
@@ -151,7 +139,6 @@ def test_foreign_file_is_ignored(spool: Spool) -> None:
 
 
 def test_unwritable_spool_is_an_error_without_remains(tmp_path: Path) -> None:
-    """A file where the folder should be: one clear error, nothing half-written."""
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(StateError, match="cannot be written"):
         Spool(tmp_path / "spool").put(COLUMNS, [("BTC", 1.0, "")])
@@ -201,7 +188,6 @@ def test_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
 def test_non_finite_number_is_read_back_as_none(spool: Spool, price: float) -> None:
-    """A row whose number is not finite stays, beside the others, without that number."""
     read = spool.read(spool.put(COLUMNS, [("BTC", price, "Bitcoin"), ("ETH", 2.5, "Ether")]))
     assert [record["price"] for record in read.records] == [None, 2.5]
     assert read.damage is None
@@ -210,19 +196,13 @@ def test_non_finite_number_is_read_back_as_none(spool: Spool, price: float) -> N
 @pytest.mark.parametrize(
     "header",
     [
-        '{"format":1}',
-        '{"format":1,"columns":["symbol"]}',
-        '{"format":1,"records":1}',
-        '{"format":1,"columns":"symbol","records":1}',
-        '{"format":1,"columns":[["symbol"]],"records":1}',
-        '{"format":1,"columns":["symbol"],"records":"one"}',
-        '{"format":1,"columns":["symbol"],"records":null}',
-        '{"format":2,"columns":["symbol"],"records":1}',
-        '["format",1]',
+        '{"format":1}', '{"format":1,"columns":["symbol"]}', '{"format":1,"records":1}',
+        '{"format":1,"columns":"symbol","records":1}', '{"format":1,"columns":[["symbol"]],"records":1}',
+        '{"format":1,"columns":["symbol"],"records":"one"}', '{"format":1,"columns":["symbol"],"records":null}',
+        '{"format":2,"columns":["symbol"],"records":1}', '["format",1]',
     ],
-)
+)  # fmt: skip
 def test_incomplete_header_is_damage(spool: Spool, header: str) -> None:
-    """A checksum that fits makes no header of it: nothing is raised, and the file can be set aside."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     record = path.read_bytes().splitlines()[1]
     path.write_bytes(b"%08x %s\n%s\n" % (zlib.crc32(header.encode()), header.encode(), record))
@@ -259,10 +239,11 @@ def test_unreadable_file_is_damage(spool: Spool) -> None:
 
 
 def test_rejected_file_is_never_replaced(spool: Spool) -> None:
-    """After a person has taken one away, the next gets a number beyond all that are there."""
+    """A new one gets a number beyond all that are there, and its reason beside it."""
     targets = [spool.set_aside(spool.put(COLUMNS, [(name, 1.0, "")]), name) for name in ("first", "second")]
     targets[0].unlink()
     targets.append(spool.set_aside(spool.put(COLUMNS, [("third", 1.0, "")]), "third"))
+    assert spool.waiting() == []
     assert [spool.read(path).records[0]["symbol"] for path in spool.rejected()] == ["second", "third"]
     assert [path.with_name(f"{path.name}.reason").read_text() for path in targets] == ["first\n", "second\n", "third\n"]
 
