@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
-from adapters._bases.tehran_time import from_text, hour_ranges, in_tehran, tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED as RUN_FAILED
-from adapters.clickhouse.etl_runs_clickhouse_adapter import OK as RUN_OK
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, in_tehran, tehran_text
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import read_holder
 from adapters.files.spool import Spool
-from commands.screen import after_needs, resources_for_reading, say, settings_with_log, stale_groups
-from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, needs
-from commands.status_view import show_job
+from commands.screen import (
+    after_needs,
+    resources_for_reading,
+    say,
+    settings_with_log,
+    show_table,
+    stale_groups,
+    terminal_size,
+)
+from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, describe_age, needs, stale_symbols
 from commands.tables import last_backup
-from configurations.config import PROJECT_ROOT, Settings
+from configurations.config import PROJECT_ROOT
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import Series, series_of
 from crons.install import BACKUP, Schedules, heal_of, longest_interval, next_run, read_schedules
 from crons.registry import JOBS, find_job
 from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
+from transformers.coverage import SPANS, sparkline
 
 _RECENT_RUNS = 100
 _SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
+_OTHER_LINES = 16  # of a screenful
+_LEAST_SYMBOLS = 5
+_SHOWN_RANGES = 3
+_NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
 
 class _Stored(NamedTuple):
-    """What is stored of a job: its latest runs, in no order, and its symbols."""
+    """What the database contains of a job."""
 
     database: DatabaseFacts
     runs: Sequence[RunRecord] = ()
@@ -55,44 +65,45 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
         find_job(name)
     settings = interactive_timeouts(settings_with_log())
     now = system_clock()
-    found = [(job, needs(job, now)) for job in _read_jobs(name, settings, now)]
+    with resources_for_reading(settings, "status") as resources:
+        jobs = _read_jobs([name] if name else list(JOBS), resources, now)
+    # The main job is shown as long as no other one is used.
+    if name or not any(job.in_use for job in jobs[1:]):
+        jobs[0] = replace(jobs[0], expected=True)
+    found = [(job, needs(job, now)) for job in jobs if job.is_known]
     needs_person = any(lines for _, lines in found)
     if as_json:
-        jobs = [_document(job, lines, now) for job, lines in found]
-        header = {"schema_version": _SCHEMA_VERSION, "now": tehran_text(now), "needs_person": needs_person}
-        say(json.dumps({**header, "jobs": jobs}, indent=2, ensure_ascii=False, allow_nan=False))
+        document = {"schema_version": _SCHEMA_VERSION, "now": tehran_text(now), "needs_person": needs_person}
+        document["jobs"] = [_document(job, lines, now) for job, lines in found]
+        say(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         for number, (job, lines) in enumerate(found):
-            if number:
-                say("")
-            show_job(job, lines, now, everything=everything, no_color=bool(settings.no_color))
+            say(f"\n{job.name}" if number else job.name)
+            _show(job, now, everything=everything, no_color=bool(settings.no_color))
+            say("\nneeds attention:" if lines else "\nnothing needs attention")
+            for line in lines:
+                say(f"  - {line}")
     return FAILED if needs_person else DONE
 
 
-def _read_jobs(name: str | None, settings: Settings, now: datetime) -> list[JobFacts]:
-    """The job of this name, or the jobs in use: the main one as long as no other is."""
-    names = [name] if name else list(JOBS)
+def _read_jobs(names: Sequence[str], resources: Resources, now: datetime) -> list[JobFacts]:
     schedules = read_schedules(PROJECT_ROOT)
-    stale_set_up = stale_groups()
-    with resources_for_reading(settings, "status") as resources:
-        # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
-        kept = {one: _records_in(resources.history_spool(one)) for one in names}
-        stored = _read_database(names, resources, now)
-    jobs = []
-    for one in names:
-        facts = _facts(one, resources, stored[one]._replace(runs=[*kept[one], *stored[one].runs]), schedules, now)
-        jobs.append(replace(facts, stale_set_up=stale_set_up))
-    if name or not any(job.in_use for job in jobs[1:]):
-        jobs[0] = replace(jobs[0], expected=True)
-    return [job for job in jobs if job.is_known]
+    # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
+    histories = {one: resources.history_spool(one) for one in names}
+    kept = {
+        one: [run for path in _read_spool(history).waiting for run in records_of(history.read(path))]
+        for one, history in histories.items()
+    }
+    stored = _read_database(names, resources, now)
+    jobs = {one: stored[one]._replace(runs=[*kept[one], *stored[one].runs]) for one in names}
+    return [_facts(one, resources, job, schedules, now) for one, job in jobs.items()]
 
 
-def _records_in(spool: Spool) -> list[RunRecord]:
-    """The pending records of runs; none if the spool cannot be read, which `_spool_facts` reports."""
+def _read_spool(spool: Spool) -> SpoolFacts:
     try:
-        return [record for path in spool.waiting() for record in records_of(spool.read(path))]
-    except StateError:
-        return []
+        return SpoolFacts(spool.waiting(), spool.oldest(), spool.rejected())
+    except StateError as error:
+        return SpoolFacts(unknown=f"{error.message}: {error.next_step}")
 
 
 def _read_database(names: Sequence[str], resources: Resources, now: datetime) -> dict[str, _Stored]:
@@ -101,32 +112,25 @@ def _read_database(names: Sequence[str], resources: Resources, now: datetime) ->
         empty = DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db")
         return {name: _Stored(empty) for name in names}
     stored: dict[str, _Stored] = {}
-    failure = DatabaseFacts("ok")
+    facts = DatabaseFacts("ok")
     try:
         for name in names:
             job = JOBS[name]
             series = series_of(resources.repository(job.repository), list(job.followed(settings)), now)
-            stored[name] = _Stored(failure, _runs_of(name, resources.runs), series)
+            stored[name] = _Stored(facts, resources.runs.recent(name, _RECENT_RUNS), series)
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))
-        failure = DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
+        facts = DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
     except EtlError as error:
-        failure = DatabaseFacts("unreachable", " ".join(error.message.split()))
-    return {name: stored.get(name, _Stored(failure)) for name in names}
-
-
-def _runs_of(name: str, runs: EtlRunsAdapter) -> list[RunRecord]:
-    """The latest runs and heals of a job, among them its last success and its last failure."""
-    last = [runs.last(name, status=RUN_OK, kind="run"), runs.last(name, status=RUN_FAILED)]
-    recent = [runs.recent(name, _RECENT_RUNS, kind=kind) for kind in ("run", "heal")]
-    return [*(one for one in last if one), *recent[0], *recent[1]]
+        facts = DatabaseFacts("unreachable", " ".join(error.message.split()))
+    return {name: stored.get(name, _Stored(facts)) for name in names}
 
 
 def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedules, now: datetime) -> JobFacts:
     job, settings = JOBS[name], resources.settings
-    by_id = {one.run_id: one for one in stored.runs}
-    records = sorted(by_id.values(), key=lambda one: one.started_at, reverse=True)
-    runs, heals = ([one for one in records if one.kind == kind] for kind in ("run", "heal"))
+    by_id = {run.run_id: run for run in stored.runs}
+    records = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
+    runs, heals = ([run for run in records if run.kind == kind] for kind in ("run", "heal"))
     turns = {
         task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
         for task, schedule in schedules.installed.items()
@@ -141,24 +145,18 @@ def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedule
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         running=str(holder) if holder and holder.alive() else None,
         database=stored.database,
-        last_success=next((one for one in runs if not one.failed), None),
-        last_failure=next((one for one in records if one.failed), None),
+        last_success=next((run for run in runs if not run.failed), None),
+        last_failure=next((run for run in records if run.failed), None),
         last_heal=next(iter(heals), None),
-        failed_runs=list(takewhile(lambda one: one.failed, runs)),
-        failed_heals=list(takewhile(lambda one: one.failed, heals)),
-        spool=_spool_facts(resources.spool(name)),
-        history=_spool_facts(resources.history_spool(name)),
+        failed_runs=list(takewhile(lambda run: run.failed, runs)),
+        failed_heals=list(takewhile(lambda run: run.failed, heals)),
+        spool=_read_spool(resources.spool(name)),
+        history=_read_spool(resources.history_spool(name)),
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
         series=stored.series,
+        stale_set_up=stale_groups(),
         last_backup=last_backup(f"{settings.clickhouse_db}.{job.table.name}"),
     )
-
-
-def _spool_facts(spool: Spool) -> SpoolFacts:
-    try:
-        return SpoolFacts(waiting=len(spool.waiting()), oldest=spool.oldest(), damaged=spool.rejected())
-    except StateError as error:
-        return SpoolFacts(waiting=None, oldest=None, damaged=(), unknown=f"{error.message}: {error.next_step}")
 
 
 def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, Any]:
@@ -169,7 +167,7 @@ def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, A
         "last_success": _run_document(job.last_success, now),
         "last_failure": _run_document(job.last_failure, now),
         "last_heal": _run_document(job.last_heal, now),
-        "not_known": job.not_known,
+        "not_known": _NOT_KNOWN.get(job.database.state),
         "failures_in_a_row": len(job.failed_runs),
         "failed_heals_in_a_row": len(job.failed_heals),
         "schedule": job.run and job.run.schedule,
@@ -193,9 +191,11 @@ def _run_document(run: RunRecord | None, now: datetime) -> dict[str, Any] | None
 
 
 def _spool_document(spool: SpoolFacts, now: datetime) -> dict[str, Any]:
-    oldest = None if spool.oldest is None else int((now - spool.oldest).total_seconds())
-    damaged = None if spool.unknown else [str(path) for path in spool.damaged]
-    return {"waiting": spool.waiting, "oldest_age_seconds": oldest, "damaged": damaged}
+    return {
+        "waiting": None if spool.unknown else len(spool.waiting),
+        "oldest_age_seconds": spool.oldest and int((now - spool.oldest).total_seconds()),
+        "damaged": None if spool.unknown else [str(path) for path in spool.damaged],
+    }
 
 
 def _symbol_document(one: Series) -> dict[str, Any]:
@@ -215,3 +215,104 @@ def _symbol_document(one: Series) -> dict[str, Any]:
         "without_quote_hours": len(coverage.without_quote),
         "last_24_hours": one.trend,
     }
+
+
+def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> None:
+    show_table((), list(_fields(job, now)), no_color=no_color)
+    if not job.series:
+        return
+    # Only a terminal hides symbols.
+    size, stale = terminal_size(), stale_symbols(job, now)
+    room = len(job.series) if everything or size is None else max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)
+    hidden = len(job.series) - room
+    shown = job.series
+    if hidden > 0:
+        shown = sorted(shown, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
+    say("")
+    show_table(
+        ("symbol", "price", "24 h", "hour (Tehran)", f"stored in\n{'/'.join(SPANS)}", "last 24 h"),
+        [_row(one) for one in shown],
+        styles=["red" if one.symbol in stale else "yellow" if one.coverage.missing else "" for one in shown],
+        no_color=no_color,
+    )
+    say("stored: percent of the hours since the first stored one, without the present hour")
+    if missing := [(one.symbol, gaps) for one in shown if (gaps := _describe_gaps(one))]:
+        say("missing in 30 d:")
+        show_table((), missing, no_color=no_color)
+    if hidden > 0:
+        say(f"{hidden} symbols are hidden, the worst are shown first; --all shows every one")
+
+
+def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "last success", _describe_run(job.last_success, job, now)
+    yield "last failure", _describe_run(job.last_failure, job, now)
+    if job.crontab_unknown:
+        yield "next run", f"unknown: {job.crontab_unknown}"
+    else:
+        missing = f"not in the crontab: ./run.sh setup_cron {job.name}"
+        yield "next run", _describe_turn(job.run) if job.run else missing
+    if job.last_heal or job.heal:
+        yield "last heal", _describe_run(job.last_heal, job, now)
+    if job.heal:
+        yield "next heal", _describe_turn(job.heal)
+    yield "running", job.running or "no"
+    yield "spool", _describe_spool(job.spool, now)
+    if job.history.waiting or job.history.unknown:
+        yield "history", _describe_spool(job.history, now)
+    if job.database.state != "ok":
+        yield "database", f"{job.database.state}: {job.database.detail}"
+
+
+def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
+    if run is None:
+        return f"unknown: {_NOT_KNOWN[job.database.state]}" if job.database.state in _NOT_KNOWN else "none known"
+    age = describe_age(now - from_text(run.finished_at))
+    failed, reason = (", failed", f": {run.error}") if run.failed else ("", "")
+    return f"{run.finished_at} in Tehran, {age} ago{failed} ({run.kind}){reason}"
+
+
+def _describe_turn(turn: Turn) -> str:
+    tehran = f"{in_tehran(turn.at):%Y-%m-%d %H:%M}"
+    return f"{turn.at:%Y-%m-%d %H:%M} on this host ({turn.at:%Z}), {tehran} in Tehran ({turn.schedule})"
+
+
+def _describe_spool(spool: SpoolFacts, now: datetime) -> str:
+    if spool.unknown:
+        return f"unknown: {spool.unknown}"
+    if not spool.waiting and not spool.damaged:
+        return "empty"
+    oldest = f", the oldest for {describe_age(now - spool.oldest)}" if spool.oldest else ""
+    damaged = f", {len(spool.damaged)} damaged" if spool.damaged else ""
+    return f"{len(spool.waiting)} pending files{oldest}{damaged}"
+
+
+def _percents(one: Series) -> list[float]:
+    """For sorting by the latest span first; a span without expected hours is complete."""
+    return [100.0 if share.percent is None else share.percent for share in one.coverage.shares.values()]
+
+
+def _row(one: Series) -> list[str]:
+    percents = [share.percent for share in one.coverage.shares.values()]
+    price = "none" if one.last_hour is None else "invalid" if one.last_price is None else f"{one.last_price:.8g}"
+    return [
+        one.symbol,
+        price,
+        "-" if one.change_24h is None else f"{one.change_24h:+.2f} %",
+        "none in 30 days" if one.last_hour is None else one.last_hour[:16],
+        "/".join("-" if percent is None else f"{percent:.3g}" for percent in percents),
+        sparkline(one.trend[::2]),
+    ]
+
+
+def _describe_gaps(one: Series) -> str:
+    """The latest ranges of missing hours, how many there are, and the hours without a quote; empty without any."""
+    missing = one.coverage.missing
+    ranges = hour_ranges(missing)
+    parts = [
+        describe_hours(hour for hour in missing if first <= hour <= last) for first, last in ranges[-_SHOWN_RANGES:]
+    ]
+    if len(ranges) > _SHOWN_RANGES:
+        parts = [f"… {parts[0]}", *parts[1:], f"{len(ranges)} gaps, {len(missing)} h in total"]
+    if one.coverage.without_quote:
+        parts.append(f"{len(one.coverage.without_quote)} h without a quote at the source")
+    return ", ".join(parts)

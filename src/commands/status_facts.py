@@ -24,9 +24,9 @@ _NAMED = 5
 class SpoolFacts(NamedTuple):
     """A spool."""
 
-    waiting: int | None  # files; None if unknown
-    oldest: datetime | None  # when the oldest was written, aware
-    damaged: Sequence[Path]  # files that were set aside
+    waiting: Sequence[Path] = ()
+    oldest: datetime | None = None  # when the oldest was written, aware
+    damaged: Sequence[Path] = ()  # files that were set aside
     unknown: str | None = None  # why the spool cannot be read
 
 
@@ -87,13 +87,6 @@ class JobFacts:
         spools = [fact for one in (self.spool, self.history) for fact in (one.waiting, one.unknown, one.damaged)]
         stored = [one.last_hour for one in self.series or ()]
         return any((self.in_use, self.last_heal, self.heal, self.running, *spools, *stored))
-
-    @property
-    def not_known(self) -> str | None:
-        """Why runs and prices are unknown; None if the database was read, or does not exist yet."""
-        return {"in use": "the database is in use", "unreachable": "the database cannot be read"}.get(
-            self.database.state
-        )
 
 
 def needs(job: JobFacts, now: datetime) -> list[str]:
@@ -173,7 +166,7 @@ def _overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
 
 def _named(symbols: Sequence[str]) -> str:
     more = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
-    return f"{', '.join(symbols[:_NAMED])}{more}"
+    return ", ".join(symbols[:_NAMED]) + more
 
 
 def describe_age(age: timedelta) -> str:

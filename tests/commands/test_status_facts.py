@@ -22,14 +22,13 @@ def job_missing(
     hour = hour_start(NOW)
     missing = sorted(hour - HOUR * ago for ago in hours_ago)
     series = Series("ETH", hour_key(hour - HOUR * last), 1.0, Coverage(missing[0], {}, missing, []), [])
-    empty = SpoolFacts(waiting=0, oldest=None, damaged=())
     return JobFacts(
         name="job",
         every=HOUR * every,
         heal=None if heal_every is None else Turn("17 4 * * *", NOW, HOUR * heal_every),
         database=DatabaseFacts("ok"),
-        spool=empty,
-        history=empty,
+        spool=SpoolFacts(),
+        history=SpoolFacts(),
         fill=fill,
         series=[series],
     )

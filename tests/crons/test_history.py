@@ -201,7 +201,7 @@ def test_run_killed_after_its_record_is_recorded_once(
     clock.advance(timedelta(hours=1))
     run(settings, clock)
     assert waiting(settings) == []
-    runs = history.recent(JOB, 10, kind="run")
+    runs = history.recent(JOB, 10)
     assert [(record.status, record.error) for record in runs] == [("ok", ""), ("failed", kept.error)]
 
 

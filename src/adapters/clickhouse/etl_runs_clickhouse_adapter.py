@@ -125,19 +125,11 @@ class EtlRunsAdapter:
             self.ensure_ready()
             self._insert(runs)
 
-    def recent(self, job: str, limit: int, *, kind: str = "", status: str = "") -> list[RunRecord]:
-        """The last runs of a job, of one kind and status or of all (empty), latest first; none without a table."""
-        # Not IN with a column, which ClickHouse before 26 rejects.
-        where = (
-            "WHERE job = {job:String} AND ({kind:String} = '' OR kind = {kind:String}) "
-            "AND ({status:String} = '' OR status = {status:String})"
-        )
-        parameters = {"job": job, "kind": kind, "status": status, "limit": limit}
-        return self._select(where, parameters, "started_at DESC, run_id LIMIT {limit:UInt32}")
-
-    def last(self, job: str, *, status: str, kind: str = "") -> RunRecord | None:
-        """The last run of a job with this status, of one kind or of all (empty)."""
-        return next(iter(self.recent(job, 1, kind=kind, status=status)), None)
+    def recent(self, job: str, limit: int) -> list[RunRecord]:
+        """The last `limit` runs of a job of each kind and status, latest first; none without a table."""
+        parameters = {"job": job, "limit": limit}
+        order = "started_at DESC, run_id LIMIT {limit:UInt32} BY kind, status"
+        return self._select("WHERE job = {job:String}", parameters, order)
 
     def since(self, started: str) -> list[RunRecord]:
         """The runs of every job that began at or after a Tehran time, latest first; none without a table."""

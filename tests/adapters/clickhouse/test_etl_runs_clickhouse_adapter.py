@@ -29,13 +29,11 @@ def test_first_record_makes_the_table(runs: EtlRunsAdapter) -> None:
 
 
 def test_recent_runs_come_latest_first(runs: EtlRunsAdapter) -> None:
-    """By their start, for one job, within the limit."""
-    runs.record([GOOD, BAD, HEALED, replace(GOOD, job="another")])
-    assert runs.recent("job", 2) == [HEALED, BAD]
-    assert runs.last("job", status="ok") == HEALED
-    assert runs.last("job", status="ok", kind="run") == GOOD
-    assert runs.last("job", status="failed") == BAD
-    assert runs.last("job", status="failed", kind="heal") is None
+    """Of one job, the limit of each kind and status."""
+    earlier = replace(GOOD, run_id="r0", started_at="2020-01-01 00:00:00")
+    runs.record([earlier, GOOD, BAD, HEALED, replace(GOOD, job="another")])
+    assert runs.recent("job", 1) == [HEALED, BAD, GOOD]
+    assert runs.recent("job", 2) == [HEALED, BAD, GOOD, earlier]
 
 
 def test_runs_since_a_time_come_latest_first(runs: EtlRunsAdapter) -> None:
