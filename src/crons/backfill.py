@@ -83,6 +83,7 @@ class Past:
         self._calls = calls
         if not self.request.dry_run:
             self._ctx.report.hours_asked = self._total
+            self._ctx.step(f"asking {self._ctx.job.source} for past quotes, {calls} calls")
         hours = describe_hours(self.starts)
         log.info("estimate", calls=calls, **facts, symbols=len(self._meant), symbol_hours=self._total, hours=hours)
 
