@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -103,7 +102,6 @@ def ask(
 
 @pytest.mark.parametrize("title", _queries())
 def test_every_query_returns_stored_rows(ask: Ask, title: str) -> None:
-    """Each query of the dashboard is accepted by ClickHouse and gives rows."""
     assert ask(title)
 
 
@@ -136,7 +134,6 @@ def test_hour_without_a_quote_is_not_missing(
 
 
 def test_runs_and_failures_are_counted(ask: Ask) -> None:
-    """The runs of the range, the failed ones told apart, their credits added up."""
     assert ask("Failed runs")[0][0] == 1
     assert ask("Credits used") == [(3,)]
     assert len(ask("Runs")) == 2
@@ -148,7 +145,6 @@ def test_rewritten_hour_shows_as_updated(
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
     first: datetime,
 ) -> None:
-    """An update a minute after the insert makes the state updated."""
     later = make_repository(embedded, lambda: datetime.now(timezone.utc) + timedelta(minutes=1))
     later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(first))])
 
@@ -166,13 +162,3 @@ def test_dashboard_can_be_imported() -> None:
     sources += [target["datasource"] for _, target in _targets()]
     sources += [variables["symbol"]["datasource"]]
     assert all(source == {"type": PLUGIN, "uid": "${datasource}"} for source in sources)
-
-
-def test_queries_have_the_form_of_the_plugin() -> None:
-    """Raw SQL, with the format that fits: 0 for time series, 1 for tables."""
-    formats = {"timeseries": 0, "table": 1}
-    for _, target in _targets():
-        assert target["editorType"] == "sql"
-        assert target["format"] == formats[target["queryType"]]
-        assert target["pluginVersion"]
-        assert not re.search(r";\s*$", target["rawSql"])

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, tehran_text
@@ -35,7 +35,6 @@ _SHOWN_DIGITS = 6  # of a price in a table
 _MOST_DECIMALS = 14
 _FEWEST_DAYS = 3
 UNKNOWN = "\N{EN DASH}"
-_PAGE = Path(__file__).with_name("page")
 _SCRIPTS = ("theme", "tables", "coins", "choice", "prices", "coverage", "runs", "download", "start")
 
 
@@ -78,7 +77,7 @@ def build_page(contents: ReportContents) -> str:
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     environment = Environment(
-        loader=FileSystemLoader(_PAGE),
+        loader=PackageLoader("reports", "page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -197,7 +196,7 @@ def _policy(*scripts: str) -> str:
 
 
 def _part(name: str) -> str:
-    return (_PAGE / name).read_text(encoding="utf-8")
+    return (files("reports") / "page" / name).read_text(encoding="utf-8")
 
 
 _FILTERS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -17,34 +16,15 @@ from tests.support.stepped_clock import SteppedClock
 
 
 def backups(program: Installation) -> list[str]:
-    """The names of the files in backups/."""
     return sorted(path.name for path in (program.root / "backups").glob("*"))
 
 
-def test_backup_can_be_restored(program: Installation) -> None:
-    """The table stays; the copy brings back what was dropped since."""
-    assert program.run_job().code == 0
-    done = program.command("backup")
-    assert done.code == 0
-    found = re.fullmatch(r"3 rows of (\S+)\.crypto_prices are in (.*\.jsonl\.gz)\n", done.out)
-    assert found is not None
-    assert program.command("drop_db", "--yes").code == 0
-    assert "3 rows inserted" in program.command("restore", found[2]).out
-
-
 def test_two_backups_in_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
-    """The second has the next second in its name; neither fails."""
     assert program.run_job().code == 0
     for _ in range(2):
         assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
     names = sorted(path.name.partition(".crypto_prices-")[2] for path in (program.root / "backups").iterdir())
     assert names == ["2026-11-23_15-37-09.jsonl.gz", "2026-11-23_15-37-10.jsonl.gz"]
-
-
-def prices_of(exported: str) -> list[tuple[str, str, str]]:
-    """Symbol, hour and price of each row of a CSV."""
-    rows = csv.DictReader(exported.splitlines())
-    return sorted((row["symbol"], row["datetime"], row["price"]) for row in rows)
 
 
 def test_keep_removes_only_older_backups_of_the_table(program: Installation, database: str) -> None:
@@ -70,7 +50,6 @@ def test_keep_removes_only_older_backups_of_the_table(program: Installation, dat
 
 
 def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront, database: str) -> None:
-    """Without a verified new copy the older ones stay, and no half file is left."""
     assert program.run_job().code == 0
     (program.root / "backups").mkdir()
     old = f"{database}.crypto_prices-2026-01-01_00-00-00.native.gz"
@@ -82,7 +61,6 @@ def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseF
 
 
 def test_backup_before_the_first_run_creates_nothing(program: Installation, embedded_program: Installation) -> None:
-    """It is said, and looking makes no database."""
     done = program.command("backup")
     assert (done.code, done.out[:9]) == (0, "there is ")
     assert embedded_program.command("backup").code == 1
@@ -90,7 +68,6 @@ def test_backup_before_the_first_run_creates_nothing(program: Installation, embe
 
 
 def test_cron_line_makes_a_backup(program: Installation, crontab: CrontabProgram) -> None:
-    """The line is installed, listed, works as it stands, and is removed."""
     assert program.run_job().code == 0
     done = program.command("setup_cron", "--backup")
     assert done.code == 0
@@ -106,7 +83,6 @@ def test_cron_line_makes_a_backup(program: Installation, crontab: CrontabProgram
 
 @pytest.mark.parametrize(("age", "says"), [(timedelta(hours=30), ""), (timedelta(hours=50), "no backup for 2 d 2 h")])
 def test_overdue_backup_needs_attention(program: Installation, clock: SteppedClock, age: timedelta, says: str) -> None:
-    """Where one is installed: none yet, or none for two of its intervals."""
     assert program.run_job().code == 0
     assert "backup" not in program.start(main_at, clock().isoformat(), "status").ended().out
     assert program.command("setup_cron", "--backup").code == 0
@@ -117,7 +93,6 @@ def test_overdue_backup_needs_attention(program: Installation, clock: SteppedClo
 
 
 def test_old_reports_are_removed(program: Installation) -> None:
-    """The latest of --keep stay, and every file of another name."""
     assert program.run_job().code == 0
     folder = program.root / "reports"
     folder.mkdir()

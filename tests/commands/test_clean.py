@@ -36,7 +36,6 @@ def test_clean_is_four_commands(
 
 
 def test_clean_ends_at_the_first_failure(program: Installation, source: FaultySource) -> None:
-    """When the table cannot be dropped, nothing after that happens."""
     finished = program.command("clean", "--yes", CLICKHOUSE_PORT="1")
     assert finished.code == 1
     assert finished.log.count("error: ") == 1

@@ -40,7 +40,6 @@ def dropped_after(answer: str, program: Installation) -> tuple[int, str]:
 
 
 def until_asked(terminal: int) -> bytes:
-    """What the terminal shows up to the question."""
     shown = b""
     while b"[y/N]: " not in shown:
         assert select.select([terminal], [], [], PATIENCE_SECONDS)[0], shown
@@ -69,7 +68,6 @@ def until_closed(terminal: int, answer: str) -> bytes:
 
 
 def test_yes_drops_the_table(program: Installation, front: ClickHouseFront) -> None:
-    """After a backup, whose way back is told."""
     assert program.run_job().code == 0
     code, shown = dropped_after("y\n", program)
     assert code == 0

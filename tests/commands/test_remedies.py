@@ -29,7 +29,6 @@ KINDS = {"cron_run": [], "cron_backfill": ["backfill"], "cron_heal": ["heal"]}
 
 
 def carry_out(program: Installation, step: str) -> None:
-    """Run the commands that a step names, as run.sh would."""
     commands = RUN_SH.findall(step)
     assert commands, f"no command in {step!r}"
     for name, *rest in map(str.split, commands):
@@ -51,7 +50,6 @@ def steps_of(program: Installation) -> dict[str, str]:
 
 
 def break_key(embedded: ClickHouseAdapter, database: str, ago: str) -> None:
-    """Put a row by hand under another hour than its own."""
     embedded.command(
         f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price, datetime) SETTINGS "
         f"insert_allow_materialized_columns = 1 VALUES ('BTC', '{ago}', 90000, '{ago[:11]}00:00:00')"
@@ -59,7 +57,6 @@ def break_key(embedded: ClickHouseAdapter, database: str, ago: str) -> None:
 
 
 def test_duplicates(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    """The row that the view showed is left, and no other key is touched."""
     assert program.run_job("backfill", "3").code == program.run_job().code == 0
     for minutes in (1, 2):
         put(embedded, database, ("BTC", tehran_text(clock() + timedelta(minutes=minutes)), 90_000.0 + minutes))
@@ -74,7 +71,6 @@ def test_duplicates(program: Installation, embedded: ClickHouseAdapter, database
 
 
 def test_wrong_keys(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    """They go, and the heal that is named brings the hours that are missing then."""
     assert program.run_job("backfill", "30").code == program.run_job().code == 0
     hours = embedded.query(f"SELECT symbol, datetime FROM {database}.crypto_prices ORDER BY ALL")
     ago = tehran_text(clock() - timedelta(hours=5))
@@ -90,7 +86,6 @@ def test_wrong_keys(program: Installation, embedded: ClickHouseAdapter, database
 
 
 def test_future_rows(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    """They go, and no other does."""
     assert program.run_job("backfill", "3").code == program.run_job().code == 0
     put(
         embedded,
@@ -125,7 +120,6 @@ def test_absurd_prices(
 def test_absurd_prices_of_a_symbol_that_is_not_followed(
     program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
 ) -> None:
-    """It is followed first, for nothing else is asked for."""
     assert program.run_job().code == 0
     put(embedded, database, ("ADA", tehran_text(clock()), -1.0))
     step = steps_of(program)["prices"]
@@ -150,7 +144,6 @@ def test_two_coins(program: Installation, embedded: ClickHouseAdapter, database:
 
 
 def test_missing_hours(program: Installation, clock: SteppedClock) -> None:
-    """The heal that is named reaches the oldest of them."""
     assert program.run_job().code == 0
     clock.advance(timedelta(hours=200))
     assert program.run_job().code == 0
@@ -161,7 +154,6 @@ def test_missing_hours(program: Installation, clock: SteppedClock) -> None:
 
 
 def test_stuck_mutations(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """The statements that are named withdraw them; ``check`` names the same one."""
     assert program.run_job().code == 0
     embedded.command(
         f"ALTER TABLE {database}.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
@@ -193,7 +185,6 @@ def test_another_shape(program: Installation, embedded: ClickHouseAdapter, datab
 
 
 def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation, clock: SteppedClock) -> None:
-    """By the line of docs/operating.md, where no client reaches the database."""
     assert embedded_program.run_job().code == 0
     line = re.search(
         r"^ +(\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
@@ -211,13 +202,11 @@ def no_run_yet(_program: Installation, _front: ClickHouseFront, _clock: SteppedC
 
 
 def late(program: Installation, _front: ClickHouseFront, clock: SteppedClock) -> None:
-    """A run of long ago."""
     assert program.run_job().code == 0
     clock.advance(timedelta(hours=3))
 
 
 def gap(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> None:
-    """Hours that no run was there for, more than a day ago."""
     late(program, front, clock)
     assert program.run_job().code == 0
     clock.advance(timedelta(hours=24))
@@ -225,7 +214,6 @@ def gap(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> N
 
 
 def waiting(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> None:
-    """Rows, and the record of their run, in the spool for two hours."""
     assert program.run_job().code == 0
     front.refuse()
     assert program.run_job().code == 1
@@ -236,7 +224,6 @@ def waiting(program: Installation, front: ClickHouseFront, clock: SteppedClock) 
 
 
 def damaged(program: Installation, _front: ClickHouseFront, _clock: SteppedClock) -> None:
-    """A file of the spool that was set aside."""
     assert program.run_job().code == 0
     (program.data / "spool" / JOB).mkdir(parents=True, exist_ok=True)
     (program.data / "spool" / JOB / "0000000001.spool").write_text("?")
@@ -264,14 +251,12 @@ def test_what_status_names(
 
 
 def row_of(program: Installation, subject: str) -> str:
-    """The row of ``check`` on a subject, and its next step."""
     lines = program.command("check").out.splitlines()
     return "\n".join(line for line in lines if line.startswith((f"{subject}  ", f"  {subject}: ")))
 
 
 @pytest.mark.parametrize("subject", ["table", f"job {JOB}", f"spool {JOB}", ".env"])
 def test_what_check_names(program: Installation, front: ClickHouseFront, subject: str) -> None:
-    """The row is as it should be once its command was carried out."""
     if subject.startswith("spool"):
         assert command(program, "setup_db").code == 0
         front.refuse()

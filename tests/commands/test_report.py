@@ -19,7 +19,6 @@ RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Installation]:
-    """The program with the embedded engine and a source of its own."""
     clock = SteppedClock(datetime.now(timezone.utc))  # the report is of the hours before the real present one
     with FaultySource(clock=clock) as source:
         settings = {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key, "SYMBOLS": "BTC,ETH,SOL"}
@@ -29,12 +28,10 @@ def program(tmp_path: Path) -> Iterator[Installation]:
 
 
 def reports(program: Installation) -> list[Path]:
-    """What lies in reports/, unfinished files too."""
     return sorted((program.root / "reports").glob("**/*"))
 
 
 def shown(program: Installation) -> str:
-    """The page that a report writes now."""
     finished = program.command("report", "24", "--keep", "1", "--quiet")
     assert finished.code == 0, finished.log
     return Path(finished.out.strip()).read_text()
@@ -76,7 +73,6 @@ def test_report_shows_every_table_with_rows(program: Installation) -> None:
 
 
 def test_report_without_a_table_names_the_next_step(program: Installation) -> None:
-    """No table any more: exit code 1, one line and the next step, no file."""
     assert program.command("setup_db").code == 0
     assert program.command("drop_db", "--yes").code == 0
     finished = program.command("report")

@@ -24,7 +24,7 @@ from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
 GUIDE = (PROJECT_ROOT / "docs" / "adding-a-pipeline.md").read_text()
-FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```(?:python|sql)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
+FILES = dict(re.findall(r"^`([\w./]+)`:\n```(?:python|sql)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
 SETTINGS, NAME = re.findall(r"^```python\n((?: {4}.+\n)+)```$", GUIDE, re.MULTILINE)
 COMMANDS = re.findall(r"^ {4}\./run\.sh (.+)$", GUIDE, re.MULTILINE)
 JOB = "fx_hourly_rates"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import html5lib
-import pytest
 
 from reports.price_report import build_page
-from tests.support.browser import MISSING, Browser
 from tests.support.report_contents import hour_keys, price_wave, report_contents
 from tests.support.two_markets import candles_of, quotes_of, walk
 from transformers.comparison import Overview, compare_symbol
@@ -30,28 +27,23 @@ def overview(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> Overv
 
 
 def page_of(comparison: Overview | None) -> Any:
-    """The page's tree; a page that is not valid HTML is an error."""
     contents = report_contents(price_wave(3, HOURS), hours=HOURS, comparison=comparison, library="")
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents))
 
 
 def text_of(node: Any) -> str:
-    """Its text, with single blanks."""
     return " ".join("".join(node.itertext()).split())
 
 
 def rows_of(tree: Any) -> list[list[str]]:
-    """The cells of the table."""
     return [[text_of(cell) for cell in row] for row in tree.findall(".//table[@id='comparison-table']/tbody/tr")]
 
 
 def test_one_source_has_no_section() -> None:
-    """There is nothing to compare."""
     assert page_of(None).find(".//table[@id='comparison-table']") is None
 
 
 def test_equal_prices_are_not_marked() -> None:
-    """A row for each symbol, with the notes on currencies."""
     tree = page_of(overview(wrong=False))
     assert rows_of(tree) == [
         [symbol, f"{symbol}USDT", "48", "0", "0", "0.00 %", "+0.00 %", "+0.00 %", SPAN[0][:16], "0", ""]
@@ -74,17 +66,3 @@ def test_a_suspicion_is_marked_and_explained() -> None:
     result = text_of(tree.find(".//p[@id='comparison-result']"))
     assert result.startswith(f"{over} hours of 1 symbol over 1 %: ./run.sh compare 48")
     assert "looks stale: CoinMarketCap repeats " in text_of(tree)
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}")
-def test_a_browser_sorts_the_table_by_number(show: Callable[..., Browser]) -> None:
-    """Not by their text, and the filter of coins does not apply."""
-    page = show(report_contents(price_wave(3, HOURS), hours=HOURS, comparison=overview(wrong=True)))
-    order = page.run(
-        "const table = document.getElementById('comparison-table');"
-        "[...table.tHead.rows[0].cells][9].querySelector('button').click();"
-        "[...table.tHead.rows[0].cells][9].querySelector('button').click();"
-        "return [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].textContent)"
-    )
-    assert order == ["ETH", "BTC"]

@@ -9,6 +9,7 @@ import json
 import math
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import html5lib
@@ -17,7 +18,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.hourly_repository import StoredPrice
-from reports.price_report import UNKNOWN, ReportContents, build_page, chart_library
+from reports import price_report
+from reports.price_report import (
+    UNKNOWN,
+    ReportContents,
+    build_page,
+    change_text,
+    chart_library,
+    duration_text,
+    packed_json,
+    percent_text,
+    period_text,
+    price_text,
+)
 from tests.support.report_contents import (
     hour_keys,
     price_wave,
@@ -27,6 +40,14 @@ from tests.support.report_contents import (
     table_of,
 )
 
+PACKAGE, VERSION = "plotly.js-cartesian-dist-min", "4.1.1"
+"""The npm package; of those of plotly.js the smallest that draws lines and heat maps."""
+PUBLISHED = {
+    f"plotly-cartesian-{VERSION}.min.js": "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a",
+    f"plotly-cartesian-{VERSION}.LICENSE": "8c45d9eaf50c2f72dd9c7ab9ef440788ba58a3538484b5c51c1f17d5128752e7",
+}
+"""SHA-256 of `plotly-cartesian.min.js` and `LICENSE` in that package."""
+PAGE = Path(price_report.__file__).with_name("page")
 HOURS = hour_keys(6)
 LIBRARY = "/* plotly.js */"
 # A strict parser takes these for errors, though a browser shows the page all the same.
@@ -60,31 +81,26 @@ PRICES = st.builds(
 
 
 def page_of(contents: ReportContents, *, strict: bool = True) -> Any:
-    """The page's tree; a page that is no valid HTML is an error."""
     return html5lib.HTMLParser(strict=strict, namespaceHTMLElements=False).parse(build_page(contents))
 
 
 def data_of(tree: Any) -> dict[str, Any]:
-    """What the page's scripts draw."""
     packed = base64.b64decode(tree.find(".//script[@id='data']").text, validate=True)
     found: dict[str, Any] = json.loads(gzip.decompress(packed), parse_constant=pytest.fail)
     return found
 
 
 def coin_rows(tree: Any) -> list[Any]:
-    """The rows of the table of coins."""
     rows: list[Any] = tree.findall(".//table[@id='coin-table']/tbody/tr")
     return rows
 
 
 def cells_of(tree: Any, symbol: str) -> list[str]:
-    """The texts of a coin's row."""
     [row] = [row for row in coin_rows(tree) if row.attrib["data-symbol"] == symbol]
     return ["".join(cell.itertext()) for cell in row]
 
 
 def text_of(tree: Any, path: str) -> str:
-    """All text within an element."""
     return "".join(tree.find(path).itertext())
 
 
@@ -103,7 +119,6 @@ def text_of(tree: Any, path: str) -> str:
     ids=["empty", "prices", "runs"],
 )
 def test_page_is_valid_html(contents: ReportContents) -> None:
-    """A strict parser finds nothing to complain of."""
     tree = page_of(contents)
 
     assert tree.find("head/title").text.startswith("Hourly cryptocurrency prices, 2026-11-2")
@@ -140,7 +155,6 @@ def test_policy_names_scripts_by_their_hashes() -> None:
 
 
 def test_no_element_points_outside() -> None:
-    """No source, no link, no form: the only address is the empty icon."""
     tree = page_of(report_contents(price_wave(3, HOURS), hours=HOURS, runs=[stored_run()], library=LIBRARY))
     names = ("src", "href", "action", "srcset", "data", "poster", "formaction")
 
@@ -174,7 +188,6 @@ def test_totals_and_tables_show_what_is_stored() -> None:
 
 
 def test_empty_table_names_the_command_that_fills_it() -> None:
-    """No charts of nothing, but the command that fills the table."""
     tree = page_of(report_contents(library=LIBRARY))
 
     assert "./run.sh cron_backfill cmc_hourly_prices 48" in text_of(tree, ".//p[@id='empty']")
@@ -247,9 +260,65 @@ def test_second_source_has_separate_rows() -> None:
 
 
 def test_hours_before_the_first_stored_one_are_left_out() -> None:
-    """A week of prices in a page of 30 days fills it; what was asked for is said."""
     hours = hour_keys(720)
     tree = page_of(report_contents(price_wave(1, hours[-169:]), hours=hours, followed=["BTC"], library=LIBRARY))
 
     assert data_of(tree)["hours"] == hours[-169:]
     assert text_of(tree, ".//p[@id='trimmed']") == "30 d were asked for; before 2026-11-16 12:00 nothing is stored."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (87654.32, "87,654.32"),
+        (131.2468, "131.247"),
+        (1.0, "1.00000"),
+        (0.27435, "0.274350"),
+        (0.0000078911, "0.00000789110"),
+        (0.0, "0.00000"),
+        (None, "–"),  # noqa: RUF001 - the dash it is
+    ],
+)
+def test_prices_have_six_digits_and_no_powers(value: float | None, text: str) -> None:
+    assert price_text(value) == text
+
+
+@given(st.floats(min_value=1e-12, max_value=1e12))
+def test_a_price_reads_back(value: float) -> None:
+    assert float(price_text(value).replace(",", "")) == pytest.approx(value, rel=1e-2 if value < 1e-9 else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],  # noqa: RUF001
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_percentages() -> None:
+    assert change_text(-1234.5) == "−1,234.50 %"  # noqa: RUF001 - a minus sign
+    assert change_text(0.5) == "+0.50 %"
+    assert change_text(None) == percent_text(None)
+    assert percent_text(99.9) == "99.9 %"
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(24, "24 h"), (48, "48 h"), (72, "3 d"), (100, "100 h"), (168, "7 d"), (720, "30 d"), (24000, "1,000 d")],
+)
+def test_periods(hours: int, text: str) -> None:
+    assert period_text(hours) == text
+
+
+def test_packed_data_holds_no_markup() -> None:
+    foreign = ["</script>", "<!--", "\u2028", "\N{ROCKET}", "&lt;"]
+    assert json.loads(gzip.decompress(base64.b64decode(packed_json(foreign), validate=True))) == foreign
+    with pytest.raises(ValueError, match="JSON"):
+        packed_json([math.nan])
+
+
+def test_chart_library_is_the_published_file() -> None:
+    """To the byte; there is no other version beside them."""
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in PAGE.glob("plotly*")}
+    assert found == PUBLISHED

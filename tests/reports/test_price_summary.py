@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reports.price_summary import SymbolSummary, shown_hours, summarize
 from tests.support.report_contents import hour_keys, stored_price, table_of
 from transformers.coverage import Share
@@ -21,38 +23,23 @@ def summary(
     return found
 
 
-def test_each_state_has_its_hour() -> None:
-    """Stored, updated, without a quote, missing, and the hour in progress that has no row yet."""
-    assert summary({0: False, 1: True}, holes=(2,)).states == "sunmmw"
-
-
-def test_the_hour_in_progress_may_be_stored() -> None:
-    """A row of the present hour is a row."""
-    assert summary({5: False}).states == "mmmmms"
-
-
-def test_the_hour_in_progress_is_no_hole() -> None:
-    """Whatever was remembered of it, it may still come."""
-    assert summary({0: False}, holes=(5,)).states == "smmmmw"
-
-
-def test_nothing_is_expected_before_the_first_hour() -> None:
-    """Hours before that are not missing, and rows among them are stored all the same."""
-    assert summary({1: False, 4: False}, first=3).states == "-s-msw"
-
-
-def test_a_coin_that_never_had_a_price_is_expected_at_no_hour() -> None:
-    """Nor at the present one, nor when all that is stored is of an hour to come."""
-    assert (summary({}, first=None).states, summary({}, first=None).never_stored) == ("------", True)
-
-
-def test_a_hole_that_was_filled_is_stored() -> None:
-    """A hole is a note; a price stored later counts."""
-    assert summary({2: False}, holes=(2,)).states == "mmsmmw"
+@pytest.mark.parametrize(
+    ("stored", "holes", "first", "states"),
+    [
+        ({0: False, 1: True}, (2,), 0, "sunmmw"),
+        ({5: False}, (), 0, "mmmmms"),
+        ({0: False}, (5,), 0, "smmmmw"),  # a price of the present hour may still come
+        ({1: False, 4: False}, (), 3, "-s-msw"),
+        ({2: False}, (2,), 0, "mmsmmw"),  # a price that was stored later counts
+        ({}, (), None, "------"),
+    ],
+)
+def test_each_hour_has_a_state(stored: dict[int, bool], holes: tuple[int, ...], first: int | None, states: str) -> None:
+    found = summary(stored, holes=holes, first=first)
+    assert (found.states, found.never_stored) == (states, first is None)
 
 
 def test_counts_leave_out_the_hour_in_progress() -> None:
-    """Updated hours are stored ones; the last hour, whatever it is, does not count."""
     found = summary({0: False, 1: True, 5: True}, holes=(2,), hours=5)
     assert (found.coverage, found.updated) == (Share(stored=2, missing=2, without_quote=1), 1)
     found = summary({0: False}, hours=1)
@@ -60,7 +47,6 @@ def test_counts_leave_out_the_hour_in_progress() -> None:
 
 
 def test_the_longest_gap_is_of_missing_hours_in_a_row() -> None:
-    """An hour without a quote ends a gap: there is nothing to fill there."""
     assert summary({2: False, 8: False}, holes=(6,), hours=9).states == "mmsmmmnmsw"
     assert summary({2: False, 8: False}, holes=(6,), hours=9).longest_gap == 3
     assert summary({0: False, 1: True}, hours=2).longest_gap == 0
@@ -95,7 +81,6 @@ def test_an_earlier_price_is_for_the_changes_alone() -> None:
 
 
 def test_a_change_needs_two_prices_that_are_numbers() -> None:
-    """From zero, NaN or infinity nothing is a change."""
     for before in (0.0, -1.0, float("nan"), float("inf"), 5e-324):
         prices = [stored_price(hour=HOURS[-1], price=1e300), stored_price(hour="2026-11-22 12:00:00", price=before)]
         [found] = summarize(HOURS, [table_of(prices)])

@@ -78,12 +78,10 @@ class BareCheckout:
 
     @property
     def bin(self) -> Path:
-        """The only folder on PATH."""
         return self.state / "bin"
 
     @property
     def environment(self) -> dict[str, str]:
-        """As bare as cron's."""
         return {"HOME": str(self.state), "PATH": str(self.bin)}
 
     @property
@@ -93,37 +91,29 @@ class BareCheckout:
         return path.read_text().replace(f"{self.root}/.venv", ".venv").splitlines() if path.exists() else []
 
     def say(self, name: str, text: str = "") -> None:
-        """Steer the machine's commands by a file of this name."""
         (self.state / name).write_text(text)
 
     def unsay(self, name: str) -> None:
-        """Take that back."""
         (self.state / name).unlink()
 
     def remove(self, program: str) -> None:
-        """Take a program off the machine."""
         (self.bin / program).unlink()
 
     def add_uv(self) -> None:
-        """Put uv on the machine."""
         self._program("uv", _UV)
 
     def change_requirements(self, text: str) -> None:
-        """Another requirements.txt, as after an update."""
         (self.root / "requirements.txt").write_text(text)
 
     def change_settings(self, text: str) -> None:
-        """Another .env."""
         (self.root / ".env").write_text(text)
 
     @property
     def installed_with(self) -> dict[str, str]:
-        """The environment of the last installation."""
         lines = (self.state / "environment").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def files(self) -> set[str]:
-        """All that is in the checkout."""
         return {os.path.relpath(path, self.root) for path in self.root.rglob("*")}
 
     def run(
@@ -133,7 +123,6 @@ class BareCheckout:
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Call run.sh to its end."""
         with self.start(*arguments, script=script, cwd=cwd, environment=environment) as process:
             out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -145,7 +134,6 @@ class BareCheckout:
         cwd: Path | None = None,
         environment: dict[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """Call run.sh and do not wait."""
         return subprocess.Popen(
             [str(script or self.root / "run.sh"), *arguments],
             cwd=cwd or self.state,

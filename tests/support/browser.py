@@ -61,22 +61,6 @@ class Browser:
             *arguments,
         )
 
-    def point_at(self, selector: str, *, across: float) -> None:
-        """Move the mouse over what the selector finds first, half way down.
-
-        Args:
-            selector: of an element; it is scrolled into view.
-            across: how far from its left edge to its right one, 0 to 1.
-        """
-        self._mouse("mouseMoved", *self._place(selector, across))
-
-    def drag(self, selector: str, *, begin: float, end: float) -> None:
-        """Press the left button over what the selector finds first, move, and let go; see `point_at`."""
-        self._mouse("mousePressed", *self._place(selector, begin), pressed=True)
-        for across in ((begin + end) / 2, end):
-            self._mouse("mouseMoved", *self._place(selector, across), pressed=True)
-        self._mouse("mouseReleased", *self._place(selector, end), pressed=True)
-
     def download(self, selector: str, folder: Path) -> Path:
         """Click what the selector finds first; the file that this saves in an empty folder, once it is whole."""
         behavior = {"behavior": "allow", "downloadPath": str(folder)}
@@ -87,7 +71,6 @@ class Browser:
         return path
 
     def click(self, selector: str) -> None:
-        """Click what the selector finds first."""
         self.run(f"document.querySelector({selector!r}).click()")
 
     def traces(self, chart: str) -> list[dict[str, Any]]:
@@ -108,18 +91,6 @@ class Browser:
         return [
             str(event["params"]["request"]["url"]) for event in events if event["method"] == "Network.requestWillBeSent"
         ]
-
-    def _place(self, selector: str, across: float) -> tuple[float, float]:
-        x, y = self.run(
-            f"const element = document.querySelector({selector!r}); element.scrollIntoView({{block: 'center'}});"
-            "const box = element.getBoundingClientRect();"
-            f"return [box.left + box.width * {across}, box.top + box.height / 2]"
-        )
-        return x, y
-
-    def _mouse(self, kind: str, x: float, y: float, *, pressed: bool = False) -> None:
-        button = {"button": "left", "buttons": 1, "clickCount": 1} if pressed else {}
-        self._driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **button})
 
     def _emulate(self, *, dark: bool, phone: bool) -> None:
         command = self._driver.execute_cdp_cmd

@@ -36,7 +36,6 @@ class CrontabProgram:
     folder: Path
 
     def make(self) -> str:
-        """Write the command; its path."""
         program = self.folder / "crontab"
         program.write_text(_PROGRAM.format(folder=self.folder))
         program.chmod(0o755)
@@ -51,21 +50,17 @@ class CrontabProgram:
         return program
 
     def behave(self, how: str) -> None:
-        """Make the command behave so from now on."""
         (self.folder / how).touch()
 
     @property
     def table(self) -> bytes | None:
-        """The stored crontab; None when there is none."""
         path = self.folder / "table"
         return path.read_bytes() if path.exists() else None
 
     def store(self, table: bytes) -> None:
-        """Put a crontab there."""
         (self.folder / "table").write_bytes(table)
 
     @property
     def calls(self) -> list[str]:
-        """The arguments of the calls so far."""
         path = self.folder / "calls"
         return path.read_text().split() if path.exists() else []

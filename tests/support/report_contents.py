@@ -25,13 +25,11 @@ def hour_keys(hours: int) -> list[str]:
 
 
 def stored_price(symbol: str = "BTC", hour: str = "2026-11-23 11:00:00", **values: object) -> StoredPrice:
-    """An hour that is valid as it is; name what the test is about."""
     price = StoredPrice(symbol, hour, "Bitcoin", 87654.32, 1.7e12, "USD", is_updated=False)
     return price._replace(**values)  # type: ignore[arg-type]  # the test knows the fields
 
 
 def stored_run(minutes_ago: int = 35, **values: object) -> RunRecord:
-    """A run of the hourly job that went well."""
     started = NOW - timedelta(minutes=minutes_ago)
     times = tehran_text(started), tehran_text(started + timedelta(seconds=4 + minutes_ago % 7))
     run = RunRecord("run-1", "cmc_hourly_prices", "run", *times, "ok", extracted=3, inserted=3, calls=1, credits=1)

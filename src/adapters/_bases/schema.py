@@ -71,7 +71,7 @@ class Definition:
     @cached_property
     def columns(self) -> dict[str, tuple[str, str, str]]:
         """Column to its type, ``DEFAULT``, ``MATERIALIZED`` or an empty text, and its expression."""
-        found = _COLUMN.findall(self.text[: self.text.index("\n)\n")])
+        found = _COLUMN.findall(self.text.partition("\n)\n")[0])
         return {name: (kind, default, expression) for name, kind, default, expression in found}
 
     @property
