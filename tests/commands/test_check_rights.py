@@ -9,13 +9,11 @@ from tests.support.installation import Installation
 
 
 def lines(text: str, subject: str) -> list[str]:
-    """The rows of a subject and its next steps."""
     return [line for line in text.splitlines() if line.startswith((f"{subject} ", f"  {subject}: "))]
 
 
 @pytest.mark.parametrize("role", ["writer", "maker", "its own database"])
 def test_sufficient_rights_are_one_row(program: Installation, front: ClickHouseFront, role: str) -> None:
-    """If the tables exist, no right to make them is needed."""
     assert program.command("setup_db").code == 0
     front.role = role
     [row] = lines(program.command("check").out, "rights")
@@ -61,7 +59,6 @@ def test_settings_that_the_profile_keeps_are_rows(program: Installation, front: 
 
 
 def test_an_old_server_is_a_warning(program: Installation, front: ClickHouseFront) -> None:
-    """Below the oldest version that is tested."""
     front.replacements["SELECT version()"] = "SELECT '24.3.1.1', 'UTC'"
 
     row, step = lines(program.command("check").out, "ClickHouse")

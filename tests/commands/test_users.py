@@ -58,21 +58,18 @@ def stored(
 
 
 def run(program: Installation, command: str) -> Finished:
-    """Run the command as cron or its user does."""
     if command in JOBS:
         return program.run_job(*JOBS[command])
     return program.command(command, *ARGUMENTS.get(command, ()))
 
 
 def works(command: str, done: Finished) -> None:
-    """Check that it ended as for a user with all rights."""
     text = done.out + done.log
     assert done.code == 0 or (command in NEEDS_ATTENTION and done.code == 1), text
     assert not re.search(r"error \d+|Traceback", text), text
 
 
 def without_tables(embedded: ClickHouseAdapter, database: str) -> None:
-    """Leave an empty database."""
     embedded.command(f"DROP DATABASE {database} SYNC")
     embedded.command(f"CREATE DATABASE {database}")
 
@@ -81,7 +78,6 @@ def without_tables(embedded: ClickHouseAdapter, database: str) -> None:
 def test_command_works_with_its_least_role(
     stored: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, command: str
 ) -> None:
-    """As docs/operating.md lists the rights."""
     front.role = LEAST_ROLE[command]
     if command == "setup_db":
         without_tables(embedded, database)
@@ -92,7 +88,6 @@ def test_command_works_with_its_least_role(
 def test_missing_right_is_named_and_changes_nothing(
     stored: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, command: str
 ) -> None:
-    """The next step is the GRANT to run."""
     front.role = ONE_LESS[LEAST_ROLE[command]]
     if command == "setup_db":
         without_tables(embedded, database)

@@ -17,17 +17,13 @@ from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
-PASSWORD = "pass-in-tests"
-
 
 def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
-    """A connection to the front, with these parts of its address."""
     address = replace(front.address, **values)  # type: ignore[arg-type]
     return ClickHouseAdapter(address=address, connect_timeout_seconds=1, query_timeout_seconds=1)
 
 
 def driver_errors() -> Iterator[type[Exception]]:
-    """Every exception class of the driver."""
     for value in vars(driver).values():
         if isinstance(value, type) and issubclass(value, Exception):
             yield value
@@ -35,7 +31,6 @@ def driver_errors() -> Iterator[type[Exception]]:
 
 @pytest.mark.parametrize("kind", list(driver_errors()))
 def test_every_driver_error_is_translated(kind: type[Exception]) -> None:
-    """By its class, or by its code if it has one."""
     error = kind.__new__(kind, "boo\nboo") if kind is driver.StreamClosedError else kind("boo\nboo")
 
     assert isinstance(storage_error(error, "here"), StorageUnavailable | StorageRejected)
@@ -63,12 +58,10 @@ def test_every_driver_error_is_translated(kind: type[Exception]) -> None:
     ],
 )
 def test_errors_without_an_answer_are_retryable(error: Exception, ours: type[EtlError]) -> None:
-    """The network may recover; wrong use of the driver is final."""
     assert type(storage_error(error, "here")) is ours
 
 
 def test_message_of_the_database_is_one_line(clickhouse: ClickHouseAdapter) -> None:
-    """With its code, cut to a length that a log can bear."""
     with pytest.raises(StorageRejected) as raised:
         clickhouse.query("SELECT *\nFROM nowhere\n" + " " * 3000 + "WHERE x = 1")
 
@@ -79,7 +72,6 @@ def test_message_of_the_database_is_one_line(clickhouse: ClickHouseAdapter) -> N
 
 
 def test_parameters_are_never_read_as_sql(clickhouse: ClickHouseAdapter) -> None:
-    """Values come back as they were bound."""
     evil = "a'); DROP TABLE x; --\\\n\t"
     statement = "SELECT {text:String}, {many:Array(String)}, 1e-12, CAST(NULL, 'Nullable(Float64)')"
 
@@ -101,7 +93,6 @@ def test_missing_table_reads_as_empty(clickhouse: ClickHouseAdapter) -> None:
 
 
 def test_reading_makes_no_embedded_folder(tmp_path: Path) -> None:
-    """A folder would look as if there were a database."""
     never_used = EmbeddedEngine(tmp_path / "clickhouse")
     with ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5) as adapter:
         assert adapter.query_if_there("SELECT 1") == []
@@ -118,22 +109,7 @@ def test_connection_is_made_on_first_use(front: ClickHouseFront) -> None:
         assert adapter.query("SELECT 2") == [(2,)]
 
 
-def test_stream_yields_every_row(clickhouse: ClickHouseAdapter) -> None:
-    """Also of several blocks."""
-    assert [row[0] for row in clickhouse.stream("SELECT number FROM numbers(100000)")] == list(range(100_000))
-
-
-def test_interrupted_stream_is_unavailable(front: ClickHouseFront) -> None:
-    """Half an answer is not an answer."""
-    with door(front) as adapter:
-        adapter.query("SELECT 1")
-        front.faults.append(Fault("half_answer", "SELECT number"))
-        with pytest.raises(StorageUnavailable):
-            list(adapter.stream("SELECT number FROM numbers(1000)"))
-
-
 def test_unresponsive_server_times_out(front: ClickHouseFront) -> None:
-    """A statement without an answer ends at the time limit."""
     with door(front) as adapter:
         adapter.query("SELECT 1")
         front.faults.append(Fault("hang", "SELECT"))
@@ -142,7 +118,6 @@ def test_unresponsive_server_times_out(front: ClickHouseFront) -> None:
 
 
 def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None:
-    """The error's next step says that it may be asleep."""
     front.faults.append(Fault("hang", "SELECT version()"))
     adapter = ClickHouseAdapter(
         address=front.address, connect_timeout_seconds=1, query_timeout_seconds=1, waking_seconds=2
@@ -154,7 +129,6 @@ def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None
 
 @pytest.mark.parametrize("value", ["http://[", "ftp://proxy", "http://proxy:port"])
 def test_invalid_proxy_variable_is_named(front: ClickHouseFront, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Not called an unreachable server."""
     monkeypatch.setenv("http_proxy", value)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -175,7 +149,6 @@ def test_write_is_sent_once(front: ClickHouseFront) -> None:
 
 
 def test_missing_authority_file_is_named(front: ClickHouseFront) -> None:
-    """The error has the path."""
     missing = Path("/nowhere/ca.pem")
     with door(front, secure=True, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
         adapter.query("SELECT 1")
@@ -195,22 +168,4 @@ def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
 
 
 def embedded_at(folder: Path) -> ClickHouseAdapter:
-    """A connection to an embedded engine of its own."""
     return ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=1, query_timeout_seconds=1)
-
-
-def test_libraries_are_imported_only_when_used(front: ClickHouseFront) -> None:
-    """Without a query no driver, and with a server no embedded engine."""
-    program = (
-        "import sys\n"
-        "from adapters._bases.clickhouse_adapter import ClickHouseAdapter\n"
-        "from adapters._bases.clickhouse_adapter import Server\n"
-        "import adapters.clickhouse.coin_market_cap_clickhouse_adapter\n"
-        "assert 'clickhouse_connect' not in sys.modules\n"
-        f"address = Server('127.0.0.1', {front.port}, 'writer', {PASSWORD!r})\n"
-        "with ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5) as door:\n"
-        "    print(door.query('SELECT 1'), 'chdb' in sys.modules)\n"
-    )
-    source = Path(__file__).parents[3] / "src"
-    done = subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("[(1,)] False\n", "")

@@ -29,7 +29,6 @@ with ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_
 
 
 def opened(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The output of a process that opens the engine there."""
     return subprocess.run(
         [sys.executable, "-c", _OPEN, str(folder)],
         env={"PYTHONPATH": str(_SRC)},

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -17,7 +14,6 @@ import respx
 import stamina
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_httpserver import HTTPServer
 
 from adapters._bases.errors import (
     ClockError,
@@ -36,7 +32,6 @@ from adapters._bases.http_adapter import (
     retry_after_seconds,
 )
 from adapters._bases.retry import RetryPolicy
-from configurations.config import PROJECT_ROOT
 from tests.support.odd_ports import ALERT, answering, hanging_up, plain, port_of, with_tls
 from tests.support.raw_server import raw_server
 
@@ -49,14 +44,12 @@ THRICE = RetryPolicy(attempts=3, wait_initial_seconds=0, wait_max_seconds=0, wai
 
 
 def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, timeout: float = 10, **more: int) -> HttpAdapter:
-    """An adapter that sends a secret."""
     return HttpAdapter(
         base_url=base_url, headers={"X-Key": SECRET}, timeout_seconds=timeout, retry=retry, clock=lambda: NOW, **more
     )
 
 
 async def ask(adapter: HttpAdapter) -> object:
-    """One request with a query, then the adapter is closed."""
     async with adapter:
         return await adapter.get("/v1/price", {"id": "1,2", "q": "query value"}, json_answer)
 
@@ -75,7 +68,6 @@ async def test_good_answer_is_the_json_value() -> None:
 @respx.mock
 @pytest.mark.parametrize("base_url", [f"{BASE}/public-api", f"{BASE}/public-api/"])
 async def test_path_in_the_base_url_precedes_the_requested_path(base_url: str) -> None:
-    """With or without a slash."""
     respx.get(f"{BASE}/public-api/v1/price").respond(json=[])
     assert await ask(opened(base_url)) == []
 
@@ -111,7 +103,6 @@ async def test_reader_decides_what_is_retried() -> None:
     [({"Retry-After": "0.01"}, 0.01), ({"Retry-After": "Sun, 22 Nov 2026 12:00:00 GMT"}, 0.0), ({}, 0.002)],
 )
 async def test_retry_after_replaces_the_services_wait(headers: dict[str, str], wait: float) -> None:
-    """In seconds or as a date."""
     answers = [httpx.Response(429, json={}, headers=headers), httpx.Response(200, json={})]
     respx.get(PRICE).side_effect = answers
     waits: list[float] = []
@@ -154,7 +145,6 @@ def test_retry_after_is_read_as_seconds_or_date(value: str, seconds: float | Non
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_unreadable_headers_never_raise(value: str, date: str) -> None:
-    """Any text gives None or a wait of 0 seconds or more."""
     seconds = retry_after_seconds({"retry-after": value, "date": date}, now=NOW)
     assert seconds is None or seconds >= 0
 
@@ -170,16 +160,7 @@ def test_clocks_may_differ_by_the_tolerance(difference: timedelta) -> None:
         check_clock(NOW, now=NOW + difference, source="it")
 
 
-async def test_redirect_is_refused_and_not_followed(httpserver: HTTPServer) -> None:
-    """The other address receives no request."""
-    httpserver.expect_request("/v1/price").respond_with_data("", 302, {"Location": "/elsewhere"})
-    with pytest.raises(SourceRejected, match="redirect"):
-        await ask(opened(httpserver.url_for("").rstrip("/"), retry=THRICE))
-    assert [request.path for request, _ in httpserver.log] == ["/v1/price"]
-
-
 async def drip(writer: asyncio.StreamWriter) -> None:
-    """A body that never ends, piece by piece."""
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while not writer.is_closing():
         writer.write(b" ")
@@ -188,19 +169,16 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 
 
 async def silence(_writer: asyncio.StreamWriter) -> None:
-    """No answer."""
     await asyncio.Event().wait()
 
 
 async def torn(writer: asyncio.StreamWriter) -> None:
-    """A body shorter than announced."""
     writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"data":')
     await writer.drain()
     writer.transport.abort()
 
 
 async def mail(writer: asyncio.StreamWriter) -> None:
-    """Another protocol."""
     writer.write(b"220 mail.test ESMTP\r\n\r\n")
 
 
@@ -213,8 +191,6 @@ async def test_broken_answer_is_unavailable(serve: Callable[[asyncio.StreamWrite
 
 
 async def test_endless_body_stops_at_the_limit() -> None:
-    """It is refused while it still comes."""
-
     async def flood(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while not writer.is_closing():
@@ -261,7 +237,6 @@ async def test_refused_connection_and_unknown_host_are_named() -> None:
 
 
 def every_httpx_exception() -> list[type[Exception]]:
-    """Every exception class that httpx exports."""
     members = (getattr(httpx, name) for name in httpx.__all__)
     return [kind for kind in members if isinstance(kind, type) and issubclass(kind, Exception)]
 
@@ -269,7 +244,6 @@ def every_httpx_exception() -> list[type[Exception]]:
 @respx.mock
 @pytest.mark.parametrize("kind", every_httpx_exception(), ids=lambda kind: kind.__name__)
 async def test_every_httpx_exception_is_translated(kind: type[Exception]) -> None:
-    """The original is the cause, and none of its text is shown."""
     error = kind.__new__(kind)
     Exception.__init__(error, f"quotes {SECRET}")
     if isinstance(error, httpx.HTTPError):
@@ -284,7 +258,6 @@ async def test_every_httpx_exception_is_translated(kind: type[Exception]) -> Non
 
 @pytest.mark.parametrize("value", ["key\n", " key", "ключ", "a\r\nHost: evil"])
 def test_key_that_cannot_be_sent_is_refused_unseen(value: str) -> None:
-    """The header is named, its value is not, nor in a cause."""
     with pytest.raises(ConfigurationError, match="X-Key") as caught:
         HttpAdapter(base_url=BASE, headers={"X-Key": value}, timeout_seconds=1, retry=ONCE, clock=lambda: NOW)
     assert value.strip() not in caught.value.message
@@ -293,7 +266,6 @@ def test_key_that_cannot_be_sent_is_refused_unseen(value: str) -> None:
 
 @pytest.mark.parametrize("base_url", ["http://prices.test:port", "ftp://prices.test", "prices.test"])
 async def test_unusable_address_is_a_wrong_setting(base_url: str) -> None:
-    """The base URL is what to check."""
     with pytest.raises(ConfigurationError) as caught:
         await ask(opened(base_url))
     assert "base URL" in caught.value.next_step
@@ -330,7 +302,6 @@ async def test_message_shows_no_header_and_no_query(answer: httpx.Response | Exc
     ],
 )
 async def test_get_json_is_judged_by_the_status(status: int, kind: type[EtlError]) -> None:
-    """Limits and failing servers are retried, refusals are not."""
     respx.get(PRICE).respond(status, json={"message": f"quotes {SECRET}"})
     async with opened(retry=THRICE) as adapter:
         with pytest.raises(kind, match=rf"prices\.test/v1/price: HTTP {status}") as caught:
@@ -339,19 +310,3 @@ async def test_get_json_is_judged_by_the_status(status: int, kind: type[EtlError
         respx.get(PRICE).respond(json=[1.5])
         assert await adapter.get_json("/v1/price", {}) == [1.5]
     assert SECRET not in caught.value.message
-
-
-def test_httpx_is_imported_with_the_first_adapter_and_without_its_command_line() -> None:
-    """Commands that import the jobs and make no request do not wait for it."""
-    program = (
-        "import sys, datetime, extractors.coin_market_cap_extractor\n"
-        "from adapters._bases.http_adapter import HttpAdapter\n"
-        "from adapters._bases.retry import RetryPolicy\n"
-        "before = 'httpx' in sys.modules\n"
-        "HttpAdapter(base_url='https://a.test', headers={}, timeout_seconds=1, retry=RetryPolicy(),"
-        " clock=datetime.datetime.now)\n"
-        "print(before, 'httpx' in sys.modules, sys.modules['httpx._main'])"
-    )
-    environment = {"PYTHONPATH": str(PROJECT_ROOT / "src"), "PATH": os.environ["PATH"]}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("False True None\n", "")

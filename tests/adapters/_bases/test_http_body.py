@@ -19,8 +19,6 @@ WHERE = "host/path"
 
 
 def body_of(*pieces: bytes, encoding: str = "", max_bytes: int = 1000) -> bytes:
-    """The body of these pieces."""
-
     async def arriving() -> AsyncIterator[bytes]:
         for piece in pieces:
             yield piece

@@ -17,14 +17,12 @@ VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 @pytest.fixture(autouse=True)
 def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None but those of the test."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
 
 def adapter(base_url: str) -> HttpAdapter:
-    """A door that tries once."""
     return HttpAdapter(
         base_url=base_url,
         headers={},
@@ -39,7 +37,6 @@ def adapter(base_url: str) -> HttpAdapter:
 async def test_call_goes_through_socks(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
-    """Regardless of the variable that names it."""
     httpserver.expect_request("/price").respond_with_json(1)
     with SocksServer() as proxy:
         monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
@@ -62,7 +59,6 @@ async def test_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
 
 
 async def test_host_in_no_proxy_is_not_reported_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_PROXY counts in the message as in the call."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     async with adapter("http://127.0.0.1:1") as door:
@@ -80,7 +76,6 @@ async def test_host_in_no_proxy_is_not_reported_behind_a_proxy(monkeypatch: pyte
     ],
 )
 def test_unreadable_proxy_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """That variable only, beside others that are fine."""
     monkeypatch.setenv("HTTP_PROXY", "http://u:p@proxy.example:3128/")
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:

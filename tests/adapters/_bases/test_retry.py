@@ -20,14 +20,12 @@ class Failing:
         self.times, self.error, self.tries = times, error, 0
 
     def __call__(self) -> str:
-        """One try."""
         self.tries += 1
         if self.tries <= self.times:
             raise self.error
         return "well"
 
     async def later(self) -> str:
-        """The same, awaited."""
         return self()
 
 
@@ -92,5 +90,4 @@ def test_one_retry_a_minute_is_logged() -> None:
 
 @pytest.mark.parametrize(("tries", "wait"), [(1, 0.5), (2, 1), (7, 32), (8, 60), (1200, 60)])
 def test_waits_double_up_to_a_minute(tries: int, wait: float) -> None:
-    """Even after a thousand tries."""
     assert RetryPolicy(wait_jitter_seconds=0).wait_after(tries) == wait

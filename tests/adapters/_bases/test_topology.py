@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.clickhouse_errors import coded_error
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable
 from adapters._bases.topology import Replication, Topology, settings_of_writes, topology_of
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
@@ -21,20 +20,6 @@ PLAIN = "ReplacingMergeTree"
 PAIR = ("pair", 1, 2, 1)
 
 
-@pytest.mark.parametrize(
-    ("place", "on_cluster", "prefix"),
-    [
-        (Topology(), "", ""),
-        (CLUSTER, " ON CLUSTER `prod-1`", "Replicated"),
-        (IN_REPLICATED, "", "Replicated"),
-        (CLOUD, "", ""),
-    ],
-)
-def test_ddl_follows_the_topology(place: Topology, on_cluster: str, prefix: str) -> None:
-    """ON CLUSTER for a cluster only; a Replicated engine also in a Replicated database."""
-    assert (place.on_cluster, place.replicated) == (on_cluster, prefix)
-
-
 def report(
     front: ClickHouseFront,
     *,
@@ -44,7 +29,6 @@ def report(
     clusters: Sequence[tuple[object, ...]] = (),
     by_hand: int = 0,
 ) -> None:
-    """Have the server report this topology."""
     array = f"CAST([{', '.join(f'{one!r}' for one in clusters)}], 'Array(Tuple(String, UInt64, UInt32, UInt8))')"
     front.replacements["SELECT (SELECT engine FROM system.databases"] = (
         f"SELECT '{engine}', '{cloud}', {macros}, {array}, {by_hand}"
@@ -86,14 +70,12 @@ def test_topology_is_read_from_the_server(
 def test_unusable_cluster_is_refused(
     server: ClickHouseAdapter, front: ClickHouseFront, reported: dict[str, object], words: str
 ) -> None:
-    """An unknown name, several shards, servers without macros."""
     report(front, **reported)  # type: ignore[arg-type]  # its own parameters
     with pytest.raises(ConfigurationError, match=words):
         topology_of(server, "crypto", "pair")
 
 
 def test_setting_is_trusted_if_system_tables_are_hidden(server: ClickHouseAdapter, front: ClickHouseFront) -> None:
-    """Managed services may hide macros and clusters."""
     front.faults.append(Fault("error", "SELECT (SELECT engine", times=2, code=497))
     assert topology_of(server, "crypto", "") == Topology()
     assert topology_of(server, "crypto", "pair") == Topology("cluster", "pair")
@@ -157,18 +139,9 @@ def test_settings_of_writes_to_replicas() -> None:
     assert "insert_quorum" not in sent(CLOUD, "2")
 
 
-@pytest.mark.parametrize("code", [159, 242, 252, 279, 285, 286, 289, 319, 341, 999])
-def test_passing_errors_of_replicas_are_retried_with_advice(code: int) -> None:
-    """Each is worth a retry, and says what to look at."""
-    error = coded_error(code, "words of the server", "server")
-    assert isinstance(error, StorageUnavailable)
-    assert error.next_step
-
-
 def test_queued_ddl_of_the_run_table_is_retryable(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str
 ) -> None:
-    """Its DDL goes ON CLUSTER like that of the prices."""
     report(front, clusters=[PAIR])
     front.faults.append(Fault("error", "CREATE DATABASE", code=159, text="Distributed DDL task is not finished"))
     runs = EtlRunsAdapter(clickhouse=server, database=database, keep_days=9, replication=Replication("pair"))

@@ -21,7 +21,6 @@ NO_HOST = "no-such-host.invalid"
 
 
 def asked_of_clickhouse(host: str, port: int, *, secure: bool = False) -> EtlError:
-    """The error of a first statement."""
     address = Server(host, port, "reader", "pass-in-tests", secure=secure)
     adapter = ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5)
     with adapter, pytest.raises(EtlError) as raised:
@@ -65,7 +64,6 @@ def test_a_name_that_dns_denies_is_tried_once_more_at_most(*, secure: bool) -> N
     "errno", [socket.EAI_AGAIN, socket.EAI_FAIL], ids=["name server does not answer", "name server fails"]
 )
 def test_a_name_server_that_fails_is_waited_for(errno: int) -> None:
-    """It says nothing of the name."""
     error = storage_error(socket.gaierror(errno, "Temporary failure in name resolution"), "here")
     assert isinstance(error, RetryableError)
     assert error.most_tries is None

@@ -28,7 +28,6 @@ ROWS = [
 
 @pytest.fixture
 def filled(repository: Repository) -> Repository:
-    """A table with rows in three months, some of them updated once."""
     repository.upsert_prices(ROWS)
     repository.upsert_prices([row._replace(price=2.0) for row in ROWS[:5]])
     return repository
@@ -59,7 +58,6 @@ def test_dropped_table_is_restored_as_it_was(
 def test_backup_of_an_older_version_is_restored(
     filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """Those files are gzipped in Native format, month by month."""
     path, before = tmp_path / "old.native.gz", fingerprint(embedded, database)
     names = ", ".join(filled.table.stored)
     with gzip.open(path, "wb") as backup:
@@ -84,7 +82,6 @@ def test_backup_of_an_older_version_is_restored(
 def test_restore_updates_what_changed_since(
     filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """Stored keys get the backup's values; newer keys stay."""
     path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
@@ -111,7 +108,6 @@ def test_several_rows_of_a_key_are_restored_as_one(
 
 
 def test_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
-    """It restores nothing."""
     assert repository.export_table(tmp_path / "empty.jsonl.gz") == 0
     assert repository.restore(tmp_path / "empty.jsonl.gz") == UpsertReport(0, 0, 0)
 
@@ -131,7 +127,6 @@ def _spoiled(whole: bytes) -> Iterator[bytes]:
 def test_damaged_backup_changes_nothing(
     filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """It is rejected before the first row is written."""
     path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     whole = path.read_bytes()
@@ -146,14 +141,7 @@ def test_damaged_backup_changes_nothing(
     assert fingerprint(embedded, database) == before
 
 
-def test_missing_backup_is_named(repository: Repository, tmp_path: Path) -> None:
-    """By its path."""
-    with pytest.raises(StateError, match=r"none\.jsonl\.gz"):
-        repository.restore(tmp_path / "none.jsonl.gz")
-
-
 def test_existing_file_is_not_overwritten(filled: Repository, tmp_path: Path) -> None:
-    """The file stays as it is."""
     path = tmp_path / "prices.jsonl.gz"
     path.write_text("precious")
     with pytest.raises(StateError, match="exists already"):
@@ -162,7 +150,6 @@ def test_existing_file_is_not_overwritten(filled: Repository, tmp_path: Path) ->
 
 
 def test_failed_write_leaves_no_backup(filled: Repository, tmp_path: Path) -> None:
-    """If the folder is a file."""
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="cannot be written"):
         filled.export_table(tmp_path / "file" / "prices.jsonl.gz")
@@ -176,7 +163,6 @@ def test_interrupted_backup_leaves_no_file(
     make_repository: Callable[..., Repository],
     tmp_path: Path,
 ) -> None:
-    """After the retries."""
     repository = make_repository(server)
     repository.ensure_ready()
     repository.upsert_prices(ROWS)

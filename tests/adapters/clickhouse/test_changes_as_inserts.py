@@ -24,8 +24,6 @@ MakeInserting = Callable[..., CoinMarketCapClickHouseAdapter]
 
 @pytest.fixture
 def make_inserting(database: str) -> MakeInserting:
-    """Make a repository that inserts changes, as on replicas."""
-
     def make(
         clickhouse: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW
     ) -> CoinMarketCapClickHouseAdapter:
@@ -42,7 +40,6 @@ def make_inserting(database: str) -> MakeInserting:
 
 @pytest.fixture
 def inserting(embedded: ClickHouseAdapter, make_inserting: MakeInserting) -> CoinMarketCapClickHouseAdapter:
-    """Such a repository, its table made and not merged in the background."""
     made = make_inserting(embedded)
     made.ensure_ready()
     embedded.command(f"SYSTEM STOP MERGES {made.name}")
@@ -50,7 +47,6 @@ def inserting(embedded: ClickHouseAdapter, make_inserting: MakeInserting) -> Coi
 
 
 def merge(clickhouse: ClickHouseAdapter, database: str) -> None:
-    """Merge all that stands there."""
     clickhouse.command(f"SYSTEM START MERGES {database}.crypto_prices")
     clickhouse.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
 
@@ -110,7 +106,6 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
 def test_change_wins_over_a_version_from_a_fast_clock(
     inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """The next version is above the stored one."""
     ahead = 2 * 10**18
     embedded.insert(
         f"{database}.crypto_prices",
@@ -127,7 +122,6 @@ def test_change_wins_over_a_version_from_a_fast_clock(
 def test_lost_answer_is_not_inserted_twice(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str, make_inserting: MakeInserting
 ) -> None:
-    """The retry finds the change stored."""
     repository = make_inserting(server)
     repository.ensure_ready()
     repository.upsert_prices([price_row(price=1.0)])
@@ -137,18 +131,3 @@ def test_lost_answer_is_not_inserted_twice(
 
     assert in_view(server, database, "price") == [(2.0,)]
     assert repository.count_superseded() <= 1
-
-
-def test_backup_with_old_versions_restores_what_the_view_shows(
-    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    """The newest version of each key, with its version."""
-    for price in (1.0, 2.0):
-        inserting.upsert_prices([price_row(price=price)])
-    before = in_view(embedded, database, "price, version, fetched_at")
-    inserting.export_table(tmp_path / "b.jsonl.gz")
-
-    inserting.drop_table()
-    assert inserting.restore(tmp_path / "b.jsonl.gz") == UpsertReport(inserted=1)
-
-    assert in_table(embedded, database, "price, version, fetched_at") == before

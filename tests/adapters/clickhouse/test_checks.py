@@ -15,7 +15,6 @@ PRESENT = f"{DAY} 14:00:00"
 
 @pytest.fixture
 def checks(repository: CoinMarketCapClickHouseAdapter) -> CoinMarketCapClickHouseAdapter:
-    """A table with ten sound hours of one coin and one of another."""
     hours = [f"{DAY} {hour:02d}:00:05" for hour in range(10)]
     rows = [price_row("BTC", price=90_000.0 + number, fetched_at=hour) for number, hour in enumerate(hours)]
     repository.upsert_prices([*rows, price_row("SHIB", price=0.00001, fetched_at=hours[0])])
@@ -23,7 +22,6 @@ def checks(repository: CoinMarketCapClickHouseAdapter) -> CoinMarketCapClickHous
 
 
 def found(checks: CoinMarketCapClickHouseAdapter) -> dict[str, list[tuple[str, ...]]]:
-    """The findings of each check that has any."""
     named = {
         "duplicate": checks.duplicate_keys().rows,
         "key": checks.wrong_keys().rows,
@@ -44,7 +42,6 @@ def put(clickhouse: ClickHouseAdapter, database: str, fetched_at: str, price: ob
 
 
 def test_sound_table_has_no_findings(checks: CoinMarketCapClickHouseAdapter) -> None:
-    """Ten hours of plausible prices."""
     assert found(checks) == {}
 
 
@@ -75,7 +72,6 @@ def test_defect_of_a_key_is_found_by_its_check_alone(  # noqa: PLR0917 - fixture
 def test_breaks_are_of_the_symbols_asked_for(
     checks: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """A gap of another symbol is not reported."""
     put(embedded, database, f"{DAY} 14:00:05", 90_004)
     assert checks.breaks(["SHIB"], last=PRESENT) == []
 
@@ -98,6 +94,5 @@ def test_absurd_price_is_found(
 def test_leap_within_the_bounds_is_a_price(
     checks: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, price: str
 ) -> None:
-    """Almost a hundred times as much may be true."""
     put(embedded, database, f"{DAY} 10:00:05", price)
     assert found(checks) == {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import StorageRejected, StorageUnavailable
+from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
@@ -24,7 +24,6 @@ PERHAPS_WRITTEN = [159, 319, 341]
 def prices(
     server: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> CoinMarketCapClickHouseAdapter:
-    """A repository behind the front, its table made, with one row."""
     made = make_repository(server)
     made.ensure_ready()
     made.upsert_prices([price_row("BTC", 1.0)])
@@ -60,17 +59,6 @@ def test_statement_is_sent_again_unless_it_was_executed(
     assert in_table(server, database, "price") == [(2.0,), (3.0,)]
 
 
-def test_error_that_stays_is_shown_with_advice(
-    prices: CoinMarketCapClickHouseAdapter, front: ClickHouseFront, server: ClickHouseAdapter, database: str
-) -> None:
-    """With its code; nothing is written."""
-    front.faults.append(Fault("error", "INSERT", times=99, code=285))
-    with pytest.raises(StorageUnavailable, match="285") as refused:
-        prices.upsert_prices([price_row("ETH")])
-    assert "INSERT_QUORUM" in refused.value.next_step
-    assert in_table(server, database, "symbol") == [("BTC",)]
-
-
 def test_queued_create_is_looked_for(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
@@ -86,7 +74,6 @@ def test_queued_create_is_looked_for(
 def test_replica_of_an_earlier_table_stops_the_set_up(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> None:
-    """Error 253 is final: the next step is the way to clear it."""
     front.faults.append(Fault("error", "CREATE TABLE", code=253))
     with pytest.raises(StorageRejected, match="253") as refused:
         make_repository(server).ensure_ready()

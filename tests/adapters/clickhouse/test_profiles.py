@@ -24,7 +24,6 @@ Connect = Callable[[str], tuple[ClickHouseAdapter, ClickHouseFront]]
 
 
 def rows_of(price: float, count: int = 5) -> list[PriceRow]:
-    """An hour of that many coins, with different prices."""
     return [
         price_row(f"COIN{number:04}", price + number, cmc_id=number + 1, name=f"Coin number {number}")
         for number in range(count)
@@ -33,7 +32,6 @@ def rows_of(price: float, count: int = 5) -> list[PriceRow]:
 
 @pytest.fixture
 def under(engine_path: Path) -> Iterator[Connect]:
-    """Connect as a user with a profile; returns the server too."""
     fronts: list[ClickHouseFront] = []
 
     def connect(profile: str) -> tuple[ClickHouseAdapter, ClickHouseFront]:
@@ -93,7 +91,6 @@ def test_bounded_or_locked_limit_stays(
     database: str,
     profile: str,
 ) -> None:
-    """A chunk is as small as max_query_size requires."""
     clickhouse, front = under(profile)
     repository = make_repository(clickhouse)
     repository.ensure_ready()

@@ -26,7 +26,6 @@ ETH_HOLE = Hole("ETH", ELEVEN, 1027, "2026-11-23 13:00:00", "r1")
 
 @pytest.fixture
 def candles(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
-    """Binance's table, not made yet."""
     retry = RetryPolicy(attempts=3)
     return BinanceClickHouseAdapter(clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW)
 
@@ -73,7 +72,6 @@ def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_re
 def test_reads_without_a_table_are_empty(
     clickhouse: ClickHouseAdapter, make_repository: MakeRepository, candles: BinanceClickHouseAdapter
 ) -> None:
-    """They make nothing and raise nothing."""
     reads, span = make_repository(clickhouse), {"first": TEN, "last": TWELVE}
     assert not reads.is_ready()
     assert reads.holes(["BTC"], **span) == []
@@ -105,7 +103,6 @@ def test_quotes_are_of_the_symbols_and_the_span(
 
 
 def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapter) -> None:
-    """What an hour that is not over does not have yet is None."""
     candles.ensure_ready()
     whole = pair_row("BTC", 86_000.1, low=85_900.3, high=86_100.2, fetched_at=TEN)
     open_alone = pair_row("BTC", 86_050.4, high=None, low=None, close=None, fetched_at=ELEVEN)
@@ -118,7 +115,6 @@ def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapt
 
 
 def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
-    """Noting makes the tables; noting one again leaves one."""
     table, again = make_repository(embedded), HOLE._replace(run_id="r2")
     table.note_holes([HOLE, ETH_HOLE])
     table.note_holes([again])

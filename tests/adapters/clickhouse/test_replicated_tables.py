@@ -24,7 +24,6 @@ PAIR = Replication("pair")
 
 @pytest.fixture(scope="module")
 def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdapter]:
-    """The connection to such an engine, in a process of its own."""
     folder = tmp_path_factory.mktemp("keeper")
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.engine_with_keeper", str(folder)],
@@ -47,7 +46,6 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
 def repository(
     replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND
 ) -> CoinMarketCapClickHouseAdapter:
-    """The prices in a database of that engine, without retries."""
     return CoinMarketCapClickHouseAdapter(
         clickhouse=replica,
         database=database,
@@ -58,7 +56,6 @@ def repository(
 
 
 def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Replicated") -> None:
-    """Create both tables as by hand on each server, with a path in Keeper."""
     replica.command(f"CREATE DATABASE {database}")
     for name in ("crypto_prices", "crypto_price_holes"):
         statement = create_statement(database, name, replicated=prefix)
@@ -71,7 +68,6 @@ def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Repli
 
 
 def test_topology_is_read_from_system_tables(replica: ClickHouseAdapter) -> None:
-    """Its macros and its cluster of two."""
     assert topology_of(replica, "crypto", "pair") == Topology("cluster", "pair", 2)
 
 
@@ -100,7 +96,6 @@ def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdap
 
 
 def test_server_without_a_ddl_queue_is_named(replica: ClickHouseAdapter) -> None:
-    """ON CLUSTER is prohibited there; nothing was made."""
     with pytest.raises(StorageRejected, match="392") as refused:
         repository(replica, "queue", PAIR).ensure_ready()
     assert "distributed_ddl" in refused.value.next_step

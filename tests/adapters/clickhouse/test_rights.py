@@ -24,7 +24,6 @@ DENIED = "etl: Not enough privileges. To execute this query, it's necessary to h
 
 @pytest.fixture
 def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
-    """Connect as a user with the rights of a role."""
     fronts: list[ClickHouseFront] = []
 
     def make(role: str) -> ClickHouseAdapter:
@@ -44,7 +43,6 @@ def test_new_keys_are_stored_without_the_right_to_update(
     make_repository: Callable[..., Repository],
     database: str,
 ) -> None:
-    """The stored keys stay, and the error names the right."""
     make_repository(embedded).ensure_ready()
     repository = make_repository(user_of("no ALTER UPDATE"))
     assert repository.upsert_prices([price_row("BTC", 1.0)]) == UpsertReport(inserted=1)
@@ -61,7 +59,6 @@ def test_new_keys_are_stored_without_the_right_to_update(
 def test_rights_in_one_database_are_enough(
     user_of: Callable[[str], ClickHouseAdapter], make_repository: Callable[..., Repository], database: str
 ) -> None:
-    """To create it, write, update, read and drop."""
     door = user_of("its own database")
     repository = make_repository(door)
     repository.ensure_ready()
@@ -79,7 +76,6 @@ def test_rights_in_one_database_are_enough(
 def test_run_table_needs_no_right_to_create_databases(
     user_of: Callable[[str], ClickHouseAdapter], embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """If the database exists."""
     embedded.command(f"CREATE DATABASE {database}")
     runs = EtlRunsAdapter(clickhouse=user_of("maker"), database=database, keep_days=9)
 

@@ -49,7 +49,6 @@ FSYNC, PATCHES = "fsync_part_directory", "enable_block_number_column"
 
 
 def make_all(clickhouse: ClickHouseAdapter, database: str) -> None:
-    """Make every table and view."""
     CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
     ).ensure_ready()
@@ -107,7 +106,6 @@ def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
 
 
 def test_run_record_has_the_columns_of_its_file() -> None:
-    """In their order, for rows are inserted by it."""
     types = definition("etl_runs").types
     record = RunRecord(**{name: 0 if kind == "UInt64" else "" for name, kind in types.items()})  # type: ignore[arg-type]
     assert record.values() == tuple(0 if kind == "UInt64" else "" for kind in types.values())
@@ -115,7 +113,6 @@ def test_run_record_has_the_columns_of_its_file() -> None:
 
 @pytest.mark.parametrize("path", sorted(SQL_FOLDER.glob("*.sql")), ids=lambda path: path.stem)
 def test_every_column_is_read_and_has_a_comment(path: Path) -> None:
-    """One column a line, so that none is missed."""
     made = definition(path.stem)
     head = made.text.partition("\n)\n")[0]
     assert len(made.columns) == head.count("COMMENT '") == len(re.findall(r"^    \w", head, re.MULTILINE))
@@ -123,7 +120,6 @@ def test_every_column_is_read_and_has_a_comment(path: Path) -> None:
 
 
 def test_changed_definition_of_a_view_changes_its_comment() -> None:
-    """So an installed view with the old definition is renewed."""
     view = definition("crypto_prices_daily")
     assert view.comment != Definition(view.name, view.text.replace("max(price)", "min(price)")).comment
 
@@ -156,8 +152,6 @@ def test_statement_is_for_its_topology(
 
 
 class ZonedTable:
-    """The table in a process of its own, with another time zone."""
-
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -165,7 +159,6 @@ class ZonedTable:
         self.zone = self._output.readline().strip()
 
     def keys(self, times: list[str]) -> list[list[str]]:
-        """The table's datetime and date of each `fetched_at`."""
         self._input.write(json.dumps(times) + "\n")
         self._input.flush()
         keys: list[list[str]] = json.loads(self._output.readline())
@@ -174,7 +167,6 @@ class ZonedTable:
 
 @pytest.fixture(scope="module", params=["UTC", "Asia/Tehran", "America/New_York", "Asia/Kolkata"])
 def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZonedTable]:
-    """A table under each server zone in turn."""
     zone: str = request.param
     command = [sys.executable, str(PROGRAM), str(tmp_path_factory.mktemp("zoned"))]
     environment = {"PYTHONPATH": f"{PROJECT / 'src'}:{PROJECT}", "TZ": zone}
@@ -196,7 +188,6 @@ def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ]
 )
 def test_key_is_the_tehran_hour_under_every_server_zone(zoned: ZonedTable, instants: list[datetime]) -> None:
-    """The table's key of any instant is the program's."""
     times = [tehran_text(instant) for instant in instants]
     assert zoned.keys(times) == [[hour_key(instant), tehran_text(instant)[:10]] for instant in instants]
 
@@ -204,7 +195,6 @@ def test_key_is_the_tehran_hour_under_every_server_zone(zoned: ZonedTable, insta
 def test_second_setup_sends_one_select(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
 ) -> None:
-    """It finds that nothing is missing; rows stay."""
     repository = make_repository(server)
     repository.ensure_ready()
     repository.upsert_prices([price_row()])
@@ -243,7 +233,6 @@ def test_table_of_another_shape_is_refused(
 
 
 def test_drop_removes_views_and_table(repository: CoinMarketCapClickHouseAdapter) -> None:
-    """Dropping what does not exist is harmless."""
     assert repository.is_ready()
     repository.drop_table()
     assert not repository.table_exists()
@@ -253,8 +242,6 @@ def test_drop_removes_views_and_table(repository: CoinMarketCapClickHouseAdapter
 def test_insert_and_update_are_synced_to_disk(
     repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter
 ) -> None:
-    """A power cut afterwards costs no price."""
-
     def synced() -> int:
         found = embedded.query("SELECT value FROM system.events WHERE event = 'FileSync'")
         return int(str(found[0][0])) if found else 0

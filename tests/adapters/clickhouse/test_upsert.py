@@ -10,7 +10,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
-from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected, StorageUnavailable
+from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
@@ -80,7 +80,6 @@ def test_missing_rank_leaves_the_stored_one(repository: Repository, embedded: Cl
 def test_later_of_two_rows_of_one_key_is_stored(
     repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """A key that comes twice counts once, with its last values."""
     rows = [price_row(price=1.0), price_row(price=2.0, fetched_at="2026-11-23 12:59:59")]
 
     assert repository.upsert_prices(rows) == UpsertReport(inserted=1, updated=0, unchanged=0)
@@ -104,7 +103,6 @@ def test_target_hour_is_the_key_of_every_row(
 
 
 def test_naive_target_hour_is_rejected(repository: Repository) -> None:
-    """Nothing is written."""
     with pytest.raises(ValueError, match="naive"):
         repository.upsert_prices([price_row()], datetime(2026, 11, 23, 12))  # noqa: DTZ001 - the point of the test
     assert repository.count_rows() == 0
@@ -113,7 +111,6 @@ def test_naive_target_hour_is_rejected(repository: Repository) -> None:
 def test_later_write_wins_after_the_clock_stepped_back(
     embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
 ) -> None:
-    """The order of writing decides, not the client's clock."""
     clock = chain([NOW, NOW - timedelta(hours=1)])
     repository = make_repository(embedded, lambda: next(clock))
     repository.ensure_ready()
@@ -225,7 +222,6 @@ def test_value_rejected_by_clickhouse_names_the_row(
 def test_keys_that_are_not_a_grid_update_only_themselves(
     repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Other combinations of these symbols and hours stay."""
     hours = [f"2026-11-23 {hour:02}:10:00" for hour in range(4)]
     repository.upsert_prices([price_row(f"S{i}", price=1.0, fetched_at=hour) for i in range(4) for hour in hours])
 
@@ -289,19 +285,6 @@ def test_lost_answer_neither_duplicates_nor_loses_rows(
     assert report == UpsertReport(inserted=1, updated=1, unchanged=0)
     assert front.faults == []
     assert in_table(server, repository.name.split(".")[0], "symbol, price") == [("NEW", 3.0), ("OLD", 2.0)]
-
-
-@pytest.mark.usefixtures("quick_retries")
-def test_unreachable_database_is_unavailable(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
-) -> None:
-    """After the retries, the error names the address."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    front.refuse()
-
-    with pytest.raises(StorageUnavailable, match=f"http://127.0.0.1:{front.port}"):
-        repository.upsert_prices([price_row()])
 
 
 @pytest.mark.parametrize("code", [164, 243, 497])

@@ -47,7 +47,6 @@ Key = tuple[str, str]
 
 @pytest.fixture(params=["update", "insert"])
 def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: str) -> CoinMarketCapClickHouseAdapter:
-    """A repository with its table that changes rows in either way."""
     made = CoinMarketCapClickHouseAdapter(
         clickhouse=server,
         database=database,
@@ -94,7 +93,6 @@ def test_doubles_are_stored_exactly(
     database: str,
     pairs: list[tuple[float, float]],
 ) -> None:
-    """By INSERT and by ALTER … UPDATE."""
     embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     for side in (0, 1):
         repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(pairs)])
@@ -138,7 +136,6 @@ def test_both_forms_of_update_do_the_same(
     ],
 )
 def test_form_of_an_update_follows_the_server(version: tuple[int, ...], *, replicated: bool, sent: str) -> None:
-    """Patch parts from 26.9 on, on a single server only."""
     rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
     statement = update_statement("t", CRYPTO_PRICES, rows, version, replicated=replicated)
     assert statement.endswith(f" SETTINGS mutations_sync = 2{sent}")
@@ -153,14 +150,12 @@ def test_form_of_an_update_follows_the_server(version: tuple[int, ...], *, repli
     ],
 )
 def test_lookup_names_each_key_if_a_grid_would_be_much_larger(keys: list[Key], *, named: bool) -> None:
-    """It may return rows of other keys, at most as many again."""
     assert (" > 0" in select_statement("t", CRYPTO_PRICES, keys)) is named
 
 
 def test_mutation_blocking_an_update_is_killed(
     embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
 ) -> None:
-    """The error names it, and the next update succeeds."""
     repository = make_repository(embedded)
     _make_table_of_an_old_server(embedded, database)
     repository.ensure_ready()

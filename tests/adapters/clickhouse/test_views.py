@@ -27,7 +27,6 @@ HOUR = timedelta(hours=1)
 
 
 def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
-    """What ClickHouse will do for a sum over the hourly view."""
     view = f"{database}.crypto_prices_hourly"
     found = clickhouse.query(f"EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM {view} WHERE {condition}")
     return "\n".join(str(line) for (line,) in found)
@@ -78,7 +77,6 @@ def test_day_aggregates_its_stored_hours(
 def test_latest_has_changes_between_stored_hours(
     repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """NULL if the earlier hour is not stored."""
     prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
     repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0)])
@@ -136,7 +134,6 @@ def test_outdated_view_is_replaced_by_one_statement(
 def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
 ) -> None:
-    """A run goes on with a warning; with other columns it stops."""
     repository = make_repository(server)
     repository.ensure_ready()
     for statement in (create_statement(database, "crypto_prices_daily"), OLD_VIEW.format(database=database)):
@@ -150,7 +147,6 @@ def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
 def test_table_with_the_name_of_a_view_is_left_alone(
     embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
 ) -> None:
-    """The error names it, and it stays as it is."""
     repository = make_repository(embedded)
     embedded.command(f"CREATE DATABASE {database}")
     embedded.command(f"CREATE TABLE {database}.crypto_prices_latest (one UInt8) ENGINE = MergeTree ORDER BY one")
@@ -169,7 +165,6 @@ def test_table_with_the_name_of_a_view_is_left_alone(
 def test_filter_by_key_uses_the_primary_key(
     repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
 ) -> None:
-    """Through the view too."""
     repository.upsert_prices([price_row()])
     by_key = " ".join(plan(embedded, database, condition).partition("PrimaryKey")[2].split())
     assert by_key.startswith(f"Keys: {condition.split(maxsplit=1)[0]} ")
