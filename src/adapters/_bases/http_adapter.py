@@ -45,7 +45,7 @@ _TRY_LATER = "try again later"
 _CHECK_NETWORK = f"{_TRY_LATER}; if it persists, check this machine's network, proxy and firewall"
 _CHECK_ADDRESS = "check the base URL in the settings"
 _UNUSABLE, _UNKNOWN_HOST = "not a usable address", "unknown host name"
-_PROXY = re.compile(r"(?:(?:https?|socks5h?)://)?(?:[^/@\s]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class _Cause(NamedTuple):
@@ -360,9 +360,9 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
             follow_redirects=False,
         )
     except (httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
-        if unreadable := _unreadable_proxies():
+        if proxies := [name for name in os.environ if name.lower() in _PROXIES]:  # noqa: TID251 - as below
             raise ConfigurationError(
-                f"cannot read the proxy settings in {', '.join(unreadable)}",
+                f"cannot read the proxy settings in {', '.join(proxies)}",
                 next_step="write a proxy as http://HOST:PORT or socks5://HOST:PORT, in NO_PROXY host names and single "
                 "addresses only; or unset the variable",
             ) from exc
@@ -381,11 +381,3 @@ def _proxy_variable(url: str) -> str | None:
         return None
     names = (f"{kind}_proxy", f"{kind.upper()}_PROXY")
     return next((name for name in names if os.environ.get(name)), None)  # noqa: TID251 - httpx's setting, not ours
-
-
-def _unreadable_proxies() -> list[str]:
-    """The proxy variables that httpx cannot read; NO_PROXY if all the others look fine."""
-    held = {name: value for name, value in os.environ.items() if value}  # noqa: TID251 - as above
-    kinds = ("http_proxy", "https_proxy", "all_proxy")
-    odd = sorted(name for name, value in held.items() if name.lower() in kinds and not _PROXY.fullmatch(value))
-    return odd or [name for name in held if name.lower() == "no_proxy"]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver import exceptions as driver
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.clickhouse_errors import storage_error
-from adapters._bases.embedded_engine import EmbeddedEngine
-from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.errors import ConfigurationError, EtlError, RetryableError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.odd_ports import ALERT, NATIVE, answering, hanging_up, plain, port_of, with_tls
 
 
 def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
@@ -23,13 +22,7 @@ def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
     return ClickHouseAdapter(address=address, connect_timeout_seconds=1, query_timeout_seconds=1)
 
 
-def driver_errors() -> Iterator[type[Exception]]:
-    for value in vars(driver).values():
-        if isinstance(value, type) and issubclass(value, Exception):
-            yield value
-
-
-@pytest.mark.parametrize("kind", list(driver_errors()))
+@pytest.mark.parametrize("kind", [one for one in vars(driver).values() if isinstance(one, type)])
 def test_every_driver_error_is_translated(kind: type[Exception]) -> None:
     error = kind.__new__(kind, "boo\nboo") if kind is driver.StreamClosedError else kind("boo\nboo")
 
@@ -92,13 +85,6 @@ def test_missing_table_reads_as_empty(clickhouse: ClickHouseAdapter) -> None:
         clickhouse.query_if_there("SELECT nothing")
 
 
-def test_reading_makes_no_embedded_folder(tmp_path: Path) -> None:
-    never_used = EmbeddedEngine(tmp_path / "clickhouse")
-    with ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5) as adapter:
-        assert adapter.query_if_there("SELECT 1") == []
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_connection_is_made_on_first_use(front: ClickHouseFront) -> None:
     """Closing is idempotent, and a closed adapter connects again."""
     with door(front) as adapter:
@@ -107,14 +93,6 @@ def test_connection_is_made_on_first_use(front: ClickHouseFront) -> None:
         adapter.close()
         adapter.close()
         assert adapter.query("SELECT 2") == [(2,)]
-
-
-def test_unresponsive_server_times_out(front: ClickHouseFront) -> None:
-    with door(front) as adapter:
-        adapter.query("SELECT 1")
-        front.faults.append(Fault("hang", "SELECT"))
-        with pytest.raises(StorageUnavailable, match="did not answer in time"):
-            adapter.query("SELECT 1")
 
 
 def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None:
@@ -154,18 +132,51 @@ def test_missing_authority_file_is_named(front: ClickHouseFront) -> None:
         adapter.query("SELECT 1")
 
 
-def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
-    folder = tmp_path / "clickhouse"
-    holder = "import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", holder, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        adapter = embedded_at(folder)
-        with pytest.raises(StorageUnavailable, match=rf"in use by process {process.pid}$"):
-            adapter.query("SELECT 1")
-        process.communicate("")
+def asked_of_clickhouse(host: str, port: int, *, secure: bool = False) -> EtlError:
+    address = Server(host, port, "reader", "pass-in-tests", secure=secure)
+    adapter = ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5)
+    with adapter, pytest.raises(EtlError) as raised:
+        adapter.query("SELECT 1")
+    return raised.value
 
 
-def embedded_at(folder: Path) -> ClickHouseAdapter:
-    return ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=1, query_timeout_seconds=1)
+@pytest.mark.parametrize(
+    ("serve", "secure", "words", "remedy"),
+    [
+        (answering(NATIVE % 9000), False, "is for clickhouse-client", "8123"),
+        (answering(NATIVE % 9440), False, "is for clickhouse-client", "8123"),
+        (answering(NATIVE % 9000), True, "does not speak TLS", "CLICKHOUSE_SECURE=false"),
+        (plain, True, "does not speak", "CLICKHOUSE_SECURE=false"),
+        (answering(ALERT), False, "requires TLS", "CLICKHOUSE_SECURE=true"),
+        (with_tls, True, "cannot be verified", "CLICKHOUSE_CA_FILE"),
+    ],
+    ids=["9000", "9440", "TLS to 9000", "TLS to 8123", "HTTP to 8443", "certificate"],
+)
+def test_wrong_port_of_the_database_is_not_retried(
+    serve: Callable[[socket.socket], None], *, secure: bool, words: str, remedy: str
+) -> None:
+    """The error names what the port is for, and which setting to correct."""
+    with port_of(serve) as port:
+        error = asked_of_clickhouse("127.0.0.1", port, secure=secure)
+    assert isinstance(error, StorageRejected)
+    assert words in error.message
+    assert remedy in error.next_step
+
+
+def test_name_that_dns_denies_is_tried_twice() -> None:
+    """It may be a slip of the name server, but mostly the name is wrong; a name server that fails is waited for."""
+    error = asked_of_clickhouse("no-such-host.invalid", 8123)
+    assert isinstance(error, StorageUnavailable)
+    assert "unknown host name" in error.message
+    assert error.most_tries == 2
+    slow = storage_error(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "here")
+    assert isinstance(slow, RetryableError)
+    assert slow.most_tries is None
+
+
+def test_server_that_hangs_up_is_waited_for() -> None:
+    """None of the driver's own empty words stands for the cause."""
+    with port_of(hanging_up) as port:
+        error = asked_of_clickhouse("127.0.0.1", port)
+    assert isinstance(error, StorageUnavailable)
+    assert "closed connection" in error.message or "reset" in error.message

@@ -32,8 +32,7 @@ def adapter(base_url: str) -> HttpAdapter:
     )
 
 
-@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "http_proxy"])
-@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+@pytest.mark.parametrize(("name", "scheme"), [("ALL_PROXY", "socks5"), ("http_proxy", "socks5h")])
 async def test_call_goes_through_socks(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
 ) -> None:
@@ -70,23 +69,15 @@ async def test_host_in_no_proxy_is_not_reported_behind_a_proxy(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, "socks4://127.0.0.1:1080") for name in ("ALL_PROXY", "https_proxy")),
+        ("https_proxy", "socks4://127.0.0.1:1080"),
         *(("ALL_PROXY", value) for value in ("socks://127.0.0.1:1080", "ftp://h:1", "http://h:port")),
         *((name, "localhost,fd00::/8") for name in ("NO_PROXY", "no_proxy")),
     ],
 )
 def test_unreadable_proxy_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://u:p@proxy.example:3128/")
+    """With its value unseen, which may hold a password."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
         adapter("https://prices.example")
     assert caught.value.message.endswith(f" in {name}")
-
-
-@pytest.mark.parametrize("value", ["proxy:3128", "http://u:p@proxy.example:3128/", "socks5://[::1]:1080", "https://p"])
-def test_proxy_may_have_any_of_the_usual_forms(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """With or without a scheme, a user and a port; NO_PROXY is what is wrong beside it."""
-    monkeypatch.setenv("ALL_PROXY", value)
-    monkeypatch.setenv("NO_PROXY", "fd00::/8")
-    with pytest.raises(ConfigurationError, match=r"in NO_PROXY$"):
-        adapter("https://prices.example")
+    assert value not in caught.value.message

@@ -1,0 +1,91 @@
+"""The engine inside this process: zones of the host, folders in use, damaged folders."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure
+from adapters._bases.errors import StorageUnavailable
+
+OPEN = """
+import os, sys
+from datetime import datetime, timezone
+from pathlib import Path
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.embedded_engine import EmbeddedEngine
+from adapters._bases.errors import EtlError
+noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+before, engine = noon.astimezone().isoformat(), EmbeddedEngine(Path(sys.argv[1]))
+with ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_seconds=5) as door:
+    try:
+        door.command("CREATE DATABASE IF NOT EXISTS crypto")
+        print(noon.astimezone().isoformat() == before, repr(os.environ.get("TZ")))
+    except EtlError as error:
+        print(type(error).__name__, error.message, error.next_step, sep="\\n")
+"""
+
+
+def opened(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The output of a process that opens the engine there."""
+    return subprocess.run(
+        [sys.executable, "-c", OPEN, str(folder)],
+        env={"PYTHONPATH": str(Path(__file__).parents[3] / "src"), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("zone", ["<+0330>-3:30", "Asia/tehran", ":/etc/localtime", "", None])
+def test_engine_starts_in_any_zone_and_leaves_it(tmp_path: Path, zone: str | None) -> None:
+    """Schedules are computed by it."""
+    done = opened(tmp_path / "engine", **({} if zone is None else {"TZ": zone}))
+    assert done.stdout == f"True {zone!r}\n", done.stderr[-2000:]
+
+
+def test_damaged_folder_is_explained_beside_the_engines_own_words(tmp_path: Path) -> None:
+    folder = tmp_path / "clickhouse"
+    opened(folder)
+    (folder / "metadata" / "crypto.sql").write_text("ATTACH DATABASE _ UUID '1' ENGINE = ")
+    done = opened(folder)
+    kind, message, next_step = done.stdout.splitlines()
+    assert kind == "StorageRejected"
+    assert f"the embedded engine at {folder} does not start: " in message
+    assert f"move {folder} away" in next_step
+    assert "crypto.sql" in done.stderr
+
+
+@pytest.mark.parametrize("cause", ["libstdc++.so.6: cannot open shared object file", "No module named 'chdb._chdb'"])
+def test_unloadable_engine_shows_the_loaders_reason(cause: str) -> None:
+    """Not that of the package around it; the next step installs again."""
+    error = ImportError("chdb-core engine not found. Install it with: pip install chdb-core")
+    error.__context__ = ImportError(cause)
+    failure = engine_failure(error, Path("data/clickhouse"))
+    assert cause in failure.message
+    assert "install --embedded" in failure.next_step
+
+
+def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "clickhouse"
+    holder = "import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        adapter = ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=1, query_timeout_seconds=1)
+        with pytest.raises(StorageUnavailable, match=rf"in use by process {process.pid}$"):
+            adapter.query("SELECT 1")
+        process.communicate("")
+
+
+def test_reading_makes_no_folder(tmp_path: Path) -> None:
+    """A folder would look as if there were a database."""
+    never_used = EmbeddedEngine(tmp_path / "clickhouse")
+    with ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5) as adapter:
+        assert adapter.query_if_there("SELECT 1") == []
+    assert list(tmp_path.iterdir()) == []
