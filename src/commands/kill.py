@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -51,8 +52,17 @@ def end_all() -> int:
     if unnamed := [path for path, holder in held.items() if holder is None]:
         raise StateError(
             f"held by a process that its note does not name, so not ended: {', '.join(map(str, unnamed))}",
-            next_step=f"find it, then end it: fuser -v {' '.join(shlex.quote(str(path)) for path in unnamed)}",
+            next_step=f"kill {' '.join(map(str, _users_of(unnamed))) or 'it as its owner'}",
         )
     if not found:
         say("no job of this checkout is running")
     return DONE
+
+
+def _users_of(paths: Collection[Path]) -> list[int]:
+    """The processes that have one of these files open, as far as this user may see."""
+    wanted, users = {str(path.resolve()) for path in paths}, []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            users += [process.pid] * any(file.path in wanted for file in process.open_files())
+    return users

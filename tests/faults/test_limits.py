@@ -129,7 +129,7 @@ def test_kill_reports_a_run_without_a_valid_note(note: str, program: Installatio
     program.lock_note.write_text(json.dumps(stale) if note else "")
     done = program.command("kill")
     assert done.code == 1
-    assert f"fuser -v {program.lock_note.with_suffix('')}\n" in done.log
+    assert f"kill {job.process.pid}\n" in done.log
     assert job.end(signal.SIGTERM).code == TERMINATED
 
 
