@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -179,6 +179,7 @@ def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         process.communicate("")
 
 
+@settings(max_examples=10)  # each is a statement
 @given(instants=st.lists(INSTANTS, min_size=1, max_size=200))
 @example(
     instants=[
