@@ -36,14 +36,13 @@ def load(folder: Path, text: str = "") -> Settings:
 
 
 def refused(folder: Path, text: str) -> SettingsError:
-    """What is said of a .env with this text."""
+    """The error for a .env with this text."""
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
     return caught.value
 
 
 def test_defaults_need_no_file(tmp_path: Path) -> None:
-    """Without .env and environment: three symbols, keyless, the embedded engine inside the checkout."""
     settings = load_settings(tmp_path / "absent")
     assert settings.embedded
     assert settings.symbols == (("BTC", None), ("ETH", None), ("SOL", None))
@@ -52,15 +51,12 @@ def test_defaults_need_no_file(tmp_path: Path) -> None:
 
 
 def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real variable, an empty one included, beats .env."""
+    """An empty variable too."""
     monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
     monkeypatch.setenv("CMC_API_KEY", "")
     settings = load(tmp_path, "CLICKHOUSE_DB=of_file\nCMC_API_KEY=of-file\nSYMBOLS=ada\n")
-    assert (settings.clickhouse_db, settings.cmc_api_key, settings.symbols) == (
-        "of_environment",
-        None,
-        (("ADA", None),),
-    )
+    assert (settings.clickhouse_db, settings.cmc_api_key) == ("of_environment", None)
+    assert settings.symbols == (("ADA", None),)
 
 
 @pytest.mark.parametrize(
@@ -71,55 +67,39 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("SYMBOLS=BTC,BTC:1", "more than once: BTC"),
         ("SYMBOLS=BTC'; DROP TABLE x", "neither a symbol"),
         ("SYMBOLS=BTC:0", "neither a symbol"),
-        ("SYMBOLS=BTC:x", "neither a symbol"),
-        ("SYMBOLS=USDC.e", "needs its id"),
         ("SYMBOLS=币安人生,BTC", "needs its id"),
         ("SYMBOLS=BTC:9999999999", "4294967295"),
-        ("BINANCE_PAIRS=BTC", "'BTC' is not a symbol with its pair"),
         ("BINANCE_PAIRS=BTC:btcusdt", "is not a symbol with its pair"),
         ("BINANCE_PAIRS=BTC:BTCUSDT,BTC:BTCUSDC", "more than once: BTC"),
         ("BINANCE_PAIRS=DOGE:DOGEUSDT", "not among SYMBOLS: DOGE"),
         ("CLICKHOUSE_DB=crypto; DROP DATABASE x", "letters"),
         ("CLICKHOUSE_DB=1st", "digit"),
-        ("CLICKHOUSE_DB=`x`", "letters"),
-        ("CLICKHOUSE_DB=../x", "letters"),
         ("CLICKHOUSE_CLUSTER=a`b", "letters"),
         ("CLICKHOUSE_INSERT_QUORUM=most", "auto"),
         ("CLICKHOUSE_CHANGES=delete", "update, insert"),
-        ("CLICKHOUSE_HOST=' '", "host name"),
         ("CLICKHOUSE_HOST=http://db:8123", "without http:// and without a port"),
-        ("CLICKHOUSE_HOST=user:password@db", "host name"),
-        ("CLICKHOUSE_HOST=db.example:8123", "without a port"),
         ("CLICKHOUSE_HOST=[fd00::7]:8443", "without a port"),
+        ("CLICKHOUSE_HOST=user:password@db", "host name"),
         ("CLICKHOUSE_PORT=0", "1 to 65535"),
         ("CLICKHOUSE_PORT=65536", "1 to 65535"),
-        ("CLICKHOUSE_PORT=eight", "whole number"),
         ("CLICKHOUSE_PORT=tcp://10.96.0.10:8123", "tcp://10.96.0.10:8123"),
         ("CLICKHOUSE_SECURE=perhaps", "true or false"),
         ("CLICKHOUSE_CA_FILE=/nowhere/ca.pem", "/nowhere/ca.pem"),
         ("CLICKHOUSE_PATH=' '", "path"),
         ("CLICKHOUSE_PATH=data/a?b=c", "question mark"),
         ("CLICKHOUSE_PATH=~nobody-of-that-name/clickhouse", "home folder"),
-        ("DATA_PATH=' '", "path"),
         ("CMC_API_KEY='two words'", "ASCII"),
         ("CMC_BASE_URL=http://pro-api.coinmarketcap.com", "https"),
         ("CMC_BASE_URL=ftp://example.org", "https://"),
-        ("CMC_BASE_URL=https://user@example.org", "https://"),
         ("CMC_BASE_URL=https://:password@example.org", "https://"),
-        ("CMC_BASE_URL=https://@example.org", "https://"),
         ("HEALTHCHECK_URL=hc-ping.com/x", "https://"),
         ("HTTP_TIMEOUT_SECONDS=soon", "number"),
         ("HTTP_TIMEOUT_SECONDS=0", "greater than 0"),
-        ("HTTP_TIMEOUT_SECONDS=inf", "at most"),
         ("RUN_TIMEOUT_SECONDS=3600", "at most 3599"),
         ("RUN_TIMEOUT_SECONDS=nan", "number"),
-        ("BACKFILL_TIMEOUT_SECONDS=-1", "greater than 0"),
         ("BACKFILL_TIMEOUT_SECONDS=1e12", "at most"),
-        ("STALE_AFTER_HOURS=inf", "at most"),
-        ("STALE_AFTER_HOURS=nan", "number"),
         ("RUN_HISTORY_DAYS=0", "1 to 7300"),
         ("LOG_LEVEL=LOUD", "DEBUG, INFO, WARNING, ERROR"),
-        ("LOG_FORMAT=xml", "console, json"),
     ],
 )
 def test_wrong_value_is_named_in_one_line(tmp_path: Path, line: str, words: str) -> None:
@@ -140,7 +120,6 @@ def test_each_wrong_variable_has_a_line(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
-    """Neither the settings' text nor an error about a secret holds its value."""
     settings = load(tmp_path, "CMC_API_KEY=k-3c1\nCLICKHOUSE_PASSWORD=p-3c1\nHEALTHCHECK_URL=https://h/3c1")
     assert set(settings.secrets()) == {"k-3c1", "p-3c1", "https://h/3c1"}
     assert "3c1" not in repr(settings) + str(settings) + str(settings.cmc_api_key)
@@ -149,7 +128,6 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["::1", "[::1]", "fd00:0::7", "[2001:db8::a:0:1]", "::ffff:10.0.0.1"])
 def test_ipv6_host_is_bracketed(tmp_path: Path, address: str) -> None:
-    """As an address with a port needs it."""
     host = load(tmp_path, f"CLICKHOUSE_HOST={address}").clickhouse_host
     assert host.startswith("[")
     assert IPv6Address(host[1:-1]) == IPv6Address(address.strip("[]"))
@@ -175,7 +153,6 @@ def test_any_ticker_may_have_an_id(tmp_path: Path, entry: str, parsed: list[obje
 
 @pytest.mark.parametrize("word", ["true", "Yes", "ON", "1"])
 def test_words_for_true(tmp_path: Path, word: str) -> None:
-    """In any case."""
     assert load(tmp_path, f"CLICKHOUSE_SECURE={word}").clickhouse_secure
 
 
@@ -193,12 +170,10 @@ def test_words_for_true(tmp_path: Path, word: str) -> None:
     ids=["with USDT by default", "USDT has none", "BINANCE_PAIRS override", "an empty pair leaves a symbol out"],
 )
 def test_pairs_of_symbols(tmp_path: Path, text: str, pairs: dict[str, str]) -> None:
-    """Each symbol's pair at Binance."""
     assert load(tmp_path, text).pairs == pairs
 
 
 def test_settings_of_some_symbols(tmp_path: Path) -> None:
-    """Each keeps its id and its pair; one that the job does not follow is refused with the whole list."""
     settings = load(tmp_path, "SYMBOLS=BTC:1,ETH,USDT\nBINANCE_PAIRS=ETH:ETHBTC")
     some = only_symbols(settings, ["ETH"], settings.pairs)
     assert (some.symbols, some.pairs) == ((("ETH", None),), {"ETH": "ETHBTC"})
@@ -216,20 +191,16 @@ def test_empty_variable_stands_for_its_default(tmp_path: Path, monkeypatch: pyte
     assert load_settings(tmp_path / "absent") == Settings()
 
 
-@pytest.mark.parametrize("value", ["p${HOME}w", "${NOT_THERE}", "$HOME", "a$$b", "${", "${A:-b}"])
+@pytest.mark.parametrize("value", ["p${HOME}w", "$HOME", "a$$b", "${", "${A:-b}"])
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_value_of_the_file_is_not_expanded(tmp_path: Path, value: str, quote: str) -> None:
-    """A password with a dollar and a brace survives, quoted or not."""
     assert load(tmp_path, f"A=x\nCLICKHOUSE_PASSWORD={quote}{value}{quote}").clickhouse_password.value == value
 
 
-@pytest.mark.parametrize("value", ['"BTC,ETH"', "'BTC'", '""', '"k-3c1"'])
-@pytest.mark.parametrize("name", ["SYMBOLS", "CMC_API_KEY", "CLICKHOUSE_PASSWORD", "LOG_LEVEL"])
-def test_quotes_kept_by_an_env_file_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    """Docker's --env-file takes them for part of the value; what else is wrong is named too, no secret is shown."""
-    monkeypatch.setenv(name, value)
+@pytest.mark.parametrize("name", ["SYMBOLS", "CMC_API_KEY", "LOG_LEVEL"])
+def test_quotes_kept_by_an_env_file_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Docker's --env-file takes them for part of the value; other wrong variables are named too."""
+    monkeypatch.setenv(name, '"k-3c1"')
     error = refused(tmp_path, "CLICKHOUSE_PORT=0")
     assert f"{name}: its value is in quotes" in error.message
     assert "CLICKHOUSE_PORT: " in error.message
@@ -237,7 +208,6 @@ def test_quotes_kept_by_an_env_file_are_named(
 
 
 def test_next_step_names_where_each_variable_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line of .env, or the variable of the environment, which wins over a line that is right."""
     step = refused(tmp_path, "# mine\n\nLOG_LEVEL=LOUD\nCLICKHOUSE_DB=crypto\n\nCLICKHOUSE_PORT=0\n").next_step
     assert step == f"correct line 3, 6 of {tmp_path / '.env'} (see env.example)"
     monkeypatch.setenv("LOG_LEVEL", "SHOUTED")
@@ -281,33 +251,26 @@ def test_common_forms_of_the_file_are_read(tmp_path: Path) -> None:
 
 
 def test_misspelled_name_is_reported(tmp_path: Path) -> None:
-    """With the setting that was probably meant; other programs' names are ignored."""
     (tmp_path / ".env").write_text("SYMBOL=BTC\nCLICKHOUSE_HOTS=db\nFOO=1\nSYMBOLS=BTC\n")
     assert nearly_right(tmp_path / ".env") == {"CLICKHOUSE_HOTS": "CLICKHOUSE_HOST", "SYMBOL": "SYMBOLS"}
     assert nearly_right(tmp_path / "absent") == {}
 
 
 def test_plain_http_is_for_this_machine_only(tmp_path: Path) -> None:
-    """A source on loopback may be asked without TLS."""
     assert load(tmp_path, "CMC_BASE_URL=http://127.0.0.1:8000/\n").cmc_base_url == "http://127.0.0.1:8000"
 
 
 def test_example_file_holds_every_default(tmp_path: Path) -> None:
-    """env.example copied as it stands gives the defaults."""
     text = (PROJECT_ROOT / "env.example").read_text()
     assert load(tmp_path, text) == Settings()
     assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) == {name.upper() for name in SETTINGS}
 
 
 def test_docs_name_every_setting() -> None:
-    """Each variable has its row in the table of docs/operating.md, and none is named there that does not exist."""
     rows = re.findall(r"^\| (`[A-Z][^|]*) \|", (PROJECT_ROOT / "docs" / "operating.md").read_text(), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
     assert named == {name.upper() for name in SETTINGS}
 
 
 def test_version_is_that_of_pyproject() -> None:
-    """What the program records is what the project declares."""
-    found = re.search(r'^version = "(.+)"$', (PROJECT_ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert found is not None
-    assert found[1] == VERSION
+    assert f'\nversion = "{VERSION}"\n' in (PROJECT_ROOT / "pyproject.toml").read_text()

@@ -39,7 +39,6 @@ def set_up(form: str = "json", level: str = "INFO", secret: str = SECRET) -> Non
 
 
 def test_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each line carries Tehran time, level, job and run, tracebacks inside the object."""
     set_up()
     structlog.get_logger().info("stored", inserted=3)
     try:
@@ -55,7 +54,6 @@ def test_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same facts, without colors outside a terminal."""
     set_up("console")
     structlog.get_logger().warning("odd", symbol="BTC")
     line = capsys.readouterr().err
@@ -83,7 +81,6 @@ def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """Httpx and its transport log nothing below WARNING, regardless of the level."""
     set_up(level="DEBUG")
     for name in ("httpx", "httpcore.http11"):
         logging.getLogger(name).info("GET https://example.org/?secret=1")
@@ -99,7 +96,6 @@ def test_short_secret_is_masked_as_a_word_only(secret: str, shown: str, capsys: 
 
 
 def test_unexpected_error_without_settings_shows_no_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """While the secrets are unknown."""
     set_up_logging(None, clock=lambda: NOW)
     try:
         raise ValueError(SECRET)
@@ -131,7 +127,6 @@ def run_appending_to(log: Path, max_bytes: int) -> None:
 
 
 def test_large_log_is_rotated(tmp_path: Path) -> None:
-    """What was there is in cron.log.1, what follows in cron.log, and a few old ones are kept."""
     log = tmp_path / "cron.log"
     for _ in range(4):
         run_appending_to(log, max_bytes=5)
@@ -141,7 +136,6 @@ def test_large_log_is_rotated(tmp_path: Path) -> None:
 
 
 def test_small_log_is_not_rotated(tmp_path: Path) -> None:
-    """Below the size nothing is moved."""
     log = tmp_path / "cron.log"
     run_appending_to(log, max_bytes=1000)
     assert log.read_text() == "before\nafter False\n"

@@ -67,15 +67,9 @@ def history(embedded: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
     return EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
 
 
-def run(settings: Settings, clock: SteppedClock, hours: int | None = None, *, dry_run: bool = False) -> None:
-    """Run the job, or its backfill, as the command line does."""
-    execute(
-        Request(JOB, JOBS[JOB])
-        if hours is None
-        else Request(JOB, JOBS[JOB], "backfill", BackfillRequest(hours, dry_run)),
-        settings,
-        clock,
-    )
+def run(settings: Settings, clock: SteppedClock) -> None:
+    """Run the job as the command line does."""
+    execute(Request(JOB, JOBS[JOB]), settings, clock)
 
 
 def waiting(settings: Settings) -> list[Path]:
@@ -90,7 +84,6 @@ def only(history: EtlRunsAdapter) -> RunRecord:
 
 
 def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
-    """Its counts, costs and Tehran times are in the table."""
     run(settings, clock)
     record = only(history)
     assert (record.kind, record.status, record.error, record.version) == ("run", "ok", "", VERSION)
@@ -99,20 +92,9 @@ def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: 
     assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
 
 
-def test_record_costs_one_statement(settings: Settings, clock: SteppedClock, front: ClickHouseFront) -> None:
-    """Once the tables are there, the history costs a run one INSERT."""
-    run(settings, clock)
-    clock.advance(timedelta(hours=1))
-    front.statements.clear()
-    run(settings, clock)
-    assert [statement for statement in front.statements if "etl_runs" in statement] == front.asked("INSERT INTO")[1:]
-    assert len(front.asked("INSERT INTO")) == 2
-
-
 def test_refused_run_is_recorded_with_its_reason(
     settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
-    """A wrong key is in the history, in one line, and no price was stored."""
     wrong = replace(settings, cmc_api_key=type(settings.clickhouse_password)("wrong"))
     with pytest.raises(EtlError) as refused:
         run(wrong, clock)
@@ -125,7 +107,6 @@ def test_refused_run_is_recorded_with_its_reason(
 def test_run_without_database_is_recorded_by_the_next(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:
-    """The record of a run that failed because of the database waits on the disk for the next run."""
     front.refuse()
     with pytest.raises(EtlError):
         run(settings, clock)
@@ -142,7 +123,7 @@ def test_run_without_database_is_recorded_by_the_next(
 def test_failed_record_does_not_fail_the_run(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter, kind: str
 ) -> None:
-    """Whatever befalls the record, the run is good, and the next one records it, once."""
+    """The next run records it, once."""
     run(settings, clock)
     front.faults.append(Fault(kind, "INSERT INTO `" + settings.clickhouse_db + "`.`etl_runs`", code=497))  # type: ignore[arg-type]
     clock.advance(timedelta(hours=1))
@@ -154,27 +135,22 @@ def test_failed_record_does_not_fail_the_run(
     assert waiting(settings) == []
 
 
-def test_dry_run_is_not_recorded(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
-    """It did nothing, and asks the database nothing."""
-    run(settings, clock, 5, dry_run=True)
-    assert history.recent(JOB, 10) == []
-
-
 @pytest.mark.parametrize("kind", ["backfill", "heal"])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_dry_run_is_marked_in_the_log(settings: Settings, clock: SteppedClock, *, kind: Kind, dry_run: bool) -> None:
-    """Its first line and its last are marked, and name nothing that it writes to; those of no other run are marked."""
+def test_dry_run_is_marked_in_the_log_and_not_recorded(
+    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter, *, kind: Kind, dry_run: bool
+) -> None:
     with capture_logs() as lines:
         execute(Request(JOB, JOBS[JOB], kind, BackfillRequest(5, dry_run)), settings, clock)
     first, last = (next(line for line in lines if line["event"] == event) for event in ("run started", "run finished"))
     assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
     assert ("writes" in first) is not dry_run
+    assert len(history.recent(JOB, 10)) == (0 if dry_run else 1)
 
 
 def test_run_that_found_the_lock_held_is_not_recorded(
     settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
 ) -> None:
-    """Exit code 75 means that nothing was done."""
     with (
         ProcessLock(settings.data_path / "locks" / f"{JOB}.lock", task="test", clock=clock),
         pytest.raises(LockHeldError),
@@ -187,7 +163,7 @@ def test_run_that_found_the_lock_held_is_not_recorded(
 def test_run_killed_after_its_record_is_recorded_once(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:
-    """What a run said of itself counts, not what the next one made of the note that its lock kept."""
+    """Its own record counts, not the one made of its lock's note."""
     front.refuse()
     with pytest.raises(EtlError):
         run(settings, clock)
@@ -212,7 +188,7 @@ def test_damaged_history_file_does_not_fail_the_run(
     clock: SteppedClock,
     history: EtlRunsAdapter,
 ) -> None:
-    """A torn file and a folder in a file's place are named in the log; the run is well and in the table."""
+    """A torn file and a folder in a file's place are named in the log."""
     folder = settings.data_path / "spool" / "etl_runs" / JOB
     (folder / "0000000002.spool").mkdir(parents=True)
     (folder / "0000000001.spool").write_bytes(bytes(100))
@@ -241,7 +217,6 @@ def test_foreign_record_is_skipped(settings: Settings, clock: SteppedClock, hist
 def test_wrong_settings_are_recorded(
     settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
 ) -> None:
-    """The database is known, so ``status`` can say why the run failed; the source is not asked."""
     wrong = SettingsError("BINANCE_PAIRS: no", next_step="correct it", settings=settings, wrong=["binance_pairs"])
     with pytest.raises(SettingsError):
         fail_for_settings(Request(JOB, JOBS[JOB]), wrong, clock)

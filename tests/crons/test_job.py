@@ -18,7 +18,6 @@ HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
     ],
 )
 def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
-    """It has the reason as the first had it, how many coins and quotes these are, from when to when, and some names."""
     groups = ReasonGroups()
     for number in range(1000):
         for hour in HOURS:
@@ -30,7 +29,6 @@ def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
 
 
 def test_few_coins_keep_a_line_each() -> None:
-    """Two coins of one kind of reason are told with what is particular to each; a third reason is a line of its own."""
     groups = ReasonGroups()
     groups.add("ETH (id 1027)", "CoinMarketCap calls id 1027 'XETH', not 'ETH'", HOURS[0])
     groups.add("BTC (id 1)", "CoinMarketCap calls id 1 'XBTC', not 'BTC'", HOURS[0])
@@ -45,7 +43,6 @@ def test_few_coins_keep_a_line_each() -> None:
 
 
 def test_the_points_of_a_coin_are_one_line() -> None:
-    """Each has its own place in the answer, and the same reason."""
     groups = ReasonGroups()
     for point in range(336):
         groups.add("ETH (id 1027)", f"data[2].quotes[{point}] has no timestamp that can be read", HOURS[point % 3])
@@ -55,5 +52,4 @@ def test_the_points_of_a_coin_are_one_line() -> None:
 
 @pytest.mark.parametrize(("count", "end"), [(1, "C0"), (10, "C9"), (11, "C9 and 1 more"), (2010, "C9 and 2,000 more")])
 def test_names_are_ten_at_most(count: int, end: str) -> None:
-    """The rest is counted."""
     assert listed([f"C{number}" for number in range(count)]).endswith(end)

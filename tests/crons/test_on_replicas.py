@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -43,38 +44,29 @@ def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> It
 
 
 @pytest.fixture
-def open_parts(
+def open_resources(
     cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path
 ) -> Iterator[Callable[[], Resources]]:
-    """The parts of a run of its own; each is closed in the end."""
-    made: list[Resources] = []
-    with FaultySource(clock=clock) as source:
-
-        def make() -> Resources:
-            settings = make_settings(
-                clickhouse_host="127.0.0.1",
-                clickhouse_port=cluster.port,
-                clickhouse_user=cluster.user,
-                clickhouse_password=cluster.password,
-                clickhouse_db=database,
-                clickhouse_cluster=CLUSTER,
-                cmc_api_key=source.key,
-                cmc_base_url=source.base_url,
-                symbols="BTC,ETH,SOL",
-                data_path=tmp_path,
-            )
-            made.append(Resources(settings, task="test", clock=clock))
-            return made[-1]
-
-        yield make
-        for parts in made:
-            parts.close()
+    """Make resources of a run of its own; each is closed in the end."""
+    with FaultySource(clock=clock) as source, ExitStack() as opened:
+        settings = make_settings(
+            clickhouse_host="127.0.0.1",
+            clickhouse_port=cluster.port,
+            clickhouse_user=cluster.user,
+            clickhouse_password=cluster.password,
+            clickhouse_db=database,
+            clickhouse_cluster=CLUSTER,
+            cmc_api_key=source.key,
+            cmc_base_url=source.base_url,
+            data_path=tmp_path,
+        )
+        yield lambda: opened.enter_context(Resources(settings, task="test", clock=clock))
 
 
 @pytest.fixture
-def context(open_parts: Callable[[], Resources]) -> Callable[[], JobContext]:
+def context(open_resources: Callable[[], Resources]) -> Callable[[], JobContext]:
     """The context of a run of its own."""
-    return lambda: JobContext.begin("cmc_hourly_prices", JOB, open_parts())
+    return lambda: JobContext.begin("cmc_hourly_prices", JOB, open_resources())
 
 
 @pytest.fixture
@@ -106,7 +98,6 @@ async def test_runs_are_right_behind_a_round_robin(
     repeated = await run(context())
     filled = await backfill(context(), 5, dry_run=False)
     healed = await heal(context(), BackfillRequest(5, dry_run=False))
-
     assert (repeated.updated, filled.inserted, healed.inserted) == (COINS, 5 * COINS, 0)
     one, two = shown()
     assert one == two
@@ -126,14 +117,12 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     clock.advance(timedelta(minutes=10))
     await run(context())
     before = shown()
-
     table = context().repository
     assert table.export_table(tmp_path / "copy.jsonl.gz") == COINS
     table.drop_table()
     assert not table.table_exists()
     assert not table.table_exists()  # on the other one
     assert table.restore(tmp_path / "copy.jsonl.gz").inserted == COINS
-
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
 
@@ -143,9 +132,7 @@ async def test_verify_counts_old_versions_apart(context: Callable[[], JobContext
     await run(context())
     clock.advance(timedelta(minutes=10))
     await run(context())
-
     found = {one.subject: one for one in verify_table("cmc_hourly_prices", JOB, context().resources, clock())}
-
     assert (found["duplicate keys"].state, found["duplicate keys"].detail) == ("ok", "none")
     assert found["superseded versions"].state == "ok"
     assert found["superseded versions"].detail == "3, until ClickHouse merges them"
@@ -153,7 +140,7 @@ async def test_verify_counts_old_versions_apart(context: Callable[[], JobContext
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
     context: Callable[[], JobContext],
-    open_parts: Callable[[], Resources],
+    open_resources: Callable[[], Resources],
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -165,11 +152,10 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
         clock.advance(timedelta(minutes=5))
         await run(context())
     cluster.catch_up()
-
     one, two = shown()
     assert [row[:2] for row in one] == [row[:2] for row in two]
     assert len(one) == COINS
-    assert open_parts().repository(JOB.repository).count_hours() == COINS
+    assert open_resources().repository(JOB.repository).count_hours() == COINS
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
@@ -181,7 +167,6 @@ async def test_a_replica_that_is_down_gets_everything_later(
     cluster.down = {cluster.replicas[1]}
     await run(context())
     cluster.catch_up()
-
     one, two = shown()
     assert one == two
     assert len(one) == COINS

@@ -42,9 +42,8 @@ def lock(settings: Settings) -> Iterator[Path]:
 
 def test_the_lock_of_a_server_is_out_of_others_reach(settings: Settings, lock: Path) -> None:
     """Its folder, where everybody may make one, is closed; its holder is said to use the database."""
-    with Resources(settings, task="test", clock=lambda: NOW, writes=True) as parts:
-        database = parts.database
-        assert database.query("SELECT 1") == [(1,)]
+    with Resources(settings, task="test", clock=lambda: NOW, writes=True) as resources:
+        assert resources.database.query("SELECT 1") == [(1,)]
         assert lock.parent.stat().st_mode & 0o077 == 0
         holder = read_holder(lock)
         assert holder is not None
@@ -61,9 +60,9 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     folder = server_lock(settings).parent
     folder.symlink_to(tmp_path)
     try:
-        parts = Resources(settings, task="test", clock=lambda: NOW, writes=True)
-        with parts, pytest.raises(StateError, match="of this user alone"):
-            parts.database.query("SELECT 1")
+        resources = Resources(settings, task="test", clock=lambda: NOW, writes=True)
+        with resources, pytest.raises(StateError, match="of this user alone"):
+            resources.database.query("SELECT 1")
     finally:
         folder.unlink()
     assert list(tmp_path.iterdir()) == []
@@ -74,6 +73,5 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     ("host", "seconds"), [("abc.eu-west-1.aws.clickhouse.cloud", 120), ("clickhouse.example.com", 0)]
 )
 def test_a_service_of_the_cloud_gets_time_to_wake(settings: Settings, host: str, seconds: int) -> None:
-    """It is known by its name."""
-    parts = Resources(replace(settings, clickhouse_host=host), task="test", clock=lambda: NOW)
-    assert parts.database.waking_seconds == seconds
+    resources = Resources(replace(settings, clickhouse_host=host), task="test", clock=lambda: NOW)
+    assert resources.database.waking_seconds == seconds

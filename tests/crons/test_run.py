@@ -19,7 +19,6 @@ NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
 
 @pytest.mark.parametrize("arguments", [[], ["--quiet"], ["heal", "5"], ["backfill", "5"]])
 def test_unknown_job_is_refused_with_the_known_ones(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, and every job's name."""
     assert main(["no_such_job", *arguments]) == 2
     log = capsys.readouterr().err
     assert "no_such_job" in log
@@ -36,15 +35,7 @@ def test_unknown_job_is_refused_with_the_known_ones(arguments: list[str], capsys
     ],
 )
 def test_job_and_hours_may_be_left_out(words: tuple[str | None, str | None], name: str, hours: int | None) -> None:
-    """A number alone is the hours of the main job."""
     assert _name_and_hours(*words) == {"name": name, "hours": hours}
-
-
-@pytest.mark.parametrize("arguments", [[], ["backfill"], ["heal"]])
-def test_help_is_that_of_the_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The program that cron starts shows the command that people type."""
-    assert main([JOB, *arguments, "--help"]) == 0
-    assert f"Usage: ./run.sh cron_{arguments[0] if arguments else 'run'} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -55,7 +46,6 @@ def test_help_is_that_of_the_command(arguments: list[str], capsys: pytest.Captur
     ],
 )  # fmt: skip
 def test_wrong_usage_is_refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2 with the command's usage, options before or after."""
     assert main([JOB, *arguments.split()]) == 2
     assert "Usage: ./run.sh cron_" in capsys.readouterr().err
 
@@ -78,7 +68,6 @@ def test_wrong_usage_is_refused(arguments: str, capsys: pytest.CaptureFixture[st
 def test_meaningless_backfill_is_refused(
     arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2 with the next step, before anything is asked or locked."""
     monkeypatch.setenv("SYMBOLS", "BTC,ETH")
     assert main([JOB, "backfill", *arguments], clock=lambda: NOW) == 2
     [line] = capsys.readouterr().err.splitlines()
@@ -90,7 +79,7 @@ def test_meaningless_backfill_is_refused(
 def test_wrong_settings_are_logged_in_the_form_of_the_log(
     form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2, and a line for each wrong variable with time, level and job; a wrong form falls back to console."""
+    """A line for each wrong variable with time, level and job; a wrong form falls back to console."""
     for name, value in {"LOG_FORMAT": form, "CLICKHOUSE_PORT": "0", "SYMBOLS": ""}.items():
         monkeypatch.setenv(name, value)
     assert main([JOB], clock=lambda: NOW) == 2
@@ -107,7 +96,6 @@ def test_wrong_settings_are_logged_in_the_form_of_the_log(
 def test_wrong_settings_reach_the_monitor(
     name: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As any other failure; where the database is unknown, it is not touched."""
     for event in ("/start", "/fail"):
         httpserver.expect_request(f"/ping{event}", method="POST").respond_with_data()
     wrong = {"HEALTHCHECK_URL": httpserver.url_for("/ping"), "BINANCE_PAIRS": "BTC", "CLICKHOUSE_PORT": "0"}

@@ -1,37 +1,84 @@
-"""What a request for a run stands for."""
+"""What a run costs, and what its monitor learns of it."""
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
 
-from configurations.config import Settings
-from crons.job import BackfillRequest
+import pytest
+from pytest_httpserver import HTTPServer
+
+from adapters._bases.errors import SourceRejected
+from crons.job import BackfillRequest, RunReport
 from crons.registry import JOBS
-from crons.runner import Request
+from crons.runner import Request, execute, monitored
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
+from tests.support.stepped_clock import SteppedClock
 
 JOB = JOBS["cmc_hourly_prices"]
-RUN = Request("cmc_hourly_prices", JOB)
-BACKFILL = Request("cmc_hourly_prices", JOB, "backfill", BackfillRequest(24))
-HEAL = Request("cmc_hourly_prices", JOB, "heal", BackfillRequest(24))
+NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
+MOST_ROUND_TRIPS = 9
 
 
-def settings(**values: object) -> Settings:
-    """Settings that depend on nothing around."""
-    return make_settings(**values)
+@pytest.mark.parametrize("changes", ["", "insert"])
+def test_repeated_run_makes_few_round_trips(
+    changes: str, front: ClickHouseFront, database: str, tmp_path: Path
+) -> None:
+    """In an hour that is stored, and in the next hour; the driver's handshake included."""
+    clock = SteppedClock(NOW)
+    with FaultySource(clock=clock) as source:
+        settings = make_settings(
+            clickhouse_host="127.0.0.1",
+            clickhouse_port=front.port,
+            clickhouse_user=front.user,
+            clickhouse_password=front.password,
+            clickhouse_db=database,
+            clickhouse_changes=changes,
+            cmc_api_key=source.key,
+            cmc_base_url=source.base_url,
+            data_path=tmp_path,
+        )
+        reports = []
+        for now in (NOW, NOW.replace(minute=20), NOW.replace(hour=13)):
+            clock.now = now
+            front.statements.clear()
+            reports.append(execute(Request("cmc_hourly_prices", JOB), settings, clock))
+            assert front.round_trips <= MOST_ROUND_TRIPS or len(reports) == 1
+    assert reports[1].updated == 3
 
 
-@pytest.mark.parametrize(("request_", "kind"), [(RUN, "run"), (BACKFILL, "backfill"), (HEAL, "heal")])
-def test_limit_of_each_kind(request_: Request, kind: str) -> None:
-    """A run must be through before the next is due; filling hours may take longer."""
-    limit, variable = request_.limit(settings(run_timeout_seconds=60, backfill_timeout_seconds=7200))
-    assert request_.kind == kind
-    assert (limit, variable) == ((60, "RUN_TIMEOUT_SECONDS") if kind == "run" else (7200, "BACKFILL_TIMEOUT_SECONDS"))
+def test_past_hours_have_a_limit_of_their_own() -> None:
+    settings = make_settings(run_timeout_seconds=60, backfill_timeout_seconds=7200)
+    assert Request("x", JOB).limit(settings) == (60, "RUN_TIMEOUT_SECONDS")
+    for kind in ("backfill", "heal"):
+        past = Request("x", JOB, kind, BackfillRequest(24))
+        assert past.limit(settings) == (7200, "BACKFILL_TIMEOUT_SECONDS")
 
 
-def test_only_the_scheduled_run_is_monitored() -> None:
-    """A backfill that went well must not hide that the hourly run did not come."""
-    watched = settings(healthcheck_url="https://hc.test/ping")
-    assert RUN.monitor(watched) == "https://hc.test/ping"
-    assert RUN.monitor(settings()) is None
-    assert (BACKFILL.monitor(watched), HEAL.monitor(watched)) == (None, None)
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (RunReport(failures=["no valid price"]), "no valid price"),
+        (SourceRejected("the key is not valid", next_step="renew it"), "the key is not valid; next: renew it"),
+        (KeyError("a secret"), "unexpected error: KeyError"),
+    ],
+    ids=["failures", "expected", "unexpected"],
+)
+def test_failed_run_pings_failure(httpserver: HTTPServer, ending: RunReport | Exception, words: str) -> None:
+    """With what stopped it; the address may have a query, as healthchecks.io's slugs have."""
+    for event in ("/start", "/fail"):
+        httpserver.expect_request(f"/ping{event}", method="POST", query_string="create=1").respond_with_data()
+
+    def run() -> RunReport:
+        if isinstance(ending, Exception):
+            raise ending
+        return ending
+
+    with suppress(SourceRejected, KeyError):
+        monitored(httpserver.url_for("/ping?create=1"), run, clock=lambda: NOW)
+    [_, (failure, _)] = httpserver.log
+    assert failure.path == "/ping/fail"
+    assert failure.get_data(as_text=True).splitlines()[-1] == words

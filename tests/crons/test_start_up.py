@@ -33,7 +33,6 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
     ids=["absent", "another version", "imported late"],
 )
 def test_missing_package_is_one_line(tmp_path: Path, package: str, text: str, command: str) -> None:
-    """No traceback, and the command that installs it."""
     program = Installation.make(tmp_path / "checkout", clock=SteppedClock(NOW), settings={})
     (tmp_path / f"{package}.py").write_text(f"{text}\n")
     program.settings["PYTHONPATH"] = f"{tmp_path}:{program.root / 'src'}"
@@ -58,7 +57,6 @@ def test_missing_package_is_one_line(tmp_path: Path, package: str, text: str, co
     ids=str,
 )
 def test_own_module_is_not_a_package(error: BaseException | None, package: str) -> None:
-    """One that is missing is a bug."""
     assert missing_package(error) == package
 
 
@@ -77,7 +75,7 @@ def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
 
 @pytest.mark.parametrize("arguments", ["no_such_job", "no_such_job heal 5"])
 def test_start_loads_no_terminal_library(arguments: str) -> None:
-    """In a cron run, neither rich nor pygments; Typer only if a command line needs parsing."""
+    """Typer only if a command line needs parsing."""
     code, loaded = loaded_by("crons.run", *arguments.split())
     assert code == 2
     assert "structlog" in loaded
@@ -87,7 +85,6 @@ def test_start_loads_no_terminal_library(arguments: str) -> None:
 
 @pytest.mark.parametrize("arguments", ["setup_cron --dry-run", "check --help", "jobs --help"])
 def test_command_without_calls_loads_no_client(arguments: str, tmp_path: Path) -> None:
-    """Neither the HTTP library nor the database's."""
     (tmp_path / "crontab").write_text("#!/bin/sh\n")
     (tmp_path / "crontab").chmod(0o755)
     code, loaded = loaded_by("main", *arguments.split(), PATH=f"{tmp_path}:/usr/bin:/bin")
@@ -96,7 +93,6 @@ def test_command_without_calls_loads_no_client(arguments: str, tmp_path: Path) -
 
 
 def test_run_against_a_server_loads_one_job_and_no_engine(front: ClickHouseFront, tmp_path: Path) -> None:
-    """From fetching to storing."""
     with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
         code, loaded = loaded_by(
             "crons.run",
@@ -131,7 +127,6 @@ def root(tmp_path: Path) -> Path:
     "changed", [[], ["requirements.txt"], ["requirements-engine.txt", "requirements.txt"]], ids=str
 )
 def test_outdated_set_up_is_found(root: Path, changed: list[str]) -> None:
-    """Each file that has changed since is named, with what to run."""
     for name in changed:
         with (root / name).open("a") as file:
             file.write("new-package==1.0\n")
@@ -142,7 +137,6 @@ def test_outdated_set_up_is_found(root: Path, changed: list[str]) -> None:
 
 
 def test_set_up_without_stamps_is_not_judged(tmp_path: Path) -> None:
-    """Without a stamp it was not made by run.sh."""
     (tmp_path / ".venv").mkdir()
     assert stale_groups(tmp_path) == []
     assert stale_groups(tmp_path / "nowhere") == []
