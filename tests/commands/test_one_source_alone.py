@@ -11,7 +11,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
-from tests.support.crontab_program import CrontabProgram
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.stepped_clock import SteppedClock
@@ -22,14 +21,12 @@ JOB = "binance_hourly_prices"
 
 @pytest.fixture
 def exchange(source: FaultySource, clock: SteppedClock) -> Iterator[ExchangeStandIn]:
-    """Binance, over the market of the other source."""
     with ExchangeStandIn(source.market, clock=clock) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 def binance(program: Installation, exchange: ExchangeStandIn, clock: SteppedClock) -> Callable[..., Finished]:
-    """Runs Binance's job in a program to which CoinMarketCap is closed."""
     program.settings |= {"BINANCE_BASE_URL": exchange.base_url, "CMC_BASE_URL": "http://127.0.0.1:9", "CMC_API_KEY": ""}
 
     def run(*arguments: str) -> Finished:
@@ -40,8 +37,6 @@ def binance(program: Installation, exchange: ExchangeStandIn, clock: SteppedCloc
 
 @pytest.fixture
 def command(program: Installation, clock: SteppedClock) -> Callable[..., Finished]:
-    """Runs a command at what the clock says."""
-
     def run(*arguments: str) -> Finished:
         return program.start(str(SUPPORT / "main_at.py"), clock().isoformat(), *arguments).ended()
 
@@ -51,7 +46,6 @@ def command(program: Installation, clock: SteppedClock) -> Callable[..., Finishe
 def test_binance_alone(
     binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation, tmp_path: Path
 ) -> None:
-    """After a run, a backfill and a heal of it every command succeeds, and none names the other job."""
     assert [binance(*arguments).code for arguments in ([], ["backfill", "30"], ["heal", "30"])] == [0, 0, 0]
     assert program.command("setup_cron", JOB).code == program.command("setup_cron", JOB, "--heal").code == 0
     done = {
@@ -79,7 +73,6 @@ def test_binance_alone(
 
 
 def test_coinmarketcap_alone(program: Installation, command: Callable[..., Finished]) -> None:
-    """With Binance unreachable and its tables empty, no command names it."""
     program.settings["BINANCE_BASE_URL"] = "http://127.0.0.1:9"
     assert command("setup_db").code == program.run_job().code == program.run_job("backfill", "3").code == 0
     done = {name: command(*name.split()) for name in ("check", "verify", "status", "backup", "report 24")}
@@ -88,20 +81,11 @@ def test_coinmarketcap_alone(program: Installation, command: Callable[..., Finis
 
 
 def test_credits_are_refused_where_none_are_spent(binance: Callable[..., Finished]) -> None:
-    """Rather than ignored: exit code 2, before anything is asked."""
     for kind in ("backfill", "heal"):
         done = binance(kind, "5", "--max-credits", "10")
         assert done.code == 2
         assert JOB in done.log
         assert "leave --max-credits out" in done.log
-
-
-def test_wrong_pairs_are_refused_before_the_run(binance: Callable[..., Finished], program: Installation) -> None:
-    """Exit code 2, with the variable's name."""
-    program.settings["BINANCE_PAIRS"] = "DOGE:DOGEUSDT"
-    done = binance()
-    assert done.code == 2
-    assert "BINANCE_PAIRS: not among SYMBOLS: DOGE" in done.log
 
 
 def test_verify_finds_prices_of_two_pairs(
@@ -111,7 +95,6 @@ def test_verify_finds_prices_of_two_pairs(
     embedded: ClickHouseAdapter,
     database: str,
 ) -> None:
-    """Another pair under a symbol in the midst of its hours is named with both spans."""
     assert binance("backfill", "5").code == 0
     program.settings["BINANCE_PAIRS"] = "ETH:ETHUSDC"
     assert binance("backfill", "2").code == 0
@@ -128,7 +111,6 @@ def test_verify_finds_prices_of_two_pairs(
 def test_verify_finds_hours_that_were_never_completed(
     binance: Callable[..., Finished], command: Callable[..., Finished], clock: SteppedClock
 ) -> None:
-    """The machine was off after a run: its hour has the first price alone, until the heal that is named."""
     assert binance().code == 0
     clock.advance(timedelta(days=9))
     assert binance().code == 0
@@ -140,27 +122,9 @@ def test_verify_finds_hours_that_were_never_completed(
     assert command("verify").code == 0
 
 
-def text(crontab: CrontabProgram) -> str:
-    """What the crontab holds."""
-    return (crontab.table or b"").decode()
-
-
-def test_its_lines_in_the_crontab(program: Installation, crontab: CrontabProgram) -> None:
-    """One for the run, one for the heal, each removed by itself; a pair that only the shell knows is named."""
-    program.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
-    done = program.command("setup_cron", JOB)
-    assert done.code == program.command("setup_cron", JOB, "--heal").code == 0
-    assert "BINANCE_PAIRS" in done.log.partition("cron will not see")[2]
-    lines = [line for line in text(crontab).splitlines() if f"crons.run {JOB}" in line]
-    assert [line.rpartition(" # ")[2] for line in lines] == [JOB, f"{JOB} heal"]
-    assert program.command("remove_cron", JOB, "--heal").code == 0
-    assert f"{JOB} heal" not in text(crontab)
-
-
 def test_the_pairs_are_shown_like_the_coins(
     binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation
 ) -> None:
-    """What each symbol means, from when on Binance has it, and what is stored; one whose pair was changed twice."""
     assert binance("backfill", "5").code == 0
     program.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
     shown = [line.split() for line in command("coins").out.splitlines()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable, StorageUnavailable
+from adapters._bases.errors import SourceUnavailable, StorageUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from crons.backfill import Batch, Past
@@ -33,25 +32,16 @@ KEYS = [hour_key(hour) for hour in HOURS]
 
 @dataclass
 class ListedSource:
-    """Answers an hour of a symbol at a time.
-
-    Attributes:
-        lacks: hours without a quote, by number.
-        unusable: hours whose quote cannot be stored, by number.
-        fails_at: the hour whose call fails, by number; None for none.
-        listed: symbol to the first hour at the source, aware.
-        asked: what it was asked for.
-    """
+    """Answers an hour of a symbol at a time. Its hours are named by number."""
 
     symbols: Sequence[str] = ("BTC",)
-    lacks: Collection[int] = ()
-    unusable: Collection[int] = ()
-    fails_at: int | None = None
-    listed: dict[str, datetime] = field(default_factory=dict)
+    lacks: Collection[int] = ()  # hours without a quote
+    unusable: Collection[int] = ()  # hours whose quote cannot be stored
+    fails_at: int | None = None  # the hour whose call fails
+    listed: dict[str, datetime] = field(default_factory=dict)  # symbol to the first hour at the source, aware
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     async def backfill(self, ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
-        """The job's."""
         wanted = await past.wanted(dict.fromkeys(self.symbols, 1), self.listed)
         past.estimate(sum(map(len, wanted.values())))
         if past.request.dry_run:
@@ -74,7 +64,6 @@ class ListedSource:
 
 @pytest.fixture
 def context(front: ClickHouseFront, database: str, tmp_path: Path) -> Iterator[Callable[[ListedSource], JobContext]]:
-    """Makes the context of a run against a source."""
     clickhouse = {"host": "127.0.0.1", "port": front.port, "user": front.user, "password": front.password}
     settings = {f"clickhouse_{name}": value for name, value in clickhouse.items()}
     usual = {**settings, "clickhouse_db": database, "data_path": tmp_path, "cmc_api_key": "key"}
@@ -84,8 +73,6 @@ def context(front: ClickHouseFront, database: str, tmp_path: Path) -> Iterator[C
 
 @pytest.fixture
 def stored(embedded: ClickHouseAdapter, database: str) -> Callable[[], list[str]]:
-    """The hours in the table, and so the prices: each hour has its own."""
-
     def read() -> list[str]:
         found = embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices ORDER BY symbol, datetime")
         assert [price for _, price in found] == [100.0 + KEYS.index(str(hour)) for hour, _ in found]
@@ -100,7 +87,6 @@ Context = Callable[[ListedSource], JobContext]
 async def test_backfill_asks_for_every_hour_and_heal_for_missing_ones(
     context: Context, stored: Callable[[], list[str]]
 ) -> None:
-    """Whatever was stored before."""
     source = ListedSource()
     assert (await backfill(context(source), BackfillRequest(0, first=HOURS[1], end=HOURS[3]))).inserted == 2
     healed = await heal(context(source), 6)
@@ -111,7 +97,6 @@ async def test_backfill_asks_for_every_hour_and_heal_for_missing_ones(
 
 
 async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> None:
-    """From an age of three hours on: a missing quote of a younger hour may still come."""
     lacks_all = ListedSource(lacks=range(6))
     first = await heal(context(lacks_all), 6)
     assert (first.hours_asked, first.without_quote, first.failures) == (6, 6, [])
@@ -127,7 +112,6 @@ async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> 
 
 
 async def test_unusable_quote_is_missing_but_not_a_hole(context: Context) -> None:
-    """The source may have a valid one later."""
     report = await heal(context(ListedSource(unusable=[0], lacks=[1])), 6)
     assert (report.rejected, report.without_quote, report.inserted) == (1, 2, 4)
     again = ListedSource()
@@ -139,7 +123,6 @@ async def test_unusable_quote_is_missing_but_not_a_hole(context: Context) -> Non
 async def test_hours_before_the_first_one_at_the_source_are_not_wanted(
     context: Context, stored: Callable[[], list[str]], kind: Callable[..., object]
 ) -> None:
-    """They are neither asked for nor missing."""
     source = ListedSource(symbols=("BTC", "ETH"), listed={"BTC": HOURS[2], "ETH": HOURS[0] - HOUR})
     with capture_logs() as lines:
         report = await kind(context(source), 6)  # type: ignore[misc]  # both are coroutine functions
@@ -150,9 +133,11 @@ async def test_hours_before_the_first_one_at_the_source_are_not_wanted(
 
 
 async def test_what_came_before_an_error_is_stored(context: Context, stored: Callable[[], list[str]]) -> None:
-    """The error goes on, a heal says what is missing, and the next one fetches it."""
+    ctx = context(ListedSource(fails_at=4, lacks=[0]))
     with capture_logs() as lines, pytest.raises(SourceUnavailable):
-        await heal(context(ListedSource(fails_at=4, lacks=[0])), 6)
+        await heal(ctx, 6)
+    assert (ctx.report.inserted, ctx.report.hours_asked, ctx.report.without_quote) == (3, 6, 1)
+    assert ctx.report.missing == ["BTC: 1 h: 2026-11-23 09:00"]
     assert stored() == KEYS[1:4]
     still = lines[-1]
     assert (still["event"], still["symbol_hours"]) == ("still missing", 3)
@@ -163,8 +148,6 @@ async def test_what_came_before_an_error_is_stored(context: Context, stored: Cal
 async def test_error_of_the_source_is_raised_though_the_database_fails_too(
     context: Context, front: ClickHouseFront
 ) -> None:
-    """What is missing cannot be read, which hides nothing."""
-
     def step(text: str) -> None:
         if text == "looking for what is still missing":
             front.refuse()
@@ -174,7 +157,6 @@ async def test_error_of_the_source_is_raised_though_the_database_fails_too(
 
 
 async def test_missing_hours_are_listed_by_symbol(context: Context) -> None:
-    """Symbols that miss the same hours together, at the beginning and at the end of a heal."""
     source = ListedSource(symbols=("BTC", "ETH", "SOL"), lacks=[1], listed={"SOL": HOURS[1]})
     with capture_logs() as lines:
         await heal(context(source), 6)
@@ -190,20 +172,9 @@ async def test_missing_hours_are_listed_by_symbol(context: Context) -> None:
     assert found["hours still missing"] == [("BTC, ETH, SOL", 1, KEYS[1][:16])]
 
 
-async def test_report_of_a_failed_backfill_has_its_counts(context: Context) -> None:
-    """The history records them."""
-    ctx = context(ListedSource(fails_at=4, lacks=[0]))
-    with suppress(EtlError):
-        await backfill(ctx, 6)
-    report = ctx.report
-    assert (report.inserted, report.hours_asked, report.without_quote) == (3, 6, 1)
-    assert report.missing == ["BTC: 1 h: 2026-11-23 09:00"]
-
-
 async def test_answers_wait_in_the_spool_for_a_failing_database(
     context: Context, front: ClickHouseFront, stored: Callable[[], list[str]]
 ) -> None:
-    """The next run stores them before it asks for anything."""
     await backfill(context(ListedSource()), BackfillRequest(0, first=HOURS[0], end=HOURS[1]))
     front.faults.extend(Fault("reset", "INSERT") for _ in range(9))
     with pytest.raises(StorageUnavailable):
@@ -217,7 +188,6 @@ async def test_answers_wait_in_the_spool_for_a_failing_database(
 
 
 async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, front: ClickHouseFront) -> None:
-    """The prices are stored."""
     front.faults.extend(Fault("reset", "INSERT INTO", spared=1) for _ in range(9))
     report = await backfill(context(ListedSource(lacks=[0])), 6)
     front.faults.clear()
@@ -230,18 +200,15 @@ async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, f
 async def test_empty_answers_fail_a_backfill_only(
     context: Context, kind: Callable[..., object], *, fails: bool
 ) -> None:
-    """It asks for every hour; a heal asks perhaps only for hours that the source lacks."""
     report = await kind(context(ListedSource(lacks=range(6))), 6)  # type: ignore[misc]  # coroutine functions
     assert report.failures == ["CoinMarketCap gave no valid price"] * fails
 
 
 async def test_invalid_answers_fail_a_heal(context: Context) -> None:
-    """The source gave something, and nothing of it is valid."""
     assert len((await heal(context(ListedSource(unusable=range(6))), 6)).failures) == 1
 
 
 async def test_dry_run_writes_nothing(context: Context, embedded: ClickHouseAdapter, database: str) -> None:
-    """What waits in the spool goes on waiting, too."""
     ctx = context(ListedSource())
     ctx.spool.put(PriceRow._fields, [price_row()])
     report = await heal(ctx, BackfillRequest(6, dry_run=True))
@@ -249,16 +216,7 @@ async def test_dry_run_writes_nothing(context: Context, embedded: ClickHouseAdap
     assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
 
 
-async def test_source_without_a_past_is_refused(context: Context) -> None:
-    """Nothing is asked."""
-    ctx = context(ListedSource())
-    with pytest.raises(SourceRejected, match="present hour only"):
-        await backfill(replace(ctx, job=replace(JOB, backfill=None)), 6)
-
-
 async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouseFront) -> None:
-    """Memory does not grow with the hours: a batch of ten thousand rows is stored before the next is asked for."""
-
     async def answers(_ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         wanted = await past.wanted({"BTC": 1})
         past.estimate(2)
@@ -274,7 +232,6 @@ async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouse
 
 
 def test_request_names_its_hours() -> None:
-    """A number of hours before the present one; or a range, of which the present hour and later ones are left out."""
     assert BackfillRequest(6).starts(NOW) == HOURS
     assert BackfillRequest(0, first=HOURS[2], end=HOURS[4]).starts(NOW) == HOURS[2:4]
     for end in (None, NOW, NOW + timedelta(days=2)):

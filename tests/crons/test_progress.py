@@ -15,7 +15,6 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
 def test_line_has_speed_and_time_left_of_its_step() -> None:
-    """Halfway after ten seconds, ten seconds are left; the next step begins where the previous one ended."""
     clock = SteppedClock(NOW)
     with capture_logs() as lines, progress(clock, counted="hours", least=0) as advance:
         clock.advance(timedelta(seconds=10))
@@ -33,14 +32,12 @@ def test_line_has_speed_and_time_left_of_its_step() -> None:
     ("rows", "total", "lines"), [(400_000, 400_000, 10), (90_000, 90_000, 0), (2_100_000, None, 2), (0, 0, 0)]
 )
 def test_log_gets_ten_lines_of_a_large_table(rows: int, total: int | None, lines: int) -> None:
-    """None for what takes a second; one for each million rows if the total is unknown."""
     with capture_logs() as logged, progress(SteppedClock(NOW)) as note:
         assert sum(1 for _ in reporting(note, "verifying", range(rows), total)) == rows
     assert [line["doing"] for line in logged] == ["verifying"] * lines
 
 
 def test_repeated_step_begins_at_zero() -> None:
-    """A second try has a speed of its own."""
     clock = SteppedClock(NOW)
     with capture_logs() as lines, progress(clock) as note:
         note("exporting", 300_000, 400_000)

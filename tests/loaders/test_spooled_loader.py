@@ -55,11 +55,9 @@ class Expected:
         self.damaged = 0
 
     def put(self, rows: list[PriceRow]) -> None:
-        """A batch in the spool."""
         self.waiting.append([(row, True) for row in rows])
 
     def drain(self, *, all_but: int = 0) -> None:
-        """All that waits but for the youngest ones, oldest first."""
         drained = self.waiting[: len(self.waiting) - all_but]
         for row, sure in (record for batch in drained for record in batch):
             key = (row.symbol, row.hour_key)
@@ -67,7 +65,6 @@ class Expected:
         del self.waiting[: len(drained)]
 
     def damage(self, lines: set[int]) -> None:
-        """The oldest batch has lost these lines of its file; the header, line 0, takes all of them along."""
         batch = self.waiting[0]
         self.waiting[0] = [(row, sure and not {0, at} & lines) for at, (row, sure) in enumerate(batch, start=1)]
         self.damaged += 1
@@ -89,7 +86,6 @@ class LoaderMachine(RuleBasedStateMachine):
         self.touched: set[bytes] = set()
 
     def teardown(self) -> None:
-        """Whatever happened: one more load, and the table is as the model has it."""
         self.front.faults.clear()
         try:
             self.load_goes_well({"BTC"}, 12)
@@ -99,7 +95,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @rule(names=symbols, hour=hours)
     def load_goes_well(self, names: set[str], hour: int) -> None:
-        """A load without a fault drains the spool; then each key stands once, with the value it should have."""
         self._load(self._put(names, hour))
         self.expected.drain()
         assert self.spool.waiting() == []
@@ -108,7 +103,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @rule(names=symbols, hour=hours, kind=breaks, statement=statements, spared=st.integers(0, 2))
     def load_breaks_off(self, names: set[str], hour: int, kind: FaultKind, statement: str, spared: int) -> None:
-        """The connection is lost before or after some statement was executed: what was not acknowledged waits."""
         self.front.faults.append(Fault(kind, statement, spared=spared))
         with suppress(EtlError):
             self._load(self._put(names, hour))
@@ -117,7 +111,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @rule(names=symbols, hour=hours, ending=endings)
     def dies_after_the_spool_was_written(self, names: set[str], hour: int, ending: Ending) -> None:
-        """The process or the machine ends between the spool and the database."""
         self.disk.settle()
         self.spool.put(PriceRow._fields, self._put(names, hour))
         self.disk.restart(ending)
@@ -125,7 +118,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @rule(names=symbols, hour=hours, ending=endings, steps=st.integers(0, 12))
     def dies_at_the_disk(self, names: set[str], hour: int, ending: Ending, steps: int) -> None:
-        """The process or the machine ends in some operation of the disk: what `keep` had acknowledged is not lost."""
         self.disk.settle()
         self.disk.steps_left = steps
         rows, storing = _rows(names, hour), loader(self.clickhouse, self.database, self.spool)
@@ -142,7 +134,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
     @rule(torn=st.binary(max_size=40))
     def killed_while_the_spool_was_written(self, torn: bytes) -> None:
-        """What is half written does not count and is in nobody's way."""
         folder = Path(self.folder.name) / "spool" / "job"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "unfinished.tmp").write_bytes(torn)
@@ -150,7 +141,6 @@ class LoaderMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.spool.waiting() and self.spool.waiting()[0].read_bytes() not in self.touched)
     @rule(data=st.data(), kind=st.sampled_from(["torn tail", "zeroed", "flipped bit"]))
     def damage(self, data: st.DataObject, kind: str) -> None:
-        """The disk loses a part of the oldest batch."""
         path = self.spool.waiting()[0]
         whole = path.read_bytes()
         # Drawn without the length, which differs between two runs of one example: run ids and versions do.
@@ -186,7 +176,6 @@ class LoaderMachine(RuleBasedStateMachine):
 
 
 def _rows(names: set[str], hour: int) -> list[PriceRow]:
-    """A row for each name, all of the hour, at prices that no other row has."""
     at = f"2026-11-23 {hour:02d}:05:07"
     return [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
 
@@ -200,12 +189,10 @@ class Run:
     loads: list[tuple[int, LoadReport]] = field(default_factory=list)
 
     def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
-        """Keep it."""
         self.loads.append((len(rows), done))
 
 
 def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader[PriceRow]:
-    """A loader whose steps are tried once."""
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
@@ -213,8 +200,6 @@ def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> Spoole
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
-    """After any sequence of loads, breaks, kills and damage, one more load leaves the table as a dict would be."""
-
     class Machine(LoaderMachine):
         pass
 
@@ -224,26 +209,14 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
 
 
 async def test_nothing_to_load_asks_nobody(front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path) -> None:
-    """No rows and an empty spool: the database is not even connected to."""
     report = await loader(server, "never_made", Spool(tmp_path / "spool")).load([])
     assert report == LoadReport()
     assert front.statements == []
 
 
-async def test_rows_are_stored_though_the_spool_cannot_be_written(
-    embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    """A spool on a broken disk costs no hour: the rows go straight to the table, and the run fails for the disk."""
-    (tmp_path / "spool").write_text("in the way")
-    with pytest.raises(StateError, match="cannot be written"):
-        await loader(embedded, database, Spool(tmp_path / "spool")).load([price_row()])
-    assert embedded.query(f"SELECT symbol FROM {database}.crypto_prices") == [("BTC",)]
-
-
 async def test_what_waits_is_stored_before_rows_that_the_spool_does_not_take(
     embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """An unwritable spool stops no replay, and the younger price of an hour stands in the end."""
     spool = Spool(tmp_path / "spool")
     spool.put(PriceRow._fields, [price_row("BTC", 1.0), price_row("ETH", 1.0)])
     (tmp_path / "spool" / "unfinished.tmp").mkdir()
@@ -260,7 +233,6 @@ async def test_what_waits_is_stored_before_rows_that_the_spool_does_not_take(
 async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
 ) -> None:
-    """Where the first replay makes room on a full disk and the next one fails, the rows wait behind the others."""
     with small_disk(tmp_path) as disk:
         spool = Spool(disk / "spool")
         for name in ("BTC", "ETH"):
@@ -277,7 +249,6 @@ async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fa
 async def test_without_spool_and_database_both_are_named(
     front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path
 ) -> None:
-    """Rows that neither took are lost, and the one error says so with both causes."""
     (tmp_path / "spool").write_text("in the way")
     front.refuse()
     with pytest.raises(StateError) as failure:
@@ -290,7 +261,6 @@ async def test_without_spool_and_database_both_are_named(
 async def test_kept_batches_are_stored_by_one_upsert(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
 ) -> None:
-    """What is kept is on the disk at once, is stored together by one INSERT, and leaves the spool."""
     spool = Spool(tmp_path / "spool")
     storing = loader(server, database, spool)
     for name in ("BTC", "ETH", "SOL"):
@@ -303,15 +273,6 @@ async def test_kept_batches_are_stored_by_one_upsert(
     assert (storing.kept, spool.waiting()) == (0, [])
 
 
-async def test_the_next_loader_stores_what_was_only_kept(
-    embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    """A process that ends between keeping and storing has lost nothing."""
-    await loader(embedded, database, Spool(tmp_path / "spool")).keep([price_row("BTC")])
-    report = await loader(embedded, database, Spool(tmp_path / "spool")).load([])
-    assert report == LoadReport(replayed=UpsertReport(inserted=1))
-
-
 @pytest.mark.parametrize("unmovable", [False, True], ids=["it goes aside", "it has to stay"])
 async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     unmovable: bool,  # noqa: FBT001
@@ -319,7 +280,6 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     database: str,
     tmp_path: Path,
 ) -> None:
-    """A folder named like a batch is named; the batches around it and the own rows are stored."""
     spool = Spool(tmp_path)
     (tmp_path / "0000000001.spool").mkdir()
     if unmovable:
@@ -339,9 +299,7 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     "bad",
     [
         {"name": "half a character: \ud800"},
-        {"cmc_id": -1},
         {"fetched_at": "no time at all"},
-        {"fetched_at": None},
         {"symbol": ["BAD"]},
     ],
     ids=str,
@@ -349,7 +307,6 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
     clickhouse: ClickHouseAdapter, database: str, tmp_path: Path, bad: dict[str, object]
 ) -> None:
-    """The file goes aside with the reason; every other row of it and the batches after it are stored."""
     spool = Spool(tmp_path / "spool")
     row = price_row("BAD")._replace(**bad)  # type: ignore[arg-type]
     spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), row, price_row("ADA"), price_row("DOT")])
@@ -366,7 +323,6 @@ async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
 async def test_an_own_row_that_cannot_be_stored_costs_no_other(
     embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
-    """Of batches kept together only the file with the bad row goes aside, and all other rows are stored."""
     spool = Spool(tmp_path / "spool")
     storing = loader(embedded, database, spool)
     await storing.keep([price_row("ETH")])
@@ -379,8 +335,6 @@ async def test_an_own_row_that_cannot_be_stored_costs_no_other(
 
 @pytest.fixture
 def limited(server: ClickHouseAdapter, database: str, tmp_path: Path) -> Callable[[str], SpooledLoader[PriceRow]]:
-    """Makes a loader whose table takes only rows of which a condition holds."""
-
     def make(condition: str) -> SpooledLoader[PriceRow]:
         made = loader(server, database, Spool(tmp_path / "spool"))
         asyncio.run(made.ensure_ready())
@@ -397,7 +351,6 @@ COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193
 def test_rows_refused_alike_are_not_tried_one_by_one(
     limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront
 ) -> None:
-    """A few statements find it, and the reasons stand beside how many were not tried."""
     made = limited("price < 0")
     front.statements.clear()
     report = asyncio.run(made.load(COINS))
@@ -412,7 +365,6 @@ def test_rows_refused_alike_are_not_tried_one_by_one(
 def test_few_bad_rows_cost_no_other(
     limited: Callable[[str], SpooledLoader[PriceRow]], server: ClickHouseAdapter, database: str, numbers: list[int]
 ) -> None:
-    """Wherever they are, each is named, and all others are stored; rows refused for other reasons are tried."""
     bad = [row for row in COINS if row.price in numbers]
     made = limited(f"price NOT IN ({', '.join(map(str, numbers))})")
     halved = price_row("COIN192", name="half a character: \ud800") if 193 in numbers else COINS[-1]

@@ -26,13 +26,11 @@ MARKET = Market(listed_coins())
 
 @pytest.fixture
 def clock() -> SteppedClock:
-    """Stands at `NOW`."""
     return SteppedClock(NOW)
 
 
 @pytest.fixture
 def database_settings(front: ClickHouseFront, database: str, tmp_path: Path) -> dict[str, object]:
-    """The database and the folder for data."""
     return {
         "clickhouse_host": "127.0.0.1",
         "clickhouse_port": front.port,
@@ -46,13 +44,11 @@ def database_settings(front: ClickHouseFront, database: str, tmp_path: Path) -> 
 
 @pytest.fixture
 def holes() -> set[tuple[int, datetime]]:
-    """Coins and hours for which CoinMarketCap has no quote."""
     return set()
 
 
 @pytest.fixture
 def source(clock: SteppedClock, holes: set[tuple[int, datetime]]) -> Iterator[FaultySource]:
-    """CoinMarketCap."""
     with FaultySource(clock=clock, is_hole=lambda cmc_id, instant: (cmc_id, hour_start(instant)) in holes) as stand_in:
         yield stand_in
 
@@ -61,7 +57,6 @@ def source(clock: SteppedClock, holes: set[tuple[int, datetime]]) -> Iterator[Fa
 def cmc_context(
     source: FaultySource, clock: SteppedClock, database_settings: dict[str, object]
 ) -> Iterator[MakeContext]:
-    """Makes the context of a run of the CoinMarketCap job."""
     usual = {**database_settings, "cmc_api_key": source.key, "cmc_base_url": source.base_url}
     with contexts("cmc_hourly_prices", cmc_hourly_prices.JOB, clock, **usual) as make:
         yield make
@@ -69,8 +64,6 @@ def cmc_context(
 
 @pytest.fixture
 def rows(embedded: ClickHouseAdapter, database: str) -> Callable[[], dict[tuple[str, str], float]]:
-    """Reads (symbol, hour key) to price from the table of CoinMarketCap; fails on a doubled key and on a wrong coin."""
-
     def read() -> dict[tuple[str, str], float]:
         if embedded.query(f"EXISTS TABLE {database}.crypto_prices") == [(0,)]:
             return {}
@@ -85,13 +78,11 @@ def rows(embedded: ClickHouseAdapter, database: str) -> Callable[[], dict[tuple[
 
 @pytest.fixture
 def down() -> set[datetime]:
-    """Candles that Binance lacks, by their start."""
     return set()
 
 
 @pytest.fixture
 def exchange(clock: SteppedClock, down: set[datetime]) -> Iterator[ExchangeStandIn]:
-    """Binance, down in the candles of `down`."""
     with ExchangeStandIn(MARKET, clock=clock, is_down=down.__contains__) as stand_in:
         yield stand_in
 
@@ -100,7 +91,6 @@ def exchange(clock: SteppedClock, down: set[datetime]) -> Iterator[ExchangeStand
 def binance_context(
     exchange: ExchangeStandIn, clock: SteppedClock, database_settings: dict[str, object]
 ) -> Iterator[MakeContext]:
-    """Makes the context of a run of the Binance job."""
     usual = {**database_settings, "binance_base_url": exchange.base_url}
     with contexts("binance_hourly_prices", binance_hourly_prices.JOB, clock, **usual) as make:
         yield make

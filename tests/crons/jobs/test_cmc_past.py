@@ -14,7 +14,6 @@ from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
 from crons.job import BackfillRequest
 from tests.crons.jobs.conftest import IDS, NOW
-from tests.support import faults
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
@@ -28,12 +27,10 @@ Holes = set[tuple[int, datetime]]
 
 
 def asked(source: FaultySource) -> list[dict[str, str]]:
-    """The parameters of the calls for past quotes."""
     return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
 
 
 def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, datetime]) -> None:
-    """Make hours missing, as an outage would."""
     for symbol, hour in keys:
         where = f"symbol = '{symbol}' AND datetime = '{hour_key(hour)}'"
         embedded.command(f"DELETE FROM {database}.crypto_prices WHERE {where}")
@@ -45,7 +42,6 @@ def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, date
 async def test_backfill_stores_the_served_price_of_each_hour(
     cmc_context: MakeContext, source: FaultySource, rows: Rows, holes: Holes
 ) -> None:
-    """Holes are left empty and listed, the present hour is untouched; again it changes nothing."""
     holes.update({(1, hours_before(NOW, 5)[0]), (1, hours_before(NOW, 3)[0])})
     report = await backfill(cmc_context(), 48)
     hours = {(symbol, hour): cmc_id for hour in hours_before(NOW, 48) for symbol, cmc_id in IDS.items()}
@@ -64,7 +60,6 @@ async def test_backfill_stores_the_served_price_of_each_hour(
 async def test_backfill_corrects_the_price_of_an_hourly_run(
     cmc_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """The hour's earliest quote replaces it; the first `fetched_at` stays, and so does the rank, which it lacks."""
     await run(cmc_context(symbols="BTC:1"))
     clock.advance(HOUR)
     assert (await backfill(cmc_context(symbols="BTC:1"), 1)).updated == 1
@@ -74,30 +69,9 @@ async def test_backfill_corrects_the_price_of_an_hourly_run(
     ]
 
 
-async def test_backfill_by_date_stores_those_hours_only(
-    cmc_context: MakeContext, clock: SteppedClock, rows: Rows
-) -> None:
-    """The last hour is left out."""
-    first, end = (hour_start(clock()) - timedelta(hours=hours) for hours in (50, 47))
-    report = await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
-    assert {hour for _, hour in rows()} == {hour_key(first + hours * HOUR) for hours in range(3)}
-    assert report.inserted == report.hours_asked == 9
-
-
-async def test_reason_of_many_hours_is_one_line(cmc_context: MakeContext, source: FaultySource, rows: Rows) -> None:
-    """Two quotes an hour for a day, all refused, and the run fails."""
-    source.faults.push(faults.renamed(1027, "XETH"), path="/quotes/historical")
-    report = await backfill(cmc_context(symbols="ETH:1027"), 24)
-    assert report.rejected == 48
-    [line] = report.rejects
-    assert line.startswith("ETH (id 1027) 2026-11-22 15:00:00 to 2026-11-23 14:00:00, 48 quotes: CoinMarketCap calls")
-    assert (report.failures, rows()) == (["CoinMarketCap gave no valid price"], {})
-
-
 async def test_estimate_is_logged_before_anything_is_spent(
     cmc_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
-    """A dry run stops there."""
     with capture_logs() as logs:
         await backfill(cmc_context(), 168, dry_run=True)
     estimate = next(entry for entry in logs if entry["event"] == "estimate")
@@ -109,7 +83,6 @@ async def test_estimate_is_logged_before_anything_is_spent(
 async def test_backfill_beyond_the_credits_spends_nothing(
     cmc_context: MakeContext, clock: SteppedClock, rows: Rows
 ) -> None:
-    """Eleven are needed and ten are left."""
     with (
         FaultySource(clock=clock, credits_monthly=10) as poor,
         pytest.raises(SourceRejected, match="11 credits, and 10"),
@@ -122,7 +95,6 @@ async def test_backfill_beyond_the_credits_spends_nothing(
 async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
     cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int
 ) -> None:
-    """The command that fetches the hours in reach works, and nothing was spent before."""
     with FaultySource(clock=clock, months_of_history=months) as source:
         here = {"cmc_base_url": source.base_url, "symbols": "BTC:1"}
         with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
@@ -138,7 +110,6 @@ async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
 async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
     cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
 ) -> None:
-    """By dates, because the range may end before the present hour."""
     first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
     with pytest.raises(SourceRejected, match="are in reach") as refused:
         await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
@@ -153,7 +124,6 @@ async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
 async def test_limit_on_credits_leaves_the_rest_to_a_heal(
     cmc_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
-    """The earliest hours come first; the warning has the command that fetches the others."""
     report = await backfill(cmc_context(), BackfillRequest(24 * 20, max_credits=2))
     assert source.credits_used == report.credits == 2
     [warning] = report.warnings
@@ -169,7 +139,6 @@ async def test_limit_on_credits_leaves_the_rest_to_a_heal(
 async def test_past_hours_need_a_key(
     cmc_context: MakeContext, source: FaultySource, kind: Callable[..., object]
 ) -> None:
-    """The public API has none; nothing is asked, and the next step names the setting."""
     with pytest.raises(SourceRejected, match=f"a {kind.__name__} needs a key") as refused:
         await kind(cmc_context(cmc_api_key=""), 2)  # type: ignore[misc]  # both are coroutine functions
     assert "CMC_API_KEY" in refused.value.next_step
@@ -186,7 +155,6 @@ async def test_heal_stores_missing_hours_and_touches_nothing_else(
     database: str,
     rows: Rows,
 ) -> None:
-    """At the very prices served; a second heal asks for nothing, and the present hour belongs to the hourly run."""
     await run(cmc_context())
     await backfill(cmc_context(), 24)
     embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = 7 WHERE 1 SETTINGS mutations_sync = 2")
@@ -209,7 +177,6 @@ async def test_heal_stores_missing_hours_and_touches_nothing_else(
 async def test_hole_of_another_coin_is_asked_for(
     cmc_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
 ) -> None:
-    """When a symbol has come to mean another coin, what the former one lacked is not known of the new one."""
     holes.add((1, HOURS[5]))
     await heal(cmc_context())
     embedded.command(
@@ -226,7 +193,6 @@ async def test_hole_of_another_coin_is_asked_for(
 async def test_limit_of_a_heal_is_named(
     cmc_context: MakeContext, clock: SteppedClock, rows: Rows, *, left_of_the_key: int, most: int, limit: str
 ) -> None:
-    """The key's credits or --max-credits, whichever ends first; the next heal fetches the rest."""
     with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
         report = await heal(cmc_context(cmc_base_url=source.base_url), BackfillRequest(24, max_credits=most))
     [warning] = report.warnings
@@ -236,21 +202,9 @@ async def test_limit_of_a_heal_is_named(
     assert (await heal(cmc_context())).inserted == left
 
 
-async def test_end_of_a_heal_says_what_is_missing_and_why(cmc_context: MakeContext, holes: Holes) -> None:
-    """By symbol, those that miss the same hours together."""
-    holes.update({(1, HOURS[5]), (1027, HOURS[5]), (5426, HOURS[7])})
-    with capture_logs() as lines:
-        await heal(cmc_context(), BackfillRequest(24, max_credits=1))
-    still = [(line["symbols"], line["hours_each"]) for line in lines if line["event"] == "hours still missing"]
-    assert still == [("BTC, ETH", 1), ("SOL", 24)]
-    left = lines[-1]
-    assert (left["symbol_hours"], left["not_asked"], left["without_a_valid_price"]) == (26, 24, 2)
-
-
 async def test_heal_skips_hours_beyond_the_plans_reach(
     cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, rows: Rows
 ) -> None:
-    """The near hour is filled, the far ones are named; nothing is spent on them."""
     await backfill(cmc_context(), 24 * 20)
     take_away(embedded, database, ("BTC", HOURS[3]))
     spent = source.credits_used
@@ -264,7 +218,6 @@ async def test_heal_skips_hours_beyond_the_plans_reach(
 
 
 async def test_heal_wholly_beyond_the_plans_reach_fails(cmc_context: MakeContext, source: FaultySource) -> None:
-    """Nothing is spent, and the command for what is in reach is named."""
     with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
         await heal(cmc_context(), 24 * 60)
     assert " of the 1440 hours are in reach" in refused.value.message
