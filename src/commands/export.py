@@ -133,7 +133,7 @@ def _selection(
         if symbols:
             raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
         return Selection(f"{database}.{RUNS}", _within("started_at", span))
-    table = find_job(job).table
+    table = find_job(job).repository.table
     view_name = f"{table.name}_{view}"
     if view_name not in table.views:
         raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(VIEWS)}")

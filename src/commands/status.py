@@ -155,7 +155,7 @@ def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedule
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
         series=stored.series,
         stale_set_up=stale_groups(),
-        last_backup=last_backup(f"{settings.clickhouse_db}.{job.table.name}"),
+        last_backup=last_backup(f"{settings.clickhouse_db}.{job.repository.table.name}"),
     )
 
 

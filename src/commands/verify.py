@@ -30,7 +30,7 @@ def verify(*, quiet: bool) -> int:
     with resources_for_reading(settings, "verify") as resources:
         for name, job in _with_tables(resources).items():
             mention(f"checking the stored prices of {name}")
-            prefix = "" if name == MAIN_JOB else f"{job.table.name}: "
+            prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
             found = verify_table(name, job, resources, system_clock())
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
         findings += compared_sources(resources, system_clock())

@@ -211,7 +211,7 @@ async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
     if job.backfill is None:
         raise SourceRejected(f"{job.source} gives the present hour only")
     if needed is not None and not getattr(ctx.settings, needed.variable.lower()):
-        raise SourceRejected(f"a {ctx.kind} {needed.complaint}", next_step=needed.next_step)
+        raise SourceRejected(f"a {ctx.kind} needs {needed.variable}, which is not set", next_step=needed.next_step)
     if not request.dry_run:
         ctx.step("storing the rows in the spool")
         await SpooledLoader(ctx).store_kept()

@@ -88,11 +88,9 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
 def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> list[Finding]:
     duplicates, wrong, future = table.duplicate_keys(), table.wrong_keys(), table.future_rows(present=hour_key(now))
     superseded, stuck = table.count_superseded(), table.stuck_mutations()
-    found = [
+    return [
         finding(
-            "duplicate keys",
-            _lines(duplicates.rows),
-            f"to keep the rows that the view shows: {duplicates.repair}",
+            "duplicate keys", _lines(duplicates.rows), f"to keep the rows that the view shows: {duplicates.repair}"
         ),
         # Older versions of changed rows, which the view does not show.
         *[Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")][: bool(superseded)],
@@ -108,7 +106,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
         ),
         _absurd(name, table.absurd_values(), followed, now),
         _mixed(name, table, followed, now),
-        _unfinished(name, table, followed, now),
+        *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
         finding(
             "stuck mutations",
@@ -116,7 +114,6 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
             f"withdraw them, then see why they failed: {'; '.join(mutation.kill_statement for mutation in stuck)}",
         ),
     ]
-    return [one for one in found if one is not None]
 
 
 def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> Finding:
@@ -128,7 +125,7 @@ def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: 
     unfollowed = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(unfollowed)} into SYMBOLS, then " if unfollowed else ""
     step = f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
-    return finding("prices", _lines(absurd), step, none="none absurd")
+    return finding("prices", _lines(absurd), step)
 
 
 def _mixed(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:
@@ -160,10 +157,8 @@ def _described(one: StoredMeaning) -> str:
     return f"{one.symbol}: {what}, {one.hours:,} h from {one.first[:16]} to {one.last[:16]}"
 
 
-def _unfinished(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding | None:
+def _unfinished(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:
     """Hours with the price of their start only, which neither the next run nor a heal completed."""
-    if not table.table.completed_by:
-        return None
     hours = table.unfinished(list(followed), first="", last=hour_key(now - _COMPLETED_AFTER))
     every = [from_text(key) for keys in hours.values() for key in keys]
     return finding(
@@ -186,13 +181,11 @@ def _missing(name: str, table: HourlyRepository, followed: Mapping[str, object],
         if gap := missing_among(hours, (before,), holes.get(symbol, ())):
             missing.setdefault(symbol, []).extend(gap.values())
     every = [hour for gaps in missing.values() for hour in gaps]
-    cut = len(breaks) >= MOST_FOUND
     return finding(
         "missing hours",
         [f"{symbol}: {len(gaps)} h: {describe_hours(gaps)}" for symbol, gaps in missing.items()],
         f"./run.sh cron_heal {name} {reach(every, now)}",
-        found=f"{counted(every, 'hour', cut=cut)} of {counted(missing, 'symbol', cut=cut)} missing",
-        cut=cut,
+        found=f"{counted(every, 'hour')} of {counted(missing, 'symbol')} missing",
     )
 
 
@@ -205,27 +198,20 @@ def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
     return hours
 
 
-def counted(things: Sized, noun: str, *, cut: bool = False) -> str:
-    """``9 hours``, ``1 symbol``, ``9 or more hours``."""
-    return f"{len(things):,}{' or more' if cut else ''} {noun}{'' if len(things) == 1 and not cut else 's'}"
+def counted(things: Sized, noun: str) -> str:
+    """``9 hours``, ``1 symbol``."""
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _lines(wrong: Iterable[Wrong]) -> list[str]:
     return [f"{one.symbol} {one.hour}: {one.detail}" for one in wrong]
 
 
-def finding(
-    subject: str, lines: Sequence[str], next_step: str, *, found: str = "", none: str = "none", cut: bool = False
-) -> Finding:
-    """A finding with the first ten lines of what is wrong, if anything is.
-
-    Args:
-        found: the first line; by default the number of lines.
-        cut: whether the search ended early, so that there may be more.
-    """
+def finding(subject: str, lines: Sequence[str], next_step: str, *, found: str = "") -> Finding:
+    """A finding with the first ten lines of what is wrong, if anything is, after `found` or their number."""
     if not lines:
-        return Finding(subject, "ok", none)
-    or_more = " or more" if cut or len(lines) >= MOST_FOUND else ""
+        return Finding(subject, "ok", "none")
+    or_more = " or more" if len(lines) >= MOST_FOUND else ""
     rest = f"\n… and {len(lines) - _SHOWN:,}{or_more or ' more'}" if len(lines) > _SHOWN else ""
     head = found or f"{len(lines):,}{or_more} found"
     return Finding(subject, "fail", "\n".join([head, *lines[:_SHOWN]]) + rest, next_step)

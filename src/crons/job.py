@@ -6,14 +6,13 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import structlog
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyRow, HourlyTable
+from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import hour_start, hours_before, hours_between
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
@@ -51,7 +50,6 @@ class Needed(NamedTuple):
     """A setting without which the source refuses past hours."""
 
     variable: str
-    complaint: str  # such as: needs a key
     next_step: str  # where to get it
 
 
@@ -146,8 +144,6 @@ class Job:
 
     Attributes:
         summary: one line for the list of jobs.
-        source: the source's name.
-        repository: the class of the table's repository.
         run: stores the present hour: extract, transform, load. Idempotent: a later run of the hour updates its rows.
             Raises `EtlError`; what was fetched before is in the spool.
         check: whether the source answers, and what an operator should know of it. Spends nothing.
@@ -155,7 +151,6 @@ class Job:
             is the same for missing hours. None for a source without a past.
         followed: by the settings, the symbols that have a row every hour, each with what it means there, such as a
             coin's id or a pair; None if the settings leave that open.
-        schedule: cron expression, in the host's time zone.
         past_needs: the setting without which the source refuses past hours, if any.
         charges: whether past hours cost credits, which ``--max-credits`` limits.
     """
@@ -167,14 +162,9 @@ class Job:
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
     followed: Callable[[Settings], Mapping[str, object]]
-    schedule: str = "0 * * * *"
+    schedule: str = "0 * * * *"  # cron expression, in the host's time zone
     past_needs: Needed | None = None
     charges: bool = False
-
-    @property
-    def table(self) -> HourlyTable:
-        """Where the rows go."""
-        return self.repository.table
 
 
 @dataclass(frozen=True)
@@ -188,6 +178,8 @@ class JobContext:
     started: datetime
     now: Callable[[], datetime]
     resources: Resources  # their maker closes them
+    repository: HourlyRepository
+    spool: Spool  # the job's own
     settings: Settings  # SYMBOLS has the symbols of this run only
     symbols: Sequence[str]  # those of this run
     step: Callable[[str], None]  # notes what the run is doing, for messages about a run that is waited for or was ended
@@ -212,17 +204,9 @@ class JobContext:
         """
         followed, now = job.followed(resources.settings), resources.clock
         settings = only_symbols(resources.settings, symbols, followed)
-        return cls(name, job, kind, run_id, now(), now, resources, settings, list(symbols or followed), step)
-
-    @cached_property
-    def repository(self) -> HourlyRepository:
-        """The job's table, on the run's one connection."""
-        return self.resources.repository(self.job.repository)
-
-    @cached_property
-    def spool(self) -> Spool:
-        """The job's own spool."""
-        return self.resources.spool(self.name)
+        table, spool = resources.repository(job.repository), resources.spool(name)
+        symbols = list(symbols or followed)
+        return cls(name, job, kind, run_id, now(), now, resources, table, spool, settings, symbols, step)
 
     def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
         """Count what a loader did with own rows and with those of earlier runs."""
@@ -234,14 +218,14 @@ class JobContext:
         if rows and not any(done.stored):
             report.failures += [_ALL_REFUSED] if _ALL_REFUSED not in report.failures else []
         elif self.kind == "run":
-            report.values |= {row.symbol: getattr(row, self.job.table.value) for row in rows}
+            report.values |= {row.symbol: getattr(row, self.repository.table.value) for row in rows}
         report.warnings.extend(f"damaged spool file set aside: {line}" for line in done.set_aside)
         report.warnings.extend(f"spool file not processed: {line}" for line in done.left)
 
     def fail_if_nothing_stored(self) -> None:
         """Count a run without a valid quote as failed."""
         if _ALL_REFUSED not in self.report.failures:
-            self.report.failures.append(f"{self.job.source} gave no valid {self.job.table.value}")
+            self.report.failures.append(f"{self.job.source} gave no valid {self.repository.table.value}")
 
 
 async def run_hour(ctx: JobContext) -> None:

@@ -30,7 +30,6 @@ from transformers.coverage import Hours
 
 KEY = Needed(
     "CMC_API_KEY",
-    "needs a key of CoinMarketCap, and none is set",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
 
