@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.durable import Disk
@@ -19,7 +16,7 @@ from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import mention, say, settings_with_log
-from crons.exits import DONE, TERMINATED
+from crons.exits import DONE
 from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
 
@@ -38,13 +35,6 @@ SETTINGS = {
     "output_format_parquet_row_group_size": 100_000,
 }
 """For output that other programs read, on every version of ClickHouse, written with little memory."""
-
-
-class Selection(NamedTuple):
-    """A quoted view with its database, and a WHERE condition."""
-
-    name: str
-    condition: str
 
 
 def export(
@@ -77,8 +67,15 @@ def export(
         StateError: the file exists, or cannot be written; nothing is left behind.
         StorageRejected: there is no such view.
     """
-    chosen = _format(target, form)
-    _refuse_target(target, force=force)
+    ending = "csv" if target == "-" else Path(target).suffix.removeprefix(".").lower()
+    chosen = form or ending
+    if chosen not in FORMATS:
+        given = f"--format {form}" if form else f"the ending of {target}"
+        raise ConfigurationError(
+            f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
+        )
+    if target != "-" and Path(target).exists() and not force:
+        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
     zone = timezone.utc if utc else TEHRAN
     span = [None if text is None else time_bound(text, zone) for text in (first, end)]
     settings = settings_with_log()
@@ -86,65 +83,44 @@ def export(
     wanted = [name for symbol in symbols.split(",") if (name := symbol.strip())]
     # The database is closed before the answer goes to a pipe, whose reader may be slow.
     with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
-        selection = _selection(resources, job, view, wanted, span)
-        count = f"SELECT count() FROM {selection.name} WHERE {selection.condition}"  # noqa: S608 - quoted
-        rows = int(str(resources.retry.call(lambda: resources.database.query(count))[0][0]))
-        types = _types(resources.database, selection.name, typed=chosen in _TYPED, utc=utc)
-        select = f"SELECT * {types}FROM {selection.name} WHERE {selection.condition}"
-        mention(f"exporting {rows:,} rows")
+        name, condition = _selection(resources, job, view, wanted, span)
         database = resources.database
+        found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
+        rows = int(str(found[0][0]))
+        select = f"SELECT * {_types(database, name, typed=chosen in _TYPED, utc=utc)}FROM {name} WHERE {condition}"
+        mention(f"exporting {rows:,} rows")
         resources.retry.call(lambda: database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
     if target != "-":
         size = Path(target).stat().st_size / 1e6
-        say(f"{rows:,} rows of {selection.name.replace('`', '')} are in {target}, {size:,.1f} MB")
+        say(f"{rows:,} rows of {name.replace('`', '')} are in {target}, {size:,.1f} MB")
     return DONE
-
-
-def _format(target: str, form: str | None) -> str:
-    ending = Path(target).suffix.removeprefix(".").lower()
-    chosen = form or ("csv" if target == "-" else ending)
-    if chosen not in FORMATS:
-        given = f"--format {form}" if form else f"the ending of {target}"
-        raise ConfigurationError(
-            f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
-        )
-    if target == "-" and chosen in _TYPED and sys.stdout.isatty():
-        raise ConfigurationError(
-            f"{chosen} is not text for a terminal", next_step=f"name a file: ./run.sh export prices.{chosen}"
-        )
-    return chosen
-
-
-def _refuse_target(target: str, *, force: bool) -> None:
-    path = Path(target)
-    if target != "-" and path.exists() and not force:
-        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
-    if not path.parent.is_dir():
-        raise StateError(f"there is no folder {path.parent}", next_step="create it, or name another")
-    if path.exists() and not path.is_file():
-        raise StateError(f"{target} is not a file", next_step="name a file, or - for stdout")
 
 
 def _selection(
     resources: Resources, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]
-) -> Selection:
-    database = quoted_identifier(resources.settings.clickhouse_db)
-    if view == "runs":
-        if symbols:
-            raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
-        return Selection(f"{database}.{RUNS}", _within("started_at", span))
+) -> tuple[str, str]:
+    """The quoted view with its database, and a WHERE condition."""
     table = find_job(job).repository.table
-    view_name = f"{table.name}_{view}"
-    if view_name not in table.views:
-        raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(VIEWS)}")
+    if view == "runs" and symbols:
+        raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
     if view == "latest" and any(span):
         raise ConfigurationError("latest has the last hour only", next_step="leave --from and --to out")
-    name = f"{database}.{quoted_identifier(view_name)}"
-    conditions = [_within("datetime" if view == "hourly" else "date", span, days=view == "daily")]
+    name = RUNS if view == "runs" else f"{table.name}_{view}"
+    if name not in (RUNS, *table.views):
+        raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(VIEWS)}")
+    database = quoted_identifier(resources.settings.clickhouse_db)
+    column = {"runs": "started_at", "daily": "date"}.get(view, "datetime")
+    conditions = [_within(column, span, days=view == "daily")]
     if symbols:
-        _refuse_unknown(resources, f"{database}.{quoted_identifier(table.name)}", symbols)
+        statement = f"SELECT DISTINCT symbol FROM {database}.{quoted_identifier(table.name)}"  # noqa: S608 - quoted
+        stored = {str(symbol) for (symbol,) in resources.retry.call(lambda: resources.database.query(statement))}
+        if unknown := [symbol for symbol in symbols if symbol not in stored]:
+            raise ConfigurationError(
+                f"nothing is stored for {', '.join(unknown)}",
+                next_step=f"stored symbols: {', '.join(sorted(stored))}" if stored else "./run.sh cron_run",
+            )
         conditions.append(f"symbol IN ({', '.join(map(quoted_text, symbols))})")
-    return Selection(name, " AND ".join(conditions))
+    return f"{database}.{quoted_identifier(name)}", " AND ".join(conditions)
 
 
 def _within(column: str, span: Sequence[datetime | None], *, days: bool = False) -> str:
@@ -155,16 +131,6 @@ def _within(column: str, span: Sequence[datetime | None], *, days: bool = False)
         if at is not None
     ]
     return " AND ".join(bounds) or "1"
-
-
-def _refuse_unknown(resources: Resources, table: str, symbols: Sequence[str]) -> None:
-    found = resources.retry.call(lambda: resources.database.query(f"SELECT DISTINCT symbol FROM {table}"))  # noqa: S608 - quoted
-    stored = {str(symbol) for (symbol,) in found}
-    if unknown := [symbol for symbol in symbols if symbol not in stored]:
-        raise ConfigurationError(
-            f"nothing is stored for {', '.join(unknown)}",
-            next_step=f"stored symbols: {', '.join(sorted(stored))}" if stored else "./run.sh cron_run",
-        )
 
 
 def _types(database: ClickHouseAdapter, name: str, *, typed: bool, utc: bool) -> str:
@@ -193,23 +159,14 @@ def _written(target: str) -> Iterator[Path]:
             yield draft
             send_to_stdout(draft)
         return
-    path = Path(target).absolute()
-    # A name of this process's own, so that two exports to one file do not mix.
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    # SIGTERM unwinds like an error, so that nothing is left behind.
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
-        with Disk().replacing(path, aside=aside) as draft:
+        with Disk().replacing(Path(target)) as draft:
             yield draft
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
     except OSError as error:
         raise StateError(
             f"cannot write {target}: {error.strerror or error}",
-            next_step=f"free disk space, and give this user write permission in {path.parent}",
+            next_step="name a file in an existing folder that this user may write to, with enough free disk space",
         ) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def send_to_stdout(path: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
-from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
-from configurations.logs import at_blanks
 from crons.exits import DONE
 from crons.resources import Resources, require_database, system_clock
 
@@ -61,8 +58,6 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
         raise ConfigurationError(
             f"there is no format {form!r}", next_step=f"give --format, one of: {', '.join(FORMATS)}"
         )
-    if form == "parquet" and sys.stdout.isatty():
-        raise ConfigurationError("parquet is not text for a terminal", next_step="send it to a file: > answer.parquet")
     settings = settings_with_log()
     require_database(settings)
     if sql is None:
@@ -73,7 +68,16 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
         # The database is closed before the result is shown: the reader of a pipe may be slow.
         with Resources(settings, task="query", clock=system_clock) as resources:
             try:
-                resources.retry.call(lambda: _answer(resources, sql, FORMATS[form], path, limit))
+                resources.retry.call(
+                    lambda: resources.database.write_answer(
+                        _one_that_reads(resources.database, sql),
+                        FORMATS[form],
+                        path,
+                        database=settings.clickhouse_db,
+                        settings={**SETTINGS, "output_format_json_array_of_rows": int(form == "json"), "limit": limit},
+                        read_only=True,
+                    )
+                )
             except StorageRejected as error:
                 raise _refused(error) from error
         if form == "table":
@@ -81,20 +85,6 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
         else:
             send_to_stdout(path)
     return DONE
-
-
-def _answer(resources: Resources, sql: str, form: str, path: Path, limit: int) -> None:
-    wanted: dict[str, object] = {**SETTINGS, "output_format_json_array_of_rows": int(form == FORMATS["json"])}
-    if limit:
-        wanted["limit"] = limit
-    resources.database.write_answer(
-        _one_that_reads(resources.database, sql),
-        form,
-        path,
-        database=resources.settings.clickhouse_db,
-        settings=wanted,
-        read_only=True,
-    )
 
 
 def _one_that_reads(database: ClickHouseAdapter, sql: str) -> str:
@@ -126,28 +116,17 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
     shown = shown[: MOST_ROWS if cut else None]
     size = terminal_size()
     width = sum(max(map(len, column)) + 2 for column in zip(names, *shown, strict=True)) - 2
-    if size is not None and len(names) > 1 and width > size.columns:
-        _show_upright(names, shown)
-    else:
+    if size is None or len(names) == 1 or width <= size.columns:
         show_table(names, shown, no_color=no_color)
+    else:  # each row as lines of a name and its value
+        indent = max(map(len, names)) + 2
+        for number, row in enumerate(shown):
+            if number:
+                say("")
+            for name, value in zip(names, row, strict=True):
+                say(f"{name:{indent}}{value}".rstrip())
     if cut:
         tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows all rows")
-
-
-def _show_upright(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print each row as lines of a name and its value, for rows wider than the terminal."""
-    indent = max(map(len, names)) + 2
-    for number, row in enumerate(rows):
-        if number:
-            say("")
-        for name, value in zip(names, row, strict=True):
-            _say_wrapped(value, first=name.ljust(indent)) if value.strip() else say(name)
-
-
-def _say_wrapped(text: str, *, first: str = "") -> None:
-    """Print a paragraph after `first`: on a terminal wrapped at blanks, elsewhere on one line."""
-    size = terminal_size()
-    say(at_blanks(size.columns, first).fill(text) if size else f"{first}{text}")
 
 
 def _show_columns(settings: Settings) -> int:
@@ -156,7 +135,7 @@ def _show_columns(settings: Settings) -> int:
     if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
     for number, (table, rows) in enumerate(groupby(columns, key=lambda column: str(column[0]))):
-        _say_wrapped(table, first="\n" if number else "")
+        say(f"\n{table}" if number else table)
         for _, column, kind, comment in rows:
-            _say_wrapped(f"{column} {kind}: {comment}", first="  ")
+            say(f"  {column} {kind}: {comment}")
     return DONE

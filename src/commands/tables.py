@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import typer
 
-from adapters._bases.hourly_backup import Progress
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import TEHRAN, in_tehran
 from adapters.files.locks import ProcessLock
@@ -97,7 +95,10 @@ def back_up(keep: int | None, *, quiet: bool) -> int:
         with _undisturbed(settings, name, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as table:
             if is_used(name, table):
                 _copy(table, settings, quiet=quiet)
-                _prune(table.name, keep, quiet=quiet)
+                for old in copies_of(BACKUPS, table.name, *_ENDINGS)[: -keep if keep else 0]:
+                    old.unlink(missing_ok=True)
+                    if not quiet:
+                        say(f"removed {old.name}")
             else:
                 left_out.append(table.name)
     if len(left_out) == len(JOBS) and not quiet:
@@ -116,7 +117,7 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
     find_job(job)
     with _undisturbed(settings, job, "restore") as table:
         mention(f"reading {file}, then putting its rows into {table.name}")
-        with _row_progress(settings) as row_progress:
+        with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
             done = table.restore(file, row_progress)
         if not quiet:
             say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} unchanged")
@@ -129,7 +130,7 @@ def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     while (backup := BACKUPS / f"{table.name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
         now += timedelta(seconds=1)
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
-    with _row_progress(settings) as row_progress:
+    with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
         rows = table.export_table(backup, row_progress)
     say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
     return backup
@@ -142,23 +143,9 @@ def last_backup(name: str) -> datetime | None:
     return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
 
 
-def _prune(name: str, keep: int | None, *, quiet: bool) -> None:
-    copies = copies_of(BACKUPS, name, *_ENDINGS)
-    for old in copies[: -keep if keep else 0]:
-        old.unlink(missing_ok=True)
-        if not quiet:
-            say(f"removed {old.name}")
-
-
 def copies_of(folder: Path, name: str, *endings: str) -> list[Path]:
     """The files of a folder that are named NAME-TIME with one of the endings, oldest first."""
-    ending = "|".join(map(re.escape, endings))
-    form = re.compile(rf"{re.escape(name)}-\d{{4}}(?:-\d\d){{2}}_\d\d(?:-\d\d){{2}}(?:{ending})")
-    return sorted(path for path in folder.glob("*") if form.fullmatch(path.name))
-
-
-def _row_progress(settings: Settings) -> AbstractContextManager[Progress]:
-    return progress(system_clock, no_color=bool(settings.no_color))
+    return sorted(path for ending in endings for path in folder.glob(f"{name}-????-??-??_??-??-??{ending}"))
 
 
 @contextmanager

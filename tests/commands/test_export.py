@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
 
@@ -169,16 +167,5 @@ def test_broken_answer_leaves_no_file(prices: Installation, front: ClickHouseFro
     front.faults.append(Fault(kind, statement="SELECT *", times=99, code=241, text="Memory limit exceeded"))  # type: ignore[arg-type]
     done = prices.command("export", str(path), "--force")
     assert done.code == 1
-    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["prices.csv"]
-    assert path.read_text() == "mine"
-
-
-def test_terminated_export_leaves_nothing(prices: Installation, front: ClickHouseFront, tmp_path: Path) -> None:
-    path = tmp_path / "prices.csv"
-    path.write_text("mine")
-    front.faults.append(Fault("hang", statement="SELECT *"))
-    running = prices.start("-m", "main", "export", str(path), "--force")
-    eventually(lambda: front.asked("SELECT *"))
-    assert running.end(signal.SIGTERM).code == 143
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["prices.csv"]
     assert path.read_text() == "mine"
