@@ -1,4 +1,4 @@
-"""``./run.sh bench [--tiny] [--against CHECKOUT] [NAME ...]``: what the program costs, relative to dlt and the floor.
+"""``./run.sh bench [--tiny] [NAME ...]``: what the program costs, relative to dlt and the floor.
 
 Programs are measured in turn after a warm-up, and ratios are medians of pairs, so that a machine that slows down does
 not change them. RESULTS.md is written by hand.
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from commands.screen import show_table
 from configurations.config import PROJECT_ROOT, load_settings
 from crons.exits import EPILOG
 from crons.registry import find_job
@@ -32,8 +33,7 @@ JOB = "cmc_hourly_prices"
 PROGRAMS = Path(__file__).with_name("programs.py")
 RIVALS = Path(sys.prefix, "bench", "bin", "python")
 """The Python of dlt's own environment: it brings pyarrow, which the engine would load."""
-LAST_HOUR = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)
-"""The newest hour of the tables of `table`: 12:00 in Tehran."""
+LAST_HOUR = datetime(2026, 11, 23, 8, 30, tzinfo=timezone.utc)  # of the tables of `table`; 12:00 in Tehran
 FEW = 3
 
 
@@ -41,7 +41,6 @@ class Plan(NamedTuple):
     """How large and how often."""
 
     folder: Path
-    against: Path | None
     runs: int
     coins: int = 1_000
     backfill: tuple[int, int] = (100, 168)
@@ -58,8 +57,14 @@ def hourly(plan: Plan) -> Iterator[tuple[str, ...]]:
     with serving(plan.coins, 1) as source:
         for coins in (FEW, plan.coins):
             programs = programs_for(plan, f"hourly-{coins}", source, coins)
-            for name, wall, ratio in in_turn(plan.runs, programs):
-                yield f"{coins:,}", name, wall, ratio
+            walls: dict[str, list[float]] = {name: [] for name in programs}
+            for number in range(plan.runs + 1):
+                for name, run in programs.items():
+                    wall = _timed(run)
+                    if number:  # the first is the warm-up
+                        walls[name].append(wall)
+            for name, times in walls.items():
+                yield f"{coins:,}", name, _seconds(times), _relative(walls["ours"], times)
 
 
 def backfill(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -72,9 +77,9 @@ def backfill(plan: Plan) -> Iterator[tuple[str, ...]]:
             for title, address in (("first", source), ("other prices", other), ("unchanged", other)):
                 programs = programs_for(plan, f"backfill-{number}", address, coins, hours)
                 for name, run in programs.items():
-                    walls.setdefault((title, name), []).append(timed(run))
+                    walls.setdefault((title, name), []).append(_timed(run))
     for (title, name), times in walls.items():
-        yield title, name, seconds(times), relative(walls[title, "ours"], times)
+        yield title, name, _seconds(times), _relative(walls[title, "ours"], times)
 
 
 def table(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -87,11 +92,11 @@ def table(plan: Plan) -> Iterator[tuple[str, ...]]:
             fill(resources, plan.table_symbols, hours)
             times: list[list[float]] = [[], [], []]
             for number in range(1, plan.runs + 1):
-                new = rows(plan.table_symbols, LAST_HOUR + timedelta(hours=number), number)
-                changed = rows(plan.table_symbols, LAST_HOUR, number)
-                for place, batch in enumerate((new, changed, rows(FEW, LAST_HOUR, number + 0.5))):
-                    times[place].append(timed(partial(repository.upsert_prices, batch)))
-        yield f"{plan.table_symbols * hours:,}", *map(seconds, times)
+                new = _rows(plan.table_symbols, LAST_HOUR + timedelta(hours=number), number)
+                changed = _rows(plan.table_symbols, LAST_HOUR, number)
+                for place, batch in enumerate((new, changed, _rows(FEW, LAST_HOUR, number + 0.5))):
+                    times[place].append(_timed(partial(repository.upsert_prices, batch)))
+        yield f"{plan.table_symbols * hours:,}", *map(_seconds, times)
 
 
 def server(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -117,9 +122,7 @@ def programs_for(plan: Plan, name: str, source: str, coins: int, hours: int = 0)
     """Each program on the same source, in a folder of its own."""
     folder = plan.folder / name
     arguments = [source, StandIn.key, ",".join(str(FIRST_EXTRA_ID + number) for number in range(coins))]
-    programs: dict[str, Runner] = {"ours": ours(folder / "ours", source, coins, hours)}
-    if plan.against:
-        programs[f"ours of {plan.against.name}"] = ours(folder / "other", source, coins, hours, checkout=plan.against)
+    programs = {"ours": ours(folder / "ours", source, coins, hours)}
     if RIVALS.exists():
         home = folder / "dlt"
         home.mkdir(parents=True, exist_ok=True)
@@ -130,22 +133,21 @@ def programs_for(plan: Plan, name: str, source: str, coins: int, hours: int = 0)
     return programs
 
 
-def ours(
-    folder: Path, source: str, coins: int, hours: int = 0, *, checkout: Path = PROJECT_ROOT, **environment: str
-) -> Runner:
+def ours(folder: Path, source: str, coins: int, hours: int = 0, **environment: str) -> Runner:
     """A run of the job, or its backfill of hours, as cron starts it."""
     symbols = ",".join(f"C{number:04d}:{FIRST_EXTRA_ID - 1 + number}" for number in range(1, coins + 1))
     command = [sys.executable, "-m", "crons.run", JOB, *(["backfill", str(hours)] if hours else [])]
-    own = {
-        "PYTHONPATH": str(checkout / "src"),
-        "CLICKHOUSE_PATH": str(folder / "clickhouse"),
-        "DATA_PATH": str(folder),
-        "CMC_API_KEY": StandIn.key,
-        "CMC_BASE_URL": source,
-        "SYMBOLS": symbols,
-        "DATA_PROCESSOR_ENV_FILE": "/dev/null",
-    }
-    return process(command, **{**own, **environment})
+    return process(
+        command,
+        PYTHONPATH=str(PROJECT_ROOT / "src"),
+        CLICKHOUSE_PATH=str(folder / "clickhouse"),
+        DATA_PATH=str(folder),
+        CMC_API_KEY=StandIn.key,
+        CMC_BASE_URL=source,
+        SYMBOLS=symbols,
+        DATA_PROCESSOR_ENV_FILE="/dev/null",
+        **environment,
+    )
 
 
 def process(command: Sequence[str], **environment: str) -> Runner:
@@ -179,38 +181,21 @@ def serving(coins: int, update_every_seconds: int) -> Iterator[str]:
             source.terminate()
 
 
-def in_turn(runs: int, programs: dict[str, Runner]) -> Iterator[tuple[str, str, str]]:
-    """Each program's name, median wall time, and the ratio of the first program's to it."""
-    walls: dict[str, list[float]] = {name: [] for name in programs}
-    for number in range(runs + 1):
-        for name, run in programs.items():
-            wall = timed(run)
-            if number:  # the first is the warm-up
-                walls[name].append(wall)
-    first = next(iter(walls.values()))
-    for name, times in walls.items():
-        yield name, seconds(times), relative(first, times)
-
-
-def timed(run: Runner) -> float:
-    """Wall seconds."""
+def _timed(run: Runner) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
 
 
-def seconds(times: Sequence[float]) -> str:
-    """Their median."""
+def _seconds(times: Sequence[float]) -> str:
     return f"{statistics.median(times):.3f} s"
 
 
-def relative(these: Sequence[float], those: Sequence[float]) -> str:
-    """The median ratio, pair by pair."""
+def _relative(these: Sequence[float], those: Sequence[float]) -> str:
     return f"{statistics.median(this / that for this, that in zip(these, those, strict=True)):.2f}"
 
 
-def rows(symbols: int, hour: datetime, price: float) -> list[PriceRow]:
-    """A row of each symbol at an hour."""
+def _rows(symbols: int, hour: datetime, price: float) -> list[PriceRow]:
     at = tehran_text(hour)
     numbers = (price, price * 1e6, price * 2e7, price % 7, price % 11, price % 13)
     return [
@@ -237,12 +222,9 @@ def fill(resources: Resources, symbols: int, hours: int) -> None:
 
 def main() -> int:
     """Measure what was asked for and print a table of each."""
-    parser = argparse.ArgumentParser(
-        prog="./run.sh bench", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="./run.sh bench", description=__doc__, epilog=EPILOG)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--tiny", action="store_true", help="smallest sizes: shows that it works, measures nothing")
-    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="measure another checkout's program too")
     parser.add_argument("--runs", type=int, default=7, help="repetitions")
     asked = parser.parse_args()
     if unknown := sorted(set(asked.names) - BENCHMARKS.keys()):
@@ -250,15 +232,13 @@ def main() -> int:
     data = PROJECT_ROOT / "data"  # next to the data of real runs, so that their disk is measured
     data.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data, prefix="bench-") as folder:
-        plan = Plan(Path(folder), asked.against, runs=asked.runs)
+        plan = Plan(Path(folder), asked.runs)
         if asked.tiny:
             plan = plan._replace(runs=1, coins=4, backfill=(2, 3), table_hours=(5, 8), table_symbols=4)
         for name in asked.names or BENCHMARKS:
             sys.stdout.write(f"\n{name}\n")
-            found = list(BENCHMARKS[name](plan))
-            widths = [max(map(len, column)) for column in zip(*found, strict=True)]
-            for line in found:
-                sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + "\n")
+            columns, *found = BENCHMARKS[name](plan)
+            show_table(columns, found)
             sys.stdout.flush()
     return 0
 

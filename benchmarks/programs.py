@@ -50,12 +50,14 @@ def serve(coins: str, update_every_seconds: str) -> None:
     """A simulated CoinMarketCap without limits; prints its address, then serves until SIGTERM."""
     import signal  # noqa: PLC0415
 
+    from crons.resources import system_clock  # noqa: PLC0415
     from sandbox.coin_market_cap import StandIn  # noqa: PLC0415
 
     # Blocked before the server's threads start, so that they inherit it and only `sigwait` sees the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    clock = lambda: datetime.now(timezone.utc)  # noqa: E731
-    with StandIn(clock=clock, extra_coins=int(coins), update_every_seconds=float(update_every_seconds)) as source:
+    with StandIn(
+        clock=system_clock, extra_coins=int(coins), update_every_seconds=float(update_every_seconds)
+    ) as source:
         source.requests_per_minute = source.credits_monthly = 10**9
         sys.stdout.write(f"{source.base_url}\n")
         sys.stdout.flush()
