@@ -46,7 +46,7 @@ def dlt(folder: str, source: str, key: str, ids: str, hours: str = "0") -> None:
     pipeline.run(prices)
 
 
-def serve(coins: str, update_every_seconds: str) -> None:
+def serve(coins: str, update_every: str) -> None:
     """A simulated CoinMarketCap without limits; prints its address, then serves until SIGTERM."""
     import signal  # noqa: PLC0415
 
@@ -55,9 +55,7 @@ def serve(coins: str, update_every_seconds: str) -> None:
 
     # Blocked before the server's threads start, so that they inherit it and only `sigwait` sees the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    with StandIn(
-        clock=system_clock, extra_coins=int(coins), update_every_seconds=float(update_every_seconds)
-    ) as source:
+    with StandIn(clock=system_clock, extra_coins=int(coins), update_every_seconds=float(update_every)) as source:
         source.requests_per_minute = source.credits_monthly = 10**9
         sys.stdout.write(f"{source.base_url}\n")
         sys.stdout.flush()
