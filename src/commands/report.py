@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
@@ -18,7 +18,7 @@ from crons import MAIN_JOB
 from crons.exits import DONE
 from crons.registry import JOBS
 from crons.resources import Resources, require_database, system_clock
-from reports.price_report import ReportContents, build_page, chart_library
+from reports.price_report import ReportContents, build_page
 from reports.price_summary import WEEK, PriceTable
 
 REPORTS = PROJECT_ROOT / "reports"
@@ -59,10 +59,14 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     with Resources(settings, task="report", clock=system_clock) as resources:
         page = build_page(_contents(resources, keys, now))
+    draft = path.with_suffix(".new")
     try:
         path.parent.mkdir(exist_ok=True)
-        Disk().replace(path, page.encode())
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise StateError(
             f"cannot write {path}: {error.strerror or error}",
             next_step=f"free disk space, and give this user write permission in {path.parent}",
@@ -102,7 +106,6 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
         runs=resources.retry.call(lambda: resources.runs.since(keys[0])),
         generated_at=now,
         version=VERSION,
-        chart_library=chart_library(),
         comparison=comparison if comparison and comparison.symbols else None,
     )
 

@@ -14,11 +14,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial, reduce
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, tehran_text
@@ -55,21 +55,19 @@ class ReportContents:
     runs: Sequence[RunRecord]
     generated_at: datetime
     version: str
-    chart_library: str
     comparison: Overview | None = None
 
 
-def chart_library() -> str:
-    """The text of plotly.js, 1.5 MB, which the page contains so that it needs no network."""
-    return _part("plotly-cartesian-4.1.1.min.js")
-
-
-def build_page(contents: ReportContents) -> str:
+def build_page(contents: ReportContents, *, library: str = "") -> str:
     """The whole page.
+
+    Args:
+        library: the text of plotly.js; empty for the one that comes with the program.
 
     Raises:
         ValueError: `generated_at` is naive.
     """
+    library = library or _part("plotly-cartesian-4.1.1.min.js")
     hours = shown_hours(contents.hours, contents.tables)
     symbols = summarize(hours, contents.tables)
     period = period_text(len(hours) - 1)
@@ -77,7 +75,7 @@ def build_page(contents: ReportContents) -> str:
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     environment = Environment(
-        loader=PackageLoader("reports", "page"),
+        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -86,28 +84,16 @@ def build_page(contents: ReportContents) -> str:
     environment.filters |= _FILTERS
     return environment.get_template("page.html").render(
         **facts,
-        **_totals(symbols),
         contents=contents,
         symbols=symbols,
+        coverage=Share(*map(sum, zip(*(symbol.coverage for symbol in symbols), strict=True))),
         runs=runs[:_LISTED_RUNS],
         style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
-        library=Markup(contents.chart_library),  # noqa: S704
+        library=Markup(library),  # noqa: S704
         program=Markup(program),  # noqa: S704
-        policy=_policy(contents.chart_library, program),
+        policy=_policy(library, program),
         data=packed_json({**facts, **_chart_data(symbols, runs)}),
     )
-
-
-def _totals(symbols: Sequence[SymbolSummary]) -> dict[str, Any]:
-    currencies = sorted({symbol.currency for symbol in symbols if symbol.currency})
-    return {
-        "coins": len({symbol.symbol for symbol in symbols}),
-        "followed": len({symbol.symbol for symbol in symbols if symbol.followed}),
-        "coverage": reduce(Share.plus, (symbol.coverage for symbol in symbols), Share()),
-        "last_hour": max((symbol.last_hour for symbol in symbols), default=""),
-        "currency": currencies[0] if len(currencies) == 1 else "",
-        "several_currencies": len(currencies) > 1,
-    }
 
 
 def run_seconds(run: RunRecord) -> float | None:

@@ -50,10 +50,6 @@ class Share(NamedTuple):
         """The stored hours in percent, rounded down to one decimal; None if none is expected."""
         return self.stored * 1000 // self.expected / 10 if self.expected else None
 
-    def plus(self, other: Share) -> Share:
-        """The sum of both."""
-        return Share(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
 
 class Coverage(NamedTuple):
     """What is stored of one symbol."""
@@ -80,15 +76,15 @@ def hour_states(
     Args:
         first: the symbol's first stored hour, from which on hours are expected; None expects none.
     """
-
-    def state(hour: str) -> HourState:
+    states = []
+    for hour in hours:
         if hour in stored:
-            return HourState.STORED
-        if first is None or hour < first:
-            return HourState.NOT_EXPECTED
-        return HourState.WITHOUT_QUOTE if hour in holes else HourState.MISSING
-
-    return [state(hour) for hour in hours]
+            states.append(HourState.STORED)
+        elif first is None or hour < first:
+            states.append(HourState.NOT_EXPECTED)
+        else:
+            states.append(HourState.WITHOUT_QUOTE if hour in holes else HourState.MISSING)
+    return states
 
 
 def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str]) -> Hours:

@@ -27,8 +27,8 @@ def overview(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> Overv
 
 
 def page_of(comparison: Overview | None) -> Any:
-    contents = report_contents(price_wave(3, HOURS), hours=HOURS, comparison=comparison, library="")
-    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents))
+    contents = report_contents(price_wave(3, HOURS), hours=HOURS, comparison=comparison)
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents, library=" "))
 
 
 def text_of(node: Any) -> str:

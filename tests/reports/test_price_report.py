@@ -24,7 +24,6 @@ from reports.price_report import (
     ReportContents,
     build_page,
     change_text,
-    chart_library,
     duration_text,
     packed_json,
     percent_text,
@@ -80,8 +79,9 @@ PRICES = st.builds(
 )
 
 
-def page_of(contents: ReportContents, *, strict: bool = True) -> Any:
-    return html5lib.HTMLParser(strict=strict, namespaceHTMLElements=False).parse(build_page(contents))
+def page_of(contents: ReportContents, *, library: str = LIBRARY) -> Any:
+    parser = html5lib.HTMLParser(strict=library == LIBRARY, namespaceHTMLElements=False)
+    return parser.parse(build_page(contents, library=library))
 
 
 def data_of(tree: Any) -> dict[str, Any]:
@@ -107,13 +107,12 @@ def text_of(tree: Any, path: str) -> str:
 @pytest.mark.parametrize(
     "contents",
     [
-        report_contents(library=LIBRARY),
-        report_contents(price_wave(3, HOURS), hours=HOURS, library=LIBRARY),
+        report_contents(),
+        report_contents(price_wave(3, HOURS), hours=HOURS),
         report_contents(
             price_wave(3, HOURS),
             hours=HOURS,
             runs=[stored_run(), stored_run(status="failed", error="no")],
-            library=LIBRARY,
         ),
     ],
     ids=["empty", "prices", "runs"],
@@ -128,7 +127,7 @@ def test_page_is_valid_html(contents: ReportContents) -> None:
 @given(prices=st.lists(PRICES, max_size=8), error=FOREIGN)
 def test_foreign_texts_and_numbers_do_not_break_the_page(prices: list[StoredPrice], error: str) -> None:
     """Whatever names, symbols and doubles hold, the page is valid, has its three scripts, and tells the same texts."""
-    contents = report_contents(prices, hours=HOURS, runs=[stored_run(error=error)], library=LIBRARY)
+    contents = report_contents(prices, hours=HOURS, runs=[stored_run(error=error)])
     tree = page_of(contents)
     data = data_of(tree)
 
@@ -142,20 +141,20 @@ def test_foreign_texts_and_numbers_do_not_break_the_page(prices: list[StoredPric
 def test_policy_names_scripts_by_their_hashes() -> None:
     """What runs is the library and the page's program, to the byte; nothing may be loaded from anywhere."""
     # The library holds control characters within its texts, which a strict parser does not like to see.
-    tree = page_of(report_contents(price_wave(1, HOURS), hours=HOURS), strict=False)
+    tree = page_of(report_contents(price_wave(1, HOURS), hours=HOURS), library="")
     policy = tree.find(".//meta[@http-equiv='Content-Security-Policy']").attrib["content"]
     scripts = [script.text for script in tree.findall(".//script") if "type" not in script.attrib]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
 
     assert policy.startswith("default-src 'none'; ")
     assert re.findall(r"'sha256-([^']+)'", policy) == hashes
-    assert scripts[0] == chart_library()
+    assert scripts[0].encode() == (PAGE / next(iter(PUBLISHED))).read_bytes()
     assert "unsafe-eval" not in policy
     assert "http" not in policy
 
 
 def test_no_element_points_outside() -> None:
-    tree = page_of(report_contents(price_wave(3, HOURS), hours=HOURS, runs=[stored_run()], library=LIBRARY))
+    tree = page_of(report_contents(price_wave(3, HOURS), hours=HOURS, runs=[stored_run()]))
     names = ("src", "href", "action", "srcset", "data", "poster", "formaction")
 
     assert [element.attrib[name] for element in tree.iter() for name in names if name in element.attrib] == ["data:,"]
@@ -167,7 +166,7 @@ def test_totals_and_tables_show_what_is_stored() -> None:
     """Coverage, symbols, hours, rows, runs, failures and credits, and a row for each symbol by market cap."""
     prices = [price for price in price_wave(3, HOURS) if (price.symbol, price.datetime) != ("ETH", HOURS[2])]
     runs = [stored_run(credits=2), stored_run(95, status="failed", error="no answer", credits=1)]
-    tree = page_of(report_contents(prices, hours=HOURS, runs=runs, library=LIBRARY))
+    tree = page_of(report_contents(prices, hours=HOURS, runs=runs))
 
     assert text_of(tree, ".//dd[@id='total-coverage']") == "94.4 %"
     assert text_of(tree, ".//dd[@id='total-symbols']") == "3"
@@ -188,7 +187,7 @@ def test_totals_and_tables_show_what_is_stored() -> None:
 
 
 def test_empty_table_names_the_command_that_fills_it() -> None:
-    tree = page_of(report_contents(library=LIBRARY))
+    tree = page_of(report_contents())
 
     assert "./run.sh cron_backfill cmc_hourly_prices 48" in text_of(tree, ".//p[@id='empty']")
     assert tree.findall(".//*[@class='chart']") == []
@@ -210,7 +209,7 @@ def test_month_of_two_hundred_coins_is_small_enough_to_mail(hours: int, most_byt
 def test_coin_without_any_price_is_reported() -> None:
     """In the totals and in its row; not one whose prices all lie before these hours, nor one nobody follows."""
     prices = [stored_price("OLD", HOURS[1]), stored_price("BTC", HOURS[1])]
-    tree = page_of(report_contents(prices, hours=HOURS, stored_before=["SOL"], library=LIBRARY))
+    tree = page_of(report_contents(prices, hours=HOURS, stored_before=["SOL"]))
     rows = {row.attrib["data-symbol"]: "".join(row.itertext()) for row in coin_rows(tree)}
 
     assert {symbol: "never stored" in text for symbol, text in rows.items()} == {
@@ -231,7 +230,7 @@ def test_changes_are_relative_to_earlier_stored_hours() -> None:
         stored_price("ETH", "2026-11-23 12:00:00", price=110.0),
         stored_price("ETH", "2026-11-22 13:00:00", price=100.0),
     ]
-    tree = page_of(report_contents(prices, hours=HOURS, library=LIBRARY))
+    tree = page_of(report_contents(prices, hours=HOURS))
 
     assert cells_of(tree, "BTC")[2:5] == ["110.000", "+10.00 %", "\N{MINUS SIGN}50.00 %"]
     assert cells_of(tree, "ETH")[2:5] == ["110.000", UNKNOWN, UNKNOWN]
@@ -247,7 +246,6 @@ def test_second_source_has_separate_rows() -> None:
         hours=HOURS,
         followed=["BTC"],
         beside=[table_of(pairs, source="Binance", followed=["BTC"], first_hours={"BTC": HOURS[0]}, rows_stored=900)],
-        library=LIBRARY,
     )
     tree = page_of(contents)
     rows = [["".join(cell.itertext()) for cell in row][:3] for row in coin_rows(tree)]
@@ -261,7 +259,7 @@ def test_second_source_has_separate_rows() -> None:
 
 def test_hours_before_the_first_stored_one_are_left_out() -> None:
     hours = hour_keys(720)
-    tree = page_of(report_contents(price_wave(1, hours[-169:]), hours=hours, followed=["BTC"], library=LIBRARY))
+    tree = page_of(report_contents(price_wave(1, hours[-169:]), hours=hours, followed=["BTC"]))
 
     assert data_of(tree)["hours"] == hours[-169:]
     assert text_of(tree, ".//p[@id='trimmed']") == "30 d were asked for; before 2026-11-16 12:00 nothing is stored."

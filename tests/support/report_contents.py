@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from adapters._bases.hourly_repository import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.price_report import ReportContents, chart_library
+from reports.price_report import ReportContents
 from reports.price_summary import PriceTable
 from transformers.comparison import Overview
 
@@ -88,7 +88,6 @@ def report_contents(
     rows_stored: int | None = None,
     beside: Sequence[PriceTable] = (),
     comparison: Overview | None = None,
-    library: str | None = None,
 ) -> ReportContents:
     """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named."""
     first_hours = {
@@ -102,7 +101,6 @@ def report_contents(
         runs=runs,
         generated_at=NOW,
         version="0.1.0",
-        chart_library=chart_library() if library is None else library,
         comparison=comparison,
     )
 
