@@ -13,20 +13,15 @@ import textwrap
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
 from configurations.config import Settings
-
-if TYPE_CHECKING:
-    _StreamHandler = logging.StreamHandler[TextIO]
-else:
-    _StreamHandler = logging.StreamHandler  # Python 3.10 cannot subscript it
 
 HIDDEN = "***"
 _SHORT = 4  # a secret with fewer characters is hidden only where it is a word of its own
@@ -73,19 +68,16 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
     short = terminal_renderer(colors=settings is not None and not settings.no_color)
-    first = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _redaction(settings.secrets() if settings else ()),
-    ]
-    whole, shown = (
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*first, last])
-        for last in (renderer, renderer if as_json or not sys.stderr.isatty() else short)
+    redaction = _redaction(settings.secrets() if settings else ())
+    shown, whole = (
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction, last],
+        )
+        for last in (renderer if as_json or not sys.stderr.isatty() else short, renderer)
     )
-    handlers = [_StderrHandler(), _KeepingHandler()]
-    for handler, formatter in zip(handlers, (shown, whole), strict=True):
-        handler.setFormatter(formatter)
     level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(handlers=handlers, level=level, force=True)
+    logging.basicConfig(handlers=[_Handler(shown, whole)], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
@@ -105,28 +97,23 @@ def is_watched() -> bool:
 
 def last_lines() -> list[str]:
     """The last lines of the log, with all their facts."""
-    return [line for one in logging.getLogger().handlers if isinstance(one, _KeepingHandler) for line in one.lines]
+    return [line for one in logging.getLogger().handlers if isinstance(one, _Handler) for line in one.lines]
 
 
-class _KeepingHandler(logging.Handler):
-    def __init__(self) -> None:
+class _Handler(logging.Handler):
+    """Writes lines to stderr, and keeps the last ones with all their facts."""
+
+    def __init__(self, shown: logging.Formatter, whole: logging.Formatter) -> None:
         super().__init__()
+        self._shown, self._whole = shown, whole
         self.lines = deque[str](maxlen=_KEPT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
-
-
-class _StderrHandler(_StreamHandler):
-    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place while it is drawn."""
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, _value: TextIO) -> None:
-        pass
+        self.lines.append(self._whole.format(record))
+        with suppress(OSError, ValueError):  # a closed output does not stop a run
+            # What sys.stderr is at that moment: a progress bar takes its place while it is drawn.
+            sys.stderr.write(f"{self._shown.format(record)}\n")
+            sys.stderr.flush()
 
 
 def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
