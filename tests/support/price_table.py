@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.schema import definition
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
+
+Repository = CoinMarketCapClickHouseAdapter
+MakeRepository = Callable[..., Repository]
+Read = Callable[..., list[tuple[object, ...]]]
 
 
 def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:

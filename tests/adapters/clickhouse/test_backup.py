@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,9 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import fingerprint, in_table, in_view, put_by_hand
-
-Repository = CoinMarketCapClickHouseAdapter
+from tests.support.price_table import MakeRepository, Read, Repository, fingerprint, put_by_hand
 
 ROWS = [
     price_row(f"S{number}", price=1e-12 * (number + 1) / 3, fetched_at=f"2026-{month:02}-01 {hour:02}:10:00")
@@ -36,7 +33,7 @@ def filled(repository: Repository) -> Repository:
 def test_dropped_table_is_restored_as_it_was(
     filled: Repository,
     clickhouse: ClickHouseAdapter,
-    make_repository: Callable[..., Repository],
+    make_repository: MakeRepository,
     database: str,
     tmp_path: Path,
 ) -> None:
@@ -79,20 +76,18 @@ def test_backup_of_an_older_version_is_restored(
         filled.restore(path)
 
 
-def test_restore_updates_what_changed_since(
-    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
+def test_restore_updates_what_changed_since(filled: Repository, tmp_path: Path, view: Read) -> None:
     path = tmp_path / "prices.jsonl.gz"
     filled.export_table(path)
     filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
 
     assert filled.restore(path) == UpsertReport(inserted=0, updated=1, unchanged=len(ROWS) - 1)
 
-    assert in_view(embedded, database, "price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
+    assert view("price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
 
 
 def test_several_rows_of_a_key_are_restored_as_one(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
+    repository: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path, table: Read
 ) -> None:
     """The backup has every row; the one that the view showed is restored."""
     put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
@@ -104,7 +99,7 @@ def test_several_rows_of_a_key_are_restored_as_one(
     assert repository.restore(path) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
     assert fingerprint(embedded, database) == before
-    assert in_table(embedded, database, "price, version") == [(1.0, 9)]
+    assert table("price, version") == [(1.0, 9)]
 
 
 def test_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
@@ -160,7 +155,7 @@ def test_failed_write_leaves_no_backup(filled: Repository, tmp_path: Path) -> No
 def test_interrupted_backup_leaves_no_file(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
-    make_repository: Callable[..., Repository],
+    make_repository: MakeRepository,
     tmp_path: Path,
 ) -> None:
     repository = make_repository(server)

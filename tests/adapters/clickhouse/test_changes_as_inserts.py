@@ -12,22 +12,18 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table, in_view, typed
+from tests.support.price_table import MakeRepository, Read, Repository, typed
 
 HOUR = "2026-11-23 12:00:00"
-MakeInserting = Callable[..., CoinMarketCapClickHouseAdapter]
 
 
 @pytest.fixture
-def make_inserting(database: str) -> MakeInserting:
-    def make(
-        clickhouse: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW
-    ) -> CoinMarketCapClickHouseAdapter:
-        return CoinMarketCapClickHouseAdapter(
+def make_inserting(database: str) -> MakeRepository:
+    def make(clickhouse: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW) -> Repository:
+        return Repository(
             clickhouse=clickhouse,
             database=database,
             retry=RetryPolicy(attempts=3),
@@ -39,7 +35,7 @@ def make_inserting(database: str) -> MakeInserting:
 
 
 @pytest.fixture
-def inserting(embedded: ClickHouseAdapter, make_inserting: MakeInserting) -> CoinMarketCapClickHouseAdapter:
+def inserting(embedded: ClickHouseAdapter, make_inserting: MakeRepository) -> Repository:
     made = make_inserting(embedded)
     made.ensure_ready()
     embedded.command(f"SYSTEM STOP MERGES {made.name}")
@@ -52,7 +48,7 @@ def merge(clickhouse: ClickHouseAdapter, database: str) -> None:
 
 
 def test_change_is_a_newer_version_of_the_stored_row(
-    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+    inserting: Repository, embedded: ClickHouseAdapter, database: str, table: Read
 ) -> None:
     """With its fetched_at, a higher version and what a row without it keeps; without a mutation."""
     inserting.upsert_prices([price_row(price=1.0)])
@@ -61,7 +57,7 @@ def test_change_is_a_newer_version_of_the_stored_row(
     assert inserting.upsert_prices([changed]) == UpsertReport(updated=1)
     assert inserting.upsert_prices([changed]) == UpsertReport(unchanged=1)
 
-    old, new = sorted(in_table(embedded, database, "version, price, fetched_at, cmc_rank"))
+    old, new = sorted(table("version, price, fetched_at, cmc_rank"))
     assert old[0] < new[0]  # type: ignore[operator]  # numbers
     assert (old[1:], new[1:]) == ((1.0, "2026-11-23 12:35:07", 1), (2.0, "2026-11-23 12:35:07", 1))
     mutations = "SELECT count() FROM system.mutations WHERE database = {database:String}"
@@ -69,7 +65,7 @@ def test_change_is_a_newer_version_of_the_stored_row(
 
 
 def test_readers_see_one_row_per_key_before_and_after_merges(
-    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, tmp_path: Path
+    inserting: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path, view: Read
 ) -> None:
     """The three views, counts, the reads of status and report, and the backup; `verify` counts old versions apart."""
     hours = [f"2026-11-23 {hour:02}:35:07" for hour in (10, 11, 12)]
@@ -79,7 +75,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
     def seen(name: str) -> dict[str, object]:
         span = {"first": "2026-11-23 00:00:00", "last": "2026-11-23 23:00:00"}
         return {
-            "hourly": in_view(embedded, database, "datetime, price"),
+            "hourly": view("datetime, price"),
             "daily": embedded.query(f"SELECT open, high, low, close, hours FROM {database}.crypto_prices_daily"),
             "latest": embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices_latest"),
             "counts": (inserting.count_rows(), inserting.count_hours()),
@@ -104,7 +100,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
 
 
 def test_change_wins_over_a_version_from_a_fast_clock(
-    inserting: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+    inserting: Repository, embedded: ClickHouseAdapter, database: str, view: Read
 ) -> None:
     ahead = 2 * 10**18
     embedded.insert(
@@ -115,12 +111,12 @@ def test_change_wins_over_a_version_from_a_fast_clock(
 
     inserting.upsert_prices([price_row("A", price=2.0)])
 
-    assert in_view(embedded, database, "price, version") == [(2.0, ahead + 1)]
+    assert view("price, version") == [(2.0, ahead + 1)]
 
 
 @pytest.mark.usefixtures("quick_retries")
 def test_lost_answer_is_not_inserted_twice(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, make_inserting: MakeInserting
+    server: ClickHouseAdapter, front: ClickHouseFront, make_inserting: MakeRepository, view: Read
 ) -> None:
     repository = make_inserting(server)
     repository.ensure_ready()
@@ -129,5 +125,5 @@ def test_lost_answer_is_not_inserted_twice(
 
     assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
 
-    assert in_view(server, database, "price") == [(2.0,)]
+    assert view("price") == [(2.0,)]
     assert repository.count_superseded() <= 1

@@ -6,22 +6,22 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_repository import Wrong
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.price_rows import price_row
+from tests.support.price_table import Repository
 
 DAY = "2026-11-22"
 PRESENT = f"{DAY} 14:00:00"
 
 
 @pytest.fixture
-def checks(repository: CoinMarketCapClickHouseAdapter) -> CoinMarketCapClickHouseAdapter:
+def checks(repository: Repository) -> Repository:
     hours = [f"{DAY} {hour:02d}:00:05" for hour in range(10)]
     rows = [price_row("BTC", price=90_000.0 + number, fetched_at=hour) for number, hour in enumerate(hours)]
     repository.upsert_prices([*rows, price_row("SHIB", price=0.00001, fetched_at=hours[0])])
     return repository
 
 
-def found(checks: CoinMarketCapClickHouseAdapter) -> dict[str, list[tuple[str, ...]]]:
+def found(checks: Repository) -> dict[str, list[tuple[str, ...]]]:
     named = {
         "duplicate": checks.duplicate_keys().rows,
         "key": checks.wrong_keys().rows,
@@ -41,7 +41,7 @@ def put(clickhouse: ClickHouseAdapter, database: str, fetched_at: str, price: ob
     clickhouse.command(f"INSERT INTO {database}.crypto_prices ({columns}){settings} VALUES ({values})")
 
 
-def test_sound_table_has_no_findings(checks: CoinMarketCapClickHouseAdapter) -> None:
+def test_sound_table_has_no_findings(checks: Repository) -> None:
     assert found(checks) == {}
 
 
@@ -56,7 +56,7 @@ def test_sound_table_has_no_findings(checks: CoinMarketCapClickHouseAdapter) -> 
     ],
 )
 def test_defect_of_a_key_is_found_by_its_check_alone(  # noqa: PLR0917 - fixtures and a case
-    checks: CoinMarketCapClickHouseAdapter,
+    checks: Repository,
     embedded: ClickHouseAdapter,
     database: str,
     times: tuple[str, str],
@@ -69,17 +69,13 @@ def test_defect_of_a_key_is_found_by_its_check_alone(  # noqa: PLR0917 - fixture
     assert found(checks) == {check: [("BTC", f"{DAY} {finding[0]}", finding[1])]}
 
 
-def test_breaks_are_of_the_symbols_asked_for(
-    checks: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_breaks_are_of_the_symbols_asked_for(checks: Repository, embedded: ClickHouseAdapter, database: str) -> None:
     put(embedded, database, f"{DAY} 14:00:05", 90_004)
     assert checks.breaks(["SHIB"], last=PRESENT) == []
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "nan", "inf", "-inf", "9100000", "899", "NULL"])
-def test_absurd_price_is_found(
-    checks: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, price: str
-) -> None:
+def test_absurd_price_is_found(checks: Repository, embedded: ClickHouseAdapter, database: str, price: str) -> None:
     """Zero, negative, not finite, a hundred times too high or too low, or NULL in a column whose type was changed."""
     if price == "NULL":
         embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
@@ -92,7 +88,7 @@ def test_absurd_price_is_found(
 
 @pytest.mark.parametrize("price", ["8900000", "905"])
 def test_leap_within_the_bounds_is_a_price(
-    checks: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, price: str
+    checks: Repository, embedded: ClickHouseAdapter, database: str, price: str
 ) -> None:
     put(embedded, database, f"{DAY} 10:00:05", price)
     assert found(checks) == {}

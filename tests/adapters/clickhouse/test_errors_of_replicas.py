@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table
+from tests.support.price_table import MakeRepository, Read, Repository
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -21,9 +18,7 @@ PERHAPS_WRITTEN = [159, 319, 341]
 
 
 @pytest.fixture
-def prices(
-    server: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
-) -> CoinMarketCapClickHouseAdapter:
+def prices(server: ClickHouseAdapter, make_repository: MakeRepository) -> Repository:
     made = make_repository(server)
     made.ensure_ready()
     made.upsert_prices([price_row("BTC", 1.0)])
@@ -39,15 +34,7 @@ def prices(
     ],
 )
 def test_statement_is_sent_again_unless_it_was_executed(
-    prices: CoinMarketCapClickHouseAdapter,
-    front: ClickHouseFront,
-    server: ClickHouseAdapter,
-    database: str,
-    *,
-    kind: FaultKind,
-    code: int,
-    sent: int,
-    statement: str,
+    prices: Repository, front: ClickHouseFront, table: Read, *, kind: FaultKind, code: int, sent: int, statement: str
 ) -> None:
     """The second try looks first; the report is that of the first."""
     front.faults.append(Fault(kind, statement, code=code))
@@ -56,13 +43,13 @@ def test_statement_is_sent_again_unless_it_was_executed(
     assert prices.upsert_prices([price_row("BTC", 2.0), price_row("ETH", 3.0)]) == UpsertReport(inserted=1, updated=1)
 
     assert len(front.asked(statement)) == sent
-    assert in_table(server, database, "price") == [(2.0,), (3.0,)]
+    assert table("price") == [(2.0,), (3.0,)]
 
 
 def test_queued_create_is_looked_for(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    make_repository: MakeRepository,
 ) -> None:
     """Error 159 from a slow replica: the next try finds the table and makes the rest."""
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))
@@ -72,7 +59,7 @@ def test_queued_create_is_looked_for(
 
 
 def test_replica_of_an_earlier_table_stops_the_set_up(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
 ) -> None:
     front.faults.append(Fault("error", "CREATE TABLE", code=253))
     with pytest.raises(StorageRejected, match="253") as refused:

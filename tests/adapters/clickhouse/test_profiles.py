@@ -12,14 +12,13 @@ from adapters._bases.errors import StorageRejected
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from tests.conftest import NOW, clickhouse_adapter
 from tests.support.access import CUTS_AND_CHANGES, PROFILES
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_view
+from tests.support.price_table import MakeRepository, Read, Repository
 
-Repository = CoinMarketCapClickHouseAdapter
 Connect = Callable[[str], tuple[ClickHouseAdapter, ClickHouseFront]]
 
 
@@ -47,11 +46,7 @@ def under(engine_path: Path) -> Iterator[Connect]:
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["all of these", "use_query_cache", "nuisances locked", "read limits locked"])
 def test_profile_changes_nothing(
-    under: Connect,
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., Repository],
-    database: str,
-    profile: str,
+    under: Connect, embedded: ClickHouseAdapter, make_repository: MakeRepository, profile: str, view: Read
 ) -> None:
     """Settings that may be changed are, and those that are locked and do no harm stay."""
     if profile.endswith("locked"):
@@ -64,7 +59,7 @@ def test_profile_changes_nothing(
     assert repository.upsert_prices(second) == UpsertReport(updated=5)
     assert repository.upsert_prices(second) == UpsertReport(unchanged=5)
 
-    assert [price for (price,) in in_view(embedded, database, "price")] == [row.price for row in second]
+    assert [price for (price,) in view("price")] == [row.price for row in second]
     hour = second[0].hour_key
     assert [row.price for row in repository.prices(first=hour, last=hour)] == [row.price for row in second]
     assert repository.differences() == []
@@ -85,11 +80,7 @@ def test_harmful_locked_setting_is_named(under: Connect, setting: str) -> None:
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["bounds", "small statements"])
 def test_bounded_or_locked_limit_stays(
-    under: Connect,
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., Repository],
-    database: str,
-    profile: str,
+    under: Connect, make_repository: MakeRepository, profile: str, view: Read
 ) -> None:
     clickhouse, front = under(profile)
     repository = make_repository(clickhouse)
@@ -99,12 +90,12 @@ def test_bounded_or_locked_limit_stays(
 
     assert not PROFILES[profile].values.keys() & dict(front.settings[-1]).keys()
     assert len(front.asked("ALTER")) == 3
-    assert [price for (price,) in in_view(embedded, database, "price")] == [row.price for row in rows_of(2, 700)]
+    assert [price for (price,) in view("price")] == [row.price for row in rows_of(2, 700)]
 
 
 @pytest.mark.present_engine
 def test_setting_behind_a_refusal_is_named(
-    under: Connect, embedded: ClickHouseAdapter, make_repository: Callable[..., Repository]
+    under: Connect, embedded: ClickHouseAdapter, make_repository: MakeRepository
 ) -> None:
     """The error is ClickHouse's, about a key; the next step is about the profile."""
     with pytest.raises(StorageRejected) as caught:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,13 +11,12 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
 from tests.conftest import NOW
 from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
-from tests.support.price_table import typed
+from tests.support.price_table import MakeRepository, Repository, typed
 
-MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
 TEN, ELEVEN, TWELVE = (f"2026-11-23 {hour}:00:00" for hour in (10, 11, 12))
 HOLE = Hole("BTC", TEN, 1, "2026-11-23 13:00:00", "r1")
 ETH_HOLE = Hole("ETH", ELEVEN, 1027, "2026-11-23 13:00:00", "r1")
@@ -30,7 +28,7 @@ def candles(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdap
     return BinanceClickHouseAdapter(clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW)
 
 
-def test_prices_of_a_span_come_by_symbol_and_hour(repository: CoinMarketCapClickHouseAdapter) -> None:
+def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> None:
     """Both ends are included; an unknown market cap stays unknown."""
     hours = [f"2026-11-23 {hour:02d}:20:00" for hour in (9, 10, 12, 13)]
     repository.upsert_prices(price_row(symbol, fetched_at=hour) for symbol in ("ETH", "BTC") for hour in hours)
@@ -82,7 +80,7 @@ def test_reads_without_a_table_are_empty(
 
 
 def test_quotes_are_of_the_symbols_and_the_span(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+    repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """By symbol and hour, with the time of the quote, or else of its fetching; NaN is left to the comparison."""
     repository.upsert_prices(
@@ -126,7 +124,7 @@ def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_r
 
 
 def test_hole_belongs_to_what_the_symbol_means(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+    repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """The given meaning, or else the one stored last; a symbol that was never stored has no holes."""
     assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes") == [(0,)]  # for dashboards that join it

@@ -13,10 +13,9 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import AS_FOUND, Replication, Topology, topology_of
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.conftest import NOW
 from tests.support.price_rows import price_row
-from tests.support.price_table import create_statement
+from tests.support.price_table import Repository, create_statement
 
 _ROOT = Path(__file__).parents[3]
 PAIR = Replication("pair")
@@ -43,10 +42,8 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
         process.communicate("")
 
 
-def repository(
-    replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND
-) -> CoinMarketCapClickHouseAdapter:
-    return CoinMarketCapClickHouseAdapter(
+def repository(replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND) -> Repository:
+    return Repository(
         clickhouse=replica,
         database=database,
         retry=RetryPolicy(attempts=1),

@@ -11,14 +11,12 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from tests.conftest import clickhouse_adapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_view
+from tests.support.price_table import MakeRepository, Read
 
-Repository = CoinMarketCapClickHouseAdapter
 DENIED = "etl: Not enough privileges. To execute this query, it's necessary to have the grant SELECT ON {}."
 
 
@@ -40,8 +38,9 @@ def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
 def test_new_keys_are_stored_without_the_right_to_update(
     user_of: Callable[[str], ClickHouseAdapter],
     embedded: ClickHouseAdapter,
-    make_repository: Callable[..., Repository],
+    make_repository: MakeRepository,
     database: str,
+    view: Read,
 ) -> None:
     make_repository(embedded).ensure_ready()
     repository = make_repository(user_of("no ALTER UPDATE"))
@@ -52,12 +51,12 @@ def test_new_keys_are_stored_without_the_right_to_update(
 
     assert f"GRANT ALTER UPDATE ON {database}.crypto_prices TO" in caught.value.next_step
     assert "CLICKHOUSE_CHANGES=insert" in caught.value.next_step
-    assert in_view(embedded, database, "symbol, price") == [("BTC", 1.0), ("ETH", 3.0)]
+    assert view("symbol, price") == [("BTC", 1.0), ("ETH", 3.0)]
 
 
 @pytest.mark.present_engine
 def test_rights_in_one_database_are_enough(
-    user_of: Callable[[str], ClickHouseAdapter], make_repository: Callable[..., Repository], database: str
+    user_of: Callable[[str], ClickHouseAdapter], make_repository: MakeRepository, database: str, view: Read
 ) -> None:
     door = user_of("its own database")
     repository = make_repository(door)
@@ -66,7 +65,7 @@ def test_rights_in_one_database_are_enough(
 
     assert repository.upsert_prices([price_row(price=1.0)]) == UpsertReport(inserted=1)
     assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
-    assert in_view(door, database, "price") == [(2.0,)]
+    assert view("price") == [(2.0,)]
     assert repository.differences() == []
     repository.drop_table()
     assert not repository.table_exists()
@@ -85,7 +84,7 @@ def test_run_table_needs_no_right_to_create_databases(
 
 
 def test_update_error_survives_hidden_mutations(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: Callable[..., Repository], database: str
+    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, view: Read
 ) -> None:
     """Neither the check for failed mutations nor a refused update fails because of them."""
     repository = make_repository(server)
@@ -102,4 +101,4 @@ def test_update_error_survives_hidden_mutations(
 
     warnings = {line["next"] for line in logs if line["log_level"] == "warning"}
     assert warnings == {"Have an administrator run: GRANT SELECT ON system.mutations TO etl"}
-    assert in_view(server, database, "price") == [(1.0,)]
+    assert view("price") == [(1.0,)]

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -23,14 +23,13 @@ from adapters._bases.schema import SQL_FOLDER, Definition, definition, table_set
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters._bases.topology import Topology
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
-from tests.support.price_table import create_statement
+from tests.support.price_table import MakeRepository, Repository, create_statement
 
-MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
 PROJECT = Path(__file__).parents[3]
 INSTALLED = sorted((PROJECT / "tests" / "fixtures" / "ddl").glob("*.sql"))
 """What the program sent before its tables were .sql files: they are in use, so a new table must not differ."""
@@ -49,7 +48,7 @@ FSYNC, PATCHES = "fsync_part_directory", "enable_block_number_column"
 
 
 def make_all(clickhouse: ClickHouseAdapter, database: str) -> None:
-    CoinMarketCapClickHouseAdapter(
+    Repository(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=3), clock=lambda: NOW
     ).ensure_ready()
     BinanceClickHouseAdapter(
@@ -233,16 +232,14 @@ def test_table_of_another_shape_is_refused(
     assert "setup_db" in raised.value.next_step
 
 
-def test_drop_removes_views_and_table(repository: CoinMarketCapClickHouseAdapter) -> None:
+def test_drop_removes_views_and_table(repository: Repository) -> None:
     assert repository.is_ready()
     repository.drop_table()
     assert not repository.table_exists()
     repository.drop_table()
 
 
-def test_insert_and_update_are_synced_to_disk(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter
-) -> None:
+def test_insert_and_update_are_synced_to_disk(repository: Repository, embedded: ClickHouseAdapter) -> None:
     def synced() -> int:
         found = embedded.query("SELECT value FROM system.events WHERE event = 'FileSync'")
         return int(str(found[0][0])) if found else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 
@@ -13,18 +12,15 @@ from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
 from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.price_rows import price_row
-from tests.support.price_table import in_table, in_view, put_by_hand
+from tests.support.price_table import MakeRepository, Read, Repository, in_table, put_by_hand
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
-Repository = CoinMarketCapClickHouseAdapter
-MakeRepository = Callable[..., Repository]
 
-
-def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickHouseAdapter, database: str) -> None:
+def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickHouseAdapter, view: Read) -> None:
     """Every field is stored, with the key and the time of writing."""
     repository = make_repository(clickhouse)
     repository.ensure_ready()
@@ -32,14 +28,12 @@ def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickH
 
     assert repository.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
-    assert in_view(clickhouse, database, ", ".join(row._fields)) == [tuple(row)]
-    assert in_view(clickhouse, database, "datetime, date, updated_at") == [
-        ("2026-11-23 12:00:00", "2026-11-23", "2026-11-23 12:35:07")
-    ]
+    assert view(", ".join(row._fields)) == [tuple(row)]
+    assert view("datetime, date, updated_at") == [("2026-11-23 12:00:00", "2026-11-23", "2026-11-23 12:35:07")]
 
 
 def test_stored_key_is_updated_in_place(
-    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, database: str
+    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, table: Read
 ) -> None:
     """`fetched_at` stays, for it is in the sorting key; only `source_updated_at` tells the time of the new price."""
     repository = make_repository(clickhouse)
@@ -59,12 +53,10 @@ def test_stored_key_is_updated_in_place(
     assert repository.upsert_prices([]) == UpsertReport()
 
     columns = "price, percent_change_7d, market_cap, run_id, fetched_at, source_updated_at"
-    assert in_table(clickhouse, database, columns) == [
-        (2.0, 0.5, None, "run-2", "2026-11-23 12:35:07", "2026-11-23 12:49:00")
-    ]
+    assert table(columns) == [(2.0, 0.5, None, "run-2", "2026-11-23 12:35:07", "2026-11-23 12:49:00")]
 
 
-def test_missing_rank_leaves_the_stored_one(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
+def test_missing_rank_leaves_the_stored_one(repository: Repository, view: Read) -> None:
     """Historical quotes have no rank: this alone is not a change; a new rank is."""
     rows = [price_row("BTC", cmc_rank=1), price_row("ETH", cmc_rank=2), price_row("NEW", cmc_rank=None)]
     repository.upsert_prices(rows)
@@ -73,22 +65,18 @@ def test_missing_rank_leaves_the_stored_one(repository: Repository, embedded: Cl
     changed = [rows[0]._replace(cmc_rank=None, price=5.0), rows[1]._replace(cmc_rank=3), rows[2]._replace(cmc_rank=9)]
     assert repository.upsert_prices(changed).updated == 3
 
-    assert in_view(embedded, database, "symbol, cmc_rank") == [("BTC", 1), ("ETH", 3), ("NEW", 9)]
+    assert view("symbol, cmc_rank") == [("BTC", 1), ("ETH", 3), ("NEW", 9)]
     assert repository.upsert_prices([row._replace(cmc_rank=None) for row in changed]).unchanged == 3
 
 
-def test_later_of_two_rows_of_one_key_is_stored(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_later_of_two_rows_of_one_key_is_stored(repository: Repository, view: Read) -> None:
     rows = [price_row(price=1.0), price_row(price=2.0, fetched_at="2026-11-23 12:59:59")]
 
     assert repository.upsert_prices(rows) == UpsertReport(inserted=1, updated=0, unchanged=0)
-    assert in_view(embedded, database, "price, fetched_at") == [(2.0, "2026-11-23 12:59:59")]
+    assert view("price, fetched_at") == [(2.0, "2026-11-23 12:59:59")]
 
 
-def test_target_hour_is_the_key_of_every_row(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_target_hour_is_the_key_of_every_row(repository: Repository, view: Read) -> None:
     """A row observed in the hour keeps its time; another is placed at the hour's start."""
     target = datetime(2026, 11, 23, 8, 45, tzinfo=timezone.utc)  # 12:15 in Tehran
     inside = price_row("IN", fetched_at="2026-11-23 12:59:59")
@@ -96,7 +84,7 @@ def test_target_hour_is_the_key_of_every_row(
 
     repository.upsert_prices([inside, outside], target)
 
-    assert in_view(embedded, database, "symbol, datetime, fetched_at") == [
+    assert view("symbol, datetime, fetched_at") == [
         ("IN", "2026-11-23 12:00:00", "2026-11-23 12:59:59"),
         ("OUT", "2026-11-23 12:00:00", "2026-11-23 12:00:00"),
     ]
@@ -109,7 +97,7 @@ def test_naive_target_hour_is_rejected(repository: Repository) -> None:
 
 
 def test_later_write_wins_after_the_clock_stepped_back(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, view: Read
 ) -> None:
     clock = chain([NOW, NOW - timedelta(hours=1)])
     repository = make_repository(embedded, lambda: next(clock))
@@ -118,20 +106,24 @@ def test_later_write_wins_after_the_clock_stepped_back(
     repository.upsert_prices([price_row(price=1.0)])
     repository.upsert_prices([price_row(price=2.0)])
 
-    assert in_view(embedded, database, "price, updated_at") == [(2.0, "2026-11-23 11:35:07")]
+    assert view("price, updated_at") == [(2.0, "2026-11-23 11:35:07")]
 
 
-def test_update_changes_every_row_of_a_key(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
+def test_update_changes_every_row_of_a_key(
+    repository: Repository, embedded: ClickHouseAdapter, database: str, table: Read, view: Read
+) -> None:
     """Rows of one key inserted by hand, one with a version in the far future, all get the new values."""
     put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 2**63), ("2026-11-23 12:50:00", 2.0, 1))
 
     assert repository.upsert_prices([price_row("HAND", price=3.0)]) == UpsertReport(0, 1, 0)
 
-    assert in_table(embedded, database, "price") == [(3.0,), (3.0,)]
-    assert in_view(embedded, database, "price") == [(3.0,)]
+    assert table("price") == [(3.0,), (3.0,)]
+    assert view("price") == [(3.0,)]
 
 
-def test_view_shows_one_row_per_key(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
+def test_view_shows_one_row_per_key(
+    repository: Repository, embedded: ClickHouseAdapter, database: str, view: Read
+) -> None:
     """The row with the highest version; no filter brings up another one."""
     put_by_hand(
         embedded,
@@ -144,16 +136,16 @@ def test_view_shows_one_row_per_key(repository: Repository, embedded: ClickHouse
     )
 
     assert repository.count_rows() >= 4
-    assert in_view(embedded, database, "datetime, price") == [
+    assert view("datetime, price") == [
         ("2026-11-23 12:00:00", 2.0),
         ("2026-11-23 13:00:00", 7.0),
     ]
     for impossible in ("price = 3", "version = 7", "fetched_at = '2026-11-23 12:10:00'"):
-        assert in_view(embedded, database, "*", impossible) == []
+        assert view("*", impossible) == []
 
 
 def test_any_text_survives_insert_and_update(
-    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, database: str
+    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, view: Read
 ) -> None:
     """Quotes, backslashes, line ends, NUL and letters of any script are values, never SQL."""
     repository = make_repository(clickhouse)
@@ -163,7 +155,7 @@ def test_any_text_survives_insert_and_update(
 
     for change in (1, 2):
         repository.upsert_prices([row._replace(name=row.name * change) for row in rows])
-        assert in_view(clickhouse, database, "symbol, name") == [
+        assert view("symbol, name") == [
             ("A'\\\n|B", evil * change),
             ("ETH", "Ethereum" * change),
         ]
@@ -188,7 +180,7 @@ UNSTORABLE: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("stored", [[], [price_row("BAD", price=1.0)]], ids=["insert", "update"])
 def test_unstorable_value_is_rejected_before_anything_is_written(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, stored: list[PriceRow]
+    repository: Repository, stored: list[PriceRow], table: Read
 ) -> None:
     """The error names the row; no other row is written. ClickHouse would store a missing price as zero."""
     repository.upsert_prices(stored)
@@ -196,7 +188,7 @@ def test_unstorable_value_is_rejected_before_anything_is_written(
         rows = [price_row("GOOD"), price_row("BAD", **{"price": 2.0, **bad})]  # type: ignore[arg-type]
         with pytest.raises(InvalidRowError, match=f"'BAD' at 2026-11-23 12:00:00: {next(iter(bad))} is "):
             repository.upsert_prices(rows)
-    assert in_table(embedded, database, "symbol, price") == [(row.symbol, row.price) for row in stored]
+    assert table("symbol, price") == [(row.symbol, row.price) for row in stored]
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
@@ -219,9 +211,7 @@ def test_value_rejected_by_clickhouse_names_the_row(
         repository.upsert_prices([price_row("BTC", price=5.0)])
 
 
-def test_keys_that_are_not_a_grid_update_only_themselves(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_keys_that_are_not_a_grid_update_only_themselves(repository: Repository, view: Read) -> None:
     hours = [f"2026-11-23 {hour:02}:10:00" for hour in range(4)]
     repository.upsert_prices([price_row(f"S{i}", price=1.0, fetched_at=hour) for i in range(4) for hour in hours])
 
@@ -229,7 +219,7 @@ def test_keys_that_are_not_a_grid_update_only_themselves(
     report = repository.upsert_prices([*diagonal, price_row("NEW", price=9.0, fetched_at=hours[0])])
 
     assert report == UpsertReport(inserted=1, updated=4, unchanged=0)
-    assert [price for (price,) in in_view(embedded, database, "price") if price != 1.0] == [9.0, 2.0, 3.0, 4.0, 5.0]
+    assert [price for (price,) in view("price") if price != 1.0] == [9.0, 2.0, 3.0, 4.0, 5.0]
     assert repository.count_rows() == 17
 
 
@@ -310,4 +300,4 @@ def test_rejected_statement_is_not_retried(
 def test_database_name_that_is_not_an_identifier_is_rejected(embedded: ClickHouseAdapter, name: str) -> None:
     """Names go into SQL: only letters, digits and underscores are allowed."""
     with pytest.raises(ConfigurationError):
-        CoinMarketCapClickHouseAdapter(clickhouse=embedded, database=name, retry=RetryPolicy(), clock=lambda: NOW)
+        Repository(clickhouse=embedded, database=name, retry=RetryPolicy(), clock=lambda: NOW)

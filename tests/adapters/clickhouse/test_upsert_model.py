@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,12 +15,11 @@ from adapters._bases.topology import Replication
 from adapters._bases.upsert import StoredRow, UpsertReport, select_statement, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
-    CoinMarketCapClickHouseAdapter,
     PriceRow,
 )
 from tests.conftest import NOW
 from tests.support.price_rows import price_row
-from tests.support.price_table import create_statement, in_table, in_view
+from tests.support.price_table import MakeRepository, Read, Repository, create_statement
 
 _COLUMNS = "symbol, datetime, price, market_cap, cmc_rank, name, source_updated_at"
 SLOW = settings(
@@ -46,8 +45,8 @@ Key = tuple[str, str]
 
 
 @pytest.fixture(params=["update", "insert"])
-def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: str) -> CoinMarketCapClickHouseAdapter:
-    made = CoinMarketCapClickHouseAdapter(
+def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: str) -> Repository:
+    made = Repository(
         clickhouse=server,
         database=database,
         retry=RetryPolicy(attempts=1),
@@ -61,10 +60,7 @@ def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: 
 @SLOW
 @given(batches=st.lists(st.lists(ROWS, max_size=8), max_size=4))
 def test_view_is_the_last_write_of_each_key(
-    prices: CoinMarketCapClickHouseAdapter,
-    server: ClickHouseAdapter,
-    database: str,
-    batches: Sequence[Sequence[PriceRow]],
+    prices: Repository, server: ClickHouseAdapter, database: str, batches: Sequence[Sequence[PriceRow]], view: Read
 ) -> None:
     """After any sequence of upserts, once per key; a rank that is missing leaves the stored one; the reports add up."""
     server.command(f"TRUNCATE TABLE {database}.crypto_prices")
@@ -80,7 +76,7 @@ def test_view_is_the_last_write_of_each_key(
         new = written.keys() - model.keys()
         assert prices.upsert_prices(batch) == UpsertReport(len(new), len(written) - len(new) - len(same), len(same))
         model |= written
-    assert sorted(in_view(server, database, _COLUMNS)) == sorted((*key, *values) for key, values in model.items())
+    assert sorted(view(_COLUMNS)) == sorted((*key, *values) for key, values in model.items())
     assert prices.count_rows() == len(model)
 
 
@@ -88,24 +84,18 @@ def test_view_is_the_last_write_of_each_key(
 @given(pairs=st.lists(st.tuples(DOUBLES, DOUBLES), min_size=1, max_size=40))
 @example(pairs=[(1e-12, 1e12), (0.1 + 0.2, 1.7976931348623157e11), (123456789012.34567, 5e-12), (1.0, 3.0)])
 def test_doubles_are_stored_exactly(
-    repository: CoinMarketCapClickHouseAdapter,
-    embedded: ClickHouseAdapter,
-    database: str,
-    pairs: list[tuple[float, float]],
+    repository: Repository, embedded: ClickHouseAdapter, database: str, pairs: list[tuple[float, float]], view: Read
 ) -> None:
     embedded.command(f"TRUNCATE TABLE {database}.crypto_prices")
     for side in (0, 1):
         repository.upsert_prices([price_row(f"S{i:02}", price=pair[side]) for i, pair in enumerate(pairs)])
-        assert in_view(embedded, database, "price") == [(pair[side],) for pair in pairs]
+        assert view("price") == [(pair[side],) for pair in pairs]
 
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("form", ["heavy", "lightweight"])
 def test_both_forms_of_update_do_the_same(
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
-    database: str,
-    form: str,
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str, form: str, view: Read
 ) -> None:
     """A table without block columns, as from a server before 26.9, is updated by mutations, and none stays queued."""
     repository = make_repository(embedded)
@@ -119,8 +109,8 @@ def test_both_forms_of_update_do_the_same(
     assert repository.upsert_prices(changed) == UpsertReport(updated=4)
 
     stored = {row.symbol: (row.symbol, row.price, row.name, row.market_cap) for row in rows + changed}
-    assert in_view(embedded, database, "symbol, price, name, market_cap") == sorted(stored.values())
-    assert in_view(embedded, database, "symbol, cmc_rank") == [(row.symbol, row.cmc_rank) for row in rows]
+    assert view("symbol, price, name, market_cap") == sorted(stored.values())
+    assert view("symbol, cmc_rank") == [(row.symbol, row.cmc_rank) for row in rows]
     mutations = f"SELECT is_done FROM system.mutations WHERE database = '{database}'"
     assert embedded.query(mutations) == ([(1,)] if form == "heavy" else [])
 
@@ -154,7 +144,7 @@ def test_lookup_names_each_key_if_a_grid_would_be_much_larger(keys: list[Key], *
 
 
 def test_mutation_blocking_an_update_is_killed(
-    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], database: str
+    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str, table: Read
 ) -> None:
     repository = make_repository(embedded)
     _make_table_of_an_old_server(embedded, database)
@@ -168,7 +158,7 @@ def test_mutation_blocking_an_update_is_killed(
 
     assert repository.stuck_mutations() == []
     repository.upsert_prices([price_row(price=3.0)])
-    assert in_table(embedded, database, "price") == [(3.0,)]
+    assert table("price") == [(3.0,)]
 
 
 def _make_table_of_an_old_server(clickhouse: ClickHouseAdapter, database: str) -> None:

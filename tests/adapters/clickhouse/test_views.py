@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 
@@ -12,12 +11,10 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.tehran_time import hour_key
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import create_statement
+from tests.support.price_table import MakeRepository, Repository, create_statement
 
-MakeRepository = Callable[..., CoinMarketCapClickHouseAdapter]
 NAMES = ("crypto_prices_hourly", "crypto_prices_daily", "crypto_prices_latest")
 OLD_VIEW = (
     "CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol, datetime, price FROM {database}.crypto_prices "
@@ -35,7 +32,7 @@ def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
 # Until 2022: in spring 00:00 to 01:00 was skipped, in autumn 23:00 came twice.
 @pytest.mark.parametrize(("year", "month"), [(2017, 3), (2020, 9), (2021, 3), (2022, 9)])
 def test_time_is_the_start_of_the_hour(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, year: int, month: int
+    repository: Repository, embedded: ClickHouseAdapter, database: str, year: int, month: int
 ) -> None:
     """Also around clock changes in Tehran; a repeated key is the earlier hour."""
     start = datetime(year, month, 19, 20, 30, tzinfo=timezone.utc)
@@ -58,9 +55,7 @@ def test_time_is_the_start_of_the_hour(
     ]
 
 
-def test_day_aggregates_its_stored_hours(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_day_aggregates_its_stored_hours(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
     """Open, high, low, close and the number of hours of a Tehran day."""
     prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
@@ -75,7 +70,7 @@ def test_day_aggregates_its_stored_hours(
 
 
 def test_latest_has_changes_between_stored_hours(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+    repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
     prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
@@ -163,7 +158,7 @@ def test_table_with_the_name_of_a_view_is_left_alone(
 @pytest.mark.present_engine
 @pytest.mark.parametrize("condition", ["datetime >= '2026-11-20 00:00:00'", "symbol = 'BTC'"])
 def test_filter_by_key_uses_the_primary_key(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
+    repository: Repository, embedded: ClickHouseAdapter, database: str, condition: str
 ) -> None:
     repository.upsert_prices([price_row()])
     by_key = " ".join(plan(embedded, database, condition).partition("PrimaryKey")[2].split())
@@ -175,7 +170,7 @@ def test_filter_by_key_uses_the_primary_key(
     "condition", ["time >= '2026-11-20 00:00:00'", "time_utc >= '2026-11-20'", "date = '2026-11-20'"]
 )
 def test_filter_by_time_is_applied_before_sorting(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str, condition: str
+    repository: Repository, embedded: ClickHouseAdapter, database: str, condition: str
 ) -> None:
     """ClickHouse cannot use the key for it, but filters as it reads the table."""
     repository.upsert_prices([price_row()])
