@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError, SourceRejected
-from adapters._bases.http_adapter import HttpAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
-from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import (
     CandleCall,
     extract_historical,
@@ -30,47 +26,22 @@ from extractors.binance_extractor import (
     read_candles,
     resolve_pairs,
 )
+from tests.support.http_sources import BINANCE, binance
 
-ROW: list[Any] = [
-    1795433400000,
-    "86123.45000000",
-    "86200.00000000",
-    "86001.10000000",
-    "86150.75000000",
-    "12.50000000",
-    1795435199999,
-    "1076884.37500000",
-    4321,
-    "6.00000000",
-    "516904.50000000",
-    "0",
-]
+PRICES = ["86123.45000000", "86200.00000000", "86001.10000000", "86150.75000000", "12.50000000"]
+ROW: list[Any] = [1795433400000, *PRICES, 1795435199999, "1076884.37500000", 4321, "6.00000000", "516904.50000000", "0"]
 START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 LISTED = datetime(2017, 8, 17, 4, tzinfo=timezone.utc)
 PAIR = KnownPair("BTCUSDT", "USDT", LISTED)
-HOST = "https://binance.test"
-
-pytestmark = pytest.mark.respx(base_url=HOST, assert_all_called=False)
+pytestmark = pytest.mark.respx(base_url=BINANCE, assert_all_called=False)
 
 
 def changed(position: int, value: object) -> list[list[Any]]:
-    """A body of one row, another value at one position."""
     return [[*ROW[:position], value, *ROW[position + 1 :]]]
 
 
 def test_row_is_read_by_its_positions() -> None:
-    """Decimals stay texts."""
-    [candle] = read_candles([ROW])
-    assert candle == (
-        START,
-        "86123.45000000",
-        "86200.00000000",
-        "86001.10000000",
-        "86150.75000000",
-        "12.50000000",
-        "1076884.37500000",
-        4321,
-    )
+    assert read_candles([ROW]) == [(START, *PRICES, "1076884.37500000", 4321)]
     assert read_candles([]) == []
 
 
@@ -106,7 +77,6 @@ def test_undocumented_form_is_refused(body: object) -> None:
 
 @given(st.sets(st.integers(min_value=-800, max_value=3000), max_size=40))
 def test_each_wanted_hour_since_listing_is_in_one_call(offsets: set[int]) -> None:
-    """No call is longer than a thousand candles, and the earliest comes first."""
     pair = KnownPair("BTCUSDT", "USDT", START)
     calls = plan_calls({"BTC": [START + offset * HOUR for offset in offsets]}, {"BTC": pair})
     assert [hour for call in calls for hour in call.hours] == [START + n * HOUR for n in sorted(offsets) if n >= 0]
@@ -114,7 +84,6 @@ def test_each_wanted_hour_since_listing_is_in_one_call(offsets: set[int]) -> Non
 
 
 def test_span_is_cut_into_calls_of_a_thousand_candles() -> None:
-    """Eighteen to a year of hours of each pair, by time."""
     hours = [START + HOUR * number for number in range(365 * 24)]
     calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours), dict.fromkeys(["BTC", "ETH"], PAIR))
     assert [(call.symbol, len(call.hours)) for call in calls] == [
@@ -142,20 +111,11 @@ def wire(router: respx.MockRouter, *, status: str = "TRADING") -> respx.Route:
     return candles
 
 
-@asynccontextmanager
-async def opened() -> AsyncIterator[BinanceHttpAdapter]:
-    """The source, asked once for each call."""
-    retry = RetryPolicy(attempts=1)
-    async with HttpAdapter(base_url=HOST, headers={}, timeout_seconds=5, retry=retry, clock=lambda: START) as http:
-        yield BinanceHttpAdapter(http=http, clock=lambda: START)
-
-
 async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """An unknown pair is a complaint, a changed one a note; what is kept needs no request."""
     candles = wire(respx_mock)
     choices, pair = pair_choices(tmp_path), KnownPair("BTCUSDT", "USDT", START)
     choices.save({"ETH": PAIR, "BTC": KnownPair("BTCUSDC", "USDC", LISTED)})
-    async with opened() as source:
+    async with binance(START) as source:
         found = await resolve_pairs(source, choices, {"NOPE": "NOPEUSDT", "BTC": "BTCUSDT", "ETH": "BTCUSDT"})
         assert found.known == {"BTC": pair, "ETH": PAIR}
         assert [complaint.partition(":")[0] for complaint in found.complaints] == ["NOPE"]
@@ -166,9 +126,8 @@ async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: res
 
 
 async def test_pair_that_is_not_traded_is_a_complaint(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """Or one without candles; the same is the trouble of a pair that has no new prices."""
     wire(respx_mock, status="BREAK")
-    async with opened() as source:
+    async with binance(START) as source:
         found = await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
         assert "BREAK" in await pair_trouble(source, "BTCUSDT")
         assert "no such pair" in await pair_trouble(source, "NOPEUSDT")
@@ -177,17 +136,15 @@ async def test_pair_that_is_not_traded_is_a_complaint(tmp_path: Path, respx_mock
 
 
 async def test_traded_pair_has_no_trouble_and_may_lack_candles(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """A pair that was only announced has none yet."""
     wire(respx_mock).respond(json=[])
-    async with opened() as source:
+    async with binance(START) as source:
         assert await pair_trouble(source, "BTCUSDT") == ""
         assert len((await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})).complaints) == 1
 
 
 async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """A refused country is an error for every pair."""
     respx_mock.route().respond(451)
-    async with opened() as source:
+    async with binance(START) as source:
         with pytest.raises(SourceRejected):
             await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
         with pytest.raises(SourceRejected):
@@ -195,7 +152,6 @@ async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, re
 
 
 async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.MockRouter) -> None:
-    """Its later calls are not made; the others ask for the candles of their hours."""
     candles = wire(respx_mock)
     lost = KnownPair("NOPEUSDT", "USDT", LISTED)
     calls = [
@@ -204,7 +160,7 @@ async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.Mock
         CandleCall("BTC", PAIR, (START, START + HOUR)),
     ]
     gone: set[str] = set()
-    async with opened() as source:
+    async with binance(START) as source:
         answers = [answer async for answer in extract_historical(source, calls, gone=gone)]
     assert [(call, answered.candles) for call, answered in answers] == [(calls[2], read_candles([ROW]))]
     assert gone == {"NOPEUSDT"}

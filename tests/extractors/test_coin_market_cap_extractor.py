@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,62 +11,37 @@ import pytest
 import respx
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import HttpAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import HOUR
-from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
+from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
-BASE = "https://cmc.test"
-LATEST = f"{BASE}/v3/cryptocurrency/quotes/latest"
-HISTORICAL = f"{BASE}/v3/cryptocurrency/quotes/historical"
+LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
+HISTORICAL = f"{CMC}/v3/cryptocurrency/quotes/historical"
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
-
-
-@asynccontextmanager
-async def opened() -> AsyncIterator[CoinMarketCapHttpAdapter]:
-    """The source, asked once for each call."""
-    retry = RetryPolicy(attempts=1)
-    async with HttpAdapter(base_url=BASE, headers={}, timeout_seconds=5, retry=retry, clock=lambda: NOW) as http:
-        yield CoinMarketCapHttpAdapter(http=http, clock=lambda: NOW, keyless=False)
-
-
-def good(data: object) -> httpx.Response:
-    """An answer of success."""
-    return httpx.Response(200, json={"status": {"error_code": "0", "credit_count": 1}, "data": data})
-
-
-def refused(status: int, code: int, text: str = "no") -> httpx.Response:
-    """An answer of failure."""
-    return httpx.Response(status, json={"status": {"error_code": code, "error_message": text}})
 
 
 BEYOND_REACH = refused(400, 400, "Your plan allows 1 months of historical access")
 
 
 def ids_of(request: httpx.Request) -> list[int]:
-    """The requested ids."""
     return [int(cmc_id) for cmc_id in request.url.params["id"].split(",")]
 
 
 def latest_coin(cmc_id: int) -> dict[str, Any]:
-    """A coin of a latest answer, its price its id."""
     quote = [{"symbol": "USD", "price": float(cmc_id), "last_updated": "2026-11-22T12:29:00.000Z"}]
     return {"id": cmc_id, "name": f"Coin {cmc_id}", "symbol": f"C{cmc_id}", "cmc_rank": cmc_id, "quote": quote}
 
 
 def coins_of(number: int) -> list[Coin]:
-    """Coins with the ids 1 to ``number``."""
     return [Coin(f"C{cmc_id}", cmc_id) for cmc_id in range(1, number + 1)]
 
 
 @respx.mock
 async def test_latest_goes_in_batches_of_250() -> None:
-    """600 coins are three calls, every coin has its own price, and an id under two symbols is requested once."""
     route = respx.get(LATEST).mock(side_effect=lambda request: good([latest_coin(i) for i in ids_of(request)]))
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         found = await extract_latest(source, [*coins_of(600), Coin("D1", 1)], clock=lambda: NOW)
     assert sorted(len(ids_of(call.request)) for call in route.calls) == [100, 250, 250]
     prices = {(f"C{i}", float(i)) for i in range(1, 601)} | {("D1", 1.0)}
@@ -85,7 +58,7 @@ async def test_failed_batch_does_not_affect_the_others() -> None:
         return refused(500, 500) if 251 in ids_of(request) else good([latest_coin(1), {**latest_coin(2), "symbol": 5}])
 
     respx.get(LATEST).mock(side_effect=second_fails)
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         found = await extract_latest(source, coins_of(300), clock=lambda: NOW)
     assert [quote.symbol for quote in found.quotes] == ["C1"]
     assert [problem.symbol for problem in found.problems] == ["C2"]
@@ -97,7 +70,7 @@ async def test_failed_batch_does_not_affect_the_others() -> None:
 async def test_error_is_raised_when_every_batch_fails() -> None:
     """With nothing fetched there is nothing to return."""
     respx.get(LATEST).mock(return_value=refused(401, 1001))
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         with pytest.raises(SourceRejected):
             await extract_latest(source, coins_of(300), clock=lambda: NOW)
 
@@ -116,14 +89,13 @@ def _past_coin(cmc_id: int, stamps: list[str]) -> dict[str, Any]:
 
 
 def calls_of(number: int) -> list[HistoricalCall]:
-    """A call for one hour of each coin."""
     return [HistoricalCall((coin.cmc_id,), NOW - HOUR, NOW) for coin in coins_of(number)]
 
 
 async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:
     """The calls of that number that were answered, and the error that ended them."""
     answered: list[HistoricalCall] = []
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         try:
             async for call, _ in extract_historical(source, calls_of(number), coins_of(number), refusals=refusals):
                 answered.append(call)
@@ -134,10 +106,9 @@ async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list
 
 @respx.mock
 async def test_history_covers_every_call_and_every_half_hour() -> None:
-    """Every coin has every half hour of the span once, under each of its symbols."""
     respx.get(HISTORICAL).mock(side_effect=past)
     calls = [HistoricalCall((1, 2), NOW - 3 * HOUR, NOW - HOUR), HistoricalCall((2,), NOW - HOUR, NOW)]
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         coins = [*coins_of(3), Coin("D2", 2)]
         parts = [part async for part in extract_historical(source, calls, coins)]
     assert sorted(call for call, _ in parts) == sorted(calls)
@@ -160,7 +131,6 @@ async def test_plan_beyond_reach_is_refused_by_one_call() -> None:
 
 @respx.mock
 async def test_refused_calls_are_collected_and_the_others_made() -> None:
-    """Refused calls are free of charge and run one at a time."""
     answers = [BEYOND_REACH, BEYOND_REACH]
     respx.get(HISTORICAL).mock(side_effect=lambda request: answers.pop() if answers else past(request))
     refusals: list[Refusal] = []
@@ -211,7 +181,7 @@ async def test_answer_does_not_wait_for_that_of_an_earlier_call() -> None:
 
     respx.get(HISTORICAL).mock(side_effect=second_hangs)
     calls = calls_of(5)
-    async with opened() as source:
+    async with coin_market_cap(NOW) as source:
         answers = extract_historical(source, calls, coins_of(5))
         parts = [(await anext(answers))[0] for _ in calls[1:]]
         await answers.aclose()

@@ -27,7 +27,6 @@ HUGE = "9" * 5000
 
 
 def data_of(name: str) -> Any:
-    """``data`` of a stored body."""
     return json.loads((FIXTURES / f"{name}.json").read_text())["data"]
 
 
@@ -38,12 +37,10 @@ def read(data: object) -> object:
 
 
 def latest(data: object, coins: list[Coin] = COINS) -> Parsed:
-    """The content of a latest answer."""
     return parse_latest(read(data), coins, NOW)
 
 
 def historical(data: object) -> Parsed:
-    """The content of a historical answer."""
     return parse_historical(read(data), COINS)
 
 
@@ -71,7 +68,6 @@ OUTER = "2026-11-22T10:30:00.000Z"
 
 @pytest.mark.parametrize("name", LATEST)
 def test_latest_gives_the_same_quotes_in_every_layout(name: str) -> None:
-    """By symbol, by id and v3's lists: the exact prices, under the coins' own ids."""
     quotes = {quote.symbol: quote for quote in latest(data_of(name)).quotes}
     assert set(quotes) == {"BTC", "ETH", "SOL"}
     assert (quotes["BTC"].price, quotes["ETH"].price) == (87654.32109876, 2834.5678901234)
@@ -82,7 +78,6 @@ def test_latest_gives_the_same_quotes_in_every_layout(name: str) -> None:
 
 
 def test_every_number_goes_to_its_own_field() -> None:
-    """Each of the six numbers, the currency and the names."""
     numbers = {
         "volume_24h": 2.5,
         "market_cap": 3,
@@ -97,7 +92,6 @@ def test_every_number_goes_to_its_own_field() -> None:
 
 
 def test_coin_is_identified_by_its_own_id() -> None:
-    """Not by the container's key, nor by the symbol: another coin of that symbol is reported."""
     parsed = latest(data_of("v2_quotes_latest"))
     assert {quote.cmc_id for quote in parsed.quotes} == {1, 1027, 5426}
     assert [(problem.cmc_id, "not requested" in problem.reason) for problem in parsed.problems] == [(990143, True)]
@@ -105,14 +99,12 @@ def test_coin_is_identified_by_its_own_id() -> None:
 
 
 def test_renamed_coin_has_both_symbols_and_two_symbols_may_share_an_id() -> None:
-    """The requested symbol stays, the one in the answer stands beside it."""
     quotes = latest([bitcoin(symbol="NEW")], [Coin("BTC", 1), Coin("XBT", 1)]).quotes
     assert [(quote.symbol, quote.source_symbol) for quote in quotes] == [("BTC", "NEW"), ("XBT", "NEW")]
 
 
 @pytest.mark.parametrize("data", [[], {}, {"XYZ": []}])
 def test_empty_answer_has_no_quotes(data: object) -> None:
-    """Unknown coins are left out in three ways."""
     assert latest(data) == historical(data) == Parsed([], [])
 
 
@@ -151,7 +143,6 @@ def test_data_that_is_not_a_collection_breaks_the_contract(data: object) -> None
     ],
 )
 def test_malformed_coin_is_named_and_the_others_are_kept(bad: object, place: str) -> None:
-    """The place and the reason, in one line."""
     first = bad if isinstance(bad, bytes) else json.dumps(bad).replace('"<huge>"', HUGE).encode()
     parsed = latest(b"[" + first + b", " + json.dumps(ETHER).encode() + b"]")
     assert [quote.symbol for quote in parsed.quotes] == ["ETH"]
@@ -175,7 +166,6 @@ SPARE = ["volume_24h", "market_cap", "percent_change_1h", "percent_change_24h", 
     ],
 )
 def test_unreadable_spare_field_is_left_empty_and_noted(bad: object, field: str) -> None:
-    """The price is kept, and the one line names the place."""
     parsed = latest([bad])
     (quote,) = parsed.quotes
     assert (quote.price, getattr(quote, field), parsed.problems) == (87654.5, None, [])
@@ -187,21 +177,18 @@ def test_unreadable_spare_field_is_left_empty_and_noted(bad: object, field: str)
 
 @pytest.mark.parametrize("rank", [2**31 - 1, "7", None])
 def test_rank_up_to_the_columns_maximum_is_kept(rank: object) -> None:
-    """In any notation; an unranked coin is not flawed."""
     (quote,) = latest([bitcoin(cmc_rank=rank)]).quotes
     assert (quote.cmc_rank, quote.flaws) == (None if rank is None else int(str(rank)), ())
 
 
 @pytest.mark.parametrize("form", [1, 1.0, "1", " 1 ", "1.0", "01", True])
 def test_ids_and_ranks_count_in_any_notation(form: object) -> None:
-    """A whole number as a float, a text or true is that number."""
     (quote,) = latest([bitcoin(id=form, cmc_rank=form)]).quotes
     assert (quote.cmc_id, quote.cmc_rank, quote.flaws) == (1, 1, ())
 
 
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999", HUGE])
 def test_number_that_a_double_cannot_hold_costs_its_field_only(token: str) -> None:
-    """Of the volume the field, of the price the coin; the other coins of the answer are kept."""
     for field, kept in (("volume_24h", ["BTC", "ETH"]), ("price", ["ETH"])):
         text = json.dumps([bitcoin(quoted={field: "#"}), ETHER]).replace('"#"', token).encode()
         parsed = latest(text)
@@ -212,14 +199,12 @@ def test_number_that_a_double_cannot_hold_costs_its_field_only(token: str) -> No
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_price_keeps_every_digit(price: float) -> None:
-    """A double in JSON comes out as the same double, whole ones as floats too."""
     for form in (price, int(price)) if abs(price) < 1e15 else (price,):
         (quote,) = latest([bitcoin(quoted={"price": form})]).quotes
         assert (quote.price, type(quote.price)) == (form, float)
 
 
 def test_null_and_absent_numbers_stay_unknown() -> None:
-    """The price too: the transformer judges it."""
     (quote,) = latest([bitcoin(quoted={"price": None, "volume_24h": None})]).quotes
     assert (quote.price, quote.volume_24h, quote.market_cap, quote.flaws) == (None, None, None, ())
 
@@ -228,14 +213,12 @@ def test_null_and_absent_numbers_stay_unknown() -> None:
     ("name", "kept"), [(None, "BTC"), (5, "BTC"), ("B" * 201, "B" * 200), ("B" * 200, "B" * 200), ("\ud800", "?")]
 )
 def test_name_that_cannot_be_stored_is_replaced(name: object, kept: str) -> None:
-    """A long one is cut, the symbol replaces one that is not a text."""
     (quote,) = latest([bitcoin(name=name)]).quotes
     assert (quote.name, quote.price) == (kept, 87654.5)
     assert len(quote.flaws) == (kept not in {str(name), "?"})
 
 
 def test_every_flaw_of_a_coin_is_noted() -> None:
-    """One does not hide the others."""
     (quote,) = latest([bitcoin(name=5, cmc_rank=-1, quoted={"volume_24h": "?", "market_cap": "?"})]).quotes
     assert [flaw.split(" ")[0].rsplit(".", 1)[1] for flaw in quote.flaws] == [
         "name",
@@ -246,7 +229,6 @@ def test_every_flaw_of_a_coin_is_noted() -> None:
 
 
 def test_coins_own_time_replaces_a_missing_one_of_the_quote() -> None:
-    """The quote's own comes first; with neither the update is unknown."""
     stamp, other = "2026-11-22T11:58:00Z", "2026-11-22T11:57:00Z"
     (quote,) = latest([bitcoin(quoted={"last_updated": None}, last_updated=stamp)]).quotes
     assert quote.source_updated_at == datetime(2026, 11, 22, 11, 58, tzinfo=timezone.utc)
@@ -257,7 +239,6 @@ def test_coins_own_time_replaces_a_missing_one_of_the_quote() -> None:
 
 @pytest.mark.parametrize("name", HISTORICAL)
 def test_historical_is_read_in_every_layout(name: str) -> None:
-    """By symbol, by id, one bare object, as recorded: every point comes out."""
     parsed = historical(data_of(name))
     assert parsed.problems == []
     assert parsed.quotes
@@ -266,14 +247,12 @@ def test_historical_is_read_in_every_layout(name: str) -> None:
 
 
 def test_recorded_prices_keep_their_last_digit() -> None:
-    """A body as really served."""
     first = historical(data_of("v3_quotes_historical_daily_btc")).quotes[0]
     assert (first.price, first.market_cap) == (8553.96966079, 156084173198.82953)
     assert (first.observed_at, first.cmc_rank) == (datetime(2020, 3, 2, tzinfo=timezone.utc), None)
 
 
 def test_point_is_observed_at_its_inner_time() -> None:
-    """Not at the interval's stamp, where the two differ."""
     last = historical(data_of("v2_quotes_historical_offgrid_and_gap")).quotes[-1]
     assert last.observed_at == datetime(2026, 11, 22, 12, 4, 16, tzinfo=timezone.utc)
 
@@ -291,7 +270,6 @@ def test_outer_time_replaces_an_unreadable_inner_one() -> None:
 
 
 def test_flaws_of_a_coin_are_those_of_each_of_its_points() -> None:
-    """Each point has its own besides."""
     data = points((OUTER, None), (OUTER, "soon"))
     data["1"]["name"] = None
     assert [len(quote.flaws) for quote in historical(data).quotes] == [1, 2]
@@ -312,7 +290,6 @@ JUNK = st.recursive(
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every node below the root."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [place for key, item in items for place in [(*path, key), *places_in(item, (*path, key))]]
 
@@ -335,7 +312,6 @@ def damaged(draw: st.DrawFn) -> Any:
 
 @given(damaged() | JUNK)
 def test_damaged_answer_gives_quotes_problems_or_a_contract_error(data: object) -> None:
-    """Whatever the damage; quotes are of requested coins, lines are short and printable."""
     for parse in (latest, historical):
         try:
             parsed = parse(data)

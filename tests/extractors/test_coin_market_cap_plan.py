@@ -35,7 +35,6 @@ any_wanted = st.dictionaries(st.integers(1, 900), few_hours, max_size=40)
 
 
 def covered(calls: list[HistoricalCall]) -> Counter[tuple[int, datetime]]:
-    """How often each coin and hour is requested."""
     return Counter(
         (cmc_id, call.start + HOUR * number)
         for call in calls
@@ -46,7 +45,6 @@ def covered(calls: list[HistoricalCall]) -> Counter[tuple[int, datetime]]:
 
 @given(wanted=any_wanted)
 def test_every_wanted_hour_is_in_a_call_within_bounds(wanted: Wanted) -> None:
-    """The earliest first, and never dearer than the whole span of every coin."""
     calls = plan_calls(wanted)
     assert {(cmc_id, hour) for cmc_id, starts in wanted.items() for hour in starts} <= set(covered(calls))
     assert [call.start for call in calls] == sorted(call.start for call in calls)
@@ -59,7 +57,6 @@ def test_every_wanted_hour_is_in_a_call_within_bounds(wanted: Wanted) -> None:
 
 @given(number=st.integers(0, 400), count=st.integers(1, 48))
 def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
-    """Every hour of every coin in exactly one call, at one credit for each hundred points begun."""
     span = hours(*range(count))
     calls = plan_calls(dict.fromkeys(range(1, number + 1), span))
     assert covered(calls) == Counter((cmc_id, hour) for cmc_id in range(1, number + 1) for hour in span)
@@ -71,7 +68,6 @@ def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
     ("number", "count", "calls"), [(100, 168, 4), (3, 48, 1), (250, 1, 1), (1000, 720, 167), (1, 20_000, 5)]
 )
 def test_coins_and_hours_are_batched(number: int, count: int, calls: int) -> None:
-    """Never a call an hour."""
     assert len(plan_calls(dict.fromkeys(range(number), hours(*range(count))))) == calls
 
 
@@ -95,13 +91,11 @@ def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
     ids=["none", "no hour", "an outage", "near hours", "distant hours", "near hours of two coins"],
 )
 def test_ranges_are_joined_where_that_costs_no_more(wanted: Wanted, shape: list[tuple[int, int, int]]) -> None:
-    """Coins, hours and credits of each call."""
     assert [(len(call.ids), (call.end - call.start) // HOUR, call.credits) for call in plan_calls(wanted)] == shape
 
 
 @given(wanted=any_wanted, most=st.integers(0, 40))
 def test_budget_is_kept(wanted: Wanted, most: int) -> None:
-    """The calls within a budget are among the planned ones, and all of them if these fit."""
     calls = plan_calls(wanted)
     within = within_credits(calls, most)
     assert credits_of(within) <= most

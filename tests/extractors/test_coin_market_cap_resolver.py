@@ -14,16 +14,13 @@ import respx
 from structlog.testing import capture_logs
 
 from adapters._bases.errors import ContractError, SourceRejected, StateError
-from adapters._bases.http_adapter import HttpAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters.files.choices import coin_choices
-from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_resolver import Resolution, resolve_coins
+from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
-BASE = "https://cmc.test"
-MAP = f"{BASE}/v1/cryptocurrency/map"
+MAP = f"{CMC}/v1/cryptocurrency/map"
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
 BTC, ETH, SOL = Coin("BTC", 1), Coin("ETH", 1027), Coin("SOL", 5426)
 
@@ -35,28 +32,16 @@ async def resolve(
 ) -> Resolution:
     """The coins of entries such as ``BTC`` and ``BTC:1``; ``known``: whether the database says what it has stored."""
     parts = [entry.partition(":") for entry in entries]
-    retry = RetryPolicy(attempts=1)
-    async with HttpAdapter(base_url=BASE, headers={}, timeout_seconds=5, retry=retry, clock=lambda: NOW) as http:
+    async with coin_market_cap(NOW) as source:
         return await resolve_coins(
-            CoinMarketCapHttpAdapter(http=http, clock=lambda: NOW, keyless=False),
+            source,
             coin_choices(folder),
             [(symbol, int(cmc_id) if cmc_id else None) for symbol, _, cmc_id in parts],
             stored=lambda _symbols: (stored or {}) if known else None,
         )
 
 
-def good(data: object) -> httpx.Response:
-    """An answer of success."""
-    return httpx.Response(200, json={"status": {"error_code": "0", "credit_count": 0}, "data": data})
-
-
-def refused(status: int, code: int, text: str = "no") -> httpx.Response:
-    """An answer of failure."""
-    return httpx.Response(status, json={"status": {"error_code": code, "error_message": text}})
-
-
 def row(cmc_id: object = 1, rank: object = 1, **more: object) -> dict[str, object]:
-    """A row of the map."""
     return {"id": cmc_id, "rank": rank, "name": "Bitcoin", "symbol": "BTC", "is_active": 1, **more}
 
 
@@ -70,7 +55,6 @@ def map_rows() -> Any:
 
 
 async def test_choice_is_looked_up_once_kept_and_logged(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """The active coin of the lowest rank; next time the kept choice is used without a call."""
     route = respx_mock.get(MAP).mock(return_value=good(map_rows()))
     with capture_logs() as logs:
         assert await resolve(tmp_path, "SOL", "BTC") == ([SOL, BTC], (), ())
@@ -96,7 +80,6 @@ async def test_choice_is_looked_up_once_kept_and_logged(tmp_path: Path, respx_mo
 async def test_coin_of_the_map_counts_in_any_notation(
     tmp_path: Path, respx_mock: respx.MockRouter, bitcoin: dict[str, object]
 ) -> None:
-    """No form of a number, and no spare field, takes a coin out of the choice."""
     respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin]))
     assert (await resolve(tmp_path, "BTC")).coins == [BTC]
 
@@ -113,7 +96,6 @@ async def test_coin_of_the_map_counts_in_any_notation(
 async def test_unreadable_row_leaves_its_symbol_without_a_coin(
     tmp_path: Path, respx_mock: respx.MockRouter, bitcoin: dict[str, object], field: str
 ) -> None:
-    """The symbol fails by name, with what to write; the others are found and kept."""
     solana = row(5426, 6, name="Solana", symbol="SOL")
     respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin, solana]))
     found = await resolve(tmp_path, "BTC", "SOL")
@@ -129,7 +111,6 @@ async def test_unreadable_row_leaves_its_symbol_without_a_coin(
 async def test_inactive_coin_is_skipped_however_odd(
     tmp_path: Path, respx_mock: respx.MockRouter, active: object
 ) -> None:
-    """A dead coin's row leaves nothing open."""
     respx_mock.get(MAP).mock(return_value=good([row("?", "?", is_active=active), BATCAT]))
     assert await resolve(tmp_path, "BTC") == ([Coin("BTC", 31652)], (), ())
 
@@ -145,7 +126,6 @@ async def test_inactive_coin_is_skipped_however_odd(
 async def test_unranked_rival_is_a_warning(
     tmp_path: Path, respx_mock: respx.MockRouter, rows: list[object], chosen: int, others: list[str]
 ) -> None:
-    """A missing rank says nothing of a coin's size: the line about the choice says how to choose otherwise."""
     respx_mock.get(MAP).mock(return_value=good(rows))
     with capture_logs() as logs:
         assert (await resolve(tmp_path, "BTC")).coins == [Coin("BTC", chosen)]
@@ -154,7 +134,6 @@ async def test_unranked_rival_is_a_warning(
 
 
 async def test_given_id_is_used_kept_and_its_change_logged(tmp_path: Path) -> None:
-    """The coin of a symbol never changes silently: not by another id, nor by removing the id."""
     coin_choices(tmp_path).save({"SOL": 5426})
     with capture_logs() as logs:
         assert (await resolve(tmp_path, "SOL:990144", "BTC:1")).coins == [Coin("SOL", 990144), BTC]
@@ -192,7 +171,6 @@ def map_that_refuses(request: httpx.Request) -> httpx.Response:
 async def test_unknown_symbols_are_named_beside_the_coins_found(
     tmp_path: Path, respx_mock: respx.MockRouter, answer: Any, coins: list[Coin]
 ) -> None:
-    """Whether the map refuses or omits them; they are not kept and do not affect the others."""
     respx_mock.get(MAP).mock(side_effect=answer if callable(answer) else [answer])
     unknown = tuple(symbol for symbol in ("BTC", "NOPE", "NADA") if symbol not in dict(coins))
     found = await resolve(tmp_path, "BTC", "NOPE", "NADA")
@@ -207,7 +185,6 @@ async def test_unknown_symbols_are_named_beside_the_coins_found(
 async def test_failing_map_keeps_nothing(
     tmp_path: Path, respx_mock: respx.MockRouter, answer: httpx.Response, kind: type[Exception]
 ) -> None:
-    """A bad key is not blamed on the symbols, and a map of another shape is not an empty one."""
     respx_mock.get(MAP).mock(return_value=answer)
     with pytest.raises(kind):
         await resolve(tmp_path, "BTC")
@@ -215,7 +192,6 @@ async def test_failing_map_keeps_nothing(
 
 
 async def test_long_list_of_symbols_is_split(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    """No request line goes beyond what common servers take."""
     route = respx_mock.get(MAP).mock(return_value=good([]))
     await resolve(tmp_path, *(f"SYMBOL{number:05}" for number in range(1_000)))
     lists = [call.request.url.params["symbol"].split(",") for call in route.calls]
@@ -260,7 +236,6 @@ async def test_other_id_than_the_stored_one_is_refused(
 async def test_id_is_used_where_nothing_contradicts_it(
     tmp_path: Path, kept: dict[str, int], stored: dict[str, int], *, known: bool
 ) -> None:
-    """It was confirmed, or nothing is stored under another id."""
     coin_choices(tmp_path).save(kept)
     assert await resolve(tmp_path, "BTC:1", stored=stored, known=known) == ([BTC], (), ())
     assert coin_choices(tmp_path).load() == {"BTC": 1}

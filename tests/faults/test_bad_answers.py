@@ -123,7 +123,7 @@ def test_bad_answer_is_one_line_and_nothing_is_stored(
     "fault",
     [
         faults.refused(1008, retry_after_seconds=0),
-        faults.busy_keyless(),
+        faults.refused(500),
         faults.reset_in_body(),
         faults.truncated_json(),
         faults.text_code(),

@@ -1,6 +1,6 @@
 """All the ways to spoil an answer of the source: refusals, odd bodies, single coins, and the connection itself.
 
-``source.faults.push(faults.null_price(1))`` spoils the next answer. Faults of a coin are the same for quotes/latest and
+``source.faults.push(faults.left_out(1))`` spoils the next answer. Faults of a coin are the same for quotes/latest and
 historical, and leave the rest of the answer honest.
 """
 
@@ -8,53 +8,69 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
+import socket
+import struct
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from sandbox.coin_market_cap import JsonObject, refusal
 from sandbox.market import iso
-from sandbox.server import Answer
+from sandbox.server import JSON_TYPE, Answer
 from tests.support.faulty_source import Fault
-from tests.support.spoilt_answer import Delivery, SpoiltAnswer, Wire
 
 _MEGABYTE = 1_000_000
+# The source's codes, each with its HTTP status and message.
 _REFUSALS = {
     1001: (401, "This API Key is invalid."),
-    1002: (401, "API key missing."),
     1003: (402, "Your API Key must be activated. Please go to pro.coinmarketcap.com/account/plan."),
-    1004: (402, "Your API Key's subscription plan has expired."),
-    1005: (403, "An API Key is required for this call."),
-    1006: (403, "Your API Key subscription plan doesn't support this endpoint."),
-    1007: (403, "This API Key has been disabled. Please contact support."),
     1008: (429, "You've exceeded your API Key's HTTP request rate limit. Rate limits reset every minute."),
-    1009: (429, "You've exceeded your API Key's daily rate limit."),
     1010: (429, "You've exceeded your API Key's monthly rate limit."),
-    1011: (429, "You've hit an IP rate limit."),
-    500: (500, "An internal server error occurred"),
+    500: (500, "The system is busy, please try again later!"),
 }
-"""The source's codes, each with its HTTP status and message."""
-_ANONYMOUS_LIMIT = (
-    "You've reached the limit for anonymous access. Sign in to activate a free API plan or upgrade for higher limits."
-)
-
 _BLOCK_PAGE = b"""<!DOCTYPE html>
 <html><head><title>Access denied | used Cloudflare to restrict access</title></head>
 <body><h1>Access denied</h1><p>The owner of this website has banned your access.</p></body></html>
 """
-_JUNK_STATUS = "not a status"
+
+Delivery = Callable[[socket.socket, bytes, bytes], None]
+"""Called with the connection, the head and the body; sends as much of both as it likes."""
+
+
+@dataclass(frozen=True)
+class SpoiltAnswer(Answer):
+    """An answer with bytes, headers or a delivery of its own.
+
+    Attributes:
+        text: sent as the body in place of `document`; None sends the document.
+        headers: added to the usual ones, or in their place; an empty value leaves the header out.
+    """
+
+    text: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    deliver: Delivery = lambda connection, head, body: connection.sendall(head + body)
+
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """As in the base class."""
+        body = json.dumps(self.document).encode() if self.text is None else self.text
+        usual = {"Date": handler.date_time_string(), "Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in {**usual, **self.headers}.items() if value]
+        self.deliver(handler.connection, "\r\n".join([*lines, "", ""]).encode("latin-1"), body)
+        if handler.connection.fileno() == -1 or self.headers.get("Connection") == "close":
+            handler.close_connection = True
 
 
 def refused(
     code: int, *, status: int | None = None, as_text: bool = False, retry_after_seconds: int | None = None
 ) -> Fault:
-    """A refusal with one of the source's codes: 1001 to 1011, 500.
+    """A refusal with one of the source's codes.
 
     Args:
-        code: the error code.
         status: the HTTP status; None is the code's own. 200 hides the refusal in an ordinary answer.
         as_text: whether the code comes as a string, as at some endpoints.
         retry_after_seconds: sent as Retry-After; None sends none.
@@ -69,36 +85,15 @@ def refused(
     return Fault(f"refused {code}", alter)
 
 
-def keyless_limit() -> Fault:
-    """The limit of anonymous access, as recorded: the code is text, and `elapsed` is missing."""
-
-    def alter(_: Answer, now: datetime) -> Answer:
-        answer = refusal(429, "1022", _ANONYMOUS_LIMIT, now)
-        del answer.document["status"]["elapsed"]
-        return answer
-
-    return Fault("keyless limit", alter)
-
-
-def busy_keyless() -> Fault:
-    """The other form of the keyless limit: HTTP 500 with code 500."""
-    return Fault("keyless busy", lambda _, now: refusal(500, 500, "The system is busy, please try again later!", now))
-
-
 def gateway_error(status: int = 503) -> Fault:
     """A failure of the machines before the source: this status, and no body at all."""
     return Fault(f"gateway error {status}", lambda *_: SpoiltAnswer(status, {}, text=b"", headers={"Content-Type": ""}))
 
 
-def html_page(status: int = 200) -> Fault:
-    """A page of HTML in place of JSON, with any status (200, 403 and 502 are seen)."""
+def html_page(status: int) -> Fault:
+    """A page of HTML in place of JSON."""
     headers = {"Content-Type": "text/html; charset=utf-8"}
     return Fault(f"HTML page {status}", lambda *_: SpoiltAnswer(status, {}, text=_BLOCK_PAGE, headers=headers))
-
-
-def plain_body(text: bytes) -> Fault:
-    """Any bytes in place of the JSON, with status 200 and a JSON content type."""
-    return Fault("plain body", lambda *_: SpoiltAnswer(200, {}, text=text))
 
 
 def json_body(document: JsonObject, *, status: int = 200) -> Fault:
@@ -106,14 +101,17 @@ def json_body(document: JsonObject, *, status: int = 200) -> Fault:
     return Fault("JSON body", lambda *_: Answer(status, document))
 
 
+def wrong_types() -> Fault:
+    """Well-formed JSON without any documented type."""
+    return json_body({"status": "not a status", "data": {"1": 7, "1027": "text", "5426": [None, True]}})
+
+
 def text_code() -> Fault:
     """The honest answer with its error code as a string."""
 
     def alter(answer: Answer, _: datetime) -> Answer:
-        shown = answer.document["status"]
-        return replace(
-            answer, document={**answer.document, "status": {**shown, "error_code": str(shown["error_code"])}}
-        )
+        status = {**answer.document["status"], "error_code": str(answer.document["status"]["error_code"])}
+        return replace(answer, document={**answer.document, "status": status})
 
     return Fault("error code as text", alter)
 
@@ -128,11 +126,6 @@ def empty_data() -> Fault:
     return Fault("empty data", alter)
 
 
-def no_data() -> Fault:
-    """A successful answer whose ``data`` is missing."""
-    return Fault("no data", lambda answer, _: replace(answer, document={"status": answer.document["status"]}))
-
-
 def truncated_json() -> Fault:
     """The first half of the honest JSON, as a complete HTTP answer."""
 
@@ -143,20 +136,9 @@ def truncated_json() -> Fault:
     return Fault("truncated JSON", alter)
 
 
-def wrong_types() -> Fault:
-    """Well-formed JSON of which no part has its documented type."""
-    document = {"status": _JUNK_STATUS, "data": {"1": 7, "1027": "text", "5426": [None, True]}}
-    return Fault("wrong types", lambda *_: Answer(200, document))
-
-
-def null_price(coin_id: int) -> Fault:
-    """The coin is there, its price is null."""
-    return odd_price(coin_id, None)
-
-
 def odd_price(coin_id: int, price: Any) -> Fault:
-    """Any value as the coin's price: infinite, zero, negative, tiny, huge, a text."""
-    return _each_quote(f"price {price!r}", coin_id, lambda quote: quote.update(price=price))
+    """Any value as the coin's price: null, infinite, zero, negative, tiny, huge, a text."""
+    return replace(odd_fields(coin_id, price=price), name=f"price {price!r}")
 
 
 def odd_fields(coin_id: int, **values: Any) -> Fault:
@@ -170,23 +152,13 @@ def odd_fields(coin_id: int, **values: Any) -> Fault:
 
 
 def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
-    """The coin was last updated at that aware instant: before its death, or in the future."""
-
-    def spoil(coin: JsonObject) -> None:
-        stamp = iso(updated_at.timestamp())
-        for part in (coin, *_quotes(coin)):
-            if "last_updated" in part:
-                part["last_updated"] = stamp
-        for row in coin.get("quotes", ()):
-            row["timestamp"] = stamp
-            row["quote"]["USD"]["timestamp"] = stamp
-
-    return _each_coin("frozen quote", coin_id, spoil)
+    """The coin's latest quote was last updated at that aware instant: before its death, or in the future."""
+    return odd_fields(coin_id, last_updated=iso(updated_at.timestamp()))
 
 
-def renamed(coin_id: int, symbol: str, *, name: str = "Renamed (simulated)") -> Fault:
+def renamed(coin_id: int, symbol: str) -> Fault:
     """The id is the coin's, symbol and name are another's."""
-    return _each_coin("renamed", coin_id, lambda coin: coin.update(symbol=symbol, name=name))
+    return _each_coin("renamed", coin_id, lambda coin: coin.update(symbol=symbol, name="Renamed (simulated)"))
 
 
 def left_out(coin_id: int) -> Fault:
@@ -195,33 +167,15 @@ def left_out(coin_id: int) -> Fault:
 
 
 def duplicated(coin_id: int) -> Fault:
-    """The coin (its quotes, where the data is keyed by id) is there twice, the second time 1 % dearer."""
+    """The coin is in the list of latest quotes twice, the second time 1 % dearer."""
 
     def twice(coins: list[JsonObject]) -> list[JsonObject]:
-        return coins + [_dearer(coin) for coin in coins if coin["id"] == coin_id]
+        again = copy.deepcopy([coin for coin in coins if coin["id"] == coin_id])
+        for quote in (quote for coin in again for quote in _quotes(coin)):
+            quote["price"] *= 1.01
+        return coins + again
 
-    def alter(answer: Answer, now: datetime) -> Answer:
-        data = answer.document.get("data")
-        if isinstance(data, list):
-            return _coin_list("", twice).alter(answer, now)
-        return _each_coin("", coin_id, lambda coin: coin["quotes"].extend(_dearer(coin)["quotes"])).alter(answer, now)
-
-    return Fault("duplicated", alter)
-
-
-def _dearer(coin: JsonObject) -> JsonObject:
-    changed = copy.deepcopy(coin)
-    for quote in _quotes(changed):
-        quote["price"] *= 1.01
-    return changed
-
-
-def _each_quote(name: str, coin_id: int, spoil: Callable[[JsonObject], None]) -> Fault:
-    def spoil_coin(coin: JsonObject) -> None:
-        for quote in _quotes(coin):
-            spoil(quote)
-
-    return _each_coin(name, coin_id, spoil_coin)
+    return _coin_list("duplicated", twice)
 
 
 def _each_coin(name: str, coin_id: int, spoil: Callable[[JsonObject], None]) -> Fault:
@@ -259,91 +213,76 @@ def _quotes(coin: JsonObject) -> Iterator[JsonObject]:
 def reset_in_body() -> Fault:
     """The connection is reset when half of the body is sent."""
 
-    def deliver(wire: Wire, head: bytes, body: bytes) -> None:
-        wire.send(head + body[: len(body) // 2])
-        wire.reset()
+    def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
+        connection.sendall(head + body[: len(body) // 2])
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Handler and server hold references that would keep the descriptor open: give it a socket of its own.
+        socket.socket(fileno=connection.detach()).close()
 
-    return Fault("reset in the body", _delivered(deliver))
+    return _delivered("reset in the body", deliver)
 
 
 def hang() -> Fault:
     """Nothing is sent until the fault is released; then the honest answer."""
-    reached, released = threading.Event(), threading.Event()
 
-    def deliver(wire: Wire, head: bytes, body: bytes) -> None:
-        reached.set()
-        released.wait()
-        wire.send(head + body)
+    def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
+        fault.reached.set()
+        fault.released.wait()
+        connection.sendall(head + body)
 
-    return Fault("hang", _delivered(deliver), reached, released)
+    fault = _delivered("hang", deliver)
+    return fault
 
 
-def slow_drip(*, pause_seconds: float = 0.02) -> Fault:
+def slow_drip() -> Fault:
     """The honest answer, one byte at a time with a pause after each, until released; then the rest at once.
 
     Each byte comes well within any read time-out; only a limit on the whole call ends it.
     """
-    reached, released = threading.Event(), threading.Event()
 
-    def deliver(wire: Wire, head: bytes, body: bytes) -> None:
-        wire.send(head)
+    def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
+        connection.sendall(head)
         for sent in range(len(body)):
-            if released.is_set():
-                wire.send(body[sent:])
+            if fault.released.wait(0.02):
+                connection.sendall(body[sent:])
                 return
-            wire.send(body[sent : sent + 1])
-            reached.set()
-            released.wait(pause_seconds)
+            connection.sendall(body[sent : sent + 1])
 
-    return Fault("slow drip", _delivered(deliver), reached, released)
+    fault = _delivered("slow drip", deliver)
+    return fault
 
 
-def huge_body(*, megabytes: int = 100, declared: bool = False) -> Fault:
-    """A well-formed JSON body of that many megabytes, streamed.
-
-    Args:
-        megabytes: its size.
-        declared: whether Content-Length says so beforehand; else the end of the connection ends it.
-    """
-    opening, closing = b'{"data":[', b"]}"
+def huge_body(*, megabytes: int) -> Fault:
+    """A well-formed JSON body of that size, streamed; the end of the connection ends it."""
     headers = {"Connection": "close", "Content-Encoding": "", "Content-Length": ""}
-    if declared:
-        headers["Content-Length"] = str(len(opening) + megabytes * _MEGABYTE + len(closing))
 
-    def deliver(wire: Wire, head: bytes, _: bytes) -> None:
-        wire.send(head + opening)
-        for piece in _blanks(megabytes):
-            wire.send(piece)
-        wire.send(closing)
+    def deliver(connection: socket.socket, head: bytes, _: bytes) -> None:
+        connection.sendall(head + b'{"data":[')
+        for _number in range(megabytes):
+            connection.sendall(b" " * _MEGABYTE)
+        connection.sendall(b"]}")
 
     return Fault("huge body", lambda *_: SpoiltAnswer(200, {}, text=b"", headers=headers, deliver=deliver))
 
 
-def gzip_bomb(*, megabytes: int = 100) -> Fault:
+def gzip_bomb(*, megabytes: int) -> Fault:
     """A small gzip body (a thousandth) that unpacks to that many megabytes of blanks in well-formed JSON."""
 
     def alter(_: Answer, __: datetime) -> Answer:
         packer = zlib.compressobj(level=9, wbits=31)
         parts = [packer.compress(b'{"data":[')]
-        parts += [packer.compress(piece) for piece in _blanks(megabytes)]
+        parts += [packer.compress(b" " * _MEGABYTE) for _number in range(megabytes)]
         parts += [packer.compress(b"]}"), packer.flush()]
         return SpoiltAnswer(200, {}, text=b"".join(parts), headers={"Content-Encoding": "gzip"})
 
     return Fault("gzip bomb", alter)
 
 
-def redirect(location: str, *, status: int = 302) -> Fault:
+def redirect(location: str) -> Fault:
     """A redirect to another address, such as another stand-in's, which would tell whether the key followed."""
-    headers = {"Location": location}
-    return Fault("redirect", lambda *_: SpoiltAnswer(status, {}, text=b"", headers=headers))
+    return Fault("redirect", lambda *_: SpoiltAnswer(302, {}, text=b"", headers={"Location": location}))
 
 
-def _delivered(deliver: Delivery) -> Callable[[Answer, datetime], Answer]:
-    """Makes of an honest answer the same one, sent in another way."""
-    return lambda answer, _: SpoiltAnswer(answer.status, answer.document, answer.credits, deliver=deliver)
-
-
-def _blanks(megabytes: int) -> Iterator[bytes]:
-    piece = b" " * _MEGABYTE
-    for _ in range(megabytes):
-        yield piece
+def _delivered(name: str, deliver: Delivery) -> Fault:
+    """The honest answer, sent in another way."""
+    return Fault(name, lambda answer, _: SpoiltAnswer(answer.status, answer.document, answer.credits, deliver=deliver))

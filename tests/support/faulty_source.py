@@ -1,4 +1,4 @@
-"""The stand-in with a memory of what it was asked, and with faults waiting for the requests that they will spoil."""
+"""The stand-in with a memory of its requests, and with faults queued for the next answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, StandIn, refusal, seconds_of
@@ -19,10 +19,8 @@ class Fault:
     """One way to spoil an answer.
 
     Attributes:
-        name: what it is, for reading.
         alter: makes the spoilt answer from the honest one and the aware time of the request.
         reached: set once a request hangs in it (hang and slow drip only).
-        released: set to let such a request go on.
     """
 
     name: str
@@ -31,98 +29,57 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Lets requests that hang in it go on; idempotent."""
+        """Let requests that hang in it go on."""
         self.released.set()
 
 
-@dataclass(eq=False)
-class _Waiting:
-    fault: Fault
-    path: str
-    left: int
-
-
 class FaultQueue:
-    """Faults by order of arrival; safe to use from several threads."""
+    """Faults in the order of arrival; each is used once. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
-        self._taken: list[Fault] = []
+        self._queued: list[tuple[Fault, str]] = []
+        self._pushed: list[Fault] = []
 
     def push(self, fault: Fault, *, path: str = "", times: int = 1) -> Fault:
-        """Spoils the next requests.
-
-        Args:
-            fault: what happens to them.
-            path: only to requests whose path ends with it, such as ``/quotes/latest``; empty matches all.
-            times: how many requests.
-
-        Returns:
-            The fault, so that it can be released later.
-        """
+        """Spoil the next requests whose path ends with ``path``; return the fault, to be released later."""
         with self._lock:
-            self._waiting.append(_Waiting(fault, path, times))
+            self._queued += [(fault, path)] * times
+            self._pushed.append(fault)
         return fault
 
     def take(self, path: str) -> Fault | None:
-        """The oldest fault that matches, which is used up by this; None if there is none."""
+        """Remove and return the oldest fault for a path."""
         with self._lock:
-            for waiting in self._waiting:
-                if path.endswith(waiting.path):
-                    waiting.left -= 1
-                    if waiting.left == 0:
-                        self._waiting.remove(waiting)
-                    self._taken.append(waiting.fault)
-                    return waiting.fault
-        return None
+            found = next((queued for queued in self._queued if path.endswith(queued[1])), None)
+            if found is None:
+                return None
+            self._queued.remove(found)
+            return found[0]
 
     def clear(self) -> None:
-        """Forgets the faults that no request has met yet."""
+        """Drop the faults that no request has met yet."""
         with self._lock:
-            self._waiting.clear()
-
-    @property
-    def left(self) -> int:
-        """How many requests are still to be spoilt."""
-        with self._lock:
-            return sum(waiting.left for waiting in self._waiting)
+            self._queued.clear()
 
     def release(self) -> None:
-        """Lets every request go on that hangs, or that would hang in a fault pushed so far."""
-        with self._lock:
-            faults = self._taken + [waiting.fault for waiting in self._waiting]
-        for fault in faults:
+        """Let every request go on that hangs, or that would hang in a fault pushed so far."""
+        for fault in self._pushed:
             fault.release()
 
 
-@dataclass(frozen=True)
-class RecordedRequest:
-    """A request as it came in.
+class RecordedRequest(NamedTuple):
+    """A request as it came in."""
 
-    Attributes:
-        path: without the query, with the keyless prefix if it had one.
-        parameters: of the query, decoded.
-        headers: names in lower case, without the key.
-        sent_key: whether the key's header was there, with whatever value.
-        at: aware, by the stand-in's clock.
-    """
-
-    path: str
+    path: str  # with the keyless prefix if it had one
     parameters: dict[str, str]
-    headers: dict[str, str]
-    sent_key: bool
-    at: datetime
+    at: datetime  # aware, by the stand-in's clock
 
 
 class FaultySource(StandIn):
-    """A CoinMarketCap with a plan, whose answers tests can spoil: ``source.faults.push(faults.null_price(1))``.
+    """A CoinMarketCap with a plan, whose answers tests can spoil: ``source.faults.push(faults.left_out(1))``.
 
     On exit hung requests are released.
-
-    Attributes:
-        faults: what the next requests will meet.
-        requests: every request so far, in order of arrival.
 
     Args:
         months_of_history: how far back the plan reaches.
@@ -144,6 +101,10 @@ class FaultySource(StandIn):
         self.requests: list[RecordedRequest] = []
         self._months_of_history = months_of_history
 
+    def __enter__(self) -> FaultySource:
+        super().__enter__()
+        return self
+
     def __exit__(self, *error: object) -> None:
         self.faults.release()
         super().__exit__(*error)
@@ -151,16 +112,9 @@ class FaultySource(StandIn):
     def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:
         """The plan's answer, or the fault that is queued for it; the request is recorded."""
         url = urlsplit(target)
-        name = KEY_HEADER.lower()
-        request = RecordedRequest(
-            path=url.path,
-            parameters=dict(parse_qsl(url.query, keep_blank_values=True)),
-            headers={header: value for header, value in headers.items() if header != name},
-            sent_key=name in headers,
-            at=now,
-        )
+        request = RecordedRequest(url.path, dict(parse_qsl(url.query, keep_blank_values=True)), now)
         self.requests.append(request)
-        answer = self._refusal(request, headers.get(name), now)
+        answer = self._refusal(request, headers.get(KEY_HEADER.lower()))
         if answer is None:
             answer = super().answer(target, headers, now)
             if answer.credits > self.credits_monthly - self.credits_used:
@@ -168,21 +122,14 @@ class FaultySource(StandIn):
         fault = self.faults.take(url.path)
         return answer if fault is None else fault.alter(answer, now)
 
-    def _refusal(self, request: RecordedRequest, key: str | None, now: datetime) -> Answer | None:
+    def _refusal(self, request: RecordedRequest, key: str | None) -> Answer | None:
         if key != self.key and not request.path.startswith(KEYLESS_PREFIX):
-            return refusal(401, 1001, "This API Key is invalid.", now)
-        asked = request.parameters
-        reach = _months_before(now, self._months_of_history).timestamp()
-        if "time_start" in asked and seconds_of(asked["time_start"]) < reach:
+            return refusal(401, 1001, "This API Key is invalid.", request.at)
+        # Calendar months before; `at` is on one of the first 28 days of its month.
+        number = request.at.year * 12 + request.at.month - 1 - self._months_of_history
+        reach = request.at.replace(year=number // 12, month=number % 12 + 1).timestamp()
+        if "time_start" in request.parameters and seconds_of(request.parameters["time_start"]) < reach:
             months = f"{self._months_of_history} month{'s' if self._months_of_history > 1 else ''}"
             allowed = f"Your plan allows {months} of historical access"
-            return refusal(400, 400, f"{allowed}, choose a startDate that is newer than {iso(reach)}", now)
-        if asked.get("skip_invalid") == "false" and int(asked["id"]) not in self.market.by_id:
-            return refusal(400, 400, f'Invalid value for "id": "{asked["id"]}"', now)
+            return refusal(400, 400, f"{allowed}, choose a startDate that is newer than {iso(reach)}", request.at)
         return None
-
-
-def _months_before(now: datetime, months: int) -> datetime:
-    """The same day and time, calendar months before; `now` is on one of the first 28 days of its month."""
-    number = now.year * 12 + now.month - 1 - months
-    return now.replace(year=number // 12, month=number % 12 + 1)

@@ -23,12 +23,10 @@ SECOND = Candle(HOUR_START + STEP, "110.5", "130.0", "100.0", "105.0", "2.25", "
 
 
 def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> HourRows:
-    """What becomes of candles of that hour."""
     return hour_rows("BTC", PAIR, candles, [HOUR_START], as_of=as_of, run_id="r1")
 
 
 def test_hour_combines_its_two_candles() -> None:
-    """The first open, the highest high, the lowest low, the last close, the sums; times are Tehran's."""
     assert made(SECOND, FIRST).rows == [
         PairRow(
             symbol="BTC",
@@ -60,13 +58,11 @@ def test_open_hour_has_its_first_price_only(seconds: int) -> None:
 
 
 def test_hour_is_complete_once_it_is_settled() -> None:
-    """The hour and the seconds after which a candle is settled."""
     assert made(FIRST, SECOND, as_of=HOUR_START + HOUR + timedelta(seconds=10)).rows[0].close == 105.0
     assert last_over(HOUR_START + HOUR + timedelta(seconds=10)) == HOUR_START
 
 
 def test_one_candle_gives_the_whole_hour() -> None:
-    """Either half; its end is that of the candle, and its first trade was at the candle's start."""
     [row] = made(SECOND).rows
     assert (row.price, row.high, row.low, row.close, row.candles) == (110.5, 130.0, 100.0, 105.0, 1)
     assert (row.fetched_at, row.source_updated_at) == ("2026-11-23 15:30:00", "2026-11-23 16:00:00")
@@ -75,7 +71,6 @@ def test_one_candle_gives_the_whole_hour() -> None:
 
 
 def test_hour_without_a_candle_has_no_row() -> None:
-    """Neighbors do not help, nor stop the hours after it."""
     before, after = FIRST._replace(opens=HOUR_START - STEP), FIRST._replace(opens=HOUR_START + HOUR)
     assert made(before, after) == ([], {})
     hours = [HOUR_START, HOUR_START + HOUR]
@@ -84,14 +79,12 @@ def test_hour_without_a_candle_has_no_row() -> None:
 
 @given(st.floats(min_value=1e-12, max_value=1e12))
 def test_prices_and_volumes_keep_every_digit(number: float) -> None:
-    """However small."""
     text = repr(number)
     [row] = made(Candle(HOUR_START, text, text, text, text, text, text, 10)).rows
     assert {row.price, row.high, row.low, row.close, row.volume_base, row.volume_quote} == {number}
 
 
 def test_pair_without_trades_has_a_flat_hour() -> None:
-    """Zero volume is a volume."""
     flat = FIRST._replace(high="100.0", low="100.0", close="100.0", volume="0.0", quote_volume="0.0", trades=0)
     [row] = made(flat).rows
     assert (row.volume_base, row.trades, row.close) == (0.0, 0, 100.0)
@@ -112,7 +105,6 @@ def test_pair_without_trades_has_a_flat_hour() -> None:
     ],
 )
 def test_impossible_candle_is_rejected(change: dict[str, object], words: str) -> None:
-    """With its hour and the reason; nothing of that hour is stored."""
     found = made(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
     assert found.rows == []
     [(hour, reason)] = found.rejects.items()

@@ -19,7 +19,6 @@ WANTED = frozenset({"2026-11-23 14:00:00"})
 
 
 def transformer() -> CoinMarketCapTransformer:
-    """A transformer of the run at `NOW`."""
     return CoinMarketCapTransformer(now=NOW, run_id="r1", stale_after=timedelta(hours=24))
 
 
@@ -52,7 +51,6 @@ def past(minutes: int, price: float | None = 1.0) -> Quote:
 
 
 def test_valid_quote_becomes_a_row() -> None:
-    """Every value in its own column to the last digit; times become Tehran text."""
     changes = {"volume_24h": 1.5, "market_cap": 2.5, "percent_change_1h": 3.5, "percent_change_24h": -4.5}
     rows, rejects = transformer().latest([quote(**changes, percent_change_7d=5.5, cmc_rank=7)])
     assert rejects == []
@@ -86,7 +84,6 @@ def test_valid_quote_becomes_a_row() -> None:
     ],
 )
 def test_invalid_quote_is_rejected_with_its_reason(changes: dict[str, object], reason: str) -> None:
-    """It is named with symbol, id and hour, and the good one after it is stored."""
     rows, rejects = transformer().latest([quote(**changes), quote(symbol="ETH", source_symbol="ETH", cmc_id=1027)])
     assert [row.symbol for row in rows] == ["ETH"]
     assert [reject[:3] for reject in rejects] == [("BTC", 1, HOUR_NOW)]
@@ -104,14 +101,12 @@ def test_invalid_quote_is_rejected_with_its_reason(changes: dict[str, object], r
     ids=["clocks differ a little", "not yet stale", "age unknown", "mixed case"],
 )
 def test_quote_at_the_limit_is_stored(changes: dict[str, object]) -> None:
-    """None of these is a reason to lose an hour."""
     rows, rejects = transformer().latest([quote(**changes)])
     assert (len(rows), rejects) == (1, [])
     assert (rows[0].source_updated_at is None) == ("source_updated_at" in changes and not changes["source_updated_at"])
 
 
 def test_coin_given_twice_is_stored_once() -> None:
-    """The first of two quotes for a symbol stays."""
     rows, rejects = transformer().latest([quote(price=1.0), quote(price=2.0)])
     assert ([row.price for row in rows], len(rejects)) == ([1.0], 1)
     assert "twice" in rejects[0].reason
@@ -119,7 +114,6 @@ def test_coin_given_twice_is_stored_once() -> None:
 
 @given(st.floats(min_value=1e-12, max_value=1e12))
 def test_prices_keep_every_digit(price: float) -> None:
-    """Any price from 1e-12 to 1e12 comes through unchanged."""
     assert transformer().latest([quote(price=price)]).rows[0].price == price
 
 
@@ -131,7 +125,6 @@ def test_earliest_quote_of_an_hour_is_used(quotes: list[Quote]) -> None:
 
 
 def test_second_price_for_the_same_time_is_rejected() -> None:
-    """The first of two quotes of one time stays; the other is a reject if its price differs."""
     for served, price in (([past(30, 2.0), past(30, 2.0), past(30, 3.0)], 2.0), ([past(60, 1.0), past(60, 1.5)], 1.0)):
         rows, rejects = transformer().historical(served, WANTED)
         assert [row.price for row in rows] == [price]
@@ -140,7 +133,6 @@ def test_second_price_for_the_same_time_is_rejected() -> None:
 
 
 def test_null_price_gives_way_to_the_next_quote_of_the_hour() -> None:
-    """The earliest valid quote counts; each symbol has its own."""
     other = past(60)._replace(symbol="ETH", source_symbol="ETH")
     rows, rejects = transformer().historical([past(60, None), past(30, 2.0), other], WANTED)
     assert [(row.symbol, row.price, row.endpoint) for row in rows] == [
@@ -151,7 +143,6 @@ def test_null_price_gives_way_to_the_next_quote_of_the_hour() -> None:
 
 
 def test_unwanted_hours_are_left_out() -> None:
-    """A quote of the present hour or of an hour before the range never becomes a row, nor ends the others."""
     rows, rejects = transformer().historical([past(0), past(61), past(120), past(10)], WANTED)
     assert ([row.fetched_at for row in rows], rejects) == (["2026-11-23 14:50:00"], [])
 

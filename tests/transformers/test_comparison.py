@@ -24,7 +24,6 @@ SEEDS = st.integers(0, 10_000)
 
 
 def compared(quotes: Quotes, candles: Candles, *, tolerance: float = 1.0, rates: Rates | None = None) -> Comparison:
-    """The comparison of one symbol over `HOURS`."""
     return compare_symbol("BTC", quotes, candles, hours=HOURS, rates=rates or {}, tolerance=tolerance)
 
 
@@ -35,12 +34,10 @@ def of_week(quoted: Sequence[float], traded: Sequence[float], *, minute: int = 0
 
 
 def kinds(found: Comparison) -> list[str]:
-    """The suspicions, each in one word."""
     return [one.kind for one in found.suspicions]
 
 
 def test_equal_prices_do_not_differ() -> None:
-    """Every hour is compared."""
     found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES))
     assert (found.symbol, found.pair, found.both, found.compared) == ("BTC", "BTCUSDT", 48, 48)
     assert (found.only_quoted, found.only_traded, found.over, found.differs) == (0, 0, [], False)
@@ -54,7 +51,6 @@ def test_equal_prices_do_not_differ() -> None:
     traded=st.sets(st.sampled_from(HOURS), min_size=1),
 )
 def test_hours_are_counted_once_and_compared_only_if_both_have_them(quoted: set[str], traded: set[str]) -> None:
-    """A missing hour is never filled in."""
     quotes = {hour: one for hour, one in quotes_of("BTC", HOURS, PRICES).items() if hour in quoted}
     candles = {hour: one for hour, one in candles_of("BTC", HOURS, PRICES).items() if hour in traded}
     found = compared(quotes, candles)
@@ -65,7 +61,6 @@ def test_hours_are_counted_once_and_compared_only_if_both_have_them(quoted: set[
 
 @given(percent=st.floats(-50, 50), tolerance=st.floats(0.01, 20))
 def test_an_hour_is_over_if_it_deviates_by_more_than_the_tolerance(percent: float, tolerance: float) -> None:
-    """The deviation is CoinMarketCap's price against Binance's, in percent of the latter."""
     assume(abs(abs(percent) - tolerance) > 1e-6)  # equality depends on the last bit
     quotes, candles = quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES)
     hour = HOURS[20]
@@ -80,7 +75,6 @@ def test_an_hour_is_over_if_it_deviates_by_more_than_the_tolerance(percent: floa
 
 
 def test_a_deviation_equal_to_the_tolerance_is_not_over() -> None:
-    """Only what is larger."""
     quotes, candles = quotes_of("BTC", HOURS, [100.0] * 48), candles_of("BTC", HOURS, [64.0] * 48)
     quotes = {hour: one._replace(price=80.0) for hour, one in quotes.items()}
     assert compared(quotes, candles, tolerance=25.0).over == []
@@ -88,7 +82,6 @@ def test_a_deviation_equal_to_the_tolerance_is_not_over() -> None:
 
 @given(percents=st.lists(st.floats(-5, 5), min_size=48, max_size=48))
 def test_the_median_ignores_the_sign_and_the_bias_keeps_it(percents: list[float]) -> None:
-    """A steady difference shows as a bias; noise around zero does not."""
     quotes = quotes_of("BTC", HOURS, [price * (1 + one / 100) for price, one in zip(PRICES, percents, strict=False)])
     found = compared(quotes, candles_of("BTC", HOURS, PRICES))
     assert found.median == pytest.approx(median(map(abs, percents)), abs=0.001)
@@ -96,7 +89,6 @@ def test_the_median_ignores_the_sign_and_the_bias_keeps_it(percents: list[float]
 
 
 def test_the_pair_is_the_latest() -> None:
-    """A symbol's pair may have changed."""
     candles = candles_of("BTC", HOURS[:24], PRICES, currency="USDC") | candles_of("BTC", HOURS[24:], PRICES)
     assert compared(quotes_of("BTC", HOURS, PRICES), candles).pair == "BTCUSDT"
 
@@ -113,7 +105,6 @@ def test_a_late_price_is_compared_with_the_range_of_the_hour(minute: int, over: 
 
 @pytest.mark.parametrize(("factor", "nearest"), [(1.05, 1.03), (0.95, 0.97)])
 def test_a_late_price_outside_the_range_deviates_from_its_nearest_end(factor: float, nearest: float) -> None:
-    """Above the highest and below the lowest trade."""
     quotes = quotes_of("BTC", HOURS, [price * factor for price in PRICES], minute=30)
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, swing=3))
     assert [round(one.percent, 2) for one in found.over] == [round((factor / nearest - 1) * 100, 2)] * 48
@@ -131,7 +122,6 @@ def test_a_dollar_coin_is_converted_by_its_own_price() -> None:
 
 @pytest.mark.parametrize(("factor", "percent"), [(1.02, 0.0), (1.05, 2 / 1.03), (0.95, -2 / 0.97)])
 def test_a_late_price_is_compared_with_the_converted_range(factor: float, percent: float) -> None:
-    """Both ends of the hour's range are converted."""
     rates = {"USDT": dict.fromkeys(HOURS, 0.9)}
     quotes = quotes_of("BTC", HOURS, [price * 0.9 * factor for price in PRICES], minute=30)
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, swing=3), rates=rates)
@@ -140,7 +130,6 @@ def test_a_late_price_is_compared_with_the_converted_range(factor: float, percen
 
 @pytest.mark.parametrize(("quoted", "traded", "rate"), [(1e300, 1e-300, 1.0), (1.0, 1e300, 1e300)])
 def test_prices_without_a_finite_deviation_are_invalid(quoted: float, traded: float, rate: float) -> None:
-    """At the ends of the range of doubles."""
     rates = {"USDT": dict.fromkeys(HOURS, rate)}
     found = compared(quotes_of("BTC", HOURS, [quoted] * 48), candles_of("BTC", HOURS, [traded] * 48), rates=rates)
     assert (found.compared, found.invalid) == (0, 48)
@@ -148,7 +137,6 @@ def test_prices_without_a_finite_deviation_are_invalid(quoted: float, traded: fl
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
 def test_an_invalid_price_of_a_dollar_coin_is_ignored(rate: float) -> None:
-    """As if it were not stored."""
     rates = {"USDT": dict.fromkeys(HOURS, rate)}
     found = compared(quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES), rates=rates)
     assert (found.converted, found.assumed, found.compared, found.differs) == (0, {"USDT": 48}, 48, False)
@@ -156,7 +144,6 @@ def test_an_invalid_price_of_a_dollar_coin_is_ignored(rate: float) -> None:
 
 @pytest.mark.parametrize(("quoted", "traded"), [("USD", "EUR"), ("USD", "BTC"), ("EUR", "USDT")])
 def test_other_currencies_are_not_compared(quoted: str, traded: str) -> None:
-    """Not even if a coin of that name has a price; the hours are counted by currency."""
     rates = {traded: dict.fromkeys(HOURS, 1.0)}
     quotes = quotes_of("BTC", HOURS, PRICES, currency=quoted)
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency=traded), rates=rates)
@@ -165,7 +152,6 @@ def test_other_currencies_are_not_compared(quoted: str, traded: str) -> None:
 
 
 def test_the_same_currency_is_compared_as_it_is() -> None:
-    """Regardless of which one, and without a conversion."""
     quotes = quotes_of("BTC", HOURS, PRICES, currency="EUR")
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency="EUR"))
     assert (found.compared, found.converted, found.assumed, found.refused) == (48, 0, {}, {})
@@ -175,7 +161,6 @@ def test_the_same_currency_is_compared_as_it_is() -> None:
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
 @pytest.mark.parametrize("side", ["quote", "candle"])
 def test_an_invalid_price_is_counted_and_not_compared(price: float, side: str) -> None:
-    """`verify` names it."""
     quotes, candles = quotes_of("BTC", HOURS, PRICES), candles_of("BTC", HOURS, PRICES)
     if side == "quote":
         quotes[HOURS[3]] = quotes[HOURS[3]]._replace(price=price)
@@ -189,7 +174,6 @@ def test_an_invalid_price_is_counted_and_not_compared(price: float, side: str) -
 @pytest.mark.parametrize("field", ["low", "high"])
 @pytest.mark.parametrize("price", [0.0, math.nan, math.inf])
 def test_an_invalid_range_is_ignored(field: str, price: float) -> None:
-    """A late price is then compared with the first trade."""
     quotes = quotes_of("BTC", HOURS, [price * 1.02 for price in PRICES], minute=30)
     candles = candles_of("BTC", HOURS, PRICES, swing=3)
     whole = candles[HOURS[3]]
@@ -199,7 +183,6 @@ def test_an_invalid_range_is_ignored(field: str, price: float) -> None:
 
 @given(prices=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=48, max_size=48))
 def test_every_figure_is_finite(prices: list[float]) -> None:
-    """So that JSON can carry it."""
     found = compared(quotes_of("BTC", HOURS, prices), candles_of("BTC", HOURS, PRICES))
     assert found.compared + found.invalid == 48
     assert all(math.isfinite(figure) for one in found.over for figure in (one.quoted, one.traded, one.percent))
@@ -220,7 +203,6 @@ def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> 
 
 @pytest.mark.parametrize(("repeated", "expected"), [(2, []), (3, ["stale"])])
 def test_a_price_is_stale_from_three_hours_on(repeated: int, expected: list[str]) -> None:
-    """Two hours may have the same price by chance."""
     prices = walk(168, percent=3)
     quoted = [*prices[:100], *[prices[99] * 1.1] * repeated, *prices[100 + repeated :]]
     found = of_week(quoted, prices)
@@ -229,21 +211,18 @@ def test_a_price_is_stale_from_three_hours_on(repeated: int, expected: list[str]
 
 
 def test_one_move_of_the_other_source_makes_a_price_stale() -> None:
-    """Over three hours."""
     prices = walk(168, percent=0.5)
     found = of_week([*prices[:60], 70.0, 70.0, 70.0, *prices[63:]], [*prices[:60], 70.0, 70.0, 80.0, *prices[63:]])
     assert ([one.hour for one in found.over], kinds(found)) == ([WEEK[62]], ["stale"])
 
 
 def test_steady_prices_of_both_sources_are_not_stale() -> None:
-    """They may both be right."""
     assert kinds(of_week([103.0] * 168, [100.0] * 168)) == []
 
 
 @pytest.mark.parametrize(("lag", "when"), [(-1, "earlier"), (1, "later")])
 @pytest.mark.parametrize("percent", [0.4, 3.0])
 def test_a_shift_of_the_whole_span_is_found(lag: int, when: str, percent: float) -> None:
-    """In a quiet market too, in which no hour is over the tolerance."""
     prices = walk(170, percent=percent)
     found = of_week(prices[1 + lag : 169 + lag], prices[1:169])
     assert found.differs
@@ -263,14 +242,12 @@ def test_a_quiet_shift_needs_a_day_of_pairs(hours: int, expected: list[str]) -> 
 
 
 def test_one_shift_is_named_if_both_neighbors_match() -> None:
-    """As in a market that alternates between two prices."""
     prices = [100.0, 110.0] * 85
     found = of_week([price * 1.0001 for price in prices[1:]], prices[:168])
     assert ["earlier" in one.detail for one in found.suspicions] == [True]
 
 
 def test_a_shift_shows_through_a_bias_and_an_absurd_price() -> None:
-    """The spread is measured by medians."""
     prices = walk(169)
     quoted = [price * 1.003 for price in prices[:168]]
     quoted[50] *= 10
@@ -278,7 +255,6 @@ def test_a_shift_shows_through_a_bias_and_an_absurd_price() -> None:
 
 
 def test_a_shifted_day_is_found() -> None:
-    """Its hours over the tolerance all match the hour beside them."""
     prices = walk(168, percent=4)
     found = of_week([*prices[:60], *prices[59:83], *prices[84:]], prices)
     (shifted,) = found.suspicions
@@ -289,7 +265,6 @@ def test_a_shifted_day_is_found() -> None:
 
 @pytest.mark.parametrize(("hours", "expected"), [(2, []), (3, ["shifted"])])
 def test_a_shift_needs_three_matching_hours(hours: int, expected: list[str]) -> None:
-    """Two may match by chance."""
     traded = walk(168, percent=0.01)
     traded[60 : 60 + hours] = [100 * 1.1**number for number in range(1, 1 + hours)]
     quoted = [*traded[:61], *traded[60 : 60 + hours], *traded[61 + hours :]]
@@ -299,13 +274,11 @@ def test_a_shift_needs_three_matching_hours(hours: int, expected: list[str]) -> 
 
 @pytest.mark.parametrize("percent", [0.5, 5.0])
 def test_a_price_of_the_end_of_the_hour_is_not_shifted(percent: float) -> None:
-    """Although it is the first price of the next hour."""
     prices = walk(168, percent=percent)
     assert kinds(of_week(prices[1:], prices[:168], minute=59)) == []
 
 
 def test_a_price_between_two_hours_is_not_shifted() -> None:
-    """Although it is nearer to the neighboring hour's."""
     prices = walk(168, percent=3)
     found = of_week([0.3 * price + 0.7 * after for price, after in pairwise(prices)], prices[:168])
     assert (len(found.over) > 3, kinds(found)) == (True, [])

@@ -53,18 +53,15 @@ def letters(*, stored: set[int], holes: tuple[int, ...] = (), first: int | None 
     ],
 )
 def test_state_of_each_hour(stored: set[int], holes: tuple[int, ...], first: int | None, states: str) -> None:
-    """Stored, missing, without a quote at the source, or not expected."""
     assert letters(stored=stored, holes=holes, first=first) == states
 
 
 def test_present_hour_is_in_no_span() -> None:
-    """The hour in progress is never among the hours before it, so that it can be neither missing nor counted."""
     assert hour_key(NOW) not in HOURS
     assert cover(HOURS, {*KEYS, hour_key(NOW)}, (), first=LONG_AGO).shares["30d"] == Share(stored=720)
 
 
 def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
-    """Every hour without a price or a hole is."""
     hours = dict(list(HOURS.items())[:5])
     assert list(missing_among(hours, {KEYS[3]}, {KEYS[1]})) == [KEYS[0], KEYS[2], KEYS[4]]
 
@@ -120,7 +117,6 @@ def test_counting_starts_with_the_first_stored_hour(
     ],
 )
 def test_percent_is_rounded_down(share: Share, percent: float | None) -> None:
-    """One missing hour is never rounded to 100 %; where nothing is expected there is no percentage."""
     assert share.percent == percent
 
 
@@ -136,13 +132,11 @@ def test_percent_is_rounded_down(share: Share, percent: float | None) -> None:
     ],
 )
 def test_reach_includes_every_hour(hours: list[datetime], back: int) -> None:
-    """At least one hour; real hours are counted, across Tehran's clock changes too."""
     assert reach(hours, NOW) == back
 
 
 @given(stored=st.sets(st.sampled_from(KEYS)), holes=st.sets(st.sampled_from(KEYS)))
 def test_each_hour_is_stored_missing_or_without_a_quote(stored: set[str], holes: set[str]) -> None:
-    """Of the hours that count each is in exactly one of the three, and a stored hour is never a hole."""
     coverage = cover(HOURS, stored, holes, first=LONG_AGO)
     missing, without = set(map(hour_key, coverage.missing)), set(map(hour_key, coverage.without_quote))
     assert missing | without | stored == set(KEYS)
@@ -154,7 +148,6 @@ def test_each_hour_is_stored_missing_or_without_a_quote(stored: set[str], holes:
 
 @given(st.lists(st.sampled_from(HourState)))
 def test_counts_add_up(states: list[HourState]) -> None:
-    """Stored, missing and without a quote are the hours that were expected."""
     counted = count_expected(states)
     assert counted.expected == sum(one is not HourState.NOT_EXPECTED for one in states)
 
@@ -168,5 +161,4 @@ def test_spans_and_sums() -> None:
     [([], ""), ([None, None], "··"), ([1.0, 1.0], "▄▄"), ([1.0, None, 2.0], "▁·█"), ([3.0, 2.0, 1.0], "█▅▁")],
 )
 def test_sparkline(values: list[float | None], line: str) -> None:
-    """The lowest value is the lowest block, the highest the highest, no value a dot."""
     assert sparkline(values) == line

@@ -50,14 +50,12 @@ def test_repeated_hour_has_one_key() -> None:
 
 @pytest.mark.parametrize("function", [hour_key, hour_start, tehran_text, lambda now: hours_before(now, 1)])
 def test_naive_time_is_rejected(function: object) -> None:
-    """No function guesses the zone of a naive time."""
     with pytest.raises(ValueError, match="naive"):
         function(datetime(2026, 1, 1))  # type: ignore[operator]  # noqa: DTZ001 - that is the point
 
 
 @given(instants)
 def test_hour_start_is_in_the_same_hour(instant: datetime) -> None:
-    """An instant lies less than an hour after the start of its hour, and both have one key."""
     start = hour_start(instant)
     assert timedelta() <= instant - start.astimezone(UTC) < HOUR
     assert (start.minute, start.second, start.microsecond) == (0, 0, 0)
@@ -66,7 +64,6 @@ def test_hour_start_is_in_the_same_hour(instant: datetime) -> None:
 
 @given(instants, st.integers(1, 1000))
 def test_hours_before_are_adjacent(now: datetime, count: int) -> None:
-    """N hours, each an hour of real time after the other, the last one right before the current hour."""
     starts = [start.astimezone(UTC) for start in hours_before(now, count)]
     assert len(starts) == count
     assert all(later - earlier == HOUR for earlier, later in pairwise(starts))
@@ -74,7 +71,6 @@ def test_hours_before_are_adjacent(now: datetime, count: int) -> None:
 
 
 def test_zero_hours_is_rejected() -> None:
-    """Zero hours is a mistake, not an empty answer."""
     with pytest.raises(ValueError, match="at least one"):
         hours_before(datetime(2026, 1, 1, tzinfo=UTC), 0)
 
@@ -88,7 +84,6 @@ def test_text_round_trip(instant: datetime) -> None:
 
 @given(st.sets(st.integers(0, 200)))
 def test_ranges_cover_each_hour_once(numbers: set[int]) -> None:
-    """Ranges cover exactly the hours given, and no two of them touch."""
     base = datetime(2026, 1, 1, 20, 30, tzinfo=UTC)
     ranges = hour_ranges(base + HOUR * number for number in numbers)
     covered = [first + HOUR * step for first, last in ranges for step in range((last - first) // HOUR + 1)]
@@ -105,7 +100,6 @@ def test_range_continues_after_a_repeated_hour() -> None:
 
 
 def test_hours_described_as_ranges() -> None:
-    """A lone hour by itself, neighbours as a range."""
     base = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
     hours = [base, base + HOUR * 4, base + HOUR * 5]
     assert describe_hours(hours) == "2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-22 19:00"
@@ -129,7 +123,6 @@ def test_day_or_hour_text_to_instant(text: str, instant: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "01.11.2026", "2026-11-01 25:00"])
 def test_invalid_day_or_hour_is_rejected(text: str) -> None:
-    """With a form that works as the next step."""
     with pytest.raises(ConfigurationError) as refused:
         time_bound(text)
     assert time_bound("2026-11-01") == time_bound("2026-11-01 00:00")
@@ -138,7 +131,6 @@ def test_invalid_day_or_hour_is_rejected(text: str) -> None:
 
 @given(first=instants, hours=st.integers(0, 100), late=st.integers(0, 3599))
 def test_hours_between_includes_the_first_and_excludes_the_last(first: datetime, hours: int, late: int) -> None:
-    """Every whole hour of the span and no other, also where Tehran's clocks move."""
     start = hour_start(first).astimezone(UTC)
     found = hours_between(start - timedelta(seconds=late), start + HOUR * hours)
     assert [one.astimezone(UTC) for one in found] == [start + HOUR * number for number in range(hours)]

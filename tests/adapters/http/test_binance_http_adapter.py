@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime, timezone
 
 import httpx
@@ -12,33 +11,22 @@ import pytest
 import respx
 
 from adapters._bases.errors import ClockError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.http.binance_http_adapter import UNKNOWN_PAIR, BinanceHttpAdapter
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR
+from tests.support.http_sources import BINANCE, binance
 
-HOST = "https://binance.test"
-KLINES = f"{HOST}/api/v3/klines"
 START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 DATE = {"Date": "Mon, 23 Nov 2026 12:07:09 GMT"}
 QUICK = RetryPolicy(attempts=3, total_seconds=5, wait_initial_seconds=0.01, wait_jitter_seconds=0)
 WEIGHT = "X-MBX-USED-WEIGHT-1M"
 
-pytestmark = pytest.mark.respx(base_url=HOST)
-
-
-@asynccontextmanager
-async def opened(retry: RetryPolicy = QUICK) -> AsyncIterator[BinanceHttpAdapter]:
-    """The adapter, and below it httpx."""
-    http = HttpAdapter(base_url=HOST, headers={}, timeout_seconds=5, retry=retry, clock=lambda: NOW)
-    async with http:
-        yield BinanceHttpAdapter(http=http, clock=lambda: NOW)
+pytestmark = pytest.mark.respx(base_url=BINANCE)
 
 
 async def refused(respx_mock: respx.MockRouter, *answers: httpx.Response) -> EtlError:
-    """The error that a call for candles ends with."""
     respx_mock.get("/api/v3/klines").mock(side_effect=[*answers])
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         with pytest.raises(EtlError) as caught:
             await source.klines("BTCUSDT", start=START, limit=1000)
     return caught.value
@@ -47,7 +35,7 @@ async def refused(respx_mock: respx.MockRouter, *answers: httpx.Response) -> Etl
 async def test_candles_are_requested_by_half_hours(respx_mock: respx.MockRouter) -> None:
     """Times in milliseconds, the end a millisecond later than the last candle opens; no key, no zone."""
     asked = respx_mock.get("/api/v3/klines").respond(json=[], headers=DATE)
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         body, as_of = await source.klines("BTCUSDT", start=START, end=START, limit=1000)
     assert dict(asked.calls.last.request.url.params) == {
         "symbol": "BTCUSDT",
@@ -61,16 +49,14 @@ async def test_candles_are_requested_by_half_hours(respx_mock: respx.MockRouter)
 
 
 async def test_answer_is_certain_up_to_the_earlier_clock(respx_mock: respx.MockRouter) -> None:
-    """A host whose clock is ahead takes no open candle for a closed one."""
     respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 12:05:00 GMT"})
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         assert (await source.klines("BTCUSDT", start=START, limit=1))[1] == NOW.replace(minute=5, second=0)
 
 
 async def test_wrong_clock_is_refused(respx_mock: respx.MockRouter) -> None:
-    """More than five minutes apart: every hour would be in doubt."""
     respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 11:00:00 GMT"})
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         with pytest.raises(ClockError):
             await source.klines("BTCUSDT", start=START, limit=1)
 
@@ -82,7 +68,7 @@ async def test_retry_after_is_waited_for(respx_mock: respx.MockRouter, status: i
     told = {"Retry-After": str(seconds), **DATE}
     busy = httpx.Response(status, json={"code": -1003, "msg": "Too many requests."}, headers=told)
     asked = respx_mock.get("/api/v3/klines").mock(side_effect=[busy, httpx.Response(200, json=[], headers=DATE)])
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         began = time.monotonic()
         await source.klines("BTCUSDT", start=START, limit=1)
     assert time.monotonic() - began >= seconds
@@ -91,10 +77,9 @@ async def test_retry_after_is_waited_for(respx_mock: respx.MockRouter, status: i
 
 @pytest.mark.parametrize("status", [418, 429])
 async def test_no_request_is_made_while_banned(respx_mock: respx.MockRouter, status: int) -> None:
-    """A wait that is longer than the run allows ends the call; a call beside it is not even made."""
     busy = httpx.Response(status, json={"code": -1003, "msg": "banned"}, headers={"Retry-After": "120", **DATE})
     asked = respx_mock.get("/api/v3/klines").mock(side_effect=[busy])
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         for words in ("too many calls", "used up"):
             with pytest.raises(SourceUnavailable, match=words) as caught:
                 await source.klines("BTCUSDT", start=START, limit=1)
@@ -109,7 +94,7 @@ async def test_gatekeeper_is_asked_once_more(respx_mock: respx.MockRouter) -> No
     asked = respx_mock.get("/api/v3/klines").mock(
         side_effect=[page, httpx.Response(200, json=[], headers=DATE), page, page]
     )
-    async with opened(RetryPolicy(attempts=5, total_seconds=300)) as source:
+    async with binance(NOW, retry=RetryPolicy(attempts=5, total_seconds=300)) as source:
         assert (await source.klines("BTCUSDT", start=START, limit=1))[0] == []
         with pytest.raises(SourceUnavailable, match="403") as caught:
             await source.klines("BTCUSDT", start=START, limit=1)
@@ -118,7 +103,6 @@ async def test_gatekeeper_is_asked_once_more(respx_mock: respx.MockRouter) -> No
 
 
 async def test_refused_country_is_final(respx_mock: respx.MockRouter) -> None:
-    """HTTP 451: one call, and the words name the variables that show another way."""
     error = await refused(respx_mock, httpx.Response(451, json={"code": 0, "msg": "restricted location"}, headers=DATE))
     assert isinstance(error, SourceRejected)
     assert "country" in error.message
@@ -128,7 +112,6 @@ async def test_refused_country_is_final(respx_mock: respx.MockRouter) -> None:
 
 @pytest.mark.parametrize("status", [500, 504])
 async def test_failing_server_is_retried(respx_mock: respx.MockRouter, status: int) -> None:
-    """With a body of its own or without: three tries."""
     body = {"code": -1008, "msg": "Server is currently overloaded"}
     error = await refused(
         respx_mock, httpx.Response(status, json=body), httpx.Response(status, text="oops"), httpx.Response(status)
@@ -141,7 +124,6 @@ async def test_failing_server_is_retried(respx_mock: respx.MockRouter, status: i
     ("code", "words"), [(UNKNOWN_PAIR, "no such pair"), *((code, f"code {code}: Bad. x") for code in (-1100, -1130))]
 )
 async def test_refused_request_is_not_retried(respx_mock: respx.MockRouter, code: int, words: str) -> None:
-    """The error has Binance's code, by which an unknown pair is told from other refusals."""
     error = await refused(respx_mock, httpx.Response(400, json={"code": code, "msg": "Bad.\nx"}, headers=DATE))
     assert isinstance(error, SourceRejected)
     assert (error.code, words in error.message) == (code, True)
@@ -150,9 +132,8 @@ async def test_refused_request_is_not_retried(respx_mock: respx.MockRouter, code
 
 @pytest.mark.parametrize(("weight", "calls"), [("4799", 2), ("4800", 1)])
 async def test_calls_pause_near_the_weight_limit(respx_mock: respx.MockRouter, weight: str, calls: int) -> None:
-    """From four fifths on no call is made for a minute, and the error has the seconds."""
     asked = respx_mock.get("/api/v3/klines").respond(json=[], headers={**DATE, WEIGHT: weight})
-    async with opened() as source:
+    async with binance(NOW, retry=QUICK) as source:
         await source.klines("BTCUSDT", start=START, limit=1)
         with pytest.raises(SourceUnavailable) if calls == 1 else nullcontext() as caught:
             await source.klines("BTCUSDT", start=START, limit=1)

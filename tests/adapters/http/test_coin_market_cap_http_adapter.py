@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,14 @@ from adapters._bases.errors import (
     SourceRejected,
     SourceUnavailable,
 )
-from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from adapters.http.coin_market_cap_errors import error_of, reach_of, read_envelope
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo, burst_and_period
+from tests.support.http_sources import CMC, KEY, coin_market_cap
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
-BASE = "https://cmc.test"
-LATEST = f"{BASE}/v3/cryptocurrency/quotes/latest"
-HISTORICAL = f"{BASE}/v3/cryptocurrency/quotes/historical"
-KEY = "0f9e8d7c-aaaa-bbbb-cccc-0123456789ab"
+LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
+HISTORICAL = f"{CMC}/v3/cryptocurrency/quotes/historical"
 NOW = datetime(2026, 11, 22, 12, 0, 21, 500_000, tzinfo=timezone.utc)
 
 
@@ -51,12 +48,9 @@ def error_for(status: int, answer: dict[str, Any], *, keyless: bool = False) -> 
     return error
 
 
-@asynccontextmanager
-async def source(*, keyless: bool = False, attempts: int = 1) -> AsyncIterator[CoinMarketCapHttpAdapter]:
+def source(*, keyless: bool = False, attempts: int = 1) -> AbstractAsyncContextManager[CoinMarketCapHttpAdapter]:
     retry = RetryPolicy(attempts=attempts, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
-    headers = {} if keyless else {KEY_HEADER: KEY}
-    async with HttpAdapter(base_url=BASE, headers=headers, timeout_seconds=5, retry=retry, clock=lambda: NOW) as http:
-        yield CoinMarketCapHttpAdapter(http=http, clock=lambda: NOW, keyless=keyless)
+    return coin_market_cap(NOW, keyless=keyless, retry=retry)
 
 
 @respx.mock
@@ -90,9 +84,8 @@ async def test_historical_sends_bounds_in_utc_and_an_explicit_count() -> None:
 
 @respx.mock
 async def test_public_api_is_used_without_a_key() -> None:
-    """For the latest quotes and the map; the rest is refused without a request."""
-    latest = respx.get(f"{BASE}/public-api/v3/cryptocurrency/quotes/latest").respond(json=body("v3_quotes_latest"))
-    coin_map = respx.get(f"{BASE}/public-api/v1/cryptocurrency/map").respond(json=body("map_by_symbol"))
+    latest = respx.get(f"{CMC}/public-api/v3/cryptocurrency/quotes/latest").respond(json=body("v3_quotes_latest"))
+    coin_map = respx.get(f"{CMC}/public-api/v1/cryptocurrency/map").respond(json=body("map_by_symbol"))
     async with source(keyless=True) as adapter:
         await adapter.latest([1])
         await adapter.coin_map(["BTC", "SOL"])
@@ -128,7 +121,7 @@ DAY = {"current_day": {"credits_left": 7}}
 )
 async def test_key_info_says_what_can_be_spent(data: object, info: tuple[object, ...] | None) -> None:
     """The smaller of the day's and the month's credits, never below 0; a plan that cannot be read is an error."""
-    respx.get(f"{BASE}/v1/key/info").respond(json={"status": {"error_code": 0}, "data": data})
+    respx.get(f"{CMC}/v1/key/info").respond(json={"status": {"error_code": 0}, "data": data})
     async with source() as adapter:
         if info is not None:
             assert await adapter.key_info() == info
@@ -161,7 +154,6 @@ PASSING = [(500, 500), (502, 502), (503, None), (504, 0), (429, 1008), (200, "10
 @respx.mock
 @pytest.mark.parametrize(("status", "code"), [*PASSING, (429, 1999), (200, 500)])
 async def test_passing_failure_is_retried(status: int, code: object) -> None:
-    """Limits by time and failing servers, two times here; then the answer counts."""
     busy = httpx.Response(status, json=failed(code), headers={"Retry-After": "0"})
     good = httpx.Response(200, json=body("v3_quotes_latest"))
     route = respx.get(LATEST).mock(side_effect=[busy, busy, good, busy, busy, busy])
@@ -203,7 +195,6 @@ def test_key_is_the_remedy_for_limits_without_one(status: int, code: object) -> 
     ],
 )
 def test_hours_beyond_the_plans_reach_are_named(named: str, since: datetime | None) -> None:
-    """With the moment since which hours are in reach, if CoinMarketCap says it."""
     text = f"Your plan allows 1 months of historical access. Please choose a startDate that is{named}"
     error = error_for(400, failed(400, text))
     assert isinstance(error, SourceRejected)
@@ -227,7 +218,6 @@ async def test_success_without_a_code_or_data_breaks_the_contract(answer: object
 
 @respx.mock
 async def test_wrong_clock_is_an_error() -> None:
-    """The answer's time decides; one that cannot be read is not compared."""
     stamps = ["2026-11-22T11:00:00.417Z", "2026-11-22T12:03:00.417Z", "soon", 5]
     answers = [{"status": {"error_code": 0, "timestamp": stamp}, "data": []} for stamp in stamps]
     respx.get(LATEST).mock(side_effect=[httpx.Response(200, json=answer) for answer in answers])
@@ -248,7 +238,6 @@ async def test_wrong_clock_is_an_error() -> None:
     ],
 )
 async def test_nonstandard_json_is_read(coins: bytes, value: object) -> None:
-    """Literals such as NaN, half characters and a byte order mark do not lose an answer."""
     respx.get(LATEST).respond(content=b'\xef\xbb\xbf{"status": {"error_code": 0}, "data": ' + coins + b"}")
     async with source() as adapter:
         assert await adapter.latest([1]) == value
@@ -283,9 +272,8 @@ def test_minute_never_has_more_calls_than_the_limit(limit: int) -> None:
 @respx.mock
 @pytest.mark.parametrize(("calls_per_minute", "at_once"), [(10, 2), (6000, 4)])
 async def test_calls_are_limited_at_a_time_and_a_minute(calls_per_minute: int, at_once: int) -> None:
-    """Four at a time, and a fifth of the plan's calls a minute at once."""
     usage = {"plan": {"rate_limit_minute": calls_per_minute}, "usage": {}}
-    respx.get(f"{BASE}/v1/key/info").respond(json={"status": {"error_code": 0}, "data": usage})
+    respx.get(f"{CMC}/v1/key/info").respond(json={"status": {"error_code": 0}, "data": usage})
     reached: list[httpx.Request] = []
 
     async def hang(request: httpx.Request) -> httpx.Response:

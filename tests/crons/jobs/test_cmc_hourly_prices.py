@@ -75,7 +75,7 @@ async def test_coin_without_a_quote_costs_the_others_nothing(
     cmc_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     source.faults.push(faults.left_out(1027), path="/quotes/latest")
-    source.faults.push(faults.null_price(1), path="/quotes/latest")
+    source.faults.push(faults.odd_price(1, None), path="/quotes/latest")
     first, second = await run(cmc_context()), await run(cmc_context())
     assert (first.missing, first.without_quote, first.extracted) == (["ETH (id 1027)"], 1, 2)
     assert list(second.rejects) == ["BTC (id 1) 2026-11-23 15:00:00: no price (null)"]
