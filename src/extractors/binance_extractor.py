@@ -116,9 +116,11 @@ def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, Kno
     return sorted(calls, key=lambda call: (call.hours[0], call.symbol))
 
 
-async def extract_lately(source: BinanceHttpAdapter, pair: KnownPair, since: datetime) -> Answered:
-    """The candles of a pair from a moment on, up to now."""
-    body, as_of = await source.klines(pair.pair, start=since, limit=MAX_CANDLES)
+async def extract_candles(
+    source: BinanceHttpAdapter, pair: str, start: datetime, end: datetime | None = None, *, limit: int = MAX_CANDLES
+) -> Answered:
+    """The first candles of a pair that open from one moment, aware, to another, or up to now."""
+    body, as_of = await source.klines(pair, start=start, end=end, limit=limit)
     return Answered(read_candles(body), as_of)
 
 
@@ -138,8 +140,7 @@ def extract_historical(
         name, hours = call.pair.pair, call.hours
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
-        body, as_of = await source.klines(name, start=hours[0], end=hours[-1] + HOUR - STEP, limit=MAX_CANDLES)
-        return Answered(read_candles(body), as_of)
+        return await extract_candles(source, name, hours[0], hours[-1] + HOUR - STEP)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:
@@ -194,8 +195,8 @@ async def _look_up(source: BinanceHttpAdapter, name: str) -> KnownPair:
     info = await _info(source, name)
     if info.status != _TRADING:
         raise SourceRejected(f"the pair is not traded, its status is {info.status}", code=UNKNOWN_PAIR)
-    body, _ = await source.klines(name, start=_BEFORE_ALL, limit=1)
-    if not (first := read_candles(body)):
+    first, _ = await extract_candles(source, name, _BEFORE_ALL, limit=1)
+    if not first:
         raise SourceRejected("the pair has no candles yet", code=UNKNOWN_PAIR)
     return KnownPair(name, info.quote, first[0].opens)
 

@@ -66,17 +66,15 @@ def within_credits(calls: Sequence[HistoricalCall], most: int) -> list[Historica
     for call in calls:
         left = most - credits_of(taken)
         if call.credits > left:
-            return [*taken, *_reduced(call, left * POINTS_PER_CREDIT)]
+            points = left * POINTS_PER_CREDIT
+            # The part that fits: fewer coins, else fewer hours of one coin.
+            if coins := points // ((call.end - call.start) // STEP):
+                taken.append(call._replace(ids=call.ids[:coins]))
+            elif hours := points // STEPS_PER_HOUR:
+                taken.append(call._replace(ids=call.ids[:1], end=call.start + hours * HOUR))
+            break
         taken.append(call)
     return taken
-
-
-def _reduced(call: HistoricalCall, points: int) -> Iterator[HistoricalCall]:
-    """The part of a call that fits: fewer coins, or fewer hours of one coin, or nothing."""
-    if coins := points // ((call.end - call.start) // STEP):
-        yield call._replace(ids=call.ids[:coins])
-    elif hours := points // STEPS_PER_HOUR:
-        yield call._replace(ids=call.ids[:1], end=call.start + hours * HOUR)
 
 
 def _boxes(wanted: Mapping[int, Collection[datetime]]) -> list[HistoricalCall]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters._bases.errors import ConfigurationError, ContractError, SourceRejected, StateError
-from adapters._bases.json_values import flag, shown, whole
+from adapters._bases.json_values import shown, whole
 from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, Coin
@@ -164,11 +164,11 @@ def _candidates(rows: object, symbols: Sequence[str], doubts: dict[str, str]) ->
     found: dict[str, list[Candidate]] = {}
     for index, row in enumerate(rows):
         symbol = str(row.get("symbol")).upper() if isinstance(row, dict) else ""
-        if symbol not in symbols or flag(row.get("is_active")) is False:
+        if symbol not in symbols or whole(row.get("is_active")) == 0:
             continue
         cmc_id, rank, name = whole(row.get("id")), whole(row.get("rank")), row.get("name")
         readable = {
-            "is_active": flag(row.get("is_active")) is True,
+            "is_active": whole(row.get("is_active")) == 1,
             "id": cmc_id is not None and 1 <= cmc_id <= HIGHEST_ID,
             "rank": row.get("rank") is None or (rank is not None and 1 <= rank <= HIGHEST_RANK),
         }

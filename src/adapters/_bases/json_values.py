@@ -70,14 +70,6 @@ def whole(value: object) -> int | None:
     return int(value) if isinstance(value, int) else None
 
 
-def flag(value: object) -> bool | None:
-    """True or false, written as such, as a text, or as a `whole` 1 or 0; None if it is neither."""
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    number = whole(value)
-    return bool(number) if number in (0, 1) else None
-
-
 # The points of many coins share their times.
 @lru_cache(maxsize=16_384)
 def instant(text: str) -> datetime | None:

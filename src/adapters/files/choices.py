@@ -15,7 +15,6 @@ from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
 
 ChoiceT = TypeVar("ChoiceT")
-CoinId = Annotated[int, msgspec.Meta(ge=1)]
 # Files of earlier releases have times without seconds, which msgspec does not read.
 _WITHOUT_SECONDS = re.compile(rb"(T\d\d:\d\d)Z")
 
@@ -79,7 +78,8 @@ class Choices(Generic[ChoiceT]):
 def coin_choices(data_path: Path) -> Choices[int]:
     """Symbol to CoinMarketCap id, such as ``{"BTC": 1, "ETH": 1027}``."""
     remedy = "restore the file, or write the coins' ids into SYMBOLS (such as BTC:1) and move the file away"
-    return Choices(data_path / "coin_choices.json", dict[str, CoinId], what="coin ids", remedy=remedy)
+    kind = dict[str, Annotated[int, msgspec.Meta(ge=1)]]
+    return Choices(data_path / "coin_choices.json", kind, what="coin ids", remedy=remedy)
 
 
 def pair_choices(data_path: Path) -> Choices[KnownPair]:

@@ -100,41 +100,28 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
             "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
         )
-    if code in _LIMITS:
-        why, next_step, wait = _LIMITS[code]
-        wait -= now.second + now.microsecond / 1e6 if code == _MINUTE_LIMIT else 0
-        return _unavailable(envelope, why, next_step, wait)
-    # On a 200 the code says what the status would have said.
-    if code not in _REFUSALS and may_pass(code if status == _HTTP_OK and code is not None else status):
-        next_step = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
-        return _unavailable(envelope, "it is overloaded or failing", next_step)
     unknown = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
     why, next_step = _REFUSALS.get(code or _OK) or _REFUSALS_BY_STATUS.get(status, unknown)
-    if code not in _REFUSALS and "historical access" in envelope.text:
-        why, next_step = (
-            f"{_BEYOND_REACH}, nothing was charged",
-            f"request fewer hours, or use a higher plan: {_CHECK_PLAN}",
-        )
-    return SourceRejected(_message(why, envelope), next_step=next_step, status=status, code=code)
+    passing, wait = False, None
+    if code in _LIMITS:
+        passing, (why, next_step, wait) = True, _LIMITS[code]
+        if code == _MINUTE_LIMIT:
+            wait -= now.second + now.microsecond / 1e6
+    # On a 200 the code says what the status would have said.
+    elif code not in _REFUSALS and may_pass(code if status == _HTTP_OK and code is not None else status):
+        passing, why = True, "it is overloaded or failing"
+        next_step = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
+    elif code not in _REFUSALS and "historical access" in envelope.text:
+        why = f"{_BEYOND_REACH}, nothing was charged"
+        next_step = f"request fewer hours, or use a higher plan: {_CHECK_PLAN}"
+    shown_code = "" if code in (None, _OK) else f", code {code}"
+    message = f"CoinMarketCap: {why} (HTTP {status}{shown_code}{f': {envelope.text}' if envelope.text else ''})"
+    if passing:
+        return SourceUnavailable(message, next_step=next_step, retry_after_seconds=wait, status=status, code=code)
+    return SourceRejected(message, next_step=next_step, status=status, code=code)
 
 
 def reach_of(error: SourceRejected) -> datetime | None:
     """The moment, aware, since which past hours are in the plan's reach; None if the refusal does not name it."""
     named = _NEWER_THAN.search(error.message) if _BEYOND_REACH in error.message else None
     return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")
-
-
-def _unavailable(envelope: Envelope, why: str, next_step: str, wait: float | None = None) -> SourceUnavailable:
-    return SourceUnavailable(
-        _message(why, envelope),
-        next_step=next_step,
-        retry_after_seconds=wait,
-        status=envelope.http_status,
-        code=envelope.code,
-    )
-
-
-def _message(why: str, envelope: Envelope) -> str:
-    code = "" if envelope.code in (None, _OK) else f", code {envelope.code}"
-    text = f": {envelope.text}" if envelope.text else ""
-    return f"CoinMarketCap: {why} (HTTP {envelope.http_status}{code}{text})"

@@ -16,8 +16,8 @@ from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIG
 from crons.backfill import Batch, Past
 from crons.job import Finding, Job, JobContext
 from extractors.binance_extractor import (
+    extract_candles,
     extract_historical,
-    extract_lately,
     first_hour,
     pair_trouble,
     plan_calls,
@@ -119,7 +119,7 @@ async def _latest(
     """A pair's rows, or its error."""
     try:
         since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
-        answer = await extract_lately(source, pair, since)
+        answer = await extract_candles(source, pair.pair, since)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
         hours = hours_between(last_over(answer.as_of), present + HOUR)
         made = hour_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)

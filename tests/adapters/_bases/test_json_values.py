@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.json_values import flag, instant, json_value, shown, whole
+from adapters._bases.json_values import instant, json_value, shown, whole
 
 NOTHING: list[object] = [None, [], {}]
 
@@ -33,20 +33,6 @@ def test_a_whole_number_is_read_in_every_form(value: object, number: int | None)
     """As a number, a float, a text or a truth value; what is not whole is not guessed."""
     assert whole(value) == number
     assert type(whole(value)) in (int, type(None))
-
-
-@pytest.mark.parametrize(
-    ("value", "meant"),
-    [
-        *((form, True) for form in (True, 1, 1.0, "1", "true", " True ")),
-        *((form, False) for form in (False, 0, 0.0, "0", "false", "FALSE")),
-        *((form, None) for form in (2, -1, "yes", "", math.nan)),
-        *((form, None) for form in NOTHING),
-    ],
-)
-def test_yes_and_no_are_read_in_every_form(value: object, meant: bool | None) -> None:  # noqa: FBT001 - a parameter
-    """A flag that says neither is not guessed."""
-    assert flag(value) is meant
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
@@ -144,5 +130,4 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
     """No text raises, nor does any JSON text that holds it."""
     instant(text)
     whole(text)
-    flag(text)
     assert json_value(json.dumps(text).encode()) == text
