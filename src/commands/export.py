@@ -76,6 +76,8 @@ def export(
         )
     if target != "-" and Path(target).exists() and not force:
         raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
+    if not Path(target).parent.is_dir():
+        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
     zone = timezone.utc if utc else TEHRAN
     span = [None if text is None else time_bound(text, zone) for text in (first, end)]
     settings = settings_with_log()
