@@ -162,7 +162,7 @@ def _written(target: str) -> Iterator[Path]:
             send_to_stdout(draft)
         return
     try:
-        with Disk().replacing(Path(target)) as draft:
+        with Disk().replacing(Path(target).absolute()) as draft:
             yield draft
     except OSError as error:
         raise StateError(
