@@ -11,8 +11,7 @@ from adapters._bases.errors import ConfigurationError, StateError, StorageReject
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
-from commands.screen import mention, say, settings_with_log
-from commands.tables import copies_of
+from commands.screen import copies_of, mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE

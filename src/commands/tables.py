@@ -14,7 +14,7 @@ import typer
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import TEHRAN, in_tehran
 from adapters.files.locks import ProcessLock
-from commands.screen import mention, say, settings_with_log
+from commands.screen import copies_of, mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
@@ -141,11 +141,6 @@ def last_backup(name: str) -> datetime | None:
     copies = copies_of(BACKUPS, name, *_ENDINGS)
     made = copies[-1].name.removeprefix(f"{name}-").partition(".")[0] if copies else ""
     return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
-
-
-def copies_of(folder: Path, name: str, *endings: str) -> list[Path]:
-    """The files of a folder that are named NAME-TIME with one of the endings, oldest first."""
-    return sorted(path for ending in endings for path in folder.glob(f"{name}-????-??-??_??-??-??{ending}"))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Share(NamedTuple):
     @property
     def percent(self) -> float | None:
         """The stored hours in percent, rounded down to one decimal; None if none is expected."""
-        return self.stored * 1000 // self.expected / 10 if self.expected else None
+        return self.stored * 1000 // sum(self) / 10 if sum(self) else None
 
 
 class Coverage(NamedTuple):
