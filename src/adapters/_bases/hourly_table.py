@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from adapters._bases.schema import SQL_FOLDER, definition
@@ -67,9 +66,8 @@ class HourlyTable:
     meaning: str  # the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too
     label: str  # the column with the name that users know it by
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
-    keeps_known: frozenset[str] = (
-        frozenset()
-    )  # columns of which NULL leaves the stored value: not every call gives them
+    # The columns of which NULL leaves the stored value: not every call gives them.
+    keeps_known: frozenset[str] = frozenset()
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -108,15 +106,9 @@ class HourlyTable:
         names = (f"{self.name}_{kind}" for kind in ("hourly", "daily", "latest"))
         return tuple(name for name in names if (SQL_FOLDER / f"{name}.sql").is_file())
 
-    @cached_property
-    def _values(self) -> Callable[[HourlyRow], tuple[object, ...]]:
-        # With the key, because attrgetter of a single name gives the bare value.
-        return attrgetter("symbol", *self.compared)
-
     def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
         """Whether an update with the row would change a stored row of these `compared` values."""
-        _, *given = self._values(row)
-        return tuple(given) != stored and any(
-            new != old and not (new is None and name in self.keeps_known)
-            for name, new, old in zip(self.compared, given, stored, strict=True)
+        return any(
+            (new := getattr(row, name)) != old and not (new is None and name in self.keeps_known)
+            for name, old in zip(self.compared, stored, strict=True)
         )

@@ -7,6 +7,7 @@ prunes partitions: their cost grows with the number of keys, not with the table.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _ROW_BYTES = 1_000  # of the longest statement, generously
 _REASON_LIMIT = 200
 # No two keys share a text: what follows the last bar always has the same length.
 _KEY_TEXT = "concat(symbol, '|', datetime)"
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _POSITION = "key_position"
 # How many rows the SELECT may return for each key before it names every key.
 _SUPERSET_LIMIT = 2
@@ -86,13 +88,14 @@ def upsert(
         StorageUnavailable: no answer after all retries; some, all or none of a chunk may be stored.
         StorageRejected: ClickHouse refused; failed mutations have been killed.
     """
+    name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
     limit = int(retry.call(lambda: clickhouse.value_of("max_query_size")) or 0)
     chunk_rows = min(CHUNK_ROWS, limit // _ROW_BYTES) if limit else CHUNK_ROWS
     report, remaining = UpsertReport(), iter(rows)
     while chunk := list(islice(remaining, chunk_rows)):
         check_values(table, chunk)
         keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, table, keyed, replicated, inserts_changes)
+        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes)
         report = report.plus(retry.call(one.store))
     return report
 
@@ -195,18 +198,10 @@ def check_values(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
                 raise InvalidRowError(f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: {name} is {shown}")
 
 
-def _is_text(value: object) -> bool:
+_FITS: Mapping[str, Callable[[Any], bool]] = {
     # UTF-8 has no code for half a character.
-    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value))
-
-
-def _is_double(value: object) -> bool:
-    return isinstance(value, (float, int)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-_FITS: Mapping[str, Callable[[object], bool]] = {
-    "String": _is_text,
-    "Float64": _is_double,
+    "String": lambda value: isinstance(value, str) and not _HALF_CHARACTER.search(value),
+    "Float64": lambda value: type(value) in (float, int) and abs(value) <= sys.float_info.max,
     "UInt32": lambda value: type(value) is int and 0 <= value < 1 << 32,
     "UInt64": lambda value: type(value) is int and 0 <= value < 1 << 64,
 }
@@ -225,15 +220,12 @@ class _Chunk:
 
     clickhouse: ClickHouseAdapter
     database: str
+    name: str  # of the table, quoted, with its database
     table: HourlyTable
     rows: Mapping[Key, StoredRow]
     replicated: bool
     inserts_changes: bool
     report: UpsertReport | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{quoted_identifier(self.database)}.{quoted_identifier(self.table.name)}"
 
     def store(self) -> UpsertReport:
         stored = self._stored()
