@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
@@ -86,26 +85,6 @@ def test_credits_are_refused_where_none_are_spent(binance: Callable[..., Finishe
         assert done.code == 2
         assert JOB in done.log
         assert "leave --max-credits out" in done.log
-
-
-def test_verify_finds_prices_of_two_pairs(
-    binance: Callable[..., Finished],
-    command: Callable[..., Finished],
-    program: Installation,
-    embedded: ClickHouseAdapter,
-    database: str,
-) -> None:
-    assert binance("backfill", "5").code == 0
-    program.settings["BINANCE_PAIRS"] = "ETH:ETHUSDC"
-    assert binance("backfill", "2").code == 0
-    pairs = embedded.query(f"SELECT pair, count() FROM {database}.binance_prices FINAL WHERE symbol = 'ETH' GROUP BY 1")
-    assert sorted(pairs) == [("ETHUSDC", 2), ("ETHUSDT", 3)]
-    assert command("verify").code == 0  # the later took the earlier one's place for good
-    program.settings["BINANCE_PAIRS"] = ""
-    done = command("verify")
-    assert done.code == 1
-    assert "binance_prices: pairs" in done.out
-    assert "ETH: ETHUSDC, 2 h from" in done.out
 
 
 def test_verify_finds_hours_that_were_never_completed(

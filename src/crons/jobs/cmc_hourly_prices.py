@@ -223,9 +223,9 @@ def _affordable(
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
     if chosen != calls:
-        limit = f"--max-credits {past.request.max_credits}"
-        if credits_left is not None and credits_left == min(limits) and credits_left != past.request.max_credits:
-            limit = f"the key's {credits_left} remaining credits, see `./run.sh check`"
+        limit = f"the key's {credits_left} remaining credits, see `./run.sh check`"
+        if min(limits) == past.request.max_credits:
+            limit = f"--max-credits {past.request.max_credits}"
         hours = (hour_start(ctx.started).astimezone(timezone.utc) - past.starts[0]) // HOUR
         ctx.report.warnings.append(
             f"{every - cost} of {every} credits' worth of hours are left out by {limit}; "
