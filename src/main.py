@@ -37,6 +37,10 @@ LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
+Symbols = Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these symbols")]
+First = Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")]
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first hour or day left out")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object, for machines")]
 NameOrHours = Annotated[str | None, typer.Argument(metavar="NAME", help="the job")]
 Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hours before the present one")]
 MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
@@ -45,12 +49,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def _command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
-    """Make a command of the function, named like it; its docstring is the help.
-
-    Args:
-        arguments: those of the example.
-        settings: Typer's own.
-    """
+    """Make a command of the function, named like it; its docstring is the help, and `arguments` are the example's."""
 
     def register(function: _Command) -> _Command:
         name = function.__name__
@@ -153,9 +152,9 @@ def cron_backfill(
     name: NameOrHours = None,
     hours: Hours = None,
     *,
-    first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="first hour or day, not HOURS")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="first hour or day left out (now)")] = None,
-    symbols: Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these of the followed symbols")] = None,
+    first: First = None,
+    end: End = None,
+    symbols: Symbols = None,
     max_credits: MaxCredits = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the cost only")] = False,
     quiet: LogQuiet = False,
@@ -201,7 +200,7 @@ def cron_heal(
 def status(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")] = None,
     *,
-    json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
+    json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
 ) -> None:
     """Show the last runs, the missing hours and the prices.
@@ -258,9 +257,9 @@ def export(
         str | None, typer.Option("--format", help="csv, parquet, jsonl or arrow; default: the extension of FILE")
     ] = None,
     view: Annotated[str, typer.Option(help="hourly, daily, latest, or runs")] = "hourly",
-    symbols: Annotated[str, typer.Option(metavar="BTC,ETH", help="only these")] = "",
-    first: Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first hour or day left out")] = None,
+    symbols: Symbols = None,
+    first: First = None,
+    end: End = None,
     utc: Annotated[bool, typer.Option("--utc", help="TIMEs, and the column time, in UTC")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace FILE")] = False,
 ) -> None:
@@ -274,7 +273,7 @@ def export(
 
     _finish(
         lambda: write(
-            target, job=job, form=form, view=view, symbols=symbols, first=first, end=end, utc=utc, force=force
+            target, job=job, form=form, view=view, symbols=symbols or "", first=first, end=end, utc=utc, force=force
         )
     )
 
@@ -316,7 +315,7 @@ def compare(
     tolerance: Annotated[
         float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="the largest accepted deviation")
     ] = 1.0,
-    json: Annotated[bool, typer.Option("--json", help="one JSON object, for machines")] = False,
+    json: Json = False,
 ) -> None:
     """Compare the stored prices of the two sources.
 

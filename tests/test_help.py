@@ -26,7 +26,6 @@ def help_of(command: str) -> str:
 
 
 def test_run_sh_lists_every_command_with_its_summary() -> None:
-    """The static list is that of Typer."""
     shown = subprocess.run(["bash", str(RUN_SH), "help"], capture_output=True, text=True, check=True).stdout
     listed = dict(re.findall(r"^  ([a-z_]+) +([A-Z].*)$", shown, re.MULTILINE))
     commands = get_command(app).commands  # type: ignore[attr-defined]  # an app with commands is a group
@@ -36,7 +35,6 @@ def test_run_sh_lists_every_command_with_its_summary() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example_and_the_exit_codes(command: str) -> None:
-    """No line is wider than 80."""
     shown = help_of(command)
     lines = [line.strip() for line in shown.splitlines()]
     assert any(re.match(rf"Example: \./run\.sh {command}\b", line) for line in lines)
@@ -46,7 +44,6 @@ def test_help_has_an_example_and_the_exit_codes(command: str) -> None:
 
 
 def test_docs_have_every_command_with_its_options() -> None:
-    """The table of docs/operating.md has exactly the commands of run.sh, with all options and arguments of each."""
     usages = re.findall(r"^\| `\./run\.sh ([^`]+)` \|", OPERATING.read_text(), re.MULTILINE)
     assert sorted(usage.split()[0] for usage in usages) == sorted(COMMANDS)
     for usage in usages:
@@ -79,14 +76,6 @@ def test_help_that_cannot_be_written_is_an_error() -> None:
 
 @pytest.mark.parametrize("arguments", ["clean --bogus", "clean --yes x", "restore", "demo x", "cron_run a b"])
 def test_meaningless_arguments_are_a_usage_error(arguments: str) -> None:
-    """With the command's usage, before anything is done."""
     done = CliRunner().invoke(app, arguments.split(), prog_name="./run.sh")
     assert (done.exit_code, done.stdout) == (2, "")
     assert f"Usage: ./run.sh {arguments.partition(' ')[0]}" in done.stderr
-
-
-def test_unknown_command_is_corrected() -> None:
-    """Exit code 2 with what was probably meant."""
-    done = CliRunner().invoke(app, ["statsu"], prog_name="./run.sh")
-    assert done.exit_code == 2
-    assert "status" in done.stderr

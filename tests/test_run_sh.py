@@ -50,21 +50,18 @@ def test_help_installs_nothing(checkout: BareCheckout, arguments: tuple[str, ...
 
 
 def test_version_is_reported(checkout: BareCheckout) -> None:
-    """Before anything is installed."""
     done = checkout.run("--version")
     assert (done.returncode, done.stdout, checkout.calls) == (0, f"data-processor {VERSION}\n", [])
 
 
 @pytest.mark.parametrize("word", ["statsu", "cd", "*", "", "check() {\nx", "Exit"])
 def test_unknown_command_installs_nothing(checkout: BareCheckout, word: str) -> None:
-    """A typing error is a usage error."""
     done = checkout.run(word)
     assert (done.returncode, done.stdout, checkout.calls) == (2, "", [])
     assert "./run.sh help" in done.stderr
 
 
 def test_unknown_command_reaches_python_once_installed(ready: BareCheckout) -> None:
-    """Typer suggests what was meant."""
     ready.run("statsu")
     assert ready.calls == ["run statsu"]
 
@@ -91,13 +88,11 @@ def test_command_becomes_python_with_its_arguments(ready: BareCheckout, tmp_path
 
 @pytest.mark.parametrize("code", [1, 2, 75, 143])
 def test_exit_codes_pass_through(ready: BareCheckout, code: int) -> None:
-    """What Python ends with is what run.sh ends with."""
     ready.say("failing check", str(code))
     assert ready.run("check").returncode == code
 
 
 def test_sigterm_reaches_the_job(ready: BareCheckout) -> None:
-    """A signal to run.sh is one to the job."""
     os.mkfifo(ready.state / "failing setup_db")
     with ready.start("setup_db") as process:
         writer = os.open(ready.state / "failing setup_db", os.O_WRONLY)
@@ -107,7 +102,6 @@ def test_sigterm_reaches_the_job(ready: BareCheckout) -> None:
 
 
 def test_checkout_without_run_bits_works(ready: BareCheckout) -> None:
-    """By ``bash run.sh``."""
     (ready.root / "run.sh").chmod(0o644)
     subprocess.run(["bash", "run.sh", "clean"], cwd=ready.root, env=ready.environment, check=True, capture_output=True)
     assert ready.calls == ["run clean"]
@@ -127,7 +121,6 @@ def test_first_command_installs_with_hashes(checkout: BareCheckout) -> None:
 
 
 def test_second_command_installs_nothing(ready: BareCheckout) -> None:
-    """What is installed from these requirements is not installed again."""
     assert ready.run("install").returncode == 0
     assert ready.calls == ["run install"]
 
@@ -186,7 +179,6 @@ def test_uv_installs_if_it_can(checkout: BareCheckout, *, works: bool) -> None:
 
 
 def test_failed_installation_is_retried(checkout: BareCheckout) -> None:
-    """Exit code 1 before the command; the next command installs."""
     checkout.say("failing")
     done = checkout.run("check")
     assert done.returncode == 1
@@ -198,7 +190,6 @@ def test_failed_installation_is_retried(checkout: BareCheckout) -> None:
 
 
 def test_interrupted_installation_starts_over(ready: BareCheckout) -> None:
-    """An environment whose installation was cut off is not trusted."""
     (ready.root / ".venv/.installing").touch()
     assert ready.run("check").returncode == 0
     assert ready.calls[0] == "venv .venv"
@@ -206,7 +197,6 @@ def test_interrupted_installation_starts_over(ready: BareCheckout) -> None:
 
 
 def test_two_commands_install_once(checkout: BareCheckout) -> None:
-    """A command that finds another one installing waits for it, and installs nothing itself."""
     checkout.run("install")
     checkout.unsay("calls")
     checkout.change_requirements("second")
@@ -238,7 +228,6 @@ def test_other_python_makes_another_environment(ready: BareCheckout) -> None:
 @pytest.mark.parametrize("version", ["2.7", "3.9", "3.14", ""])
 @pytest.mark.parametrize("named", [{}, {"PYTHON": "python3"}], ids=["any", "PYTHON"])
 def test_unfit_python_is_refused(checkout: BareCheckout, version: str, named: dict[str, str]) -> None:
-    """One line says which are fit."""
     checkout.say("version", version)
     done = checkout.run("check", environment=named)
     assert done.returncode == 2
@@ -247,7 +236,6 @@ def test_unfit_python_is_refused(checkout: BareCheckout, version: str, named: di
 
 
 def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
-    """As Debian's without its venv package."""
     checkout.say("no_venv")
     done = checkout.run("check")
     assert done.returncode == 2
@@ -255,6 +243,5 @@ def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
 
 
 def test_machine_without_flock_installs(checkout: BareCheckout) -> None:
-    """Without the lock."""
     checkout.remove("flock")
     assert checkout.run("check").returncode == 0

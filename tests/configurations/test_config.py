@@ -103,7 +103,6 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_wrong_value_is_named_in_one_line(tmp_path: Path, line: str, words: str) -> None:
-    """The message is one line that starts with the variable and says what is needed; the next step names the file."""
     error = refused(tmp_path, line)
     assert error.message.startswith(f"{line.partition('=')[0]}: ")
     assert words in error.message
@@ -147,7 +146,6 @@ def test_ipv6_host_is_bracketed(tmp_path: Path, address: str) -> None:
     ],
 )
 def test_any_ticker_may_have_an_id(tmp_path: Path, entry: str, parsed: list[object]) -> None:
-    """With an id the symbol is only a name: dots, signs and the letters of every script may stand in it."""
     assert list(load(tmp_path, f"SYMBOLS={entry}").symbols) == parsed
 
 
@@ -233,7 +231,6 @@ def test_variables_unseen_by_cron_are_named(tmp_path: Path, monkeypatch: pytest.
     ("content", "words"), [(b"LOG_LEVEL=INFO\nmy key is k-3c1\n", "line 2"), (b"SYMBOLS=\xff\xfe", "cannot be read")]
 )
 def test_unreadable_file_is_named(tmp_path: Path, content: bytes, words: str) -> None:
-    """By its line or cause, not by its text, which may be a secret; unknown variables are ignored."""
     (tmp_path / ".env").write_bytes(b"UNKNOWN=1\n" * (words == "cannot be read") + content)
     with pytest.raises(SettingsError, match=words) as caught:
         load_settings(tmp_path / ".env")
@@ -241,7 +238,6 @@ def test_unreadable_file_is_named(tmp_path: Path, content: bytes, words: str) ->
 
 
 def test_common_forms_of_the_file_are_read(tmp_path: Path) -> None:
-    """CRLF, a byte order mark, quotes, export, blanks and comments do no harm; embedded may be upper-case."""
     text = '\ufeff# mine\r\nexport SYMBOLS = "btc : 1, eth"\r\n\r\nCLICKHOUSE_HOST=Embedded # x\r\nlog_level=debug\r\n'
     (tmp_path / ".env").write_bytes(text.encode())
     settings = load_settings(tmp_path / ".env")

@@ -66,7 +66,6 @@ def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Not in the event, its fields, inner values, foreign records or a traceback, at DEBUG either."""
     set_up(form, "DEBUG")
     log = structlog.get_logger()
     log.debug(f"key {SECRET}", key=SECRET, inner={"a": [f"x{SECRET}x"]}, other=Path(SECRET))  # noqa: G004 - the point

@@ -72,7 +72,6 @@ def test_interrupted_command_says_so() -> None:
 @pytest.mark.parametrize("lines", [1, 10_000], ids=["in the buffer", "beyond the buffer"])
 @pytest.mark.parametrize("said", ["print('x')", "print('x', file=sys.stderr)"], ids=["stdout", "stderr"])
 def test_closed_output_ends_quietly(said: str, lines: int) -> None:
-    """As for ``head``."""
     script = f"sys.exit(guarded(lambda: [{said} for _ in range({lines})] and 0, {COLLABORATORS}))"
     assert ended(script, closed="stderr" if "stderr" in said else "stdout") == (141, "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -92,18 +91,6 @@ def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: 
     assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
 
 
-def test_refused_run_is_recorded_with_its_reason(
-    settings: Settings, clock: SteppedClock, source: FaultySource, history: EtlRunsAdapter
-) -> None:
-    wrong = replace(settings, cmc_api_key=type(settings.clickhouse_password)("wrong"))
-    with pytest.raises(EtlError) as refused:
-        run(wrong, clock)
-    record = only(history)
-    assert (record.status, record.inserted) == ("failed", 0)
-    assert record.error == " ".join(refused.value.message.split())
-    assert source.credits_used == 0
-
-
 def test_run_without_database_is_recorded_by_the_next(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
 ) -> None:
@@ -188,7 +175,6 @@ def test_damaged_history_file_does_not_fail_the_run(
     clock: SteppedClock,
     history: EtlRunsAdapter,
 ) -> None:
-    """A torn file and a folder in a file's place are named in the log."""
     folder = settings.data_path / "spool" / "etl_runs" / JOB
     (folder / "0000000002.spool").mkdir(parents=True)
     (folder / "0000000001.spool").write_bytes(bytes(100))
@@ -204,7 +190,6 @@ def test_damaged_history_file_does_not_fail_the_run(
 
 
 def test_foreign_record_is_skipped(settings: Settings, clock: SteppedClock, history: EtlRunsAdapter) -> None:
-    """Columns may have any order."""
     ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
     waits = Spool(settings.data_path / "spool" / "etl_runs" / JOB)
     waits.put([*FIELDS[1:], "run_id"], [[*ours.values()[1:], ours.run_id]])

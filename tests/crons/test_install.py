@@ -297,5 +297,4 @@ def test_next_run_follows_the_hosts_zone(zone: str, due: str, monkeypatch: pytes
     ],
 )
 def test_longest_interval_includes_pauses(schedule: str, longest: timedelta) -> None:
-    """A schedule that pauses by night, at weekends or for a year is judged by its pause."""
     assert longest_interval(schedule, MONDAY) == longest

@@ -115,7 +115,6 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     clock: SteppedClock,
     tmp_path: Path,
 ) -> None:
-    """Both replicas lose the table and get every row back, though the rows were there before."""
     await run(context())
     clock.advance(timedelta(minutes=10))
     await run(context())

@@ -15,7 +15,6 @@ BTCUSDT = KnownPair("BTCUSDT", "USDT", datetime(2017, 8, 17, 4, tzinfo=timezone.
 
 
 def test_saved_choices_are_loaded(tmp_path: Path) -> None:
-    """From a folder that did not exist and over an earlier file; nothing else is left there."""
     choices = coin_choices(tmp_path / "data")
     assert choices.load() == {}
     choices.save({"ETH": 1027})
@@ -49,7 +48,6 @@ def test_unreadable_file_is_not_taken_for_an_empty_one(tmp_path: Path, content: 
 
 @pytest.mark.parametrize("pair", [{}, {"pair": "A", "quote": "B"}, {"pair": "A", "quote": "B", "listed": "2017"}, "A"])
 def test_unreadable_pair_is_an_error(tmp_path: Path, pair: object) -> None:
-    """It is not looked up silently."""
     (tmp_path / "pair_choices.json").write_text(json.dumps({"BTC": pair}))
     with pytest.raises(StateError):
         pair_choices(tmp_path).load()

@@ -56,7 +56,6 @@ def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_second_process_is_refused_with_the_holder(tmp_path: Path) -> None:
-    """The message names pid, task, start and step."""
     path = tmp_path / "job.lock"
     with another_process_holding(path) as process, pytest.raises(LockHeldError) as refused, lock_at(path):
         pytest.fail("two held it at once")
@@ -81,7 +80,6 @@ def test_lock_is_freed_by_the_death_of_its_process(tmp_path: Path) -> None:
 
 
 def test_reused_pid_is_not_the_holder(tmp_path: Path) -> None:
-    """A living process with another start time is another one."""
     with lock_at(tmp_path / "job.lock"):
         holder = read_holder(tmp_path / "job.lock")
         assert holder is not None
@@ -114,7 +112,6 @@ def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
 
 
 def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
-    """Whatever stands in the note's place or in that of its draft is replaced, not followed."""
     path = tmp_path / "job.lock"
     other = tmp_path / "another file"
     other.write_text("theirs")

@@ -40,7 +40,6 @@ def test_batch_is_read_back_exactly(batch: list[tuple[object, ...]]) -> None:
 
 
 def test_batches_are_pending_in_order_of_arrival(spool: Spool) -> None:
-    """The oldest comes first, beyond nine and after removals too."""
     paths = [spool.put(COLUMNS, [(number, None, "")]) for number in range(12)]
     spool.remove(paths[0])
     spool.remove(paths[0])
@@ -49,7 +48,6 @@ def test_batches_are_pending_in_order_of_arrival(spool: Spool) -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_batch_survives_kill_and_power_loss(tmp_path: Path, ending: Ending) -> None:
-    """Once `put` has returned, neither a kill nor a power loss takes the batch away: its folder was made for it."""
     disk = MortalDisk(tmp_path)
     spool = Spool(tmp_path / "spool" / "job", disk)
     spool.put(COLUMNS, [("BTC", 1.0, "")])
@@ -59,7 +57,6 @@ def test_batch_survives_kill_and_power_loss(tmp_path: Path, ending: Ending) -> N
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_batch_is_complete_or_absent_wherever_the_disk_dies(tmp_path: Path, ending: Ending) -> None:
-    """Wherever the disk dies in `put`: no damage, nothing in the way of the next, and those before it are there."""
     steps = 0
     while True:
         folder = tmp_path / str(steps)
@@ -86,7 +83,6 @@ def test_batch_is_complete_or_absent_wherever_the_disk_dies(tmp_path: Path, endi
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_removed_and_rejected_batches_do_not_come_back(tmp_path: Path, ending: Ending) -> None:
-    """A batch never comes back to be stored over a younger one, and a damaged one keeps its reason."""
     disk = MortalDisk(tmp_path)
     spool = Spool(tmp_path / "spool", disk)
     stored, damaged = (spool.put(COLUMNS, [(name, 1.0, "")]) for name in ("BTC", "ETH"))
@@ -103,7 +99,6 @@ def test_removed_and_rejected_batches_do_not_come_back(tmp_path: Path, ending: E
 
 @given(st.data())
 def test_damage_is_detected_and_intact_records_are_kept(data: st.DataObject) -> None:
-    """A torn tail, zeros or a flipped bit never yields a wrong record, and never goes unnoticed."""
     batch = [(f"S{number}", number / 3, "Näme\n") for number in range(4)]
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder))
@@ -146,7 +141,6 @@ def test_unwritable_spool_is_an_error_without_remains(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_an_error_without_remains(tmp_path: Path) -> None:
-    """On a disk of 64 KiB a batch of 1 MB is refused as a whole, and a small one still fits afterwards."""
     with small_disk(tmp_path):
         spool = Spool(tmp_path)
         with pytest.raises(StateError, match="No space left"):
@@ -164,7 +158,6 @@ def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
 
 
 def test_checksum_of_nothing_is_damage(spool: Spool) -> None:
-    """A line whose checksum fits but which holds no record is damage, in the header's place too."""
     path = spool.put(COLUMNS, [("BTC", 1.0, ""), ("ETH", 2.0, "")])
     header, first, _ = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([header, first, b"00000000 "]))
@@ -227,7 +220,6 @@ def test_unlistable_folder_keeps_its_batches() -> None:
 
 
 def test_unreadable_file_is_damage(spool: Spool) -> None:
-    """A folder named like a batch holds nothing, says why, and can be set aside like any other."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     folder = path.with_name("0000000007.spool")
     folder.mkdir()
@@ -249,7 +241,6 @@ def test_rejected_file_is_never_replaced(spool: Spool) -> None:
 
 
 def test_immovable_file_is_an_error_and_stays(spool: Spool) -> None:
-    """A file in the way of ``rejected/`` and a folder in a batch's place are one clear error each."""
     path = spool.put(COLUMNS, [("BTC", 1.0, "")])
     (path.parent / "rejected").write_text("in the way")
     with pytest.raises(StateError, match="cannot be set aside"):

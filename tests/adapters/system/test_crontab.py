@@ -32,7 +32,6 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CrontabProgram:
     ],
 )
 def test_missing_crontab_is_empty(program: CrontabProgram, words: str) -> None:
-    """In the words of Debian, cronie, busybox and fcron."""
     complain(program, words)
     assert read_crontab() == ""
 
@@ -90,7 +89,6 @@ def test_command_that_cannot_start_is_an_error(program: CrontabProgram, monkeypa
 
 @pytest.mark.parametrize(("how", "words"), [("refusing", "bad minute"), ("forgetful", "differs")])
 def test_failed_write_changes_nothing(program: CrontabProgram, how: str, words: str) -> None:
-    """Cron's reason is given; a write that did not last is an error too."""
     program.store(b"# mine\n")
     program.behave(how)
     with pytest.raises(StateError, match=words):
