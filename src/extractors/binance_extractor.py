@@ -98,21 +98,15 @@ def first_hour(pair: KnownPair) -> datetime:
 
 
 def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, KnownPair]) -> list[CandleCall]:
-    """The calls that bring every wanted hour (symbol to aware starts) since its pair was listed, the earliest first."""
+    """The calls that bring every wanted hour (symbol to aware starts), the earliest first."""
     calls: list[CandleCall] = []
     for symbol, hours in wanted.items():
-        pair = pairs[symbol]
-        first = first_hour(pair)
-        window: list[datetime] = []
+        windows: list[list[datetime]] = []
         for hour in sorted(hour.astimezone(timezone.utc) for hour in hours):
-            if hour < first:
-                continue
-            if window and hour - window[0] >= _HOURS_PER_CALL * HOUR:
-                calls.append(CandleCall(symbol, pair, tuple(window)))
-                window = []
-            window.append(hour)
-        if window:
-            calls.append(CandleCall(symbol, pair, tuple(window)))
+            if not windows or hour - windows[-1][0] >= _HOURS_PER_CALL * HOUR:
+                windows.append([])
+            windows[-1].append(hour)
+        calls += [CandleCall(symbol, pairs[symbol], tuple(window)) for window in windows]
     return sorted(calls, key=lambda call: (call.hours[0], call.symbol))
 
 

@@ -234,14 +234,11 @@ def _number(value: object, place: str) -> _Value:
 
 def _first_time(name: str, stamped: Sequence[tuple[str, _Fields]], flaws: list[str]) -> datetime | None:
     """The first time that can be read in a field of several objects, each with its place."""
-    unreadable: list[str] = []
     for path, fields in stamped:
         value = fields.get(name)
         found = instant(value) if isinstance(value, str) else None
         if found is not None:
-            flaws.extend(f"{flaw}; another time of the coin is used" for flaw in unreadable)
             return found
         if value is not None:
-            unreadable.append(f"{path}.{name} is not a time: {shown(value)}")
-    flaws.extend(f"{flaw}; it is left empty" for flaw in unreadable)
+            flaws.append(f"{path}.{name} is not a time: {shown(value)}")
     return None
