@@ -49,10 +49,12 @@ class SymbolSummary:
         name: of the coin, as last stored; empty if nothing is stored, like `currency`.
         market_cap: as last stored; None when unknown.
         prices: one an hour, to eight digits; None if there is no finite one.
+        known: those that are not None.
         states: a letter an hour: of a `HourState`, or one of the two above.
         coverage: without the hour in progress.
         longest_gap: missing hours in a row.
         last_hour: hour key of the last price; empty when there is none.
+        change: from the first of `known` to the last, in percent; None without two of them, or from zero.
         change_24h: of the last price relative to 24 hours before it, in percent; None if unknown, like `change_7d`.
         rows: hours with a row, including the one in progress.
         updated: complete hours that were written again later.
@@ -67,26 +69,17 @@ class SymbolSummary:
     followed: bool
     market_cap: float | None
     prices: Sequence[float | None]
+    known: Sequence[float]
     states: str
     coverage: Share
     longest_gap: int
     last_hour: str
+    change: float | None
     change_24h: float | None
     change_7d: float | None
     rows: int
     updated: int
     never_stored: bool
-
-    @property
-    def known_prices(self) -> list[float]:
-        """The prices that are known, oldest first."""
-        return [price for price in self.prices if price is not None]
-
-    @property
-    def change_percent(self) -> float | None:
-        """The change from the first known price to the last; None without two above zero."""
-        known = self.known_prices
-        return _change(known[0], known[-1]) if len(known) > 1 else None
 
 
 def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable]) -> Sequence[str]:
@@ -119,12 +112,13 @@ def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[Symbol
 
 
 def _summary(
-    symbol: str, hours: Sequence[str], known: dict[str, StoredPrice], table: PriceTable, *, label: str
+    symbol: str, hours: Sequence[str], stored: dict[str, StoredPrice], table: PriceTable, *, label: str
 ) -> SymbolSummary:
     first = table.first_hours.get(symbol) if symbol in table.followed else None
-    rows = {hour: row for hour, row in known.items() if hour >= hours[0]}
+    rows = {hour: row for hour, row in stored.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
+    known = [price for price in prices if price is not None]
     states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first)
     letters = [
         UPDATED if hour in rows and rows[hour].is_updated else state.value
@@ -143,25 +137,27 @@ def _summary(
         followed=symbol in table.followed,
         market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
         prices=prices,
+        known=known,
         states="".join(letters),
         coverage=count_expected(states),
         longest_gap=max(gaps, default=0),
         last_hour=last_hour,
-        change_24h=_change_over(known, last_hour, DAY),
-        change_7d=_change_over(known, last_hour, WEEK),
+        change=_change(known[0], known[-1]) if len(known) > 1 else None,
+        change_24h=_change_over(stored, last_hour, DAY),
+        change_7d=_change_over(stored, last_hour, WEEK),
         rows=len(rows),
         updated=letters[:-1].count(UPDATED),
         never_stored=not rows and (first is None or first > hours[-1]),
     )
 
 
-def _change_over(known: Mapping[str, StoredPrice], last: str, hours: int) -> float | None:
+def _change_over(stored: Mapping[str, StoredPrice], last: str, hours: int) -> float | None:
     """The change up to the hour key `last`, which may be empty, from that many hours before it."""
     if not last:
         return None
     # In UTC: arithmetic on two times of one zone counts wall hours.
-    before = known.get(hour_key(from_text(last).astimezone(timezone.utc) - hours * HOUR))
-    return None if before is None else _change(before.price, known[last].price)
+    before = stored.get(hour_key(from_text(last).astimezone(timezone.utc) - hours * HOUR))
+    return None if before is None else _change(before.price, stored[last].price)
 
 
 def _change(before: float, after: float) -> float | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.market import DAY_SECONDS, ListedCoin, Market
+from sandbox.market import DAY_SECONDS, Market
 from sandbox.server import Answer, Serving
 
 BROKEN_OFF = {"XMR": datetime(2024, 2, 20, 3, tzinfo=timezone.utc)}
@@ -80,16 +80,14 @@ class ExchangeStandIn(Serving):
         if not _LISTED_AT.get(base.symbol, _FIRST_PAIRS) <= opened <= end or self._is_down(opened):
             return None
         step = (min(opens + _CANDLE - 60_000, until) - opens) / _SAMPLES / 1000
-        prices = [self._price(base, quote, opens / 1000 + step * number) for number in range(_SAMPLES + 1)]
+        times = [opens / 1000 + step * number for number in range(_SAMPLES + 1)]
+        prices = [self._market.price_at(base, at) / self._market.price_at(quote, at) for at in times]
         share = (min(opens + _CANDLE, until) - opens) / 1000 / DAY_SECONDS * _PAIR_SHARE
         volume = self._market.volume_24h_at(base, opens / 1000) / base.base_price * share
         quoted = volume * prices[0]
         amounts = [f"{number:.8f}" for number in (prices[0], max(prices), min(prices), prices[-1], volume, quoted)]
         taken = [f"{amount * 0.48:.8f}" for amount in (volume, quoted)]
         return [opens, *amounts[:5], opens + _CANDLE - 1, amounts[5], int(quoted // 900), *taken, "0"]
-
-    def _price(self, base: ListedCoin, quote: ListedCoin, seconds: float) -> float:
-        return self._market.price_at(base, seconds) / self._market.price_at(quote, seconds)
 
 
 def _milliseconds(instant: datetime) -> int:
