@@ -17,7 +17,6 @@ from tests.support.report_contents import (
     report_contents,
     stored_price,
     stored_run,
-    table_of,
     three_symbols,
 )
 
@@ -171,15 +170,6 @@ def test_foreign_names_stay_texts(show: Show, name: str) -> None:
     assert page.messages() == []
 
 
-def test_indexed_and_price_switch(show: Show) -> None:
-    first = "return document.getElementById('price-chart')._fullData.map((t) => t.y[0])"
-    page = show(three_symbols())
-
-    assert page.run(first) == [100, 100, 100]
-    page.click("#unit input[value=price]")
-    assert page.run(first)[0] == pytest.approx(87654.32, rel=0.05)
-
-
 @pytest.mark.parametrize(
     ("bases", "unit"),
     [
@@ -195,19 +185,6 @@ def test_chart_opens_on_prices_or_index(show: Show, bases: list[float], unit: st
 
     assert page.run("return document.querySelector('#unit input:checked').value") == unit
     assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
-
-
-def test_coin_of_two_sources_has_two_lines(show: Show) -> None:
-    prices = price_wave(1, HOURS)
-    pairs = table_of([price._replace(currency="USDT", price=price.price * 1.001) for price in prices], source="Binance")
-    page = show(report_contents(prices, hours=HOURS, followed=["BTC"], beside=[pairs]))
-
-    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap", "BTC · Binance"]
-    assert page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text") == "Price, USD, USDT"
-    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 2
-    page.click("#chips [data-symbol$=Binance] input")
-    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC · CoinMarketCap"]
-    assert page.messages() == []
 
 
 @pytest.fixture
