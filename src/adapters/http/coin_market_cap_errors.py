@@ -121,7 +121,12 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
     return SourceRejected(message, next_step=next_step, status=status, code=code)
 
 
+def is_beyond_reach(error: SourceRejected) -> bool:
+    """Whether the refusal is of hours that the key's plan does not reach."""
+    return _BEYOND_REACH in error.message
+
+
 def reach_of(error: SourceRejected) -> datetime | None:
     """The moment, aware, since which past hours are in the plan's reach; None if the refusal does not name it."""
-    named = _NEWER_THAN.search(error.message) if _BEYOND_REACH in error.message else None
+    named = _NEWER_THAN.search(error.message) if is_beyond_reach(error) else None
     return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
@@ -17,12 +17,13 @@ from aiolimiter import AsyncLimiter
 from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.http_adapter import Answer, HttpAdapter, check_clock, json_answer
 from adapters._bases.json_values import one_line, whole
-from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, read_envelope
+from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach, read_envelope
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 # Of every requested price.
 CURRENCY = "USD"
 _KEYLESS_PREFIX = "/public-api"
+_NO_COIN = 2**31 - 1
 _CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
 _AT_A_TIME = 4
 # The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
@@ -82,7 +83,9 @@ class CoinMarketCapHttpAdapter:
         params = {"id": ",".join(map(str, ids)), "convert": CURRENCY, "skip_invalid": "true"}
         return await self._data("/v3/cryptocurrency/quotes/latest", params)
 
-    async def historical(self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int) -> object:
+    async def historical(
+        self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int, skip_invalid: bool = True
+    ) -> object:
         """``data`` of half-hourly past quotes, a JSON value, for 1 credit for each 100 points begun.
 
         Args:
@@ -90,6 +93,7 @@ class CoinMarketCapHttpAdapter:
             time_end: aware, inclusive.
             count: points to return at most, all coins together, 1 to 10,000. The documentation does not say whether
                 it counts for each coin or in all, and its default of 10 would truncate any answer.
+            skip_invalid: leave out unknown ids instead of refusing the request.
         """
         start, end = (moment.astimezone(timezone.utc) for moment in (time_start, time_end))
         params = {
@@ -99,9 +103,24 @@ class CoinMarketCapHttpAdapter:
             "count": str(count),
             "interval": "30m",
             "convert": CURRENCY,
-            "skip_invalid": "true",
+            "skip_invalid": str(skip_invalid).lower(),
         }
         return await self._data("/v3/cryptocurrency/quotes/historical", params, needs_key="past prices")
+
+    async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
+        """The refusal of past quotes since a moment that the key's plan does not reach, else None; free of charge.
+
+        Requests a coin that does not exist, which is refused in any case: refusals cost nothing.
+
+        Args:
+            since: aware, exclusive, as in `historical`.
+        """
+        end = since + timedelta(hours=1)
+        try:
+            await self.historical([_NO_COIN], time_start=since, time_end=end, count=1, skip_invalid=False)
+        except SourceRejected as error:
+            return error if is_beyond_reach(error) else None
+        return None
 
     async def key_info(self) -> KeyInfo:
         """The key's plan and what is left of it, free of charge. Later calls keep to its minute limit."""

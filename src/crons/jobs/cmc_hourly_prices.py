@@ -32,6 +32,8 @@ KEY = Needed(
     "CMC_API_KEY",
     "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
 )
+# The smallest plan reaches a month back; the shortest month.
+_SHORTEST_REACH = timedelta(days=28)
 
 log = structlog.get_logger(__name__)
 
@@ -85,12 +87,13 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 if coin.cmc_id in ids
             }
 
-        if past.request.dry_run:
-            return
-        if calls != every:
+        if calls != every and not past.request.dry_run:
             ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
         transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
         try:
+            if past.request.dry_run:
+                refusals += await _rehearse(ctx, source, calls, only_missing=past.only_missing)
+                return
             async with aclosing(extract_historical(source, calls, coins, refusals=tolerated)) as answers:
                 async for call, answer in answers:
                     yield _batch(ctx, transformer, answer, asked(call))
@@ -232,6 +235,20 @@ def _affordable(
             f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
         )
     return chosen
+
+
+async def _rehearse(
+    ctx: JobContext, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall], *, only_missing: bool
+) -> list[Refusal]:
+    """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
+    first = min((call.start for call in calls), default=ctx.started)
+    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - STEP)) is None:
+        return []
+    limit = reach_of(error)
+    refused = [Refusal(call, error) for call in calls if limit is None or call.start - STEP < limit]
+    if not only_missing or len(refused) == len(calls):
+        raise error
+    return refused
 
 
 def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceRejected:

@@ -91,20 +91,21 @@ async def test_backfill_beyond_the_credits_spends_nothing(
     assert (poor.credits_used, rows()) == (0, {})
 
 
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "real"])
 @pytest.mark.parametrize(("months", "hours", "in_reach"), [(3, 24 * 100, 2206), (1, 743, 742)], ids=str)
 async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
-    cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int
+    cmc_context: MakeContext, clock: SteppedClock, *, months: int, hours: int, in_reach: int, dry_run: bool
 ) -> None:
     with FaultySource(clock=clock, months_of_history=months) as source:
         here = {"cmc_base_url": source.base_url, "symbols": "BTC:1"}
         with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
-            await backfill(cmc_context(**here), hours)
+            await backfill(cmc_context(**here), hours, dry_run=dry_run)
         assert source.credits_used == 0
         assert f"; {in_reach} of the {hours} hours are in reach" in refused.value.message
         assert f"./run.sh cron_backfill cmc_hourly_prices {in_reach} " in refused.value.next_step
         clock.advance(timedelta(minutes=50))
-        await backfill(cmc_context(**here), in_reach)
-        assert source.credits_used > 0
+        await backfill(cmc_context(**here), in_reach, dry_run=dry_run)
+        assert (source.credits_used > 0) is not dry_run
 
 
 async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
