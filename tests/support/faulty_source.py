@@ -132,4 +132,6 @@ class FaultySource(StandIn):
             months = f"{self._months_of_history} month{'s' if self._months_of_history > 1 else ''}"
             allowed = f"Your plan allows {months} of historical access"
             return refusal(400, 400, f"{allowed}, choose a startDate that is newer than {iso(reach)}", request.at)
+        if request.parameters.get("skip_invalid") == "false":  # requested only for a coin that does not exist
+            return refusal(400, 400, f'Invalid value for "id": "{request.parameters["id"]}"', request.at)
         return None
