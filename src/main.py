@@ -53,9 +53,8 @@ def _command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Comm
 
     def register(function: _Command) -> _Command:
         name = function.__name__
-        text = (getdoc(function) or "").replace("\n\n- ", "\n\n\b\n- ")  # Typer keeps the lines that follow \b
         epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
-        return app.command(name, help=text, epilog=epilog, **settings)(function)
+        return app.command(name, help=getdoc(function), epilog=epilog, **settings)(function)
 
     return register
 
@@ -205,19 +204,9 @@ def status(
 ) -> None:
     """Show the last runs, the missing hours and the prices.
 
-    Exit code 1 if something needs attention:
-
-    - no successful run, or no price of a symbol, for two hours, or for two
-      of the longest intervals of the schedule
-    - two runs or two heals in a row failed, the last of the heals within
-      eight days
-    - an hour of the last 30 days has been missing for a day, or for two of
-      the longest intervals of the installed heal; verify looks further back
-    - rows or records of runs have been pending in the spool for over an
-      hour, or one of its files is damaged
-    - the database does not answer, or another process has had it open for
-      longer than a run may take
-    - no backup for two of its intervals, if one is installed
+    Exit code 1 if something needs attention: no success, or no price of a symbol, for two intervals of the schedule; an
+    hour missing for a day or two intervals of the heal; two failures in a row; pending or damaged rows in the spool; a
+    database that does not answer; no backup for two intervals. docs/operating.md has the details.
     """
     from commands.status import status as show_status  # noqa: PLC0415
 

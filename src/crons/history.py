@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> None:
     """Put a run that has ended into the history, unless it was a dry run, and close its database.
 
-    A failure of that is a warning in the log. The record then waits on the disk for the next run's.
+    A failure of that is a warning in the log; the record waits on the disk for the next run.
 
     Args:
         error: what ended the run; None for a good one.
@@ -61,17 +61,22 @@ def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> No
 
 
 def record_killed(run: JobContext, holder: Holder) -> None:
-    """Keep a record of a killed run, which this run's own record takes along.
-
-    Args:
-        holder: the killed run, as noted at the job's lock; ignored without a run's id.
-    """
-    if not holder.run_id:
+    """Keep a record of a killed run, as its lock's note has it, which this run's own record takes along."""
+    if not holder.run_id:  # a dry run
         return
     log.warning("the previous run was killed, or the power was lost", was=str(holder))
     ending = f"was killed, or the power was lost, while {holder.step}"
-    kind = holder.task.rpartition(" ")[2]
-    _keep(run, _made(run, holder.run_id, kind, started=holder.since, finished=holder.since, error=ending))
+    _keep(
+        run,
+        _made(
+            run,
+            holder.run_id,
+            holder.task.rpartition(" ")[2],
+            started=holder.since,
+            finished=holder.since,
+            error=ending,
+        ),
+    )
 
 
 def store(runs: EtlRunsAdapter, spool: Spool) -> None:
@@ -80,8 +85,7 @@ def store(runs: EtlRunsAdapter, spool: Spool) -> None:
     A damaged file is set aside, and one that can be neither moved nor removed is left; both are logged.
 
     Raises:
-        StorageUnavailable: the database does not answer; the records stay.
-        StorageRejected: it refuses; the records stay.
+        StorageUnavailable, StorageRejected: the database does not answer, or refuses; the records stay.
     """
     batches = [spool.read(path) for path in spool.waiting()]
     records = [record for batch in batches for record in records_of(batch)]

@@ -51,14 +51,10 @@ class Options(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime] = system_clock) -> int:
-    """Run a job and log what happened.
+    """Run a job and log what happened; the exit code, see `crons.exits`.
 
     Args:
         arguments: as on the command line; None takes the process's own.
-        clock: gives the aware time.
-
-    Returns:
-        The exit code, see `crons.exits`.
     """
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [MAIN_JOB]
     # The usual line of cron needs no parser: importing Typer would take a tenth of an hourly run.
@@ -123,7 +119,6 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
 
 
 def _log_error(error: EtlError) -> None:
-    """An event for each thing that is wrong, the next step with the last."""
     *lines, last = error.message.split("\n")
     for line in lines:
         log.error(line)

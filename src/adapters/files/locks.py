@@ -25,11 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only this user can use. Idempotent.
+    """Make a folder that only this user can use. Idempotent. May raise OSError.
 
     Raises:
         StateError: it is a link, belongs to another user, or others may write to it; nothing was changed.
-        OSError: it cannot be made.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -143,14 +142,13 @@ class ProcessLock:
     def _acquire(self) -> None:
         # A noticeable wait is logged before it begins.
         unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
-        try:
+        with suppress(Timeout):
             self._lock.acquire(timeout=unnoticed)
-        except Timeout:
-            if self._wait_seconds <= unnoticed:
-                raise
+            return
+        if rest := self._wait_seconds - unnoticed:
             other = str(read_holder(self._path))
             log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
-            self._lock.acquire(timeout=self._wait_seconds - unnoticed)
+        self._lock.acquire(timeout=rest)
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""

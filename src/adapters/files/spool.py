@@ -55,8 +55,7 @@ class Spool:
         """Keep a batch. It is on the disk once this returns.
 
         Args:
-            columns: names, in the order of each row's values.
-            rows: values that JSON can hold; floats keep every digit, NaN and infinities become None.
+            rows: values in the order of `columns`; floats keep every digit, NaN and infinities become None.
 
         Raises:
             StateError: it cannot be written; no part of it stays.
@@ -74,11 +73,7 @@ class Spool:
         return path
 
     def waiting(self) -> list[Path]:
-        """The pending batches, oldest first.
-
-        Raises:
-            StateError: the folder cannot be read.
-        """
+        """The pending batches, oldest first. Raises StateError if the folder cannot be read."""
         return [path for path in _batches(self.folder) if path.name[0].isdecimal()]
 
     def oldest(self) -> datetime | None:
@@ -111,11 +106,7 @@ class Spool:
         return Batch(path, records, f"{lost} of {count} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
-        """Remove a batch that is loaded. Idempotent.
-
-        Raises:
-            StateError: it cannot be removed.
-        """
+        """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""
         try:
             self._disk.unlink(path)
             self._disk.sync_folder(self.folder)
