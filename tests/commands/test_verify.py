@@ -62,7 +62,7 @@ def test_another_schema_is_an_error(program: Installation, embedded: ClickHouseA
     done = program.command("verify")
     assert done.code == 1
     assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in done.out
-    assert f"{database}.crypto_prices_hourly is missing" in done.out
+    assert f"{database}.crypto_prices_hourly: it is missing" in done.out
     assert "BTC 2021-05-04 10:00:00: price NULL" in done.out
     embedded.command(f"DROP TABLE {database}.crypto_prices")
     embedded.command(

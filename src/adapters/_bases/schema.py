@@ -215,15 +215,10 @@ class Schema:
         shapes = self._shapes()
         if self._table not in shapes:
             return []
-        lines = [
-            f"{self._full(self._table)}: {line}" for line in definition(self._table).differences(shapes[self._table])
-        ]
+        found = {self._table: definition(self._table).differences(shapes[self._table])}
         for view in self._views:
-            if view not in shapes:
-                lines.append(f"{self._full(view)} is missing")
-            else:
-                lines += [f"{self._full(view)}: {one}" for one in definition(view).differences_of_view(shapes[view])]
-        return lines
+            found[view] = definition(view).differences_of_view(shapes[view]) if view in shapes else ["it is missing"]
+        return [f"{self._full(name)}: {line}" for name, lines in found.items() for line in lines]
 
     def wanted_rights(self) -> list[Right]:
         """The rights that a run needs, those to make what is missing included."""

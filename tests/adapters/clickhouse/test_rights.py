@@ -55,23 +55,6 @@ def test_new_keys_are_stored_without_the_right_to_update(
 
 
 @pytest.mark.present_engine
-def test_rights_in_one_database_are_enough(
-    user_of: Callable[[str], ClickHouseAdapter], make_repository: MakeRepository, database: str, view: Read
-) -> None:
-    door = user_of("its own database")
-    repository = make_repository(door)
-    repository.ensure_ready()
-    EtlRunsAdapter(clickhouse=door, database=database, keep_days=9).ensure_ready()
-
-    assert repository.upsert_prices([price_row(price=1.0)]) == UpsertReport(inserted=1)
-    assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
-    assert view("price") == [(2.0,)]
-    assert repository.differences() == []
-    repository.drop_table()
-    assert not repository.table_exists()
-
-
-@pytest.mark.present_engine
 def test_run_table_needs_no_right_to_create_databases(
     user_of: Callable[[str], ClickHouseAdapter], embedded: ClickHouseAdapter, database: str
 ) -> None:

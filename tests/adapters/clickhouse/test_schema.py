@@ -232,13 +232,6 @@ def test_table_of_another_shape_is_refused(
     assert "setup_db" in raised.value.next_step
 
 
-def test_drop_removes_views_and_table(repository: Repository) -> None:
-    assert repository.is_ready()
-    repository.drop_table()
-    assert not repository.table_exists()
-    repository.drop_table()
-
-
 def test_insert_and_update_are_synced_to_disk(repository: Repository, embedded: ClickHouseAdapter) -> None:
     def synced() -> int:
         found = embedded.query("SELECT value FROM system.events WHERE event = 'FileSync'")

@@ -277,25 +277,6 @@ def test_lost_answer_neither_duplicates_nor_loses_rows(
     assert in_table(server, repository.name.split(".")[0], "symbol, price") == [("NEW", 3.0), ("OLD", 2.0)]
 
 
-@pytest.mark.parametrize("code", [243, 497])
-def test_rejected_statement_is_not_retried(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, code: int
-) -> None:
-    """Read-only, disk full, missing right: one attempt, the code in the error, nothing written."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    front.statements.clear()
-    front.faults.append(Fault("error", "INSERT", code=code))
-
-    with pytest.raises(StorageRejected, match=f"error {code}") as raised:
-        repository.upsert_prices([price_row()])
-
-    assert raised.value.code == code
-    assert raised.value.next_step
-    assert len(front.asked("INSERT")) == 1
-    assert repository.count_rows() == 0
-
-
 @pytest.mark.parametrize("name", ["", "1db", "a`b", "crypto\n", "داده"])
 def test_database_name_that_is_not_an_identifier_is_rejected(embedded: ClickHouseAdapter, name: str) -> None:
     """Names go into SQL: only letters, digits and underscores are allowed."""

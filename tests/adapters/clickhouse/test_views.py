@@ -139,22 +139,6 @@ def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
         assert [line["log_level"] for line in logs] == (["warning"] if "daily" in statement else [])
 
 
-def test_table_with_the_name_of_a_view_is_left_alone(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
-) -> None:
-    repository = make_repository(embedded)
-    embedded.command(f"CREATE DATABASE {database}")
-    embedded.command(f"CREATE TABLE {database}.crypto_prices_latest (one UInt8) ENGINE = MergeTree ORDER BY one")
-
-    with pytest.raises(StorageRejected, match="crypto_prices_latest has another shape: it is not a view") as raised:
-        repository.ensure_ready()
-
-    assert raised.value.next_step.startswith(f"Rename or drop {database}.crypto_prices_latest")
-    assert embedded.query(
-        f"SELECT name FROM system.columns WHERE table = 'crypto_prices_latest' AND database = '{database}'"
-    ) == [("one",)]
-
-
 @pytest.mark.present_engine
 @pytest.mark.parametrize("condition", ["datetime >= '2026-11-20 00:00:00'", "symbol = 'BTC'"])
 def test_filter_by_key_uses_the_primary_key(
