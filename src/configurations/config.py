@@ -15,12 +15,11 @@ from difflib import get_close_matches
 from functools import partial
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from adapters._bases.errors import ConfigurationError
 
-T = TypeVar("T")
 SymbolEntry = tuple[str, int | None]  # with the CoinMarketCap id given with it, if any
 
 VERSION = "0.1.0"
@@ -148,23 +147,16 @@ def _existing_file(text: str) -> Path | None:
     return path
 
 
-def _matching(pattern: str, needed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(needed)
-        return text
-
-    return parse
+def _matching(text: str, *, pattern: str, needed: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise ValueError(needed)
+    return text
 
 
-def _one_of(*choices: str) -> Callable[[str], Any]:
-    def parse(text: str) -> str:
-        found = [choice for choice in choices if text.lower() == choice.lower()]
-        if not found:
-            raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
-        return found[0]
-
-    return parse
+def _one_of(text: str, *, choices: Sequence[str]) -> str:
+    if not (found := [choice for choice in choices if text.lower() == choice.lower()]):
+        raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
+    return found[0]
 
 
 def _true_or_false(text: str) -> bool:
@@ -174,30 +166,23 @@ def _true_or_false(text: str) -> bool:
     return words[word]
 
 
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not lowest <= int(text) <= highest:
-            raise ValueError(f"a whole number from {lowest} to {highest} is needed, not {text!r}")
-        return int(text)
-
-    return parse
+def _whole_number(text: str, *, highest: int) -> int:
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not 1 <= int(text) <= highest:
+        raise ValueError(f"a whole number from 1 to {highest} is needed, not {text!r}")
+    return int(text)
 
 
-def _positive(highest: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        with suppress(ValueError):
-            # Written so that nan fails too.
-            if 0 < float(text) <= highest:
-                return float(text)
-        raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
-
-    return parse
+def _positive(text: str, *, highest: float) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) <= highest:  # false for nan
+            return float(text)
+    raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
 
 
-def _setting(parse: Callable[[str], T], default: str = "") -> T:
+def _setting(parse: Callable[..., Any], default: str = "", **bounds: Any) -> Any:
     """A field with the parser of its text, and the text that an unset or empty variable stands for."""
-    made: T = field(default_factory=partial(parse, default), metadata={"parse": parse, "default": default})
-    return made
+    parser = partial(parse, **bounds)
+    return field(default_factory=partial(parser, default), metadata={"parse": parser, "default": default})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,38 +194,42 @@ class Settings:
 
     clickhouse_host: str = _setting(_host_name, EMBEDDED)
     clickhouse_path: Path = _setting(_folder, "data/clickhouse")
-    clickhouse_port: int = _setting(_whole_number(1, 65535), "8123")
+    clickhouse_port: int = _setting(_whole_number, "8123", highest=65535)
     clickhouse_user: str = _setting(str, "default")
     clickhouse_password: Secret = _setting(Secret)
     clickhouse_db: str = _setting(
-        _matching(
-            r"[A-Za-z_][A-Za-z0-9_]{0,63}", "up to 64 letters, digits and underscores, not starting with a digit"
-        ),
+        _matching,
         "crypto",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]{0,63}",
+        needed="up to 64 letters, digits and underscores, not starting with a digit",
     )
     clickhouse_secure: bool = _setting(_true_or_false, "false")
     clickhouse_ca_file: Path | None = _setting(_existing_file)
     clickhouse_cluster: str = _setting(
-        _matching(r"[A-Za-z0-9._\-]*", "only letters, digits, dots, dashes and underscores, as in system.clusters")
+        _matching,
+        pattern=r"[A-Za-z0-9._\-]*",
+        needed="only letters, digits, dots, dashes and underscores, as in system.clusters",
     )
-    clickhouse_changes: Literal["", "update", "insert"] = _setting(_one_of("", "update", "insert"))
-    clickhouse_insert_quorum: str = _setting(_matching(r"auto|[0-9]{0,2}", "a number of replicas is needed, or: auto"))
+    clickhouse_changes: Literal["", "update", "insert"] = _setting(_one_of, choices=("", "update", "insert"))
+    clickhouse_insert_quorum: str = _setting(
+        _matching, pattern=r"auto|[0-9]{0,2}", needed="a number of replicas is needed, or: auto"
+    )
     cmc_api_key: Secret | None = _setting(_api_key)
     cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
     symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL")
     binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
     binance_pairs: tuple[tuple[str, str], ...] = _setting(_pairs)
-    http_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "30")
+    http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
     # Less than an hour, so that a run is over before the next one starts.
-    run_timeout_seconds: float = _setting(_positive(_HOUR_SECONDS - 1), "600")
-    backfill_timeout_seconds: float = _setting(_positive(30 * 24 * _HOUR_SECONDS), "21600")
-    stale_after_hours: float = _setting(_positive(_TEN_YEARS_HOURS), "24")
+    run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
+    backfill_timeout_seconds: float = _setting(_positive, "21600", highest=30 * 24 * _HOUR_SECONDS)
+    stale_after_hours: float = _setting(_positive, "24", highest=_TEN_YEARS_HOURS)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"
+        _one_of, "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
-    log_format: Literal["console", "json"] = _setting(_one_of("console", "json"), "console")
+    log_format: Literal["console", "json"] = _setting(_one_of, "console", choices=("console", "json"))
     data_path: Path = _setting(_folder, "data")
-    run_history_days: int = _setting(_whole_number(1, 7300), "365")
+    run_history_days: int = _setting(_whole_number, "365", highest=7300)
     healthcheck_url: Secret | None = _setting(_monitor_address)
     healthcheck_url_heal: Secret | None = _setting(_monitor_address)
     no_color: str = _setting(str)
