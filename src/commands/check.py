@@ -8,7 +8,7 @@ import platform
 import shlex
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,27 +40,13 @@ def check() -> int:
         settings = interactive_timeouts(settings_with_log())
     except EtlError as error:
         invalid = [Finding("settings", "fail", line, error.next_step) for line in error.message.splitlines()]
-    findings = [_check_python(), check_set_up(stale_groups()), *invalid, *_findings(settings)]
+    python = Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
+    set_up = Finding("set-up", "ok", f"installed in {sys.prefix}")
+    if stale := ", ".join(stale_groups()):
+        set_up = Finding("set-up", "warn", f"older than {stale}: cron's next run may lack a package", REMEDY)
+    findings = [python, set_up, *invalid, *_findings(settings)]
     show_findings(findings, no_color=bool(settings and settings.no_color))
     return FAILED if any(finding.state == "fail" for finding in findings) else DONE
-
-
-def check_set_up(stale: Collection[str]) -> Finding:
-    """Whether the installed packages are those of the checkout.
-
-    Args:
-        stale: requirements files that have changed since the installation.
-    """
-    if not stale:
-        return Finding("set-up", "ok", f"installed in {sys.prefix}")
-    return Finding("set-up", "warn", f"older than {', '.join(stale)}: cron's next run may lack a package", REMEDY)
-
-
-def _check_python() -> Finding:
-    found = f"{platform.python_version()} ({sys.executable})"
-    if (3, 10) <= sys.version_info[:2] <= (3, 13):
-        return Finding("Python", "ok", found)
-    return Finding("Python", "fail", found, "install Python 3.10 to 3.13, then PYTHON=python3.12 ./run.sh install")
 
 
 def _findings(settings: Settings | None) -> Iterator[Finding]:
@@ -114,7 +100,6 @@ def _or_failed(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]
 
 
 def _check_env_file(path: Path) -> Iterator[Finding]:
-    """Whether other users can read or change ``.env``, and whether a name in it is probably mistyped."""
     if not path.exists():
         yield Finding(".env", "ok", "none: defaults and the environment apply", "cp env.example .env to change them")
         return
@@ -129,19 +114,17 @@ def _check_env_file(path: Path) -> Iterator[Finding]:
 
 def _check_folders(folders: Iterable[Path]) -> list[Finding]:
     """Whether this user can write to the program's folders; a missing one is made when it is needed."""
-    stuck = [folder for folder in folders if not os.access(_nearest(folder), os.W_OK | os.X_OK)]
-    if not stuck:
-        return [Finding("folders", "ok", "data, logs, backups and reports are writable")]
-    return [
-        Finding("folders", "fail", f"{folder} is not writable by this user", f"ls -ld {_nearest(folder)}")
-        for folder in stuck
-    ]
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest existing one above it."""
     # Path.exists raises for a name that no disk can hold.
-    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+    nearest = {
+        folder: next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
+        for folder in folders
+    }
+    stuck = [
+        Finding("folders", "fail", f"{folder} is not writable by this user", f"ls -ld {existing}")
+        for folder, existing in nearest.items()
+        if not os.access(existing, os.W_OK | os.X_OK)
+    ]
+    return stuck or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
 
 
 def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
@@ -154,7 +137,6 @@ def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]
 
 
 def _of_user(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
-    """The settings and rights of the database's user that a run depends on."""
     found = [
         Finding("settings", "ok", f"the profile keeps {name} = {value}; a run works within it")
         for name, value in table.kept_settings().items()
@@ -177,11 +159,6 @@ def _of_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
     found = []
     if pending := spool.waiting():
         found.append(Finding(subject, "warn", f"{len(pending)} pending files", f"./run.sh cron_run {job}"))
-    found += [
-        Finding(subject, "warn", f"pending and damaged: {path}: {damage}", "the next run sets it aside")
-        for path, _, damage in map(spool.read, pending)
-        if damage is not None
-    ]
     return found + [
         Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")
         for path in spool.rejected()

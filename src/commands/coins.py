@@ -21,12 +21,7 @@ _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
 
 def show() -> int:
-    """Print a row for each symbol and coin, and for each symbol and pair; return the exit code.
-
-    Raises:
-        ConfigurationError: a setting is invalid.
-        StateError: the choices cannot be read.
-    """
+    """Print a row for each symbol and coin, and for each symbol and pair; return the exit code."""
     settings = interactive_timeouts(settings_with_log())
     no_color = bool(settings.no_color)
     coins, pairs, unknown = _stored(settings)
@@ -89,7 +84,6 @@ def reset(symbol: str) -> int:
 
     Raises:
         LockHeldError: a job is running.
-        StateError: the choices cannot be read or written.
     """
     settings = settings_with_log()
     symbol = symbol.strip().upper()
@@ -111,7 +105,6 @@ def accept(entry: str) -> int:
     Raises:
         ConfigurationError: the entry is not ``SYMBOL:ID``.
         LockHeldError: a job is running.
-        StateError: the choices cannot be read or written.
     """
     settings = settings_with_log()
     given = _ACCEPTED.fullmatch(entry.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
@@ -13,10 +13,7 @@ from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapClickHouseAdapter,
-    StoredQuote,
-)
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
 from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_table
 from configurations.config import Settings
 from crons import MAIN_JOB
@@ -36,6 +33,7 @@ _FAULT_PERCENT = 5.0  # no market explains a larger deviation
 _CELLS_AT_ONCE = 200_000  # hours of symbols read at once, so that memory stays bounded
 _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
 _SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
+_StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 
 
 def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
@@ -49,7 +47,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     Raises:
         ConfigurationError: the tolerance is not a number.
         LockHeldError: a running job has the embedded engine open.
-        EtlError: there is no database yet, it does not answer, or it refuses.
+        StorageRejected: there is no database yet.
     """
     if not math.isfinite(tolerance):
         raise ConfigurationError(f"--tolerance {tolerance} is not a number of percent", next_step="give one, such as 1")
@@ -69,12 +67,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
 
 
 def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
-    """Compare what both tables hold of the hours before the present one; arguments as in `compare`.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-        StorageRejected: it refuses, or a view is missing.
-    """
+    """Compare what both tables hold of the hours before the present one; arguments as in `compare`."""
     keys = list(hours_by_key(hours_before(now, hours)))
     span = {"first": keys[0], "last": keys[-1]}
     quotes = resources.repository(CoinMarketCapClickHouseAdapter)
@@ -98,11 +91,7 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
 
 
 def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
-    """Whether the two sources agree on the last week, for `verify`; empty if there is nothing to compare.
-
-    Raises:
-        StorageUnavailable: the database does not answer.
-    """
+    """Whether the two sources agree on the last week, for `verify`; empty if there is nothing to compare."""
     subject, step = f"two sources, {DEFAULT_HOURS} h", "./run.sh compare"
     try:
         found = compare_stored(resources, now, hours=DEFAULT_HOURS, tolerance=DEFAULT_TOLERANCE)
@@ -121,9 +110,6 @@ def _symbols(table: HourlyRepository, span: dict[str, str]) -> set[str]:
     if found and not table.is_ready():
         raise StorageRejected(f"there is no {table.view_name}", next_step="run `./run.sh setup_db`")
     return found
-
-
-_StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 
 
 def _by_symbol(rows: Sequence[_StoredT]) -> dict[str, dict[str, _StoredT]]:
@@ -165,13 +151,8 @@ def _symbol_document(one: Comparison) -> dict[str, Any]:
         "largest_percent": one.largest and one.largest.percent,
         "largest_hour": one.largest and one.largest.hour,
         "over": [
-            {
-                "hour": it.hour,
-                "coinmarketcap": it.quoted,
-                "binance": it.traded,
-                "percent": it.percent,
-                "looks": _suspicion_of(it, one) or None,
-            }
+            {"hour": it.hour, "coinmarketcap": it.quoted, "binance": it.traded, "percent": it.percent}
+            | {"looks": _suspicion_of(it, one) or None}
             for it in one.over
         ],
         "looks": [{"looks": it.kind, "detail": it.detail, "hours": list(it.hours)} for it in one.suspicions],
@@ -198,24 +179,15 @@ def _backfill(name: str, settings: Settings) -> str:
 
 def _show(found: Overview, now: datetime, settings: Settings) -> None:
     no_color = bool(settings.no_color)
+    over = f"over\n{found.tolerance:g} %"
     show_table(
-        (
-            "symbol",
-            "pair",
-            "hours",
-            "median\ndistance",
-            "bias",
-            "largest",
-            "at (Tehran)",
-            f"over\n{found.tolerance:g} %",
-        ),
+        ("symbol", "pair", "hours", "median\ndistance", "bias", "largest", "at (Tehran)", over),
         [_row(one) for one in found.symbols],
         styles=["red" if one.differs else "" for one in found.symbols],
         no_color=no_color,
     )
     say(f"hours: in both, CoinMarketCap only, Binance only; of {len(found.hours):,} before the present one")
-    rows = [row for one in found.wrong for row in _rows_over(one)]
-    if rows:
+    if rows := [row for one in found.wrong for row in _rows_over(one)]:
         say("")
         show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows, no_color=no_color)
     say("")
@@ -237,24 +209,21 @@ def _row(one: Comparison) -> list[str]:
         f"{one.both}/{one.only_quoted}/{one.only_traded}",
         "-" if one.median is None else f"{one.median:.2f} %",
         "-" if one.bias is None else f"{one.bias:+.2f} %",
-        "-" if one.largest is None else f"{one.largest.percent:+,.2f} %",
-        "-" if one.largest is None else one.largest.hour[:16],
+        *((f"{one.largest.percent:+,.2f} %", one.largest.hour[:16]) if one.largest else ("-", "-")),
         f"{len(one.over):,}",
     ]
 
 
 def _rows_over(one: Comparison) -> list[list[str]]:
     """The hours over the tolerance, a row for each unbroken range of one suspicion with its worst hour's prices."""
-    rows = list(_ranges_over(one))
-    more = f"… and {len(rows) - _SHOWN_RANGES:,} more: see --json"
-    return [*rows[:_SHOWN_RANGES], *([[one.symbol, more]] if len(rows) > _SHOWN_RANGES else [])]
-
-
-def _ranges_over(one: Comparison) -> Iterator[list[str]]:
+    rows = []
     for looks, group in groupby(one.over, lambda deviation: _suspicion_of(deviation, one)):
         by_start = {from_text(deviation.hour): deviation for deviation in group}
         for first, last in hour_ranges(by_start):
             run = {start: deviation for start, deviation in by_start.items() if first <= start <= last}
             worst = max(run.values(), key=lambda deviation: deviation.size)
             prices = (f"{worst.percent:+,.2f} %", f"{worst.quoted:.8g}", f"{worst.traded:.8g}")
-            yield [one.symbol, describe_hours(run), *prices, looks]
+            rows.append([one.symbol, describe_hours(run), *prices, looks])
+    if (more := len(rows) - _SHOWN_RANGES) > 0:
+        rows[_SHOWN_RANGES:] = [[one.symbol, f"… and {more:,} more: see --json"]]
+    return rows

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
-from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, in_tehran, tehran_text
+from adapters._bases.hourly_repository import HourlyRepository, StoredHours
+from adapters._bases.tehran_time import (
+    HOUR,
+    describe_hours,
+    from_text,
+    hour_key,
+    hour_ranges,
+    hours_before,
+    in_tehran,
+    tehran_text,
+)
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import read_holder
 from adapters.files.spool import Spool
@@ -23,22 +34,23 @@ from commands.screen import (
     stale_groups,
     terminal_size,
 )
-from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, describe_age, needs, stale_symbols
+from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, describe_age, needs, stale_symbols
 from commands.tables import last_backup
 from configurations.config import PROJECT_ROOT
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.inspection import Series, series_of
 from crons.install import BACKUP, Schedules, heal_of, longest_interval, next_run, read_schedules
 from crons.registry import JOBS, find_job
 from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
-from transformers.coverage import SPANS, sparkline
+from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 
 _RECENT_RUNS = 100
 _SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 _OTHER_LINES = 16  # of a screenful
 _LEAST_SYMBOLS = 5
 _SHOWN_RANGES = 3
+_TREND_HOURS = 24
+_NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
 
@@ -116,7 +128,7 @@ def _read_database(names: Sequence[str], resources: Resources, now: datetime) ->
     try:
         for name in names:
             job = JOBS[name]
-            series = series_of(resources.repository(job.repository), list(job.followed(settings)), now)
+            series = _series_of(resources.repository(job.repository), list(job.followed(settings)), now)
             stored[name] = _Stored(facts, resources.runs.recent(name, _RECENT_RUNS), series)
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))
@@ -124,6 +136,35 @@ def _read_database(names: Sequence[str], resources: Resources, now: datetime) ->
     except EtlError as error:
         facts = DatabaseFacts("unreachable", " ".join(error.message.split()))
     return {name: stored.get(name, _Stored(facts)) for name in names}
+
+
+def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
+    """What is stored of each symbol, in their order, in the last 30 days."""
+    hours = hours_by_key(hours_before(now, max(SPANS.values())))
+    keys, present = list(hours), hour_key(now)
+    # Not beyond the present hour: a future row, which `verify` reports, does not make a symbol up to date.
+    # The last hour may be a day old, and its counterpart of a day before is needed too.
+    stored = table.stored(symbols, first=keys[0], last=present, valued_from=keys[-2 * _TREND_HOURS])
+    whole = [symbol for symbol, there in stored.items() if keys[0] in there.hours]
+    first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
+    holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
+    series = []
+    for symbol in symbols:
+        there = stored.get(symbol, _NOTHING)
+        last_hour, last = there.last_hour or None, _finite(there.last_value)
+        change = None
+        if last is not None and last_hour:
+            a_day_before = from_text(last_hour).astimezone(timezone.utc) - _TREND_HOURS * HOUR
+            before = _finite(there.values.get(hour_key(a_day_before)))
+            change = (last / before - 1) * 100 if before else None
+        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
+        trend = [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)]
+        series.append(Series(symbol, last_hour, last, coverage, trend, change))
+    return series
+
+
+def _finite(price: float | None) -> float | None:
+    return price if price is not None and math.isfinite(price) else None
 
 
 def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedules, now: datetime) -> JobFacts:

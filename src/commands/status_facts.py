@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple
 
 from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from crons.inspection import Series
-from transformers.coverage import reach
+from transformers.coverage import Coverage, reach
 
 _LEAST_STALE_AFTER = timedelta(hours=2)
 _SPOOL_AFTER = timedelta(hours=1)
@@ -36,6 +35,17 @@ class Turn(NamedTuple):
     schedule: str
     at: datetime  # when cron starts it next, aware, on the host's clock
     every: timedelta  # the longest interval of the schedule
+
+
+class Series(NamedTuple):
+    """What is stored of one symbol. A price that is missing or not finite is None."""
+
+    symbol: str
+    last_hour: str | None  # key of the latest stored hour of the last 30 days, if any
+    last_price: float | None
+    coverage: Coverage  # without the present hour
+    trend: list[float | None]  # prices of the 24 hours before the present one, and of that
+    change_24h: float | None = None  # in percent, to the last price
 
 
 class DatabaseFacts(NamedTuple):

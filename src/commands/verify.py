@@ -9,9 +9,9 @@ from commands.tables import is_used
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.inspection import verify_table
-from crons.job import Finding, Job
+from crons.job import Finding
 from crons.registry import JOBS
-from crons.resources import Resources, require_database, system_clock
+from crons.resources import require_database, system_clock
 
 
 def verify(*, quiet: bool) -> int:
@@ -22,13 +22,16 @@ def verify(*, quiet: bool) -> int:
 
     Raises:
         LockHeldError: a running job has the embedded engine open.
-        EtlError: there is no database yet, it does not answer, or it refuses.
+        StorageRejected: there is no database or no table yet.
     """
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
     findings: list[Finding] = []
     with resources_for_reading(settings, "verify") as resources:
-        for name, job in _with_tables(resources).items():
+        jobs = {name: job for name, job in JOBS.items() if is_used(name, resources.repository(job.repository))}
+        if not jobs:
+            raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
+        for name, job in jobs.items():
             mention(f"checking the stored prices of {name}")
             prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
             found = verify_table(name, job, resources, system_clock())
@@ -40,15 +43,3 @@ def verify(*, quiet: bool) -> int:
     if not quiet:
         say(f"{len(wrong)} of {len(findings)} checks found errors" if wrong else "no errors")
     return FAILED if wrong else DONE
-
-
-def _with_tables(resources: Resources) -> dict[str, Job]:
-    """The jobs whose tables are in use.
-
-    Raises:
-        StorageRejected: there is no table at all.
-    """
-    jobs = {name: job for name, job in JOBS.items() if is_used(name, resources.repository(job.repository))}
-    if not jobs:
-        raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
-    return jobs

@@ -1,73 +1,22 @@
-"""What is stored of each symbol, and what is wrong with the stored rows: of any job's table. Reads only."""
+"""What is wrong with the stored rows of any job's table. Reads only."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import groupby, pairwise
-from typing import NamedTuple
 
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredHours, StoredMeaning, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hours_before
+from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key
 from crons.job import Finding, Job
 from crons.resources import Resources
-from transformers.coverage import SPANS, Coverage, cover, hours_by_key, missing_among, reach
+from transformers.coverage import hours_by_key, missing_among, reach
 
-_TREND_HOURS = 24
-_NOTHING = StoredHours(frozenset(), "", None, {})
 # An hour is unfinished only after a daily heal has had its turn.
 _COMPLETED_AFTER = timedelta(days=2)
 _SHOWN = 10
-
-
-class Series(NamedTuple):
-    """What is stored of one symbol. A price that is missing or not finite is None."""
-
-    symbol: str
-    last_hour: str | None  # key of the latest stored hour of the last 30 days, if any
-    last_price: float | None
-    coverage: Coverage  # without the present hour
-    trend: list[float | None]  # prices of the 24 hours before the present one, and of that
-    change_24h: float | None = None  # in percent, to the last price
-
-
-def series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
-    """What is stored of each symbol, in their order, in the last 30 days."""
-    hours = hours_by_key(hours_before(now, max(SPANS.values())))
-    keys, present = list(hours), hour_key(now)
-    recent = [*keys[-_TREND_HOURS:], present]
-    # Not beyond the present hour: a future row, which `verify` reports, does not make a symbol up to date.
-    # The last hour may be a day old, and its counterpart of a day before is needed too.
-    stored = table.stored(symbols, first=keys[0], last=present, valued_from=keys[-2 * _TREND_HOURS])
-    whole = [symbol for symbol, there in stored.items() if keys[0] in there.hours]
-    first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
-    holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
-    series = []
-    for symbol in symbols:
-        there = stored.get(symbol, _NOTHING)
-        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
-        trend = [_finite(there.values.get(key)) for key in recent]
-        series.append(
-            Series(symbol, there.last_hour or None, _finite(there.last_value), coverage, trend, _change(there))
-        )
-    return series
-
-
-def _change(there: StoredHours) -> float | None:
-    """The change over the 24 hours before the last one, in percent; None if a price is missing or not finite."""
-    last = _finite(there.last_value)
-    if last is None or not there.last_hour:
-        return None
-    a_day_before = from_text(there.last_hour).astimezone(timezone.utc) - _TREND_HOURS * HOUR
-    before = _finite(there.values.get(hour_key(a_day_before)))
-    return (last / before - 1) * 100 if before else None
-
-
-def _finite(price: float | None) -> float | None:
-    return price if price is not None and math.isfinite(price) else None
 
 
 def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> list[Finding]:

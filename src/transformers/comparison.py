@@ -115,18 +115,21 @@ def compare_symbol(
         tolerance: in percent.
     """
     common = [hour for hour in hours if hour in quotes and hour in candles]
-    found, counts = _deviations([(quotes[hour], candles[hour]) for hour in common], rates)
+    pairs = [_deviation(quotes[hour], candles[hour], rates) for hour in common]
+    found = [deviation for deviation, _ in pairs if deviation]
+    counts = Counter(how for _, how in pairs)
     over = [one for one in found if one.size > tolerance]
     stale = _stale(found, over)
     explained = {hour for one in stale for hour in one.hours}
     unexplained = [one for one in over if one.hour not in explained]
-    following = dict(pairwise(hours))
-    preceding = {after: hour for hour, after in following.items()}
-    shifted = [
-        suspicion
-        for when, neighbors in (("earlier", preceding), ("later", following))
-        for suspicion in _shifted(unexplained, _moved(found, neighbors, quotes, candles, rates), when)
-    ]
+    shifted = []
+    later = list(pairwise(hours))
+    for when, neighbors in (("earlier", [(after, hour) for hour, after in later]), ("later", later)):
+        beside = {hour: candles[neighbor] for hour, neighbor in neighbors if neighbor in candles}
+        # Late in an hour a correct price may match the next hour better: only prompt prices count.
+        prompt = [one for one in found if one.is_prompt and one.hour in beside]
+        moved = [(one, _deviation(quotes[one.hour], beside[one.hour], rates)[0]) for one in prompt]
+        shifted += _shifted(unexplained, [(one, other) for one, other in moved if other], when)
     return Comparison(
         symbol=symbol,
         pair=candles[max(candles)].pair,
@@ -146,44 +149,24 @@ def compare_symbol(
     )
 
 
-def _deviations(
-    pairs: Sequence[tuple[StoredQuote, StoredCandle]], rates: Rates
-) -> tuple[list[Deviation], Counter[tuple[str, str]]]:
-    """The deviations, and how many pairs were compared how, or why not."""
-    found: list[Deviation] = []
-    counts: Counter[tuple[str, str]] = Counter()
-    for quote, candle in pairs:
-        rate, how = _rate(quote, candle, rates)
-        deviation = _deviation(quote, candle, rate)
-        counts[how if deviation or rate is None else ("invalid", "")] += 1
-        found += [deviation] if deviation else []
-    return found, counts
-
-
-def _rate(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[float | None, tuple[str, str]]:
-    """The value of the candle's currency in the quote's, None if unknown; and how it is known, for the counts."""
-    if quote.currency == candle.currency:
-        return 1.0, ("same", "")
-    if quote.currency != "USD" or candle.currency not in DOLLAR_COINS:
-        return None, ("refused", f"{candle.currency} with {quote.currency}")
-    rate = rates.get(candle.currency, {}).get(candle.datetime)
-    return (rate, ("converted", "")) if _is_price(rate) else (1.0, ("assumed", candle.currency))
-
-
-def _deviation(quote: StoredQuote, candle: StoredCandle, rate: float | None) -> Deviation | None:
-    """Compare two prices; None if the currencies cannot be compared or a price is invalid."""
-    if rate is None or not (_is_price(quote.price) and _is_price(candle.price)):
-        return None
+def _deviation(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[Deviation | None, tuple[str, str]]:
+    """Compare two prices; and how they were compared, or why not, for the counts."""
+    rate, how = 1.0, ("same", "")
+    if quote.currency != candle.currency:
+        if quote.currency != "USD" or candle.currency not in DOLLAR_COINS:
+            return None, ("refused", f"{candle.currency} with {quote.currency}")
+        own = rates.get(candle.currency, {}).get(candle.datetime)
+        rate, how = (own, ("converted", "")) if _is_price(own) else (1.0, ("assumed", candle.currency))
     low = high = candle.price
     is_prompt = quote.taken_at < f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
     if not is_prompt and _is_price(candle.low) and _is_price(candle.high):
         low, high = candle.low, candle.high
     traded = min(max(quote.price, low * rate), high * rate)
-    # Prices at the ends of the range of doubles: their product or quotient may be no price.
-    if not (_is_price(traded) and _is_price(quote.price / traded)):
-        return None
+    # An invalid price, or prices at the ends of the range of doubles, whose product or quotient is not a price.
+    if not (_is_price(candle.price) and _is_price(traded) and _is_price(quote.price / traded)):
+        return None, ("invalid", "")
     percent = (quote.price / traded - 1) * 100
-    return Deviation(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=is_prompt)
+    return Deviation(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=is_prompt), how
 
 
 def _is_price(value: float | None) -> TypeGuard[float]:
@@ -205,42 +188,20 @@ def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspic
     return suspicions
 
 
-def _moved(
-    found: Sequence[Deviation],
-    neighbors: Mapping[str, str],
-    quotes: Mapping[str, StoredQuote],
-    candles: Mapping[str, StoredCandle],
-    rates: Rates,
-) -> list[tuple[Deviation, Deviation]]:
-    """Each deviation with that of the same quote from the candle of the neighboring hour."""
-    pairs = []
-    for one in found:
-        quote, candle = quotes[one.hour], candles.get(neighbors.get(one.hour, ""))
-        # Late in an hour a correct price may match the next hour better: only prompt prices count.
-        if candle and one.is_prompt and (moved := _deviation(quote, candle, _rate(quote, candle, rates)[0])):
-            pairs.append((one, moved))
-    return pairs
-
-
 def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:
     """Whether CoinMarketCap's prices are those of Binance's neighboring hour, which is `when`: earlier or later."""
-    if _is_shifted_throughout(pairs):
-        detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
-        return [Suspicion("shifted", detail, [one.hour for one in over])]
-    unexplained = set(over)
-    wrong = [(one, moved) for one, moved in pairs if one in unexplained]
+    if len(pairs) >= _LEAST_SPAN:
+        # The deviations of the whole span scatter far less once it is moved by an hour.
+        here, moved = (_spread([one.percent for one in deviations]) for deviations in zip(*pairs, strict=True))
+        if here > 0 and moved <= here * _EXPLAINS:
+            detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
+            return [Suspicion("shifted", detail, [one.hour for one in over])]
+    hours = {one.hour for one in over}
+    wrong = [(one, moved) for one, moved in pairs if one.hour in hours]
     if len(wrong) >= _LEAST_SHIFTED and all(moved.size <= one.size * _EXPLAINS for one, moved in wrong):
         detail = f"CoinMarketCap's prices of {len(wrong):,} h match Binance's of an hour {when}"
         return [Suspicion("shifted", detail, [one.hour for one, _ in wrong])]
     return []
-
-
-def _is_shifted_throughout(pairs: Sequence[tuple[Deviation, Deviation]]) -> bool:
-    """Whether the deviations of the whole span scatter far less once it is moved by an hour."""
-    if len(pairs) < _LEAST_SPAN:
-        return False
-    here, moved = (_spread([one.percent for one in deviations]) for deviations in zip(*pairs, strict=True))
-    return here > 0 and moved <= here * _EXPLAINS
 
 
 def _spread(percents: Sequence[float]) -> float:

@@ -11,7 +11,6 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.locks import ProcessLock
 from sandbox.market import ANOTHER_BTC_ID
 from tests.support.installation import JOB, Installation
-from tests.support.price_table import typed
 
 HOUR = timedelta(hours=1)
 OTHER = f"BTC:{ANOTHER_BTC_ID},ETH,SOL"
@@ -53,7 +52,6 @@ def test_a_changed_id_is_refused_until_accepted(
 
 
 def test_a_wrong_id_can_be_reset(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """It is looked up again, and a backfill fixes the rows."""
     assert program.run_job(SYMBOLS=OTHER).code == 0
     program.clock.advance(HOUR)
     assert program.command("coins", "--reset", "btc").code == 0
@@ -65,27 +63,8 @@ def test_a_wrong_id_can_be_reset(program: Installation, embedded: ClickHouseAdap
     assert program.command("verify").code == 0
 
 
-def test_verify_finds_a_symbol_with_prices_of_two_coins(
-    program: Installation, embedded: ClickHouseAdapter, database: str
-) -> None:
-    """Each id with its name and hours, and the backfill that mends it."""
-    assert program.run_job().code == 0
-    embedded.insert(
-        f"{database}.crypto_prices",
-        typed("symbol", "cmc_id", "name", "fetched_at", "price"),
-        [("BTC", 990101, "Another", "2026-11-23 11:00:05", 1.0), ("BTC", 1, "Bitcoin", "2026-11-23 10:00:05", 1.0)],
-    )
-    done = program.command("verify")
-    assert done.code == 1
-    told = " ".join(done.out.split())
-    assert "1 symbol with prices of two coins" in told
-    assert "id 990101 (Another), 1 h from 2026-11-23 11:00" in told
-    assert "./run.sh cron_backfill cmc_hourly_prices" in told
-
-
 @pytest.mark.parametrize("database_there", [True, False])
 def test_the_table_of_coins(program: Installation, *, database_there: bool) -> None:
-    """Without the database the choices are still shown."""
     assert program.run_job().code == 0
     port = {} if database_there else {"CLICKHOUSE_PORT": "1"}
     done = program.command("coins", SYMBOLS="BTC,ETH,DOGE", **port)
@@ -101,7 +80,6 @@ def test_the_table_of_coins(program: Installation, *, database_there: bool) -> N
 
 @pytest.mark.parametrize("entry", ["BTC", "BTC:0", "BTC:one", ":1", "B TC:1"])
 def test_an_invalid_choice_is_refused(program: Installation, entry: str) -> None:
-    """Exit code 2, an example, and nothing is kept."""
     done = program.command("coins", "--accept", entry)
     assert done.code == 2
     assert "--accept BTC:1" in done.log
@@ -109,7 +87,6 @@ def test_an_invalid_choice_is_refused(program: Installation, entry: str) -> None
 
 
 def test_choices_cannot_change_while_a_job_runs(program: Installation) -> None:
-    """Which would overwrite them: exit code 75."""
     with ProcessLock(program.data / "locks" / f"{JOB}.lock", task=JOB, clock=program.clock):
         assert program.command("coins", "--reset", "BTC").code == 75
         assert program.command("coins").code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,10 @@ from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, Binan
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
-from tests.support.installation import Finished, Installation
-from tests.support.price_table import fingerprint, typed
+from tests.support.installation import Installation
+from tests.support.price_table import typed
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
-
-_SUPPORT = Path(__file__).parents[1] / "support"
-MAIN_AT, RUN_AT = str(_SUPPORT / "main_at.py"), str(_SUPPORT / "run_at.py")
 
 
 class Tables:
@@ -31,61 +28,33 @@ class Tables:
 
     def __init__(self, program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
         for kind in (CoinMarketCapClickHouseAdapter, BinanceClickHouseAdapter):
-            kind(
-                clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=program.clock
-            ).ensure_ready()
+            retry = RetryPolicy(attempts=1)
+            kind(clickhouse=embedded, database=database, retry=retry, clock=program.clock).ensure_ready()
         self.hours = [hour_key(start) for start in hours_before(program.clock(), 168)]
         self._program, self._embedded, self._database = program, embedded, database
 
-    def quote(self, symbol: str, prices: Sequence[float], hours: Sequence[str] | None = None) -> None:
+    def quote(self, symbol: str, prices: Sequence[float]) -> None:
         """Store CoinMarketCap's prices in USD."""
         columns = typed("symbol", "fetched_at", "price", "currency", "cmc_id")
-        rows = [(symbol, hour, price, "USD", 1) for hour, price in zip(hours or self.hours, prices, strict=False)]
+        rows = [(symbol, hour, price, "USD", 1) for hour, price in zip(self.hours, prices, strict=False)]
         self._embedded.insert(f"{self._database}.crypto_prices", columns, rows)
 
-    def trade(
-        self, symbol: str, prices: Sequence[float], *, currency: str = "USDT", hours: Sequence[str] | None = None
-    ) -> None:
-        """Store Binance's prices of the pair of a symbol and a currency."""
+    def trade(self, symbol: str, prices: Sequence[float]) -> None:
+        """Store Binance's prices in USDT."""
         names = ("symbol", "fetched_at", "pair", "price", "high", "low", "close", "currency", "candles")
         columns = {name: BINANCE_PRICES.types[name] for name in names}
         rows = [
-            (symbol, hour, symbol + currency, price, price, price, price, currency, 2)
-            for hour, price in zip(hours or self.hours, prices, strict=False)
+            (symbol, hour, f"{symbol}USDT", price, price, price, price, "USDT", 2)
+            for hour, price in zip(self.hours, prices, strict=False)
         ]
         self._embedded.insert(f"{self._database}.binance_prices", columns, rows)
 
-    def compare(self, *arguments: str) -> Finished:
-        """Run the command at the time of the clock."""
-        return self._run("compare", *arguments)
-
-    def verify(self) -> Finished:
-        """Check both tables at that time."""
-        return self._run("verify")
-
-    def report(self) -> Path:
-        """Write the report at that time, and return where it is."""
-        done = self._run("report", "--quiet")
-        assert done.code == 0, done.log
-        return Path(done.out.strip())
-
-    def _run(self, *arguments: str) -> Finished:
-        return self._program.start(MAIN_AT, self._program.clock().isoformat(), *arguments).ended()
-
-    def document(self, *arguments: str) -> Any:
+    def document(self) -> Any:
         """The object of ``--json``."""
-        done = self.compare("--json", *arguments)
-        assert done.log == ""
+        done = self._program.at_clock("compare", "--json")
         found = json.loads(done.out)
-        assert done.code == int(found["differs"])
+        assert (done.code, done.log) == (int(found["differs"]), "")
         return found
-
-    def state(self) -> object:
-        """A fingerprint of both tables."""
-        counts = self._embedded.query(
-            f"SELECT count(), sum(cityHash64(symbol, datetime, price)) FROM {self._database}.binance_prices FINAL"
-        )
-        return fingerprint(self._embedded, self._database), counts
 
 
 @pytest.fixture
@@ -94,12 +63,11 @@ def tables(program: Installation, embedded: ClickHouseAdapter, database: str) ->
     return Tables(program, embedded, database)
 
 
-def test_equal_prices_pass(tables: Tables) -> None:
-    """Exit code 0, a row for each symbol that both have, and a note on USDT."""
+def test_equal_prices_pass(tables: Tables, program: Installation) -> None:
     for number, symbol in enumerate(("BTC", "ETH")):
         tables.quote(symbol, walk(168, seed=number))
         tables.trade(symbol, walk(168, seed=number))
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     for symbol in ("BTC", "ETH"):
@@ -108,69 +76,54 @@ def test_equal_prices_pass(tables: Tables) -> None:
     assert lines[-1] == "no hour of 336 is over 1 %"
 
 
-@pytest.fixture
-def exchange(program: Installation, clock: SteppedClock) -> Iterator[ExchangeStandIn]:
-    """Binance, with the market of the program's CoinMarketCap."""
-    with ExchangeStandIn(Market(listed_coins()), clock=clock) as serving:
-        program.settings["BINANCE_BASE_URL"] = serving.base_url
-        yield serving
-
-
-def carry_out(program: Installation, command: str) -> int:
-    """Run a command of a job as it is printed, at the time of the clock; its exit code."""
-    words = command.split()
-    assert words[:2] == ["./run.sh", "cron_backfill"]
-    return program.start(RUN_AT, program.clock().isoformat(), words[2], "backfill", *words[3:]).ended().code
-
-
-@pytest.mark.usefixtures("exchange")
 @pytest.mark.parametrize("table", ["crypto_prices", "binance_prices"])
 def test_the_printed_commands_fix_the_prices(
     program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, table: str
 ) -> None:
     """Both pipelines' prices of one market agree; a wrong one of either source is fetched again."""
-    for job in ("cmc_hourly_prices", "binance_hourly_prices"):
-        assert carry_out(program, f"./run.sh cron_backfill {job} 24") == 0
-        assert program.start(RUN_AT, clock().isoformat(), job).ended().code == 0
-    good = program.start(MAIN_AT, clock().isoformat(), "compare", "24", "--json").ended()
-    assert (good.code, good.log) == (0, "")
-    found = json.loads(good.out)["symbols"]
-    assert [(one["symbol"], one["hours_compared"]) for one in found] == [("BTC", 24), ("ETH", 24), ("SOL", 24)]
-    hour = hour_key(hours_before(clock(), 5)[0])
-    embedded.command(
-        f"ALTER TABLE {database}.{table} UPDATE price = price * 1.2 WHERE symbol = 'ETH' AND datetime = '{hour}' "
-        "SETTINGS mutations_sync = 2"
-    )
-    wrong = program.start(MAIN_AT, clock().isoformat(), "compare").ended()
-    assert wrong.code == 1
-    commands = [line.strip() for line in wrong.out.splitlines() if "cron_backfill" in line]
-    assert [command.split()[-1] for command in commands] == ["5", "5"]
-    assert [carry_out(program, command) for command in commands] == [0, 0]
-    assert program.start(MAIN_AT, clock().isoformat(), "compare").ended().code == 0
+    with ExchangeStandIn(Market(listed_coins()), clock=clock) as exchange:
+        program.settings["BINANCE_BASE_URL"] = exchange.base_url
+        for job in ("cmc_hourly_prices", "binance_hourly_prices"):
+            assert program.run_job("backfill", "24", job=job).code == program.run_job(job=job).code == 0
+        good = program.at_clock("compare", "24", "--json")
+        assert (good.code, good.log) == (0, "")
+        found = json.loads(good.out)["symbols"]
+        assert [(one["symbol"], one["hours_compared"]) for one in found] == [("BTC", 24), ("ETH", 24), ("SOL", 24)]
+        hour = hour_key(hours_before(clock(), 5)[0])
+        embedded.command(
+            f"ALTER TABLE {database}.{table} UPDATE price = price * 1.2 WHERE symbol = 'ETH' AND datetime = '{hour}' "
+            "SETTINGS mutations_sync = 2"
+        )
+        wrong = program.at_clock("compare")
+        assert wrong.code == 1
+        commands = re.findall(r"^ *./run.sh cron_backfill (\w+) (\d+)$", wrong.out, re.MULTILINE)
+        assert [hours for _, hours in commands] == ["5", "5"]
+        for job, hours in commands:
+            assert program.run_job("backfill", hours, job=job).code == 0
+        assert program.at_clock("compare").code == 0
 
 
-def test_an_hour_over_the_tolerance_is_listed(tables: Tables) -> None:
+def test_an_hour_over_the_tolerance_is_listed(tables: Tables, program: Installation) -> None:
     """With both prices and the commands that fetch it again: exit code 1, depending on HOURS and --tolerance."""
     prices = walk(168)
     tables.quote("BTC", [*prices[:160], prices[160] * 1.05, *prices[161:]])
     tables.trade("BTC", prices)
-    done = tables.compare("8")
+    done = program.at_clock("compare", "8")
     assert done.code == 1
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     assert f"BTC {tables.hours[160][:16]} +5.00 % {prices[160] * 1.05:.8g} {prices[160]:.8g}" in lines
     assert "1 hour of 1 symbol over 1 %" in lines
     assert lines[-2:] == [f"./run.sh cron_backfill {job}_hourly_prices 8" for job in ("binance", "cmc")]
-    assert tables.compare("7").code == 0
-    assert tables.compare("--tolerance", "5.1").code == 0
-    assert tables.compare("--tolerance", "4.9").code == 1
+    assert program.at_clock("compare", "7").code == 0
+    assert program.at_clock("compare", "--tolerance", "5.1").code == 0
+    assert program.at_clock("compare", "--tolerance", "4.9").code == 1
 
 
-def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables) -> None:
-    """By ``compare`` for all of its hours, and by ``verify``: exit code 1."""
+def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables, program: Installation) -> None:
     prices = walk(169, percent=0.5)
     tables.quote("BTC", prices)
     tables.trade("BTC", prices[1:])
-    done, verified = tables.compare(), tables.verify()
+    done, verified = program.at_clock("compare"), program.at_clock("verify")
     assert done.code == verified.code == 1
     assert "BTC looks shifted: " in " ".join(done.out.split())
     assert "BTC looks shifted: " in verified.out
@@ -178,32 +131,19 @@ def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables) -> None:
     assert "./run.sh cron_backfill cmc_hourly_prices 168" in done.out
 
 
-def test_a_stored_price_of_usdt_converts(tables: Tables) -> None:
-    """A USDT at 0.97 makes every price differ, unless its own price is stored."""
+def test_a_stored_price_of_usdt_converts(tables: Tables, program: Installation) -> None:
     prices = walk(168)
     tables.quote("BTC", [price * 0.97 for price in prices])
     tables.trade("BTC", prices)
-    assert tables.compare().code == 1
+    assert program.at_clock("compare").code == 1
     tables.quote("USDT", [0.97] * 168)
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert done.code == 0
     assert "note  168 h are converted" in done.out
     assert "note  only from CoinMarketCap: USDT" in done.out
 
 
-def test_no_hour_is_filled_from_the_other_source(tables: Tables) -> None:
-    """Missing hours are counted, and both tables stay as they are to the last bit."""
-    prices = walk(168)
-    tables.quote("BTC", prices[:100], tables.hours[:100])
-    tables.trade("BTC", prices[90:], hours=tables.hours[90:])
-    before = tables.state()
-    done = tables.compare()
-    assert (done.code, "10/90/68" in done.out) == (0, True)
-    assert tables.state() == before
-
-
 def test_json_has_every_hour(tables: Tables) -> None:
-    """The documented fields, with each hour over the tolerance and what it looks like."""
     prices = walk(168, percent=3)
     tables.quote("BTC", [*prices[:100], *[prices[100]] * 60, *prices[160:]])
     tables.trade("BTC", prices)
@@ -229,27 +169,26 @@ def test_json_has_every_hour(tables: Tables) -> None:
     assert [one["looks"] for one in bitcoin["looks"]] == ["stale"]
 
 
-def test_a_long_list_is_cut(tables: Tables) -> None:
-    """Ten ranges of a symbol are shown, and how many more there are."""
+def test_a_long_list_is_cut(tables: Tables, program: Installation) -> None:
     prices = walk(168)
     tables.quote("BTC", [price * (1.1 if number % 2 else 1) for number, price in enumerate(prices)])
     tables.trade("BTC", prices)
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert len(re.findall(r"^BTC +2026.* \+10\.00 %", done.out, re.MULTILINE)) == 10
     assert "… and 74 more" in done.out
 
 
-def test_verify_compares_the_last_week(tables: Tables) -> None:
+def test_verify_compares_the_last_week(tables: Tables, program: Installation) -> None:
     """Equal prices are ok, an hour over the tolerance is a warning, and one over 5 percent a failure."""
     prices = walk(168, percent=0.5)
     tables.trade("BTC", prices)
-    assert "two sources" not in tables.verify().out
+    assert "two sources" not in program.at_clock("verify").out
     tables.quote("BTC", prices)
     for symbol, factor, state, code in (("BTC", 1.0, "ok", 0), ("ETH", 1.03, "warn", 0), ("SOL", 1.06, "fail", 1)):
         if symbol != "BTC":
             tables.quote(symbol, [*prices[:100], prices[100] * factor, *prices[101:]])
             tables.trade(symbol, prices)
-        done = tables.verify()
+        done = program.at_clock("verify")
         assert done.code == code
         assert re.search(rf"^two sources, 168 h +{state} ", done.out, re.MULTILINE)
         assert ("two sources, 168 h: ./run.sh compare" in done.out) == (state != "ok")
@@ -265,7 +204,7 @@ def test_nothing_to_compare_names_what_to_fetch(
     if stored != "cmc":
         tables.trade("ETH", [1.0])
     program.settings["CMC_API_KEY"] = ""
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert (done.code, "nothing to compare" in done.out, missing in done.out) == (0, True, True)
     steps = [line for line in done.out.splitlines() if line.startswith("next: ")]
     binance, cmc = (f"./run.sh cron_backfill {job}_hourly_prices 168" for job in ("binance", "cmc"))
@@ -274,35 +213,34 @@ def test_nothing_to_compare_names_what_to_fetch(
     assert tables.document()["symbols"] == []
 
 
-def test_a_missing_table_is_a_source_without_prices(tables: Tables, embedded: ClickHouseAdapter, database: str) -> None:
-    """A missing view of a table with prices is an error: exit code 1, with the next step."""
+def test_a_missing_table_is_a_source_without_prices(
+    tables: Tables, program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
     tables.quote("BTC", walk(168))
     tables.trade("BTC", walk(168))
     for view in ("binance_prices_latest", "binance_prices_daily", "binance_prices_hourly"):
         embedded.command(f"DROP VIEW {database}.{view}")
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert (done.code, done.out) == (1, "")
     assert f"error: there is no {database}.binance_prices_hourly" in done.log
     assert "./run.sh setup_db" in done.log
     embedded.command(f"DROP TABLE {database}.binance_prices")
-    done = tables.compare()
+    done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     assert "no price is stored from Binance" in done.out
 
 
 @pytest.mark.parametrize("arguments", [("0",), ("100001",), ("--tolerance", "-1"), ("--tolerance", "nan")])
 def test_arguments_out_of_range_are_refused(program: Installation, arguments: tuple[str, ...]) -> None:
-    """Exit code 2, before the database is opened."""
     done = program.command("compare", *arguments)
     assert (done.code, done.out) == (2, "")
 
 
-def test_the_report_has_a_section(tables: Tables) -> None:
-    """If both sources are stored."""
+def test_the_report_has_a_section(tables: Tables, program: Installation) -> None:
     prices = walk(168)
     tables.quote("BTC", [*prices[:160], prices[160] * 1.05, *prices[161:]])
-    assert "comparison-table" not in tables.report().read_text()
-    tables.trade("BTC", prices)
-    page = tables.report().read_text()
-    assert 'id="comparison-table"' in page
-    assert "1 hour of 1 symbol over 1 %" in page
+    for shown in (False, True):
+        if shown:
+            tables.trade("BTC", prices)
+        page = Path(program.at_clock("report", "--quiet").out.strip()).read_text()
+        assert ('id="comparison-table"' in page, "1 hour of 1 symbol over 1 %" in page) == (shown, shown)

@@ -7,15 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.commands.test_status import MAIN_AT, command
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import JOB, Finished, Installation
-from tests.support.stepped_clock import SteppedClock
 
 
-def set_up(program: Installation, clock: SteppedClock, *arguments: str, zone: str = "UTC") -> Finished:
+def set_up(program: Installation, *arguments: str, zone: str = "UTC") -> Finished:
     """Run it at 2026-11-23 12:07:09 UTC, 15:37:09 in Tehran, on a host of this zone."""
-    return program.start(MAIN_AT, clock().isoformat(), "setup_cron", *arguments, TZ=zone).ended()
+    return program.at_clock("setup_cron", *arguments, TZ=zone)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +27,6 @@ def set_up(program: Installation, clock: SteppedClock, *arguments: str, zone: st
 )
 def test_next_start_is_shown_on_both_clocks(  # noqa: PLR0917 - cases
     embedded_program: Installation,
-    clock: SteppedClock,
     zone: str,
     arguments: tuple[str, ...],
     on_host: str,
@@ -37,29 +34,25 @@ def test_next_start_is_shown_on_both_clocks(  # noqa: PLR0917 - cases
     tip: str | None,
 ) -> None:
     """With the schedule for the beginning of the Tehran hour, unless the line already has it."""
-    done = set_up(embedded_program, clock, *arguments, zone=zone)
+    done = set_up(embedded_program, *arguments, zone=zone)
     assert done.code == 0, done.log
     assert f"2026-11-{on_host} on this host's clock, 2026-11-{in_tehran} in Tehran" in done.out
     assert ("--schedule" in done.out) == (tip is not None)
     assert (tip or "") in done.out
 
 
-def test_dry_run_installs_nothing_and_claims_nothing(
-    embedded_program: Installation, clock: SteppedClock, crontab: CrontabProgram
-) -> None:
+def test_dry_run_installs_nothing_and_claims_nothing(embedded_program: Installation, crontab: CrontabProgram) -> None:
     """The crontab stays, and the next start is conditional."""
-    done = set_up(embedded_program, clock, "--dry-run")
+    done = set_up(embedded_program, "--dry-run")
     assert done.code == 0, done.log
     assert crontab.table is None
     assert "cron starts" not in done.out
     assert "would start" in done.out
 
 
-def test_empty_schedule_is_rejected(
-    embedded_program: Installation, clock: SteppedClock, crontab: CrontabProgram
-) -> None:
+def test_empty_schedule_is_rejected(embedded_program: Installation, crontab: CrontabProgram) -> None:
     """It is no way to say the default: exit code 2, and the crontab is not touched."""
-    done = set_up(embedded_program, clock, "--schedule", "")
+    done = set_up(embedded_program, "--schedule", "")
     assert done.code == 2
     assert "five fields" in done.log
     assert crontab.table is None
@@ -129,10 +122,10 @@ def test_a_heal_that_can_only_fail_is_warned_of(program: Installation, key: str,
     given = {name: value for name, value in program.settings.items() if name != "PATH"}
     in_file = {**given, "LOG_LEVEL": "DEBUG", "CMC_API_KEY": key}
     (program.root / ".env").write_text("".join(f"{name}={value}\n" for name, value in in_file.items()))
-    done = command(program, "setup_cron", "--heal", CMC_API_KEY=key)
+    done = program.at_clock("setup_cron", "--heal", CMC_API_KEY=key)
     assert (done.code, len(done.log.splitlines())) == (0, warned)
     assert ("CMC_API_KEY is not set" in done.log) == bool(warned)
-    assert command(program, "setup_cron", "--dry-run", CMC_API_KEY=key).log == ""
+    assert program.at_clock("setup_cron", "--dry-run", CMC_API_KEY=key).log == ""
 
 
 @pytest.mark.parametrize(("arguments", "installed"), [((), "0 * * * *"), (("--heal",), "17 4 * * *")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,54 +11,29 @@ import pytest
 
 from sandbox.binance import ExchangeStandIn
 from tests.support.faulty_source import FaultySource
-from tests.support.installation import Finished, Installation
+from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
-SUPPORT = Path(__file__).parents[1] / "support"
 JOB = "binance_hourly_prices"
 
 
 @pytest.fixture
-def exchange(source: FaultySource, clock: SteppedClock) -> Iterator[ExchangeStandIn]:
-    with ExchangeStandIn(source.market, clock=clock) as stand_in:
-        yield stand_in
+def binance(program: Installation, source: FaultySource, clock: SteppedClock) -> Iterator[Installation]:
+    """The program with Binance over the market of the other source, to which it has no access."""
+    with ExchangeStandIn(source.market, clock=clock) as exchange:
+        closed = {"CMC_BASE_URL": "http://127.0.0.1:9", "CMC_API_KEY": ""}
+        program.settings |= {"BINANCE_BASE_URL": exchange.base_url, **closed}
+        yield program
 
 
-@pytest.fixture
-def binance(program: Installation, exchange: ExchangeStandIn, clock: SteppedClock) -> Callable[..., Finished]:
-    program.settings |= {"BINANCE_BASE_URL": exchange.base_url, "CMC_BASE_URL": "http://127.0.0.1:9", "CMC_API_KEY": ""}
-
-    def run(*arguments: str) -> Finished:
-        return program.start(str(SUPPORT / "run_at.py"), clock().isoformat(), JOB, *arguments).ended()
-
-    return run
-
-
-@pytest.fixture
-def command(program: Installation, clock: SteppedClock) -> Callable[..., Finished]:
-    def run(*arguments: str) -> Finished:
-        return program.start(str(SUPPORT / "main_at.py"), clock().isoformat(), *arguments).ended()
-
-    return run
-
-
-def test_binance_alone(
-    binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation, tmp_path: Path
-) -> None:
-    assert [binance(*arguments).code for arguments in ([], ["backfill", "30"], ["heal", "30"])] == [0, 0, 0]
-    assert program.command("setup_cron", JOB).code == program.command("setup_cron", JOB, "--heal").code == 0
-    done = {
-        name: command(*arguments)
-        for name, arguments in {
-            "check": ["check"],
-            "verify": ["verify"],
-            "status": ["status", "--json"],
-            "report": ["report", "24"],
-            "compare": ["compare", "24"],
-            "export": ["export", str(tmp_path / "out.csv"), "--job", JOB],
-            "backup": ["backup"],
-        }.items()
-    }
+def test_binance_alone(binance: Installation, tmp_path: Path) -> None:
+    """After a run, a backfill and a heal of it every command succeeds, and none names the other job."""
+    for arguments in ((), ("backfill", "30"), ("heal", "30")):
+        assert binance.run_job(*arguments, job=JOB).code == 0
+    assert binance.command("setup_cron", JOB).code == binance.command("setup_cron", JOB, "--heal").code == 0
+    names = ("check", "verify", "status --json", "report 24", "compare 24", "backup")
+    done = {name.split()[0]: binance.at_clock(*name.split()) for name in names}
+    done["export"] = binance.at_clock("export", str(tmp_path / "out.csv"), "--job", JOB)
     assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
     assert done["verify"].out.endswith("no errors\n")
     assert "no price is stored from CoinMarketCap" in done["compare"].out
@@ -71,42 +46,40 @@ def test_binance_alone(
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 3 * 31
 
 
-def test_coinmarketcap_alone(program: Installation, command: Callable[..., Finished]) -> None:
+def test_coinmarketcap_alone(program: Installation) -> None:
     program.settings["BINANCE_BASE_URL"] = "http://127.0.0.1:9"
-    assert command("setup_db").code == program.run_job().code == program.run_job("backfill", "3").code == 0
-    done = {name: command(*name.split()) for name in ("check", "verify", "status", "backup", "report 24")}
+    assert program.at_clock("setup_db").code == program.run_job().code == program.run_job("backfill", "3").code == 0
+    done = {name: program.at_clock(*name.split()) for name in ("check", "verify", "status", "backup", "report 24")}
     assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
     assert [name for name in ("verify", "status", "backup") if "binance" in done[name].out] == []
 
 
-def test_credits_are_refused_where_none_are_spent(binance: Callable[..., Finished]) -> None:
+def test_credits_are_refused_where_none_are_spent(binance: Installation) -> None:
     for kind in ("backfill", "heal"):
-        done = binance(kind, "5", "--max-credits", "10")
+        done = binance.run_job(kind, "5", "--max-credits", "10", job=JOB)
         assert done.code == 2
         assert JOB in done.log
         assert "leave --max-credits out" in done.log
 
 
-def test_verify_finds_hours_that_were_never_completed(
-    binance: Callable[..., Finished], command: Callable[..., Finished], clock: SteppedClock
-) -> None:
-    assert binance().code == 0
+def test_verify_finds_hours_that_were_never_completed(binance: Installation, clock: SteppedClock) -> None:
+    """The machine was off after a run: its hour has the first price alone, until the heal that is named."""
+    assert binance.run_job(job=JOB).code == 0
     clock.advance(timedelta(days=9))
-    assert binance().code == 0
-    done = command("verify")
+    assert binance.run_job(job=JOB).code == 0
+    done = binance.at_clock("verify")
     assert done.code == 1
     assert "3 hours without high, low, close and volumes" in done.out
     assert f"binance_prices: unfinished hours: ./run.sh cron_heal {JOB} 216" in " ".join(done.out.split())
-    assert binance("heal", "216").code == 0
-    assert command("verify").code == 0
+    assert binance.run_job("heal", "216", job=JOB).code == 0
+    assert binance.at_clock("verify").code == 0
 
 
-def test_the_pairs_are_shown_like_the_coins(
-    binance: Callable[..., Finished], command: Callable[..., Finished], program: Installation
-) -> None:
-    assert binance("backfill", "5").code == 0
-    program.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
-    shown = [line.split() for line in command("coins").out.splitlines()]
+def test_the_pairs_are_shown_like_the_coins(binance: Installation) -> None:
+    """What each symbol means, from when on Binance has it, and what is stored; one whose pair was changed twice."""
+    assert binance.run_job("backfill", "5", job=JOB).code == 0
+    binance.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
+    shown = [line.split() for line in binance.at_clock("coins").out.splitlines()]
     assert ["BTC", "BTCUSDT", "in", "use", "USDT", "2017-08-17", "04:00"] in [line[:7] for line in shown]
     assert ["ETH", "ETHUSDT", "no"] in [line[:3] for line in shown]
     assert ["ETH", "ETHBTC", "at", "the", "next", "run"] in [line[:6] for line in shown]

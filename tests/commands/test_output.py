@@ -5,27 +5,21 @@ from __future__ import annotations
 import re
 import signal
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import in_tehran
-from adapters.files.locks import ProcessLock
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
-from tests.support.installation import JOB, Installation
+from tests.support.installation import JOB, MAIN_AT, RUN_AT, Installation
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
 
-RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
-MAIN_AT = RUN_AT.with_name("main_at.py")
-
 
 def test_quiet_runs_print_errors_only(program: Installation, front: ClickHouseFront) -> None:
-    """A successful run, backfill or heal prints nothing."""
     for arguments in ((), ("backfill", "2"), ("heal",)):
         done = program.run_job(*arguments, "--quiet")
         assert (done.code, done.out, done.log) == (0, "", "")
@@ -37,24 +31,16 @@ def test_quiet_runs_print_errors_only(program: Installation, front: ClickHouseFr
 
 @pytest.mark.parametrize(("which", "where"), [("job", ".env"), ("status", "environment"), ("status", ".env")])
 def test_no_color_is_respected(program: Installation, clock: SteppedClock, which: str, where: str) -> None:
-    """In the environment and in ``.env``; without it a terminal gets colors."""
     assert program.run_job().code == 0
     clock.advance(timedelta(hours=2))  # status shows the missing hour in yellow
     assert program.run_job().code == 0
-    backfill, status = (str(RUN_AT), JOB, "backfill", "5"), (str(MAIN_AT), "status", JOB, "--all")
+    backfill, status = (RUN_AT, JOB, "backfill", "5"), (MAIN_AT, "status", JOB, "--all")
     file, *rest = backfill if which == "job" else status
     arguments = (file, clock().isoformat(), *rest)
     assert "\x1b[3" in on_a_terminal(program, *arguments)
     (program.root / ".env").write_text("NO_COLOR=1\n" if where == ".env" else "")
     wanted = {"NO_COLOR": "1"} if where == "environment" else {}
     assert "\x1b[3" not in on_a_terminal(program, *arguments, settings=wanted)
-
-
-def test_a_terminal_announces_long_steps(program: Installation) -> None:
-    """One line before each of them."""
-    assert program.run_job().code == 0
-    assert f"checking the stored prices of {JOB}" in on_a_terminal(program, "-m", "main", "verify")
-    assert "exporting 3 rows" in on_a_terminal(program, "-m", "main", "drop_db", "--yes")
 
 
 def plain(drawn: str) -> str:
@@ -64,7 +50,7 @@ def plain(drawn: str) -> str:
 
 def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> None:
     """Of a backfill by hours, coins and rows; of an export and a restore by rows; each with its speed and time left."""
-    backfill = on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", columns=160)
+    backfill = on_a_terminal(program, RUN_AT, clock().isoformat(), JOB, "backfill", "5", columns=160)
     assert re.search(r"━+ +100% +15/15 hours.* 0:00:00", plain(backfill))
     dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", columns=160)
     assert re.search(r"verifying .* 100% +15/15 rows.* 0:00:00", plain(dropped))
@@ -73,15 +59,9 @@ def test_a_terminal_gets_bars(program: Installation, clock: SteppedClock) -> Non
     assert re.search(r"storing .* 100% +15/15 rows.* 0:00:00", plain(restored))
 
 
-def test_a_bar_of_80_columns_is_whole(program: Installation, clock: SteppedClock) -> None:
-    """It has its percent, count, speed and time left, none of them cut; only what a wide one has beside is left out."""
-    drawn = plain(on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5"))
-    assert re.search(r"━+ +100% +15/15 hours.* 0:00:00", drawn)
-
-
 def test_lines_at_a_terminal_are_short(program: Installation, clock: SteppedClock) -> None:
     """Time of day, level, event and what matters of it, broken at blanks alone; the same run's file has every fact."""
-    arguments = (str(RUN_AT), clock().isoformat(), JOB)
+    arguments = (RUN_AT, clock().isoformat(), JOB)
     lines = plain(on_a_terminal(program, *arguments)).splitlines()
     assert max(map(len, lines)) < 80
     assert [line for line in lines if line[:8] == f"{in_tehran(clock()):%H:%M:%S}" and "info    run finished: " in line]
@@ -91,7 +71,6 @@ def test_lines_at_a_terminal_are_short(program: Installation, clock: SteppedCloc
 
 
 def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> None:
-    """No line is longer than the terminal; in a pipe each part is one line."""
     wrong = {"LOG_LEVEL": "LOUD", "CLICKHOUSE_PORT": "tcp://10.0.0.1:9000"}
     shown = on_a_terminal(program, "-m", "main", "status", code=2, settings=wrong).splitlines()
     piped = program.command("status", **wrong).log
@@ -100,8 +79,7 @@ def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> Non
 
 
 def test_quiet_commands_print_nothing_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
-    """No bar and no success; only the path of a backup or a report."""
-    assert on_a_terminal(program, str(RUN_AT), clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""
+    assert on_a_terminal(program, RUN_AT, clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""
     report = on_a_terminal(program, "-m", "main", "report", "5", "--quiet")
     assert [report.strip()] == [str(path) for path in (program.root / "reports").iterdir()]
     dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", "--quiet")
@@ -112,7 +90,6 @@ def test_quiet_commands_print_nothing_on_a_terminal(program: Installation, clock
 
 
 def test_quiet_verify_lists_errors_only(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """Nothing that is right."""
     assert program.run_job().code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
     wrong = program.command("verify", "--quiet")
@@ -122,33 +99,6 @@ def test_quiet_verify_lists_errors_only(program: Installation, embedded: ClickHo
     refused = program.command("restore", "nowhere", "--quiet")
     assert (refused.code, refused.out) == (1, "")
     assert refused.log.startswith("error: ")
-
-
-def test_check_names_a_running_job(embedded_program: Installation, clock: SteppedClock) -> None:
-    """While it has the embedded engine open, check waits briefly and warns: that is not a failure."""
-    assert embedded_program.command("setup_db").code == 0
-    with ProcessLock(embedded_program.data / "clickhouse.lock", task=f"{JOB} run", clock=clock):
-        done = embedded_program.command("check")
-    [line] = [line for line in done.out.splitlines() if line.startswith("ClickHouse")]
-    assert "warn" in line
-    assert f"{JOB} run since" in line
-
-
-def test_a_run_that_is_cut_short_is_in_the_history(
-    program: Installation, front: ClickHouseFront, source: FaultySource, clock: SteppedClock
-) -> None:
-    """A run over its time limit leaves its record on the disk without touching the database again."""
-    assert program.run_job().code == 0
-    source.faults.push(faults.hang(), path="/quotes/latest")
-    statements = front.round_trips
-    assert program.run_job(RUN_TIMEOUT_SECONDS="3", HTTP_TIMEOUT_SECONDS="60").code == 1
-    assert front.round_trips == statements
-    records = sorted((program.data / "spool" / "etl_runs" / JOB).glob("*.spool"))
-    assert len(records) == 1
-    assert "not done within 3 s" in records[0].read_text()
-    clock.advance(timedelta(seconds=1))
-    assert program.run_job().code == 0
-    assert not records[0].exists()
 
 
 def test_a_run_that_was_killed_is_in_the_history(
@@ -169,16 +119,6 @@ def test_a_run_that_was_killed_is_in_the_history(
     assert [run[2] for run in told] == ["ok", "failed", "ok", "ok"]
     assert told[1][:3] == ("run", "2026-11-23 15:37:10", "failed")
     assert str(told[1][3]).endswith("while asking CoinMarketCap for the latest quotes")
-
-
-def test_a_dry_run_that_was_killed_is_not(program: Installation, source: FaultySource, clock: SteppedClock) -> None:
-    """A dry run is in no history, however it ends."""
-    source.faults.push(faults.hang(), path="/key/info")
-    running = program.start_job("backfill", "2", "--dry-run")
-    eventually(lambda: program.holder() == running.process.pid and "plan" in program.step())
-    assert running.end().code == -signal.SIGKILL
-    clock.advance(timedelta(seconds=1))
-    assert "was killed" not in program.run_job().log
 
 
 def test_a_dry_run_of_a_heal_makes_no_database(embedded_program: Installation) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import tehran_text
-from tests.commands.test_status import command, status_of
+from tests.commands.test_status import status_of
 from tests.commands.test_verify import put
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
@@ -36,13 +36,13 @@ def carry_out(program: Installation, step: str) -> None:
             assert rest[:1] == [JOB]
             done = program.run_job(*KINDS[name], *rest[1:])
         else:
-            done = command(program, name, *rest)
+            done = program.at_clock(name, *rest)
         assert done.code == 0, done
 
 
 def steps_of(program: Installation) -> dict[str, str]:
     """What ``verify`` says is to be done, by what it looked at; it fails if that is anything."""
-    done = command(program, "verify")
+    done = program.at_clock("verify")
     below = done.out.partition("\nwhat to do\n")[2].partition("\n\n")[0].splitlines()
     found = dict(line.strip().split(": ", 1) for line in below)
     assert done.code == bool(found), done
@@ -156,8 +156,7 @@ def test_stuck_mutations(program: Installation, embedded: ClickHouseAdapter, dat
 
 @pytest.mark.parametrize("wrong", ["table", "view"])
 def test_another_shape(program: Installation, embedded: ClickHouseAdapter, database: str, wrong: str) -> None:
-    """A table makes room for another when it is renamed; a view is renewed by setup_db."""
-    assert command(program, "setup_db").code == 0
+    assert program.at_clock("setup_db").code == 0
     if wrong == "table":
         embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
     else:
@@ -224,8 +223,7 @@ def test_what_status_names(
     clock: SteppedClock,
     fault: Callable[[Installation, ClickHouseFront, SteppedClock], None],
 ) -> None:
-    """Nothing needs attention any longer once the commands of all lines were carried out."""
-    assert command(program, "setup_db").code == 0
+    assert program.at_clock("setup_db").code == 0
     fault(program, front, clock)
     needs = status_of(program, 1)["needs"]
     for need in needs:
@@ -245,7 +243,7 @@ def row_of(program: Installation, subject: str) -> str:
 @pytest.mark.parametrize("subject", ["table", f"job {JOB}", f"spool {JOB}", ".env"])
 def test_what_check_names(program: Installation, front: ClickHouseFront, subject: str) -> None:
     if subject.startswith("spool"):
-        assert command(program, "setup_db").code == 0
+        assert program.at_clock("setup_db").code == 0
         front.refuse()
         assert program.run_job().code == 1
         front.listen()

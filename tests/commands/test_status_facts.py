@@ -7,8 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from adapters._bases.tehran_time import hour_key, hour_start
-from commands.status_facts import DatabaseFacts, JobFacts, SpoolFacts, Turn, needs
-from crons.inspection import Series
+from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, needs
 from transformers.coverage import Coverage
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)

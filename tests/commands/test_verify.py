@@ -21,16 +21,7 @@ def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float
     embedded.insert(f"{database}.crypto_prices", columns, [(*row, 1) for row in rows])
 
 
-def test_valid_prices_pass(program: Installation) -> None:
-    """After a backfill: exit code 0."""
-    assert program.run_job("backfill", "5").code == 0
-    done = program.command("verify")
-    assert (done.code, done.log) == (0, "")
-    assert done.out.endswith("no errors\n")
-
-
 def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """Each with its key: exit code 1. A key that is not a time stops no other check."""
     assert program.command("setup_db").code == 0
     good = [("BTC", f"2021-05-04 {hour:02d}:00:05", 90_000.0) for hour in range(6)]
     put(embedded, database, *good, ("BTC", "2021-05-04 03:59:00", 90_000.0), ("BTC", "2021-05-04 06:00:00", -5.0))
@@ -54,7 +45,6 @@ def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapte
 
 
 def test_another_schema_is_an_error(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """The rows are checked all the same, as far as the schema allows."""
     assert program.command("setup_db").code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
     put(embedded, database, ("BTC", "2021-05-04 10:00:00", None))
@@ -80,7 +70,6 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
     database: str,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
 ) -> None:
-    """A hole of the coin that the symbol once meant does not count."""
     assert program.command("setup_db").code == 0
     put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
     make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 99, "2021-05-05 00:00:00", "r1")])
@@ -93,7 +82,6 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
 def test_a_gap_of_a_symbol_that_is_no_longer_followed_is_not_missing(
     program: Installation, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Errors in its rows are reported."""
     assert program.command("setup_db").code == 0
     put(embedded, database, ("OLD", "2021-05-04 10:00:00", 1.0), ("OLD", "2021-05-04 12:00:00", 1.0))
     assert program.command("verify").code == 0
@@ -116,7 +104,6 @@ def test_hours_of_a_clock_change_are_counted_by_their_keys(
 
 
 def test_a_cut_list_says_so(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    """At most 10,000 errors of a kind are searched for."""
     assert program.command("setup_db").code == 0
     embedded.command(
         f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) SELECT concat('X', toString(number)), "
@@ -129,25 +116,22 @@ def test_a_cut_list_says_so(program: Installation, embedded: ClickHouseAdapter, 
 
 @pytest.mark.parametrize("command", ["verify", "report", "compare"])
 def test_reading_makes_no_database(embedded_program: Installation, command: str) -> None:
-    """Exit code 1, and the next step."""
     done = embedded_program.command(command)
     assert done.code == 1
     assert "setup_db" in done.log
     assert not embedded_program.data.exists()
 
 
-def test_a_missing_table_is_an_error(program: Installation) -> None:
-    """Exit code 1, and the next step."""
-    done = program.command("verify")
-    assert done.code == 1
-    assert "setup_db" in done.log
-
-
-@pytest.mark.parametrize("command", ["verify", "compare"])
-def test_a_job_that_has_the_engine_is_named(embedded_program: Installation, clock: SteppedClock, command: str) -> None:
-    """After a short wait: exit code 75."""
+@pytest.mark.parametrize(("command", "code"), [("verify", 75), ("compare", 75), ("check", 0)])
+def test_a_job_that_has_the_engine_is_named(
+    embedded_program: Installation, clock: SteppedClock, command: str, code: int
+) -> None:
     assert embedded_program.command("setup_db").code == 0
     with ProcessLock(embedded_program.data / "clickhouse.lock", task="cmc_hourly_prices run", clock=clock):
-        done = embedded_program.command(command)
-    assert done.code == 75
-    assert "cmc_hourly_prices run" in done.log
+        done = embedded_program.at_clock(command)
+    assert (done.code, "cmc_hourly_prices run since" in done.out + done.log) == (code, True)
+
+
+def test_a_missing_table_is_an_error(program: Installation) -> None:
+    done = program.command("verify")
+    assert (done.code, "setup_db" in done.log) == (1, True)

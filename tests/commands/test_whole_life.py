@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
@@ -13,7 +12,6 @@ from tests.support.installation import Finished, Installation
 from tests.support.price_audit import PriceAudit, by_adapter
 from tests.support.stepped_clock import SteppedClock
 
-MAIN_AT = str(Path(__file__).parents[1] / "support" / "main_at.py")
 HOURS = 60
 
 
@@ -25,7 +23,7 @@ def test_a_whole_life(
     table = f"{database}.crypto_prices"
 
     def command(*arguments: str) -> Finished:
-        done = program.start(MAIN_AT, clock().isoformat(), *arguments).ended()
+        done = program.at_clock(*arguments)
         assert done.code == 0, done.out + done.log
         return done
 

@@ -20,6 +20,8 @@ from tests.support.stepped_clock import SteppedClock
 
 JOB = "cmc_hourly_prices"
 _SUPPORT = Path(__file__).parent
+MAIN_AT, RUN_AT = str(_SUPPORT / "main_at.py"), str(_SUPPORT / "run_at.py")
+"""Scripts that run a command or a job at the instant that is their first argument."""
 _SRC = _SUPPORT.parents[1] / "src"
 _READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
 """Variables that a fork would ignore: with one of them set, a new interpreter is started."""
@@ -171,13 +173,17 @@ class Installation:
         self._started.append(running)
         return running
 
-    def start_job(self, *arguments: str, **settings: str) -> Running:
+    def start_job(self, *arguments: str, job: str = JOB, **settings: str) -> Running:
         """Start the hourly job, or its ``backfill HOURS``; for it, time stands still at what the clock says now."""
-        return self.start(str(_SUPPORT / "run_at.py"), self.clock().isoformat(), JOB, *arguments, **settings)
+        return self.start(RUN_AT, self.clock().isoformat(), job, *arguments, **settings)
 
-    def run_job(self, *arguments: str, **settings: str) -> Finished:
+    def run_job(self, *arguments: str, job: str = JOB, **settings: str) -> Finished:
         """Run it to its end."""
-        return self.start_job(*arguments, **settings).ended()
+        return self.start_job(*arguments, job=job, **settings).ended()
+
+    def at_clock(self, *arguments: str, **settings: str) -> Finished:
+        """Run an operator's command to its end, at the time of the clock."""
+        return self.start(MAIN_AT, self.clock().isoformat(), *arguments, **settings).ended()
 
     def command(self, *arguments: str, **settings: str) -> Finished:
         """Run an operator's command to its end."""
