@@ -46,27 +46,27 @@ async def extract_latest(
         EtlError: every call failed; the first one's error.
     """
 
-    async def answer_for(batch: Sequence[Coin]) -> Parsed:
-        data = await source.latest(list(dict.fromkeys(coin.cmc_id for coin in batch)))
-        return parse_latest(data, batch, clock())
+    async def answer_for(batch: Sequence[int]) -> Parsed | EtlError:
+        try:
+            data = await source.latest(batch)
+            return parse_latest(data, [coin for coin in coins if coin.cmc_id in set(batch)], clock())
+        except EtlError as error:
+            return error
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
-    sets = [frozenset(ids[start : start + MAX_IDS]) for start in range(0, len(ids), MAX_IDS)]
-    batches = [[coin for coin in coins if coin.cmc_id in one] for one in sets]
-    outcomes = await asyncio.gather(*map(answer_for, batches), return_exceptions=True)
-    result = LatestExtraction([], [], [], [])
-    for batch, outcome in zip(batches, outcomes, strict=True):
-        if isinstance(outcome, Parsed):
-            found = {quote.cmc_id for quote in outcome.quotes} | {problem.cmc_id for problem in outcome.problems}
+    batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+    result, lacking = LatestExtraction([], [], [], []), set(ids)
+    for batch, outcome in zip(batches, await asyncio.gather(*map(answer_for, batches)), strict=True):
+        if isinstance(outcome, EtlError):
+            result.failures.append(outcome)
+            lacking -= set(batch)
+        else:
             result.quotes.extend(outcome.quotes)
             result.problems.extend(outcome.problems)
-            result.missing.extend(coin for coin in batch if coin.cmc_id not in found)
-        elif isinstance(outcome, EtlError):
-            result.failures.append(outcome)
-        else:
-            raise outcome
+            lacking -= {quote.cmc_id for quote in outcome.quotes} | {problem.cmc_id for problem in outcome.problems}
     if result.failures and len(result.failures) == len(batches):
         raise result.failures[0]
+    result.missing.extend(coin for coin in coins if coin.cmc_id in lacking)
     return result
 
 

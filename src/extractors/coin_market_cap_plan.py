@@ -46,9 +46,20 @@ def plan_calls(wanted: Mapping[int, Collection[datetime]]) -> list[HistoricalCal
     Equal or near ranges are combined wherever that costs no more than separate calls. The plan never costs more than
     the whole span of every coin.
     """
-    boxes = _boxes(wanted)
-    if not boxes:
+    ranges: dict[int, list[tuple[datetime, datetime]]] = {}
+    of_range: dict[tuple[datetime, datetime], list[int]] = {}
+    for cmc_id, hours in sorted(wanted.items(), key=lambda item: item[0]):
+        # A backfill wants the same hours of every coin: one object, sorted only once.
+        if id(hours) not in ranges:
+            ranges[id(hours)] = hour_ranges(hours)
+        for span in ranges[id(hours)]:
+            of_range.setdefault(span, []).append(cmc_id)
+    if not of_range:
         return []
+    # Coins by range, neighbors joined until no join pays; not yet within the bounds of a call.
+    boxes = [HistoricalCall(tuple(some), first, last + HOUR) for (first, last), some in sorted(of_range.items())]
+    while len(joined := _joined(boxes)) < len(boxes):
+        boxes = joined
     ids = tuple(sorted({cmc_id for box in boxes for cmc_id in box.ids}))
     everything = HistoricalCall(ids, boxes[0].start, max(box.end for box in boxes))
     scattered = sorted((call for box in boxes for call in _split(box)), key=lambda call: (call.start, call.ids))
@@ -75,22 +86,6 @@ def within_credits(calls: Sequence[HistoricalCall], most: int) -> list[Historica
             break
         taken.append(call)
     return taken
-
-
-def _boxes(wanted: Mapping[int, Collection[datetime]]) -> list[HistoricalCall]:
-    """Coins by range, neighbors joined until no join pays; not yet within the bounds of a call."""
-    ranges: dict[int, list[tuple[datetime, datetime]]] = {}
-    ids: dict[tuple[datetime, datetime], list[int]] = {}
-    for cmc_id, hours in sorted(wanted.items(), key=lambda item: item[0]):
-        # A backfill wants the same hours of every coin: one object, sorted only once.
-        if id(hours) not in ranges:
-            ranges[id(hours)] = hour_ranges(hours)
-        for span in ranges[id(hours)]:
-            ids.setdefault(span, []).append(cmc_id)
-    boxes = [HistoricalCall(tuple(of_span), first, last + HOUR) for (first, last), of_span in sorted(ids.items())]
-    while len(joined := _joined(boxes)) < len(boxes):
-        boxes = joined
-    return boxes
 
 
 def _joined(boxes: Sequence[HistoricalCall]) -> list[HistoricalCall]:

@@ -20,7 +20,6 @@ QUICK = {"RUN_TIMEOUT_SECONDS": "3"}
 
 
 def name_of(value: object) -> str:
-    """A fault's name as the test's id."""
     return value.name if isinstance(value, Fault) else str(value)
 
 
@@ -36,7 +35,6 @@ def name_of(value: object) -> str:
 def test_invalid_quote_is_rejected_by_name(
     fault: Fault, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """One line names the coin; the others are stored, and the run succeeds."""
     source.faults.push(fault, path=LATEST)
     run = program.run_job()
     assert run.code == 0
@@ -54,7 +52,6 @@ def test_invalid_quote_is_rejected_by_name(
 def test_invalid_field_beside_the_price_loses_that_field_only(
     arguments: tuple[str, ...], path: str, rows: int, program: Installation, source: FaultySource, *, table: PriceAudit
 ) -> None:
-    """Each field is named in a warning, and the row is not counted as rejected."""
     source.faults.push(faults.odd_fields(ETH, volume_24h="much", market_cap=True, name="E" * 300), path=path)
     run = program.run_job(*arguments)
     assert (run.code, "rejected=0" in run.log) == (0, True), run.log
@@ -81,7 +78,6 @@ def test_repeated_or_missing_coin_is_reported(
 
 @pytest.mark.parametrize("price", [1.2345678901234567e-12, 123456789012.34567, 0.1 + 0.2])
 def test_prices_keep_every_digit(price: float, program: Installation, source: FaultySource, table: PriceAudit) -> None:
-    """The stored double is the one that the source sent."""
     source.faults.push(faults.odd_price(ETH, price), path=LATEST)
     assert program.run_job().code == 0
     assert {row.price for row in table.rows() if row.symbol == "ETH"} == {price}
@@ -99,16 +95,15 @@ def test_prices_keep_every_digit(price: float, program: Installation, source: Fa
         (faults.gzip_bomb(megabytes=100), "size limit"),
         (faults.slow_drip(), "3 s"),
         (faults.reset_in_body(), ""),
-        (faults.refused(1010, as_text=True), "credits"),
+        (faults.refused(1010, as_text=True), "monthly rate limit"),
         (faults.refused(1008, retry_after_seconds=3000), "minute"),
-        (faults.refused(1001, status=200), "key"),
+        (faults.refused(1001, status=200), "CMC_API_KEY"),
     ],
     ids=name_of,
 )
 def test_bad_answer_is_one_line_and_nothing_is_stored(
     fault: Fault, fact: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """Exit code 1 with one error line that names the cause; no row, nothing in the spool."""
     source.faults.push(fault, path=LATEST, times=99)
     # What is retried ends with the run's time; unpacking 100 megabytes may take longer on a busy machine.
     run = program.run_job(**({} if fact == "size limit" else QUICK))
@@ -133,7 +128,6 @@ def test_bad_answer_is_one_line_and_nothing_is_stored(
 def test_passing_failure_is_retried(
     fault: Fault, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """The same run stores the hour."""
     source.faults.push(fault, path=LATEST)
     run = program.run_job()
     assert (run.code, len(table.rows())) == (0, 3), run.log

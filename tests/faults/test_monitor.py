@@ -51,7 +51,7 @@ def test_failed_run_pings_the_failure_with_its_log(
     assert pings(monitor) == ["/start", "/fail"]
     told = monitor.log[-1][0].get_data(as_text=True)
     assert "coin chosen" in told
-    assert "the API key is not valid" in told.splitlines()[-1]
+    assert "This API Key is invalid" in told.splitlines()[-1]
     assert source.key not in told
 
 

@@ -13,8 +13,6 @@ from sandbox.binance import ExchangeStandIn
 
 HALF = timedelta(minutes=30)
 COLUMNS = "price, high, low, close, volume_base, volume_quote, trades, candles, source_updated_at"
-"""What `expected` has of each row."""
-
 
 _ROW = PairRow(
     symbol="BTC",
@@ -36,21 +34,13 @@ _ROW = PairRow(
 
 
 def pair_row(symbol: str = "BTC", price: float = 86123.25, **values: object) -> PairRow:
-    """A row that is valid as it is; name what the test is about."""
     return _ROW._replace(symbol=symbol, price=price, **values)  # type: ignore[arg-type]  # any field, by its name
 
 
 def expected(
     source: ExchangeStandIn, pair: str, hours: Iterable[datetime], *, complete: bool = True
 ) -> dict[str, tuple[Any, ...]]:
-    """Hour key to what should be stored of a pair, reckoned from the candles that are served, here in few words.
-
-    Args:
-        source: serves them.
-        pair: such as ``BTCUSDT``.
-        hours: aware starts.
-        complete: whether the hours are over.
-    """
+    """Hour key to what should be stored of a pair in hours (aware starts) that are over, or not."""
     rows: dict[str, tuple[Any, ...]] = {}
     for hour in hours:
         opens = [int(hour.timestamp() * 1000), int((hour.astimezone(timezone.utc) + HALF).timestamp() * 1000)]

@@ -13,7 +13,7 @@ Candles = dict[str, StoredCandle]
 
 
 def walk(hours: int, *, start: float = 100.0, seed: int = 1, percent: float = 1.5) -> list[float]:
-    """A price for each hour and one more; each is off the one before by so many percent at most, mostly by some."""
+    """A price for each hour and one more; each differs from the one before by at most ``percent``."""
     chance = random.Random(seed)  # noqa: S311 - prices, not secrets
     prices = [start]
     for _ in range(hours):
@@ -24,7 +24,7 @@ def walk(hours: int, *, start: float = 100.0, seed: int = 1, percent: float = 1.
 def quotes_of(
     symbol: str, hours: Sequence[str], prices: Sequence[float], *, minute: int = 0, currency: str = "USD"
 ) -> Quotes:
-    """CoinMarketCap's prices, each taken so many minutes into its hour; a millionth off, as no two sources agree."""
+    """CoinMarketCap's prices, each taken ``minute`` minutes into its hour; a millionth off, as sources differ."""
     return {
         hour: StoredQuote(symbol, hour, price * 1.000001, currency, f"{hour[:13]}:{minute:02d}:03")
         for hour, price in zip(hours, prices, strict=False)
@@ -34,15 +34,7 @@ def quotes_of(
 def candles_of(
     symbol: str, hours: Sequence[str], prices: Sequence[float], *, currency: str = "USDT", swing: float = 0.0
 ) -> Candles:
-    """Binance's prices.
-
-    Args:
-        symbol: of all.
-        hours: their keys.
-        prices: the opens of the hours.
-        currency: of the prices.
-        swing: how far the hour goes below its open and above it, in percent.
-    """
+    """Binance's prices; each hour goes below its open and above it by ``swing`` percent."""
     return {
         hour: StoredCandle(
             symbol, hour, symbol + currency, price, price * (1 - swing / 100), price * (1 + swing / 100), currency

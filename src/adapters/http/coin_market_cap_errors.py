@@ -1,7 +1,7 @@
-"""CoinMarketCap's ``status`` block, and its error codes as our errors: what, why and what to do. Pure.
+"""CoinMarketCap's ``status`` block, and its error codes as our errors. Pure.
 
-Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. The code, then the
-HTTP status, decides whether to retry; the text only chooses the explanation.
+Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. A message is
+CoinMarketCap's own text; the code, then the HTTP status, decides whether to retry and what to do.
 """
 
 from __future__ import annotations
@@ -22,39 +22,29 @@ USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketca
 _CHECK_KEY = "check CMC_API_KEY against your account at https://pro.coinmarketcap.com/account"
 _CHECK_PLAN = "look at your plan at https://pro.coinmarketcap.com/account/plan"
 
-_REFUSALS: dict[int, tuple[str, str]] = {
-    1001: ("the API key is not valid", _CHECK_KEY),
-    1002: ("no API key was sent", USE_A_KEY),
-    1003: ("the API key is not activated: its plan awaits payment", f"pay or change the plan: {_CHECK_PLAN}"),
-    1004: ("the plan's payment has expired", f"renew it: {_CHECK_PLAN}"),
-    1005: ("this endpoint needs an API key", USE_A_KEY),
-    1006: ("the API key's plan does not include this endpoint", f"a higher plan is needed: {_CHECK_PLAN}"),
-    1007: ("the API key is disabled", "ask CoinMarketCap's support why, or use another key in CMC_API_KEY"),
-    1009: ("the day's credits are used up", f"wait for the next UTC day, or use a higher plan: {_CHECK_PLAN}"),
-    1010: ("the month's credits are used up", f"wait for the plan's reset, or use a higher plan: {_CHECK_PLAN}"),
+# What to do about a refusal, by CoinMarketCap's code, or by the HTTP status of its gateway, which has no codes.
+_NEXT_STEPS = {
+    1001: _CHECK_KEY,
+    1002: USE_A_KEY,
+    1003: f"pay or change the plan: {_CHECK_PLAN}",
+    1004: f"renew the plan: {_CHECK_PLAN}",
+    1005: USE_A_KEY,
+    1006: f"a higher plan is needed: {_CHECK_PLAN}",
+    1007: "ask CoinMarketCap's support why, or use another key in CMC_API_KEY",
+    1009: f"the day's credits are used up: wait for the next UTC day, or use a higher plan: {_CHECK_PLAN}",
+    1010: f"the month's credits are used up: wait for the plan's reset, or use a higher plan: {_CHECK_PLAN}",
+    401: _CHECK_KEY,
+    402: _CHECK_PLAN,
+    403: f"{_CHECK_KEY}; the plan may not include this endpoint",
+    404: "check CMC_BASE_URL",
 }
-# Refusals without a code of CoinMarketCap's own, as its gateway makes them.
-_REFUSALS_BY_STATUS: dict[int, tuple[str, str]] = {
-    401: ("the API key was not accepted", _CHECK_KEY),
-    402: ("the plan awaits payment", _CHECK_PLAN),
-    403: ("access was denied", f"{_CHECK_KEY}; the plan may not include this endpoint"),
-    404: ("there is no such endpoint", "check CMC_BASE_URL"),
-}
-# With the seconds to wait. A blocked address must stay away for long; the anonymous burst limit clears within about a
-# minute, while its daily limit does not clear and only a key helps.
-_LIMITS: dict[int, tuple[str, str, float]] = {
-    _MINUTE_LIMIT: (
-        "the plan's calls for this minute are used up",
-        "if another program uses this key, give it a key of its own",
-        # After the turn of the minute, so that a clock slightly ahead of the source's does not ask too soon.
-        61.0,
-    ),
-    1011: (
-        "this machine's address makes too many calls",
-        "let other programs behind this address call less, and try again later",
-        60.0,
-    ),
-    1022: ("the limit for calls without a key is reached", USE_A_KEY, 20.0),
+# What to do about a limit, with the seconds to wait. A blocked address must stay away for long; the anonymous burst
+# limit clears within about a minute, while its daily limit does not clear and only a key helps.
+_LIMITS = {
+    # After the turn of the minute, so that a clock slightly ahead of the source's does not ask too soon.
+    _MINUTE_LIMIT: ("if another program uses this key, give it a key of its own", 61.0),
+    1011: ("let other programs behind this address call less, and try again later", 60.0),
+    1022: (USE_A_KEY, 20.0),
 }
 _BEYOND_REACH = "the requested hours are beyond the plan's reach"
 _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
@@ -100,22 +90,20 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
             "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
         )
-    unknown = ("the request was refused", "check SYMBOLS and CMC_BASE_URL")
-    why, next_step = _REFUSALS.get(code or _OK) or _REFUSALS_BY_STATUS.get(status, unknown)
-    passing, wait = False, None
+    why, passing, wait = envelope.text or "the request was refused", False, None
+    next_step = _NEXT_STEPS.get(code or _OK) or _NEXT_STEPS.get(status, "check SYMBOLS and CMC_BASE_URL")
     if code in _LIMITS:
-        passing, (why, next_step, wait) = True, _LIMITS[code]
+        passing, (next_step, wait) = True, _LIMITS[code]
         if code == _MINUTE_LIMIT:
             wait -= now.second + now.microsecond / 1e6
     # On a 200 the code says what the status would have said.
-    elif code not in _REFUSALS and may_pass(code if status == _HTTP_OK and code is not None else status):
-        passing, why = True, "it is overloaded or failing"
+    elif code not in _NEXT_STEPS and may_pass(code if status == _HTTP_OK and code is not None else status):
+        passing = True
         next_step = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
-    elif code not in _REFUSALS and "historical access" in envelope.text:
-        why = f"{_BEYOND_REACH}, nothing was charged"
+    elif code not in _NEXT_STEPS and "historical access" in envelope.text:
+        why = f"{_BEYOND_REACH}, nothing was charged: {envelope.text}"
         next_step = f"request fewer hours, or use a higher plan: {_CHECK_PLAN}"
-    shown_code = "" if code in (None, _OK) else f", code {code}"
-    message = f"CoinMarketCap: {why} (HTTP {status}{shown_code}{f': {envelope.text}' if envelope.text else ''})"
+    message = f"CoinMarketCap: {why} (HTTP {status}{'' if code in (None, _OK) else f', code {code}'})"
     if passing:
         return SourceUnavailable(message, next_step=next_step, retry_after_seconds=wait, status=status, code=code)
     return SourceRejected(message, next_step=next_step, status=status, code=code)
