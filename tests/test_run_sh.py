@@ -120,11 +120,6 @@ def test_first_command_installs_with_hashes(checkout: BareCheckout) -> None:
     assert environment.keys().isdisjoint({"PYTHONPATH", "PYTHONOPTIMIZE"})
 
 
-def test_second_command_installs_nothing(ready: BareCheckout) -> None:
-    assert ready.run("install").returncode == 0
-    assert ready.calls == ["run install"]
-
-
 def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> None:
     """The rivals of bench in a folder of their own; changed requirements again, into the same environment."""
     checkout.run("check")

@@ -13,7 +13,6 @@ import textwrap
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -100,20 +99,22 @@ def last_lines() -> list[str]:
     return [line for one in logging.getLogger().handlers if isinstance(one, _Handler) for line in one.lines]
 
 
-class _Handler(logging.Handler):
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 cannot subscript it
     """Writes lines to stderr, and keeps the last ones with all their facts."""
 
     def __init__(self, shown: logging.Formatter, whole: logging.Formatter) -> None:
         super().__init__()
-        self._shown, self._whole = shown, whole
+        self.setFormatter(shown)
+        self._whole = whole
         self.lines = deque[str](maxlen=_KEPT_LINES)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def format(self, record: logging.LogRecord) -> str:
         self.lines.append(self._whole.format(record))
-        with suppress(OSError, ValueError):  # a closed output does not stop a run
-            # What sys.stderr is at that moment: a progress bar takes its place while it is drawn.
-            sys.stderr.write(f"{self._shown.format(record)}\n")
-            sys.stderr.flush()
+        return super().format(record)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr  # at that moment: a progress bar takes its place while it is drawn
+        super().emit(record)
 
 
 def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:

@@ -86,6 +86,13 @@ def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_wrong_record_of_a_library_does_not_fail_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up()
+    logging.getLogger("some.library").error("%d of %d", "x")  # noqa: PLE1206 - the point
+    logging.getLogger("some.library").error("next")
+    assert '"event": "next"' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("secret", "shown"), [("a", "data pw b"), ("pw", "data *** b"), ("data", "*** pw b")])
 def test_short_secret_is_masked_as_a_word_only(secret: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A password of a letter would otherwise make every line unreadable."""
