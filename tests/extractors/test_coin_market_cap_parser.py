@@ -119,14 +119,10 @@ def test_data_that_is_not_a_collection_breaks_the_contract(data: object) -> None
     ("bad", "place"),
     [
         (b"null", "data[0]"),
-        (b"[]", "data[0]"),
-        (b'"coin"', "data[0]"),
         (b'{"id": 1, "symbol": "BTC", "name": "\xff"}', "data[0].quote has no quote in USD"),
         (bitcoin(id="one"), "data[0].id is not an id: 'one'"),
         (bitcoin(id=None), "data[0].id is not an id: None"),
-        (bitcoin(id=1.5), "data[0].id"),
         (bitcoin(id=0), "data[0].id"),
-        (bitcoin(id="<huge>"), "data[0].id"),
         (bitcoin(id=2**32), "data[0].id"),
         (bitcoin(id={}), "data[0].id is not an id: an object"),
         (bitcoin(symbol="B" * 201), "data[0].symbol"),
@@ -138,7 +134,6 @@ def test_data_that_is_not_a_collection_breaks_the_contract(data: object) -> None
         (bitcoin(quoted={"price": "87654.5"}), "data[0].quote.USD.price is not a number"),
         (bitcoin(quoted={"price": True}), "data[0].quote.USD.price is not a number"),
         (bitcoin(quoted={"price": 10**400}), "data[0].quote.USD.price is not a number"),
-        (bitcoin(quoted={"price": "<huge>"}), "data[0].quote.USD.price is not a number"),
         (bitcoin(quoted={"price": {}}), "data[0].quote.USD.price is not a number: an object"),
     ],
 )
