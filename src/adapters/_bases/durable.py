@@ -46,7 +46,7 @@ class Disk:
             raise
 
     def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
-        """Write a new file. `mode` is reduced by the umask."""
+        """Write a new file, with this mode less the umask."""
         # O_EXCL: an existing file is an error, so nothing is written through a link.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)

@@ -45,11 +45,7 @@ def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int | No
 def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, path: Path, progress: Progress) -> int:
     """Write every stored row to a new file, in the order of time, and return how many rows.
 
-    The file is written under another name, read back and counted, and only then renamed. The next export replaces what
-    a killed one left.
-
-    Args:
-        name: of the table, quoted, with its database.
+    `name` is the table's, quoted, with its database.
 
     Raises:
         StorageUnavailable: the database does not answer, or the stream ended early.
@@ -60,6 +56,7 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
         raise StateError(f"{path} exists already", next_step="Choose another name.")
     try:
         disk.make_folder(path.parent)
+        # Under another name until it is read back and counted; the next export replaces what a killed one left.
         with disk.replacing(path, aside=path.with_name(f".{table.name}.partial")) as partial:
             written = _write(clickhouse, name, table, partial, progress)
             count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, partial), written))

@@ -207,9 +207,6 @@ class HttpAdapter:
         clock: the present moment, aware; called only for a ``Retry-After`` that names a date.
         max_body_bytes: the limit of a body before and after decompression.
 
-    Attributes:
-        calls_made: GETs so far, retries included.
-
     Raises:
         ConfigurationError: the base URL, a header's value or a proxy variable of this machine is unusable.
     """
@@ -224,7 +221,7 @@ class HttpAdapter:
         clock: Callable[[], datetime],
         max_body_bytes: int = _MAX_BODY_BYTES,
     ) -> None:
-        self.calls_made = 0
+        self.calls_made = 0  # GETs so far, retries included
         self._secrets = [value for value in headers.values() if value]
         self._timeout_seconds = timeout_seconds
         self._retry = retry
@@ -281,11 +278,7 @@ class HttpAdapter:
         return await self.get(path, params, read)
 
     async def post_text(self, path: str, text: str) -> None:
-        """POST a text once, as UTF-8, and ignore the body of the answer. The path may be secret: no message shows it.
-
-        Raises:
-            EtlError: no answer in time, or one without success.
-        """
+        """POST a text once, as UTF-8, ignoring the answer's body. The path may be secret: no message shows it."""
 
         async def post() -> int:
             async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
@@ -359,16 +352,17 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
             timeout=None,  # noqa: S113 - the adapter's own deadline covers every phase, and a slow drip too
             follow_redirects=False,
         )
-    except (httpx.InvalidURL, ValueError, OSError, ImportError) as exc:
-        if proxies := [name for name in os.environ if name.lower() in _PROXIES]:  # noqa: TID251 - as below
-            raise ConfigurationError(
-                f"cannot read the proxy settings in {', '.join(proxies)}",
-                next_step="write a proxy as http://HOST:PORT or socks5://HOST:PORT, in NO_PROXY host names and single "
-                "addresses only; or unset the variable",
-            ) from exc
+    except OSError as exc:
         raise ConfigurationError(
             "cannot set up the HTTP client with this machine's certificate variables",
             next_step="check SSL_CERT_FILE in the environment",
+        ) from exc
+    except (httpx.InvalidURL, ValueError, ImportError) as exc:
+        proxies = [name for name in os.environ if name.lower() in _PROXIES]  # noqa: TID251 - as below
+        raise ConfigurationError(
+            f"cannot read the proxy settings in {', '.join(proxies)}",
+            next_step="write a proxy as http://HOST:PORT or socks5://HOST:PORT, in NO_PROXY host names and single "
+            "addresses only; or unset the variable",
         ) from exc
 
 

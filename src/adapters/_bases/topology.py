@@ -142,11 +142,7 @@ _Clusters = list[tuple[str, int, int, int]]
 
 
 def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> Topology:
-    """What the server reports about a database, which may not exist yet.
-
-    Args:
-        database: plain name.
-        cluster: CLICKHOUSE_CLUSTER; may be empty.
+    """What the server reports about a database, which may not exist yet; `cluster` is the setting, perhaps empty.
 
     Raises:
         ConfigurationError: the cluster is unknown, or tables cannot be replicated there.
