@@ -433,7 +433,7 @@ def test(context: typer.Context) -> None:
     _become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
 
 
-@_command("--quick", context_settings=_PASSED_ON, options_metavar="[BENCHMARK ARGUMENTS]")
+@_command("--tiny", context_settings=_PASSED_ON, options_metavar="[BENCHMARK ARGUMENTS]")
 def bench(context: typer.Context) -> None:
     """Measure what the program costs, against its rivals.
 

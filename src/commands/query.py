@@ -45,10 +45,7 @@ _COLUMNS = (
 def query(sql: str | None, *, form: str, every_row: bool) -> int:
     """Print a statement's result, or the tables and views without one, and return the exit code.
 
-    Args:
-        sql: one statement; names without a database are those of the configured one.
-        form: of `FORMATS`.
-        every_row: not only the first `MOST_ROWS`.
+    Names without a database are those of the configured one. `form` is of `FORMATS`.
 
     Raises:
         ConfigurationError: it is not one statement, or not a read-only one.

@@ -28,10 +28,7 @@ MOST_CELLS = 500_000
 def report(hours: int, *, keep: int, quiet: bool) -> int:
     """Write the page of the present hour and the hours before it, print its path, and return the exit code.
 
-    Args:
-        hours: one or more.
-        keep: how many reports to keep, the new one included; older ones are removed.
-        quiet: print only the path.
+    All reports but the latest `keep` are removed.
 
     Raises:
         ConfigurationError: a page cannot show so many hours.

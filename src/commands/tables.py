@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -41,11 +41,7 @@ def set_up() -> int:
 
 
 def drop(*, unasked: bool, quiet: bool) -> int:
-    """Back up every job's table, then drop it, and return the exit code.
-
-    Args:
-        unasked: do not ask at a terminal.
-        quiet: print only the backups' paths.
+    """Back up every job's table, then drop it, and return the exit code. Asks at a terminal, unless `unasked`.
 
     Raises:
         LockHeldError: a job is running.
@@ -77,13 +73,7 @@ def drop(*, unasked: bool, quiet: bool) -> int:
 
 
 def back_up(keep: int | None, *, quiet: bool) -> int:
-    """Copy every used table to a file, verify the copy, remove older copies, and return the exit code.
-
-    Waits for a running job.
-
-    Args:
-        keep: how many copies of each table to keep, the new one among them; None for all.
-        quiet: print only the backups' paths.
+    """Copy every used table to a file, verify it, remove all but the latest `keep`, and return the exit code.
 
     Raises:
         LockHeldError: a job is still running after the wait.
@@ -126,9 +116,7 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
 
 def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     BACKUPS.mkdir(exist_ok=True)
-    now = system_clock()
-    while (backup := BACKUPS / f"{table.name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
-        now += timedelta(seconds=1)
+    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):{_TIME}}{_ENDINGS[0]}"
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
     with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
         rows = table.export_table(backup, row_progress)
