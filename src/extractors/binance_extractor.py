@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Candle(NamedTuple):
-    """Half an hour of a pair, as Binance gives it: decimals are texts, and nothing is judged here."""
+    """A half-hourly candle as Binance sends it: decimals are unchecked texts."""
 
     opens: datetime
     open: str
@@ -98,7 +98,7 @@ def first_hour(pair: KnownPair) -> datetime:
 
 
 def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, KnownPair]) -> list[CandleCall]:
-    """The calls that bring every wanted hour (symbol to aware starts), the earliest first."""
+    """The calls that fetch every wanted hour (symbol to aware starts), the earliest first."""
     calls: list[CandleCall] = []
     for symbol, hours in wanted.items():
         windows: list[list[datetime]] = []
@@ -162,7 +162,7 @@ async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair],
         try:
             found.known[symbol] = await _look_up(source, name)
         except SourceRejected as error:
-            if error.code is None:  # it refuses more than this pair
+            if error.code is None:  # the refusal concerns more than this pair
                 raise
             found.complaints.append(f"{symbol}: {error.message} ({name})")
             continue
@@ -178,7 +178,7 @@ async def pair_trouble(source: BinanceHttpAdapter, name: str) -> str:
     try:
         status = (await _info(source, name)).status
     except SourceRejected as error:
-        if error.code is None:  # it refuses more than this pair
+        if error.code is None:  # the refusal concerns more than this pair
             raise
         return f"{error.message} ({name})"
     return "" if status == _TRADING else f"{name} is not traded: its status at Binance is {status}"

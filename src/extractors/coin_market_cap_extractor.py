@@ -13,7 +13,7 @@ from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, pars
 from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall
 from extractors.concurrently import concurrently
 
-# With this code CoinMarketCap refuses one call, not the customer: it may answer another.
+# A refusal with this code concerns one call, not the account: another call may be answered.
 _BAD_REQUEST = 400
 
 

@@ -5,8 +5,8 @@ object by id or symbol, of coins or of lists of coins, or as one bare coin; ``qu
 list. A coin is identified by its own ``id`` field, never by its key. Unknown keys are ignored.
 
 Each coin and each point is read alone. If its id, symbol, price or time cannot be read it becomes a `Problem`, and
-the others are kept. What a price can do without is left empty and noted with the quote: that hour's latest quote cannot
-be fetched again. Prices are not judged here: null and negative ones pass on to the transformer.
+the others are kept. Other fields that cannot be read are left empty and noted with the quote, because the latest quote
+of an hour cannot be fetched again. Prices are not validated here: null and negative ones pass on to the transformer.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Coin(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """One observation of one coin's price, as CoinMarketCap gave it, neither checked nor rounded.
+    """One observation of one coin's price, as CoinMarketCap sent it, neither checked nor rounded.
 
     Numbers are finite, or None if the source has none; their units are those of the columns of `PriceRow`.
     """
 
-    symbol: str  # the coin was requested under it
-    source_symbol: str  # in the answer; it differs once a project renames itself
+    symbol: str  # requested under this symbol
+    source_symbol: str  # in the answer; differs after a project renames itself
     cmc_id: int
     name: str
     price: float | None
@@ -168,7 +168,7 @@ def _coins_in(data: object, coins: Sequence[Coin], problems: list[Problem]) -> I
 
 
 def _members(data: object) -> Iterator[tuple[str, object]]:
-    """What stands in a coin's place, with that place, in any layout."""
+    """The value of each coin, with its place in the answer, in any layout."""
     if isinstance(data, list):
         yield from ((f"data[{index}]", item) for index, item in enumerate(data))
     elif not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""Wanted hours in, calls of ``quotes/historical`` out, as cheap as they get. Pure."""
+"""Plans the cheapest calls of ``quotes/historical`` for wanted hours. Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HistoricalCall(NamedTuple):
 
 
 def plan_calls(wanted: Mapping[int, Collection[datetime]]) -> list[HistoricalCall]:
-    """The calls that bring every wanted hour (id to aware starts), and perhaps others, the earliest first.
+    """The calls that fetch every wanted hour (id to aware starts), and perhaps others, the earliest first.
 
     Equal or near ranges are combined wherever that costs no more than separate calls. The plan never costs more than
     the whole span of every coin.

@@ -1,4 +1,4 @@
-"""Several calls to a source at a time, each answer as soon as it is there."""
+"""Concurrent calls to a source, each answer as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ async def concurrently(
 ) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
     """Each call with its answer, in the order of the answers.
 
-    Calls run one at a time until the first answer, so that what refuses every call is met by one. After a failure no
-    further call begins; the answers under way, which are paid for, are still yielded, then the failure is raised.
+    Calls run one at a time until the first answer, so that a source that refuses all is called once. After a failure
+    no further call begins; the answers in flight, which are paid for, are still yielded, then the failure is raised.
 
     Args:
-        tolerate: whether a call's failure stops nothing; such a call is not yielded.
+        tolerate: whether to go on after a call's failure; such a call is not yielded.
     """
     remaining = iter(calls)
     pending: dict[asyncio.Task[AnswerT], CallT] = {}
@@ -41,7 +41,7 @@ async def concurrently(
     try:
         while pending:
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            # One only: the reader stores each answer before the next, and leaves whenever it likes.
+            # One at a time: the caller stores each answer before the next, and may stop at any of them.
             task = next(task for task in pending if task in done)
             call = pending.pop(task)
             try:

@@ -42,7 +42,7 @@ class CoinMarketCapTransformer:
 
     def __init__(self, *, now: datetime, run_id: str, stale_after: timedelta) -> None:
         # In UTC, like most quotes: two times of one zone are compared without computing its offset.
-        utc = in_tehran(now).astimezone(timezone.utc)
+        utc = now.astimezone(timezone.utc)
         self._newest, self._oldest = utc + FUTURE_TOLERANCE, utc - stale_after
         self._run_id = run_id
 
@@ -88,7 +88,7 @@ class CoinMarketCapTransformer:
         return Transformed([self._row(quote) for quote in earliest.values()], rejects)
 
     def _objection(self, quote: Quote) -> str:
-        """Why no job may store a quote; empty if it may."""
+        """Why a quote cannot be stored; empty if it can."""
         if quote.source_symbol.upper() != quote.symbol:  # a few tickers, such as USDe, are of mixed case
             return (
                 f"CoinMarketCap calls id {quote.cmc_id} {quote.source_symbol!r}, not {quote.symbol!r}: "

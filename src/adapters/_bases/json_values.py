@@ -41,7 +41,7 @@ def json_value(text: bytes) -> object:
 
 
 def shown(value: object) -> str:
-    """A foreign value for a message: short, on one line, and safe however deep or large it is."""
+    """A foreign value for a message: short and on one line, regardless of its size."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, int) and value.bit_length() > 128:  # noqa: PLR2004 - longer than any number of a source

@@ -1,4 +1,4 @@
-"""What each symbol means at a source: JSON files that a person may edit, so that a meaning never changes silently."""
+"""What each symbol means at a source: editable JSON files, so that a meaning never changes silently."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Doors over HTTP, one file for each source."""
+"""HTTP APIs, one file for each service."""
