@@ -120,21 +120,18 @@ async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: res
     assert [call.request.url.params["limit"] for call in candles.calls] == ["1"]
 
 
-async def test_pair_that_is_not_traded_is_a_complaint(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    wire(respx_mock, status="BREAK")
+@pytest.mark.parametrize(("status", "trouble"), [("BREAK", True), ("TRADING", False)])
+async def test_pair_not_traded_or_without_candles_is_a_complaint(
+    tmp_path: Path, respx_mock: respx.MockRouter, status: str, *, trouble: bool
+) -> None:
+    """A traded pair that has lost its candles is not in trouble; one that was only announced has none yet."""
+    wire(respx_mock, status=status).respond(json=[])
     async with binance(START) as source:
         found = await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
-        assert "BREAK" in await pair_trouble(source, "BTCUSDT")
+        assert (status in await pair_trouble(source, "BTCUSDT")) == trouble
         assert "no such pair" in await pair_trouble(source, "NOPEUSDT")
     assert (found.known, len(found.complaints), found.notes) == ({}, 1, [])
     assert pair_choices(tmp_path).load() == {}
-
-
-async def test_traded_pair_has_no_trouble_and_may_lack_candles(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
-    wire(respx_mock).respond(json=[])
-    async with binance(START) as source:
-        assert await pair_trouble(source, "BTCUSDT") == ""
-        assert len((await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})).complaints) == 1
 
 
 async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, respx_mock: respx.MockRouter) -> None:

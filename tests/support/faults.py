@@ -10,7 +10,6 @@ import copy
 import json
 import socket
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +22,6 @@ from sandbox.market import iso
 from sandbox.server import JSON_TYPE, Answer
 from tests.support.faulty_source import Fault
 
-_MEGABYTE = 1_000_000
 # The source's codes, each with its HTTP status and message.
 _REFUSALS = {
     1001: (401, "This API Key is invalid."),
@@ -250,32 +248,6 @@ def slow_drip() -> Fault:
 
     fault = _delivered("slow drip", deliver)
     return fault
-
-
-def huge_body(*, megabytes: int) -> Fault:
-    """A well-formed JSON body of that size, streamed; the end of the connection ends it."""
-    headers = {"Connection": "close", "Content-Encoding": "", "Content-Length": ""}
-
-    def deliver(connection: socket.socket, head: bytes, _: bytes) -> None:
-        connection.sendall(head + b'{"data":[')
-        for _number in range(megabytes):
-            connection.sendall(b" " * _MEGABYTE)
-        connection.sendall(b"]}")
-
-    return Fault("huge body", lambda *_: SpoiltAnswer(200, {}, text=b"", headers=headers, deliver=deliver))
-
-
-def gzip_bomb(*, megabytes: int) -> Fault:
-    """A small gzip body (a thousandth) that unpacks to that many megabytes of blanks in well-formed JSON."""
-
-    def alter(_: Answer, __: datetime) -> Answer:
-        packer = zlib.compressobj(level=9, wbits=31)
-        parts = [packer.compress(b'{"data":[')]
-        parts += [packer.compress(b" " * _MEGABYTE) for _number in range(megabytes)]
-        parts += [packer.compress(b"]}"), packer.flush()]
-        return SpoiltAnswer(200, {}, text=b"".join(parts), headers={"Content-Encoding": "gzip"})
-
-    return Fault("gzip bomb", alter)
 
 
 def redirect(location: str) -> Fault:
