@@ -85,17 +85,11 @@ def reset(symbol: str) -> int:
     Raises:
         LockHeldError: a job is running.
     """
-    settings = settings_with_log()
     symbol = symbol.strip().upper()
-    with _job_lock(settings):
-        choices = coin_choices(settings.data_path)
-        kept = choices.load()
-        before = kept.pop(symbol, None)
-        if before is None:
-            say(f"no coin is kept for {symbol}: nothing to forget")
-            return DONE
-        choices.save(kept)
-    say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
+    if before := _choose(settings_with_log(), symbol, None):
+        say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
+    else:
+        say(f"no coin is kept for {symbol}: nothing to forget")
     return DONE
 
 
@@ -111,18 +105,22 @@ def accept(entry: str) -> int:
     if given is None:
         raise ConfigurationError(f"{entry!r} is not SYMBOL:ID", next_step="such as ./run.sh coins --accept BTC:1")
     symbol, cmc_id = given["symbol"].upper(), int(given["id"])
-    with _job_lock(settings):
-        choices = coin_choices(settings.data_path)
-        kept = choices.load()
-        choices.save({**kept, symbol: cmc_id})
-    before = kept.get(symbol, cmc_id)
-    was = f", before id {before}" if before != cmc_id else ""
+    before = _choose(settings, symbol, cmc_id)
+    was = f", before id {before}" if before not in (None, cmc_id) else ""
     say(f"{symbol} means id {cmc_id}{was}, from the next run on; stored prices stay as they are")
     if dict(settings.symbols).get(symbol) not in (None, cmc_id):
         tell(f"SYMBOLS names another id for {symbol}: correct it to {symbol}:{cmc_id}")
     return DONE
 
 
-def _job_lock(settings: Settings) -> ProcessLock:
+def _choose(settings: Settings, symbol: str, cmc_id: int | None) -> int | None:
+    """Keep another id, or none; return the one before."""
     # A running job would overwrite these choices with its own.
-    return ProcessLock(settings.data_path / "locks" / f"{MAIN_JOB}.lock", task="coins", clock=system_clock)
+    lock = settings.data_path / "locks" / f"{MAIN_JOB}.lock"
+    with ProcessLock(lock, task="coins", clock=system_clock):
+        choices = coin_choices(settings.data_path)
+        kept = choices.load()
+        before = kept.pop(symbol, None)
+        if before != cmc_id:
+            choices.save(kept if cmc_id is None else {**kept, symbol: cmc_id})
+        return before

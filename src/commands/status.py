@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.hourly_repository import HourlyRepository, StoredHours
@@ -54,14 +54,6 @@ _NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
 
-class _Stored(NamedTuple):
-    """What the database contains of a job."""
-
-    database: DatabaseFacts
-    runs: Sequence[RunRecord] = ()
-    series: Sequence[Series] | None = None
-
-
 def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     """Print the state of the jobs in use, return the exit code: 1 if something needs attention.
 
@@ -102,13 +94,19 @@ def _read_jobs(names: Sequence[str], resources: Resources, now: datetime) -> lis
     schedules = read_schedules(PROJECT_ROOT)
     # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
     histories = {one: resources.history_spool(one) for one in names}
-    kept = {
+    runs = {
         one: [run for path in _read_spool(history).waiting for run in records_of(history.read(path))]
         for one, history in histories.items()
     }
-    stored = _read_database(names, resources, now)
-    jobs = {one: stored[one]._replace(runs=[*kept[one], *stored[one].runs]) for one in names}
-    return [_facts(one, resources, job, schedules, now) for one, job in jobs.items()]
+    jobs, database = [], DatabaseFacts("ok")
+    for one in names:
+        series = None
+        if database.state == "ok":
+            database, stored, series = _read_database(one, resources, now)
+            runs[one] += stored
+        facts = _facts(one, resources, runs[one], schedules, now)
+        jobs.append(replace(facts, database=database, series=series))
+    return jobs
 
 
 def _read_spool(spool: Spool) -> SpoolFacts:
@@ -118,24 +116,20 @@ def _read_spool(spool: Spool) -> SpoolFacts:
         return SpoolFacts(unknown=f"{error.message}: {error.next_step}")
 
 
-def _read_database(names: Sequence[str], resources: Resources, now: datetime) -> dict[str, _Stored]:
-    settings = resources.settings
+def _read_database(
+    name: str, resources: Resources, now: datetime
+) -> tuple[DatabaseFacts, list[RunRecord], list[Series] | None]:
+    job, settings = JOBS[name], resources.settings
     if has_no_database(settings):
-        empty = DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db")
-        return {name: _Stored(empty) for name in names}
-    stored: dict[str, _Stored] = {}
-    facts = DatabaseFacts("ok")
+        return DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db"), [], None
     try:
-        for name in names:
-            job = JOBS[name]
-            series = _series_of(resources.repository(job.repository), list(job.followed(settings)), now)
-            stored[name] = _Stored(facts, resources.runs.recent(name, _RECENT_RUNS), series)
+        series = _series_of(resources.repository(job.repository), list(job.followed(settings)), now)
+        return DatabaseFacts("ok"), resources.runs.recent(name, _RECENT_RUNS), series
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))
-        facts = DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
+        return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None), [], None
     except EtlError as error:
-        facts = DatabaseFacts("unreachable", " ".join(error.message.split()))
-    return {name: stored.get(name, _Stored(facts)) for name in names}
+        return DatabaseFacts("unreachable", " ".join(error.message.split())), [], None
 
 
 def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
@@ -167,9 +161,11 @@ def _finite(price: float | None) -> float | None:
     return price if price is not None and math.isfinite(price) else None
 
 
-def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedules, now: datetime) -> JobFacts:
+def _facts(
+    name: str, resources: Resources, found: Sequence[RunRecord], schedules: Schedules, now: datetime
+) -> JobFacts:
     job, settings = JOBS[name], resources.settings
-    by_id = {run.run_id: run for run in stored.runs}
+    by_id = {run.run_id: run for run in found}
     records = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
     runs, heals = ([run for run in records if run.kind == kind] for kind in ("run", "heal"))
     turns = {
@@ -185,7 +181,6 @@ def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedule
         backup=turns.get(BACKUP),
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         running=str(holder) if holder and holder.alive() else None,
-        database=stored.database,
         last_success=next((run for run in runs if not run.failed), None),
         last_failure=next((run for run in records if run.failed), None),
         last_heal=next(iter(heals), None),
@@ -194,7 +189,6 @@ def _facts(name: str, resources: Resources, stored: _Stored, schedules: Schedule
         spool=_read_spool(resources.spool(name)),
         history=_read_spool(resources.history_spool(name)),
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
-        series=stored.series,
         stale_set_up=stale_groups(),
         last_backup=last_backup(f"{settings.clickhouse_db}.{job.repository.table.name}"),
     )

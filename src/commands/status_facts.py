@@ -56,6 +56,9 @@ class DatabaseFacts(NamedTuple):
     in_use_since: datetime | None = None  # aware
 
 
+_OK = DatabaseFacts("ok")
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobFacts:
     """A job; None is what does not exist or is unknown."""
@@ -68,7 +71,7 @@ class JobFacts:
     backup: Turn | None = None
     crontab_unknown: str | None = None  # why the crontab cannot be read
     running: str | None = None  # who holds its lock
-    database: DatabaseFacts
+    database: DatabaseFacts = _OK
     last_success: RunRecord | None = None  # of the hourly runs
     last_failure: RunRecord | None = None  # of any kind
     last_heal: RunRecord | None = None
@@ -77,7 +80,7 @@ class JobFacts:
     spool: SpoolFacts  # of rows
     history: SpoolFacts  # of records of runs
     fill: str | None  # the command that fills missing hours, without its HOURS
-    series: Sequence[Series] | None
+    series: Sequence[Series] | None = None
     stale_set_up: Sequence[str] = ()  # requirements files that have changed since the installation
     last_backup: datetime | None = None  # of its table, aware
 

@@ -82,7 +82,7 @@ CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
 def test_each_prerequisite_is_a_row(program: Installation, settings: dict[str, str], code: int, row: str) -> None:
     finished = program.command("check", **settings)
     assert finished.code == code
-    assert re.search(f"^{row}", finished.out, re.MULTILINE)
+    assert re.search(f"^{row}", finished.out, re.MULTILINE | re.DOTALL)
     assert "Traceback" not in finished.out + finished.log
 
 
