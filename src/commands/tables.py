@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import typer
@@ -116,7 +116,9 @@ def put_back(file: Path, job: str, *, quiet: bool) -> int:
 
 def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
     BACKUPS.mkdir(exist_ok=True)
-    backup = BACKUPS / f"{table.name}-{in_tehran(system_clock()):{_TIME}}{_ENDINGS[0]}"
+    now = system_clock()
+    while (backup := BACKUPS / f"{table.name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
+        now += timedelta(seconds=1)  # the second of another backup
     mention(f"exporting {table.count_rows():,} rows of {table.name}")
     with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
         rows = table.export_table(backup, row_progress)

@@ -43,6 +43,13 @@ def test_keep_removes_only_older_backups_of_the_table(
     assert len(backups(program)) == len(mine) + 2
 
 
+def test_two_backups_in_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
+    assert program.run_job().code == 0
+    for _ in range(2):
+        assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
+    assert len(backups(program)) == 2
+
+
 def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront, database: str) -> None:
     assert program.run_job().code == 0
     (program.root / "backups").mkdir()
