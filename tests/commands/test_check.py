@@ -71,7 +71,7 @@ CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
 @pytest.mark.parametrize(
     ("settings", "code", "row"),
     [
-        ({"CMC_API_KEY": "00000000-0000-4000-8000-000000000000"}, 1, "CoinMarketCap +fail .*CMC_API_KEY"),
+        ({"CMC_API_KEY": "00000000-0000-4000-8000-000000000000"}, 1, "  CoinMarketCap: check CMC_API_KEY"),
         ({"CMC_API_KEY": ""}, 0, "CoinMarketCap .*keyless"),
         ({"CMC_BASE_URL": "http://127.0.0.1:1", "RUN_TIMEOUT_SECONDS": "2"}, 1, "CoinMarketCap +fail .*127.0.0.1:1/"),
         (CLOSED, 1, "ClickHouse +fail .*127.0.0.1:1"),
