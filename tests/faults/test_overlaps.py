@@ -160,7 +160,6 @@ def test_run_waits_for_a_notebook(embedded_program: Installation, embedded_table
         assert notebook.stdout.readline() == "open\n"
         run = embedded_program.start_job()
         eventually(lambda: f"in use by process {notebook.pid}" in run.log)
-        assert " notebook.py)" in run.log
         notebook.communicate("")
     assert run.ended().code == 0
     assert len(embedded_table.rows()) == 3

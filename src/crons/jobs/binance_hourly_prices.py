@@ -54,6 +54,7 @@ async def run(ctx: JobContext) -> None:
     if report.without_quote and report.without_quote + len(failures) == len(outcomes):
         report.failures.append("Binance has no candle of the present hour")
     rows = [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
+    ctx.step(f"storing {len(rows)} rows")
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
 

@@ -55,6 +55,7 @@ async def run(ctx: JobContext) -> None:
     if answer.missing:
         ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
     ctx.report.failures.extend(failure.message for failure in answer.failures)
+    ctx.step(f"storing {len(rows)} rows")
     await CoinMarketCapLoader(ctx).load(rows)
 
 
