@@ -28,7 +28,7 @@ Kind = Literal["run", "backfill", "heal"]
 
 _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 
-# With at most so many coins of one reason, each has a line of its own.
+# Up to this many coins with one reason have a line each.
 _FEW = 5
 _MOST_NAMES = 10
 # What differs between two things of one reason: numbers, quoted names and places in an answer.

@@ -82,7 +82,7 @@ class Resources:
         self.retry = retry or self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
 
     def _until_limit(self, *, reserve: float, share: float) -> RetryPolicy:
-        """Retry until the run's limit, minus a reserve: so many seconds, or that share of a short run."""
+        """Retry until the run's limit, minus a reserve in seconds, or a share of a short run."""
         limit, run = self._limit_seconds, self.settings.run_timeout_seconds
         if limit is None:
             return RetryPolicy(total_seconds=run / 2)

@@ -17,7 +17,7 @@ from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.upsert import UpsertReport
 from adapters.files.spool import Spool
 
-# When ClickHouse refuses so many rows and takes none, the others are not tried.
+# When ClickHouse refuses this many rows and accepts none, the others are not tried.
 _ENOUGH = 8
 
 RowT = TypeVar("RowT", bound=HourlyRow)

@@ -129,7 +129,7 @@ def test_a_heal_that_can_only_fail_is_warned_of(program: Installation, key: str,
 
 
 @pytest.mark.parametrize(("arguments", "installed"), [((), "0 * * * *"), (("--heal",), "17 4 * * *")])
-def test_jobs_tells_what_is_installed(
+def test_jobs_lists_installed_lines(
     program: Installation, crontab: CrontabProgram, arguments: tuple[str, ...], installed: str
 ) -> None:
     """The registry, with the line that is in the crontab and the command that installs the other."""

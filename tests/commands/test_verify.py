@@ -79,7 +79,7 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
     assert program.command("verify").code == 0
 
 
-def test_a_gap_of_a_symbol_that_is_no_longer_followed_is_not_missing(
+def test_gap_of_an_unfollowed_symbol_is_not_missing(
     program: Installation, embedded: ClickHouseAdapter, database: str
 ) -> None:
     assert program.command("setup_db").code == 0

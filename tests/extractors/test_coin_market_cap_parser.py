@@ -182,7 +182,7 @@ def test_ids_and_ranks_count_in_any_notation(form: object) -> None:
 
 
 @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999", HUGE])
-def test_number_that_a_double_cannot_hold_costs_its_field_only(token: str) -> None:
+def test_number_beyond_a_double_loses_its_field_only(token: str) -> None:
     for field, kept in (("volume_24h", ["BTC", "ETH"]), ("price", ["ETH"])):
         text = json.dumps([bitcoin(quoted={field: "#"}), ETHER]).replace('"#"', token).encode()
         parsed = latest(text)

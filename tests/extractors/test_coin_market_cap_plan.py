@@ -90,7 +90,7 @@ def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
     ],
     ids=["none", "no hour", "an outage", "near hours", "distant hours", "near hours of two coins"],
 )
-def test_ranges_are_joined_where_that_costs_no_more(wanted: Wanted, shape: list[tuple[int, int, int]]) -> None:
+def test_ranges_are_joined_if_free(wanted: Wanted, shape: list[tuple[int, int, int]]) -> None:
     assert [(len(call.ids), (call.end - call.start) // HOUR, call.credits) for call in plan_calls(wanted)] == shape
 
 

@@ -208,7 +208,7 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
     run_state_machine_as_test(Machine, settings=few)
 
 
-async def test_nothing_to_load_asks_nobody(front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path) -> None:
+async def test_empty_load_makes_no_request(front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path) -> None:
     report = await loader(server, "never_made", Spool(tmp_path / "spool")).load([])
     assert report == LoadReport()
     assert front.statements == []
@@ -320,7 +320,7 @@ async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
     assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
 
 
-async def test_an_own_row_that_cannot_be_stored_costs_no_other(
+async def test_unstorable_row_does_not_affect_the_others(
     embedded: ClickHouseAdapter, database: str, tmp_path: Path
 ) -> None:
     spool = Spool(tmp_path / "spool")

@@ -87,7 +87,7 @@ def test_a_change_needs_two_prices_that_are_numbers() -> None:
         assert found.change_24h is None
 
 
-def test_a_coin_of_two_tables_stands_together() -> None:
+def test_coin_in_two_tables_is_grouped() -> None:
     """By the largest market cap that either knows of it; each says of which source it is."""
     prices = [stored_price("ETH", HOURS[1], market_cap=2.0), stored_price("BTC", HOURS[1], market_cap=1.0)]
     pairs = [price._replace(market_cap=None) for price in [*prices, stored_price("ABC", HOURS[1])]]

@@ -12,7 +12,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src"
 
 
-def test_the_demo_shows_the_main_job_and_leaves_the_users_data_alone(tmp_path: Path) -> None:
+def test_demo_leaves_user_data_alone(tmp_path: Path) -> None:
     """It ends 0 with the proof on a screen of 24 lines, leaves a report, and takes no setting of the user's."""
     shutil.copytree(SRC, tmp_path / "a checkout" / "src")
     (tmp_path / "a checkout" / "logs").mkdir()

@@ -440,7 +440,7 @@ def _pool(server: Server) -> PoolManager:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
 
     if server.ca_file is not None and not server.ca_file.is_file():
-        raise StorageRejected(f"there is no file {server.ca_file}", next_step="Correct CLICKHOUSE_CA_FILE.")
+        raise StorageRejected(f"{server.ca_file} does not exist", next_step="Correct CLICKHOUSE_CA_FILE.")
     proxy = check_env_proxy(server.scheme, server.host, server.port)
     invalid = ConfigurationError(
         f"{server.scheme}_proxy is not the address of an HTTP proxy",

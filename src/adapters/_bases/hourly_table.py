@@ -66,7 +66,7 @@ class HourlyTable:
     meaning: str  # the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too
     label: str  # the column with the name that users know it by
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
-    # The columns of which NULL leaves the stored value: not every call gives them.
+    # Columns in which NULL keeps the stored value, because not every call returns them.
     keeps_known: frozenset[str] = frozenset()
 
     @cached_property

@@ -133,7 +133,7 @@ class Schema:
 
     Args:
         views: each after those that it reads.
-        beside: further tables, of which the shape is not checked.
+        beside: further tables, whose shape is not checked.
     """
 
     def __init__(

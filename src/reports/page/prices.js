@@ -1,6 +1,6 @@
 // The chart of prices.
 
-const LISTED_AT_MOST = 12; // so many prices fit in one text under the mouse
+const LISTED_AT_MOST = 12; // prices that fit into one tooltip
 const LIKE_SIZE = 2; // prices of which none is more than so many times another show their moves on one axis
 const OPENED_AS_PRICES = 3;
 const DASHED_AT_MOST = 24; // more lines than this are a cloud anyway, and dashes make it noise

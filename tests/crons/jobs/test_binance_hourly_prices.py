@@ -77,7 +77,7 @@ async def test_exchange_that_is_down_fails_the_run(
 
 
 @pytest.mark.parametrize("symbol", ["NOSUCH", "XMR"])
-async def test_pair_that_is_not_traded_costs_the_others_nothing(
+async def test_pair_that_is_not_traded_does_not_affect_the_others(
     binance_context: MakeContext, embedded: ClickHouseAdapter, database: str, symbol: str
 ) -> None:
     report = await run(binance_context(symbols=f"BTC,{symbol}"))
@@ -88,7 +88,7 @@ async def test_pair_that_is_not_traded_costs_the_others_nothing(
         await run(binance_context(symbols=symbol))
 
 
-async def test_pair_that_is_no_longer_traded_costs_the_others_nothing(
+async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
     binance_context: MakeContext, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await run(binance_context(symbols="BTC,SOL"))

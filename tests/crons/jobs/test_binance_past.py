@@ -131,7 +131,7 @@ async def test_dry_run_asks_for_no_candle(
     assert (report.calls, stored(embedded, database, "BTC")) == (6, {})
 
 
-async def test_pair_that_is_no_longer_traded_costs_the_others_nothing(
+async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
     binance_context: MakeContext,
     clock: SteppedClock,
     embedded: ClickHouseAdapter,

@@ -71,7 +71,7 @@ async def test_without_a_key_the_keyless_api_is_asked(
     assert sum("keyless" in entry["event"] for entry in logs) == 1
 
 
-async def test_coin_without_a_quote_costs_the_others_nothing(
+async def test_coin_without_a_quote_does_not_affect_the_others(
     cmc_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
     source.faults.push(faults.left_out(1027), path="/quotes/latest")
