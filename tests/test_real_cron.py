@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from adapters._bases.errors import StateError
 from adapters.system.crontab import read_crontab, write_crontab
@@ -53,16 +55,17 @@ pytestmark = [
 
 @contextmanager
 def kept_crontab() -> Iterator[None]:
-    """The real crontab is put back afterwards."""
-    had_one = subprocess.run([CRONTAB, "-l"], capture_output=True, check=False).returncode == 0
-    original = read_crontab()
-    try:
-        yield
-    finally:
-        if had_one:
-            write_crontab(original)
-        else:
-            subprocess.run([CRONTAB, "-r"], capture_output=True, check=False)
+    """The real crontab is put back afterwards. There is only one, so the tests' processes take turns."""
+    with FileLock(Path(tempfile.gettempdir()) / "real-crontab-of-tests.lock"):
+        had_one = subprocess.run([CRONTAB, "-l"], capture_output=True, check=False).returncode == 0
+        original = read_crontab()
+        try:
+            yield
+        finally:
+            if had_one:
+                write_crontab(original)
+            else:
+                subprocess.run([CRONTAB, "-r"], capture_output=True, check=False)
 
 
 @pytest.fixture
