@@ -427,9 +427,9 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def test(context: typer.Context) -> None:
     """Run the test suite, or a part of it.
 
-    The arguments are pytest's. Without any, the tests run in parallel, one process more than there are processors.
+    The arguments are pytest's. Without any, the tests run in parallel.
     """
-    processes = (os.cpu_count() or 1) + 1
+    processes = 2 * (os.cpu_count() or 1)  # many tests wait more than they compute
     _become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
 
 
