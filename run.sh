@@ -52,14 +52,18 @@ say() { printf 'run.sh: %s\n' "$*" >&2; }
 fail() { say "$2" && exit "$1"; } # EXIT_CODE MESSAGE
 
 groups_for() { # COMMAND ARGUMENTS: prints the groups of packages that it needs
-    local host='' setting="^ *(export +)?CLICKHOUSE_HOST *= *['\"]?([^'\"#[:space:]]*).*"
+    local groups=main host='' setting="^ *(export +)?CLICKHOUSE_HOST *= *['\"]?([^'\"#[:space:]]*).*"
     [[ ! -r $root/.env ]] || host=$(sed -nE "s/$setting/\\2/Ip" "$root/.env" | tail -n 1)
     host=${CLICKHOUSE_HOST-$host}
     case " $* " in
         *' --help '* | *' -h '*) echo main ;; # before any other, so that help waits for little
-        ' test '*) echo main engine dev ;;
+        ' test '*) echo main engine xlsx dev ;;
         ' bench '*) echo main engine bench ;;
-        *) [[ -n $host && ${host,,} != embedded && "$*" != 'install --embedded' ]] && echo main || echo main engine ;;
+        *)
+            [[ -n $host && ${host,,} != embedded && " $* " != ' install'*' --embedded '* ]] || groups+=' engine'
+            [[ ! -e $venv/.installed-xlsx && " $* " != ' install'*' --xlsx '* ]] || groups+=' xlsx'
+            echo "$groups"
+            ;;
     esac
 }
 
@@ -76,17 +80,17 @@ is_set_up() { # GROUPS: each stamped with its present requirements, for the Pyth
 }
 
 make_venv() { # FOLDER: with the first fit Python; an interrupted one and one of another Python are made anew
-    local python candidates=(python3 python3.13 python3.12 python3.11 python3.10)
+    local python candidates=(python3 python3.14 python3.13 python3.12 python3.11 python3.10)
     [[ -z ${PYTHON-} ]] || candidates=("$PYTHON")
     if is_set_up && "$1/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
     for python in "${candidates[@]}"; do
-        [[ $(version_of "$python") =~ ^3\.1[0-3]$ ]] || continue
+        [[ $(version_of "$python") =~ ^3\.1[0-4]$ ]] || continue
         "$python" -c 'import ensurepip, venv' 2>/dev/null || fail 2 "$python lacks venv: apt-get install python3-venv"
         say "using $("$python" -V) ($python)"
         "$python" -m venv --clear "$1" >&2 || fail 1 "could not create $1, see above"
         return
     done
-    fail 2 "${PYTHON:+PYTHON=$PYTHON is }no Python of 3.10 to 3.13: apt-get install python3 python3-venv, or set PYTHON"
+    fail 2 "${PYTHON:+PYTHON=$PYTHON is }no Python of 3.10 to 3.14: apt-get install python3 python3-venv, or set PYTHON"
 }
 
 install_into() { # VENV GROUP: every file is checked against its hash

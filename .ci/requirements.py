@@ -19,7 +19,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {
     "main": "requirements.txt",
-    **{group: f"requirements-{group}.txt" for group in ("engine", "dev", "bench")},
+    **{group: f"requirements-{group}.txt" for group in ("engine", "xlsx", "dev", "bench")},
 }
 HEAD = "# Written by .ci/requirements.py from poetry.lock, group {group}. Do not edit.\n"
 ENGINE = "chdb-core"

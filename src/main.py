@@ -77,6 +77,7 @@ def install(
     embedded: Annotated[  # noqa: ARG001 - run.sh reads it
         bool, typer.Option("--embedded", help="with the embedded engine, regardless of CLICKHOUSE_HOST")
     ] = False,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="with what export needs to write xlsx")] = False,  # noqa: ARG001 - as above
 ) -> None:
     """Install what the program needs into .venv.
 
@@ -86,7 +87,7 @@ def install(
 
     The embedded engine, by far the largest part, is left out while CLICKHOUSE_HOST names a server.
 
-    PYTHON=python3.12 in the environment chooses the Python, 3.10 to 3.13.
+    PYTHON=python3.12 in the environment chooses the Python, 3.10 to 3.14.
     """
     engine = "with" if find_spec("chdb") else "without"
     typer.echo(f"ready: Python {sys.version.split()[0]} in {sys.prefix}, {engine} the embedded engine")

@@ -15,7 +15,7 @@ from tests.support.bare_checkout import BareCheckout
 from tests.support.patience import PATIENCE_SECONDS
 
 HASHED = "--no-deps --require-hashes"
-MAIN, ENGINE, DEV, BENCH = ("requirements", "requirements-engine", "requirements-dev", "requirements-bench")
+MAIN, ENGINE, XLSX, DEV, BENCH = (f"requirements{group}" for group in ("", "-engine", "-xlsx", "-dev", "-bench"))
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> No
     checkout.run("check")
     checkout.unsay("calls")
     checkout.run("test")
-    assert (installed(checkout), checkout.calls[-1]) == ([DEV], "run test")
+    assert (installed(checkout), checkout.calls[-1]) == ([XLSX, DEV], "run test")
     checkout.unsay("calls")
     checkout.run("bench")
     assert (installed(checkout), checkout.calls[0]) == ([BENCH], "venv bench")
@@ -152,13 +152,13 @@ def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> No
     ],
 )
 def test_server_needs_no_engine(checkout: BareCheckout, settings: str, host: str | None, *, engine: bool) -> None:
-    """CLICKHOUSE_HOST of the environment, else of .env, decides; ``install --embedded`` installs it regardless."""
+    """CLICKHOUSE_HOST of the environment, else of .env, decides; ``install`` installs more by its options."""
     checkout.change_settings(settings)
     environment = {"CLICKHOUSE_HOST": host} if host else {}
     checkout.run("check", environment=environment)
     assert installed(checkout) == [MAIN, *[ENGINE] * engine]
-    checkout.run("install", "--embedded", environment=environment)
-    assert installed(checkout) == [MAIN, ENGINE]
+    checkout.run("install", "--xlsx", "--embedded", environment=environment)
+    assert installed(checkout) == [MAIN, ENGINE, XLSX]
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -220,13 +220,13 @@ def test_other_python_makes_another_environment(ready: BareCheckout) -> None:
     assert "venv .venv" in ready.calls
 
 
-@pytest.mark.parametrize("version", ["2.7", "3.9", "3.14", ""])
+@pytest.mark.parametrize("version", ["2.7", "3.9", "3.15", ""])
 @pytest.mark.parametrize("named", [{}, {"PYTHON": "python3"}], ids=["any", "PYTHON"])
 def test_unfit_python_is_refused(checkout: BareCheckout, version: str, named: dict[str, str]) -> None:
     checkout.say("version", version)
     done = checkout.run("check", environment=named)
     assert done.returncode == 2
-    assert "3.10 to 3.13" in done.stderr
+    assert "3.10 to 3.14" in done.stderr
     assert checkout.calls == []
 
 

@@ -69,7 +69,7 @@ class BareCheckout:
             path.mkdir(parents=True)
         for name in ("run.sh", "pyproject.toml"):
             shutil.copy(RUN_SH.parent / name, checkout.root / name)
-        for group in ("", "-engine", "-dev", "-bench"):
+        for group in ("", "-engine", "-xlsx", "-dev", "-bench"):
             (checkout.root / f"requirements{group}.txt").write_text(f"first{group}")
         for tool in _TOOLS:
             (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
