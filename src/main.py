@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
-from inspect import getdoc
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,47 +17,34 @@ if __name__ == "__main__":
     import_structlog()
 
 # isort: split
-from configurations.config import PROJECT_ROOT
-from crons.exits import DONE, EPILOG, FAILED, guarded, leave
-
-app = typer.Typer(
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+from commands.interface import (
+    Backup,
+    DryRun,
+    End,
+    First,
+    Heal,
+    Hours,
+    JobName,
+    JobOption,
+    Json,
+    LogQuiet,
+    MaxCredits,
+    NameOrHours,
+    PastHours,
+    Quiet,
+    Symbols,
+    Yes,
+    app,
+    become,
+    command,
+    finish,
 )
-JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
-JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
-Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
-Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
-LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
-PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
-Symbols = Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these symbols")]
-First = Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")]
-End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first hour or day left out")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON object, for machines")]
-NameOrHours = Annotated[str | None, typer.Argument(metavar="NAME", help="the job")]
-Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hours before the present one")]
-MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
+from crons.exits import DONE, FAILED, leave
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
+__all__ = ["app"]
 
 
-def _command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
-    """Make a command of the function, named like it; its docstring is the help, and `arguments` are the example's."""
-
-    def register(function: _Command) -> _Command:
-        name = function.__name__
-        epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
-        return app.command(name, help=getdoc(function), epilog=epilog, **settings)(function)
-
-    return register
-
-
-@_command()
+@command()
 def demo() -> None:
     """Show the main job at work, with simulated prices.
 
@@ -71,7 +56,7 @@ def demo() -> None:
     raise typer.Exit(main())
 
 
-@_command()
+@command()
 def install(
     *,
     embedded: Annotated[  # noqa: ARG001 - run.sh reads it
@@ -93,7 +78,7 @@ def install(
     typer.echo(f"ready: Python {sys.version.split()[0]} in {sys.prefix}, {engine} the embedded engine")
 
 
-@_command()
+@command()
 def check() -> None:
     """Check the jobs' prerequisites.
 
@@ -102,10 +87,10 @@ def check() -> None:
     """
     from commands.check import check as run_checks  # noqa: PLC0415
 
-    _finish(run_checks)
+    finish(run_checks)
 
 
-@_command()
+@command()
 def setup_db() -> None:
     """Create the database, the tables and their views.
 
@@ -113,10 +98,10 @@ def setup_db() -> None:
     """
     from commands.tables import set_up  # noqa: PLC0415
 
-    _finish(set_up)
+    finish(set_up)
 
 
-@_command('--schedule "5 * * * *" --dry-run')
+@command('--schedule "5 * * * *" --dry-run')
 def setup_cron(
     name: JobName = MAIN_JOB,
     *,
@@ -133,10 +118,10 @@ def setup_cron(
     """
     from commands.cron import install  # noqa: PLC0415
 
-    _finish(lambda: install(name, schedule=schedule, heal=heal, backup=backup, dry_run=dry_run))
+    finish(lambda: install(name, schedule=schedule, heal=heal, backup=backup, dry_run=dry_run))
 
 
-@_command("cmc_hourly_prices --quiet")
+@command("cmc_hourly_prices --quiet")
 def cron_run(context: typer.Context, name: JobName = MAIN_JOB, *, quiet: LogQuiet = False) -> None:
     """Run a job once, in the foreground, as cron does.
 
@@ -146,7 +131,7 @@ def cron_run(context: typer.Context, name: JobName = MAIN_JOB, *, quiet: LogQuie
     _start(context, name=name, quiet=quiet)
 
 
-@_command("--from 2026-11-01 --to 2026-11-08 --dry-run")
+@command("--from 2026-11-01 --to 2026-11-08 --dry-run")
 def cron_backfill(
     context: typer.Context,
     name: NameOrHours = None,
@@ -172,7 +157,7 @@ def cron_backfill(
     )  # fmt: skip
 
 
-@_command("cmc_hourly_prices 168 --max-credits 20")
+@command("cmc_hourly_prices 168 --max-credits 20")
 def cron_heal(
     context: typer.Context,
     name: NameOrHours = None,
@@ -196,7 +181,7 @@ def cron_heal(
     )  # fmt: skip
 
 
-@_command("--json")
+@command("--json")
 def status(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")] = None,
     *,
@@ -211,18 +196,18 @@ def status(
     """
     from commands.status import status as show_status  # noqa: PLC0415
 
-    _finish(lambda: show_status(name, as_json=json, everything=everything))
+    finish(lambda: show_status(name, as_json=json, everything=everything))
 
 
-@_command()
+@command()
 def jobs() -> None:
     """List the jobs, their schedules and their crontab lines."""
     from commands.cron import show  # noqa: PLC0415
 
-    _finish(show)
+    finish(show)
 
 
-@_command("720")
+@command("720")
 def report(
     hours: PastHours = 168,
     *,
@@ -235,10 +220,10 @@ def report(
     """
     from commands.report import report as write  # noqa: PLC0415
 
-    _finish(lambda: write(hours, keep=keep, quiet=quiet))
+    finish(lambda: write(hours, keep=keep, quiet=quiet))
 
 
-@_command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
+@command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
 def export(
     target: Annotated[str, typer.Argument(metavar="FILE", help="the file to write, or - for stdout")] = "-",
     job: JobOption = MAIN_JOB,
@@ -261,14 +246,14 @@ def export(
     """
     from commands.export import export as write  # noqa: PLC0415
 
-    _finish(
+    finish(
         lambda: write(
             target, job=job, form=form, view=view, symbols=symbols or "", first=first, end=end, utc=utc, force=force
         )
     )
 
 
-@_command('"SELECT * FROM crypto_prices_latest"')
+@command('"SELECT * FROM crypto_prices_latest"')
 def query(
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one read-only statement")] = None,
     *,
@@ -282,10 +267,10 @@ def query(
     """
     from commands.query import query as ask  # noqa: PLC0415
 
-    _finish(lambda: ask(sql, form=form, every_row=everything))
+    finish(lambda: ask(sql, form=form, every_row=everything))
 
 
-@_command()
+@command()
 def verify(*, quiet: Quiet = False) -> None:
     """Check the stored prices.
 
@@ -295,10 +280,10 @@ def verify(*, quiet: Quiet = False) -> None:
     """
     from commands.verify import verify as run_checks  # noqa: PLC0415
 
-    _finish(lambda: run_checks(quiet=quiet))
+    finish(lambda: run_checks(quiet=quiet))
 
 
-@_command("720 --tolerance 2")
+@command("720 --tolerance 2")
 def compare(
     hours: PastHours = 168,
     *,
@@ -315,10 +300,10 @@ def compare(
     """
     from commands.compare import compare as run_comparison  # noqa: PLC0415
 
-    _finish(lambda: run_comparison(hours, tolerance=tolerance, as_json=json))
+    finish(lambda: run_comparison(hours, tolerance=tolerance, as_json=json))
 
 
-@_command("--accept BTC:1")
+@command("--accept BTC:1")
 def coins(
     *,
     reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
@@ -336,10 +321,10 @@ def coins(
 
     if reset and accept:
         raise typer.BadParameter("give --reset or --accept, not both")
-    _finish(lambda: reset_coin(reset) if reset else accept_coin(accept) if accept else show())
+    finish(lambda: reset_coin(reset) if reset else accept_coin(accept) if accept else show())
 
 
-@_command("--keep 30")
+@command("--keep 30")
 def backup(
     *,
     keep: Annotated[
@@ -354,10 +339,10 @@ def backup(
     """
     from commands.tables import back_up  # noqa: PLC0415
 
-    _finish(lambda: back_up(keep, quiet=quiet))
+    finish(lambda: back_up(keep, quiet=quiet))
 
 
-@_command("backups/FILE")
+@command("backups/FILE")
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="a file written by backup or drop_db")],
     job: Annotated[str, typer.Option(metavar="NAME", help="the job whose backup it is")] = MAIN_JOB,
@@ -370,10 +355,10 @@ def restore(
     """
     from commands.tables import put_back  # noqa: PLC0415
 
-    _finish(lambda: put_back(file.resolve(), job, quiet=quiet))
+    finish(lambda: put_back(file.resolve(), job, quiet=quiet))
 
 
-@_command()
+@command()
 def kill() -> None:
     """End the running jobs of this checkout.
 
@@ -381,10 +366,10 @@ def kill() -> None:
     """
     from commands.kill import end_all  # noqa: PLC0415
 
-    _finish(end_all)
+    finish(end_all)
 
 
-@_command("--dry-run")
+@command("--dry-run")
 def remove_cron(
     name: JobName = MAIN_JOB, *, heal: Heal = False, backup: Backup = False, dry_run: DryRun = False
 ) -> None:
@@ -395,10 +380,10 @@ def remove_cron(
     """
     from commands.cron import remove  # noqa: PLC0415
 
-    _finish(lambda: remove(name, heal=heal, backup=backup, dry_run=dry_run))
+    finish(lambda: remove(name, heal=heal, backup=backup, dry_run=dry_run))
 
 
-@_command("--yes")
+@command("--yes")
 def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
     """Back up the tables, verify the copies, drop the tables.
 
@@ -406,10 +391,10 @@ def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
     """
     from commands.tables import drop  # noqa: PLC0415
 
-    _finish(lambda: drop(unasked=yes, quiet=quiet))
+    finish(lambda: drop(unasked=yes, quiet=quiet))
 
 
-@_command("--yes")
+@command("--yes")
 def clean(*, yes: Yes = False) -> None:
     """Start over: kill, drop_db, setup_db, cron_run.
 
@@ -418,44 +403,29 @@ def clean(*, yes: Yes = False) -> None:
     from commands.kill import end_all  # noqa: PLC0415
     from commands.tables import drop, set_up  # noqa: PLC0415
 
-    _finish(lambda: end_all() or drop(unasked=yes, quiet=False) or set_up() or _become("crons.run", MAIN_JOB))
+    finish(lambda: end_all() or drop(unasked=yes, quiet=False) or set_up() or become("crons.run", MAIN_JOB))
 
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@_command("tests/crons -k install", context_settings=_PASSED_ON, options_metavar="[PYTEST ARGUMENTS]")
+@command("tests/crons -k install", context_settings=_PASSED_ON, options_metavar="[PYTEST ARGUMENTS]")
 def test(context: typer.Context) -> None:
     """Run the test suite, or a part of it.
 
     The arguments are pytest's. Without any, the tests run in parallel.
     """
     processes = 2 * (os.cpu_count() or 1)  # many tests wait more than they compute
-    _become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
+    become("pytest", *(context.args or ["--numprocesses", str(processes), "--dist", "worksteal"]))
 
 
-@_command("--tiny", context_settings=_PASSED_ON, options_metavar="[BENCHMARK ARGUMENTS]")
+@command("--tiny", context_settings=_PASSED_ON, options_metavar="[BENCHMARK ARGUMENTS]")
 def bench(context: typer.Context) -> None:
     """Measure what the program costs, against its rivals.
 
     The results of a full measurement are in benchmarks/RESULTS.md.
     """
-    _become("benchmarks", *context.args)
-
-
-def _become(module: str, *arguments: str) -> NoReturn:
-    """Continue as another program of this Python, so that signals reach it and its exit code is this one's."""
-    sys.stdout.flush()
-    os.chdir(PROJECT_ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
-
-
-def _finish(action: Callable[[], int]) -> NoReturn:
-    """Run a command's action and end with its exit code."""
-    from commands.screen import tell_error  # noqa: PLC0415
-    from crons.resources import system_clock  # noqa: PLC0415
-
-    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock))
+    become("benchmarks", *context.args)
 
 
 def _start(context: typer.Context, **options: Any) -> NoReturn:

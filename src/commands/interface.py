@@ -1,0 +1,81 @@
+"""What the commands of ``main.py`` share: the application, how a command's help looks, and options with one meaning."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import getdoc
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from configurations.config import PROJECT_ROOT
+from crons.exits import EPILOG, USAGE, guarded
+
+JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
+JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
+Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
+Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
+LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
+PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
+Symbols = Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these symbols")]
+First = Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")]
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="the first hour or day left out")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object, for machines")]
+NameOrHours = Annotated[str | None, typer.Argument(metavar="NAME", help="the job")]
+Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hours before the present one")]
+MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+class _Commands(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name; an unknown one is the last line, with what was probably meant."""
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        close = " or ".join(get_close_matches(args[0], self.commands))
+        hint = f"did you mean {close}?" if close else "./run.sh help lists them"
+        typer.echo(f"unknown command: {args[0]}; {hint}", err=True)
+        raise typer.Exit(USAGE)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
+    """Make a command of the function, named like it; its docstring is the help, and `arguments` are the example's."""
+
+    def register(function: _Command) -> _Command:
+        name = function.__name__
+        epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
+        return app.command(name, help=getdoc(function), epilog=epilog, **settings)(function)
+
+    return register
+
+
+def become(module: str, *arguments: str) -> NoReturn:
+    """Continue as another program of this Python, so that signals reach it and its exit code is this one's."""
+    sys.stdout.flush()
+    os.chdir(PROJECT_ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
+
+
+def finish(action: Callable[[], int]) -> NoReturn:
+    """Run a command's action and end with its exit code."""
+    from commands.screen import tell_error  # noqa: PLC0415
+    from crons.resources import system_clock  # noqa: PLC0415
+
+    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock))
