@@ -124,9 +124,10 @@ def test_hour_without_a_quote_is_not_missing(
     """What the source itself had nothing for has a state of its own; a hole that was filled later is stored."""
     hours = [hour_key(first + timedelta(hours=number)) for number in (2, 3)]
     repository = make_repository(embedded)
-    repository.note_holes([Hole("BTC", hour, 99, hours[0], "run-1") for hour in hours])
-    assert ask("Hours missing") == [(1,)], "what another coin lacked says nothing"
-    repository.note_holes([Hole("BTC", hour, 1, hours[0], "run-1") for hour in hours])
+    for coin, day in ((99, 1), (99, 2), (1, 3)):
+        repository.note_holes([Hole("BTC", hour, coin, f"2026-01-0{day} 00:00:00", "run-1") for hour in hours])
+        assert ask("Hours missing") == [(1,)], "what another coin lacked, or what was found once, says nothing"
+    repository.note_holes([Hole("BTC", hour, 1, "2026-01-04 00:00:00", "run-2") for hour in hours])
 
     assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
     assert ask("Hours missing") == [(0,)]

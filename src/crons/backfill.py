@@ -190,7 +190,10 @@ class Past:
         table, symbols = self._ctx.repository, list(self._meant)
         first, last = min(self._hours), max(self._hours)
         stored = table.stored(symbols, first=first, last=last, valued_from=last)
-        holes = {} if ask_all else table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant)
+        # What was found once is asked for again after a day, when a second finding makes it certain.
+        day = tehran_text(self._ctx.started - timedelta(days=1))
+        found = table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant, noted_since=day)
+        holes = {} if ask_all else found
         unfinished = table.unfinished(symbols, first=first, last=last)
         missing = {}
         for symbol in symbols:

@@ -72,10 +72,13 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
 ) -> None:
     assert program.command("setup_db").code == 0
     put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
-    make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 99, "2021-05-05 00:00:00", "r1")])
+    for coin, day in ((99, 5), (99, 6), (1, 7)):
+        make_repository(embedded).note_holes(
+            [Hole("BTC", "2021-05-04 11:00:00", coin, f"2021-05-0{day} 00:00:00", "r1")]
+        )
     done = program.command("verify")
     assert (done.code, "BTC: 1 h: 2021-05-04 11:00" in done.out) == (1, True)
-    make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-05 00:00:00", "r1")])
+    make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-08 00:00:00", "r2")])
     assert program.command("verify").code == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,7 +12,7 @@ from adapters._bases.hourly_backup import Progress, export_table, no_progress, r
 from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
-from adapters._bases.tehran_time import tehran_text
+from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
 
@@ -235,13 +235,26 @@ class HourlyRepository:
         return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
-        """Remember holes; missing tables are made first. Idempotent."""
+        """Note what a run found; what was found at least a day before too is certain. Idempotent.
+
+        Missing tables are made first.
+        """
 
         def note() -> None:
             self._schema.ensure_ready()
-            self._clickhouse.insert(self._holes, definition(self.table.holes).types, holes)
+            self._clickhouse.insert(self._holes, definition(self.table.holes).types, new)
 
-        if holes:
+        hours = [hole.datetime for hole in holes] or [""]
+        symbols = sorted({hole.symbol for hole in holes})
+        known = {one[:3]: one for one in self.holes(symbols, first=min(hours), last=max(hours))}
+        new = []
+        for hole in holes:
+            before = known.get(hole[:3])
+            if before is None:
+                new.append(hole)
+            elif not before.is_certain and before.noted_at <= tehran_text(from_text(hole.noted_at) - timedelta(days=1)):
+                new.append(hole._replace(noted_at=f"{before.noted_at} and {hole.noted_at}"))
+        if new:
             self._retry.call(note)
 
     def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
@@ -251,14 +264,25 @@ class HourlyRepository:
         return [Hole._make(row) for row in rows]
 
     def holes_by_symbol(
-        self, symbols: Sequence[str], *, first: str, last: str, meant: Mapping[str, object] | None = None
+        self,
+        symbols: Sequence[str],
+        *,
+        first: str,
+        last: str,
+        meant: Mapping[str, object] | None = None,
+        noted_since: str | None = None,
     ) -> dict[str, set[str]]:
-        """Symbol to its holes in a span, without those of what the symbol no longer means.
+        """Symbol to its certain holes in a span, without those of what the symbol no longer means.
 
         Args:
             meant: what each symbol means; None for what was stored last.
+            noted_since: Tehran wall time since which also those count that were noted once; None for none of them.
         """
-        noted = self.holes(symbols, first=first, last=last)
+        noted = [
+            hole
+            for hole in self.holes(symbols, first=first, last=last)
+            if hole.is_certain or (noted_since is not None and hole.noted_at > noted_since)
+        ]
         if meant is None:
             last_meaning = f"argMax({self.table.meaning}, (datetime, version))"
             meant = self._by_symbol(last_meaning, sorted({hole.symbol for hole in noted}))

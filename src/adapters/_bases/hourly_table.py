@@ -51,8 +51,13 @@ class Hole(NamedTuple):
     symbol: str
     datetime: str  # the hour's key
     meaning: object  # what the symbol meant when the source was asked, such as a coin's id
-    noted_at: str  # Tehran wall time
+    noted_at: str  # Tehran wall time of the first finding; once it is certain, " and " that of the second
     run_id: str
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a second run, at least a day after the first, found the same; until then the hour is missing."""
+        return " and " in self.noted_at
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,22 @@ def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapt
     ]
 
 
-def test_noted_holes_come_by_symbol_and_hour(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
-    table, again = make_repository(embedded), HOLE._replace(run_id="r2")
+def test_hole_is_certain_when_it_is_found_again_after_a_day(
+    embedded: ClickHouseAdapter, make_repository: MakeRepository
+) -> None:
+    table = make_repository(embedded)
     table.note_holes([HOLE, ETH_HOLE])
-    table.note_holes([again])
     table.note_holes([])
+    for at, noted in (
+        ("2026-11-24 12:59:59", HOLE),
+        (
+            "2026-11-24 13:00:00",
+            again := HOLE._replace(noted_at=f"{HOLE.noted_at} and 2026-11-24 13:00:00", run_id="r2"),
+        ),
+        ("2026-11-29 13:00:00", again),
+    ):
+        table.note_holes([HOLE._replace(noted_at=at, run_id="r2")])
+        assert table.holes(["BTC"], first=TEN, last=TWELVE) == [noted]
     assert table.holes(["BTC", "SOL"], first=TEN, last=TWELVE) == [again]
     assert table.holes(["ETH", "BTC"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
     assert table.holes(["BTC"], first=ELEVEN, last=TWELVE) == []
@@ -129,12 +140,18 @@ def test_hole_belongs_to_what_the_symbol_means(
     """The given meaning, or else the one stored last; a symbol that was never stored has no holes."""
     assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes") == [(0,)]  # for dashboards that join it
     later = HOLE._replace(datetime=TWELVE, meaning=2)
-    repository.note_holes([HOLE, later, ETH_HOLE])
+    repository.note_holes([HOLE, later, ETH_HOLE, HOLE._replace(symbol="SOL")])
+    repository.note_holes([one._replace(noted_at="2026-11-25 13:00:00") for one in (HOLE, later, ETH_HOLE)])
     stored = {2: "2026-11-22 08:00:00", 1: "2026-11-22 09:00:00"}
     repository.upsert_prices([price_row("BTC", cmc_id=coin, fetched_at=at) for coin, at in stored.items()])
-    symbols, given = ["BTC", "ETH"], {"BTC": 2, "ETH": 1027}
+    symbols, given = ["BTC", "ETH", "SOL"], {"BTC": 2, "ETH": 1027, "SOL": 1}
     assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE) == {"BTC": {TEN}}
     assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE, meant=given) == {
         "BTC": {TWELVE},
         "ETH": {ELEVEN},
     }
+    since = {
+        at: repository.holes_by_symbol(["SOL"], first=TEN, last=TWELVE, meant=given, noted_since=at)
+        for at in (TEN, HOLE.noted_at)
+    }
+    assert since == {TEN: {"SOL": {TEN}}, HOLE.noted_at: {}}
