@@ -118,6 +118,12 @@ class RunReport(RunCounts):
         self.rejected += 1
         self.rejects.add(symbol, reason, hour)
 
+    def note_hours(self, symbol: str, rows: Sequence[HourlyRow], rejects: Mapping[str, str]) -> None:
+        """Count the rows made of an answer, and the hours (by key, with the reason) that are not stored."""
+        self.extracted += len(rows) + len(rejects)
+        for hour, reason in rejects.items():
+            self.reject(symbol, reason, hour)
+
 
 @dataclass(frozen=True)
 class BackfillRequest:

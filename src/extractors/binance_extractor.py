@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -13,44 +13,16 @@ from adapters._bases.errors import ContractError, EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_start
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
+from extractors.candles import Answered, Candle, CandleCall
 from extractors.concurrently import concurrently
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
 _STEP_MILLISECONDS = STEP // timedelta(milliseconds=1)
-_HOURS_PER_CALL = MAX_CANDLES // 2
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)
 _TRADING = "TRADING"
 
 T = TypeVar("T")
-
-
-class Candle(NamedTuple):
-    """A half-hourly candle as Binance sends it: decimals are unchecked texts."""
-
-    opens: datetime
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    quote_volume: str
-    trades: int
-
-
-class CandleCall(NamedTuple):
-    """One call for the candles of a pair; ``hours`` are the wanted ones among those it covers, in UTC, oldest first."""
-
-    symbol: str
-    pair: KnownPair
-    hours: tuple[datetime, ...]
-
-
-class Answered(NamedTuple):
-    """A call's candles, and the moment, aware, up to which they are certain: a later candle is open."""
-
-    candles: list[Candle]
-    as_of: datetime
 
 
 class Pairs(NamedTuple):
@@ -97,19 +69,6 @@ def first_hour(pair: KnownPair) -> datetime:
     return hour_start(pair.listed).astimezone(timezone.utc)
 
 
-def plan_calls(wanted: Mapping[str, Iterable[datetime]], pairs: Mapping[str, KnownPair]) -> list[CandleCall]:
-    """The calls that fetch every wanted hour (symbol to aware starts), the earliest first."""
-    calls: list[CandleCall] = []
-    for symbol, hours in wanted.items():
-        windows: list[list[datetime]] = []
-        for hour in sorted(hour.astimezone(timezone.utc) for hour in hours):
-            if not windows or hour - windows[-1][0] >= _HOURS_PER_CALL * HOUR:
-                windows.append([])
-            windows[-1].append(hour)
-        calls += [CandleCall(symbol, pairs[symbol], tuple(window)) for window in windows]
-    return sorted(calls, key=lambda call: (call.hours[0], call.symbol))
-
-
 async def extract_candles(
     source: BinanceHttpAdapter, pair: str, start: datetime, end: datetime | None = None, *, limit: int = MAX_CANDLES
 ) -> Answered:
@@ -119,7 +78,7 @@ async def extract_candles(
 
 
 def extract_historical(
-    source: BinanceHttpAdapter, calls: Sequence[CandleCall], *, gone: set[str]
+    source: BinanceHttpAdapter, calls: Sequence[CandleCall], pairs: Mapping[str, KnownPair], *, gone: set[str]
 ) -> AsyncGenerator[tuple[CandleCall, Answered], None]:
     """Each call with its answer, in the order of the answers: see `concurrently`.
 
@@ -131,15 +90,15 @@ def extract_historical(
     """
 
     async def ask(call: CandleCall) -> Answered:
-        name, hours = call.pair.pair, call.hours
+        name = pairs[call.symbol].pair
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
-        return await extract_candles(source, name, hours[0], hours[-1] + HOUR - STEP)
+        return await extract_candles(source, name, call.first, call.last + HOUR - STEP)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:
             return False
-        gone.add(call.pair.pair)
+        gone.add(pairs[call.symbol].pair)
         return True
 
     return concurrently(calls, ask, tolerate=tolerate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from adapters._bases.errors import EtlError, SourceRejected
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall
-from extractors.concurrently import concurrently
+from extractors.concurrently import all_at_once, concurrently
 
 # A refusal with this code concerns one call, not the account: another call may be answered.
 _BAD_REQUEST = 400
@@ -46,26 +45,18 @@ async def extract_latest(
         EtlError: every call failed; the first one's error.
     """
 
-    async def answer_for(batch: Sequence[int]) -> Parsed | EtlError:
-        try:
-            data = await source.latest(batch)
-            return parse_latest(data, [coin for coin in coins if coin.cmc_id in set(batch)], clock())
-        except EtlError as error:
-            return error
+    async def answer_for(batch: Sequence[int]) -> Parsed:
+        data = await source.latest(batch)
+        return parse_latest(data, [coin for coin in coins if coin.cmc_id in set(batch)], clock())
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
     batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
-    result, lacking = LatestExtraction([], [], [], []), set(ids)
-    for batch, outcome in zip(batches, await asyncio.gather(*map(answer_for, batches)), strict=True):
-        if isinstance(outcome, EtlError):
-            result.failures.append(outcome)
-            lacking -= set(batch)
-        else:
-            result.quotes.extend(outcome.quotes)
-            result.problems.extend(outcome.problems)
-            lacking -= {quote.cmc_id for quote in outcome.quotes} | {problem.cmc_id for problem in outcome.problems}
-    if result.failures and len(result.failures) == len(batches):
-        raise result.failures[0]
+    answers, failures = await all_at_once(batches, answer_for)
+    result, lacking = LatestExtraction([], [], [], failures), {cmc_id for batch, _ in answers for cmc_id in batch}
+    for _, answer in answers:
+        result.quotes.extend(answer.quotes)
+        result.problems.extend(answer.problems)
+        lacking -= {quote.cmc_id for quote in answer.quotes} | {problem.cmc_id for problem in answer.problems}
     result.missing.extend(coin for coin in coins if coin.cmc_id in lacking)
     return result
 

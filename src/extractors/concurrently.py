@@ -60,3 +60,26 @@ async def concurrently(
         await asyncio.gather(*pending, return_exceptions=True)
     if failure is not None:
         raise failure
+
+
+async def all_at_once(
+    calls: Iterable[CallT], ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]]
+) -> tuple[list[tuple[CallT, AnswerT]], list[EtlError]]:
+    """Each call that was answered with its answer, and the errors of the others.
+
+    Raises:
+        EtlError: every call failed; the first one's error.
+    """
+
+    async def outcome(call: CallT) -> AnswerT | EtlError:
+        try:
+            return await ask(call)
+        except EtlError as error:
+            return error
+
+    calls = list(calls)
+    outcomes = await asyncio.gather(*map(outcome, calls))
+    failures = [one for one in outcomes if isinstance(one, EtlError)]
+    if failures and len(failures) == len(calls):
+        raise failures[0]
+    return [(call, one) for call, one in zip(calls, outcomes, strict=True) if not isinstance(one, EtlError)], failures

@@ -18,15 +18,15 @@ from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import (
-    CandleCall,
     extract_historical,
     first_hour,
     pair_trouble,
-    plan_calls,
     read_candles,
     resolve_pairs,
 )
+from extractors.candles import CandleCall, plan_calls
 from tests.support.http_sources import BINANCE, binance
+from transformers.coverage import hours_by_key
 
 PRICES = ["86123.45000000", "86200.00000000", "86001.10000000", "86150.75000000", "12.50000000"]
 ROW: list[Any] = [1795433400000, *PRICES, 1795435199999, "1076884.37500000", 4321, "6.00000000", "516904.50000000", "0"]
@@ -77,14 +77,15 @@ def test_undocumented_form_is_refused(body: object) -> None:
 
 @given(st.sets(st.integers(min_value=0, max_value=3800), max_size=40))
 def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
-    calls = plan_calls({"BTC": [START + offset * HOUR for offset in offsets]}, {"BTC": PAIR})
-    assert [hour for call in calls for hour in call.hours] == [START + number * HOUR for number in sorted(offsets)]
-    assert all(call.hours[-1] - call.hours[0] < 500 * HOUR for call in calls)
+    wanted = hours_by_key(START + offset * HOUR for offset in sorted(offsets))
+    calls = plan_calls({"BTC": wanted})
+    assert [hour for call in calls for hour in call.hours.items()] == list(wanted.items())
+    assert all(call.last - call.first < 500 * HOUR for call in calls)
 
 
 def test_span_is_cut_into_calls_of_a_thousand_candles() -> None:
-    hours = [START + HOUR * number for number in range(365 * 24)]
-    calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours), dict.fromkeys(["BTC", "ETH"], PAIR))
+    hours = hours_by_key(START + HOUR * number for number in range(365 * 24))
+    calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours))
     assert [(call.symbol, len(call.hours)) for call in calls] == [
         (symbol, size) for size in [500] * 17 + [260] for symbol in ("BTC", "ETH")
     ]
@@ -146,14 +147,15 @@ async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, re
 async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.MockRouter) -> None:
     candles = wire(respx_mock)
     lost = KnownPair("NOPEUSDT", "USDT", LISTED)
+    hours = hours_by_key([START, START + HOUR])
     calls = [
-        CandleCall("NOPE", lost, (START,)),
-        CandleCall("NOPE", lost, (START + HOUR,)),
-        CandleCall("BTC", PAIR, (START, START + HOUR)),
+        CandleCall("NOPE", hours),
+        CandleCall("NOPE", hours),
+        CandleCall("BTC", hours),
     ]
     gone: set[str] = set()
     async with binance(START) as source:
-        answers = [answer async for answer in extract_historical(source, calls, gone=gone)]
+        answers = [answer async for answer in extract_historical(source, calls, {"NOPE": lost, "BTC": PAIR}, gone=gone)]
     assert [(call, answered.candles) for call, answered in answers] == [(calls[2], read_candles([ROW]))]
     assert gone == {"NOPEUSDT"}
     params = candles.calls.last.request.url.params

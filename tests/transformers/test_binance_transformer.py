@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
-from extractors.binance_extractor import STEP, Candle
-from transformers.binance_transformer import HourRows, hour_rows, last_over
+from extractors.binance_extractor import STEP
+from extractors.candles import Candle
+from transformers.binance_transformer import pair_rows
+from transformers.candles import last_over
+from transformers.coverage import hours_by_key
 
 HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 """2026-11-23 15:00 in Tehran."""
@@ -22,12 +25,14 @@ FIRST = Candle(HOUR_START, "100.0", "120.0", "90.0", "110.0", "1.5", "150.0", 10
 SECOND = Candle(HOUR_START + STEP, "110.5", "130.0", "100.0", "105.0", "2.25", "240.0", 20)
 
 
-def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> HourRows:
-    return hour_rows("BTC", PAIR, candles, [HOUR_START], as_of=as_of, run_id="r1")
+def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[PairRow]:
+    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=as_of, run_id="r1")
+    assert rejects == {}
+    return rows
 
 
 def test_hour_combines_its_two_candles() -> None:
-    assert made(SECOND, FIRST).rows == [
+    assert made(SECOND, FIRST) == [
         PairRow(
             symbol="BTC",
             pair="BTCUSDT",
@@ -51,42 +56,41 @@ def test_hour_combines_its_two_candles() -> None:
 @given(st.integers(min_value=0, max_value=3609))
 def test_open_hour_has_its_first_price_only(seconds: int) -> None:
     """At any moment of it, and in the seconds in which an answer may be that old."""
-    [row] = made(FIRST, SECOND, as_of=HOUR_START + timedelta(seconds=seconds)).rows
+    [row] = made(FIRST, SECOND, as_of=HOUR_START + timedelta(seconds=seconds))
     assert row.price == 100.0
     assert {row.high, row.low, row.close, row.volume_base, row.volume_quote, row.trades} == {None}
     assert (row.candles, row.source_updated_at) == (1, None)
 
 
 def test_hour_is_complete_once_it_is_settled() -> None:
-    assert made(FIRST, SECOND, as_of=HOUR_START + HOUR + timedelta(seconds=10)).rows[0].close == 105.0
+    assert made(FIRST, SECOND, as_of=HOUR_START + HOUR + timedelta(seconds=10))[0].close == 105.0
     assert last_over(HOUR_START + HOUR + timedelta(seconds=10)) == HOUR_START
 
 
 def test_one_candle_gives_the_whole_hour() -> None:
-    [row] = made(SECOND).rows
+    [row] = made(SECOND)
     assert (row.price, row.high, row.low, row.close, row.candles) == (110.5, 130.0, 100.0, 105.0, 1)
     assert (row.fetched_at, row.source_updated_at) == ("2026-11-23 15:30:00", "2026-11-23 16:00:00")
-    [row] = made(FIRST).rows
+    [row] = made(FIRST)
     assert (row.close, row.candles, row.source_updated_at) == (110.0, 1, "2026-11-23 15:30:00")
 
 
 def test_hour_without_a_candle_has_no_row() -> None:
     before, after = FIRST._replace(opens=HOUR_START - STEP), FIRST._replace(opens=HOUR_START + HOUR)
-    assert made(before, after) == ([], {})
-    hours = [HOUR_START, HOUR_START + HOUR]
-    assert len(hour_rows("BTC", PAIR, [after], hours, as_of=LONG_AFTER, run_id="r1").rows) == 1
+    assert made(before, after) == []
+    assert len(made(FIRST, after)) == 1
 
 
 @given(st.floats(min_value=1e-12, max_value=1e12))
 def test_prices_and_volumes_keep_every_digit(number: float) -> None:
     text = repr(number)
-    [row] = made(Candle(HOUR_START, text, text, text, text, text, text, 10)).rows
+    [row] = made(Candle(HOUR_START, text, text, text, text, text, text, 10))
     assert {row.price, row.high, row.low, row.close, row.volume_base, row.volume_quote} == {number}
 
 
 def test_pair_without_trades_has_a_flat_hour() -> None:
     flat = FIRST._replace(high="100.0", low="100.0", close="100.0", volume="0.0", quote_volume="0.0", trades=0)
-    [row] = made(flat).rows
+    [row] = made(flat)
     assert (row.volume_base, row.trades, row.close) == (0.0, 0, 100.0)
 
 
@@ -105,8 +109,8 @@ def test_pair_without_trades_has_a_flat_hour() -> None:
     ],
 )
 def test_impossible_candle_is_rejected(change: dict[str, object], words: str) -> None:
-    found = made(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
-    assert found.rows == []
-    [(hour, reason)] = found.rejects.items()
-    assert hour == "2026-11-23 15:00:00"
+    candles = [FIRST._replace(**change), SECOND]  # type: ignore[arg-type]  # any field, by its name
+    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=LONG_AFTER, run_id="r1")
+    [(hour, reason)] = rejects.items()
+    assert (rows, hour) == ([], "2026-11-23 15:00:00")
     assert reason.endswith(words)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timezone
+from functools import partial
 
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
+from adapters._bases.tehran_time import HOUR, hour_start, hours_between
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
@@ -20,11 +20,14 @@ from extractors.binance_extractor import (
     extract_historical,
     first_hour,
     pair_trouble,
-    plan_calls,
     resolve_pairs,
 )
+from extractors.candles import plan_calls
+from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
-from transformers.binance_transformer import HourRows, hour_rows, last_over
+from transformers.binance_transformer import pair_rows
+from transformers.candles import last_over
+from transformers.coverage import hours_by_key
 
 _CORRECT = "correct BINANCE_PAIRS"
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
@@ -42,18 +45,15 @@ async def run(ctx: JobContext) -> None:
         pairs = await _known_pairs(ctx, source)
         ctx.step("asking Binance for the latest candles")
         report.hours_asked = len(pairs)
-        outcomes = await asyncio.gather(*(_latest(ctx, source, symbol, pair) for symbol, pair in pairs.items()))
-    failures = [outcome for outcome in outcomes if isinstance(outcome, EtlError)]
-    if failures and len(failures) == len(outcomes):
-        raise failures[0]
+        answers, failures = await all_at_once(pairs.items(), partial(_latest, ctx, source))
     for failure in failures:
         if isinstance(failure, SourceRejected) and failure.code == UNKNOWN_PAIR:
             report.warnings.append(f"{failure.message}; {_CORRECT}")
         else:
             report.failures.append(failure.message)
-    if report.without_quote and report.without_quote + len(failures) == len(outcomes):
+    if report.without_quote and report.without_quote == len(answers):
         report.failures.append("Binance has no candle of the present hour")
-    rows = [row for outcome in outcomes if not isinstance(outcome, EtlError) for row in outcome]
+    rows = [row for _, of_pair in answers for row in of_pair]
     ctx.step(f"storing {len(rows)} rows")
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
@@ -67,20 +67,20 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             {symbol: pair.pair for symbol, pair in pairs.items()},
             {symbol: first_hour(pair) for symbol, pair in pairs.items()},
         )
-        calls = plan_calls({symbol: hours.values() for symbol, hours in wanted.items()}, pairs)
+        calls = plan_calls(wanted)
         weight = KLINES_WEIGHT * len(calls)
         minutes = f"{weight / WEIGHT_A_MINUTE:.1f} or more"
         past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
         if past.request.dry_run:
             return
-        async with aclosing(extract_historical(source, calls, gone=gone)) as answers:
+        async with aclosing(extract_historical(source, calls, pairs, gone=gone)) as answers:
             async for call, answer in answers:
-                made = hour_rows(
-                    call.symbol, call.pair, answer.candles, call.hours, as_of=answer.as_of, run_id=ctx.run_id
+                symbol, pair = call.symbol, pairs[call.symbol]
+                rows, rejects = pair_rows(
+                    symbol, pair, answer.candles, call.hours, as_of=answer.as_of, run_id=ctx.run_id
                 )
-                _report(ctx, made, call.symbol, call.pair)
-                asked = {call.symbol: {hour_key(hour): hour for hour in call.hours}}
-                yield Batch(asked, made.rows, {(call.symbol, hour) for hour in made.rejects})
+                ctx.report.note_hours(f"{symbol} ({pair.pair})", rows, rejects)
+                yield Batch({symbol: call.hours}, rows, {(symbol, hour) for hour in rejects})
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
 
 
@@ -114,16 +114,15 @@ async def _known_pairs(ctx: JobContext, source: BinanceHttpAdapter) -> dict[str,
     return found.known
 
 
-async def _latest(
-    ctx: JobContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair
-) -> list[PairRow] | EtlError:
-    """A pair's rows, or its error."""
+async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[str, KnownPair]) -> list[PairRow]:
+    """A pair's rows of the present hour and of the last that is over."""
+    symbol, pair = of_symbol
     try:
         since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
         answer = await extract_candles(source, pair.pair, since)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
-        hours = hours_between(last_over(answer.as_of), present + HOUR)
-        made = hour_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)
+        hours = hours_by_key(hours_between(last_over(answer.as_of), present + HOUR))
+        rows, rejects = pair_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
@@ -131,15 +130,9 @@ async def _latest(
                 ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
-        return error
-    _report(ctx, made, symbol, pair)
-    return made.rows
-
-
-def _report(ctx: JobContext, made: HourRows, symbol: str, pair: KnownPair) -> None:
-    ctx.report.extracted += len(made.rows) + len(made.rejects)
-    for hour, reason in made.rejects.items():
-        ctx.report.reject(f"{symbol} ({pair.pair})", reason, hour)
+        raise
+    ctx.report.note_hours(f"{symbol} ({pair.pair})", rows, rejects)
+    return rows
 
 
 JOB = Job(
