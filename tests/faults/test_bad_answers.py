@@ -86,7 +86,8 @@ def test_prices_keep_every_digit(program: Installation, source: FaultySource, ta
 @pytest.mark.parametrize(
     ("fault", "fact"),
     [
-        (faults.html_page(403), "403"),
+        (faults.html_page(403), "CMC_BASE_URL"),
+        (faults.json_body({"status": {"error_code": 451}}, status=451), "country"),
         (faults.gateway_error(503), "503"),
         (faults.empty_data(), "no valid price"),
         (faults.wrong_types(), "status"),

@@ -32,7 +32,8 @@ async def coin_market_cap(
 @asynccontextmanager
 async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[BinanceHttpAdapter]:
     """Binance's adapter at a time."""
-    async with HttpAdapter(base_url=BINANCE, headers={}, timeout_seconds=5, retry=retry, clock=lambda: now) as http:
+    usual = {"headers": {}, "timeout_seconds": 5, "retry": retry, "setting": "BINANCE_BASE_URL"}
+    async with HttpAdapter(base_url=BINANCE, clock=lambda: now, **usual) as http:  # type: ignore[arg-type]  # of any
         yield BinanceHttpAdapter(http=http, clock=lambda: now)
 
 

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
@@ -27,7 +28,7 @@ from adapters._bases.errors import (
     SourceUnavailable,
     causes,
 )
-from adapters._bases.json_values import json_value
+from adapters._bases.json_values import json_value, one_line, whole
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
 
@@ -39,9 +40,22 @@ Gate = Callable[[], AbstractAsyncContextManager[None]]
 
 # More than the age of a cached answer plus the seconds by which healthy clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-_OK, _FORBIDDEN = 200, 403
+_OK, _FORBIDDEN, _BANNED, _TOO_MANY, _RESTRICTED = 200, 403, 418, 429, 451
+_MINUTE_SECONDS = 60.0
+# A ban's end without Retry-After, such as "IP banned until 1659146400000".
+_UNTIL = re.compile(rb"until\D{1,20}(\d{13})\b")
+# How refusals of a country describe it, also in a page.
+_COUNTRY = re.compile(
+    rb"countr(y|ies)\b|(?<![\"'=-])\bregions?\b|(restricted|your) location|jurisdiction|territor|sanction|embargo|"
+    rb"\b(Iran|Cuba|Syria|Crimea|North Korea|Russia|China|United States)\b",
+    re.IGNORECASE,
+)
+# Some servers name these as an encoding.
+_UNCOMPRESSED = {"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "ascii", "us-ascii"}
 _MAX_BODY_BYTES = 32 * 1024 * 1024
+_LONGEST_AGE_SECONDS = 10**9
 _TRY_LATER = "try again later"
+CALL_LESS = f"{_TRY_LATER}, and let other programs behind this address call less"
 _CHECK_NETWORK = f"{_TRY_LATER}; if it persists, check this machine's network, proxy and firewall"
 _CHECK_ADDRESS = "check the base URL in the settings"
 _UNUSABLE, _UNKNOWN_HOST = "not a usable address", "unknown host name"
@@ -106,8 +120,11 @@ class Answer(NamedTuple):
 
 
 def may_pass(status: int) -> bool:
-    """Whether a failure with this HTTP status may be temporary: RFC 9110, 8470 (425), 6585 (429)."""
-    return status in (408, 425, 429) or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
+    """Whether a failure with this HTTP status may be temporary: RFC 9110, 8470 (425), 6585 (429), 418 for a ban.
+
+    A success other than 200, such as 202 with an empty body, comes from a gatekeeper.
+    """
+    return status in (408, _BANNED, 425, _TOO_MANY) or 201 <= status <= 299 or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
 def json_answer(answer: Answer) -> object:
@@ -156,16 +173,6 @@ def header_time(text: str) -> datetime | None:
     return named if named.tzinfo is not None else named.replace(tzinfo=timezone.utc)
 
 
-def check_clock(theirs: datetime | None, *, now: datetime, source: str) -> None:
-    """Raise `ClockError` if a source's time and this host's, both aware, differ by more than `CLOCK_TOLERANCE`."""
-    if theirs is not None and abs(theirs - now) > CLOCK_TOLERANCE:
-        raise ClockError(
-            f"this host's clock says {tehran_text(now)}, {source}'s {tehran_text(theirs)} (both in Tehran): "
-            "prices would be stored under the wrong hour, so nothing was",
-            next_step="set this host's clock, for example by: timedatectl set-ntp true",
-        )
-
-
 async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, max_bytes: int) -> bytes:
     """The whole body, decompressed from gzip, deflate or no encoding, with a limit before and after that.
 
@@ -175,24 +182,38 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
     """
     # httpx's own decoding unpacks a piece before it can be measured (64 KiB of gzip may hold 64 MB), accepts truncated
     # gzip, and follows chains of encodings, each of which multiplies.
-    inflater = None
-    if encoding.strip().lower() in {"gzip", "x-gzip", "deflate"}:
-        # 32 added to the window size: zlib tells gzip and deflate apart by itself.
-        inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    elif encoding.strip().lower() not in {"", "identity"}:
-        raise ContractError(f"{where}: the answer is compressed by an encoding that was not requested")
+    names = [name for part in encoding.split(",") if (name := part.strip().lower()) not in _UNCOMPRESSED]
+    if names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
+        message = (
+            f"{where}: the answer is encoded as {one_line(encoding)}, which was not requested; probably by a proxy"
+        )
+        raise ContractError(message, next_step=f"check the proxy in HTTPS_PROXY or ALL_PROXY; {_CHECK_ADDRESS}")
+    inflater = _inflater()
     received, body = 0, bytearray()
     async for piece in pieces:
         received += len(piece)
+        packed = piece if names else b""
         try:
-            body += inflater.decompress(piece, max_bytes - len(body) + 1) if inflater else piece
+            while packed and len(body) <= max_bytes:
+                if inflater.eof:  # gzip may have several members; other data after the end are ignored
+                    if not packed.startswith(b"\x1f"):
+                        break
+                    inflater = _inflater()
+                body += inflater.decompress(packed, max_bytes - len(body) + 1)
+                packed = inflater.unused_data
         except zlib.error as exc:
             raise SourceUnavailable(f"{where}: the answer's compressed data are garbled") from exc
+        body += b"" if names else piece
         if max(received, len(body)) > max_bytes:
             raise ContractError(f"{where}: the answer exceeds the size limit of {max_bytes} bytes")
-    if inflater is not None and received and not inflater.eof:
+    if names and received and not inflater.eof:
         raise SourceUnavailable(f"{where}: the answer is truncated")
     return bytes(body)
+
+
+def _inflater() -> zlib._Decompress:
+    # 32 added to the window size: zlib tells gzip and deflate apart by itself.
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
 
 
 class HttpAdapter:
@@ -204,7 +225,8 @@ class HttpAdapter:
         base_url: scheme, host and the start of every path, such as ``https://pro-api.coinmarketcap.com``.
         headers: sent with each request, beside ``Accept`` and ``Accept-Encoding``; their values are secrets.
         timeout_seconds: for one try from its first byte out to its last byte in, a slow drip included.
-        clock: the present moment, aware; called only for a ``Retry-After`` that names a date.
+        clock: the present moment, aware.
+        setting: the variable of the base URL, for messages.
         max_body_bytes: the limit of a body before and after decompression.
 
     Raises:
@@ -219,6 +241,7 @@ class HttpAdapter:
         timeout_seconds: float,
         retry: RetryPolicy,
         clock: Callable[[], datetime],
+        setting: str = "the base URL",
         max_body_bytes: int = _MAX_BODY_BYTES,
     ) -> None:
         self.calls_made = 0  # GETs so far, retries included
@@ -226,7 +249,10 @@ class HttpAdapter:
         self._timeout_seconds = timeout_seconds
         self._retry = retry
         self._clock = clock
+        self._another_way = f"set {setting} to a host that answers here, or HTTPS_PROXY or ALL_PROXY to another way"
         self._max_body_bytes = max_body_bytes
+        self._closed_until = 0.0  # by the monotonic clock
+        self._newest: datetime | None = None  # by the source's clock, of its answers
         self._client = _client(base_url, headers)
         self._host = self._client.base_url.netloc.decode()
         proxy = _proxy_variable(base_url)
@@ -246,18 +272,22 @@ class HttpAdapter:
         Args:
             path: below the base URL, beginning with a slash.
             read: returns the content of an answer, or raises: a `RetryableError` to have the call retried
-                (``Retry-After``, if sent, sets the wait), any other error to stop.
+                (``Retry-After``, if sent, sets the wait), any other error to stop. An error with the status 418 or
+                429 holds back all calls for the wait.
             gate: entered around each try, and not held during the wait between two.
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
-            SourceRejected: a redirect, an untrusted certificate, or TLS on one side only.
+            SourceRejected: a redirect, an untrusted certificate, TLS on one side only, or the refusal of a country.
             ContractError: the body exceeds the size limit or has an encoding that was not requested.
             ConfigurationError: the address cannot be used.
         """
 
         async def one_try() -> T:
             async with gate():
+                if (left := self._closed_until - time.monotonic()) > 0:
+                    message = f"{where}: no more calls from this address for {left:.0f} seconds"
+                    raise SourceUnavailable(message, next_step=CALL_LESS, retry_after_seconds=left)
                 self.calls_made += 1
                 return await self._in_time(self._exchange(path, params, read, where), where)
 
@@ -295,6 +325,31 @@ class HttpAdapter:
             text = text.replace(secret, "***")
         return text
 
+    def pause(self, seconds: float) -> None:
+        """Make no call for this time."""
+        self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+    def is_old(self, answer: Answer, made: datetime | None, *, source: str) -> bool:
+        """Whether an answer, made at an aware moment by the source's clock, is an old one from a cache.
+
+        Raises:
+            ClockError: the source's clock and this host's differ by more than `CLOCK_TOLERANCE`.
+        """
+        now = self._clock()
+        if made is None:
+            return False
+        if abs(made - now) <= CLOCK_TOLERANCE:
+            self._newest = max(made, self._newest or made)
+            return False
+        age = timedelta(seconds=min(max(0, whole(answer.headers.get("age", "")) or 0), _LONGEST_AGE_SECONDS))
+        if made < now and (abs(made + age - now) <= CLOCK_TOLERANCE or (self._newest and made <= self._newest)):
+            return True
+        raise ClockError(
+            f"this host's clock says {tehran_text(now)}, {source}'s {tehran_text(made)} (both in Tehran): "
+            "prices would be stored under the wrong hour, so nothing was",
+            next_step="set this host's clock, for example by: timedatectl set-ntp true",
+        )
+
     async def _in_time(self, exchange: Coroutine[Any, Any, T], where: str) -> T:
         import httpx  # noqa: PLC0415 - loaded with the client, not with this module
 
@@ -321,12 +376,33 @@ class HttpAdapter:
             # Closed here: past the limit the loop would otherwise be closed on a reader that is still open.
             async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
                 content = await read_body(pieces, where=where, encoding=encoding, max_bytes=self._max_body_bytes)
+        answer = Answer(where, response.status_code, content, response.headers)
         try:
-            return read(Answer(where, response.status_code, content, response.headers))
-        except RetryableError as error:
-            asked = retry_after_seconds(response.headers, now=self._clock())
-            error.retry_after_seconds = error.retry_after_seconds if asked is None else asked
+            return read(answer)
+        except (SourceRejected, RetryableError) as error:
+            refused = answer.status == _FORBIDDEN or (answer.status == _OK and isinstance(error, SourceRejected))
+            if answer.status == _RESTRICTED or (refused and _COUNTRY.search(content)):
+                message = f"{error.message}; this network's country may be the reason"
+                raise SourceRejected(message, next_step=self._another_way, status=answer.status) from error
+            if isinstance(error, RetryableError):
+                self._heed(answer, error)
             raise
+
+    def _heed(self, answer: Answer, error: RetryableError) -> None:
+        """Wait as long as the answer asks, and make no other call meanwhile if it is a limit."""
+        wait, limited = error.retry_after_seconds, error.status in (_BANNED, _TOO_MANY)
+        if (asked := retry_after_seconds(answer.headers, now=self._clock())) is not None:
+            wait = asked
+        elif wait is None and (limited or error.status == _FORBIDDEN):
+            wait = _MINUTE_SECONDS
+        if error.status == _FORBIDDEN:
+            error.most_tries, error.next_step = 2, f"{_TRY_LATER}; if it persists, {self._another_way}"
+        if limited:
+            if until := _UNTIL.search(answer.content):
+                now = header_time(answer.headers.get("date", "")) or self._clock()
+                wait = max(wait or 0.0, int(until[1]) / 1000 - now.timestamp())
+            self.pause(wait or 0.0)
+        error.retry_after_seconds = wait
 
 
 def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:

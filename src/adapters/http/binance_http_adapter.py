@@ -7,21 +7,12 @@ hours and those of its summers until 2022 begin.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 
-from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import (
-    Answer,
-    HttpAdapter,
-    check_clock,
-    header_time,
-    json_answer,
-    may_pass,
-    retry_after_seconds,
-)
+from adapters._bases.errors import SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import CALL_LESS, Answer, HttpAdapter, header_time, json_answer, may_pass
 from adapters._bases.json_values import one_line, whole
 
 # The maximum of one call.
@@ -32,12 +23,12 @@ WEIGHT_A_MINUTE = 6000
 # Binance's code for a pair that it does not have.
 UNKNOWN_PAIR = -1121
 _WEIGHT_HEADER = "x-mbx-used-weight-1m"
-# Of the limit: other programs behind this address call too.
 _MAX_SHARE = 0.8
 _MINUTE_SECONDS = 60.0
 _AT_A_TIME = 4
-_OK, _FORBIDDEN, _BANNED, _TOO_MANY, _RESTRICTED = 200, 403, 418, 429, 451
-_ANOTHER_WAY = "set BINANCE_BASE_URL to a host of Binance that answers here, or HTTPS_PROXY or ALL_PROXY to another way"
+_OK, _BANNED, _TOO_MANY = 200, 418, 429
+_TOO_MANY_CALLS = -1003
+_PASSING_CODES = range(-1099, -999)  # of the server or the network
 
 
 class BinanceHttpAdapter:
@@ -54,7 +45,6 @@ class BinanceHttpAdapter:
         self._http = http
         self._clock = clock
         self._in_flight = asyncio.Semaphore(_AT_A_TIME)
-        self._closed_until = 0.0  # by the monotonic clock
 
     async def klines(
         self, pair: str, *, start: datetime, end: datetime | None = None, limit: int
@@ -89,72 +79,43 @@ class BinanceHttpAdapter:
         async def turn() -> AsyncIterator[None]:
             nonlocal asked_at
             async with self._in_flight:
-                if (left := self._closed_until - time.monotonic()) > 0:
-                    raise SourceUnavailable(
-                        f"Binance: the calls of this address are used up for {left:.0f} seconds",
-                        next_step="try again later, and let other programs behind this address call less",
-                        retry_after_seconds=left,
-                    )
                 asked_at = self._clock()
                 yield
 
         def read(answer: Answer) -> tuple[object, datetime]:
-            self._note_limits(answer)
-            if (error := error_of(answer)) is not None:
-                raise error
+            # Near the limit of the last minute: other programs behind this address call too.
+            if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
+                self._http.pause(_MINUTE_SECONDS)
+            body = body_of(answer)
             theirs = header_time(answer.headers.get("date", ""))
-            check_clock(theirs, now=self._clock(), source="Binance")
-            return json_answer(answer), asked_at if theirs is None else min(asked_at, theirs)
+            self._http.is_old(answer, theirs, source="Binance")
+            return body, asked_at if theirs is None else min(asked_at, theirs)
 
         return await self._http.get(path, params, read, gate=turn)
 
-    def _note_limits(self, answer: Answer) -> None:
-        """Make no call for as long as Binance asks, or for a minute if the last minute's were near the limit."""
-        pause = 0.0
-        if answer.status in (_TOO_MANY, _BANNED):
-            asked = retry_after_seconds(answer.headers, now=self._clock())
-            pause = _MINUTE_SECONDS if asked is None else asked
-        if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
-            pause = max(pause, _MINUTE_SECONDS)
-        if pause:
-            self._closed_until = max(self._closed_until, time.monotonic() + pause)
 
+def body_of(answer: Answer) -> object:
+    """An answer's JSON value; an error object counts as one, regardless of the HTTP status.
 
-def error_of(answer: Answer) -> EtlError | None:
-    """The error that an answer's status means; None for success."""
-    status = answer.status
-    if status == _OK:
-        return None
-    if status == _RESTRICTED:
-        return SourceRejected(
-            f"Binance refuses this network's country (HTTP {status})", next_step=_ANOTHER_WAY, status=status
-        )
-    if status == _FORBIDDEN:
-        return SourceUnavailable(
-            f"Binance's gatekeeper refuses this address (HTTP {status})",
-            next_step=f"try again later; if it persists, {_ANOTHER_WAY}",
-            retry_after_seconds=_MINUTE_SECONDS,
-            most_tries=2,
-            status=status,
-        )
-    code, text = None, ""
-    with suppress(EtlError):
-        if isinstance(body := json_answer(answer), dict):
-            code, text = whole(body.get("code")), one_line(str(body.get("msg", "")))
+    Raises:
+        SourceUnavailable, SourceRejected: what the status or the error object means.
+    """
+    status, body = answer.status, json_answer(answer)
+    error = body if isinstance(body, dict) and "msg" in body else {}
+    if status == _OK and not error:
+        return body
+    code, text = whole(error.get("code")), one_line(str(error.get("msg", "")))
     said = f"HTTP {status}{'' if code is None else f', code {code}'}{f': {text}' if text else ''}"
-    if may_pass(status) or status == _BANNED:
-        limited = status in (_TOO_MANY, _BANNED)
-        return SourceUnavailable(
-            f"Binance: {'this address makes too many calls' if limited else 'it is overloaded or failing'} ({said})",
-            next_step=f"try again later{'; let other programs behind this address call less' if limited else ''}",
-            retry_after_seconds=_MINUTE_SECONDS if limited else None,
-            status=status,
-            code=code,
-        )
+    if status in (_BANNED, _TOO_MANY) or code == _TOO_MANY_CALLS:
+        message = f"Binance: this address makes too many calls ({said})"
+        raise SourceUnavailable(message, next_step=CALL_LESS, status=_TOO_MANY if status == _OK else status, code=code)
+    if may_pass(status) or (status == _OK and code in _PASSING_CODES):
+        message = f"Binance: it is overloaded or failing ({said})"
+        raise SourceUnavailable(message, next_step="try again later", status=status, code=code)
     if code == UNKNOWN_PAIR:
-        return SourceRejected("Binance has no such pair", next_step="see BINANCE_PAIRS", status=status, code=code)
+        raise SourceRejected("Binance has no such pair", next_step="see BINANCE_PAIRS", status=status, code=code)
     next_step = "check BINANCE_BASE_URL; if it is right, the API has changed"
-    return SourceRejected(f"Binance refuses the request ({said})", next_step=next_step, status=status, code=code)
+    raise SourceRejected(f"Binance refuses the request ({said})", next_step=next_step, status=status, code=code)
 
 
 def _milliseconds(instant: datetime) -> int:

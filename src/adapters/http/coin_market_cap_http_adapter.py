@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from adapters._bases.errors import ContractError, SourceRejected
-from adapters._bases.http_adapter import Answer, HttpAdapter, check_clock, json_answer
+from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
 from adapters._bases.json_values import one_line, whole
+from adapters._bases.tehran_time import hour_start, tehran_text
 from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach, read_envelope
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
@@ -81,7 +83,7 @@ class CoinMarketCapHttpAdapter:
         CoinMarketCap silently omits unknown ids from the answer.
         """
         params = {"id": ",".join(map(str, ids)), "convert": CURRENCY, "skip_invalid": "true"}
-        return await self._data("/v3/cryptocurrency/quotes/latest", params)
+        return await self._data("/v3/cryptocurrency/quotes/latest", params, of_this_hour=True)
 
     async def historical(
         self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int, skip_invalid: bool = True
@@ -152,13 +154,15 @@ class CoinMarketCapHttpAdapter:
         """
         return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
 
-    async def _data(self, path: str, params: Mapping[str, str], *, needs_key: str = "") -> object:
+    async def _data(
+        self, path: str, params: Mapping[str, str], *, needs_key: str = "", of_this_hour: bool = False
+    ) -> object:
         if self._keyless and needs_key:
             raise SourceRejected(
                 f"CoinMarketCap gives {needs_key} only with an API key, and none is set", next_step=USE_A_KEY
             )
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
-        return await self._http.get(path, params, self._read, gate=self._turn)
+        return await self._http.get(path, params, partial(self._read, of_this_hour=of_this_hour), gate=self._turn)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -166,16 +170,20 @@ class CoinMarketCapHttpAdapter:
             await self._limiter.acquire()
             yield
 
-    def _read(self, answer: Answer) -> object:
+    def _read(self, answer: Answer, *, of_this_hour: bool) -> object:
         body = json_answer(answer)
         fields = body if isinstance(body, dict) else {}
         envelope = read_envelope(answer.status, fields.get("status"))
-        self.credits_used += envelope.credits_used
+        # Keyless answers name a cost that is not charged.
+        self.credits_used += 0 if self._keyless else envelope.credits_used
         safe = envelope._replace(text=self._http.redact(envelope.text))
         error = error_of(safe, now=self._clock(), keyless=self._keyless)
         if error is not None:
             raise error
-        check_clock(envelope.timestamp, now=self._clock(), source="CoinMarketCap")
+        made, now = envelope.timestamp, self._clock()
+        if self._http.is_old(answer, made, source="CoinMarketCap") and of_this_hour and made and made < hour_start(now):
+            message = f"CoinMarketCap: the answer is of {tehran_text(made)} in Tehran, so it comes from a cache"
+            raise SourceUnavailable(message, next_step="try again later; check the proxy and CMC_BASE_URL")
         if "data" not in fields:
             message = f"{answer.where}: CoinMarketCap answered with success but without data"
             raise ContractError(message, next_step=_CHANGED)

@@ -87,7 +87,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
 @asynccontextmanager
 async def open_source(ctx: JobContext) -> AsyncIterator[BinanceHttpAdapter]:
     """Binance's API, which needs no key."""
-    async with ctx.resources.http(ctx.settings.binance_base_url) as http:
+    async with ctx.resources.http("BINANCE_BASE_URL") as http:
         yield BinanceHttpAdapter(http=http, clock=ctx.now)
 
 

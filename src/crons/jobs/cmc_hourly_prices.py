@@ -112,7 +112,7 @@ async def open_source(ctx: JobContext) -> AsyncIterator[CoinMarketCapHttpAdapter
     log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
     if not key:
         log.info("no CMC_API_KEY: the keyless public API is asked, which limits its callers by their address")
-    async with ctx.resources.http(settings.cmc_base_url, {KEY_HEADER: key} if key else {}) as http:
+    async with ctx.resources.http("CMC_BASE_URL", {KEY_HEADER: key} if key else {}) as http:
         source = CoinMarketCapHttpAdapter(http=http, clock=ctx.now, keyless=not key)
         try:
             yield source

@@ -6,7 +6,9 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +29,6 @@ from adapters._bases.http_adapter import (
     CLOCK_TOLERANCE,
     Answer,
     HttpAdapter,
-    check_clock,
     json_answer,
     retry_after_seconds,
 )
@@ -43,7 +44,7 @@ ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
 
 
-def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, timeout: float = 10, **more: int) -> HttpAdapter:
+def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, timeout: float = 10, **more: Any) -> HttpAdapter:
     return HttpAdapter(
         base_url=base_url, headers={"X-Key": SECRET}, timeout_seconds=timeout, retry=retry, clock=lambda: NOW, **more
     )
@@ -152,12 +153,86 @@ def test_unreadable_headers_never_raise(value: str, date: str) -> None:
 @given(st.timedeltas(-timedelta(days=900), timedelta(days=900)) | st.sampled_from([CLOCK_TOLERANCE, -CLOCK_TOLERANCE]))
 def test_clocks_may_differ_by_the_tolerance(difference: timedelta) -> None:
     """Ahead or behind alike; a source that gives no time is not compared."""
-    check_clock(None, now=NOW, source="it")
+    adapter, answer = opened(), Answer("it", 200, b"")
+    assert not adapter.is_old(answer, None, source="it")
     if abs(difference) <= CLOCK_TOLERANCE:
-        check_clock(NOW, now=NOW + difference, source="it")
+        assert not adapter.is_old(answer, NOW - difference, source="it")
         return
     with pytest.raises(ClockError):
-        check_clock(NOW, now=NOW + difference, source="it")
+        adapter.is_old(answer, NOW - difference, source="it")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "headers", "previous", "old"),
+    [
+        (20, {"age": "1200"}, None, True),
+        (60, {"age": "3500"}, None, True),
+        (20, {}, 0, True),
+        (60, {"age": "1200"}, None, None),
+        (20, {"age": "9" * 30}, None, None),
+        (-20, {"age": "1200"}, 0, None),
+        (20, {}, 30, None),
+    ],
+)
+def test_old_answer_of_a_cache_is_not_a_wrong_clock(
+    minutes: int, headers: dict[str, str], previous: int | None, *, old: bool | None
+) -> None:
+    """Its age says so, or an answer before it that was newer and not wrong itself. None: a wrong clock."""
+    adapter = opened()
+    if previous is not None:
+        with nullcontext() if previous == 0 else pytest.raises(ClockError):
+            adapter.is_old(Answer("it", 200, b""), NOW - timedelta(minutes=previous), source="it")
+    with pytest.raises(ClockError) if old is None else nullcontext():
+        assert adapter.is_old(Answer("it", 200, b"", headers), NOW - timedelta(minutes=minutes), source="it") == old
+
+
+BANNED = f"Way too much request weight used; IP banned until {int(NOW.timestamp() * 1000) + 600_000}."
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (httpx.Response(429, json={}, headers={"Retry-After": "120"}), 120),
+        (httpx.Response(418, json={"msg": BANNED}), 600),
+        (httpx.Response(429, json={"msg": BANNED}, headers={"Retry-After": "5"}), 600),
+        (httpx.Response(429, html="<html><title>Just a moment...</title>"), 60),
+        (httpx.Response(418), 60),
+    ],
+)
+async def test_limit_holds_back_every_call(answer: httpx.Response, seconds: float) -> None:
+    """As long as the answer says, in a header or in its text; for a minute if it does not."""
+    route = respx.get(PRICE).mock(side_effect=[answer])
+    async with opened() as adapter:
+        for _ in range(2):
+            with pytest.raises(SourceUnavailable) as caught:
+                await adapter.get_json("/v1/price", {})
+            assert seconds - 5 <= (caught.value.retry_after_seconds or 0) <= seconds
+    assert route.call_count == 1
+
+
+BLOCKED = "<h1>Error 1009</h1> The owner has banned the country or region your IP address is in (IR)"
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "page", "country"),
+    [
+        (451, "", True),
+        (451, '{"msg": "no"}', True),
+        (403, BLOCKED, True),
+        (403, '{"msg": "Not available in Iran."}', True),
+        (403, '<div role="region">Access denied</div>', False),
+    ],
+)
+async def test_refused_country_is_final_and_explained(status: int, page: str, *, country: bool) -> None:
+    """A gatekeeper's page without a reason is asked once more, after a minute."""
+    respx.get(PRICE).respond(status, text=page)
+    async with opened(setting="PRICE_BASE_URL") as adapter:
+        with pytest.raises(SourceRejected if country else SourceUnavailable, match=f"HTTP {status}") as caught:
+            await adapter.get_json("/v1/price", {})
+    assert ("country" in caught.value.message) == country
+    assert all(name in caught.value.next_step for name in ("PRICE_BASE_URL", "HTTPS_PROXY", "ALL_PROXY"))
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
@@ -297,8 +372,8 @@ async def test_message_shows_no_header_and_no_query(answer: httpx.Response | Exc
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, SourceUnavailable) for status in (408, 425, 429, 500, 503, 599)),
-        *((status, SourceRejected) for status in (204, 400, 401, 403, 404, 499)),
+        *((status, SourceUnavailable) for status in (202, 204, 408, 425, 500, 503, 599)),
+        *((status, SourceRejected) for status in (400, 401, 403, 404, 499)),
     ],
 )
 async def test_get_json_is_judged_by_the_status(status: int, kind: type[EtlError]) -> None:

@@ -88,6 +88,7 @@ async def test_public_api_is_used_without_a_key() -> None:
     coin_map = respx.get(f"{CMC}/public-api/v1/cryptocurrency/map").respond(json=body("map_by_symbol"))
     async with source(keyless=True) as adapter:
         await adapter.latest([1])
+        assert adapter.credits_used == 0
         await adapter.coin_map(["BTC", "SOL"])
         for call in (adapter.key_info(), adapter.historical([1], time_start=NOW, time_end=NOW, count=1)):
             with pytest.raises(SourceRejected) as caught:
@@ -218,13 +219,18 @@ async def test_success_without_a_code_or_data_breaks_the_contract(answer: object
 
 @respx.mock
 async def test_wrong_clock_is_an_error() -> None:
-    stamps = ["2026-11-22T11:00:00.417Z", "2026-11-22T12:03:00.417Z", "soon", 5]
+    """Unless a cache answered: that is retried for the present hour, and counts for past ones."""
+    stamps = ["2026-11-22T11:00:00.417Z", "2026-11-22T12:03:00.417Z", "soon", 5, "2026-11-22T11:20:00.417Z"]
     answers = [{"status": {"error_code": 0, "timestamp": stamp}, "data": []} for stamp in stamps]
     respx.get(LATEST).mock(side_effect=[httpx.Response(200, json=answer) for answer in answers])
+    respx.get(HISTORICAL).respond(json=answers[0])
     async with source() as adapter:
         with pytest.raises(ClockError):
             await adapter.latest([1])
-        assert [await adapter.latest([1]) for _ in stamps[1:]] == [[]] * 3
+        assert [await adapter.latest([1]) for _ in stamps[1:4]] == [[]] * 3
+        with pytest.raises(SourceUnavailable, match="from a cache"):
+            await adapter.latest([1])
+        assert await adapter.historical([1], time_start=NOW, time_end=NOW, count=1) == []
 
 
 @respx.mock
