@@ -11,9 +11,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from crons import MAIN_JOB
-from crons.start_up import import_structlog
+from crons.start_up import import_structlog, open_streams
 
 if __name__ == "__main__":
+    open_streams()
     import_structlog()
 
 # isort: split

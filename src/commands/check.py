@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from adapters._bases.durable import Disk
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
@@ -124,7 +125,12 @@ def _check_folders(folders: Iterable[Path]) -> list[Finding]:
         for folder, existing in nearest.items()
         if not os.access(existing, os.W_OK | os.X_OK)
     ]
-    return stuck or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
+    unsafe = [
+        Finding("folders", "warn", f"{folder}: a power failure may lose its last files, since fsync of a folder fails")
+        for folder, existing in nearest.items()
+        if not stuck and not Disk().sync_folder(existing)
+    ]
+    return stuck or unsafe or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
 
 
 def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:

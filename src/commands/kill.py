@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import signal
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from adapters._bases.errors import StateError
-from adapters.files.locks import held_locks
+from adapters.files.locks import Holder, held_locks, is_open_in
 from commands.screen import say
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
@@ -20,8 +22,8 @@ GRACE_SECONDS = 10.0
 def end_all() -> int:
     """End the running jobs of this checkout, print them, and return the exit code. Needs DATA_PATH only.
 
-    SIGTERM first, SIGKILL after the grace time. A process that did not start when the lock's note says is left alone:
-    the system may have reused the pid.
+    SIGTERM first, SIGKILL after the grace time. A process that does not have the lock open is left alone, though a note
+    names it: the system may have reused the pid.
 
     Raises:
         ConfigurationError: DATA_PATH is wrong.
@@ -34,22 +36,12 @@ def end_all() -> int:
             raise
         settings = error.settings
     held = held_locks(settings.data_path / "locks")
-    found = []
-    for holder in filter(None, held.values()):
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(holder.pid)
-            # Asked after psutil has remembered the process's start, so that a later one of the same pid gets no signal.
-            if holder.alive():
-                process.terminate()
-                found.append((holder, process))
-    _, stubborn = psutil.wait_procs([process for _, process in found], timeout=GRACE_SECONDS)
-    for process in stubborn:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
-    for holder, process in found:
-        say(f"ended {'by force ' if process in stubborn else ''}{holder}")
-    if unnamed := [path for path, holder in held.items() if holder is None]:
+    named = {path: holder for path, holder in held.items() if holder}
+    found = _send(signal.SIGTERM, named)
+    forced = _send(signal.SIGKILL, {path: named[path] for path in found})
+    for path in found:
+        say(f"ended {'by force ' if path in forced else ''}{named[path]}")
+    if unnamed := [path for path in held if path not in found]:
         raise StateError(
             f"held by a process that its note does not name, so not ended: {', '.join(map(str, unnamed))}",
             next_step=f"kill {' '.join(map(str, _users_of(unnamed))) or 'it as its owner'}",
@@ -57,6 +49,19 @@ def end_all() -> int:
     if not found:
         say("no job of this checkout is running")
     return DONE
+
+
+def _send(number: signal.Signals, holders: Mapping[Path, Holder]) -> list[Path]:
+    """Signal the holders that have their lock open, wait for their end, and return the locks of those."""
+    sent, processes = [], []
+    for path, holder in holders.items():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if is_open_in(holder.pid, path):
+                processes.append(psutil.Process(holder.pid))
+                os.kill(holder.pid, number)
+                sent.append(path)
+    psutil.wait_procs(processes, timeout=GRACE_SECONDS)
+    return sent
 
 
 def _users_of(paths: Collection[Path]) -> list[int]:

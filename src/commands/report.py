@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from adapters._bases.durable import fix_for
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
@@ -63,10 +64,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     except OSError as error:
         with suppress(OSError):
             draft.unlink()
-        raise StateError(
-            f"cannot write {path}: {error.strerror or error}",
-            next_step=f"free disk space, and give this user write permission in {path.parent}",
-        ) from error
+        raise StateError(f"cannot write {path}: {error.strerror or error}", next_step=fix_for(error)) from error
 
 
 def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> ReportContents:

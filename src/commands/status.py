@@ -23,7 +23,7 @@ from adapters._bases.tehran_time import (
     tehran_text,
 )
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from adapters.files.locks import read_holder
+from adapters.files.locks import is_held, read_holder
 from adapters.files.spool import Spool
 from commands.screen import (
     after_needs,
@@ -172,7 +172,7 @@ def _facts(
         task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
         for task, schedule in schedules.installed.items()
     }
-    holder = read_holder(settings.data_path / "locks" / f"{name}.lock")
+    lock = settings.data_path / "locks" / f"{name}.lock"
     return JobFacts(
         name=name,
         every=turns[name].every if name in turns else longest_interval(job.schedule, now),
@@ -180,7 +180,7 @@ def _facts(
         heal=turns.get(heal_of(name)),
         backup=turns.get(BACKUP),
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
-        running=str(holder) if holder and holder.alive() else None,
+        running=str(read_holder(lock) or "a process without a note") if is_held(lock) else None,
         last_success=next((run for run in runs if not run.failed), None),
         last_failure=next((run for run in records if run.failed), None),
         last_heal=next(iter(heals), None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import errno
 import os
 import signal
 import sys
@@ -13,10 +13,11 @@ from typing import Any, NoReturn, TypeVar
 
 import structlog
 
-from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StopError
+from adapters._bases.durable import fix_for
+from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StateError, StopError
 from configurations.config import SettingsError
 from configurations.logs import set_up_logging
-from crons.start_up import REMEDY, missing_package
+from crons.start_up import REMEDY, missing_package, unwritten
 
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
@@ -27,8 +28,6 @@ EXIT_CODES = {
     INTERRUPTED: "ended by Ctrl-C",
     TERMINATED: "ended by SIGTERM",
 }
-# 128 and SIGPIPE's 13: the reader of the output has gone, as `head` does. A shell shows it only with `pipefail`.
-UNREAD = 141
 EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
 
 T = TypeVar("T")
@@ -57,42 +56,36 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
     Args:
         tell: shows an expected error to the operator: its message and its next step.
     """
-    # What the output's encoding cannot carry is printed as question marks.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     # Before anything can fail: structlog's own set-up would show local variables, and so secrets.
     set_up_logging(None, clock)
     try:
-        try:
-            code = action()
-            # Otherwise the rest of the buffer meets the closed pipe when the interpreter ends, which prints an error.
-            sys.stdout.flush()
-        except EtlError as error:
-            if isinstance(error, SettingsError):
-                set_up_logging(error.settings, clock)
-            tell(error)
-            if isinstance(error, SignalledError):
-                return error.exit_code
-            return (
-                USAGE if isinstance(error, ConfigurationError) else BUSY if isinstance(error, LockHeldError) else FAILED
-            )
-        except KeyboardInterrupt:
-            tell(StopError("ended by Ctrl-C"))
-            return INTERRUPTED
-    except BrokenPipeError:
-        # What is still written, such as when the interpreter ends, goes to the null device.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-        return UNREAD
+        return action()
+    except EtlError as error:
+        if isinstance(error, SettingsError):
+            set_up_logging(error.settings, clock)
+        tell(error)
+        if isinstance(error, SignalledError):
+            return error.exit_code
+        return USAGE if isinstance(error, ConfigurationError) else BUSY if isinstance(error, LockHeldError) else FAILED
+    except KeyboardInterrupt:
+        tell(StopError("ended by Ctrl-C"))
+        return INTERRUPTED
+    except (OSError, MemoryError) as error:
+        tell(_host_error(error))
+        return FAILED
     except Exception as error:  # the one broad catch: the log gets all of it
         if package := missing_package(error):
             tell(StopError(f"the package {package} is missing or outdated", next_step=REMEDY))
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
-    return code
+
+
+def _host_error(error: OSError | MemoryError) -> EtlError:
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    where = f"{error.filename}: " if error.filename else ""
+    return StateError(f"{where}{error.strerror or error}", next_step=fix_for(error))
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
@@ -136,7 +129,15 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once: a run that was cut short may have left a thread inside the database."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """End the process at once: a run that was cut short may have left a thread inside the database.
+
+    Output that could not be written makes a success a failure, with a line on the other stream.
+    """
+    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
+    for stream in streams.values():
+        stream.flush()
+    for name, error in list(unwritten.items()):
+        other = streams["stderr" if name == "stdout" else "stdout"]
+        other.write(f"error: {name} could not be written: {error.strerror}\n")
+        other.flush()
+    os._exit(code or (FAILED if unwritten else DONE))

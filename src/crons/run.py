@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from crons.start_up import import_structlog, report_missing_package
+from crons.start_up import import_structlog, open_streams, report_missing_package
 
 if __name__ == "__main__":
+    open_streams()
     sys.excepthook = report_missing_package
     import_structlog()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
 
@@ -21,6 +20,17 @@ ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 IMPORTS = "import sys, main; from crons.resources import system_clock; from crons.exits import guarded"
 COLLABORATORS = "tell=lambda error: None, clock=system_clock"
+PRINTING = f"""
+from crons.start_up import open_streams; open_streams()
+{IMPORTS}, leave
+def work():
+    for _ in range(3):
+        print("x" * 100_000)
+        print("x" * 100_000, file=sys.stderr)
+    open("done", "w").write(str(sys.stdin.isatty()))
+    return 0
+leave(guarded(work, {COLLABORATORS}))
+"""
 SIGNALLED = """
 import asyncio, os, signal, threading
 from adapters._bases.errors import EtlError
@@ -69,40 +79,44 @@ def test_interrupted_command_says_so() -> None:
     assert [error.message for error in shown] == ["ended by Ctrl-C"]
 
 
-@pytest.mark.parametrize("lines", [1, 10_000], ids=["in the buffer", "beyond the buffer"])
-@pytest.mark.parametrize("said", ["print('x')", "print('x', file=sys.stderr)"], ids=["stdout", "stderr"])
-def test_closed_output_ends_quietly(said: str, lines: int) -> None:
-    script = f"sys.exit(guarded(lambda: [{said} for _ in range({lines})] and 0, {COLLABORATORS}))"
-    assert ended(script, closed="stderr" if "stderr" in said else "stdout") == (141, "")
-
-
-def test_table_to_a_closed_output_ends_quietly() -> None:
-    script = "main.app(['jobs'], prog_name='run.sh')"
-    assert ended(script, closed="stdout") == (141, "")
+@pytest.mark.parametrize(
+    ("streams", "code", "out", "err"),
+    [
+        ("{} >&-", 0, "", ""),
+        ("{} 2>&-", 0, "", ""),
+        ("{} <&- >&- 2>&-", 0, "", ""),
+        ("{} >/dev/full", 1, "", "error: stdout could not be written: No space left on device\n"),
+        ("{} 2>/dev/full", 1, "error: stderr could not be written: No space left on device\n", ""),
+        ("{} >/dev/full 2>/dev/full", 1, "", ""),
+        ("{} | :", 1, "", "error: stdout could not be written: Broken pipe\n"),
+        ("{{ {} 2>&1 >&3 | :; }} 3>&1", 1, "error: stderr could not be written: Broken pipe\n", ""),
+    ],
+)
+def test_work_is_done_whatever_takes_the_output(tmp_path: Path, streams: str, code: int, out: str, err: str) -> None:
+    """Lost output is an error, except on a stream that is closed on purpose."""
+    command = [shlex.quote(word) for word in (sys.executable, "-c", PRINTING)]
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", streams.format(" ".join(command))],
+        env={"PYTHONPATH": str(SRC), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.lstrip("x\n"), done.stderr.lstrip("x\n")) == (code, out, err)
+    assert (tmp_path / "done").read_text() == "False"
 
 
 def test_unencodable_output_is_a_question_mark() -> None:
-    script = f"sys.exit(guarded(lambda: print('\\u2581 5', file=sys.stdout) or 0, {COLLABORATORS}))"
+    script = "from crons.start_up import open_streams; open_streams(); print('\\u2581 5', flush=True)"
     done = subprocess.run(
-        [sys.executable, "-c", f"{IMPORTS}; {script}"],
+        [sys.executable, "-c", script],
         env={"PYTHONPATH": str(SRC), "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"? 5\n", b"")
-
-
-def ended(script: str, *, closed: Literal["stdout", "stderr"]) -> tuple[int, str]:
-    """The exit code of a Python script with one output closed, and what it writes to the other."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    with tempfile.TemporaryFile("w+") as other:
-        outputs: dict[str, Any] = {"stdout": other, "stderr": other, closed: writing}
-        command = [sys.executable, "-c", f"{IMPORTS}; {script}"]
-        done = subprocess.run(command, env={"PYTHONPATH": str(SRC), "PATH": "/nowhere"}, check=False, **outputs)
-        os.close(writing)
-        other.seek(0)
-        return done.returncode, other.read()
 
 
 def test_the_edge_has_the_only_broad_catch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 import subprocess
@@ -13,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.installation import JOB, Installation
+from tests.support.installation import JOB, MAIN_AT, RUN_AT, Installation
 from tests.support.price_audit import PriceAudit
 from tests.support.small_disk import filled, small_disk
 
-RUN_AT = Path(__file__).parents[1] / "support" / "run_at.py"
+ODD = str(Path(RUN_AT).with_name("odd_file_system.py"))
 
 
 @pytest.fixture
@@ -95,6 +96,26 @@ def test_full_disk_without_a_database_names_both_causes(
     assert program.run_job().code == 0
 
 
+@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOLCK, errno.ENOSYS])
+def test_file_system_without_locks_is_named(program: Installation, front: ClickHouseFront, number: int) -> None:
+    """Nothing is done without a lock."""
+    run = program.start(ODD, "flock", str(number), RUN_AT, program.clock().isoformat(), JOB).ended()
+    assert run.code == 1
+    [error] = run.errors
+    assert "has no locks" in error
+    assert "set DATA_PATH" in error
+    assert "space" not in error
+    assert front.statements == []
+
+
+def test_file_system_without_folder_sync_is_a_warning(program: Installation, table: PriceAudit) -> None:
+    odd = (ODD, "fsync", str(errno.EINVAL))
+    assert program.start(*odd, RUN_AT, program.clock().isoformat(), JOB).ended().code == 0
+    table.assert_right()
+    assert len(table.rows()) == 3
+    assert "fsync of a folder fails" in program.start(*odd, MAIN_AT, program.clock().isoformat(), "check").ended().out
+
+
 def zone_data(folder: Path, name: str, offset_seconds: int) -> None:
     """A time zone file (RFC 8536) of one fixed offset."""
     header = b"TZif" + b"\0" * 16 + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
@@ -135,7 +156,7 @@ def test_unrotatable_log_does_not_fail_the_run(program: Installation, table: Pri
     log.write_bytes(b"x" * 5_000_000)
     log.with_name("cron.log.2").touch()
     log.with_name("cron.log.3").mkdir()
-    command = [sys.executable, str(RUN_AT), program.clock().isoformat(), JOB]
+    command = [sys.executable, RUN_AT, program.clock().isoformat(), JOB]
     environment = {"PYTHONPATH": str(program.root / "src"), **program.settings}
     with log.open("ab") as output:  # as cron does
         subprocess.run(command, cwd=program.root, env=environment, stdout=output, stderr=output, check=True)

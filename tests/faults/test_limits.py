@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import socket
 from datetime import datetime, timezone
@@ -125,7 +127,7 @@ def test_kill_ends_a_run_even_with_invalid_settings(program: Installation, sourc
 def test_kill_reports_a_run_without_a_valid_note(note: str, program: Installation, source: FaultySource) -> None:
     """A full disk may leave no note, or an old one: exit code 1, and the command that finds the process."""
     job = hung(program, source)
-    stale = {**json.loads(program.lock_note.read_text()), "process_started": 1.0}
+    stale = {**json.loads(program.lock_note.read_text()), "pid": os.getpid()}
     program.lock_note.write_text(json.dumps(stale) if note else "")
     done = program.command("kill")
     assert done.code == 1
@@ -149,9 +151,7 @@ def test_kill_leaves_a_reused_pid_alone(program: Installation, source: FaultySou
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     bystander = program.start_job(DATA_PATH=str(program.root / "elsewhere"))
     assert hang.reached.wait(PATIENCE_SECONDS)
-    note = json.loads((program.root / "elsewhere" / "locks" / program.lock_note.name).read_text())
-    program.lock_note.parent.mkdir(parents=True)
-    program.lock_note.write_text(json.dumps({**note, "process_started": note["process_started"] - 1000}))
+    shutil.copytree(program.root / "elsewhere" / "locks", program.lock_note.parent)
     assert "pid" not in program.command("kill").out
     hang.release()
     assert bystander.ended().code == 0

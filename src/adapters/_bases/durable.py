@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# What some network and FUSE file systems say to fsync of a folder; they have no other way to make its names durable.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP}
+_SPACE = "free space on that disk, then run again"
+_FIXES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EROFS: "that file system is mounted read-only: mount it for writing",
+    errno.EACCES: "let this user write there: `ls -ld` shows owner and permissions",
+    errno.EPERM: "let this user write there: `ls -ld` and `lsattr -d` show why not",
+    errno.EMFILE: "raise the limit of open files, `ulimit -n`, where the command is started",
+    errno.ENOMEM: "free memory, or raise the limit `ulimit -v` where the command is started",
+}
+
+
+def fix_for(error: OSError) -> str:
+    """The next step after a file or folder could not be used."""
+    return _FIXES.get(error.errno or 0, "check that path and its disk, then run again")
 
 
 class Disk:
@@ -61,11 +80,17 @@ class Disk:
         """Remove a file. Idempotent."""
         path.unlink(missing_ok=True)
 
-    def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder durable: fsync of a file does not cover its name."""
+    def sync_folder(self, folder: Path) -> bool:
+        """Make the names in a folder durable: fsync of a file does not cover its name. False if the disk cannot."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self.sync(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_SYNC:
+                raise
+            return False
+        else:
+            return True
         finally:
             os.close(descriptor)
 

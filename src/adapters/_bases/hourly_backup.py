@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, native_rows, quoted_identifier, quoted_text
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, fix_for
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.hourly_table import PARTITION_KEY, HourlyTable
 from adapters._bases.upsert import StoredRow
@@ -64,9 +64,7 @@ def export_table(clickhouse: ClickHouseAdapter, name: str, table: HourlyTable, p
             if count != stored:
                 raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the stream ended early")
     except OSError as error:
-        raise StateError(
-            f"the backup {path} cannot be written: {error.strerror}", next_step="Free disk space or correct its rights."
-        ) from error
+        raise StateError(f"the backup {path} cannot be written: {error.strerror}", next_step=fix_for(error)) from error
     return count
 
 

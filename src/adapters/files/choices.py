@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, fix_for
 from adapters._bases.errors import StateError
 
 ChoiceT = TypeVar("ChoiceT")
@@ -71,7 +71,7 @@ class Choices(Generic[ChoiceT]):
         except OSError as exc:
             raise StateError(
                 f"cannot write the {self.what} to {self.path}: {exc.strerror or exc}",
-                next_step="free disk space, or make the folder of DATA_PATH writable for this user",
+                next_step=fix_for(exc),
             ) from exc
 
 

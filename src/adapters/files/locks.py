@@ -1,7 +1,8 @@
-"""Process locks, each with a note of who holds it. Whether it is held, only the kernel knows for sure."""
+"""Process locks, each with a note of who holds it. Whether it is held, and by whom, only the kernel knows for sure."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import structlog
 from filelock import FileLock, Timeout
 
+from adapters._bases.durable import fix_for
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_time import tehran_text
 
@@ -45,7 +47,6 @@ class Holder(NamedTuple):
     """Who holds a lock.
 
     Attributes:
-        process_started: clock ticks from boot to the start of the process, for a later one may get the same pid.
         since: when it took the lock, Tehran text.
         task: what it was started for, such as ``cmc_hourly_prices run``.
         step: what it was doing last.
@@ -53,26 +54,13 @@ class Holder(NamedTuple):
     """
 
     pid: int
-    process_started: float
     since: str
     task: str
     step: str
     run_id: str = ""
 
-    def alive(self) -> bool:
-        """Whether that very process still runs."""
-        return _started(self.pid) == self.process_started
-
     def __str__(self) -> str:
         return f"pid {self.pid}, {self.task} since {self.since} (Tehran), {self.step}"
-
-
-def _started(pid: int) -> float | None:
-    try:
-        # The name in parentheses may hold blanks. Not by psutil, whose import takes a twentieth of a run's start-up.
-        return float(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
-    except OSError:
-        return None
 
 
 class ProcessLock:
@@ -130,10 +118,7 @@ class ProcessLock:
                 next_step="wait for it, or end it with ./run.sh kill",
             ) from error
         except OSError as error:
-            raise StateError(
-                f"the lock {self._path} cannot be taken: {error.strerror or error}",
-                next_step="check the folder's owner and the free space of its disk",
-            ) from error
+            raise _failed(self._path, error) from error
         self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._path)
         self.note(self.step)
@@ -153,8 +138,7 @@ class ProcessLock:
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
         self.step = step
-        pid = os.getpid()
-        holder = Holder(pid, _started(pid) or 0, self._since, self._task, step, self._run_id)
+        holder = Holder(os.getpid(), self._since, self._task, step, self._run_id)
         note = note_of(self._path)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = note.with_name(f"{note.name}.new")
@@ -180,29 +164,52 @@ def note_of(lock: Path) -> Path:
 def read_holder(lock: Path) -> Holder | None:
     """The holder that a lock's note names, running or not; None if it is missing or cannot be read."""
     try:
-        return Holder(**json.loads(note_of(lock).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        noted = json.loads(note_of(lock).read_text(encoding="utf-8"))
+        # By name: notes of earlier releases have more fields.
+        return Holder(*(noted[name] for name in Holder._fields))
+    except (OSError, ValueError, TypeError, LookupError):
         return None
 
 
-def held_locks(folder: Path) -> dict[Path, Holder | None]:
-    """The held locks of a folder with their holders; None if a note does not name it, as after a full disk.
+def is_held(lock: Path) -> bool:
+    """Whether a process holds a lock now.
 
     Raises:
-        StateError: a lock file cannot be opened.
+        StateError: its file cannot be opened, or its file system has no locks.
     """
-    found: dict[Path, Holder | None] = {}
-    for path in sorted(folder.glob("*.lock")):
-        holder = read_holder(path)
-        if holder is not None and holder.alive():
-            found[path] = holder
-            continue
-        try:
-            FileLock(path, timeout=0, fallback_to_soft=False).acquire().lock.release()
-        except Timeout:
-            found[path] = None
-        except OSError as error:
-            raise StateError(
-                f"the lock {path} cannot be opened: {error.strerror}", next_step="check its owner"
-            ) from error
-    return found
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _failed(lock, error) from error
+    return False
+
+
+def is_open_in(pid: int, lock: Path) -> bool:
+    """Whether a process has a lock's file open, as its holder does, as far as this user may see."""
+    # Not by the start of the process, which some kernels shift with the clock.
+    with suppress(OSError):
+        wanted = lock.stat()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                if os.path.samestat(descriptor.stat(), wanted):
+                    return True
+    return False
+
+
+def held_locks(folder: Path) -> dict[Path, Holder | None]:
+    """The held locks of a folder with the holders that their notes name. Raises what `is_held` raises."""
+    return {path: read_holder(path) for path in sorted(folder.glob("*.lock")) if is_held(path)}
+
+
+def _failed(lock: Path, error: OSError) -> StateError:
+    if error.filename is None:  # not by opening it, but by locking
+        return StateError(
+            f"cannot lock {lock}: its file system has no locks ({error.strerror})",
+            next_step="set DATA_PATH and CLICKHOUSE_PATH to folders of a file system with locks, such as a local disk",
+        )
+    return StateError(f"cannot open the lock {lock}: {error.strerror}", next_step=fix_for(error))

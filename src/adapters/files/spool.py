@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, fix_for
 from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"
 _FORMAT = 1
 _ENCODER = msgspec.json.Encoder()
-_FIX = "free space on that disk or fix its permissions, then run again"
 
 
 class Batch(NamedTuple):
@@ -137,7 +136,7 @@ class Spool:
 
 
 def _failed(what: str, error: OSError) -> StateError:
-    return StateError(f"{what}: {error.strerror or error}", next_step=_FIX)
+    return StateError(f"{what}: {error.strerror or error}", next_step=fix_for(error))
 
 
 def _batches(folder: Path) -> list[Path]:
