@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from adapters._bases.schema import SQL_FOLDER, definition
+from adapters._bases.schema import PRICE_VIEWS, SQL_FOLDER, definition
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 PARTITION_KEY = "substring(datetime, 1, 7)"
@@ -70,6 +70,7 @@ class HourlyTable:
     value: str  # the column that the table is for, such as ``price``: what `status` shows and `verify` checks
     meaning: str  # the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too
     label: str  # the column with the name that users know it by
+    has_price_views: bool = False  # whether its views are those of sql/prices too; it has the columns they name
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
     # Columns in which NULL keeps the stored value, because not every call returns them.
     keeps_known: frozenset[str] = frozenset()
@@ -108,8 +109,9 @@ class HourlyTable:
     @cached_property
     def views(self) -> tuple[str, ...]:
         """The names of the views that are defined; each reads only those before it."""
-        names = (f"{self.name}_{kind}" for kind in ("hourly", "daily", "latest"))
-        return tuple(name for name in names if (SQL_FOLDER / f"{name}.sql").is_file())
+        shared = PRICE_VIEWS if self.has_price_views else ()
+        names = {kind: f"{self.name}_{kind}" for kind in ("hourly", *PRICE_VIEWS)}
+        return tuple(name for kind, name in names.items() if kind in shared or (SQL_FOLDER / f"{name}.sql").is_file())
 
     def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
         """Whether an update with the row would change a stored row of these `compared` values."""

@@ -2,7 +2,11 @@
 
 A file defines one table or view, named like the file, one column a line, expressions spelled as ClickHouse shows them.
 Its placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`,
-by which each insert and patch is synced to disk; `{definition}` in a view's comment, a hash of the file.
+by which each insert and patch is synced to disk; `{definition}` in a view's comment, a hash of the file; and the name
+of a file in sql/parts, for its text.
+
+The files in sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`. A line that begins with
+``/*crypto_prices*/`` is of that table's view only.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ from adapters._bases.topology import Replication, Topology, is_replicated, is_th
 
 log = structlog.get_logger(__name__)
 SQL_FOLDER = Path(__file__).parents[1] / "clickhouse" / "sql"
+PRICE_VIEWS = ("hours", "daily", "weekly", "monthly", "monthly_gregorian", "latest")
+"""What the views of any table of prices are named after the table; each reads only those before it."""
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
 
 # What was fetched leaves the spool once the table has it, so it must be on the disk by then.
@@ -32,6 +38,8 @@ _PATCH_PARTS = ", enable_block_number_column = 1, enable_block_offset_column = 1
 _COLUMN = re.compile(r"^    (\w+) (.+?)(?: (DEFAULT|MATERIALIZED) (.+?))?\s+COMMENT '", re.MULTILINE)
 _CLAUSE = re.compile(r"^(PARTITION BY|PRIMARY KEY|ORDER BY) (.+)$", re.MULTILINE)
 _ENGINE = re.compile(r"^ENGINE = {replicated}(\w+)", re.MULTILINE)
+_OF_TABLE = re.compile(r"^/\*(\w+)\*/(.*\n)", re.MULTILINE)
+_COMMENT_LINE = re.compile(r"^ *--.*\n", re.MULTILINE)
 _VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
 _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
 _SHOWN_DIFFERENCES = 3
@@ -123,9 +131,17 @@ def _canonical(what: str, value: str) -> str:
 
 @cache
 def definition(name: str) -> Definition:
-    """The definition in the file of this name, without its comments."""
-    lines = (SQL_FOLDER / f"{name}.sql").read_text("utf-8").splitlines(keepends=True)
-    return Definition(name, "".join(line for line in lines if not line.startswith("--")))
+    """The definition of the table or view of this name, without its comments."""
+    path, table = SQL_FOLDER / f"{name}.sql", name
+    if not path.is_file():
+        kind = next((kind for kind in PRICE_VIEWS if name.endswith(f"_{kind}")), name)
+        path, table = SQL_FOLDER / "prices" / f"{kind}.sql", name.removesuffix(f"_{kind}")
+    text = path.read_text("utf-8")
+    while parts := [part for part in (SQL_FOLDER / "parts").glob("*.sql") if f"{{{part.stem}}}\n" in text]:
+        for part in parts:
+            text = text.replace(f"{{{part.stem}}}\n", part.read_text("utf-8"))
+    text = _OF_TABLE.sub(lambda line: line[2] if line[1] == table else "", text)
+    return Definition(name, _COMMENT_LINE.sub("", text).replace("{table}", table))
 
 
 class Schema:
@@ -133,7 +149,7 @@ class Schema:
 
     Args:
         views: each after those that it reads.
-        beside: further tables, whose shape is not checked.
+        beside: further tables, which the views may read; their shape is not checked.
     """
 
     def __init__(
@@ -178,6 +194,9 @@ class Schema:
                 )
         self._check_shape(self._table, definition(self._table).differences(shapes[self._table]))
         self._prepare_writes(shapes[self._table]["engine"])
+        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
+        for name in set(self._beside) - shapes.keys():
+            self._make(name)
         for view in self._views:
             if view not in shapes:
                 self._make(view)
@@ -185,9 +204,6 @@ class Schema:
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
             elif shapes[view]["comment"] != definition(view).comment:
                 self._renew(view, shapes[view])
-        # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
-        for name in set(self._beside) - shapes.keys():
-            self._make(name)
 
     def topology(self) -> Topology:
         """Where the database is; queried once."""

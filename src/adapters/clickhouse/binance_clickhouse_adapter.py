@@ -36,6 +36,7 @@ BINANCE_PRICES = HourlyTable(
     value="price",
     meaning="pair",
     label="pair",
+    has_price_views=True,
     completed_by="close",
 )
 

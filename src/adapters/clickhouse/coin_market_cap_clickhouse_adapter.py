@@ -45,6 +45,7 @@ CRYPTO_PRICES = HourlyTable(
     value="price",
     meaning="cmc_id",
     label="name",
+    has_price_views=True,
     # Historical quotes have no rank: a backfill of stored hours must not remove theirs.
     keeps_known=frozenset({"cmc_rank"}),
 )

@@ -29,7 +29,9 @@ def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickH
     assert repository.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
     assert view(", ".join(row._fields)) == [tuple(row)]
-    assert view("datetime, date, updated_at") == [("2026-11-23 12:00:00", "2026-11-23", "2026-11-23 12:35:07")]
+    assert view("datetime, toString(date), updated_at") == [
+        ("2026-11-23 12:00:00", "2026-11-23", "2026-11-23 12:35:07")
+    ]
 
 
 def test_stored_key_is_updated_in_place(

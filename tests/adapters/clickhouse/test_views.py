@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from uuid import uuid4
 
+import jdatetime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import Hole
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.schema import SQL_FOLDER
 from adapters._bases.tehran_time import hour_key
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
+from tests.conftest import NOW
+from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
+from transformers.coverage import HourState, hour_states
 
-NAMES = ("crypto_prices_hourly", "crypto_prices_daily", "crypto_prices_latest")
 OLD_VIEW = (
     "CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol, datetime, price FROM {database}.crypto_prices "
     "ORDER BY symbol, datetime, version DESC LIMIT 1 BY symbol, datetime"
 )
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def pairs(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
+    """The repository of Binance's prices, with its table made."""
+    made = BinanceClickHouseAdapter(
+        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
+    )
+    made.ensure_ready()
+    return made
 
 
 def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
@@ -56,34 +77,189 @@ def test_time_is_the_start_of_the_hour(
 
 
 def test_day_aggregates_its_stored_hours(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
-    """Open, high, low, close and the number of hours of a Tehran day."""
+    """Open, high, low, close, currency and the number of hours of a Tehran day, which joins the hours by its date."""
     prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
     repository.upsert_prices([price_row(fetched_at="2026-11-02 00:00:00", price=7.0), price_row(symbol="ETH")])
 
-    found = embedded.query(f"SELECT * FROM {database}.crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date")
+    found = embedded.query(
+        "SELECT toString(date), date_jalali, month_jalali, year_jalali, weekday, open, high, low, close, currency, "
+        f"hours FROM {database}.crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date"
+    )
+    joined = embedded.query(
+        f"SELECT count(), uniq(h.date_jalali = d.date_jalali) FROM {database}.crypto_prices_hourly AS h "
+        f"INNER JOIN {database}.crypto_prices_daily AS d USING (symbol, date)"
+    )
 
-    assert [(str(row[1]), *row[2:]) for row in found] == [
-        ("2026-11-01", 5.0, 9.0, 4.0, 4.0, 3),
-        ("2026-11-02", 7.0, 7.0, 7.0, 7.0, 1),
+    assert found == [
+        ("2026-11-01", "1405-08-10", "1405-08", 1405, 2, 5.0, 9.0, 4.0, 4.0, "USD", 3),
+        ("2026-11-02", "1405-08-11", "1405-08", 1405, 3, 7.0, 7.0, 7.0, 7.0, "USD", 1),
+    ]
+    assert joined == [(5, 1)]
+
+
+def test_trading_of_periods_is_that_of_their_hours(
+    pairs: BinanceClickHouseAdapter, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """High, low and close are those of trades, not of the hours' first prices; sums by hand of four hours.
+
+    The hours: Friday 1405-08-29 and Saturday 1405-08-30 (2026-11-21), then Sunday 1405-09-01, whose second hour is
+    not over.
+    """
+    hours = {
+        "2026-11-20 23:00:00": (10.0, 14.0, 9.0, 13.0, 1.5, 20),
+        "2026-11-21 00:00:00": (13.0, 13.5, 8.0, 12.0, 2.5, 30),
+        "2026-11-22 00:00:00": (12.0, 19.0, 11.0, 18.0, 4.0, 40),
+        "2026-11-22 01:00:00": (17.0, None, None, None, None, None),
+    }
+    names = ("price", "high", "low", "close", "volume_base", "trades")
+    pairs.upsert_prices(
+        [pair_row(fetched_at=at)._replace(**dict(zip(names, of, strict=True))) for at, of in hours.items()]  # type: ignore[arg-type]
+    )
+    columns = "open, high, low, close, volume_base, trades, currency, hours"
+
+    def periods(view: str, period: str) -> list[tuple[object, ...]]:
+        return embedded.query(
+            f"SELECT toString({period}), {columns} FROM {database}.binance_prices_{view} ORDER BY {period}"
+        )
+
+    assert periods("daily", "date_jalali") == [
+        ("1405-08-29", 10.0, 14.0, 9.0, 13.0, 1.5, 20, "USDT", 1),
+        ("1405-08-30", 13.0, 13.5, 8.0, 12.0, 2.5, 30, "USDT", 1),
+        ("1405-09-01", 12.0, 19.0, 11.0, 17.0, 4.0, 40, "USDT", 2),
+    ]
+    assert periods("weekly", "week") == [
+        ("2026-11-14", 10.0, 14.0, 9.0, 13.0, 1.5, 20, "USDT", 1),
+        ("2026-11-21", 13.0, 19.0, 8.0, 17.0, 6.5, 70, "USDT", 3),
+    ]
+    assert periods("monthly", "month_jalali") == [
+        ("1405-08", 10.0, 14.0, 8.0, 12.0, 4.0, 50, "USDT", 2),
+        ("1405-09", 12.0, 19.0, 11.0, 17.0, 4.0, 40, "USDT", 2),
+    ]
+    assert periods("monthly_gregorian", "month") == [("2026-11-01", 10.0, 19.0, 8.0, 17.0, 8.0, 90, "USDT", 4)]
+
+
+@pytest.mark.usefixtures("repository", "pairs")
+def test_columns_have_types_that_tools_understand(embedded: ClickHouseAdapter, database: str) -> None:
+    """Days are Dates and numbers are signed or small, under the same name in every view of both sources."""
+    found = embedded.query(
+        "SELECT DISTINCT name, type FROM system.columns "
+        f"WHERE database = '{database}' AND match(table, '_(hourly|daily|weekly|monthly|gregorian|latest|hours)$')"
+    )
+    kinds: dict[object, set[object]] = {}
+    for name, kind in found:
+        kinds.setdefault(name, set()).add(kind)
+
+    days = [kinds[name] for name in ("date", "week", "month")]
+    assert days == [{"Date"}] * 3
+    assert kinds["hours"] == {"UInt8", "UInt16"}
+    assert (kinds["trades"], kinds["hours_expected"]) == ({"Nullable(Int64)"}, {"UInt16"})
+
+
+def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -> None:
+    """Every day against jdatetime; Saturday is the first day of the week."""
+    rule = (SQL_FOLDER / "parts" / "jalali.sql").read_text()
+    days = (date(2079, 1, 1) - date(2009, 1, 1)).days
+    found = embedded.query(
+        f"WITH {rule} SELECT date_jalali, month_jalali, year_jalali, weekday "
+        f"FROM (SELECT toDate('2009-01-01') + number AS date FROM numbers({days})) ORDER BY date"
+    )
+
+    wanted = [jdatetime.date.fromgregorian(date=date(2009, 1, 1) + timedelta(days=number)) for number in range(days)]
+    assert found == [(f"{day:%Y-%m-%d}", f"{day:%Y-%m}", day.year, day.weekday() + 1) for day in wanted]
+
+
+@settings(max_examples=10)
+@given(
+    stored=st.sets(st.integers(1, 60), min_size=1),
+    holes=st.sets(st.integers(1, 60)),
+    of_another_coin=st.sets(st.integers(1, 60)),
+    uncertain=st.sets(st.integers(1, 60)),
+    in_progress=st.booleans(),
+)
+def test_hours_have_the_states_of_coverage(
+    embedded: ClickHouseAdapter,
+    stored: set[int],
+    holes: set[int],
+    of_another_coin: set[int],
+    uncertain: set[int],
+    *,
+    in_progress: bool,
+) -> None:
+    """One rule: each expected hour as `hour_states` has it, of which periods count the rows, the present one apart."""
+    now = datetime.now(timezone.utc)
+    past = {back: hour_key(now - HOUR * back) for back in range(60, 0, -1)}
+    database = f"coverage_{uuid4().hex}"
+    repository = Repository(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: now)
+    repository.ensure_ready()
+    repository.upsert_prices([price_row(fetched_at=hour_key(now - HOUR * back)) for back in stored])
+    repository.upsert_prices([price_row(fetched_at=hour_key(now))] if in_progress else [])
+    certain = "2026-01-01 00:00:00 and 2026-01-02 00:00:00"
+    repository.note_holes([Hole("BTC", past[back], 1, certain, "run") for back in holes])
+    repository.note_holes([Hole("BTC", past[back], 2, certain, "run") for back in of_another_coin - holes])
+    other = uncertain - holes - of_another_coin
+    repository.note_holes([Hole("BTC", past[back], 1, hour_key(now), "run") for back in other])
+
+    found = embedded.query(
+        f"SELECT datetime, toString(time), price > 0, state FROM {database}.crypto_prices_hours "
+        f"WHERE datetime < '{hour_key(now)}' ORDER BY datetime"
+    )
+    counted = embedded.query(
+        f"SELECT sum(hours), sum(hours_expected) - (SELECT count() FROM {database}.crypto_prices_hours) "
+        f"FROM {database}.crypto_prices_weekly"
+    )
+    keys = {past[back] for back in stored}
+    known = repository.holes_by_symbol(["BTC"], first="", last="9999").get("BTC", set())
+    states = hour_states(past.values(), keys, known, first=min(keys))
+    words = {HourState.STORED: "stored", HourState.MISSING: "missing", HourState.WITHOUT_QUOTE: "source has none"}
+    wanted = [(key, words[state]) for key, state in zip(past.values(), states, strict=True) if state in words]
+    embedded.command(f"DROP DATABASE {database} SYNC")
+
+    assert known == {past[back] for back in holes}
+    assert found == [(key, key, True if state == "stored" else None, state) for key, state in wanted]
+    assert counted == [(len(keys), 0)]
+
+
+@pytest.mark.parametrize(("days", "missing"), [(29, 29 * 24 - 1), (31, 0)])
+def test_coin_that_is_no_longer_followed_misses_nothing_after_30_days(
+    repository: Repository, embedded: ClickHouseAdapter, database: str, days: int, missing: int
+) -> None:
+    last = datetime.now(timezone.utc) - timedelta(days=days)
+    repository.upsert_prices([price_row(fetched_at=hour_key(last))])
+    hours = embedded.query(f"SELECT count(), countIf(state = 'missing') FROM {database}.crypto_prices_hours")
+    assert hours == [(1 + missing, missing)]
+
+
+def test_hour_that_came_twice_is_one_expected_hour(
+    repository: Repository, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Before 2022 Tehran's clocks moved: in spring an hour was skipped, in autumn one was repeated."""
+    ends = ("2022-03-21 22:00:00", "2022-03-22 02:00:00", "2022-09-21 22:00:00", "2022-09-22 01:00:00")
+    repository.upsert_prices([price_row(symbol=end[:7], fetched_at=end) for end in ends])
+    found = embedded.query(f"SELECT datetime FROM {database}.crypto_prices_hours ORDER BY datetime")
+    assert [str(hour)[5:13] for (hour,) in found] == [
+        *("03-21 22", "03-21 23", "03-22 01", "03-22 02"),
+        *("09-21 22", "09-21 23", "09-22 00", "09-22 01"),
     ]
 
 
 def test_latest_has_changes_between_stored_hours(
     repository: Repository, embedded: ClickHouseAdapter, database: str
 ) -> None:
+    """And one hour's values together, missing ones too."""
     prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
-    repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
-    repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0)])
+    repository.upsert_prices([price_row(fetched_at=at, price=price, volume_24h=2.0) for at, price in prices.items()])
+    repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0, market_cap=3.0)])
+    repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 01:30:00", price=2.0, market_cap=None)])
 
     found = embedded.query(
-        "SELECT symbol, datetime, price, round(percent_change_1h, 9), percent_change_24h, percent_change_7d "
-        f"FROM {database}.crypto_prices_latest"
+        "SELECT symbol, name, datetime, price, currency, round(change_1h_percent, 9), change_24h_percent, "
+        f"change_7d_percent, market_cap, volume_24h FROM {database}.crypto_prices_latest"
     )
 
     assert found == [
-        ("BTC", "2026-11-20 05:00:00", 110.0, 10.0, None, 100.0),
-        ("ETH", "2020-01-01 00:00:00", 2.0, None, None, None),
+        ("BTC", "Bitcoin", "2026-11-20 05:00:00", 110.0, "USD", 10.0, None, 100.0, 1.7e12, 2.0),
+        ("ETH", "Bitcoin", "2020-01-01 01:00:00", 2.0, "USD", 0.0, None, None, None, 1.5e10),
     ]
 
 
@@ -94,7 +270,7 @@ def test_older_database_gets_the_views_and_keeps_its_rows(
     repository = make_repository(embedded)
     repository.ensure_ready()
     repository.upsert_prices([price_row()])
-    for name in reversed(NAMES):
+    for name in reversed(CRYPTO_PRICES.views):
         embedded.command(f"DROP VIEW {database}.{name}")
     embedded.command(OLD_VIEW.format(database=database))
     of_table = f"name = 'crypto_prices' AND database = '{database}'"

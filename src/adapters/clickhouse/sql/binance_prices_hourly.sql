@@ -8,7 +8,8 @@ CREATE OR REPLACE VIEW {database}.binance_prices_hourly{on_cluster}
     symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',
     datetime String
         COMMENT 'Start of the hour that fetched_at lies in, Tehran wall time; key of the row together with symbol',
-    date String COMMENT 'Day that fetched_at lies in, in Tehran, YYYY-MM-DD',
+    date Date COMMENT 'Day that fetched_at lies in, in Tehran',
+{jalali_columns}
     time DateTime('Asia/Tehran') COMMENT 'Start of the hour as a time, shown by Tehran\'s clock',
     time_utc DateTime('UTC') COMMENT 'Start of the hour as a time, shown by UTC\'s clock',
     pair String COMMENT 'Pair at Binance that the prices are of, such as BTCUSDT',
@@ -19,7 +20,7 @@ CREATE OR REPLACE VIEW {database}.binance_prices_hourly{on_cluster}
     volume_base Nullable(Float64) COMMENT 'Traded of this pair in the hour, in coins; NULL until it is over',
     volume_quote Nullable(Float64)
         COMMENT 'Traded of this pair in the hour, in units of currency; NULL until it is over',
-    trades Nullable(UInt64) COMMENT 'Number of trades of the hour; NULL until it is over',
+    trades Nullable(Int64) COMMENT 'Number of trades of the hour; NULL until it is over',
     currency String COMMENT 'What prices are in: the quote asset of the pair, such as USDT, which is not USD',
     candles UInt32
         COMMENT 'Half hours that the row is made of: 2; 1 until the hour is over, or where the exchange was down',
@@ -32,10 +33,13 @@ CREATE OR REPLACE VIEW {database}.binance_prices_hourly{on_cluster}
     version UInt64
         COMMENT 'When the row was inserted, nanoseconds since 1970 by the server\'s clock; the highest stands'
 )
-AS SELECT
+AS WITH
+{jalali}
+SELECT
     symbol,
     datetime,
-    substring(datetime, 1, 10) AS date,
+    toDate(substring(datetime, 1, 10)) AS date,
+    date_jalali, month_jalali, year_jalali, weekday,
     toDateTime(datetime, 'Asia/Tehran') AS time,
     toTimeZone(time, 'UTC') AS time_utc,
     pair, price, high, low, close, volume_base, volume_quote, trades, currency, candles, endpoint, run_id,

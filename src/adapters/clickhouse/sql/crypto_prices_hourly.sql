@@ -8,7 +8,8 @@ CREATE OR REPLACE VIEW {database}.crypto_prices_hourly{on_cluster}
     symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',
     datetime String
         COMMENT 'Start of the hour that fetched_at lies in, Tehran wall time; key of the row together with symbol',
-    date String COMMENT 'Day that fetched_at lies in, in Tehran, YYYY-MM-DD',
+    date Date COMMENT 'Day that fetched_at lies in, in Tehran',
+{jalali_columns}
     time DateTime('Asia/Tehran') COMMENT 'Start of the hour as a time, shown by Tehran\'s clock',
     time_utc DateTime('UTC') COMMENT 'Start of the hour as a time, shown by UTC\'s clock',
     cmc_id UInt32 COMMENT 'CoinMarketCap\'s permanent id of the coin',
@@ -29,10 +30,13 @@ CREATE OR REPLACE VIEW {database}.crypto_prices_hourly{on_cluster}
     version UInt64
         COMMENT 'When the row was inserted, nanoseconds since 1970 by the server\'s clock; the highest stands'
 )
-AS SELECT
+AS WITH
+{jalali}
+SELECT
     symbol,
     datetime,
-    substring(datetime, 1, 10) AS date,
+    toDate(substring(datetime, 1, 10)) AS date,
+    date_jalali, month_jalali, year_jalali, weekday,
     toDateTime(datetime, 'Asia/Tehran') AS time,
     toTimeZone(time, 'UTC') AS time_utc,
     cmc_id, name, price, volume_24h, market_cap, percent_change_1h, percent_change_24h, percent_change_7d, cmc_rank,
