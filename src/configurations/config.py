@@ -36,7 +36,7 @@ _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 # With an id, a symbol is only a name: any script and most signs are allowed.
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
-_PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([A-Z0-9\-_.]{2,20}|)")
+_PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([^\s:,'\"`\\;#=a-z]{2,20}|)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -21,22 +22,26 @@ STEP = timedelta(minutes=30)
 _STEP_MILLISECONDS = STEP // timedelta(milliseconds=1)
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)
 _TRADING = "TRADING"
+# The newest candle appears up to 10 seconds after the turn of the hour, which is when cron starts.
+_TURN = timedelta(minutes=1)
+_WAITS = (2.0, 3.0, 4.0, 5.0)
 
 T = TypeVar("T")
 
 
 class Pairs(NamedTuple):
-    """The pair of each symbol that has one; why others have none, and changed pairs, one line each."""
+    """The pair of each symbol that has one; why others have none, and what changed or is not traded, one line each."""
 
     known: dict[str, KnownPair]
     complaints: list[str]
     notes: list[str]
 
 
-class _Info(msgspec.Struct, rename={"quote": "quoteAsset"}):
+class _Info(msgspec.Struct, rename={"quote": "quoteAsset", "base": "baseAsset"}):
     symbol: str
     status: str
     quote: str
+    base: str = ""
 
 
 class _Exchange(msgspec.Struct):
@@ -75,6 +80,20 @@ async def extract_candles(
     """The first candles of a pair that open from one moment, aware, to another, or up to now."""
     body, as_of = await source.klines(pair, start=start, end=end, limit=limit)
     return Answered(read_candles(body), as_of)
+
+
+async def extract_latest(
+    source: BinanceHttpAdapter, pair: str, start: datetime, *, clock: Callable[[], datetime]
+) -> Answered:
+    """The candles of a pair since an aware moment, asked for again while the present hour's may only be late."""
+    for wait in _WAITS:
+        answer, now = await extract_candles(source, pair, start), clock()
+        present = hour_start(now)
+        is_late = now - present < _TURN or answer.as_of < present
+        if not is_late or any(candle.opens >= present for candle in answer.candles):
+            return answer
+        await asyncio.sleep(wait)
+    return await extract_candles(source, pair, start)
 
 
 def extract_historical(
@@ -119,7 +138,7 @@ async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair],
             found.known[symbol] = pair
             continue
         try:
-            found.known[symbol] = await _look_up(source, name)
+            found.known[symbol] = await _look_up(source, symbol, name, found.notes)
         except SourceRejected as error:
             if error.code is None:  # the refusal concerns more than this pair
                 raise
@@ -132,26 +151,38 @@ async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair],
     return found
 
 
-async def pair_trouble(source: BinanceHttpAdapter, name: str) -> str:
-    """Why a pair has no new prices; empty if it is traded."""
+async def pair_state(source: BinanceHttpAdapter, symbol: str, name: str) -> tuple[str, str]:
+    """Why a pair has no new prices, and what else than the symbol it trades: a line each, empty if all is well."""
     try:
-        status = (await _info(source, name)).status
+        info = await _info(source, name)
     except SourceRejected as error:
         if error.code is None:  # the refusal concerns more than this pair
             raise
-        return f"{error.message} ({name})"
-    return "" if status == _TRADING else f"{name} is not traded: its status at Binance is {status}"
+        return f"{error.message} ({name})", ""
+    return _not_trading(info), other_base(symbol, name, info.base)
 
 
-async def _look_up(source: BinanceHttpAdapter, name: str) -> KnownPair:
-    """The pair, if it is traded; else `SourceRejected`, with a code."""
+def other_base(symbol: str, name: str, base: str) -> str:
+    """What a pair trades in place of the symbol's coin, in one line; empty if it trades that, or if it is unknown."""
+    number = base.removesuffix(symbol)
+    traded = f"{int(number):,} {symbol}" if number.isdecimal() else base
+    return f"{symbol}: {name} trades {base}, so its prices are those of {traded}" if number else ""
+
+
+def _not_trading(info: _Info) -> str:
+    status = info.status
+    return "" if status == _TRADING else f"{info.symbol} is not trading now, its status at Binance is {status}"
+
+
+async def _look_up(source: BinanceHttpAdapter, symbol: str, name: str, notes: list[str]) -> KnownPair:
+    """The pair, also if it is not traded now, which is noted; `SourceRejected`, with a code, if it has no candles."""
     info = await _info(source, name)
-    if info.status != _TRADING:
-        raise SourceRejected(f"the pair is not traded, its status is {info.status}", code=UNKNOWN_PAIR)
+    trouble = _not_trading(info)
     first, _ = await extract_candles(source, name, _BEFORE_ALL, limit=1)
     if not first:
-        raise SourceRejected("the pair has no candles yet", code=UNKNOWN_PAIR)
-    return KnownPair(name, info.quote, first[0].opens)
+        raise SourceRejected(trouble or "the pair has no candles yet", code=UNKNOWN_PAIR)
+    notes += [f"{symbol}: {trouble}"] if trouble else []
+    return KnownPair(name, info.quote, first[0].opens, info.base)
 
 
 async def _info(source: BinanceHttpAdapter, name: str) -> _Info:

@@ -55,7 +55,8 @@ class ExchangeStandIn(Serving):
             return Answer(200, self._klines(asked, now))
         base, quote = self._pairs[asked["symbol"]]
         status = "BREAK" if base.symbol in BROKEN_OFF else "TRADING"
-        return Answer(200, {"symbols": [{"symbol": asked["symbol"], "status": status, "quoteAsset": quote.symbol}]})
+        info = {"symbol": asked["symbol"], "status": status, "baseAsset": base.symbol, "quoteAsset": quote.symbol}
+        return Answer(200, {"symbols": [info]})
 
     def _klines(self, asked: Mapping[str, str], now: datetime) -> list[list[Any]]:
         first = -(-int(asked["startTime"]) // _CANDLE) * _CANDLE

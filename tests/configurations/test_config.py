@@ -160,8 +160,8 @@ def test_words_for_true(tmp_path: Path, word: str) -> None:
         ("", {"BTC": "BTCUSDT", "ETH": "ETHUSDT", "SOL": "SOLUSDT"}),
         ("SYMBOLS=BTC:1,USDT", {"BTC": "BTCUSDT"}),
         (
-            "SYMBOLS=BTC,ETH,USDT\nBINANCE_PAIRS= eth:ETHBTC , USDT:USDTTRY",
-            {"BTC": "BTCUSDT", "ETH": "ETHBTC", "USDT": "USDTTRY"},
+            "SYMBOLS=BTC,ETH,USDT\nBINANCE_PAIRS= eth:ETHBTC , USDT:币安人生USDT",
+            {"BTC": "BTCUSDT", "ETH": "ETHBTC", "USDT": "币安人生USDT"},
         ),
         ("SYMBOLS=BTC,XMR\nBINANCE_PAIRS=XMR:", {"BTC": "BTCUSDT"}),
     ],

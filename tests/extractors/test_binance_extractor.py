@@ -20,7 +20,8 @@ from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import (
     extract_historical,
     first_hour,
-    pair_trouble,
+    other_base,
+    pair_state,
     read_candles,
     resolve_pairs,
 )
@@ -121,18 +122,35 @@ async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: res
     assert [call.request.url.params["limit"] for call in candles.calls] == ["1"]
 
 
-@pytest.mark.parametrize(("status", "trouble"), [("BREAK", True), ("TRADING", False)])
-async def test_pair_not_traded_or_without_candles_is_a_complaint(
-    tmp_path: Path, respx_mock: respx.MockRouter, status: str, *, trouble: bool
-) -> None:
-    """A traded pair that has lost its candles is not in trouble; one that was only announced has none yet."""
-    wire(respx_mock, status=status).respond(json=[])
+async def test_pair_without_candles_is_a_complaint(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
+    """One that was announced, or a maintenance before the first look-up; one with candles is kept and noted."""
+    candles = wire(respx_mock, status="BREAK").respond(json=[])
+    choices = pair_choices(tmp_path)
     async with binance(START) as source:
-        found = await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
-        assert (status in await pair_trouble(source, "BTCUSDT")) == trouble
-        assert "no such pair" in await pair_trouble(source, "NOPEUSDT")
-    assert (found.known, len(found.complaints), found.notes) == ({}, 1, [])
-    assert pair_choices(tmp_path).load() == {}
+        found = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
+        assert (found.known, len(found.complaints), found.notes) == ({}, 1, [])
+        candles.respond(json=[ROW])
+        later = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
+        assert (list(later.known), later.complaints, len(later.notes)) == (["BTC"], [], 1)
+        for line in (*found.complaints, *later.notes, (await pair_state(source, "BTC", "BTCUSDT"))[0]):
+            assert "BTCUSDT is not trading now, its status at Binance is BREAK" in line
+        assert "no such pair" in (await pair_state(source, "NOPE", "NOPEUSDT"))[0]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "base", "prices_of"),
+    [
+        ("SATS", "1000SATS", "of 1,000 SATS"),
+        ("MOG", "1000000MOG", "of 1,000,000 MOG"),
+        ("BABYDOGE", "1MBABYDOGE", "of 1MBABYDOGE"),
+        ("BTC", "ETH", "of ETH"),
+        ("BTC", "BTC", ""),
+        ("BTC", "", ""),
+    ],
+)
+def test_pair_of_another_coin_is_named(symbol: str, base: str, prices_of: str) -> None:
+    line = other_base(symbol, f"{base}USDT", base)
+    assert (prices_of in line) if prices_of else line == ""
 
 
 async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
@@ -141,7 +159,7 @@ async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, re
         with pytest.raises(SourceRejected):
             await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
         with pytest.raises(SourceRejected):
-            await pair_trouble(source, "BTCUSDT")
+            await pair_state(source, "BTC", "BTCUSDT")
 
 
 async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.MockRouter) -> None:

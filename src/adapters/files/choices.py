@@ -19,18 +19,20 @@ ChoiceT = TypeVar("ChoiceT")
 _WITHOUT_SECONDS = re.compile(rb"(T\d\d:\d\d)Z")
 
 
-class KnownPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KnownPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A trading pair of an exchange.
 
     Attributes:
         pair: its name, such as ``BTCUSDT``.
         quote: the currency of its prices, such as ``USDT``.
         listed: aware; when its first candle opened.
+        base: what is traded, such as ``BTC``; empty if unknown.
     """
 
     pair: str
     quote: str
     listed: Annotated[datetime, msgspec.Meta(tz=True)]
+    base: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,6 @@ def coin_choices(data_path: Path) -> Choices[int]:
 
 
 def pair_choices(data_path: Path) -> Choices[KnownPair]:
-    """Symbol to pair, such as ``{"BTC": {"pair": "BTCUSDT", "quote": "USDT", "listed": "2017-08-17T04:00:00Z"}}``."""
+    """Symbol to pair, such as ``{"BTC": {"pair": "BTCUSDT", "quote": "USDT", "listed": …, "base": "BTC"}}``."""
     remedy = "restore the file, or move it away: the next run asks Binance again"
     return Choices(data_path / "pair_choices.json", dict[str, KnownPair], what="pairs", remedy=remedy)

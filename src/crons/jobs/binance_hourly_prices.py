@@ -14,12 +14,14 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
 from crons.backfill import Batch, Past
-from crons.job import Finding, Job, JobContext
+from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
     extract_candles,
     extract_historical,
+    extract_latest,
     first_hour,
-    pair_trouble,
+    other_base,
+    pair_state,
     resolve_pairs,
 )
 from extractors.candles import plan_calls
@@ -29,7 +31,8 @@ from transformers.binance_transformer import pair_rows
 from transformers.candles import last_over
 from transformers.coverage import hours_by_key
 
-_CORRECT = "correct BINANCE_PAIRS"
+_CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
+_STALE_AFTER_HOURS = 48
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
 _HOURS_BACK = 2
 
@@ -92,25 +95,26 @@ async def open_source(ctx: JobContext) -> AsyncIterator[BinanceHttpAdapter]:
 
 
 async def check(ctx: JobContext) -> Finding:
-    """Whether Binance answers here, and whether each pair is traded."""
+    """Whether Binance answers here, whether each pair is traded, and whether it trades the symbol's coin."""
     async with open_source(ctx) as source:
-        troubles = {pair: await pair_trouble(source, pair) for pair in ctx.settings.pairs.values()}
-    traded = [pair for pair, trouble in troubles.items() if not trouble]
-    found = [f"answers; traded: {', '.join(traded)}"] if traded else []
-    detail = "; ".join([*found, *filter(None, troubles.values())])
-    if len(traded) == len(troubles):
-        return Finding("Binance", "ok", detail)
-    return Finding("Binance", "warn" if traded else "fail", detail, _CORRECT)
+        states = [(name, *await pair_state(source, symbol, name)) for symbol, name in ctx.settings.pairs.items()]
+    traded = [name for name, trouble, _ in states if not trouble]
+    remarks = [remark for _, *both in states for remark in both if remark]
+    detail = "; ".join([f"answers; traded: {', '.join(traded)}", *remarks] if traded else remarks)
+    state: State = "ok" if not remarks else "warn" if traded else "fail"
+    return Finding("Binance", state, detail, _CORRECT if remarks else "")
 
 
 async def _known_pairs(ctx: JobContext, source: BinanceHttpAdapter) -> dict[str, KnownPair]:
-    """Symbol to its pair, without those that are not traded, which are reported."""
+    """Symbol to its pair; those without one or not traded now are reported, and those that trade something else."""
     ctx.step("asking Binance which pairs are traded")
     found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs)
     ctx.report.warnings.extend(found.notes)
     if not found.known:
         raise SourceRejected("; ".join(found.complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
     ctx.report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in found.complaints)
+    others = (other_base(symbol, pair.pair, pair.base) for symbol, pair in found.known.items())
+    ctx.report.warnings.extend(filter(None, others))
     return found.known
 
 
@@ -119,15 +123,21 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
     symbol, pair = of_symbol
     try:
         since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
-        answer = await extract_candles(source, pair.pair, since)
+        answer = await extract_latest(source, pair.pair, since, clock=ctx.now)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
         hours = hours_by_key(hours_between(last_over(answer.as_of), present + HOUR))
         rows, rejects = pair_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
-            if trouble := await pair_trouble(source, pair.pair):
+            trouble, _ = await pair_state(source, symbol, pair.pair)
+            if trouble and f"{symbol}: {trouble}" not in ctx.report.warnings:  # the look-up may have said so
                 ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
+        if not any(candle.trades for candle in answer.candles):
+            longer = await extract_candles(source, pair.pair, present - _STALE_AFTER_HOURS * HOUR)
+            if not any(candle.trades for candle in longer.candles):
+                idle = f"{symbol}: no trade of {pair.pair} in {_STALE_AFTER_HOURS} hours, so its price is stale"
+                ctx.report.warnings.append(f"{idle}; {_CORRECT}")
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         raise

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import SourceRejected
-from adapters._bases.tehran_time import HOUR, hour_key, hour_start
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between, time_bound
+from crons.job import BackfillRequest
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.crons.jobs.conftest import NOW
 from tests.support.binance import expected, stored
-from tests.support.job_runs import MakeContext, run
+from tests.support.job_runs import MakeContext, backfill, run
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -76,16 +77,41 @@ async def test_exchange_that_is_down_fails_the_run(
     assert list(stored(embedded, database, "BTC")) == [hour_key(present - HOUR)]
 
 
+async def test_present_candle_that_is_late_is_asked_for_again(
+    binance_context: MakeContext, clock: SteppedClock, down: set[datetime], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Right after the turn of the hour, Binance may not have it yet."""
+    present = clock.now = NOW.replace(minute=30, second=0, microsecond=0)
+    down.add(present)
+    asyncio.get_running_loop().call_later(0.5, down.clear)
+    report = await run(binance_context(symbols="BTC"))
+    assert (report.failures, report.missing) == ([], [])
+    assert hour_key(present) in stored(embedded, database, "BTC")
+
+
 @pytest.mark.parametrize("symbol", ["NOSUCH", "XMR"])
 async def test_pair_that_is_not_traded_does_not_affect_the_others(
     binance_context: MakeContext, embedded: ClickHouseAdapter, database: str, symbol: str
 ) -> None:
-    report = await run(binance_context(symbols=f"BTC,{symbol}"))
-    [warning] = report.warnings
-    assert (symbol in warning, "BINANCE_PAIRS" in warning, report.failures) == (True, True, [])
+    """One that Binance does not have, and one of which it has but the past."""
+    for _ in range(2):
+        report = await run(binance_context(symbols=f"BTC,{symbol}"))
+        assert (all(symbol in line for line in report.warnings), report.failures) == (True, [])
+        assert "BINANCE_PAIRS" in report.warnings[-1]
+        assert [f"no trade of {symbol}USDT in 48 hours" in line for line in report.warnings][1:] == (
+            [True] if symbol == "XMR" else []
+        )
     assert len(stored(embedded, database, "BTC")) == 2
-    with pytest.raises(SourceRejected, match=symbol):
-        await run(binance_context(symbols=symbol))
+
+
+async def test_past_of_a_pair_no_longer_traded_is_fetched(
+    binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
+) -> None:
+    days = BackfillRequest(0, first=time_bound("2024-02-18"), end=time_bound("2024-02-20"))
+    report = await backfill(binance_context(symbols="XMR"), days)
+    assert [("XMRUSDT is not trading now" in line) for line in report.warnings] == [True]
+    should = expected(exchange, "XMRUSDT", hours_between(time_bound("2024-02-18"), time_bound("2024-02-20")))
+    assert stored(embedded, database, "XMR") == should
 
 
 async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
@@ -107,14 +133,16 @@ async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
     ("symbols", "state", "named"),
     [
         ("BTC,ETH", "ok", ["BTCUSDT", "ETHUSDT"]),
-        ("BTC,XMR,NOSUCH", "warn", ["BTCUSDT", "XMRUSDT is not traded", "no such pair (NOSUCHUSDT)"]),
-        ("XMR", "fail", ["XMRUSDT is not traded"]),
+        ("BTC,XMR,NOSUCH", "warn", ["BTCUSDT", "XMRUSDT is not trading now", "no such pair (NOSUCHUSDT)"]),
+        ("XMR", "fail", ["XMRUSDT is not trading now"]),
+        ("SOL", "warn", ["SOL: ETHUSDT trades ETH, so its prices are those of ETH"]),
     ],
 )
 async def test_check_names_what_is_not_traded(
     binance_context: MakeContext, symbols: str, state: str, named: list[str]
 ) -> None:
-    finding = await JOB.check(binance_context(symbols=symbols))
+    """And what is another coin."""
+    finding = await JOB.check(binance_context(symbols=symbols, binance_pairs="SOL:ETHUSDT" if symbols == "SOL" else ""))
     assert finding.state == state
     assert all(text in finding.detail for text in named)
     assert ("BINANCE_PAIRS" in finding.next_step) is (state != "ok")
@@ -129,3 +157,5 @@ async def test_pair_of_a_symbol_can_be_chosen(
     [warning] = (await run(binance_context(symbols="ETH"))).warnings
     assert "ETHUSDT" in warning
     assert "ETHBTC" in warning
+    [*_, other] = (await run(binance_context(symbols="BTC", binance_pairs="BTC:ETHUSDT"))).warnings
+    assert other == "BTC: ETHUSDT trades ETH, so its prices are those of ETH"
