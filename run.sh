@@ -32,8 +32,8 @@ Repair
   cron_heal      Fill the missing past hours of a job.
   cron_backfill  Fill past hours of a job, missing or not.
   coins          Show which coin each symbol means, or change it.
-  backup         Copy the tables to backups/ and verify the copies.
-  restore        Put a backup back into the table.
+  backup         Copy the tables to a new folder and verify the copies.
+  restore        Put a backup back into its tables.
   kill           End the running jobs of this checkout.
 
 Remove

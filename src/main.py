@@ -31,6 +31,7 @@ from commands.interface import (
     LogQuiet,
     MaxCredits,
     NameOrHours,
+    OneJob,
     PastHours,
     Quiet,
     Symbols,
@@ -184,7 +185,7 @@ def cron_heal(
 
 @command("--json")
 def status(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")] = None,
+    name: OneJob = None,
     *,
     json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
@@ -329,34 +330,35 @@ def coins(
 def backup(
     *,
     keep: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="remove older backups of a table beyond the latest N")
+        int | None, typer.Option(metavar="N", min=1, help="remove older backups made with --keep beyond the latest N")
     ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="confirm that the tables are as small as they are")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Copy the tables to backups/ and verify the copies.
+    """Copy the tables to a new folder and verify the copies.
 
-    One file for each job's table, read back before it counts. With --keep, only files named by backup and drop_db are
-    removed, and only after the new one was verified.
+    The folder, in BACKUP_PATH, holds prices, holes and run history, a file for each table that has rows. Backups made
+    by drop_db or without --keep are never removed. If prices have shrunk to less than half, none is, until --accept.
     """
     from commands.tables import back_up  # noqa: PLC0415
 
-    finish(lambda: back_up(keep, quiet=quiet))
+    finish(lambda: back_up(keep, accept=accept, quiet=quiet))
 
 
-@command("backups/FILE")
+@command("backups/FOLDER")
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a file written by backup or drop_db")],
-    job: Annotated[str, typer.Option(metavar="NAME", help="the job whose backup it is")] = MAIN_JOB,
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="a backup, or one file of it")],
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Put a backup back into the table.
+    """Put a backup back into its tables.
 
-    By the same upsert as a run's: rows whose key is in the backup take its values, the others stay.
+    By the same upsert as a run's: rows whose key is in the backup take its values, the others stay. Of holes and runs
+    only those that are missing are stored. Nothing changes if a file is damaged.
     """
     from commands.tables import put_back  # noqa: PLC0415
 
-    finish(lambda: put_back(file.resolve(), job, quiet=quiet))
+    finish(lambda: put_back(path.resolve(), quiet=quiet))
 
 
 @command()
@@ -384,27 +386,31 @@ def remove_cron(
     finish(lambda: remove(name, heal=heal, backup=backup, dry_run=dry_run))
 
 
-@command("--yes")
-def drop_db(*, yes: Yes = False, quiet: Quiet = False) -> None:
+@command("cmc_hourly_prices --yes")
+def drop_db(name: OneJob = None, *, yes: Yes = False, quiet: Quiet = False) -> None:
     """Back up the tables, verify the copies, drop the tables.
 
-    On a terminal it asks first, unless --yes. Without a terminal it proceeds, since the backup exists.
+    It asks first, unless --yes, which it needs without a terminal.
     """
     from commands.tables import drop  # noqa: PLC0415
 
-    finish(lambda: drop(unasked=yes, quiet=quiet))
+    finish(lambda: drop(name, unasked=yes, quiet=quiet))
 
 
-@command("--yes")
-def clean(*, yes: Yes = False) -> None:
+@command("cmc_hourly_prices --yes")
+def clean(name: OneJob = None, *, yes: Yes = False) -> None:
     """Start over: kill, drop_db, setup_db, cron_run.
 
-    The first of them that fails ends it. On a terminal it asks before dropping, unless --yes.
+    The first of them that fails ends it. It asks before dropping, unless --yes, which it needs without a terminal.
     """
     from commands.kill import end_all  # noqa: PLC0415
-    from commands.tables import drop, set_up  # noqa: PLC0415
+    from commands.tables import drop, require_consent, set_up  # noqa: PLC0415
 
-    finish(lambda: end_all() or drop(unasked=yes, quiet=False) or set_up() or become("crons.run", MAIN_JOB))
+    def start_over() -> int:
+        require_consent(name, unasked=yes)
+        return end_all() or drop(name, unasked=yes, quiet=False) or set_up() or become("crons.run", name or MAIN_JOB)
+
+    finish(start_over)
 
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -74,7 +74,7 @@ def test_help_that_cannot_be_written_is_an_error() -> None:
     assert "No space left on device" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", ["clean --bogus", "clean --yes x", "restore", "demo x", "cron_run a b"])
+@pytest.mark.parametrize("arguments", ["clean --bogus", "clean --yes x y", "restore", "demo x", "cron_run a b"])
 def test_meaningless_arguments_are_a_usage_error(arguments: str) -> None:
     done = CliRunner().invoke(app, arguments.split(), prog_name="./run.sh")
     assert (done.exit_code, done.stdout) == (2, "")

@@ -12,7 +12,7 @@ from adapters._bases.errors import ConfigurationError, StateError, StorageReject
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
-from commands.screen import copies_of, mention, say, settings_with_log
+from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons import MAIN_JOB
 from crons.exits import DONE
@@ -42,7 +42,7 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
     mention(f"reading {hours:,} hours and drawing them")
     path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
     write_page(settings, hours, now, path)
-    for old in copies_of(REPORTS, "prices", ".html")[:-keep]:
+    for old in sorted(REPORTS.glob("prices-????-??-??_??-??-??.html"))[:-keep]:
         old.unlink(missing_ok=True)
     say(str(path))
     if not quiet:

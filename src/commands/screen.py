@@ -52,11 +52,6 @@ def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
     return stale
 
 
-def copies_of(folder: Path, name: str, *endings: str) -> list[Path]:
-    """The files of a folder that are named NAME-TIME with one of the endings, oldest first."""
-    return sorted(path for ending in endings for path in folder.glob(f"{name}-????-??-??_??-??-??{ending}"))
-
-
 def after_needs(job: Job, settings: Settings, command: str) -> str:
     """A command that asks for past hours, preceded by the setting that the source needs and does not have."""
     needed = job.past_needs

@@ -35,7 +35,7 @@ from commands.screen import (
     terminal_size,
 )
 from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, describe_age, needs, stale_symbols
-from commands.tables import last_backup
+from commands.tables import backups_of, describe_shrinkage
 from configurations.config import PROJECT_ROOT
 from crons.exits import DONE, FAILED
 from crons.history import records_of
@@ -165,6 +165,7 @@ def _facts(
     name: str, resources: Resources, found: Sequence[RunRecord], schedules: Schedules, now: datetime
 ) -> JobFacts:
     job, settings = JOBS[name], resources.settings
+    table, backups = job.repository.table.name, backups_of(settings)
     by_id = {run.run_id: run for run in found}
     records = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
     runs, heals = ([run for run in records if run.kind == kind] for kind in ("run", "heal"))
@@ -190,7 +191,8 @@ def _facts(
         history=_read_spool(resources.history_spool(name)),
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
         stale_set_up=stale_groups(),
-        last_backup=last_backup(f"{settings.clickhouse_db}.{job.repository.table.name}"),
+        last_backup=next((one.made for one in reversed(backups.found()) if table in one.manifest.rows), None),
+        shrunk_backup="".join(map(describe_shrinkage, backups.shrunk([table]))),
     )
 
 

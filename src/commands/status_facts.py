@@ -83,6 +83,7 @@ class JobFacts:
     series: Sequence[Series] | None = None
     stale_set_up: Sequence[str] = ()  # requirements files that have changed since the installation
     last_backup: datetime | None = None  # of its table, aware
+    shrunk_backup: str = ""  # why backups are not pruned; empty if they are
 
     @property
     def stale_after(self) -> timedelta:
@@ -144,6 +145,8 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
             yield "no backup yet, though a daily one is installed: ./run.sh backup"
         elif (age := now - job.last_backup) > 2 * job.backup.every:
             yield f"no backup for {describe_age(age)}: see logs/cron.log, then ./run.sh backup"
+    if job.shrunk_backup:
+        yield job.shrunk_backup
 
 
 def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import typer
 
+from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.tehran_time import TEHRAN, in_tehran
+from adapters._bases.schema import Definition
+from adapters._bases.table_backup import (
+    export_table,
+    insert_missing,
+    read_backup,
+    reporting,
+    table_in,
+    tables_there,
+)
+from adapters._bases.upsert import UpsertReport
+from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
+from adapters.files.backups import ENDING, Backups, Shrinkage, files_of
 from adapters.files.locks import ProcessLock
-from commands.screen import copies_of, mention, say, settings_with_log
-from configurations.config import PROJECT_ROOT, Settings
+from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
+from configurations.config import Settings
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.progress import progress
 from crons.registry import JOBS, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
-
-BACKUPS = PROJECT_ROOT / "backups"
-_ENDINGS = (".jsonl.gz", ".native.gz")  # the second is of older versions
-_TIME = "%Y-%m-%d_%H-%M-%S"
 
 
 def set_up() -> int:
@@ -40,60 +48,89 @@ def set_up() -> int:
     return DONE
 
 
-def drop(*, unasked: bool, quiet: bool) -> int:
-    """Back up every job's table, then drop it, and return the exit code. Asks at a terminal, unless `unasked`.
+def require_consent(name: str | None, *, unasked: bool) -> None:
+    """Raise ConfigurationError if there is no such job, or neither --yes nor a terminal to ask on."""
+    find_job(name or MAIN_JOB)
+    if not unasked and not sys.stdin.isatty():
+        raise ConfigurationError("there is no terminal to ask on; nothing was changed", next_step="add --yes")
+
+
+def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
+    """Back up and drop the table of a job, or of every job; return the exit code. Asks, unless `unasked`.
 
     Raises:
+        ConfigurationError: there is no such job, or no terminal to ask on.
         LockHeldError: a job is running.
     """
     settings = settings_with_log(quiet=quiet)
-    if not unasked and sys.stdin.isatty():
-        try:
-            agreed = typer.confirm("Drop the stored prices, after a backup?")
-        except typer.Abort:  # Ctrl-C and Ctrl-D mean no
-            say("")
-            agreed = False
-        if not agreed:
-            say("nothing was changed")
-            return FAILED
-    for name in JOBS:
-        # Locked, because rows that a run stores between the copy and the drop would be lost.
-        with _undisturbed(settings, name, "drop_db") as table:
-            if is_used(name, table):
-                backup = _copy(table, settings, quiet=quiet)
-                table.drop_table()
-                if not quiet:
-                    job = "" if name == MAIN_JOB else f" --job {name}"
-                    say(f"{table.name} is dropped; to restore it: ./run.sh restore {shlex.quote(str(backup))}{job}")
-            elif table.table_exists():
-                table.drop_table()
-            elif name == MAIN_JOB and not quiet:
-                say(f"there is no {table.name}: nothing to drop")
+    require_consent(name, unasked=unasked)
+    repositories = [JOBS[one].repository for one in ([name] if name else JOBS)]
+    if not unasked and not _agreed(settings, repositories):
+        say("nothing was changed")
+        return FAILED
+    # Locked, because rows that a run stores between the copy and the drop would be lost.
+    with _undisturbed(settings, "drop_db") as resources:
+        tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
+        own = {table for one in tables for table in (one.table.name, one.table.holes)}
+        backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
+        for table in tables:
+            table.drop_table()
+    if not quiet:
+        if not tables:
+            say(f"there is no {settings.clickhouse_db}.{repositories[0].table.name}: nothing to drop")
+        for table in tables:
+            say(f"{table.name} is dropped")
+        if backup:
+            say(f"to undo that: ./run.sh restore {shlex.quote(str(backup))}")
     return DONE
 
 
-def back_up(keep: int | None, *, quiet: bool) -> int:
-    """Copy every used table to a file, verify it, remove all but the latest `keep`, and return the exit code.
+def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
+    with resources_for_reading(settings, "drop_db") as resources:
+        tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
+        counts = ", ".join(f"{table.table.name} ({table.count_rows():,} rows)" for table in tables)
+    try:
+        return not tables or typer.confirm(f"Drop {counts} of the database {settings.clickhouse_db}, after a backup?")
+    except typer.Abort:  # Ctrl-C and Ctrl-D mean no
+        say("")
+        return False
+
+
+def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
+    """Copy every table that has rows, prune all but the latest `keep`, and return the exit code.
+
+    Args:
+        accept: take the size of this backup as right, even if it is far smaller than those before.
 
     Raises:
         LockHeldError: a job is still running after the wait.
     """
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
-    left_out = []
-    for name in JOBS:
-        with _undisturbed(settings, name, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as table:
-            if is_used(name, table):
-                _copy(table, settings, quiet=quiet)
-                for old in copies_of(BACKUPS, table.name, *_ENDINGS)[: -keep if keep else 0]:
-                    old.unlink(missing_ok=True)
-                    if not quiet:
-                        say(f"removed {old.name}")
-            else:
-                left_out.append(table.name)
-    if len(left_out) == len(JOBS) and not quiet:
-        say(f"there is no {left_out[0]}: nothing to back up")
+    with _undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
+        made = _copy(resources, scheduled=keep is not None, accepted=accept, quiet=quiet)
+    backups, tables = backups_of(settings), [job.repository.table.name for job in JOBS.values()]
+    for old in backups.prune(keep, tables) if keep and made else ():
+        if not quiet:
+            say(f"removed {old.name}")
+    for one in backups.shrunk(tables):
+        tell(f"warning: {describe_shrinkage(one)}")
+    if not made and not quiet:
+        say(f"there is no row in {settings.clickhouse_db}: nothing to back up")
     return DONE
+
+
+def describe_shrinkage(one: Shrinkage) -> str:
+    """Why backups are not pruned, and what to do."""
+    return (
+        f"the latest scheduled backup has {one.rows:,} rows of {one.table}, an earlier one {one.largest:,}: none is "
+        "pruned until rows are restored, or ./run.sh backup --accept confirms the loss"
+    )
+
+
+def backups_of(settings: Settings) -> Backups:
+    """The backups of the database of the settings."""
+    return Backups(settings.backup_path, settings.engine, settings.clickhouse_db)
 
 
 def is_used(job: str, table: HourlyRepository) -> bool:
@@ -101,44 +138,86 @@ def is_used(job: str, table: HourlyRepository) -> bool:
     return table.table_exists() and (job == MAIN_JOB or table.count_rows() > 0)
 
 
-def put_back(file: Path, job: str, *, quiet: bool) -> int:
-    """Upsert a backup's rows, and return the exit code. Idempotent."""
+def put_back(path: Path, *, quiet: bool) -> int:
+    """Store the rows of a backup, or of one file of it, and return the exit code. Idempotent.
+
+    Raises:
+        StateError: a file is missing or damaged; nothing was changed.
+    """
     settings = settings_with_log(quiet=quiet)
-    find_job(job)
-    with _undisturbed(settings, job, "restore") as table:
-        mention(f"reading {file}, then putting its rows into {table.name}")
-        with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
-            done = table.restore(file, row_progress)
-        if not quiet:
-            say(f"{table.name}: {done.inserted} rows inserted, {done.updated} updated, {done.unchanged} unchanged")
+    with _undisturbed(settings, "restore") as resources:
+        mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
+        for table, rows, file in [(*_checked(file, rows), file) for file, rows in files_of(path).items()]:
+            inserted, updated, unchanged = (f"{count:,}" for count in _store(table, file, rows, resources))
+            if not quiet:
+                name = f"{settings.clickhouse_db}.{table.name}"
+                say(f"{name}: {inserted} rows inserted, {updated} updated, {unchanged} unchanged")
     return DONE
 
 
-def _copy(table: HourlyRepository, settings: Settings, *, quiet: bool) -> Path:
-    BACKUPS.mkdir(exist_ok=True)
-    now = system_clock()
-    while (backup := BACKUPS / f"{table.name}-{in_tehran(now):{_TIME}}{_ENDINGS[0]}").exists():
-        now += timedelta(seconds=1)  # the second of another backup
-    mention(f"exporting {table.count_rows():,} rows of {table.name}")
-    with progress(system_clock, no_color=bool(settings.no_color)) as row_progress:
-        rows = table.export_table(backup, row_progress)
-    say(str(backup) if quiet else f"{rows} rows of {table.name} are in {backup}")
-    return backup
+def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
+    """The table that a file is a copy of, and its rows, which are read to the end."""
+    table = table_in(file)
+    count = sum(1 for _ in read_backup(table, file))
+    if rows not in (None, count):
+        raise StateError(f"{file} has {count} rows, not {rows}", next_step="Nothing was changed; use another backup.")
+    return table, count
 
 
-def last_backup(name: str) -> datetime | None:
-    """When the latest backup of a table, named with its database, was made; None without one."""
-    copies = copies_of(BACKUPS, name, *_ENDINGS)
-    made = copies[-1].name.removeprefix(f"{name}-").partition(".")[0] if copies else ""
-    return datetime.strptime(made, _TIME).replace(tzinfo=TEHRAN) if made else None
+def _store(table: Definition, file: Path, rows: int, resources: Resources) -> UpsertReport:
+    repositories = [resources.repository(job.repository) for job in JOBS.values()]
+    with progress(system_clock, no_color=bool(resources.settings.no_color)) as row_progress:
+        for one in repositories:
+            if one.table.name == table.name:
+                return one.restore(file, rows, row_progress)
+        beside = {one.table.holes: one for one in repositories}
+        (resources.runs if table.name == RUNS else beside.get(table.name, repositories[0])).ensure_ready()
+
+        def insert() -> int:
+            stored = reporting(row_progress, "storing", read_backup(table, file), rows)
+            return insert_missing(resources.database, resources.settings.clickhouse_db, table, stored)
+
+        inserted = resources.retry.call(insert)
+    return UpsertReport(inserted=inserted, unchanged=rows - inserted)
+
+
+def _copy(
+    resources: Resources,
+    names: Collection[str] | None = None,
+    *,
+    scheduled: bool = False,
+    accepted: bool = False,
+    quiet: bool,
+) -> Path | None:
+    """Copy these tables, by default all, as far as they have rows; the backup's path, None if there is no row."""
+    settings, backups, rows = resources.settings, backups_of(resources.settings), dict[str, int]()
+    with backups.draft() as draft:
+        for table in tables_there(resources.database, settings.clickhouse_db):
+            if names is None or table.name in names:
+                mention(f"exporting {settings.clickhouse_db}.{table.name}")
+                file = draft / f"{table.name}{ENDING}"
+                with progress(system_clock, no_color=bool(settings.no_color)) as shown:
+                    export = partial(export_table, resources.database, settings.clickhouse_db, table, file, shown)
+                    count = resources.retry.call(export)
+                if count:
+                    rows[table.name] = count
+                else:
+                    file.unlink()
+        if not rows:
+            return None
+        path = backups.keep(rows, system_clock(), scheduled=scheduled, accepted=accepted)
+    counts = ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())
+    say(str(path) if quiet else f"{counts} are in {path}")
+    return path
 
 
 @contextmanager
 def _undisturbed(
-    settings: Settings, name: str, task: str, *, writes: bool = True, wait_seconds: float = 0.5
-) -> Iterator[HourlyRepository]:
-    """A job's table, while the job's runs are locked out."""
-    file = settings.data_path / "locks" / f"{name}.lock"
-    lock = ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds)
-    with lock, Resources(settings, task=task, clock=system_clock, writes=writes) as resources:
-        yield resources.repository(JOBS[name].repository)
+    settings: Settings, task: str, *, writes: bool = True, wait_seconds: float = 0.5
+) -> Iterator[Resources]:
+    """The database, while the runs of every job are locked out."""
+    with ExitStack() as held:
+        for name in JOBS:
+            file = settings.data_path / "locks" / f"{name}.lock"
+            held.enter_context(ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds))
+        yield held.enter_context(Resources(settings, task=task, clock=system_clock, writes=writes))

@@ -229,6 +229,7 @@ class Settings:
     )
     log_format: Literal["console", "json"] = _setting(_one_of, "console", choices=("console", "json"))
     data_path: Path = _setting(_folder, "data")
+    backup_path: Path = _setting(_folder, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
     healthcheck_url: Secret | None = _setting(_monitor_address)
     healthcheck_url_heal: Secret | None = _setting(_monitor_address)
@@ -238,6 +239,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether the database is the engine inside this process."""
         return self.clickhouse_host == EMBEDDED
+
+    @property
+    def engine(self) -> str:
+        """Where the database is: the embedded engine's folder, or the server's host and port."""
+        return str(self.clickhouse_path) if self.embedded else f"{self.clickhouse_host}:{self.clickhouse_port}"
 
     @property
     def pairs(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from adapters._bases.hourly_backup import Progress
+from adapters._bases.table_backup import Progress
 from configurations.logs import is_watched
 
 # In a log, for each step.

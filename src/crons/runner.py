@@ -75,11 +75,8 @@ def execute(
     # Without an id, a dry run stays out of the history even when it is killed.
     with ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id) as lock:
         rotate_log(PROJECT_ROOT / "logs" / "cron.log")
-        database = f"database {settings.clickhouse_db}"
-        if settings.embedded:
-            writes = f"embedded ClickHouse in {settings.clickhouse_path}, {database}"
-        else:
-            writes = f"ClickHouse at {settings.clickhouse_host}:{settings.clickhouse_port}, {database}"
+        where = "embedded ClickHouse in" if settings.embedded else "ClickHouse at"
+        writes = f"{where} {settings.engine}, database {settings.clickhouse_db}"
         log.info("run started", kind=request.kind, **({"dry_run": True} if dry_run else {"writes": writes}))
         limit = request.limit(settings)
         resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.tehran_time import in_tehran
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Installation
@@ -19,51 +21,93 @@ def backups(program: Installation) -> list[str]:
     return sorted(path.name for path in (program.root / "backups").glob("*"))
 
 
-def test_keep_removes_only_older_backups_of_the_table(
-    program: Installation, database: str, clock: SteppedClock
+def backed_up(program: Installation, *options: str, **settings: str) -> Path:
+    """The path that ``backup --quiet`` prints, a day after the one before."""
+    program.clock.advance(timedelta(days=1))
+    done = program.at_clock("backup", "--quiet", *options, **settings)
+    assert done.code == 0, done.log
+    return Path(done.out.strip())
+
+
+def test_backup_is_a_folder_of_every_table(
+    program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
 ) -> None:
-    """The latest N stay, the new one among them, and so does every file of another name."""
+    """Prices of both jobs, holes and runs: what ``backup --quiet`` prints restores all of it, here or elsewhere."""
     assert program.run_job().code == 0
-    folder = program.root / "backups"
-    folder.mkdir()
-    old = [f"{database}.crypto_prices-2026-01-0{day}_00-00-00.native.gz" for day in (1, 2, 3)]
-    mine = [
-        f"{database}.crypto_prices-mine.native.gz",
-        "other.crypto_prices-2026-01-01_00-00-00.native.gz",
-        "crontab.txt",
-    ]
-    for name in [*old, *mine]:
-        (folder / name).touch()
-    assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
-    assert {*old, *mine} < set(backups(program))
-    done = program.command("backup", "--keep", "2")
-    assert done.code == 0
-    assert set(mine) < set(backups(program))
-    assert not set(old) & set(backups(program))
-    assert len(backups(program)) == len(mine) + 2
+    tables = ("crypto_prices", "binance_prices", "crypto_price_holes", "etl_runs")
+    embedded.command(f"INSERT INTO {database}.crypto_price_holes VALUES ('BTC', '2026-11-01 00:00:00', 1, '', '')")
+    assert program.command("setup_db").code == 0
+    embedded.command(
+        f"INSERT INTO {database}.binance_prices (symbol, price, fetched_at) VALUES ('BTC', 1.5, '2026-11-01 00:00:00')"
+    )
+    rows = {table: embedded.query(f"SELECT * FROM {database}.{table} ORDER BY ALL") for table in tables}
+    path = backed_up(program, BACKUP_PATH="elsewhere")
+    assert path.parent == program.root / "elsewhere"
+    assert path.name.startswith(f"{database}-{in_tehran(clock()):%Y-%m-%d_%H-%M}")
+    assert {one.name for one in path.iterdir()} == {"backup.json", *(f"{table}.jsonl.gz" for table in tables)}
+
+    embedded.command(f"DROP DATABASE {database} SYNC")
+    assert program.command("restore", str(path)).code == 0
+    assert {table: embedded.query(f"SELECT * FROM {database}.{table} ORDER BY ALL") for table in tables} == rows
+    for file in path.glob("*.gz"):
+        assert "0 rows inserted" in program.command("restore", str(file)).out
+    (path / "crypto_prices.jsonl.gz").unlink()
+    assert program.command("restore", str(path)).code == 1
 
 
-def test_two_backups_in_one_second_are_two_files(program: Installation, clock: SteppedClock) -> None:
+def test_keep_prunes_scheduled_backups_of_this_database_only(program: Installation, database: str) -> None:
+    """Not what ``drop_db`` or a plain ``backup`` made, nor files of older versions, nor another server's."""
+    assert program.run_job().code == 0
+    kept = [backed_up(program), backed_up(program, "--keep", "1", CLICKHOUSE_HOST="localhost")]
+    old = program.root / "backups" / f"{database}.crypto_prices-2026-01-01_00-00-00.jsonl.gz"
+    old.touch()
+    scheduled = [backed_up(program, "--keep", "2") for _ in range(3)]
+    assert backups(program) == sorted(path.name for path in (*kept, old, *scheduled[1:]))
+    dropped = program.at_clock("drop_db", "--yes", "--quiet").out.strip()
+    assert program.command("restore", dropped).code == 0
+    last = backed_up(program, "--keep", "1")
+    assert backups(program) == sorted(path.name for path in (*kept, old, Path(dropped), last))
+
+
+def test_nothing_is_pruned_after_a_loss(program: Installation) -> None:
+    """Until it is accepted: a fresh table's backups must not push out those of the lost one."""
+    assert program.run_job("backfill", "3").code == 0
+    full = backed_up(program, "--keep", "1")
+    assert program.command("drop_db", "--yes").code == 0
+    assert backed_up(program, "--keep", "1") != full  # of the history, without prices
+    assert program.run_job().code == 0
+    assert program.command("setup_cron", "--backup").code == 0
+    small = [backed_up(program, "--keep", "1") for _ in range(2)]
+    assert {full.name, *(path.name for path in small)} < set(backups(program))
+    says = "has 3 rows of crypto_prices, an earlier one 9"
+    assert says in program.at_clock("status").out
+    accepted = backed_up(program, "--accept", "--keep", "1")
+    assert not {full.name, *(path.name for path in small)} & set(backups(program))
+    assert accepted.name in backups(program)
+    assert says not in program.at_clock("status").out
+
+
+def test_two_backups_in_one_second_are_two_folders(program: Installation, clock: SteppedClock) -> None:
     assert program.run_job().code == 0
     for _ in range(2):
         assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
     assert len(backups(program)) == 2
 
 
-def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront, database: str) -> None:
+def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront) -> None:
     assert program.run_job().code == 0
-    (program.root / "backups").mkdir()
-    old = f"{database}.crypto_prices-2026-01-01_00-00-00.native.gz"
-    (program.root / "backups" / old).touch()
+    old = backed_up(program, "--keep", "1")
     front.faults.append(Fault("half_answer", statement="SELECT `symbol`", times=99))
-    done = program.command("backup", "--keep", "1")
-    assert done.code == 1
-    assert backups(program) == [old]
+    assert program.command("backup", "--keep", "1").code == 1
+    assert [path.name for path in old.parent.iterdir()] == [old.name]
 
 
-def test_backup_before_the_first_run_creates_nothing(program: Installation, embedded_program: Installation) -> None:
-    done = program.command("backup")
-    assert (done.code, done.out[:9]) == (0, "there is ")
+def test_backup_without_rows_creates_nothing(program: Installation, embedded_program: Installation) -> None:
+    for _ in range(2):
+        done = program.command("backup", "--keep", "1")
+        assert (done.code, done.out[:9]) == (0, "there is ")
+        assert backups(program) == []
+        assert program.command("setup_db").code == 0
     assert embedded_program.command("backup").code == 1
     assert not (embedded_program.data / "clickhouse").exists()
 

@@ -23,7 +23,7 @@ def test_clean_is_four_commands(
     program: Installation, front: ClickHouseFront, source: FaultySource, database: str
 ) -> None:
     """It ends the jobs, drops the table, creates it and runs the job, in this order."""
-    assert program.command("setup_db").code == 0
+    assert program.command("cron_run").code == 0
     front.statements.clear()
     finished = program.command("clean", "--yes")
     assert finished.code == 0, finished.log
@@ -32,7 +32,7 @@ def test_clean_is_four_commands(
     kinds = [statement.split()[0] for statement in front.statements if database in statement]
     assert kinds.index("DROP") < kinds.index("CREATE") < len(kinds) - 1 - kinds[::-1].index("INSERT")
     assert "inserted=3" in finished.log
-    assert source.credits_used == 1
+    assert source.credits_used == 2
 
 
 def test_clean_ends_at_the_first_failure(program: Installation, source: FaultySource) -> None:

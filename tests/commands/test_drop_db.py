@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
+from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -22,10 +24,11 @@ HEARS_CTRL_C = ("env", "--default-signal=INT")
 ON_TERMINAL = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 
 
-def dropped_after(answer: str, program: Installation) -> tuple[int, str]:
+def dropped_after(answer: str, program: Installation, *name: str) -> tuple[int, str]:
     """The exit code and what the terminal shows, when the question gets this answer."""
     ours, theirs = pty.openpty()
-    command = [*HEARS_CTRL_C, "sh", "-c", ON_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "main", "drop_db"]
+    main = [sys.executable, "-m", "main", "drop_db", *name]
+    command = [*HEARS_CTRL_C, "sh", "-c", ON_TERMINAL, os.ttyname(theirs), *main]
     environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "dumb", **program.settings}
     with subprocess.Popen(command, cwd=program.root, env=environment, start_new_session=True) as process:
         try:
@@ -67,20 +70,50 @@ def until_closed(terminal: int, answer: str) -> bytes:
     raise AssertionError(f"the answer had no effect: {shown!r}")
 
 
-def test_yes_drops_the_table(program: Installation, front: ClickHouseFront) -> None:
+def test_yes_drops_the_tables_that_the_question_names(
+    program: Installation, front: ClickHouseFront, database: str
+) -> None:
+    """Of every job, or of one, whose backup then has its tables only."""
+    assert program.command("setup_db").code == 0
     assert program.run_job().code == 0
-    code, shown = dropped_after("y\n", program)
+    code, shown = dropped_after("y\n", program, "cmc_hourly_prices")
     assert code == 0
-    assert "./run.sh restore" in shown
-    assert front.asked("DROP")
+    assert f"Drop crypto_prices (3 rows) of the database {database}, after a backup? [y/N]: " in shown
+    [drop] = front.asked("DROP TABLE")
+    assert "binance" not in drop
+    [backup] = (program.root / "backups").iterdir()
+    assert f"./run.sh restore {backup}" in shown
+    assert {path.name for path in backup.iterdir()} == {"backup.json", "crypto_prices.jsonl.gz"}
+    assert program.command("restore", str(backup)).code == 0
+    code, shown = dropped_after("y\n", program)
+    assert "Drop crypto_prices (3 rows), binance_prices (0 rows) of the database" in shown
+    assert len(front.asked("DROP TABLE")) == 3
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", CTRL_C, CTRL_D], ids=["no", "enter", "ctrl-c", "ctrl-d"])
 def test_other_answers_change_nothing(answer: str, program: Installation, front: ClickHouseFront) -> None:
-    """Exit 1, which stops ``clean`` as well; it is said on a line of its own, and the database is not even asked."""
+    """Exit 1, which stops ``clean`` as well; it is said on a line of its own."""
+    assert program.command("setup_db").code == 0
+    front.statements.clear()
     code, shown = dropped_after(answer, program)
     assert code == 1
     assert shown.splitlines()[-1] == "nothing was changed"
     assert "Traceback" not in shown
-    assert front.statements == []
+    assert front.asked("DROP") == []
+    assert not (program.root / "backups").exists()
+
+
+@pytest.mark.parametrize("arguments", [("drop_db",), ("clean",), ("clean", "no_job", "--yes"), ("drop_db", "no_job")])
+def test_without_a_terminal_it_takes_yes(
+    arguments: tuple[str, ...], program: Installation, source: FaultySource, front: ClickHouseFront
+) -> None:
+    """Exit 2, and nothing is changed: no job is ended, no table dropped, no backup made."""
+    hang = source.faults.push(faults.hang())
+    job = program.start_job()
+    assert hang.reached.wait(PATIENCE_SECONDS)
+    refused = program.command(*arguments)
+    assert refused.code == 2
+    assert ("--yes" in refused.log) == ("no_job" not in arguments)
+    assert job.process.poll() is None
+    assert front.asked("DROP") == []
     assert not (program.root / "backups").exists()

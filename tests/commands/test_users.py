@@ -13,7 +13,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Finished, Installation
 from tests.support.price_rows import price_row
-from tests.support.price_table import fingerprint
+from tests.support.price_table import copied, fingerprint
 
 READS = ("status", "report", "verify", "compare", "export", "query", "coins", "backup")
 WRITES = ("cron_run", "cron_backfill", "cron_heal", "restore")
@@ -52,7 +52,7 @@ def stored(
     EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365).ensure_ready()
     hours = [f"2026-11-23 {hour}:05:00" for hour in (14, 15)]
     repository.upsert_prices([price_row("BTC", 1.0, fetched_at=at) for at in hours])
-    repository.export_table(program.root / "kept.jsonl.gz")
+    copied(embedded, database, program.root / "kept.jsonl.gz")
     repository.upsert_prices([price_row("BTC", 2.0, fetched_at=at) for at in hours])
     return program
 

@@ -61,9 +61,9 @@ def test_a_whole_life(
     assert command("report", "48", "--quiet").out.strip().endswith(".html")
     assert command("export", "-", "--format", "csv").out.count("\n") == len(whole) + 1
     assert command("query", "SELECT count() FROM crypto_prices_daily").code == 0
-    backup = re.search(r"\S+\.jsonl\.gz", command("drop_db", "--yes").out)
+    backup = re.search(r"restore (\S+)", command("drop_db", "--yes").out)
     assert backup is not None
     assert audit.rows() == []
-    command("restore", backup[0])
+    command("restore", backup[1])
     assert repr(stored()) == repr(whole)
     audit.assert_right()

@@ -16,6 +16,7 @@ from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import backfill, heal, run
+from tests.support.price_table import copied
 from tests.support.replicas import CLUSTER, ReplicatedFront
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
@@ -120,11 +121,12 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     await run(context())
     before = shown()
     table = context().repository
-    assert table.export_table(tmp_path / "copy.jsonl.gz") == COINS
+    resources, path = context().resources, tmp_path / "crypto_prices.jsonl.gz"
+    assert copied(resources.database, resources.settings.clickhouse_db, path) == COINS
     table.drop_table()
     assert not table.table_exists()
     assert not table.table_exists()  # on the other one
-    assert table.restore(tmp_path / "copy.jsonl.gz").inserted == COINS
+    assert table.restore(path).inserted == COINS
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
 

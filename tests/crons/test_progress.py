@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from structlog.testing import capture_logs
 
-from adapters._bases.hourly_backup import reporting
+from adapters._bases.table_backup import reporting
 from crons.progress import progress
 from tests.support.stepped_clock import SteppedClock
 

@@ -23,7 +23,7 @@ def fingerprint(program: Installation, adapter: ClickHouseAdapter) -> tuple[obje
 
 def backup_of(program: Installation) -> Path:
     """The one backup that there is."""
-    (backup,) = [path for path in (program.root / "backups").iterdir() if path.is_file()]
+    (backup,) = (program.root / "backups").glob("[!.]*")
     return backup
 
 
@@ -74,7 +74,7 @@ def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: 
     """Before anything changes: exit 1, one line, and the table as it was."""
     assert program.run_job("backfill", "24").code == 0
     assert program.command("drop_db", "--yes").code == 0
-    backup = backup_of(program)
+    backup = backup_of(program) / "crypto_prices.jsonl.gz"
     whole = backup.read_bytes()
     assert program.run_job().code == 0
     before = fingerprint(program, embedded)
@@ -88,7 +88,7 @@ def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: 
         backup.unlink()
     else:
         backup.write_bytes(spoilt[kind])
-    refused = program.command("restore", str(backup))
+    refused = program.command("restore", str(backup.parent))
     assert refused.code == 1
     assert len([line for line in refused.log.splitlines() if line.startswith("error: ")]) == 1
     assert "Traceback" not in refused.log

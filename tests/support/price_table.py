@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.schema import definition
+from adapters._bases.table_backup import export_table
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
 
 Repository = CoinMarketCapClickHouseAdapter
@@ -29,6 +31,11 @@ def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
     return str(
         clickhouse.query(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM {database}.crypto_prices_hourly")
     )
+
+
+def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str = "crypto_prices") -> int:
+    """Copy a table to a file; the number of its rows."""
+    return export_table(clickhouse, database, definition(table), path)
 
 
 def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "", settings: str = "") -> str:

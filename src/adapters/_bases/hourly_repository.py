@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
-from adapters._bases.hourly_backup import Progress, export_table, no_progress, read_backup, reporting
 from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
+from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
@@ -384,23 +384,14 @@ class HourlyRepository:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
         return self._retry.call(lambda: stuck_mutations(self._clickhouse, self._database, self.table.name))
 
-    def export_table(self, path: Path, progress: Progress = no_progress) -> int:
-        """Write every row to a new file, verify it by reading it back, and return how many rows it holds.
-
-        Raises:
-            StateError: the file exists already or cannot be written; none is left behind.
-        """
-        return self._retry.call(lambda: export_table(self._clickhouse, self._table, self.table, path, progress))
-
-    def restore(self, path: Path, progress: Progress = no_progress) -> UpsertReport:
-        """Upsert the rows of a backup. A missing key is restored as it was, version included.
-
-        Raises:
-            StateError: the file is not a whole backup; nothing was changed.
-        """
-        rows = sum(1 for _ in reporting(progress, "checking", read_backup(self.table, path), None))
+    def restore(self, path: Path, total: int | None = None, progress: Progress = no_progress) -> UpsertReport:
+        """Upsert the rows of a backup that was read to its end before. A missing key is restored with its version."""
         self.ensure_ready()
-        return self._upsert(reporting(progress, "storing", read_backup(self.table, path), rows))
+        rows = reporting(progress, "storing", read_backup(definition(self.table.name), path), total)
+        return self._upsert(
+            StoredRow(self.table.row(*given), str(updated_at), int(str(version)))
+            for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
+        )
 
     def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
         return upsert(

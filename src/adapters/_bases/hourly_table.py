@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from adapters._bases.schema import PRICE_VIEWS, SQL_FOLDER, definition
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
-PARTITION_KEY = "substring(datetime, 1, 7)"
 OLDEST_VERSION = (24, 8)
 """The oldest ClickHouse that is supported."""
 NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
@@ -83,8 +82,7 @@ class HourlyTable:
     @cached_property
     def stored(self) -> tuple[str, ...]:
         """The columns that are not computed from others."""
-        columns = definition(self.name).columns
-        return tuple(name for name, (_, default, _) in columns.items() if default != "MATERIALIZED")
+        return definition(self.name).stored
 
     @cached_property
     def given(self) -> tuple[str, ...]:

@@ -88,6 +88,16 @@ class Definition:
         return {name: kind for name, (kind, _, _) in self.columns.items()}
 
     @cached_property
+    def stored(self) -> tuple[str, ...]:
+        """The columns that are not computed from others."""
+        return tuple(name for name, (_, default, _) in self.columns.items() if default != "MATERIALIZED")
+
+    @property
+    def replaces(self) -> bool:
+        """Whether ClickHouse keeps one of several rows with the same sorting key."""
+        return self.shape.get("engine", "") == "ReplacingMergeTree"
+
+    @cached_property
     def shape(self) -> dict[str, str]:
         """The properties that an existing table or view must have."""
         shape = {f"column {name}": " ".join(column).strip() for name, column in self.columns.items()}
@@ -142,6 +152,12 @@ def definition(name: str) -> Definition:
             text = text.replace(f"{{{part.stem}}}\n", part.read_text("utf-8"))
     text = _OF_TABLE.sub(lambda line: line[2] if line[1] == table else "", text)
     return Definition(name, _COMMENT_LINE.sub("", text).replace("{table}", table))
+
+
+def table_definitions() -> list[Definition]:
+    """Every table of the program, by name, without the views."""
+    defined = (definition(path.stem) for path in sorted(SQL_FOLDER.glob("*.sql")))
+    return [one for one in defined if "engine" in one.shape]
 
 
 class Schema:

@@ -1,4 +1,4 @@
-"""Backups: verified when written, checked before anything changes, restored exactly."""
+"""Backups: verified when written, read to the end before anything changes, restored exactly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StateError
+from adapters._bases.hourly_table import Hole
+from adapters._bases.schema import definition
+from adapters._bases.table_backup import insert_missing, read_backup, table_in
 from adapters._bases.upsert import UpsertReport
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, fingerprint, put_by_hand
+from tests.support.price_table import MakeRepository, Read, Repository, copied, fingerprint, put_by_hand
 
 ROWS = [
     price_row(f"S{number}", price=1e-12 * (number + 1) / 3, fetched_at=f"2026-{month:02}-01 {hour:02}:10:00")
@@ -29,26 +32,32 @@ def filled(repository: Repository) -> Repository:
     return repository
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "crypto_prices.jsonl.gz"
+
+
 def test_dropped_table_is_restored_as_it_was(
     filled: Repository,
     clickhouse: ClickHouseAdapter,
     make_repository: MakeRepository,
     database: str,
-    tmp_path: Path,
+    path: Path,
 ) -> None:
-    """Export, drop, restore: the same rows to the last digit, with their versions and times of writing."""
+    """The same rows to the last digit, with versions and times of writing; later changes are undone, others stay."""
     filled = make_repository(clickhouse)
-    path = tmp_path / "backups" / "prices.jsonl.gz"
     before = fingerprint(clickhouse, database)
 
-    assert filled.export_table(path) == len(ROWS)
+    assert copied(clickhouse, database, path) == len(ROWS)
+    assert table_in(path).name == "crypto_prices"
     filled.drop_table()
-    assert filled.restore(path) == UpsertReport(inserted=len(ROWS), updated=0, unchanged=0)
+    assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
 
     assert fingerprint(clickhouse, database) == before
     assert filled.count_rows() == len(ROWS)
-    assert filled.restore(path) == UpsertReport(inserted=0, updated=0, unchanged=len(ROWS))
-    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
+    assert filled.restore(path) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
+    assert filled.count_rows() == len(ROWS) + 1
 
 
 def test_backup_of_an_older_version_is_restored(
@@ -65,49 +74,45 @@ def test_backup_of_an_older_version_is_restored(
             backup.write((tmp_path / "m").read_bytes())
     filled.drop_table()
 
+    assert table_in(path).name == "crypto_prices"
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
     assert fingerprint(embedded, database) == before
-    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-3]))
-    with pytest.raises(StateError, match="not a whole backup"):
-        filled.restore(path)
-    path.write_bytes(gzip.compress(b'{"symbol": "BTC"}\n' * 100))
-    with pytest.raises(StateError, match="not a whole backup"):
-        filled.restore(path)
-
-
-def test_restore_updates_what_changed_since(filled: Repository, tmp_path: Path, view: Read) -> None:
-    path = tmp_path / "prices.jsonl.gz"
-    filled.export_table(path)
-    filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
-
-    assert filled.restore(path) == UpsertReport(inserted=0, updated=1, unchanged=len(ROWS) - 1)
-
-    assert view("price", "symbol IN ('NULLS', 'LATER')") == [(86123.25,), (86123.25,)]
 
 
 def test_several_rows_of_a_key_are_restored_as_one(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path, table: Read
+    repository: Repository, embedded: ClickHouseAdapter, database: str, path: Path, table: Read
 ) -> None:
     """The backup has every row; the one that the view showed is restored."""
     put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
-    path = tmp_path / "prices.jsonl.gz"
     before = fingerprint(embedded, database)
 
-    assert repository.export_table(path) == 2
+    assert copied(embedded, database, path) == 2
     repository.drop_table()
-    assert repository.restore(path) == UpsertReport(inserted=1, updated=0, unchanged=0)
+    assert repository.restore(path) == UpsertReport(inserted=1)
 
     assert fingerprint(embedded, database) == before
     assert table("price, version") == [(1.0, 9)]
 
 
-def test_empty_table_makes_an_empty_backup(repository: Repository, tmp_path: Path) -> None:
-    assert repository.export_table(tmp_path / "empty.jsonl.gz") == 0
-    assert repository.restore(tmp_path / "empty.jsonl.gz") == UpsertReport(0, 0, 0)
+def test_other_tables_get_back_what_is_missing(
+    repository: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
+) -> None:
+    """Of holes, one for each key: a newer note of the same hour stays."""
+    path, table = tmp_path / "crypto_price_holes.jsonl.gz", definition("crypto_price_holes")
+    holes = [Hole("BTC", f"2026-11-23 {hour}:00:00", 1, "2026-11-23 12:00:00", "before") for hour in (10, 11)]
+    repository.note_holes(holes)
+    assert copied(embedded, database, path, table.name) == 2
+    embedded.command(f"TRUNCATE TABLE {database}.crypto_price_holes")
+    newer = holes[1]._replace(run_id="after")
+    repository.note_holes([newer])
+
+    for inserted in (1, 0):
+        assert insert_missing(embedded, database, table, read_backup(table_in(path), path)) == inserted
+    assert repository.holes(["BTC"], first="", last="9") == [holes[0], newer]
 
 
 def _spoiled(whole: bytes) -> Iterator[bytes]:
-    """Cut off, cut off before compression, with a flipped bit, with other columns, zeros, and a foreign file."""
+    """Cut off, cut off before compression, with a flipped bit, with other columns, zeros, empty, and foreign files."""
     middle, plain = len(whole) // 2, gzip.decompress(whole)
     yield whole[:middle]
     yield gzip.compress(plain[:-3])
@@ -118,29 +123,13 @@ def _spoiled(whole: bytes) -> Iterator[bytes]:
     yield gzip.compress(b'{"symbol": "BTC"}\n' * 100)
 
 
-def test_damaged_backup_changes_nothing(
-    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "prices.jsonl.gz"
-    filled.export_table(path)
-    whole = path.read_bytes()
-    filled.upsert_prices([ROWS[0]._replace(price=7.0)])
-    before = fingerprint(embedded, database)
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("ending", ["jsonl.gz", "native.gz"])
+def test_damaged_backup_is_found(embedded: ClickHouseAdapter, database: str, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"crypto_prices.{ending}"
+    copied(embedded, database, whole := tmp_path / "crypto_prices.jsonl.gz")
 
-    for spoiled in _spoiled(whole):
+    for spoiled in _spoiled(whole.read_bytes()):
         path.write_bytes(spoiled)
-        with pytest.raises(StateError, match=r"prices\.jsonl\.gz"):
-            filled.restore(path)
-
-    assert fingerprint(embedded, database) == before
-
-
-def test_backup_that_cannot_be_written_changes_no_file(filled: Repository, tmp_path: Path) -> None:
-    """It exists already, or its folder is a file."""
-    path = tmp_path / "prices.jsonl.gz"
-    path.write_text("precious")
-    with pytest.raises(StateError, match="exists already"):
-        filled.export_table(path)
-    with pytest.raises(StateError, match="cannot be written"):
-        filled.export_table(path / "prices.jsonl.gz")
-    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [(path.name, "precious")]
+        with pytest.raises(StateError, match=f"prices.{ending}"):
+            list(read_backup(table_in(path), path))

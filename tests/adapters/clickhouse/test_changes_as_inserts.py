@@ -15,7 +15,7 @@ from adapters._bases.upsert import UpsertReport
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, typed
+from tests.support.price_table import MakeRepository, Read, Repository, copied, typed
 
 HOUR = "2026-11-23 12:00:00"
 
@@ -82,7 +82,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
             "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
             "report": [one.price for one in inserting.prices(**span)],
             "coins": [(one.meaning, one.hours) for one in inserting.meanings()],
-            "backup": inserting.export_table(tmp_path / f"{name}.jsonl.gz"),
+            "backup": copied(embedded, database, tmp_path / f"{name}.jsonl.gz"),
             "wrong": [*inserting.duplicate_keys().rows, *inserting.future_rows(present=HOUR).rows],
         }
 
