@@ -35,6 +35,7 @@ from commands.interface import (
     PastHours,
     Quiet,
     Symbols,
+    Watch,
     Yes,
     app,
     become,
@@ -110,17 +111,21 @@ def setup_cron(
     schedule: Annotated[str | None, typer.Option(help="a cron expression, in this host's time zone")] = None,
     heal: Heal = False,
     backup: Backup = False,
+    watch: Watch = False,
     dry_run: DryRun = False,
 ) -> None:
     """Install a job's crontab line.
 
     The line goes into a block marked with this checkout's path. Other lines stay, and the previous crontab is kept in
-    backups/. --heal installs a second line, a daily cron_heal, and --backup a daily backup of every table that keeps
-    the latest 30. Idempotent.
+    backups/. An installed line keeps its schedule, unless --schedule; a new one starts when an hour begins in Tehran.
+    --heal installs a second line, a daily cron_heal; --backup a daily backup of every table that keeps the latest 30;
+    --watch a daily status --quiet. Idempotent.
     """
-    from commands.cron import install  # noqa: PLC0415
+    from commands.cron import install, task_of  # noqa: PLC0415
 
-    finish(lambda: install(name, schedule=schedule, heal=heal, backup=backup, dry_run=dry_run))
+    finish(
+        lambda: install(task_of(name, heal=heal, backup=backup, watch=watch), name, schedule=schedule, dry_run=dry_run)
+    )
 
 
 @command("cmc_hourly_prices --quiet")
@@ -189,24 +194,28 @@ def status(
     *,
     json: Json = False,
     everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="only what needs attention, for cron")] = False,
 ) -> None:
     """Show the last runs, the missing hours and the prices.
 
     Exit code 1 if something needs attention: no success, or no price of a symbol, for two intervals of the schedule; an
     hour missing for a day or two intervals of the heal; two failures in a row; pending or damaged rows in the spool; a
-    database that does not answer; no backup for two intervals. docs/operating.md has the details.
+    database that does not answer; no backup for two intervals; no cron daemon. docs/operating.md has the details.
+
+    With --quiet, unless on a terminal, it also pings HEALTHCHECK_URL_STATUS, and ALERT_COMMAND receives what is wrong.
     """
     from commands.status import status as show_status  # noqa: PLC0415
+    from commands.status import watch  # noqa: PLC0415
 
-    finish(lambda: show_status(name, as_json=json, everything=everything))
+    finish(lambda: watch(name) if quiet else show_status(name, as_json=json, everything=everything))
 
 
-@command()
-def jobs() -> None:
+@command("--json")
+def jobs(*, json: Json = False) -> None:
     """List the jobs, their schedules and their crontab lines."""
     from commands.cron import show  # noqa: PLC0415
 
-    finish(show)
+    finish(lambda: show(as_json=json))
 
 
 @command("720")
@@ -372,18 +381,28 @@ def kill() -> None:
     finish(end_all)
 
 
-@command("--dry-run")
+@command("--all --dry-run")
 def remove_cron(
-    name: JobName = MAIN_JOB, *, heal: Heal = False, backup: Backup = False, dry_run: DryRun = False
+    name: JobName = MAIN_JOB,
+    *,
+    heal: Heal = False,
+    backup: Backup = False,
+    watch: Watch = False,
+    everything: Annotated[bool, typer.Option("--all", help="every line of this checkout")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Remove a job's crontab line.
 
-    Other lines stay, and the previous crontab is kept in backups/. --heal and --backup remove the lines of setup_cron
-    --heal and --backup instead. Idempotent.
+    Other lines stay, and the previous crontab is kept in backups/. --heal, --backup and --watch remove the lines of
+    setup_cron with the same option instead. Idempotent.
     """
-    from commands.cron import remove  # noqa: PLC0415
+    from commands.cron import remove, task_of  # noqa: PLC0415
 
-    finish(lambda: remove(name, heal=heal, backup=backup, dry_run=dry_run))
+    finish(
+        lambda: remove(
+            None if everything else task_of(name, heal=heal, backup=backup, watch=watch), name, dry_run=dry_run
+        )
+    )
 
 
 @command("cmc_hourly_prices --yes")

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from adapters._bases.durable import Disk
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
-from adapters.system.crontab import has_crontab
+from adapters.system.crontab import START_CRON, cron_runs, has_crontab
 from commands.screen import resources_for_reading, settings_with_log, show_findings, stale_groups
 from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, nearly_right
 from crons import MAIN_JOB
@@ -30,8 +28,6 @@ from crons.job import Finding, Job, JobContext
 from crons.registry import JOBS
 from crons.resources import Resources, interactive_timeouts
 from crons.start_up import REMEDY
-
-_CRON_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 
 
 def check() -> int:
@@ -78,9 +74,8 @@ def _of_crontab(schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
         yield Finding("crontab", "warn", "this host has no crontab command", "apt-get install cron")
         return
     # Without a daemon no line of a crontab has any effect.
-    runs = any(process.info["name"] in _CRON_DAEMONS for process in psutil.process_iter(["name"]))
-    daemon = Finding("crontab", "warn", "no cron daemon seems to run", "service cron start")
-    yield Finding("crontab", "ok", "cron runs") if runs else daemon
+    daemon = Finding("crontab", "warn", "no cron daemon runs", START_CRON)
+    yield Finding("crontab", "ok", "cron runs") if cron_runs() else daemon
     if error := schedules.unknown:
         yield Finding("crontab", "warn", f"cannot be read: {error.message}", error.next_step)
         return

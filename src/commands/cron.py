@@ -7,93 +7,134 @@ from collections.abc import Iterator
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters._bases.errors import ConfigurationError
-from adapters._bases.tehran_time import hour_start, in_tehran
-from adapters.system.crontab import has_crontab
-from commands.screen import say, show_table, tell
+from adapters._bases.tehran_time import in_tehran
+from adapters._bases.wording import counted
+from adapters.system.crontab import START_CRON, has_crontab
+from commands.screen import say, say_json, show_table, tell
 from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, network_variables, only_set_here
 from crons.exits import DONE
 from crons.install import (
     BACKUP,
-    BACKUP_SCHEDULE,
+    DAILY,
     HEAL_SCHEDULE,
+    WATCH,
     change_crontab,
     crontab_line,
     heal_of,
     next_run,
     read_schedules,
+    usual_schedule,
 )
 from crons.job import Needed
 from crons.registry import JOBS, find_job
 from crons.resources import system_clock
 
+_DAILY_WORDS = {BACKUP: "copy every table to backups/", WATCH: "report what needs attention"}
 
-def show() -> int:
-    """Print the jobs with their crontab lines, and return the exit code."""
-    tasks = []
+
+class _Line(NamedTuple):
+    name: str
+    summary: str
+    schedule: str
+    installed: bool | None
+    install: str
+
+
+def show(*, as_json: bool) -> int:
+    """Print the jobs and the daily tasks with their crontab lines, and return the exit code."""
+    now, tasks = system_clock(), []
     for name, job in JOBS.items():
-        tasks.append((name, job.summary, job.schedule, name))
+        tasks.append((name, job.summary, usual_schedule(job.schedule, now), name))
         if job.backfill is not None:
             tasks.append((heal_of(name), "fill its missing hours", HEAL_SCHEDULE, f"{name} --heal"))
-    tasks.append((BACKUP, "copy every table to backups/", BACKUP_SCHEDULE, "--backup"))
-    schedules = read_schedules(PROJECT_ROOT)
-    rows = []
-    for task, summary, usual, arguments in tasks:
-        installed = schedules.installed.get(task)
-        absent = "not known" if schedules.unknown else f"no: ./run.sh setup_cron {arguments}"
-        rows.append((task, summary, installed or usual, "yes" if installed else absent))
-    show_table(("job", "what it does", "schedule", "installed"), rows)
+    tasks += [(task, words, DAILY[task], f"--{task}") for task, words in _DAILY_WORDS.items()]
+    found = read_schedules(PROJECT_ROOT)
+    rows = [
+        _Line(
+            name=task,
+            summary=summary,
+            schedule=found.installed.get(task, usual),
+            installed=None if found.unknown else task in found.installed,
+            install=f"./run.sh setup_cron {arguments}",
+        )
+        for task, summary, usual, arguments in tasks
+    ]
+    if as_json:
+        say_json(now, crontab_not_known=found.unknown and found.unknown.message, jobs=[row._asdict() for row in rows])
+        return DONE
+    states = {True: "yes", False: "no", None: "not known"}
+    show_table(("job", "what it does", "schedule", "installed"), [(*row[:3], states[row.installed]) for row in rows])
+    if missing := [f"  {row.install}" for row in rows if row.installed is False]:
+        say("\n".join(["", "to install", *missing]))
     if not has_crontab():
         say("there is no crontab command on this machine: apt-get install cron")
-    if schedules.unknown:
-        say(f"installed lines not known: {schedules.unknown.message}")
+    if found.unknown:
+        say(f"installed lines not known: {found.unknown.message}")
     return DONE
 
 
-def install(name: str, *, schedule: str | None, heal: bool, backup: bool, dry_run: bool) -> int:
-    """Install a job's line, its heal's, or that of backups, and return the exit code. Idempotent.
+def install(task: str, job: str, *, schedule: str | None, dry_run: bool) -> int:
+    """Install a task's line, and return the exit code. Idempotent.
 
     Warns about what cron's own environment lacks.
+
+    Args:
+        task: the job's own, its heal's, or a daily one, see `task_of`.
+        schedule: None for that of the installed line, or else the usual one.
 
     Raises:
         ConfigurationError: the job is unknown, or the schedule is invalid.
         StateError: the crontab cannot be read or written.
     """
-    job = find_job(name, with_past=heal)
+    now = system_clock()
+    heal, daily = task == heal_of(job), task in DAILY
+    needed = find_job(job, with_past=heal)
+    usual = DAILY.get(task) or (HEAL_SCHEDULE if heal else usual_schedule(needed.schedule, now))
+    found = read_schedules(PROJECT_ROOT)
     if schedule is None:
-        schedule = BACKUP_SCHEDULE if backup else HEAL_SCHEDULE if heal else job.schedule
-    task = _task(name, heal=heal, backup=backup)
+        schedule = found.installed.get(task, usual)
     # The links of the path are not resolved: as .venv/bin/python it finds the installed packages.
     line = crontab_line(task, schedule, checkout=PROJECT_ROOT, python=Path(sys.executable))
     changed = _change(task, line, dry_run=dry_run)
-    now = system_clock()
     start = next_run(schedule, now)
     times = f"{start:%Y-%m-%d %H:%M} on this host's clock, {in_tehran(start):%Y-%m-%d %H:%M} in Tehran"
     say(f"cron {'would start' if dry_run and changed else 'starts'} it next at {times}")
-    if (late := in_tehran(start).minute) and not heal and not backup:
-        # On a UTC host Tehran's hours begin at half past.
-        begins = hour_start(now).astimezone().minute
-        say(f'that is {late} minutes into the Tehran hour; for its beginning: --schedule "{begins} * * * *"')
-    for warning in _lacking_under_cron(job.past_needs if heal else None):
+    if not heal and not daily:
+        begins, late = usual_schedule("", now), in_tehran(start).minute
+        tip = f'{counted(late, "minute")} into the Tehran hour; for its beginning: --schedule "{begins}"'
+        zone = f"minute {begins.split()[0]} on this host's clock ({now.astimezone():%Z})"
+        say(f"that is {tip}" if late else f"that is when an hour begins in Tehran, {zone}")
+    for warning in _lacking_under_cron(needed.past_needs if heal else None):
         tell(f"warning: {warning}")
+    if not found.cron_runs:
+        tell(f"warning: no cron daemon runs, so cron starts nothing: {START_CRON}")
     return DONE
 
 
-def remove(name: str, *, heal: bool, backup: bool, dry_run: bool) -> int:
-    """Remove a job's line, its heal's, or that of backups, and return the exit code. Idempotent."""
-    find_job(name)
-    _change(_task(name, heal=heal, backup=backup), None, dry_run=dry_run)
+def remove(task: str | None, job: str, *, dry_run: bool) -> int:
+    """Remove a task's line, or all lines if that is None, and return the exit code. Idempotent."""
+    find_job(job)
+    _change(task, None, dry_run=dry_run)
     return DONE
 
 
-def _task(name: str, *, heal: bool, backup: bool) -> str:
-    if heal and backup:
-        raise ConfigurationError("--heal and --backup are separate lines", next_step="give one of them at a time")
-    return BACKUP if backup else heal_of(name) if heal else name
+def task_of(job: str, **chosen: bool) -> str:
+    """The task that an option means: the job's heal, a daily one, or without an option the job itself.
+
+    Raises:
+        ConfigurationError: there are several options.
+    """
+    names = [name for name, given in chosen.items() if given]
+    if len(names) > 1:
+        words = " and ".join(f"--{name}" for name in names)
+        raise ConfigurationError(f"{words} are separate lines", next_step="give one of them at a time")
+    return job if not names else heal_of(job) if names == ["heal"] else names[0]
 
 
-def _change(task: str, line: str | None, *, dry_run: bool) -> bool:
+def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
     """Install or remove the line, and show the change; whether there is one."""
     now = in_tehran(system_clock())
     before, after, backup = change_crontab(task, line, checkout=PROJECT_ROOT, now=now, dry_run=dry_run)

@@ -20,6 +20,7 @@ OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; def
 JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
 Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
+Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
 LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 
 from adapters._bases.errors import EtlError
+from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, set_up_logging, stderr_width
 from crons.job import Finding, Job
 from crons.resources import PATIENCE, Resources, system_clock
 
 _SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
+_SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
 _UNLIMITED_WIDTH = 100_000
 
 
@@ -62,6 +66,12 @@ def after_needs(job: Job, settings: Settings, command: str) -> str:
 def say(text: str) -> None:
     """Print to stdout."""
     print(text)  # noqa: T201 - the edge to the operator
+
+
+def say_json(now: datetime, **fields: object) -> None:
+    """Print one JSON object: its version, the Tehran time, and the fields."""
+    document = {"schema_version": _SCHEMA_VERSION, "now": tehran_text(now), **fields}
+    say(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def tell(text: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -22,6 +22,7 @@ from adapters._bases.tehran_time import (
     in_tehran,
     tehran_text,
 )
+from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import is_held, read_holder
 from adapters.files.spool import Spool
@@ -29,6 +30,7 @@ from commands.screen import (
     after_needs,
     resources_for_reading,
     say,
+    say_json,
     settings_with_log,
     show_table,
     stale_groups,
@@ -36,19 +38,28 @@ from commands.screen import (
 )
 from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, describe_age, needs, stale_symbols
 from commands.tables import backups_of, describe_shrinkage
-from configurations.config import PROJECT_ROOT
+from configurations.config import PROJECT_ROOT, Settings, usable_settings
+from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.install import BACKUP, Schedules, heal_of, longest_interval, next_run, read_schedules
+from crons.install import (
+    BACKUP,
+    Schedules,
+    heal_of,
+    installed_since,
+    longest_interval,
+    next_run,
+    read_schedules,
+    usual_schedule,
+)
 from crons.registry import JOBS, find_job
 from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 
 _RECENT_RUNS = 100
-_SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 _OTHER_LINES = 16  # of a screenful
 _LEAST_SYMBOLS = 5
-_SHOWN_RANGES = 3
+_SHOWN_OUTAGES = 10
 _TREND_HOURS = 24
 _NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
@@ -65,29 +76,68 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     Raises:
         ConfigurationError: there is no such job, or a setting is invalid.
     """
+    settings, now = interactive_timeouts(settings_with_log()), system_clock()
+    found = _read_all(name, settings, now)
+    wanting = _wanting(found)
+    if as_json:
+        jobs = [_document(job, lines, now) for job, lines in found]
+        say_json(now, needs_person=bool(wanting), jobs=jobs)
+    else:
+        for job, _ in found:
+            say(job.name)
+            _show(job, now, everything=everything, no_color=bool(settings.no_color))
+            say("")
+        say("needs attention:" if wanting else "nothing needs attention")
+        for line in wanting:
+            say(f"  - {line}")
+    return FAILED if wanting else DONE
+
+
+def watch(name: str | None) -> int:
+    """Print only what needs attention, and return the exit code.
+
+    Off a terminal, the monitor of HEALTHCHECK_URL_STATUS is pinged, and ALERT_COMMAND receives what was printed.
+
+    Raises:
+        EtlError: as `status`, after the alarm.
+    """
+    error, lines = None, []
+    try:
+        lines = _wanting(_read_all(name, interactive_timeouts(settings_with_log()), system_clock()))
+    except EtlError as caught:
+        error = caught
+    for line in lines:
+        say(line)
+    if not sys.stdout.isatty():
+        settings, text = usable_settings(), "\n".join([*lines, *([error.message] if error else [])])
+        if settings.healthcheck_url_status:
+            inform(settings.healthcheck_url_status.value, "fail" if text else "success", text, system_clock)
+        if text:
+            alert(settings.alert_command, "needs attention", text)
+    if error:
+        raise error
+    return FAILED if lines else DONE
+
+
+def _read_all(name: str | None, settings: Settings, now: datetime) -> list[tuple[JobFacts, list[str]]]:
+    """The jobs to show, each with what needs attention."""
     if name is not None:
         find_job(name)
-    settings = interactive_timeouts(settings_with_log())
-    now = system_clock()
     with resources_for_reading(settings, "status") as resources:
         jobs = _read_jobs([name] if name else list(JOBS), resources, now)
     # The main job is shown as long as no other one is used.
     if name or not any(job.in_use for job in jobs[1:]):
         jobs[0] = replace(jobs[0], expected=True)
-    found = [(job, needs(job, now)) for job in jobs if job.is_known]
-    needs_person = any(lines for _, lines in found)
-    if as_json:
-        document = {"schema_version": _SCHEMA_VERSION, "now": tehran_text(now), "needs_person": needs_person}
-        document["jobs"] = [_document(job, lines, now) for job, lines in found]
-        say(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        for number, (job, lines) in enumerate(found):
-            say(f"\n{job.name}" if number else job.name)
-            _show(job, now, everything=everything, no_color=bool(settings.no_color))
-            say("\nneeds attention:" if lines else "\nnothing needs attention")
-            for line in lines:
-                say(f"  - {line}")
-    return FAILED if needs_person else DONE
+    return [(job, needs(job, now)) for job in jobs if job.is_known]
+
+
+def _wanting(found: Sequence[tuple[JobFacts, Sequence[str]]]) -> list[str]:
+    """What needs attention, each once, with the names of the jobs if several are shown."""
+    jobs: dict[str, list[str]] = {}
+    for job, lines in found:
+        for line in lines:
+            jobs.setdefault(line, []).append(job.name)
+    return [line if len(names) == len(found) else f"{', '.join(names)}: {line}" for line, names in jobs.items()]
 
 
 def _read_jobs(names: Sequence[str], resources: Resources, now: datetime) -> list[JobFacts]:
@@ -174,9 +224,10 @@ def _facts(
         for task, schedule in schedules.installed.items()
     }
     lock = settings.data_path / "locks" / f"{name}.lock"
+    since = installed_since(BACKUP, PROJECT_ROOT)
     return JobFacts(
         name=name,
-        every=turns[name].every if name in turns else longest_interval(job.schedule, now),
+        every=turns[name].every if name in turns else longest_interval(usual_schedule(job.schedule, now), now),
         run=turns.get(name),
         heal=turns.get(heal_of(name)),
         backup=turns.get(BACKUP),
@@ -193,6 +244,9 @@ def _facts(
         stale_set_up=stale_groups(),
         last_backup=next((one.made for one in reversed(backups.found()) if table in one.manifest.rows), None),
         shrunk_backup="".join(map(describe_shrinkage, backups.shrunk([table]))),
+        backup_due=next_run(turns[BACKUP].schedule, since) if BACKUP in turns and since else None,
+        cron_runs=schedules.cron_runs,
+        log="logs/cron.log" if (PROJECT_ROOT / "logs" / "cron.log").exists() else "",
     )
 
 
@@ -273,9 +327,11 @@ def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> 
         no_color=no_color,
     )
     say("stored: percent of the hours since the first stored one, without the present hour")
-    if missing := [(one.symbol, gaps) for one in shown if (gaps := _describe_gaps(one))]:
+    if outages := _describe_outages(job.series):
         say("missing in 30 d:")
-        show_table((), missing, no_color=no_color)
+        show_table((), outages, no_color=no_color)
+    if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
+        say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
     if hidden > 0:
         say(f"{hidden} symbols are hidden, the worst are shown first; --all shows every one")
 
@@ -341,15 +397,20 @@ def _row(one: Series) -> list[str]:
     ]
 
 
-def _describe_gaps(one: Series) -> str:
-    """The latest ranges of missing hours, how many there are, and the hours without a quote; empty without any."""
-    missing = one.coverage.missing
-    ranges = hour_ranges(missing)
-    parts = [
-        describe_hours(hour for hour in missing if first <= hour <= last) for first, last in ranges[-_SHOWN_RANGES:]
+def _describe_outages(series: Sequence[Series]) -> list[tuple[str, str]]:
+    """Rows of missing hours and the symbols that lack them, each hour once; the latest last."""
+    lacking: dict[datetime, list[str]] = {}
+    for one in series:
+        for hour in one.coverage.missing:
+            lacking.setdefault(hour, []).append(one.symbol)
+    by_symbols: dict[tuple[str, ...], list[datetime]] = {}
+    for hour, symbols in lacking.items():
+        by_symbols.setdefault(tuple(symbols), []).append(hour)
+    outages = [
+        (first, describe_hours(hour for hour in own if first <= hour <= last), ", ".join(symbols))
+        for symbols, own in by_symbols.items()
+        for first, last in hour_ranges(own)
     ]
-    if len(ranges) > _SHOWN_RANGES:
-        parts = [f"… {parts[0]}", *parts[1:], f"{len(ranges)} gaps, {len(missing)} h in total"]
-    if one.coverage.without_quote:
-        parts.append(f"{len(one.coverage.without_quote)} h without a quote at the source")
-    return ", ".join(parts)
+    rows = [(hours, symbols) for _, hours, symbols in sorted(outages)[-_SHOWN_OUTAGES:]]
+    earlier, total = counted(len(outages) - len(rows), "earlier gap"), counted(len(lacking), "hour")
+    return [("…", f"{earlier}, {total} in total"), *rows] if len(rows) < len(outages) else rows

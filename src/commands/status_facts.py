@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
+from adapters.system.crontab import START_CRON
 from transformers.coverage import Coverage, reach
 
 _LEAST_STALE_AFTER = timedelta(hours=2)
@@ -17,7 +19,6 @@ _SPOOL_AFTER = timedelta(hours=1)
 _MISSING_AFTER = timedelta(days=1)  # without an installed heal; with one, two of its intervals
 _FAILURES_IN_A_ROW = 2
 _RECENT_HEALS = timedelta(days=8)  # failed heals of a line that was removed since are not news
-_NAMED = 5
 
 
 class SpoolFacts(NamedTuple):
@@ -84,11 +85,26 @@ class JobFacts:
     stale_set_up: Sequence[str] = ()  # requirements files that have changed since the installation
     last_backup: datetime | None = None  # of its table, aware
     shrunk_backup: str = ""  # why backups are not pruned; empty if they are
+    backup_due: datetime | None = None  # the first time of an installed backup, as far as it is known
+    cron_runs: bool = True
+    log: str = ""  # where cron's output is; empty if there is none yet
 
     @property
     def stale_after(self) -> timedelta:
         """The age at which the last successful run and a symbol's last price are too old."""
         return max(_LEAST_STALE_AFTER, 2 * self.every)
+
+    @property
+    def see_log(self) -> str:
+        """How a next step begins that needs the log."""
+        return f"see {self.log}, then " if self.log else ""
+
+    @property
+    def next_run(self) -> str:
+        """The command that makes a run."""
+        if self.run or self.crontab_unknown:
+            return f"{self.see_log}./run.sh cron_run {self.name}"
+        return f"not in the crontab: ./run.sh setup_cron {self.name}"
 
     @property
     def in_use(self) -> bool:
@@ -112,15 +128,17 @@ def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
     if job.stale_set_up:
         names = ", ".join(job.stale_set_up)
         yield f"the set-up is older than {names}, so cron's next run may lack a package: ./run.sh install"
+    if not job.cron_runs and (job.run or job.heal or job.backup):
+        yield f"no cron daemon runs, so cron starts nothing: {START_CRON}"
     database, success = job.database, job.last_success
     if database.state == "unreachable":
         yield f"the database cannot be read: {database.detail}"
     if database.in_use_since and now - database.in_use_since > job.stale_after:
         held = describe_age(now - database.in_use_since)
         yield f"the database has been in use for {held}: {database.detail}; ./run.sh kill ends this checkout's jobs"
-    age = now - from_text(success.finished_at) if success else None
-    if age and age > job.stale_after and database.state != "in use":
-        yield f"no successful run for {describe_age(age)}: see logs/cron.log, then ./run.sh cron_run {job.name}"
+    if age := _outage(job, now):
+        prices = f", so no price of {listed(without)}" if (without := _stale_by_outage(job, now)) else ""
+        yield f"no successful run for {describe_age(age)}{prices}: {job.next_run}"
     if not success and job.in_use and database.state in {"ok", "empty"} and (not job.series or stale_symbols(job, now)):
         yield f"no successful run yet: ./run.sh cron_run {job.name}"
     if len(job.failed_runs) >= _FAILURES_IN_A_ROW:
@@ -141,29 +159,45 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
         for path in spool.damaged:
             yield f"damaged {what}: see {path}.reason, then remove both files"
     if job.backup and job.database.state != "empty":
-        if not job.last_backup:
+        if not job.last_backup and (job.backup_due is None or now > job.backup_due):
             yield "no backup yet, though a daily one is installed: ./run.sh backup"
-        elif (age := now - job.last_backup) > 2 * job.backup.every:
-            yield f"no backup for {describe_age(age)}: see logs/cron.log, then ./run.sh backup"
+        elif job.last_backup and (age := now - job.last_backup) > 2 * job.backup.every:
+            yield f"no backup for {describe_age(age)}: {job.see_log}./run.sh backup"
     if job.shrunk_backup:
         yield job.shrunk_backup
 
 
 def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
-    if job.last_success and (stale := stale_symbols(job, now)):
-        yield f"no price for over {job.stale_after // HOUR} hours of {_named(stale)}: see logs/cron.log, and SYMBOLS"
+    reported = _stale_by_outage(job, now)  # by `_of_runs`
+    if job.last_success and (stale := [symbol for symbol in stale_symbols(job, now) if symbol not in reported]):
+        yield f"no price for over {job.stale_after // HOUR} hours of {listed(stale)}: {job.see_log}check SYMBOLS"
     overdue = {one.symbol: hours for one in job.series or () if (hours := _overdue_hours(one, job, now))}
     if overdue and job.fill:
         missing = [hour for hours in overdue.values() for hour in hours]
-        count = f"{len(missing):,} hour{'' if len(missing) == 1 else 's'}"
+        count = counted(len(missing), "hour")
         age = describe_age(now - min(missing))
-        yield f"{count} of {_named(list(overdue))} missing, the oldest for {age}: {job.fill} {reach(missing, now)}"
+        yield f"{count} of {listed(list(overdue))} missing, the oldest for {age}: {job.fill} {reach(missing, now)}"
 
 
 def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols without a price since `stale_after` before the present hour."""
     least = hour_start(now) - job.stale_after
     return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
+
+
+def _outage(job: JobFacts, now: datetime) -> timedelta | None:
+    """How long ago the last success was, if that is too long."""
+    age = now - from_text(job.last_success.finished_at) if job.last_success else timedelta()
+    return age if age > job.stale_after and job.database.state != "in use" else None
+
+
+def _stale_by_outage(job: JobFacts, now: datetime) -> list[str]:
+    """The stale symbols whose prices end with the last successful run."""
+    if job.last_success is None or not _outage(job, now):
+        return []
+    hour = hour_key(from_text(job.last_success.started_at))
+    last_hours = {one.symbol: one.last_hour or "" for one in job.series or ()}
+    return [symbol for symbol in stale_symbols(job, now) if last_hours[symbol] >= hour]
 
 
 def _overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
@@ -178,11 +212,6 @@ def _overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
         and any(first <= hour <= last for first, last in gaps)
         and hour_key(hour) < (one.last_hour or "")
     ]
-
-
-def _named(symbols: Sequence[str]) -> str:
-    more = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
-    return ", ".join(symbols[:_NAMED]) + more
 
 
 def describe_age(age: timedelta) -> str:

@@ -122,13 +122,17 @@ def _monitor_address(text: str) -> Secret | None:
     parts = urlsplit(text)
     if text and not (parts.scheme in {"http", "https"} and parts.hostname):
         raise ValueError("an address such as https://hc-ping.com/your-check is needed")
+    return _secret(text)
+
+
+def _secret(text: str) -> Secret | None:
     return Secret(text) if text else None
 
 
 def _api_key(text: str) -> Secret | None:
     if not re.fullmatch(r"[!-~]*", text):
         raise ValueError("printable ASCII without spaces is needed: an HTTP header cannot carry anything else")
-    return Secret(text) if text else None
+    return _secret(text)
 
 
 def _folder(text: str) -> Path:
@@ -233,6 +237,8 @@ class Settings:
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
     healthcheck_url: Secret | None = _setting(_monitor_address)
     healthcheck_url_heal: Secret | None = _setting(_monitor_address)
+    healthcheck_url_status: Secret | None = _setting(_monitor_address)
+    alert_command: Secret | None = _setting(_secret)  # it may contain a token
     no_color: str = _setting(str)
 
     @property
@@ -254,8 +260,8 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """The values that the log must never show."""
-        held = (self.clickhouse_password, self.cmc_api_key, self.healthcheck_url, self.healthcheck_url_heal)
-        return tuple(secret.value for secret in held if secret and secret.value)
+        held = [getattr(self, name) for name in SETTINGS]
+        return tuple(value.value for value in held if isinstance(value, Secret) and value.value)
 
 
 SETTINGS = {field.name: field for field in fields(Settings)}
@@ -340,6 +346,14 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
         settings=settings,
         wrong=wrong,
     )
+
+
+def usable_settings() -> Settings:
+    """The settings of this process, wrong ones with their defaults."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        return error.settings
 
 
 def _parsed(name: str, given: _Given | None) -> Any:

@@ -14,7 +14,8 @@ import structlog
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
 from adapters._bases.tehran_time import describe_hours, tehran_text
-from crons.job import BackfillRequest, JobContext, listed
+from adapters._bases.wording import listed
+from crons.job import BackfillRequest, JobContext
 from crons.progress import progress
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Hours, hours_by_key, missing_among

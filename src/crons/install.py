@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -24,13 +25,14 @@ from typing import NamedTuple
 from cronsim import CronSim, CronSimError
 
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters.system.crontab import has_crontab, keep_copy, read_crontab, write_crontab
+from adapters._bases.tehran_time import hour_start
+from adapters.system.crontab import cron_runs, has_crontab, keep_copy, kept_copies, read_crontab, write_crontab
 
-DEFAULT_SCHEDULE = "0 * * * *"
-# Daily, and away from the full hour: a heal and an hourly run of a job exclude each other.
+# Daily, and away from the minutes at which hours begin anywhere: a heal and an hourly run of a job exclude each other.
 HEAL_SCHEDULE = "17 4 * * *"
-BACKUP_SCHEDULE = "47 4 * * *"
-BACKUP = "backup"  # the task that copies every job's table; no job has this name
+BACKUP = "backup"  # the task that copies every job's table; no job has this name, nor that of
+WATCH = "watch"  # the task that reports what needs attention
+DAILY = {BACKUP: "47 4 * * *", WATCH: "7 8 * * *"}
 BACKUPS_KEPT = 30  # copies of a table
 
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
@@ -55,7 +57,7 @@ def check_schedule(schedule: str) -> str:
             problem = str(error)
     if problem:
         raise ConfigurationError(
-            f"schedule {schedule!r}: {problem}", next_step=f'give five fields, such as "{DEFAULT_SCHEDULE}"'
+            f"schedule {schedule!r}: {problem}", next_step='give five fields, such as "30 * * * *"'
         )
     return " ".join(fields)
 
@@ -77,6 +79,11 @@ def longest_interval(schedule: str, now: datetime) -> timedelta:
     return longest
 
 
+def usual_schedule(schedule: str, now: datetime) -> str:
+    """A job's own schedule, or, if it is empty, the beginning of each Tehran hour on this host's clock."""
+    return schedule or f"{hour_start(now).astimezone().minute} * * * *"
+
+
 def heal_of(job: str) -> str:
     """The task that heals a job, with its own line beside the job's."""
     return f"{job} heal"
@@ -86,9 +93,9 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
     """The line that runs a task in cron's bare environment.
 
     Args:
-        task: the job's name, or `heal_of` it, or `BACKUP`, here and below.
+        task: the job's name, or `heal_of` it, `BACKUP` or `WATCH`, here and below.
         schedule: see `check_schedule`.
-        checkout: absolute; the working folder. stdout and stderr are appended to its ``logs/cron.log``.
+        checkout: absolute; the working folder. What tasks print is appended to its ``logs/cron.log``.
         python: absolute; ``.venv/bin/python``, its links not resolved.
 
     Raises:
@@ -96,8 +103,10 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
     """
     log = checkout / "logs" / "cron.log"
     folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
-    module = f"main {BACKUP} --keep {BACKUPS_KEPT} --quiet" if task == BACKUP else f"crons.run {task}"
-    command = f"cd {folder} && env PYTHONPATH={source} {program} -m {module} >> {output} 2>&1 # {task}"
+    modules = {BACKUP: f"main {BACKUP} --keep {BACKUPS_KEPT} --quiet", WATCH: "main status --quiet"}
+    # What the watch prints is mailed by cron.
+    module, target = modules.get(task, f"crons.run {task}"), "" if task == WATCH else f" >> {output} 2>&1"
+    command = f"cd {folder} && env PYTHONPATH={source} {program} -m {module}{target} # {task}"
     if re.search(r"[\x00-\x1f\x7f]", command):
         raise ConfigurationError(
             "a crontab line cannot hold a control character", next_step="move the checkout to a path without one"
@@ -112,13 +121,14 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
     return f"{check_schedule(schedule)} {escaped}\n"
 
 
-def with_task(current: str, task: str, line: str | None, *, checkout: Path) -> str:
+def with_task(current: str, task: str | None, line: str | None, *, checkout: Path) -> str:
     """The crontab with the task's line in this checkout's block, and every other character as it was. Idempotent.
 
     An existing line of the task is replaced in its place. The marks go with the last line.
 
     Args:
         current: the present crontab; empty when there is none.
+        task: None, with no line, for all of them.
         line: None to remove the task's line.
 
     Raises:
@@ -127,7 +137,7 @@ def with_task(current: str, task: str, line: str | None, *, checkout: Path) -> s
     before, block, after = _split(current, checkout)
     changed: list[str] = []
     for present in block:
-        if _task_of(present) != task:
+        if (own := _task_of(present)) is None or task not in {None, own}:
             changed.append(present)
         elif line and line not in changed:
             changed.append(line)
@@ -147,16 +157,19 @@ class Schedules(NamedTuple):
     Attributes:
         installed: task to the schedule of its line, for tasks that have one.
         unknown: why the crontab could not be read; None when it could, or when the command is missing.
+        cron_runs: whether a daemon runs, which starts them.
     """
 
     installed: Mapping[str, str]
     unknown: StateError | None = None
+    cron_runs: bool = True
 
 
 def read_schedules(checkout: Path) -> Schedules:
     """The schedules of this checkout's lines in the user's crontab."""
     try:
-        return Schedules(installed_schedules(read_crontab() if has_crontab() else "", checkout))
+        installed = installed_schedules(read_crontab() if has_crontab() else "", checkout)
+        return Schedules(installed, cron_runs=cron_runs())
     except StateError as error:
         return Schedules({}, error)
 
@@ -165,6 +178,15 @@ def installed_schedules(current: str, checkout: Path) -> dict[str, str]:
     """Task to the schedule of this checkout's line for it."""
     block = _split(current, checkout)[1]
     return {task: " ".join(line.split()[:5]) for line in block if (task := _task_of(line))}
+
+
+def installed_since(task: str, checkout: Path) -> datetime | None:
+    """When the line of an installed task was added, by the kept copies of the crontab; None without such a copy."""
+    for made, text in kept_copies(checkout / "backups"):
+        with suppress(StateError):
+            if task not in installed_schedules(text, checkout):
+                return made
+    return None
 
 
 class CrontabChange(NamedTuple):
@@ -176,12 +198,12 @@ class CrontabChange(NamedTuple):
 
 
 def change_crontab(
-    task: str, line: str | None, *, checkout: Path, now: datetime, dry_run: bool = False
+    task: str | None, line: str | None, *, checkout: Path, now: datetime, dry_run: bool = False
 ) -> CrontabChange:
     """Install the task's line for this checkout, or remove it. Idempotent.
 
     Args:
-        line: see `with_task`.
+        task, line: see `with_task`.
         checkout: its ``backups`` keeps a copy of the previous crontab.
         now: in Tehran; names the copy.
         dry_run: change nothing.

@@ -14,6 +14,7 @@ from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import hour_start, hours_before, hours_between
+from adapters._bases.wording import listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
 from configurations.config import Settings, only_symbols
@@ -30,7 +31,6 @@ _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 
 # Up to this many coins with one reason have a line each.
 _FEW = 5
-_MOST_NAMES = 10
 # What differs between two things of one reason: numbers, quoted names and places in an answer.
 _VARYING = re.compile(r"\d+|'[^']*'|\[[^\]]*\]")
 
@@ -94,12 +94,6 @@ def _span(before: str, coins: Sequence[_Coin], *, counted: bool = True) -> str:
     if first == last:
         return f"{before}{first}" if first else ""
     return f"{before}{first} to {last}{quotes}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first ten names, and how many more there are."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @dataclass
@@ -168,7 +162,7 @@ class Job:
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
     followed: Callable[[Settings], Mapping[str, object]]
-    schedule: str = "0 * * * *"  # cron expression, in the host's time zone
+    schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
     charges: bool = False
 

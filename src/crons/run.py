@@ -20,10 +20,11 @@ import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.tehran_time import time_bound
-from configurations.config import SettingsError, load_settings, only_symbols, split_list
-from configurations.logs import set_up_logging
+from configurations.config import SettingsError, load_settings, only_symbols, split_list, usable_settings
+from configurations.logs import last_lines, set_up_logging
 from crons import MAIN_JOB
-from crons.exits import DONE, FAILED, guarded, leave
+from crons.alarms import alert
+from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave
 from crons.job import BackfillRequest, Kind
 from crons.registry import find_job
 from crons.resources import system_clock
@@ -72,9 +73,12 @@ def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime
 
 
 def start(options: Options, clock: Callable[[], datetime]) -> int:
-    """Run a job as the options say; the exit code."""
+    """Run a job as the options say; the exit code. ALERT_COMMAND receives the log of a run that failed."""
     structlog.contextvars.bind_contextvars(job=options.name)
-    return guarded(lambda: _run(options, clock), tell=_log_error, clock=clock)
+    code = guarded(lambda: _run(options, clock), tell=_log_error, clock=clock)
+    if code in {FAILED, USAGE, TERMINATED} and options.kind != "backfill" and not options.dry_run:
+        alert(usable_settings().alert_command, f"{options.name} {options.kind} failed", "\n".join(last_lines()))
+    return code
 
 
 def _run(options: Options, clock: Callable[[], datetime]) -> int:

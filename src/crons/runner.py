@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -11,17 +10,17 @@ from typing import NamedTuple, NoReturn
 import structlog
 
 from adapters._bases.errors import EtlError
+from adapters._bases.wording import listed
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
-from adapters.http.healthchecks_http_adapter import Event, ping
 from configurations.config import PROJECT_ROOT, Settings, SettingsError
-from configurations.logs import last_lines, rotate_log
+from configurations.logs import rotate_log
+from crons.alarms import monitored
 from crons.backfill import fill_past
 from crons.exits import supervise
 from crons.history import record, record_killed
-from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, listed, run_hour
+from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
 from crons.resources import Resources
-from crons.start_up import REMEDY, missing_package
 
 # They go first, because a line at a terminal has room for three facts.
 _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
@@ -129,46 +128,6 @@ def kept(spool: Spool) -> str:
         return ""
     folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
     return f"{rows:,} {'row is' if rows == 1 else 'rows are'} kept in {folder}; the next run stores them"
-
-
-def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
-    """What ``run`` returns or raises, with the monitor, if any, pinged at its start and end.
-
-    A failed ping does not affect the run.
-    """
-    if url is None:
-        return run()
-    _send(url, "start", "", clock)
-    try:
-        report = run()
-    except BaseException as error:
-        _send(url, "fail", "\n".join([*last_lines(), _words(error)]), clock)
-        raise
-    if report.failures:
-        _send(url, "fail", "\n".join([*last_lines(), *report.failures]), clock)
-    else:
-        _send(url, "success", "", clock)
-    return report
-
-
-def _words(error: BaseException) -> str:
-    if package := missing_package(error):
-        return f"the package {package} is missing or outdated; next: {REMEDY}"
-    if not isinstance(error, EtlError):  # its text may hold a secret
-        return f"unexpected error: {type(error).__name__}"
-    return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
-
-
-def _send(url: str, event: Event, text: str, clock: Callable[[], datetime]) -> None:
-    # Not asyncio.run: it would wait for a name look-up that hangs in a thread.
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(ping(url, event, text, clock=clock))
-    except EtlError:
-        # Its message could quote the address, which is a secret.
-        log.warning("monitor of HEALTHCHECK_URL not reached; the run continues")
-    finally:
-        loop.close()
 
 
 def _log_end(request: Request, report: RunReport) -> None:

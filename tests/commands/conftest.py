@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +16,16 @@ from tests.support.crontab_program import CrontabProgram
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cron_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A process with the name of cron's daemon, which runs on a usual host."""
+    daemon = tmp_path_factory.mktemp("daemon") / "cron"
+    shutil.copy("/bin/sleep", daemon)
+    with subprocess.Popen([str(daemon), "7200"]) as process:
+        yield
+        process.kill()
 
 
 @pytest.fixture

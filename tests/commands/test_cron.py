@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.crontab_program import CrontabProgram
-from tests.support.installation import JOB, Finished, Installation
+from tests.support.installation import Finished, Installation
+from tests.support.terminal import on_a_terminal
 
 
 def set_up(program: Installation, *arguments: str, zone: str = "UTC") -> Finished:
@@ -17,12 +18,14 @@ def set_up(program: Installation, *arguments: str, zone: str = "UTC") -> Finishe
 
 
 @pytest.mark.parametrize(
-    ("zone", "arguments", "on_host", "in_tehran", "tip"),
+    ("zone", "arguments", "on_host", "in_tehran", "words"),
     [
-        ("UTC", (), "23 13:00", "23 16:30", "30 * * * *"),
-        ("Asia/Kathmandu", (), "23 18:00", "23 15:45", "15 * * * *"),
-        ("UTC", ("--schedule", "30 * * * *"), "23 12:30", "23 16:00", None),
-        ("UTC", ("--heal",), "24 04:17", "24 07:47", None),
+        ("UTC", (), "23 12:30", "23 16:00", "an hour begins in Tehran, minute 30 on this host's clock (UTC)"),
+        ("Asia/Kathmandu", (), "23 18:15", "23 16:00", "minute 15 on this host's clock (+0545)"),
+        ("Asia/Tehran", (), "23 16:00", "23 16:00", "minute 0 on this host's clock (+0330)"),
+        ("UTC", ("--schedule", "1 * * * *"), "23 13:01", "23 16:31", "31 minutes into the Tehran hour; for its "),
+        ("UTC", ("--heal",), "24 04:17", "24 07:47", "cron starts it next at"),
+        ("UTC", ("--watch",), "24 08:07", "24 11:37", "status --quiet # watch"),
     ],
 )
 def test_next_start_is_shown_on_both_clocks(  # noqa: PLR0917 - cases
@@ -31,14 +34,37 @@ def test_next_start_is_shown_on_both_clocks(  # noqa: PLR0917 - cases
     arguments: tuple[str, ...],
     on_host: str,
     in_tehran: str,
-    tip: str | None,
+    words: str,
 ) -> None:
-    """With the schedule for the beginning of the Tehran hour, unless the line already has it."""
+    """By default when an hour begins in Tehran; another minute is named with the schedule for that."""
     done = set_up(embedded_program, *arguments, zone=zone)
     assert done.code == 0, done.log
     assert f"2026-11-{on_host} on this host's clock, 2026-11-{in_tehran} in Tehran" in done.out
-    assert ("--schedule" in done.out) == (tip is not None)
-    assert (tip or "") in done.out
+    assert words in done.out
+    assert ("--schedule" in done.out) == ("31 minutes" in words)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--heal",), ("--backup",), ("--watch",)])
+def test_installed_schedule_stays(
+    embedded_program: Installation, crontab: CrontabProgram, arguments: tuple[str, ...]
+) -> None:
+    """Without --schedule the line keeps its own, also when the rest of it changes."""
+    assert set_up(embedded_program, *arguments, "--schedule", "5 6 * * *").code == 0
+    crontab.store((crontab.table or b"").replace(b"PYTHONPATH=", b"PYTHONPATH=/old"))
+    assert set_up(embedded_program, *arguments).code == 0
+    assert b"/old" not in (crontab.table or b"/old")
+    assert b"\n5 6 * * * cd " in (crontab.table or b"")
+
+
+def test_every_line_is_removed(embedded_program: Installation, crontab: CrontabProgram) -> None:
+    """By --all, and other lines stay; --heal and --watch are no single line."""
+    crontab.store(b"5 4 * * * true\n")
+    for arguments in ((), ("--heal",), ("--backup",), ("--watch",), ("binance_hourly_prices",)):
+        assert set_up(embedded_program, *arguments).code == 0
+    assert (crontab.table or b"").count(b"\n") == 8
+    assert embedded_program.at_clock("remove_cron", "--heal", "--watch").code == 2
+    assert embedded_program.at_clock("remove_cron", "--all").code == 0
+    assert crontab.table == b"5 4 * * * true\n"
 
 
 def test_dry_run_installs_nothing_and_claims_nothing(embedded_program: Installation, crontab: CrontabProgram) -> None:
@@ -128,17 +154,13 @@ def test_a_heal_that_can_only_fail_is_warned_of(program: Installation, key: str,
     assert program.at_clock("setup_cron", "--dry-run", CMC_API_KEY=key).log == ""
 
 
-@pytest.mark.parametrize(("arguments", "installed"), [((), "0 * * * *"), (("--heal",), "17 4 * * *")])
-def test_jobs_lists_installed_lines(
-    program: Installation, crontab: CrontabProgram, arguments: tuple[str, ...], installed: str
-) -> None:
-    """The registry, with the line that is in the crontab and the command that installs the other."""
-    before = program.command("jobs")
-    assert before.code == 0
-    assert before.out.count(f"no: ./run.sh setup_cron {JOB}") == 2
-    assert program.command("setup_cron", *arguments).code == 0
-    assert b"heal" not in (crontab.table or b"") or arguments
-    lines = [line for line in program.command("jobs").out.splitlines() if " yes" in line]
-    assert [installed in line for line in lines] == [True]
-    assert program.command("remove_cron", *arguments).code == 0
-    assert crontab.table == b""
+@pytest.mark.parametrize(("arguments", "schedule"), [((), "1 * * * *"), (("--heal",), "2 3 * * *")])
+def test_jobs_lists_installed_lines(program: Installation, arguments: tuple[str, ...], schedule: str) -> None:
+    """The schedule of the line, and each missing line's command, whole on one line of 80 columns."""
+    assert program.command("setup_cron", *arguments, "--schedule", schedule).code == 0
+    drawn = on_a_terminal(program, "-m", "main", "jobs", settings={"TERM": "dumb"})
+    assert drawn.count(" yes") == 1
+    commands = [line.strip() for line in drawn.splitlines() if line.startswith("  ./run.sh setup_cron ")]
+    jobs = json.loads(program.command("jobs", "--json").out)["jobs"]
+    assert [job["schedule"] for job in jobs if job["installed"]] == [schedule]
+    assert commands == [job["install"] for job in jobs if not job["installed"]]

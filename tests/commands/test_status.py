@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.files.locks import ProcessLock
+from commands.status_facts import describe_age
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
@@ -66,6 +69,36 @@ def test_a_successful_run_needs_no_attention(program: Installation) -> None:
     assert len(symbol["last_24_hours"]) == 25
 
 
+def test_the_watch_reports_what_needs_attention(
+    program: Installation, httpserver: HTTPServer, clock: SteppedClock
+) -> None:
+    """Printed for cron's mail, sent to the monitor and to ALERT_COMMAND; nothing while all is well or at a terminal."""
+    for event in ("", "/fail"):
+        httpserver.expect_request(f"/watch{event}", method="POST").respond_with_data()
+    program.settings |= {
+        "HEALTHCHECK_URL_STATUS": httpserver.url_for("/watch"),
+        "ALERT_COMMAND": f"cat >> {program.root}/alert; echo noise",
+    }
+    assert program.run_job().code == 0
+    assert program.at_clock("status", "--quiet")[:2] == (0, "")
+    clock.advance(timedelta(hours=3))
+    for arguments in (("status",), ("status", "--json")):
+        assert program.at_clock(*arguments).code == 1
+    on_a_terminal(program, MAIN_AT, clock().isoformat(), "status", "--quiet", code=1)
+    done = program.at_clock("status", "--quiet")
+    need = (
+        f"no successful run for 3 h 0 min, so no price of BTC, ETH, SOL: not in the crontab: ./run.sh setup_cron {JOB}"
+    )
+    assert (done.code, done.out) == (1, f"{need}\n")
+    assert (program.root / "alert").read_text().splitlines() == [
+        f"data-processor on {socket.gethostname()}: needs attention",
+        need,
+    ]
+    assert program.at_clock("status", "--quiet", CLICKHOUSE_PORT="x").code == 2
+    told = [(request.path, request.get_data(as_text=True).partition(":")[0]) for request, _ in httpserver.log]
+    assert told == [("/watch", ""), ("/watch/fail", need.partition(":")[0]), ("/watch/fail", "CLICKHOUSE_PORT")]
+
+
 def test_without_a_run_the_next_step_is_named(embedded_program: Installation) -> None:
     job = status_of(embedded_program, 1)
     assert job["database"]["state"] == "empty"
@@ -83,10 +116,12 @@ def test_runs_and_prices_are_stale_after_two_intervals(
     assert status_of(program, 0)["needs"] == []
     clock.advance(timedelta(hours=1, minutes=15))
     job = status_of(program, 1)
-    [run, price] = job["needs"]
+    [outage] = job["needs"]
     assert 0 <= job["last_success"]["age_seconds"] - (2 * hours * 3600 + 3900) < 30
-    assert run.startswith("no successful run for ")
-    assert price.startswith(f"no price for over {2 * hours} hours of BTC, ETH, SOL")
+    assert outage == (
+        f"no successful run for {describe_age(timedelta(hours=2 * hours, minutes=65))}, so no price of BTC, ETH, SOL: "
+        f"./run.sh cron_run {JOB}"
+    )
 
 
 def test_hours_that_stay_missing_need_attention(program: Installation, clock: SteppedClock) -> None:
@@ -99,7 +134,10 @@ def test_hours_that_stay_missing_need_attention(program: Installation, clock: St
     bitcoin, ether, _ = status_of(program, 0)["symbols"]
     assert (ether["missing_hours"], bitcoin["missing_hours"], len(bitcoin["missing"])) == (10, 9, 1)
     assert bitcoin["coverage"]["24h"] == {"stored": 2, "expected": 11, "percent": 18.1}
-    assert "\n  ETH  2026-11-23 16:00 to 2026-11-24 01:00\n" in program.at_clock("status", JOB).out
+    assert program.at_clock("status", JOB).out.endswith(
+        "missing in 30 d:\n  2026-11-23 16:00 to 2026-11-24 00:00  BTC, ETH, SOL\n  2026-11-24 01:00"
+        "                      ETH\n\nnothing needs attention\n"
+    )
     clock.advance(timedelta(hours=22))
     assert program.run_job().code == 0
     program.settings["CMC_API_KEY"], key = "", program.settings["CMC_API_KEY"]

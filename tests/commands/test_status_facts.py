@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from adapters._bases.tehran_time import hour_key, hour_start
+from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, needs
 from transformers.coverage import Coverage
 
@@ -40,6 +42,35 @@ def test_a_missing_hour_needs_attention_after_a_day_or_two_heals(heal_every: int
     [need] = needs(job_missing(1, 2, after, heal_every=heal_every), NOW)
     assert need.startswith("1 hour of ETH missing, the oldest for ")
     assert need.endswith(f": fill {after}")
+
+
+def test_missing_cron_daemon_needs_attention_if_there_is_a_line() -> None:
+    job = replace(job_missing(1), cron_runs=False)
+    assert needs(job, NOW) == []
+    [need] = needs(replace(job, heal=Turn("17 4 * * *", NOW, HOUR * 24)), NOW)
+    assert need == "no cron daemon runs, so cron starts nothing: service cron start"
+
+
+@pytest.mark.parametrize(("due", "wanted"), [(HOUR, False), (-HOUR, True), (None, True)])
+def test_first_backup_is_missed_after_its_time(due: timedelta | None, *, wanted: bool) -> None:
+    backup = Turn("47 4 * * *", NOW, HOUR * 24)
+    job = replace(job_missing(1), backup=backup, backup_due=None if due is None else NOW + due)
+    assert [need.partition(",")[0] for need in needs(job, NOW)] == ["no backup yet"] * wanted
+
+
+def test_outage_is_reported_once_and_a_coin_lost_before_it_by_itself() -> None:
+    """The log is mentioned only where there is one."""
+    series = [
+        Series(symbol, hour_key(NOW - HOUR * ago), 1.0, Coverage(None, {}, [], []), [])
+        for symbol, ago in {"BTC": 5, "ETH": 4, "DEAD": 99}.items()
+    ]
+    success = RunRecord("id", "job", "run", tehran_text(NOW - HOUR * 5), tehran_text(NOW - HOUR * 5), "ok")
+    job = replace(job_missing(1), last_success=success, series=series, run=Turn("0 * * * *", NOW, HOUR))
+    assert needs(job, NOW) == [
+        "no successful run for 5 h 0 min, so no price of BTC, ETH: ./run.sh cron_run job",
+        "no price for over 2 hours of DEAD: check SYMBOLS",
+    ]
+    assert all(": see logs/cron.log, then " in need for need in needs(replace(job, log="logs/cron.log"), NOW))
 
 
 def test_hours_after_the_last_stored_one_do_not_count() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crons.job import ReasonGroups, listed
+from adapters._bases.wording import listed
+from crons.job import ReasonGroups
 
 HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
 

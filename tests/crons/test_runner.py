@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,10 +11,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from adapters._bases.errors import SourceRejected
+from configurations.config import Secret
+from configurations.logs import set_up_logging
+from crons.alarms import alert, monitored
 from crons.job import BackfillRequest, RunReport
 from crons.registry import JOBS
-from crons.runner import Request, execute, monitored
+from crons.runner import Request, execute
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
@@ -56,6 +61,29 @@ def test_past_hours_have_a_limit_of_their_own() -> None:
     for kind in ("backfill", "heal"):
         past = Request("x", JOB, kind, BackfillRequest(24))
         assert past.limit(settings) == (7200, "BACKFILL_TIMEOUT_SECONDS")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [("exit 3", "exit code 3"), ("sleep 60 & sleep 60", "killed after 0.5 s"), ("head -c 1 > /dev/null", "")],
+)
+def test_failure_of_an_alert_is_a_warning(
+    command: str, reason: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its whole process group is killed when its time is up."""
+    monkeypatch.setattr("crons.alarms._ALERT_SECONDS", 0.5)
+    set_up_logging(None, lambda: NOW)
+    alert(Secret(f"echo $$ > {tmp_path}/group; {command}"), "what", "text\n" * 100_000)
+    assert capfd.readouterr().err.count("ALERT_COMMAND failed") == bool(reason)
+    eventually(lambda: not groups_alive(int((tmp_path / "group").read_text())))
+
+
+def groups_alive(group: int) -> bool:
+    """Whether a process of the group still runs."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return True
+    return False
 
 
 @pytest.mark.parametrize(

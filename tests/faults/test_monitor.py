@@ -11,9 +11,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from adapters.files.locks import ProcessLock
 from tests.support import faults
 from tests.support.faulty_source import FaultySource
-from tests.support.installation import Installation
+from tests.support.installation import JOB, Installation
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
@@ -53,6 +54,27 @@ def test_failed_run_pings_the_failure_with_its_log(
     assert "coin chosen" in told
     assert "This API Key is invalid" in told.splitlines()[-1]
     assert source.key not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"), [({}, "This API Key is invalid"), ({"SYMBOLS": ""}, "at least one symbol")]
+)
+def test_failed_run_alerts_once_its_lock_is_free(
+    program: Installation, source: FaultySource, settings: dict[str, str], words: str
+) -> None:
+    """ALERT_COMMAND receives the log on stdin; a success, a dry run and a run that found the lock held send nothing."""
+    found = program.root / "alert"
+    program.settings["ALERT_COMMAND"] = f"ls {program.lock_note} >> {found} 2>&1; cat >> {found}"
+    assert program.run_job().code == 0
+    source.faults.push(faults.refused(1001), path="/quotes/latest")
+    with ProcessLock(program.data / "locks" / f"{JOB}.lock", task="other", clock=program.clock):
+        assert program.run_job().code == 75
+    assert not found.exists()
+    assert program.run_job(**settings).code in {1, 2}
+    no_lock, first, *lines = found.read_text().splitlines()
+    assert "No such file" in no_lock
+    assert first == f"data-processor on {socket.gethostname()}: {JOB} run failed"
+    assert words in "\n".join(lines)
 
 
 def test_sigterm_pings_the_failure(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
@@ -139,6 +161,6 @@ def test_failing_monitor_does_not_fail_the_run(
     run = program.run_job(HEALTHCHECK_URL=url)
     assert (datetime.now(timezone.utc) - began).total_seconds() < 20
     assert run.code == 0, run.log
-    assert "monitor of HEALTHCHECK_URL not reached" in run.log
+    assert "monitor not reached" in run.log
     assert elsewhere == []
     table.assert_right()

@@ -8,13 +8,21 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 from adapters._bases.durable import Disk
 from adapters._bases.errors import StateError
+from adapters._bases.tehran_time import TEHRAN
 
+START_CRON = "service cron start"
 _PROGRAM = "crontab"
+_COPY = "crontab-%Y-%m-%d_%H-%M-%S-%f.txt"  # in Tehran time
+_DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 _TIMEOUT_SECONDS = 30
 # crontab(1) has one exit code for "none yet" and for every failure; only its message distinguishes them.
 _NONE_YET = re.compile(
@@ -29,6 +37,13 @@ _AMBIGUOUS = re.compile(r"\\[rb]")
 def has_crontab() -> bool:
     """Whether the command exists."""
     return shutil.which(_PROGRAM) is not None
+
+
+def cron_runs() -> bool:
+    """Whether a cron daemon runs, as far as this user can see the host's processes."""
+    names = {process.pid: process.info["name"] for process in psutil.process_iter(["name"])}
+    # Where /proc hides other users' processes, the first one is hidden too.
+    return 1 not in names or not _DAEMONS.isdisjoint(names.values())
 
 
 def read_crontab() -> str:
@@ -92,7 +107,7 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
     Raises:
         StateError: the file cannot be written, or exists.
     """
-    path = folder / f"crontab-{now:%Y-%m-%d_%H-%M-%S-%f}.txt"
+    path = folder / now.strftime(_COPY)
     try:
         disk = Disk()
         disk.make_folder(folder)
@@ -103,3 +118,11 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
             f"cannot keep a copy of the previous crontab: {error}", next_step="nothing was changed"
         ) from error
     return path
+
+
+def kept_copies(folder: Path) -> Iterator[tuple[datetime, str]]:
+    """The copies of `keep_copy` that can be read, each with its time, the latest first."""
+    for path in sorted(folder.glob("crontab-*.txt"), reverse=True):
+        with suppress(OSError, ValueError):
+            made = datetime.strptime(path.name, _COPY).replace(tzinfo=TEHRAN)
+            yield made, path.read_text(errors="surrogateescape")

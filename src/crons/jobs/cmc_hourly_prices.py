@@ -10,6 +10,7 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
+from adapters._bases.wording import listed
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     PriceRow,
@@ -18,7 +19,7 @@ from adapters.files.choices import coin_choices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from crons.backfill import Batch, Past
-from crons.job import Finding, Job, JobContext, Needed, listed
+from crons.job import Finding, Job, JobContext, Needed
 from crons.resources import PATIENCE
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Parsed, Problem, Quote

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters._bases.errors import StateError
-from adapters.system.crontab import has_crontab, keep_copy, read_crontab, write_crontab
+from adapters.system.crontab import cron_runs, has_crontab, keep_copy, read_crontab, write_crontab
 from tests.support.crontab_program import CrontabProgram
 
 NOW = datetime(2026, 11, 23, 15, 30, 0, 7, tzinfo=ZoneInfo("Asia/Tehran"))
@@ -101,3 +101,19 @@ def test_copy_is_private_and_exact(tmp_path: Path) -> None:
     assert path.name == "crontab-2026-11-23_15-30-00-000007.txt"
     assert path.read_bytes() == b"# caf\xe9\r\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("names", "runs"),
+    [({1: "systemd", 7: "cron"}, True), ({1: "init", 9: "crond"}, True), ({1: "bash"}, False), ({8: "bash"}, True)],
+)
+def test_daemon_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: dict[int, str], *, runs: bool
+) -> None:
+    """Among the processes of /proc; where those of other users are hidden, it may run."""
+    for number, name in names.items():
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "stat").write_text(f"{number} ({name}) S 0 {'0 ' * 48}")
+    (tmp_path / "stat").write_text("btime 1\n")
+    monkeypatch.setattr("psutil.PROCFS_PATH", str(tmp_path))
+    assert cron_runs() == runs

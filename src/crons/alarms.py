@@ -1,0 +1,89 @@
+"""Alarms: the pings of a monitor, and ALERT_COMMAND. A failure of either is a warning, and affects nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from adapters._bases.errors import EtlError
+from adapters.http.healthchecks_http_adapter import Event, ping
+from configurations.config import PROJECT_ROOT, Secret
+from configurations.logs import last_lines
+from crons.job import RunReport
+from crons.start_up import REMEDY, missing_package
+
+_ALERT_SECONDS = 30
+
+log = structlog.get_logger(__name__)
+
+
+def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
+    """What ``run`` returns or raises, with the monitor, if any, pinged at its start and end."""
+    if url is None:
+        return run()
+    inform(url, "start", "", clock)
+    try:
+        report = run()
+    except BaseException as error:
+        inform(url, "fail", "\n".join([*last_lines(), _words(error)]), clock)
+        raise
+    if report.failures:
+        inform(url, "fail", "\n".join([*last_lines(), *report.failures]), clock)
+    else:
+        inform(url, "success", "", clock)
+    return report
+
+
+def _words(error: BaseException) -> str:
+    if package := missing_package(error):
+        return f"the package {package} is missing or outdated; next: {REMEDY}"
+    if not isinstance(error, EtlError):  # its text may hold a secret
+        return f"unexpected error: {type(error).__name__}"
+    return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
+
+
+def inform(url: str, event: Event, text: str, clock: Callable[[], datetime]) -> None:
+    """Ping a monitor, see `ping`."""
+    # Not asyncio.run: it would wait for a name look-up that hangs in a thread.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(ping(url, event, text, clock=clock))
+    except EtlError:
+        # Its message could quote the address, which is a secret.
+        log.warning("monitor not reached: see the healthcheck addresses in the settings")
+    finally:
+        loop.close()
+
+
+def alert(command: Secret | None, what: str, text: str) -> None:
+    """Run ALERT_COMMAND, if there is one, in the checkout, for 30 seconds at most.
+
+    Args:
+        what: for the first line of its stdin, after this host's name.
+        text: the other lines.
+    """
+    if command is None:
+        return
+    whole, problem = f"data-processor on {socket.gethostname()}: {what}\n{text}\n", ""
+    try:
+        # Its output goes to stderr: stdout may be a pipe or cron's mail. Its own session can be killed as a whole.
+        with subprocess.Popen(  # noqa: S603 - the operator's own command
+            ["/bin/sh", "-c", command.value], stdin=subprocess.PIPE, stdout=2, cwd=PROJECT_ROOT, start_new_session=True
+        ) as process:
+            try:
+                process.communicate(whole.encode(errors="replace"), _ALERT_SECONDS)
+                problem = f"exit code {process.returncode}" if process.returncode else ""
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                problem = f"killed after {_ALERT_SECONDS} s"
+    except OSError as error:
+        problem = str(error.strerror)
+    if problem:
+        log.warning("ALERT_COMMAND failed", reason=problem)
