@@ -69,7 +69,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
 
 def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> ReportContents:
     tables = _tables_in_use(resources)
-    followed = {name: list(JOBS[name].followed(resources.settings)) for name in tables}
+    followed = {name: list(JOBS[name].expected(resources.settings, table)) for name, (table, _) in tables.items()}
     # Before prices are read, which could exceed the memory.
     stored = {name: table.symbols(first=keys[0], last=keys[-1]) for name, (table, _) in tables.items()}
     symbols = sum(len(stored[name].union(followed[name])) for name in tables)

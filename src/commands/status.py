@@ -173,7 +173,8 @@ def _read_database(
     if has_no_database(settings):
         return DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db"), [], None
     try:
-        series = _series_of(resources.repository(job.repository), list(job.followed(settings)), now)
+        table = resources.repository(job.repository)
+        series = _series_of(table, list(job.expected(settings, table)), now)
         return DatabaseFacts("ok"), resources.runs.recent(name, _RECENT_RUNS), series
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))

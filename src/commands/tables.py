@@ -39,7 +39,9 @@ def set_up() -> int:
     """Create missing tables and views, and return the exit code. Idempotent."""
     settings = interactive_timeouts(settings_with_log())
     with Resources(settings, task="setup_db", clock=system_clock) as resources:
-        for job in JOBS.values():
+        for name, job in JOBS.items():
+            if job.optional and not resources.history_spool(name).folder.exists():
+                continue
             table = resources.repository(job.repository)
             table.ensure_ready()
             say(f"{table.name} and its views are ready")

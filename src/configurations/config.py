@@ -1,7 +1,7 @@
 """Settings: the only reader of the environment and of ``.env``.
 
-A variable of the environment wins over ``.env``. An empty one stands for its default, except for SYMBOLS. Values of
-``.env`` are taken literally: ``${…}`` is not expanded.
+A variable of the environment wins over ``.env``. An empty one stands for its default, except for SYMBOLS,
+NOBITEX_BASE_URL and WALLEX_BASE_URL. Values of ``.env`` are taken literally: ``${…}`` is not expanded.
 """
 
 from __future__ import annotations
@@ -118,6 +118,11 @@ def source_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def optional_address(text: str) -> str:
+    """As `source_address`; empty for a source that is left out."""
+    return source_address(text) if text else ""
+
+
 def _monitor_address(text: str) -> Secret | None:
     parts = urlsplit(text)
     if text and not (parts.scheme in {"http", "https"} and parts.hostname):
@@ -183,10 +188,14 @@ def _positive(text: str, *, highest: float) -> float:
     raise ValueError(f"a number greater than 0, at most {highest:g}, is needed")
 
 
-def _setting(parse: Callable[..., Any], default: str = "", **bounds: Any) -> Any:
-    """A field with the parser of its text, and the text that an unset or empty variable stands for."""
+def _setting(parse: Callable[..., Any], default: str = "", *, empty_counts: bool = False, **bounds: Any) -> Any:
+    """A field with the parser of its text, and the text that an unset variable stands for.
+
+    An empty variable stands for the same, unless `empty_counts`.
+    """
     parser = partial(parse, **bounds)
-    return field(default_factory=partial(parser, default), metadata={"parse": parser, "default": default})
+    metadata = {"parse": parser, "default": default, "empty_counts": empty_counts}
+    return field(default_factory=partial(parser, default), metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +229,12 @@ class Settings:
     )
     cmc_api_key: Secret | None = _setting(_api_key)
     cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
-    symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL")
+    # An empty list of symbols is more likely a mistake than a wish for the default ones.
+    symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL", empty_counts=True)
     binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
     binance_pairs: tuple[tuple[str, str], ...] = _setting(_pairs)
+    nobitex_base_url: str = _setting(optional_address, "https://apiv2.nobitex.ir", empty_counts=True)
+    wallex_base_url: str = _setting(optional_address, "https://api.wallex.ir", empty_counts=True)
     http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
     # Less than an hour, so that a run is over before the next one starts.
     run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
@@ -360,9 +372,9 @@ def _parsed(name: str, given: _Given | None) -> Any:
     text = given.value if given else ""
     if given and given.line is None and re.fullmatch(r"(['\"]).*\1", text, re.DOTALL):
         raise ValueError("its value is in quotes, which Docker's --env-file keeps: remove them there")
-    # An empty list of symbols is more likely a mistake than a wish for the default ones.
-    keep = bool(text) or (name == "symbols" and given is not None)
-    return SETTINGS[name].metadata["parse"](text if keep else SETTINGS[name].metadata["default"])
+    setting = SETTINGS[name].metadata
+    keep = bool(text) or (setting["empty_counts"] and given is not None)
+    return setting["parse"](text if keep else setting["default"])
 
 
 def _where_to_correct(wrong: Mapping[str, str], given: Mapping[str, _Given], env_file: Path) -> str:

@@ -27,7 +27,8 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
         "shape", differences, "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
     )
     try:
-        return [shape, *_faults(name, table, job.followed(resources.settings), now)]
+        expected = job.expected(resources.settings, table)
+        return [shape, *_faults(name, table, expected, now), *job.verify(name, table, now)]
     except StorageRejected as error:
         if not differences:
             raise

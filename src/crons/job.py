@@ -151,6 +151,8 @@ class Job:
             is the same for missing hours. None for a source without a past.
         followed: by the settings, the symbols that have a row every hour, each with what it means there, such as a
             coin's id or a pair; None if the settings leave that open.
+        optional: show nothing of it on a host that never ran it, and expect no hour of a symbol without any row.
+        verify: what else is wrong with the stored rows, given the job's name and the present moment.
         past_needs: the setting without which the source refuses past hours, if any.
         charges: whether past hours cost credits, which ``--max-credits`` limits.
     """
@@ -162,9 +164,19 @@ class Job:
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
     followed: Callable[[Settings], Mapping[str, object]]
+    optional: bool = False
+    verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
     charges: bool = False
+
+    def expected(self, settings: Settings, table: HourlyRepository) -> Mapping[str, object]:
+        """The followed symbols whose hours are missing if they have no row."""
+        followed = self.followed(settings)
+        if not self.optional:
+            return followed
+        stored = table.first_hours(list(followed))
+        return {symbol: meaning for symbol, meaning in followed.items() if symbol in stored}
 
 
 @dataclass(frozen=True)

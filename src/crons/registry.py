@@ -12,6 +12,7 @@ from crons.job import Job
 _NAMES = (
     "cmc_hourly_prices",
     "binance_hourly_prices",
+    "usdt_toman_hourly_rates",
 )
 
 

@@ -153,14 +153,19 @@ class Resources:
         """Records of a job's runs until they are stored; a folder for each job, guarded by its lock."""
         return Spool(self.settings.data_path / "spool" / RUNS / job)
 
-    def http(self, setting: str, headers: Mapping[str, str] | None = None) -> HttpAdapter:
-        """A connection to the source whose base URL is in this variable; its calls are counted in `calls_made`."""
+    def http(
+        self, setting: str, headers: Mapping[str, str] | None = None, *, attempts: int | None = None
+    ) -> HttpAdapter:
+        """A connection to the source whose base URL is in this variable; its calls are counted in `calls_made`.
+
+        `attempts` are the most tries of a call; None for as many as the run's limit allows.
+        """
         made = HttpAdapter(
             base_url=getattr(self.settings, setting.lower()),
             setting=setting,
             headers=headers or {},
             timeout_seconds=self.settings.http_timeout_seconds,
-            retry=self._until_limit(reserve=_STORING_SECONDS, share=0.25),
+            retry=replace(self._until_limit(reserve=_STORING_SECONDS, share=0.25), attempts=attempts),
             clock=self.clock,
         )
         self._http.append(made)

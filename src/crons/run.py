@@ -91,10 +91,13 @@ def _run(options: Options, clock: Callable[[], datetime]) -> int:
         set_up_logging(error.settings, clock, least=least)
         fail_for_settings(request._replace(fill=BackfillRequest(1, options.dry_run)), error, clock)
     if kind != "run":
-        symbols = tuple(dict.fromkeys(symbol.upper() for symbol in split_list(options.symbols or "")))
+        followed = request.job.followed(settings)
+        names = {symbol.upper(): symbol for symbol in followed}
+        given = [symbol.upper() for symbol in split_list(options.symbols or "")]
+        symbols = tuple(dict.fromkeys(names.get(symbol, symbol) for symbol in given))
         if options.symbols is not None and not symbols:
             raise ConfigurationError("--symbols is empty", next_step="name some, such as BTC,ETH, or leave it out")
-        only_symbols(settings, symbols, request.job.followed(settings))  # refuses unknown ones before the run begins
+        only_symbols(settings, symbols, followed)  # refuses unknown ones before the run begins
         if options.max_credits is not None and not request.job.charges:
             raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
         request = request._replace(fill=_past_hours(options, clock()), symbols=symbols)

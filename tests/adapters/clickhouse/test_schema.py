@@ -25,6 +25,7 @@ from adapters._bases.topology import Topology
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
@@ -43,7 +44,7 @@ COLUMN_TYPES: dict[Any, set[str]] = {
     int | None: {"Nullable(UInt32)", "Nullable(UInt64)"},
     float | None: {"Nullable(Float64)"},
 }
-TABLES = [CRYPTO_PRICES, BINANCE_PRICES]
+TABLES = [CRYPTO_PRICES, BINANCE_PRICES, TomanClickHouseAdapter.table]
 FSYNC, PATCHES = "fsync_part_directory", "enable_block_number_column"
 
 

@@ -1,0 +1,164 @@
+"""The price of one USDT in Toman at each Tehran hour: from Nobitex and Wallex into ``toman_rates``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from aiolimiter import AsyncLimiter
+
+from adapters._bases.errors import ConfigurationError, EtlError
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import HourlyRow
+from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
+from crons.backfill import Batch, Past
+from crons.inspection import finding
+from crons.job import Finding, Job, JobContext
+from extractors.candles import CandleCall, plan_calls
+from extractors.concurrently import all_at_once, concurrently
+from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, extract_candles
+from loaders.spooled_loader import SpooledLoader
+from transformers.coverage import hours_by_key, reach
+from transformers.toman_transformer import tenfold_rates, toman_rows
+
+# In an hour's first seconds the hour before is still open, so the one before that is completed.
+_HOURS_BACK = 2
+# An exchange that is down must not hold up the other one's rates for long.
+_MOST_TRIES = 3
+_FAR_APART_PERCENT = 10.0
+
+Ask = Callable[[CandleCall], Coroutine[Any, Any, Batch]]
+
+
+async def run(ctx: JobContext) -> None:
+    """Store the present hour, with its open only, and complete the last hour that is over. Idempotent.
+
+    An exchange that does not answer, or has no rate of the present hour, is named, and costs the other one nothing.
+    """
+    now, report = ctx.now(), ctx.report
+    report.hours_asked = len(ctx.symbols)
+    hours = hours_by_key([*hours_before(now, _HOURS_BACK), hour_start(now)])
+    async with _exchanges(ctx) as ask:
+        ctx.step("asking Nobitex and Wallex for the latest rates")
+        answers, failures = await all_at_once([CandleCall(symbol, hours) for symbol in ctx.symbols], ask)
+    _name(ctx, failures)
+    rows = [row for _, batch in answers for row in batch.rows]
+    there = {row.symbol for row in rows if row.fetched_at >= hour_key(now)}
+    report.missing.extend(call.symbol for call, _ in answers if call.symbol not in there)
+    report.without_quote = len(report.missing)
+    if not there:
+        report.failures.append("neither Nobitex nor Wallex has a rate of the present hour")
+    ctx.step(f"storing {len(rows)} rows")
+    await SpooledLoader[HourlyRow](ctx).load(rows)
+
+
+async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+    """Ask for past hours of each exchange; one that does not answer is named, and costs the other one nothing."""
+    meant = JOB.followed(ctx.settings) if ctx.kind == "backfill" else JOB.expected(ctx.settings, ctx.repository)
+    wanted = await past.wanted(
+        {symbol: meant[symbol] for symbol in ctx.symbols if symbol in meant},
+        {source.symbol: source.first for source in SOURCES},
+    )
+    calls = plan_calls(wanted)
+    past.estimate(len(calls))
+    if past.request.dry_run:
+        return
+    failed: dict[str, EtlError] = {}
+
+    async def ask_unless_failed(call: CandleCall) -> Batch:
+        if error := failed.get(call.symbol):
+            raise error
+        return await ask(call)
+
+    def tolerate(call: CandleCall, error: EtlError) -> bool:
+        failed[call.symbol] = error
+        return len(failed) < len(ctx.symbols)
+
+    async with (
+        _exchanges(ctx) as ask,
+        aclosing(concurrently(calls, ask_unless_failed, tolerate=tolerate)) as answers,
+    ):
+        async for _, batch in answers:
+            yield batch
+    _name(ctx, failed.values())
+
+
+@asynccontextmanager
+async def _exchanges(ctx: JobContext) -> AsyncIterator[Ask]:
+    """The function that asks an exchange for its rates of some hours."""
+    sources = {source.symbol: source for source in SOURCES if source.symbol in ctx.symbols}
+    if not sources:
+        raise ConfigurationError("NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty", next_step="set one of them")
+    async with AsyncExitStack() as opened:
+        doors = {}
+        for symbol, source in sources.items():
+            # As Nobitex asks of programs.
+            headers = {"User-Agent": "TraderBot/DataProcessor"}
+            http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
+            # A fifth at once, the others over a minute: never more than the limit in any minute.
+            doors[symbol] = await opened.enter_async_context(http), AsyncLimiter(CALLS_A_MINUTE / 5, 15)
+
+        async def ask(call: CandleCall) -> Batch:
+            source, (http, limiter) = sources[call.symbol], doors[call.symbol]
+            answer = await extract_candles(http, source, call.first, call.last, clock=ctx.now, gate=lambda: limiter)
+            rows, rejects = toman_rows(call.symbol, source.pair, answer, call.hours, run_id=ctx.run_id)
+            ctx.report.note_hours(call.symbol, rows, rejects)
+            return Batch({call.symbol: call.hours}, rows, {(call.symbol, hour) for hour in rejects})
+
+        yield ask
+
+
+def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
+    ctx.report.warnings.extend(f"{failure.message}: {failure.next_step}" for failure in failures)
+
+
+async def check(ctx: JobContext) -> Finding:
+    """Whether Nobitex and Wallex answer here."""
+    hours = hours_by_key(hours_before(ctx.started, 1))
+    async with _exchanges(ctx) as ask:
+        answers, failures = await all_at_once([CandleCall(symbol, hours) for symbol in ctx.symbols], ask)
+    found = [f"{call.symbol} answers, {len(batch.rows)} rate of the last hour" for call, batch in answers]
+    detail = "; ".join([*found, *(failure.message for failure in failures)])
+    return Finding(JOB.source, "warn" if failures else "ok", detail, failures[0].next_step if failures else "")
+
+
+def verify(name: str, table: HourlyRepository, now: datetime) -> list[Finding]:
+    """Whether rates are in Rial by mistake, and how far the two exchanges are apart."""
+    rates: dict[str, dict[str, float]] = {}
+    for one in table.prices(first="", last=hour_key(now)):
+        if one.price > 0:
+            rates.setdefault(one.symbol, {})[one.datetime] = one.price
+    tenfold = {words: list(map(from_text, hours)) for words, hours in tenfold_rates(rates)}
+    lines = [f"{words}, probably Rial for Toman: {describe_hours(hours)}" for words, hours in tenfold.items()]
+    back = reach([hour for hours in tenfold.values() for hour in hours], now)
+    found = [finding("unit", lines, f"./run.sh cron_backfill {name} {back} fetches them again")]
+    apart = {
+        hour: abs(one / other - 1) * 100
+        for hour, one in rates.get(SOURCES[0].symbol, {}).items()
+        if (other := rates.get(SOURCES[1].symbol, {}).get(hour))
+    }
+    if apart:
+        largest = max(apart, key=apart.__getitem__)
+        detail = (
+            f"{SOURCES[0].name} and {SOURCES[1].name} differ by {median(apart.values()):.2f} % (median) in "
+            f"{len(apart):,} h, at most by {apart[largest]:,.2f} % ({largest[:16]})"
+        )
+        found.append(Finding("two sources", "warn" if apart[largest] > _FAR_APART_PERCENT else "ok", detail))
+    return found
+
+
+JOB = Job(
+    summary="the price of one USDT in Toman, hourly, from Nobitex and Wallex",
+    source="Nobitex, Wallex",
+    repository=TomanClickHouseAdapter,
+    run=run,
+    check=check,
+    backfill=backfill,
+    verify=verify,
+    followed=lambda settings: {one.symbol: one.pair for one in SOURCES if getattr(settings, one.setting.lower())},
+    optional=True,
+)
