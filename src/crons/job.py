@@ -231,12 +231,13 @@ class JobContext:
             report.failures += [_ALL_REFUSED] if _ALL_REFUSED not in report.failures else []
         elif self.kind == "run":
             report.values |= {row.symbol: getattr(row, self.repository.table.value) for row in rows}
+        report.failures.extend(done.failures)
         report.warnings.extend(f"damaged spool file set aside: {line}" for line in done.set_aside)
         report.warnings.extend(f"spool file not processed: {line}" for line in done.left)
 
     def fail_if_nothing_stored(self) -> None:
         """Count a run without a valid quote as failed."""
-        if _ALL_REFUSED not in self.report.failures:
+        if not self.report.failures:
             self.report.failures.append(f"{self.job.source} gave no valid {self.repository.table.value}")
 
 

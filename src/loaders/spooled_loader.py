@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -14,7 +14,7 @@ import structlog
 from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.upsert import UpsertReport
+from adapters._bases.upsert import Key, StoredRow, UnprovenError, UpsertReport
 from adapters.files.spool import Spool
 
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
@@ -33,6 +33,7 @@ class LoadReport:
     replayed: UpsertReport = field(default_factory=UpsertReport)  # rows of earlier runs, from the spool
     set_aside: list[str] = field(default_factory=list)  # damaged spool files, each as path: reason
     left: list[str] = field(default_factory=list)  # why files could not be moved; their readable rows are stored
+    failures: list[str] = field(default_factory=list)  # why the run fails, although it goes on
 
 
 class LoadContext(Protocol):
@@ -65,6 +66,7 @@ class SpooledLoader(Generic[RowT]):
         self._ready = False
         self._kept: dict[Path, Sequence[RowT]] = {}
         self._left: set[Path] = set()
+        self._held: dict[Key, Path] = {}
         self._report = LoadReport()
 
     @property
@@ -106,25 +108,33 @@ class SpooledLoader(Generic[RowT]):
     async def store_kept(self) -> LoadReport:
         """Store what earlier runs left in the spool, oldest first, then the kept rows by one upsert.
 
-        A spool file that cannot be read, set aside or removed is reported and stops none of the others.
+        A spool file that cannot be read, set aside or removed is reported and stops none of the others. A row that the
+        database acknowledged and does not show is held: later runs update it once it is visible, and fail until then.
         """
         self._report = LoadReport()
         rows = [row for batch in self._kept.values() for row in batch]
         waiting: list[Path] = []
         try:
             waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
+            self._held = {self._key(row): path for path in self._spool.held() for row in self._read(path)[0]}
         except StateError as error:
             self._report.left.append(error.message)
         try:
-            if waiting or rows:
+            if waiting or rows or self._held:
                 await self.ensure_ready()
             for path in waiting:
                 await self._replay(path)
+            own = {self._key(row) for row in rows}
+            if held := [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]:
+                self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
                 await self._store_own(rows)
         finally:
-            self._ctx.note_load([] if self._kept else rows, self._report)
+            self._note([] if self._kept else rows)
         return self._report
+
+    def _note(self, rows: Sequence[HourlyRow]) -> None:
+        self._ctx.note_load([row for row in rows if self._key(row) not in self._held], self._report)
 
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
         """Store the spool's rows, which are older, then put the rows, or store them without the spool."""
@@ -147,12 +157,13 @@ class SpooledLoader(Generic[RowT]):
     async def _store_unspooled(self, rows: Sequence[RowT]) -> EtlError | None:
         """Store rows that the spool did not take; the error if that fails too."""
         log.warning("rows bypass the spool", rows=len(rows))
+        self._report = LoadReport()
         try:
             await self.ensure_ready()
-            stored, refused = await self._store_sound(rows)
+            self._report.stored, refused = await self._store_sound(rows)
         except EtlError as error:
             return error
-        self._ctx.note_load(rows, LoadReport(stored=stored))
+        self._note(rows)
         for reason in refused:
             log.warning("row lost, not storable", reason=reason)
         return None
@@ -161,7 +172,7 @@ class SpooledLoader(Generic[RowT]):
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
         damages: dict[Path, str] = {}
         try:
-            stored = await asyncio.to_thread(self._repository.upsert_prices, rows)
+            stored = await self._upsert(rows)
         except InvalidRowError:
             stored = UpsertReport()
             for path, batch in self._kept.items():
@@ -176,15 +187,41 @@ class SpooledLoader(Generic[RowT]):
 
     async def _replay(self, path: Path) -> None:
         """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
-        batch, table = self._spool.read(path), self._repository.table
-        # Without columns that are unknown by now, and with None for new ones.
-        rows = [table.row(*map(record.get, table.given)) for record in batch.records]
+        rows, damaged = self._read(path)
         replayed, refused = await self._store_sound(rows)
         self._report.replayed = self._report.replayed.plus(replayed)
-        damage = "; ".join(filter(None, [batch.damage, *refused]))
+        damage = "; ".join(filter(None, [damaged, *refused]))
         if not damage:
             log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
         self._settle(path, damage)
+
+    def _read(self, path: Path) -> tuple[list[HourlyRow], str | None]:
+        """The readable rows of a spool file, and its damage."""
+        batch, table = self._spool.read(path), self._repository.table
+        # Without columns that are unknown by now, and with None for new ones.
+        return [table.row(*map(record.get, table.given)) for record in batch.records], batch.damage
+
+    async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
+        """Upsert rows; hold those that are not visible then, and release those that are."""
+        unseen: Collection[Key] = ()
+        try:
+            stored = await asyncio.to_thread(self._repository.upsert_prices, rows, held=self._held.keys())
+        except UnprovenError as error:
+            stored, unseen = error.stored, error.unseen
+            held = (
+                f"; until then no run inserts them again: they are held in {self._spool.held_folder}" if unseen else ""
+            )
+            self._report.failures.append(f"{error.message}; next: {error.next_step}{held}")
+        for key, row in {self._key(row): row for row in rows if unseen or self._held}.items():
+            if key in unseen:
+                self._held[key] = self._spool.hold(self._repository.table.given, tuple(row), key)
+            elif key in self._held:
+                self._spool.remove(self._held.pop(key))
+        return stored
+
+    @staticmethod
+    def _key(row: HourlyRow) -> Key:
+        return StoredRow(row, "").key
 
     def _settle(self, path: Path, damage: str | None) -> None:
         """Remove a file whose rows are stored, or set a damaged one aside."""
@@ -211,7 +248,7 @@ class SpooledLoader(Generic[RowT]):
             batch = batches.pop() if len(refused) % 2 else batches.popleft()
             middle = len(batch) // 2
             try:
-                stored = stored.plus(await asyncio.to_thread(self._repository.upsert_prices, batch))
+                stored = stored.plus(await self._upsert(batch))
             except InvalidRowError as error:
                 if middle == 0:
                     refused.append(error.message)

@@ -160,7 +160,7 @@ def test_killed_while_waiting_for_the_source(
 
 
 @pytest.mark.parametrize(
-    "statement", ["SELECT version", "CREATE DATABASE", "CREATE TABLE", "SELECT `symbol`", "INSERT"]
+    "statement", ["SELECT version", "CREATE DATABASE", "CREATE TABLE", "SELECT toUInt64", "INSERT"]
 )
 def test_killed_before_each_statement(
     statement: str, program: Installation, front: ClickHouseFront, table: PriceAudit

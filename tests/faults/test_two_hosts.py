@@ -12,7 +12,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.installation import Installation
+from tests.support.installation import Finished, Installation
 from tests.support.patience import PATIENCE_SECONDS
 
 COINS = 3
@@ -52,10 +52,10 @@ def other_host(install: Callable[..., Installation], program: Installation) -> I
 
 
 @pytest.fixture
-def both_run(program: Installation, other_host: Installation, gated: GatedFront) -> Callable[[str], None]:
-    """Let both look at what is stored before either writes, the other host write first, and both end well."""
+def both_run(program: Installation, other_host: Installation, gated: GatedFront) -> Callable[[str], Finished]:
+    """Let both look at what is stored before either writes, and the other host write first; how the late one ended."""
 
-    def run(changes: str) -> None:
+    def run(changes: str) -> Finished:
         gated.reached.clear()
         gated.gate.clear()
         late = program.start_job(CLICKHOUSE_PORT=str(gated.port), CLICKHOUSE_CHANGES=changes)
@@ -63,7 +63,8 @@ def both_run(program: Installation, other_host: Installation, gated: GatedFront)
         program.clock.advance(timedelta(minutes=2))  # the other one's quotes are newer
         early = other_host.run_job(CLICKHOUSE_CHANGES=changes)
         gated.gate.set()
-        assert (early.code, late.ended().code) == (0, 0), early.log
+        assert early.code == 0, early.log
+        return late.ended()
 
     return run
 
@@ -72,13 +73,13 @@ def both_run(program: Installation, other_host: Installation, gated: GatedFront)
 def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     changes: str,
     program: Installation,
-    both_run: Callable[[str], None],
+    both_run: Callable[[str], Finished],
     embedded: ClickHouseAdapter,
     database: str,
 ) -> None:
-    """Both insert the hour's keys: each view shows them once; `verify` names them, and its statement mends the table.
+    """Both insert the hour's keys: the late run fails; `verify` names them, and its statement mends the table.
 
-    Then both change them: nothing is doubled.
+    Each view shows them once. Then both change them: nothing is doubled.
     """
 
     def shown(view: str) -> int:
@@ -86,7 +87,9 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
 
     embedded.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     assert program.command("setup_db").code == 0
-    both_run(changes)
+    late = both_run(changes)
+    assert (late.code, late.errors[-1].count("more than one row")) == (1, COINS)
+    assert program.spooled == []
     assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
     found = program.command("verify")
     assert found.code == 1
@@ -97,6 +100,6 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     assert program.command("verify").code == 0
 
     program.clock.advance(timedelta(minutes=10))
-    both_run(changes)
+    assert both_run(changes).code == 0
     assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
     assert program.command("verify").code == 0

@@ -40,7 +40,7 @@ symbols = st.sets(st.sampled_from(["BTC", "ETH", "SOL"]), min_size=1)
 hours = st.integers(9, 11)
 endings: st.SearchStrategy[Ending] = st.sampled_from(ENDINGS)
 breaks: st.SearchStrategy[FaultKind] = st.sampled_from(["reset", "execute_then_reset"])
-statements = st.sampled_from(["CREATE", "SELECT `symbol`", "INSERT", "ALTER"])
+statements = st.sampled_from(["CREATE", "SELECT toUInt64", "INSERT", "ALTER"])
 
 
 class Expected:

@@ -28,7 +28,9 @@ from adapters._bases.clickhouse_adapter import Server
 from tests.support.access import session_statements
 from tests.support.older_engine import OlderEngine
 
-FaultKind = Literal["reset", "execute_then_reset", "hang", "half_answer", "error", "execute_then_error", "redirect"]
+FaultKind = Literal[
+    "reset", "execute_then_reset", "hang", "half_answer", "cut", "error", "execute_then_error", "redirect", "forget"
+]
 
 _Settings = tuple[tuple[str, str], ...]
 _NOT_SETTINGS = {
@@ -42,6 +44,7 @@ _NOT_SETTINGS = {
     "session_id",
     "wait_end_of_query",
 }
+_CALL = re.compile("^SELECT '[0-9a-f]{32}', ")
 _INSERT = re.compile(r"\s*(INSERT INTO .+?)\s+FORMAT (\w+)\s*", re.DOTALL)
 _STATUS_OF_CODE = {60: 404, 81: 404, 164: 403, 516: 403}
 
@@ -52,9 +55,10 @@ class Fault:
 
     Attributes:
         kind: ``reset``: the connection is reset before anything is executed; ``execute_then_reset``: after it was;
-            ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``error``: an
-            answer with `code`; ``execute_then_error``: that answer after it was executed; ``redirect``: an answer with
-            the HTTP status `code` that leads to `text`.
+            ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``cut``: it
+            ends before its first block, without a length; ``forget``: nothing is executed, and the answer is good;
+            ``error``: an answer with `code`; ``execute_then_error``: that answer after it was executed;
+            ``redirect``: an answer with the HTTP status `code` that leads to `text`.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
         times: how many of them.
         spared: how many of them are executed before the first that it befalls.
@@ -85,6 +89,9 @@ class ClickHouseFront:
         statements: every statement that was asked, in order, those of the driver's handshake among them.
         faults: failures to come; each goes once it has befallen its statements.
         engine: of another version, in a process of its own; None for the one of this process.
+        cached: whether a SELECT is answered as it was before, by its text and its URL without the id.
+        dropped: settings that do not reach the engine.
+        shown: the condition of the rows of prices that SELECTs show, as a row policy has one; empty for all.
         replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
     """
 
@@ -97,6 +104,9 @@ class ClickHouseFront:
     profile: str = ""
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    cached: bool = False
+    dropped: tuple[str, ...] = ()
+    shown: str = ""
     replacements: dict[str, str] = field(default_factory=dict)
     engine: OlderEngine | None = None
     port: int = 0
@@ -107,6 +117,7 @@ class ClickHouseFront:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _executing: threading.Lock = field(default_factory=threading.Lock)
     _sessions: dict[tuple[str, str, _Settings], Any] = field(default_factory=dict)
+    _answers: dict[tuple[str, _Settings], bytes] = field(default_factory=dict)
 
     def __enter__(self) -> ClickHouseFront:
         """Start to listen."""
@@ -176,6 +187,7 @@ class ClickHouseFront:
     def take_fault(self, statement: str) -> Fault | None:
         """The failure that befalls this statement."""
         with self._lock:
+            statement = _CALL.sub("SELECT ", statement)
             self.statements.append(statement)
             for fault in self.faults:
                 if not statement.lstrip().startswith(fault.statement):
@@ -195,23 +207,32 @@ class ClickHouseFront:
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         """What the engine answers, in a session with the settings that came along."""
-        form = statement.rpartition(" FORMAT ")
-        statement = next(
-            (
-                f"{new} FORMAT {form[2]}" if form[0] else new
-                for old, new in self.replacements.items()
-                if statement.startswith(old)
-            ),
-            statement,
-        )
+        form, call = statement.rpartition(" FORMAT "), _CALL.match(statement)
+        plain = _CALL.sub("SELECT ", statement)
+        for old, new in self.replacements.items():
+            if plain.startswith(old):
+                marked = new.replace("SELECT ", call[0] if call else "SELECT ", 1)
+                statement = f"{marked} FORMAT {form[2]}" if form[0] else marked
+        if self.shown and plain.startswith("SELECT"):
+            statement = statement.replace("`crypto_prices` WHERE ", f"`crypto_prices` WHERE ({self.shown}) AND ")
+        asked = (statement, tuple(pair for pair in parameters.items() if pair[0] != "query_id"))
+        if self.cached and asked in self._answers:
+            return self._answers[asked]
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
         with self._executing:
             connection = self._session(
-                tuple(pair for pair in parameters.items() if pair[0] not in _NOT_SETTINGS and pair[0][6:] not in bound)
+                tuple(
+                    pair
+                    for pair in parameters.items()
+                    if pair[0] not in _NOT_SETTINGS and pair[0][6:] not in bound and pair[0] not in self.dropped
+                )
             )
             if insert := _INSERT.fullmatch(statement):
                 return self._insert(connection, insert[1], insert[2], body)
-            return bytes(connection.query(statement, "TabSeparated", params=bound).bytes() or b"")
+            answer = bytes(connection.query(statement, "TabSeparated", params=bound).bytes() or b"")
+        if self.cached and statement.lstrip().startswith("SELECT"):
+            self._answers[asked] = answer
+        return answer
 
     def _session(self, settings: _Settings) -> Any:
         """A connection to the engine; one for each set of settings, for setting them costs more than a statement."""
@@ -333,6 +354,14 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
                 return
             elif fault.kind == "execute_then_reset":
                 front.execute(statement, body, parameters)
+            elif fault.kind == "forget":
+                self._answer(200, b"")
+                return
+            elif fault.kind == "cut":
+                self.send_response(200)
+                self.end_headers()
+                self.close_connection = True
+                return
             elif fault.kind == "half_answer":
                 self._execute(statement, body, parameters, half=True)
             self._reset()

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from uuid import uuid4
 
 import structlog
 
@@ -25,6 +26,17 @@ from adapters._bases.clickhouse_errors import (
     SYNTAX_ERROR,
     grant,
     storage_error,
+)
+from adapters._bases.clickhouse_settings import (
+    NEWER,
+    NOT_DEDUPLICATED,
+    PINNED,
+    WANTED,
+    harmful,
+    learn,
+    refuse_harmful,
+    send,
+    value_of,
 )
 from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure, engine_zone, prepare_embedded_folder
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
@@ -38,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 _PIECE_BYTES = 1 << 20
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
+_SELECT = re.compile(r"\ASELECT (DISTINCT )?")
+_SELECT_BOUNDED = "SELECT groupArray(name) FROM system.settings WHERE isNotNull(min) OR isNotNull(max)"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -79,61 +93,6 @@ class Server:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-_TRUNCATES, _HIDES = "truncates results", "hides rows"
-# Setting to the only value at which answers and rows are right, and the harm of any other, usually without an error.
-_PINNED = {
-    "limit": ("0", _TRUNCATES),
-    "offset": ("0", _TRUNCATES),
-    **{
-        f"{what}_overflow_mode": ("throw", _TRUNCATES)
-        for what in ("result", "read", "group_by", "sort", "distinct", "set", "join", "timeout")
-    },
-    "additional_table_filters": ("{}", _HIDES),
-    "additional_result_filter": ("", _HIDES),
-    "join_default_strictness": ("ALL", _HIDES),
-    "empty_result_for_aggregation_by_empty_set": ("0", _HIDES),
-    "use_query_cache": ("0", "returns outdated results"),
-    "apply_patch_parts": ("1", "hides stored changes"),
-    "apply_deleted_mask": ("1", "shows deleted rows"),
-    "prefer_column_name_to_alias": ("0", "changes the meaning of names"),
-    "output_format_native_encode_types_in_binary_format": ("0", "makes results unreadable"),
-    "wait_for_async_insert": ("1", "acknowledges rows before they are stored"),
-}
-_LIMITS = (
-    *("max_result_rows", "max_result_bytes", "max_rows_to_read", "max_bytes_to_read", "max_rows_to_group_by"),
-    *("max_rows_to_sort", "max_bytes_to_sort", "max_rows_in_distinct", "max_bytes_in_distinct"),
-    *("max_rows_in_set", "max_bytes_in_set", "max_rows_in_join", "max_bytes_in_join"),
-)
-_WANTED = {
-    **{name: value for name, (value, _) in _PINNED.items()},
-    **dict.fromkeys(_LIMITS, "0"),
-    "async_insert": "0",
-    "max_partitions_per_insert_block": "0",
-    "max_query_size": str(64 << 20),
-    # These reject valid statements.
-    "force_primary_key": "0",
-    "force_index_by_date": "0",
-    # And these change a result's form or content.
-    "aggregate_functions_null_for_empty": "0",
-    "data_type_default_nullable": "0",
-    "extremes": "0",
-    "final": "0",
-    "join_use_nulls": "0",
-    "transform_null_in": "0",
-}
-# The driver reads a system table before this adapter can send its settings. Every server knows these.
-_HANDSHAKE = {
-    name: _WANTED[name]
-    for name in (
-        *("additional_result_filter", "additional_table_filters", "limit", "offset", "use_query_cache"),
-        *("max_bytes_to_read", "max_result_bytes", "max_result_rows", "max_rows_to_read"),
-        "output_format_native_encode_types_in_binary_format",
-    )
-}
-# In one row, which most limits let pass.
-_SELECT_BOUNDED = "SELECT groupArray(name) FROM system.settings WHERE isNotNull(min) OR isNotNull(max)"
-
-
 class ClickHouseAdapter:
     """A connection that is made on first use.
 
@@ -172,8 +131,8 @@ class ClickHouseAdapter:
         return max(1, self._query_timeout_seconds * 3 // 4)
 
     def value_of(self, setting: str) -> str | None:
-        """The value in force; None if the server does not know the setting."""
-        return _value_of(self._connected(), setting)
+        """The value in force, by the server's own words; None if the server does not know the setting."""
+        return value_of(self._connected(), setting)
 
     def kept_settings(self) -> dict[str, str]:
         """The wanted settings that stay at another value, because of the profile, each with that value."""
@@ -185,10 +144,20 @@ class ClickHouseAdapter:
         return tuple(int(part) for part in re.findall(r"\d+", self._connected().server_version or "")[:4])
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
-        """The rows of a SELECT, its ``{name:Type}`` parameters bound by the server."""
-        client = self._connected()
+        """The rows of a SELECT, its ``{name:Type}`` parameters bound by the server.
+
+        It is never answered by a cache: each statement differs, by a first column that its rows must have.
+        """
+        client, call = self._connected(), uuid4().hex
+        marked, selects = _SELECT.subn(rf"\g<0>'{call}', ", sql)
         with self._translated_errors():
-            return [tuple(row) for row in client.query(sql, parameters=dict(parameters or {})).result_rows]
+            rows = [tuple(row) for row in client.query(marked, parameters=dict(parameters or {})).result_rows]
+        if any(row[0] != call for row in rows if selects):
+            raise StorageUnavailable(
+                f"ClickHouse ({self.address}): the answer is to another statement",
+                next_step="Turn off the cache between this host and ClickHouse.",
+            )
+        return [row[selects:] for row in rows]
 
     def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """As `query`, without rows if the table, the database or the embedded engine's folder is missing."""
@@ -210,8 +179,8 @@ class ClickHouseAdapter:
     def keep_settings(self, settings: Mapping[str, object]) -> None:
         """Send these with every statement from now on, as far as the server knows and allows them. Idempotent."""
         client = self._connected()
-        for name, value in self._changeable(client, settings).items():
-            client.set_client_setting(name, value)
+        with self._translated_errors():
+            send(client, self._changeable(client, settings))
 
     def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Insert rows, at least one, by one statement. Complete. Each month's are stored all or none.
@@ -234,7 +203,8 @@ class ClickHouseAdapter:
         # them. A body that is an iterator is sent once. Its first line is the statement, which raw_insert adds itself.
         body = (piece for piece in (written[written.index(b"\n") + 1 :],))
         with self._translated_errors():
-            client.raw_insert(table, list(columns), body, fmt="Native", settings=_WHOLE_ANSWER)
+            settings = {**self._changeable(client, NOT_DEDUPLICATED), **_WHOLE_ANSWER}
+            client.raw_insert(table, list(columns), body, fmt="Native", settings=settings)
 
     def stream(self, sql: str) -> Iterator[tuple[object, ...]]:
         """The rows of a SELECT, as they come. A failure may show only as an early end: count the rows."""
@@ -293,7 +263,7 @@ class ClickHouseAdapter:
     def _wanted_settings(self) -> dict[str, str]:
         # Each is sent if the server knows it and the profile lets it be changed freely. One that is locked or bounded
         # stays; if it is pinned, it is refused.
-        return {**_WANTED, "max_execution_time": str(self.patience_seconds)}
+        return {**WANTED, "max_execution_time": str(self.patience_seconds)}
 
     def _changeable(self, client: Client, settings: Mapping[str, object]) -> dict[str, object]:
         known = client.server_settings
@@ -355,14 +325,15 @@ class ClickHouseAdapter:
     def _shake_hands(self, connect: Callable[[], Client]) -> Client:
         from clickhouse_connect.driver.httpclient import HttpClient  # noqa: PLC0415 - as above
 
-        HttpClient.params = dict(_HANDSHAKE)
+        # The driver reads a system table before this adapter can send settings, and so learns what is in force.
+        HttpClient.params = {name: value for name, value in self._wanted_settings().items() if name not in NEWER}
         try:
             with self._translated_errors():
                 return connect()
         except StorageRejected as error:
             locked = re.search(r"etting (\w+) should", error.message)
-            if locked and locked[1] in _PINNED:
-                raise _harmful(locked[1], f"locks {locked[1]}") from error
+            if locked and locked[1] in PINNED:
+                raise harmful(locked[1], f"the database user's profile locks {locked[1]}") from error
             if error.code not in (CONSTRAINT_VIOLATED, READ_ONLY):
                 raise
         finally:
@@ -372,15 +343,14 @@ class ClickHouseAdapter:
             return connect()
 
     def _set_up_session(self, client: Client) -> None:
-        if isinstance(self.address, Server):  # the embedded engine has no profiles
+        if isinstance(self.address, Server) and client.get_client_setting("limit") is None:  # the handshake without
             self._bounded = {name for row in client.query(_SELECT_BOUNDED).result_rows for name in row[0]}
-        for name, value in self._changeable(client, self._wanted_settings()).items():
-            if _value_of(client, name) != value:
-                client.set_client_setting(name, value)
-        for name, (pinned, _) in _PINNED.items():
-            found = _value_of(client, name)
-            if found not in (None, pinned):
-                raise _harmful(name, f"has {name} = {found}")
+        wanted = self._wanted_settings()
+        if missing := wanted.keys() - client.server_settings.keys() - set(NEWER):  # a limit cut the list of settings
+            learn(client, missing)
+        late = self._changeable(client, wanted)
+        send(client, {name: value for name, value in late.items() if value_of(client, name) != value})
+        refuse_harmful(client, str(self.address), cut=bool(missing))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -460,22 +430,6 @@ def _pool(server: Server) -> PoolManager:
     # The driver has no option for this, and would follow one redirect when it connects.
     pool.urlopen = partial(pool.urlopen, redirect=False)  # type: ignore[method-assign]
     return pool
-
-
-def _value_of(client: Client, setting: str) -> str | None:
-    known = client.server_settings.get(setting)
-    if known is None:
-        return None
-    changed = client.get_client_setting(setting)
-    return known.value if changed is None else str(changed)
-
-
-def _harmful(setting: str, found: str) -> StorageRejected:
-    value, harm = _PINNED[setting]
-    return StorageRejected(
-        f"the database user's profile {found}, which {harm}, and allows no other value",
-        next_step=f"Have an administrator remove it from the profile, or set it to {value or 'an empty text'}.",
-    )
 
 
 class Right(NamedTuple):

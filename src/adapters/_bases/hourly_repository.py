@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -14,7 +14,7 @@ from adapters._bases.schema import Schema, definition
 from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
-from adapters._bases.upsert import StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
+from adapters._bases.upsert import Key, StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
@@ -171,8 +171,10 @@ class HourlyRepository:
         """Drop the table and its views: see `Schema.drop`."""
         self._retry.call(self._schema.drop)
 
-    def upsert_prices(self, rows: Iterable[HourlyRow], target_hour: datetime | None = None) -> UpsertReport:
-        """Store rows by their keys (symbol, hour). Complete when this returns. Idempotent.
+    def upsert_prices(
+        self, rows: Iterable[HourlyRow], target_hour: datetime | None = None, *, held: Collection[Key] = ()
+    ) -> UpsertReport:
+        """Store rows by their keys (symbol, hour). Complete and visible when this returns. Idempotent.
 
         A new key is inserted, a stored key gets the new values in place, and a key with the same values (apart from
         the run) is not written. Of rows with one key the later one is stored. An update keeps `fetched_at` and
@@ -180,15 +182,14 @@ class HourlyRepository:
 
         Args:
             rows: any number; errors as of `upsert`.
+            held: keys that are not inserted: see `upsert`.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
                 hour of each row's `fetched_at`.
         """
         updated_at = tehran_text(self._clock())
         hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
-        return self._upsert(
-            StoredRow(row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row, updated_at)
-            for row in rows
-        )
+        placed = (row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row for row in rows)
+        return self._upsert((StoredRow(row, updated_at) for row in placed), held)
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
@@ -393,7 +394,7 @@ class HourlyRepository:
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
         )
 
-    def _upsert(self, rows: Iterable[StoredRow]) -> UpsertReport:
+    def _upsert(self, rows: Iterable[StoredRow], held: Collection[Key] = ()) -> UpsertReport:
         return upsert(
             rows,
             clickhouse=self._clickhouse,
@@ -402,6 +403,7 @@ class HourlyRepository:
             retry=self._retry,
             replicated=self._retry.call(self._schema.is_replicated),
             inserts_changes=self._retry.call(self._schema.inserts_changes),
+            held=held,
         )
 
     def _number(self, statement: str) -> int:

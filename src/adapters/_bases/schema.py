@@ -33,6 +33,8 @@ FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
 
 # What was fetched leaves the spool once the table has it, so it must be on the disk by then.
 _DURABLE = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+# Nor may a block be dropped because it equals an earlier one, which was deleted since.
+_UNDEDUPLICATED = ", non_replicated_deduplication_window = 0, replicated_deduplication_window = 0"
 # Given at creation only: turning these on or off later gives wrong results.
 _PATCH_PARTS = ", enable_block_number_column = 1, enable_block_offset_column = 1"
 _COLUMN = re.compile(r"^    (\w+) (.+?)(?: (DEFAULT|MATERIALIZED) (.+?))?\s+COMMENT '", re.MULTILINE)
@@ -66,7 +68,7 @@ def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
         return ""
     # Patch parts have open faults on replicas.
     patches = topology.kind == "single" and has_sound_patches(server_version)
-    return _DURABLE + (_PATCH_PARTS if patches else "")
+    return _DURABLE + _UNDEDUPLICATED + (_PATCH_PARTS if patches else "")
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,6 @@ class Schema:
                 settings_of_writes(
                     self.topology(),
                     self._replication.insert_quorum,
-                    server_version=self._clickhouse.server_version(),
                     patience_seconds=self._clickhouse.patience_seconds,
                 )
             )

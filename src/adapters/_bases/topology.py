@@ -190,16 +190,10 @@ def _replicas_of(cluster: str, clusters: _Clusters, *, macros: bool) -> int:
     return replicas
 
 
-def settings_of_writes(
-    topology: Topology, insert_quorum: str, *, server_version: tuple[int, ...], patience_seconds: int
-) -> dict[str, object]:
+def settings_of_writes(topology: Topology, insert_quorum: str, *, patience_seconds: int) -> dict[str, object]:
     """The settings for statements that read keys and write rows of replicated tables."""
-    # Deduplication swallows a block that was inserted, deleted and restored; the upsert is idempotent by its keys.
-    settings: dict[str, object] = (
-        {"deduplicate_insert": "disable"} if server_version[:2] >= (26, 2) else {"insert_deduplicate": 0}
-    )
     # Five retries take 3 s. By default a replica that has lost Keeper answers after 142 s, too late for the client.
-    settings |= {"select_sequential_consistency": 1, "insert_keeper_max_retries": 5}
+    settings: dict[str, object] = {"select_sequential_consistency": 1, "insert_keeper_max_retries": 5}
     quorum = insert_quorum or ("auto" if topology.replicas >= 3 else "")  # noqa: PLR2004 - one may then fail without loss
     if quorum and topology.kind != "cloud":
         settings |= {"insert_quorum": quorum, "insert_quorum_timeout": patience_seconds * 1000}

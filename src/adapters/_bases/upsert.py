@@ -1,4 +1,4 @@
-"""The upsert of an hourly table: look up the keys, update the stored ones, insert the others.
+"""The upsert of an hourly table: look up the keys, update the stored ones, insert the others, look them up again.
 
 Both statements that read stored keys filter by symbol and datetime, the primary key, and by a range of datetime, which
 prunes partitions: their cost grows with the number of keys, not with the table.
@@ -10,16 +10,16 @@ import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, cast
 
 import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, CONSTRAINT_VIOLATED
-from adapters._bases.errors import InvalidRowError, StorageRejected
+from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import has_sound_patches
@@ -32,6 +32,8 @@ CHUNK_ROWS = 20_000
 FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 _ROW_BYTES = 1_000  # of the longest statement, generously
 _REASON_LIMIT = 200
+_SHOWN_KEYS = 5
+_SEVERAL = "more than one row"
 # No two keys share a text: what follows the last bar always has the same length.
 _KEY_TEXT = "concat(symbol, '|', datetime)"
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -65,6 +67,27 @@ class StoredRow(NamedTuple):
         return self.row.symbol, f"{self.row.fetched_at[:13]}:00:00"
 
 
+class UnprovenError(StorageRejected):
+    """ClickHouse acknowledged what it does not show.
+
+    Args:
+        unproven: key to what is wrong with it, such as ``not visible``.
+        written: the number of rows that were acknowledged.
+        stored: what was stored all the same.
+    """
+
+    def __init__(self, table: str, unproven: Mapping[Key, str], written: int, stored: UpsertReport) -> None:
+        keys = [f"{symbol} at {hour}: {found}" for (symbol, hour), found in unproven.items()]
+        shown = "; ".join(keys[:_SHOWN_KEYS]) + (f" and {len(keys) - _SHOWN_KEYS:,} more" if keys[_SHOWN_KEYS:] else "")
+        super().__init__(
+            f"ClickHouse acknowledged {written:,} rows of {table}, but a look at them shows: {shown}",
+            next_step="look for a row policy, a TTL, a cache or proxy, insert deduplication, or a second writer "
+            "(`./run.sh verify`)",
+        )
+        self.unseen = {key for key, found in unproven.items() if found != _SEVERAL}
+        self.stored = stored
+
+
 def upsert(
     rows: Iterable[StoredRow],
     *,
@@ -74,11 +97,13 @@ def upsert(
     retry: RetryPolicy,
     replicated: bool = False,
     inserts_changes: bool = False,
+    held: Collection[Key] = (),
 ) -> UpsertReport:
-    """Store rows by key, chunk by chunk. Complete when this returns. Idempotent.
+    """Store rows by key, chunk by chunk. Complete and visible when this returns. Idempotent.
 
     Args:
         rows: the last of several rows with one key is stored.
+        held: keys that were inserted before and not seen since: they are updated at most.
         database: plain name.
         replicated: whether the table's rows are on several replicas.
         inserts_changes: whether a changed row is inserted as a newer version instead of updated.
@@ -87,28 +112,36 @@ def upsert(
         InvalidRowError: a value cannot be stored. Nothing of its chunk was written, unless only ClickHouse found it.
         StorageUnavailable: no answer after all retries; some, all or none of a chunk may be stored.
         StorageRejected: ClickHouse refused; failed mutations have been killed.
+        UnprovenError: all chunks are written, but some rows are not visible as written.
     """
     name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
     limit = int(retry.call(lambda: clickhouse.value_of("max_query_size")) or 0)
     chunk_rows = min(CHUNK_ROWS, limit // _ROW_BYTES) if limit else CHUNK_ROWS
-    report, remaining = UpsertReport(), iter(rows)
+    report, written, unproven, remaining = UpsertReport(), 0, dict[Key, str](), iter(rows)
     while chunk := list(islice(remaining, chunk_rows)):
         check_values(table, chunk)
         keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes)
+        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes, set(held))
         report = report.plus(retry.call(one.store))
+        written += one.written
+        unproven |= one.unproven
+    if unproven:
+        raise UnprovenError(f"{database}.{table.name}", unproven, written, report)
     return report
 
 
 def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
-    """The SELECT of all rows with these keys, at least one, perhaps of others too, oldest version first.
+    """The SELECT of all rows with these keys, at least one, perhaps of others too.
 
-    Its columns: symbol, datetime, the compared ones, fetched_at, version, and the version of a row inserted now.
-    `name` is quoted, with its database.
+    Its one row, which no break can cut short unnoticed: the version of a row inserted now, the number of rows, and the
+    rows: symbol, datetime, the compared columns, fetched_at, version. `name` is quoted, with its database.
     """
     where = _condition(keys, superset=_SUPERSET_LIMIT)
-    columns = ", ".join(map(quoted_identifier, ("symbol", "datetime", *table.compared, "fetched_at", "version")))
-    return f"SELECT {columns}, {NEW_VERSION} FROM {name} WHERE {where} ORDER BY version, fetched_at"  # noqa: S608 - quoted
+    columns = ("symbol", "datetime", *table.compared, "fetched_at", "version")
+    names, types = ", ".join(map(quoted_identifier, columns)), ", ".join(table.types[name] for name in columns)
+    # Cast, because some versions name a tuple's elements, which the driver reads as a dict.
+    rows = f"CAST(({names}), 'Tuple({types})')"
+    return f"SELECT {NEW_VERSION}, count(), groupArray({rows}) FROM {name} WHERE {where}"  # noqa: S608 - quoted
 
 
 def update_statement(
@@ -225,26 +258,32 @@ class _Chunk:
     rows: Mapping[Key, StoredRow]
     replicated: bool
     inserts_changes: bool
+    acknowledged: set[Key]  # keys that are never inserted again: ClickHouse has taken them
     report: UpsertReport | None = None
+    written: int = 0
+    unproven: dict[Key, str] = field(default_factory=dict)
 
     def store(self) -> UpsertReport:
-        stored = self._stored()
-        missing = {key: row for key, row in self.rows.items() if key not in stored}
-        changed = {
-            key: row
-            for key, row in self.rows.items()
-            if key in stored and any(self.table.changes(row.row, found.compared) for found in stored[key])
-        }
-        # What the first call found to do: after a lost answer an inserted row must not turn into an unchanged one.
-        if self.report is None:
-            unchanged = len(self.rows) - len(missing) - len(changed)
-            self.report = UpsertReport(len(missing), len(changed), unchanged)
         try:
+            stored = self._stored()
+            missing = {key: row for key, row in self.rows.items() if key not in stored}
+            new = {key: row for key, row in missing.items() if key not in self.acknowledged}
+            changed = {key: row for key, row in self.rows.items() if self._differing(row, stored.get(key, ()))}
+            # What the first call found to do: after a lost answer an inserted row must not turn into an unchanged one.
+            if self.report is None:
+                unchanged = len(self.rows) - len(missing) - len(changed)
+                self.report = UpsertReport(len(new), len(changed), unchanged)
             # New keys first: they are stored even if the update fails.
             newer = self._newer(changed, stored) if self.inserts_changes else ()
-            self._insert([*missing.values(), *newer])
+            self._insert([*new.values(), *newer])
+            self.acknowledged |= new.keys()
             if changed and not self.inserts_changes:
                 self._update(changed)
+            self.written += len(new) + len(changed)
+            self.unproven = self._unproven(stored, self._stored() if new or changed else stored)
+            lost = len(self.unproven.keys() & new.keys())
+            late = len(self.unproven.keys() & changed.keys())
+            self.report = UpsertReport(self.report.inserted - lost, self.report.updated - late, self.report.unchanged)
         except StorageRejected as error:
             if error.code not in ABOUT_A_VALUE:
                 raise
@@ -255,19 +294,40 @@ class _Chunk:
 
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
+        answer = cast("list[Any]", self.clickhouse.query(select_statement(self.name, self.table, self.rows)))
+        if len(answer) != 1 or len(answer[0][2]) != answer[0][1]:
+            raise StorageUnavailable(f"ClickHouse ({self.clickhouse.address}): the look-up of keys was cut short")
+        now, _, rows = answer[0]
         stored: dict[Key, list[_Found]] = {}
-        statement = select_statement(self.name, self.table, self.rows)
-        for symbol, hour, *compared, fetched_at, version, now in cast("list[Any]", self.clickhouse.query(statement)):
-            found = _Found(tuple(compared), fetched_at, version, now)
-            # Rows of one key are inserted by hand, or by two hosts at once, or wait for a merge.
-            others = [] if self.inserts_changes else stored.get((symbol, hour), [])
-            stored[symbol, hour] = [*others, found]
+        # Rows of one key are inserted by hand, or by two hosts at once, or wait for a merge.
+        for symbol, hour, *compared, fetched_at, version in sorted(rows, key=itemgetter(-1, -2)):
+            stored.setdefault((symbol, hour), []).append(_Found(tuple(compared), fetched_at, version, now))
         return stored
+
+    def _differing(self, row: StoredRow, found: Sequence[_Found]) -> list[_Found]:
+        """Those of the stored rows of its key that the row would change."""
+        rows = found[-1:] if self.inserts_changes else found
+        return [one for one in rows if self.table.changes(row.row, one.compared)]
+
+    def _unproven(self, before: Mapping[Key, list[_Found]], after: Mapping[Key, list[_Found]]) -> dict[Key, str]:
+        """What is not as it was written, by key. A newer value that another host wrote meanwhile is right."""
+        unproven = {}
+        value = self.table.compared.index(self.table.value)
+        for key, row in self.rows.items():
+            found = after.get(key, [])
+            differing = self._differing(row, found)
+            if not found:
+                unproven[key] = "not visible"
+            elif key not in before and len({one.fetched_at for one in found}) > 1:
+                unproven[key] = _SEVERAL
+            elif differing and (key not in before or {one[:3] for one in differing} & {one[:3] for one in before[key]}):
+                unproven[key] = f"still with {self.table.value} {differing[-1].compared[value]}"
+        return unproven
 
     def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:
         """The rows as the next versions of the stored ones: with their sorting key and what they keep."""
         for key, row in changed.items():
-            [found] = stored[key]
+            found = stored[key][-1]
             kept = {
                 name: old
                 for name, old in zip(self.table.compared, found.compared, strict=True)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -41,7 +42,8 @@ class Spool:
     """A folder of batches, oldest first.
 
     Args:
-        folder: made when first written to. Damaged files go to ``rejected/`` inside it.
+        folder: made when first written to. Damaged files go to ``rejected/`` inside it, and rows that the database
+            acknowledged and does not show to ``held/``.
         disk: None for the host's.
     """
 
@@ -49,6 +51,7 @@ class Spool:
         self._disk = disk or Disk()
         self.folder = folder
         self._rejected = folder / "rejected"
+        self.held_folder = folder / "held"
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
         """Keep a batch. It is on the disk once this returns.
@@ -59,16 +62,30 @@ class Spool:
         Raises:
             StateError: it cannot be written; no part of it stays.
         """
-        records = list(rows)
+        return self._put(self.folder, columns, list(rows))
+
+    def hold(self, columns: Sequence[str], row: Sequence[object], key: Sequence[str]) -> Path:
+        """Keep a row under its key, in place of an earlier one. It is on the disk once this returns.
+
+        Raises:
+            StateError: it cannot be written; an earlier one stays.
+        """
+        return self._put(self.held_folder, columns, [row], name=quote(" ".join(key), safe=" :"))
+
+    def held(self) -> list[Path]:
+        """The held rows' files. Raises what `waiting` raises."""
+        return _batches(self.held_folder)
+
+    def _put(self, folder: Path, columns: Sequence[str], records: Sequence[Sequence[object]], name: str = "") -> Path:
         header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
         body = b"".join(map(_line, (header, *records)))
         try:
-            self._disk.make_folder(self.folder)
-            path = self.folder / f"{_next_number(self.folder, first=1):010d}{SUFFIX}"
+            self._disk.make_folder(folder)
+            path = folder / f"{name or f'{_next_number(folder, first=1):010d}'}{SUFFIX}"
             # One name for all, guarded by the job's lock: a killed process's draft is replaced by the next.
-            self._disk.replace(path, body, aside=self.folder / "unfinished.tmp")
+            self._disk.replace(path, body, aside=folder / "unfinished.tmp")
         except OSError as error:
-            raise _failed(f"the spool {self.folder} cannot be written", error) from error
+            raise _failed(f"the spool {folder} cannot be written", error) from error
         return path
 
     def waiting(self) -> list[Path]:
@@ -108,7 +125,7 @@ class Spool:
         """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""
         try:
             self._disk.unlink(path)
-            self._disk.sync_folder(self.folder)
+            self._disk.sync_folder(path.parent)
         except OSError as error:
             raise _failed(f"{path} cannot be removed", error) from error
 

@@ -125,17 +125,15 @@ def test_hand_made_replicas_are_not_dropped_on_one_server() -> None:
 
 
 def test_settings_of_writes_to_replicas() -> None:
-    """Deduplication off by the server's own setting, reads after writes, few retries, a quorum from three replicas."""
+    """Reads after writes, few retries, a quorum from three replicas."""
 
-    def sent(place: Topology, quorum: str = "", version: tuple[int, ...] = (26, 9)) -> dict[str, object]:
-        return settings_of_writes(place, quorum, server_version=version, patience_seconds=30)
+    def sent(place: Topology, quorum: str = "") -> dict[str, object]:
+        return settings_of_writes(place, quorum, patience_seconds=30)
 
     always = {"select_sequential_consistency": 1, "insert_keeper_max_retries": 5}
-    with_quorum = {"insert_quorum": "2", "insert_quorum_timeout": 30_000}
-    assert sent(CLUSTER) == {**always, "deduplicate_insert": "disable"}
-    assert sent(CLUSTER, version=(26, 1)) == {**always, "insert_deduplicate": 0}
+    assert sent(CLUSTER) == always
     assert sent(CLUSTER._replace(replicas=3))["insert_quorum"] == "auto"
-    assert sent(CLUSTER, "2") == {**always, **with_quorum, "deduplicate_insert": "disable"}
+    assert sent(CLUSTER, "2") == {**always, "insert_quorum": "2", "insert_quorum_timeout": 30_000}
     assert "insert_quorum" not in sent(CLOUD, "2")
 
 

@@ -61,7 +61,8 @@ def make_all(clickhouse: ClickHouseAdapter, database: str) -> None:
 def described(clickhouse: ClickHouseAdapter, database: str) -> list[tuple[str, ...]]:
     """Everything the server says about the tables, views and columns of a database."""
     tables = (
-        "SELECT name, engine_full, partition_key, primary_key, sorting_key, "
+        "SELECT name, replaceRegexpAll(engine_full, ', (non_)?replicated_deduplication_window = 0', ''), "
+        "partition_key, primary_key, sorting_key, "
         "replaceRegexpOne(comment, 'definition [0-9a-f]+', ''), as_select "
         "FROM system.tables WHERE database = {database:String} ORDER BY name"
     )
