@@ -2,8 +2,9 @@
 # Sets up .venv and becomes its Python. What a command does and takes stands in src/main.py.
 set -o errexit -o nounset -o pipefail
 unset CDPATH VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONOPTIMIZE PYTHONINSPECT
-unset UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET UV_PREFIX
-
+locale=${LC_ALL-} LC_ALL=C && export LC_ALL # only Python needs another one; in some, a lower I is not an i
+{ : 3>&1; } 2>/dev/null || exec >/dev/null # else the next file to be opened takes the number of a closed stream
+: 3>&2 || exec 2>/dev/null
 root=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 venv=$root/.venv
 
@@ -48,22 +49,19 @@ Exit codes: 0 done, 1 failed or needs attention, 2 usage or settings, 75 locked,
 END
 }
 
-say() { printf 'run.sh: %s\n' "$*" >&2; }
+say() { printf 'run.sh: %s\n' "$*" >&2 || :; }
 fail() { say "$2" && exit "$1"; } # EXIT_CODE MESSAGE
 
 groups_for() { # COMMAND ARGUMENTS: prints the groups of packages that it needs
-    local groups=main host='' setting="^ *(export +)?CLICKHOUSE_HOST *= *['\"]?([^'\"#[:space:]]*).*"
-    [[ ! -r $root/.env ]] || host=$(sed -nE "s/$setting/\\2/Ip" "$root/.env" | tail -n 1)
-    host=${CLICKHOUSE_HOST-$host}
+    local host='' engine='' xlsx='' setting="^ *(export +)?CLICKHOUSE_HOST *= *['\"]?([^'\"#[:space:]]*).*"
+    host=${CLICKHOUSE_HOST-$([[ ! -r $root/.env ]] || sed -nE "s/$setting/\\2/Ip" "$root/.env" | tail -n 1)}
+    [[ -n $host && ${host,,} != embedded && " $* " != ' install'*' --embedded '* ]] || engine=' engine'
+    [[ ! -e $venv/.installed-xlsx && " $* " != ' install'*' --xlsx '* ]] || xlsx=' xlsx'
     case " $* " in
         *' --help '* | *' -h '*) echo main ;; # before any other, so that help waits for little
         ' test '*) echo main engine xlsx dev ;;
         ' bench '*) echo main engine bench ;;
-        *)
-            [[ -n $host && ${host,,} != embedded && " $* " != ' install'*' --embedded '* ]] || groups+=' engine'
-            [[ ! -e $venv/.installed-xlsx && " $* " != ' install'*' --xlsx '* ]] || groups+=' xlsx'
-            echo "$groups"
-            ;;
+        *) echo "main$engine$xlsx" ;;
     esac
 }
 
@@ -94,18 +92,25 @@ make_venv() { # FOLDER: with the first fit Python; an interrupted one and one of
 }
 
 install_into() { # VENV GROUP: every file is checked against its hash
-    local options=(--no-deps --require-hashes --requirement "$(requirements "$2")")
-    if type -P uv >/dev/null && uv pip install --python "$1/bin/python" --compile-bytecode "${options[@]}" >&2; then
-        return
-    fi
-    # The first line goes before pip.conf, which may install elsewhere.
-    PIP_USER=0 PIP_ROOT_USER_ACTION=ignore "$1/bin/python" -m pip install --target '' --prefix "$1" --root / \
-        --no-input --disable-pip-version-check "${options[@]}" >&2
+    local name value python=$1/bin/python options=(--no-deps --require-hashes --requirement "$(requirements "$2")")
+    # Of pip's and uv's own options only those count that say how to fetch files; others might install elsewhere.
+    local kept='_(.*INDEX.*|FIND_LINKS|.*_HOST|.*CERTS?|NATIVE_TLS|.*PROXY|.*CACHE.*|.*TIMEOUT|KEYRING_PROVIDER)$'
+    while IFS='=' read -r name value; do
+        name=PIP_${name^^} name=${name//-/_}
+        [[ ! $name =~ $kept || -n ${!name-} ]] || export "$name=${value//\\n/ }"
+    done < <(PIP_QUIET=0 "$python" -m pip config list | sed -nE "s/^(global|install)\.([a-z-]+)='(.*)'/\2=\3/p" | sort -r)
+    for name in "${!PIP_@}" "${!UV_@}"; do [[ $name =~ $kept ]] || unset "$name"; done
+    { [[ -z ${PIP_NO_INDEX-} ]] && type -P uv >/dev/null &&
+        uv pip install --python "$python" --compile-bytecode "${options[@]}" >&2; } ||
+        PIP_CONFIG_FILE=/dev/null "$python" -m pip install --no-input --disable-pip-version-check "${options[@]}" >&2
 }
 
 set_up() ( # GROUPS; the lock is on the checkout's folder, so the kernel frees it however an installation ends
     trap 'exit 130' INT
-    if type flock >/dev/null 2>&1 && ! flock -n 9; then say "another command is installing; waiting" && flock 9; fi
+    if type flock >/dev/null 2>&1 && ! problem=$(flock -n 9 2>&1); then
+        say "${problem:+no lock on $root, so run nothing else now: }${problem:-another command is installing; waiting}"
+        [[ -n $problem ]] || flock 9
+    fi
     for group in "$@"; do
         is_set_up "$group" && continue
         say "installing $(requirements "$group")"
@@ -113,22 +118,23 @@ set_up() ( # GROUPS; the lock is on the checkout's folder, so the kernel frees i
         folder=$venv$([[ $group != bench ]] || echo /bench)
         make_venv "$folder"
         : >"$venv/.installing"
-        install_into "$folder" "$group" || fail 1 "the installation failed, see above; run: ./run.sh install"
-        stamp "$group" >"$venv/.installed-$group"
-        rm -f -- "$venv/.installing"
+        install_into "$folder" "$group" || fail 1 "the installation failed, see above; run: ./run.sh install$(
+            [[ $group != engine ]] || echo "; a ClickHouse server needs no engine: set CLICKHOUSE_HOST in .env"
+        )"
+        stamp "$group" >"$venv/.installed-$group" && rm -f -- "$venv/.installing"
     done
 ) 9<"$root"
 
 [[ ${1-} != help || $# -lt 2 ]] || set -- "$2" --help
 case ${1-help} in
     help | -h | --help) list_commands ;;
-    --version) sed -n 's/^version = "\(.*\)"$/data-processor \1/p' "$root/pyproject.toml" ;;
+    --version) sed -n 's/^version = "\(.*\)"$/data-processor \1/p' "$root/pyproject.toml" || exit 1 ;;
     *)
         # Nothing is installed for a typing error; if it is, Typer suggests what was meant.
         [[ $(list_commands) == *$'\n'"  $1 "* ]] || is_set_up main || fail 2 "unknown command: $1; run: ./run.sh help"
         read -r -a groups <<<"$(groups_for "$@")"
         is_set_up "${groups[@]}" || set_up "${groups[@]}"
         # Not by -m, which would take modules from the caller's folder.
-        PYTHONPATH=$root/src exec "$venv/bin/python" "$root/src/main.py" "$@"
+        LC_ALL=$locale PYTHONPATH=$root/src exec "$venv/bin/python" "$root/src/main.py" "$@"
         ;;
 esac

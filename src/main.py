@@ -8,16 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import typer
-
 from crons import MAIN_JOB
-from crons.start_up import import_structlog, open_streams
+from crons.start_up import import_structlog, open_streams, report_import_fault
 
 if __name__ == "__main__":
     open_streams()
+    sys.excepthook = report_import_fault
     import_structlog()
 
 # isort: split
+import typer
+
 from commands.interface import (
     Backup,
     DryRun,

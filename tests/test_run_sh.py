@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_command_becomes_python_with_its_arguments(ready: BareCheckout, tmp_path
     with ready.start("setup_cron", "--schedule", "0 * * * *", script=second, cwd=tmp_path) as process:
         assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert ready.calls == ["run setup_cron --schedule 0 * * * *"]
-    pid, cwd, path = (ready.state / "process").read_text().splitlines()
+    pid, cwd, path, _ = (ready.state / "process").read_text().splitlines()
     assert (int(pid), cwd, path) == (process.pid, str(tmp_path), f"{ready.root}/src")
 
 
@@ -108,16 +109,37 @@ def test_checkout_without_run_bits_works(ready: BareCheckout) -> None:
 
 
 def test_first_command_installs_with_hashes(checkout: BareCheckout) -> None:
-    """Into .venv, wherever pip's own configuration points; nothing goes to stdout."""
-    done = checkout.run("check", environment={"PIP_USER": "1", "PYTHONPATH": "/elsewhere", "PYTHONOPTIMIZE": "2"})
+    """Nothing goes to stdout."""
+    done = checkout.run("check", environment={"PYTHONPATH": "/elsewhere", "PYTHONOPTIMIZE": "2"})
     assert (done.returncode, done.stdout) == (0, "")
     assert installed(checkout) == [MAIN, ENGINE]
     assert checkout.calls[0] == "venv .venv"
     assert checkout.calls[-1] == "run check"
-    assert all(" --target  --prefix .venv --root / " in call for call in checkout.calls if "pip install" in call)
-    environment = checkout.installed_with
-    assert environment["PIP_USER"] == "0"
-    assert environment.keys().isdisjoint({"PYTHONPATH", "PYTHONOPTIMIZE"})
+    assert checkout.installed_with.keys().isdisjoint({"PYTHONPATH", "PYTHONOPTIMIZE"})
+
+
+def test_only_options_of_fetching_count(checkout: BareCheckout) -> None:
+    """Of PIP_*, UV_* and pip.conf, whose index, certificate and timeout count unless a variable says otherwise."""
+    checkout.say(
+        "pip.conf",
+        "global.cert='/general.pem'\nglobal.constraint='/c.txt'\nglobal.no-binary=':all:'\nglobal.timeout='9'\n"
+        "global.extra-index-url='\\nhttps://a.example/x\\nhttps://b.example/x'\ninstall.cert='/own.pem'\n",
+    )
+    kept = {
+        "PIP_INDEX_URL": "https://c.example",
+        "PIP_TIMEOUT": "7",
+        "UV_INDEX_MINE_PASSWORD": "x",
+        "UV_CACHE_DIR": "/c",
+    }
+    named = "PIP_CONSTRAINT PIP_TARGET PIP_USER PIP_REQUIRE_VIRTUALENV PIP_QUIET PIP_PYTHON PIP_ONLY_BINARY UV_TARGET"
+    lost = dict.fromkeys([*named.split(), "UV_PYTHON", "UV_OFFLINE", "UV_CONSTRAINT", "UV_NO_BINARY"], "1")
+    assert checkout.run("check", environment=kept | lost).returncode == 0
+    found = {name: value for name, value in checkout.installed_with.items() if name.startswith(("PIP_", "UV_"))}
+    found["PIP_EXTRA_INDEX_URL"] = found["PIP_EXTRA_INDEX_URL"].strip()
+    assert found == {
+        **kept, "PIP_EXTRA_INDEX_URL": "https://a.example/x https://b.example/x", "PIP_CERT": "/own.pem",
+        "PIP_CONFIG_FILE": "/dev/null",
+    }  # fmt: skip
 
 
 def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> None:
@@ -174,10 +196,14 @@ def test_uv_installs_if_it_can(checkout: BareCheckout, *, works: bool) -> None:
 
 
 def test_failed_installation_is_retried(checkout: BareCheckout) -> None:
+    """A machine for which there is no engine needs a server."""
+    checkout.run("check", "--help")
+    checkout.unsay("calls")
     checkout.say("failing")
     done = checkout.run("check")
     assert done.returncode == 1
     assert "the installation failed" in done.stderr
+    assert "a ClickHouse server needs no engine" in done.stderr
     assert not any(call.startswith("run ") for call in checkout.calls)
     checkout.unsay("failing")
     assert checkout.run("check").returncode == 0
@@ -237,6 +263,31 @@ def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
     assert "apt-get install python3-venv" in done.stderr
 
 
-def test_machine_without_flock_installs(checkout: BareCheckout) -> None:
+@pytest.mark.parametrize("says", [None, "flock: 9: Bad file descriptor", "flock: 9: No locks available"])
+def test_machine_without_locks_installs(checkout: BareCheckout, says: str | None) -> None:
+    """Without the program it is silent; without support of the file system it warns once."""
     checkout.remove("flock")
-    assert checkout.run("check").returncode == 0
+    if says:
+        checkout.add("flock", f"#!/bin/sh\necho '{says}' >&2\nexit 65\n")
+    done = checkout.run("check")
+    assert done.returncode == 0
+    assert done.stderr.count("no lock on") == bool(says)
+    assert "another command" not in done.stderr
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_installs_whatever_takes_the_output(checkout: BareCheckout, streams: str) -> None:
+    command = ["bash", "-c", f'"$0" check {streams}', str(checkout.root / "run.sh")]
+    assert subprocess.run(command, env=checkout.environment, cwd=checkout.state, check=False).returncode == 0
+    assert checkout.calls[-1] == "run check"
+
+
+def test_texts_are_read_by_the_same_rules_in_every_language(checkout: BareCheckout) -> None:
+    """In Turkish a lower I is not an i."""
+    made = ["localedef", "-i", "tr_TR", "-f", "UTF-8", str(checkout.state / "tr_TR.UTF-8")]
+    if not shutil.which("localedef") or subprocess.run(made, check=False, capture_output=True).returncode:
+        pytest.skip("this machine has no sources of locales")
+    checkout.change_settings("clickhouse_host=db.example")
+    checkout.run("check", environment={"LOCPATH": str(checkout.state), "LC_ALL": "tr_TR.UTF-8"})
+    assert installed(checkout) == [MAIN]
+    assert (checkout.state / "process").read_text().splitlines()[-1] == "tr_TR.UTF-8"

@@ -17,7 +17,7 @@ from adapters.http.healthchecks_http_adapter import Event, ping
 from configurations.config import PROJECT_ROOT, Secret
 from configurations.logs import last_lines
 from crons.job import RunReport
-from crons.start_up import REMEDY, missing_package
+from crons.start_up import import_fault
 
 _ALERT_SECONDS = 30
 
@@ -42,8 +42,8 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
 
 
 def _words(error: BaseException) -> str:
-    if package := missing_package(error):
-        return f"the package {package} is missing or outdated; next: {REMEDY}"
+    if fault := import_fault(error):
+        return f"{fault.what}; next: {fault.next_step}"
     if not isinstance(error, EtlError):  # its text may hold a secret
         return f"unexpected error: {type(error).__name__}"
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message

@@ -17,7 +17,7 @@ from adapters._bases.durable import fix_for
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StateError, StopError
 from configurations.config import SettingsError
 from configurations.logs import set_up_logging
-from crons.start_up import REMEDY, missing_package, unwritten
+from crons.start_up import import_fault, unwritten
 
 DONE, FAILED, USAGE, BUSY, INTERRUPTED, TERMINATED = 0, 1, 2, 75, 130, 143
 EXIT_CODES = {
@@ -74,8 +74,8 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
         tell(_host_error(error))
         return FAILED
     except Exception as error:  # the one broad catch: the log gets all of it
-        if package := missing_package(error):
-            tell(StopError(f"the package {package} is missing or outdated", next_step=REMEDY))
+        if fault := import_fault(error):
+            tell(StopError(fault.what, next_step=fault.next_step))
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from crons.start_up import import_structlog, open_streams, report_missing_package
+from crons.start_up import import_structlog, open_streams, report_import_fault
 
 if __name__ == "__main__":
     open_streams()
-    sys.excepthook = report_missing_package
+    sys.excepthook = report_import_fault
     import_structlog()
 
 # isort: split

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 REMEDY = "./run.sh install"
 _OWN = frozenset(path.stem for path in Path(__file__).resolve().parents[1].iterdir())
@@ -58,17 +58,29 @@ def import_structlog() -> None:
         del sys.modules["rich"]
 
 
-def missing_package(error: BaseException | None) -> str:
-    """The package that an import did not find, or found in the wrong version; empty for any other error."""
-    name = (error.name or "") if isinstance(error, ImportError) else ""
-    package = name.partition(".")[0]
-    return "" if package in _OWN else package
+class Fault(NamedTuple):
+    """Why a package cannot be imported, and the next step."""
+
+    what: str
+    next_step: str
 
 
-def report_missing_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For `sys.excepthook`: a set-up older than the checkout is one line of cron's log, not a traceback."""
-    if package := missing_package(error):
+def import_fault(error: BaseException | None) -> Fault | None:
+    """Why an import of a package failed: missing, another version, or not to be loaded; None for any other error."""
+    if not isinstance(error, ImportError):
+        return None
+    if error.path and "failed to map segment" in str(error):
+        if os.statvfs(error.path).f_flag & os.ST_NOEXEC:
+            return Fault(f"{error.path} cannot be loaded: its file system is mounted noexec", "mount it without noexec")
+        return Fault(f"{error.path} cannot be loaded: the memory is limited", "raise `ulimit -v`")
+    package = (error.name or "").partition(".")[0]
+    return Fault(f"the package {package} is missing or outdated", REMEDY) if package and package not in _OWN else None
+
+
+def report_import_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For `sys.excepthook`: a set-up that does not fit the checkout is one line of cron's log, not a traceback."""
+    if fault := import_fault(error):
         stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
-        sys.stderr.write(f"{stamp} [error    ] the package {package} is missing or outdated next={REMEDY!r}\n")
+        sys.stderr.write(f"{stamp} [error    ] {fault.what} next={fault.next_step!r}\n")
     else:
         sys.__excepthook__(kind, error, trace)

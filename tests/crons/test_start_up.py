@@ -9,14 +9,16 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from commands.screen import stale_groups
 from configurations.config import PROJECT_ROOT
-from crons.start_up import missing_package
+from crons.start_up import import_fault
 from sandbox.coin_market_cap import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
+from tests.support.small_disk import small_disk
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
@@ -42,6 +44,19 @@ def test_missing_package_is_one_line(tmp_path: Path, package: str, text: str, co
     assert "Traceback" not in done.log
 
 
+def test_noexec_checkout_is_one_line(tmp_path: Path) -> None:
+    program = Installation.make(tmp_path / "checkout", clock=SteppedClock(NOW), settings={})
+    (tmp_path / "packages").mkdir()
+    with small_disk(tmp_path / "packages", "noexec") as packages:
+        shutil.copytree(Path(msgspec.__file__).parent, packages / "msgspec")
+        program.settings["PYTHONPATH"] = f"{packages}:{program.root / 'src'}"
+        for command in ("crons.run cmc_hourly_prices", "main check"):
+            done = program.start("-m", *command.split()).ended()
+            assert done.code == 1
+            assert "its file system is mounted noexec next='mount it without noexec'" in done.log
+            assert len(done.log.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("error", "package"),
     [
@@ -54,7 +69,8 @@ def test_missing_package_is_one_line(tmp_path: Path, package: str, text: str, co
     ids=str,
 )
 def test_own_module_is_not_a_package(error: BaseException | None, package: str) -> None:
-    assert missing_package(error) == package
+    fault = import_fault(error)
+    assert (fault.what if fault else "") == (package and f"the package {package} is missing or outdated")
 
 
 def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:

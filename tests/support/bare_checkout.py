@@ -14,7 +14,22 @@ from tests.support.patience import PATIENCE_SECONDS
 RUN_SH = Path(__file__).parents[2] / "run.sh"
 COMMANDS = re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", RUN_SH.read_text(), re.MULTILINE)
 """Those that run.sh lists, in its order."""
-_TOOLS = ("bash", "cat", "cksum", "cp", "dirname", "env", "flock", "mkdir", "readlink", "rm", "sed", "sh", "tail")
+_TOOLS = (
+    "bash",
+    "cat",
+    "cksum",
+    "cp",
+    "dirname",
+    "env",
+    "flock",
+    "mkdir",
+    "readlink",
+    "rm",
+    "sed",
+    "sh",
+    "sort",
+    "tail",
+)
 
 _PYTHON = """#!/bin/sh
 state='{state}'
@@ -25,6 +40,7 @@ case "$*" in
 -V) echo "Python $version" ;;
 *ensurepip*) [ ! -e "$state/no_venv" ] ;;
 '-m pip --version') ;;
+'-m pip config list') cat "$state/pip.conf" 2>/dev/null ;;
 '-m venv --clear '*)
     echo "venv ${{4##*/}}" >> "$state/calls"
     rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
@@ -36,7 +52,7 @@ case "$*" in
 *)
     shift
     echo "run $*" >> "$state/calls"
-    printf '%s\\n' "$$" "$PWD" "$PYTHONPATH" > "$state/process"
+    printf '%s\\n' "$$" "$PWD" "$PYTHONPATH" "$LC_ALL" > "$state/process"
     [ ! -e "$state/failing $1" ] || exit "$(cat "$state/failing $1")" ;;
 esac
 """
@@ -73,7 +89,7 @@ class BareCheckout:
             (checkout.root / f"requirements{group}.txt").write_text(f"first{group}")
         for tool in _TOOLS:
             (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
-        checkout._program("python3", _PYTHON)
+        checkout.add("python3", _PYTHON)
         return checkout
 
     @property
@@ -100,7 +116,7 @@ class BareCheckout:
         (self.bin / program).unlink()
 
     def add_uv(self) -> None:
-        self._program("uv", _UV)
+        self.add("uv", _UV)
 
     def change_requirements(self, text: str) -> None:
         (self.root / "requirements.txt").write_text(text)
@@ -144,7 +160,7 @@ class BareCheckout:
             text=True,
         )
 
-    def _program(self, name: str, text: str) -> None:
+    def add(self, name: str, text: str) -> None:
         path = self.bin / name
         path.write_text(text.format(state=self.state, root=self.root))
         path.chmod(0o755)

@@ -13,11 +13,11 @@ import pytest
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """The folder as a disk of 64 KiB of its own; skips the test where nobody may mount one."""
+def small_disk(folder: Path, options: str = "size=64k") -> Iterator[Path]:
+    """The folder as a disk of its own, by default of 64 KiB; skips the test where nobody may mount one."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("a tmpfs needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a tmpfs")
     try:
