@@ -241,10 +241,14 @@ def export(
     job: JobOption = MAIN_JOB,
     *,
     form: Annotated[
-        str | None, typer.Option("--format", help="csv, parquet, jsonl or arrow; default: the extension of FILE")
+        str | None, typer.Option("--format", help="csv, parquet, jsonl, arrow or xlsx; default: the extension of FILE")
     ] = None,
-    view: Annotated[str, typer.Option(help="hourly, daily, latest, or runs")] = "hourly",
+    view: Annotated[
+        str,
+        typer.Option(metavar="VIEW", help="hourly, hours, daily, weekly, monthly, monthly_gregorian, latest, or runs"),
+    ] = "hourly",
     symbols: Symbols = None,
+    columns: Annotated[str | None, typer.Option(metavar="TIME,PRICE", help="only these columns")] = None,
     first: First = None,
     end: End = None,
     utc: Annotated[bool, typer.Option("--utc", help="TIMEs, and the column time, in UTC")] = False,
@@ -252,15 +256,25 @@ def export(
 ) -> None:
     """Write stored prices to a file.
 
-    ClickHouse writes it; the file appears complete or not at all. A TIME is a day, 2026-11-01, or an hour,
-    "2026-11-01 05:00", Tehran time unless --utc; a day given by --to is not included. In csv and jsonl the column time
-    is text, with a Z if it is in UTC; in parquet and arrow it is an instant with its zone.
+    The file appears complete or not at all, ordered by symbol and time; one that ends in .gz is compressed. A TIME is a
+    day, 2026-11-01 or 1405-08-10, or an hour, "2026-11-01 05:00", Tehran time unless --utc; a day given by --to is not
+    included. In csv and jsonl the column time is text, with a Z if it is in UTC; in parquet and arrow it is an instant
+    with its zone.
     """
     from commands.export import export as write  # noqa: PLC0415
 
     finish(
         lambda: write(
-            target, job=job, form=form, view=view, symbols=symbols or "", first=first, end=end, utc=utc, force=force
+            target,
+            job=job,
+            form=form,
+            view=view,
+            symbols=symbols or "",
+            columns=columns or "",
+            first=first,
+            end=end,
+            utc=utc,
+            force=force,
         )
     )
 

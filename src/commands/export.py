@@ -1,29 +1,55 @@
-"""``export``: write a view to a file, in ClickHouse's own formats."""
+"""``export``: write a view to a file, in ClickHouse's own formats or as an Excel workbook."""
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.durable import Disk
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters._bases.tehran_time import TEHRAN, tehran_text, time_bound
+from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
-from commands.screen import mention, say, settings_with_log
+from commands.screen import mention, say, settings_with_log, tell
+from commands.workbook import MOST_ROWS, require_library, write_workbook
 from crons.exits import DONE
 from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
 
-FORMATS = {"csv": "CSVWithNames", "parquet": "Parquet", "jsonl": "JSONEachRow", "arrow": "Arrow"}
+FORMATS = {
+    "csv": "CSVWithNames",
+    "parquet": "Parquet",
+    "jsonl": "JSONEachRow",
+    "arrow": "Arrow",
+    "xlsx": "JSONCompactEachRowWithNamesAndTypes",  # read by `write_workbook`
+}
 """--format and the file extensions, with ClickHouse's names."""
-VIEWS = ("hourly", "daily", "latest", "runs")
 _TYPED = ("parquet", "arrow")
+
+
+class _View(NamedTuple):
+    column: str  # by which it is ordered, after the symbol
+    # The column's value for a Tehran time, for periods of a day or more.
+    period: Callable[[datetime], str] | None = None
+
+
+VIEWS = {
+    "hourly": _View("datetime"),
+    "hours": _View("datetime"),
+    "daily": _View("date", lambda at: f"{at:%Y-%m-%d}"),
+    "weekly": _View("week", lambda at: f"{at - timedelta(days=(at.weekday() + 2) % 7):%Y-%m-%d}"),
+    "monthly": _View("month_jalali", lambda at: jalali_date(at)[:7]),
+    "monthly_gregorian": _View("month", lambda at: f"{at:%Y-%m}-01"),
+    "latest": _View("datetime"),
+    "runs": _View("started_at"),
+}
 SETTINGS = {
     "format_csv_null_representation": "",  # \\N is ClickHouse's own
     "output_format_json_quote_64bit_integers": 0,
@@ -44,6 +70,7 @@ def export(
     form: str | None,
     view: str,
     symbols: str,
+    columns: str,
     first: str | None,
     end: str | None,
     utc: bool,
@@ -52,14 +79,14 @@ def export(
     """Write the file, print the number of rows, and return the exit code.
 
     Args:
-        target: a path, or ``-`` for stdout.
+        target: a path, or ``-`` for stdout; one that ends in ``.gz`` is compressed.
         job: the job whose views are meant.
         form: of `FORMATS`; None for the extension, CSV on stdout.
         view: of `VIEWS`.
-        symbols: separated by commas; empty for all.
+        symbols: separated by commas; empty for all. So are `columns`.
         first: the first hour, as `time_bound` reads it; None without a bound.
         end: the first hour that is left out; None without a bound.
-        utc: `first`, `end` and the column `time` are in UTC.
+        utc: `first`, `end` and the columns of times are in UTC.
         force: replace an existing file.
 
     Raises:
@@ -67,35 +94,54 @@ def export(
         StateError: the file exists, or cannot be written; nothing is left behind.
         StorageRejected: there is no such view.
     """
-    ending = "csv" if target == "-" else Path(target).suffix.removeprefix(".").lower()
+    chosen = _format(target, form)
+    if target != "-" and Path(target).exists() and not force:
+        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
+    if not Path(target).parent.is_dir():
+        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
+    if utc and view in VIEWS and VIEWS[view].period:
+        raise ConfigurationError(f"the days of {view} are Tehran's", next_step="leave --utc out")
+    *span, both_calendars = time_span(first, end, timezone.utc if utc else TEHRAN)
+    if both_calendars:
+        tell(both_calendars)
+    settings = settings_with_log()
+    require_database(settings)
+    # The database is closed before the answer goes to a pipe, whose reader may be slow.
+    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
+        name, condition = _selection(resources, job, view, _listed(symbols), span)
+        database = resources.database
+        found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
+        rows = int(str(found[0][0]))
+        if chosen == "xlsx" and rows > MOST_ROWS:
+            raise ConfigurationError(f"{rows:,} rows do not fit into a sheet", next_step="give --from, or a .csv file")
+        shown = _columns(database, name, _listed(columns), typed=chosen in _TYPED, utc=utc)
+        order = VIEWS[view].column if view == "runs" else f"symbol, {VIEWS[view].column}"
+        # A column keeps its own values inside: outside, its name may stand for the time in another form.
+        select = f"SELECT {shown} FROM (SELECT * FROM {name} WHERE {condition}) ORDER BY {order}"  # noqa: S608 - quoted
+        mention(f"exporting {rows:,} rows")
+        with _converted(path, chosen, compressed=target.endswith(".gz")) as answer:
+            resources.retry.call(lambda: database.write_answer(select, FORMATS[chosen], answer, settings=SETTINGS))
+    if target != "-":
+        size = Path(target).stat().st_size / 1e6
+        say(f"{rows:,} rows of {name.replace('`', '')} are in {target}, {size:,.1f} MB")
+    return DONE
+
+
+def _listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _format(target: str, form: str | None) -> str:
+    ending = "csv" if target == "-" else Path(target.removesuffix(".gz")).suffix.removeprefix(".").lower()
     chosen = form or ending
     if chosen not in FORMATS:
         given = f"--format {form}" if form else f"the ending of {target}"
         raise ConfigurationError(
             f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
         )
-    if target != "-" and Path(target).exists() and not force:
-        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
-    if not Path(target).parent.is_dir():
-        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
-    zone = timezone.utc if utc else TEHRAN
-    span = [None if text is None else time_bound(text, zone) for text in (first, end)]
-    settings = settings_with_log()
-    require_database(settings)
-    wanted = [name for symbol in symbols.split(",") if (name := symbol.strip())]
-    # The database is closed before the answer goes to a pipe, whose reader may be slow.
-    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
-        name, condition = _selection(resources, job, view, wanted, span)
-        database = resources.database
-        found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
-        rows = int(str(found[0][0]))
-        select = f"SELECT * {_types(database, name, typed=chosen in _TYPED, utc=utc)}FROM {name} WHERE {condition}"
-        mention(f"exporting {rows:,} rows")
-        resources.retry.call(lambda: database.write_answer(select, FORMATS[chosen], path, settings=SETTINGS))
-    if target != "-":
-        size = Path(target).stat().st_size / 1e6
-        say(f"{rows:,} rows of {name.replace('`', '')} are in {target}, {size:,.1f} MB")
-    return DONE
+    if chosen == "xlsx":
+        require_library()
+    return chosen
 
 
 def _selection(
@@ -108,11 +154,11 @@ def _selection(
     if view == "latest" and any(span):
         raise ConfigurationError("latest has the last hour only", next_step="leave --from and --to out")
     name = RUNS if view == "runs" else f"{table.name}_{view}"
-    if name not in (RUNS, *table.views):
-        raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(VIEWS)}")
+    if view not in VIEWS or name not in (RUNS, *table.views):
+        there = [kind for kind in VIEWS if f"{table.name}_{kind}" in table.views]
+        raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(there)}, runs")
     database = quoted_identifier(resources.settings.clickhouse_db)
-    column = {"runs": "started_at", "daily": "date"}.get(view, "datetime")
-    conditions = [_within(column, span, days=view == "daily")]
+    conditions = [_within(VIEWS[view], *span)]
     if symbols:
         statement = f"SELECT DISTINCT symbol FROM {database}.{quoted_identifier(table.name)}"  # noqa: S608 - quoted
         stored = {str(symbol) for (symbol,) in resources.retry.call(lambda: resources.database.query(statement))}
@@ -125,31 +171,53 @@ def _selection(
     return f"{database}.{quoted_identifier(name)}", " AND ".join(conditions)
 
 
-def _within(column: str, span: Sequence[datetime | None], *, days: bool = False) -> str:
-    """The condition that a text column in Tehran time lies in the span."""
-    bounds = [
-        f"{column} {sign} {quoted_text(tehran_text(at)[: 10 if days else None])}"
-        for sign, at in zip((">=", "<"), span, strict=True)
-        if at is not None
-    ]
-    return " AND ".join(bounds) or "1"
+def _within(view: _View, first: datetime | None, end: datetime | None) -> str:
+    """The condition that a row's hour lies in the span, or that its period has a part in it."""
+    value = view.period or tehran_text
+    bounds = ((">=", first), ("<=", end and end - timedelta(seconds=1)))
+    return " AND ".join(f"{view.column} {sign} {quoted_text(value(in_tehran(at)))}" for sign, at in bounds if at) or "1"
 
 
-def _types(database: ClickHouseAdapter, name: str, *, typed: bool, utc: bool) -> str:
-    """The REPLACE that makes times readable as times; empty if there are none."""
-    # ClickHouse writes DateTime and Date as bare integers into Parquet and Arrow.
-    columns = {str(column): str(kind) for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
+def _columns(database: ClickHouseAdapter, name: str, wanted: Sequence[str], *, typed: bool, utc: bool) -> str:
+    """The columns to select, with times as times that other programs understand."""
+    kinds = {str(column): str(kind) for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
+    if unknown := [column for column in wanted if column not in kinds]:
+        raise ConfigurationError(
+            f"there is no column {', '.join(unknown)}", next_step=f"use some of: {', '.join(kinds)}"
+        )
     zone = "'UTC'" if utc else "'Asia/Tehran'"
-    forms = []
-    if "time" in columns and (typed or utc):
-        text = "formatDateTime(time, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
-        forms.append((f"toDateTime64(time, 3, {zone})" if typed else text, "time"))
-    if "time_utc" in columns and typed:
-        forms.append(("toDateTime64(time_utc, 3, 'UTC')", "time_utc"))
-    if columns.get("date") == "Date" and typed:
-        forms.append(("toDate32(date)", "date"))
-    replaced = ", ".join(f"{expression} AS {column}" for expression, column in forms)
-    return f"REPLACE ({replaced}) " if forms else ""
+    forms = {}
+    for column, kind in kinds.items():
+        # ClickHouse writes DateTime and Date as bare integers into Parquet and Arrow.
+        if kind == "Date" and typed:
+            forms[column] = f"toDate32({column})"
+        elif column == "time_utc" and typed:
+            forms[column] = "toDateTime64(time_utc, 3, 'UTC')"
+        elif column == "time" and typed:
+            forms[column] = f"toDateTime64(time, 3, {zone})"
+        elif utc and column in ("time", "started_at", "finished_at"):
+            instant = f"toDateTime({column}, 'Asia/Tehran')"
+            forms[column] = f"formatDateTime({instant}, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
+    names = dict.fromkeys(wanted or kinds)
+    return ", ".join(
+        f"{forms.get(column, quoted_identifier(column))} AS {quoted_identifier(column)}" for column in names
+    )
+
+
+@contextmanager
+def _converted(path: Path, form: str, *, compressed: bool) -> Iterator[Path]:
+    """A path for ClickHouse's answer; afterwards `path` has it as a workbook, compressed, or as it is."""
+    if form != "xlsx" and not compressed:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        answer, book = Path(folder) / "answer", Path(folder) / "book"
+        yield answer
+        if form == "xlsx":
+            write_workbook(answer, book)
+            answer = book
+        with answer.open("rb") as plain, (gzip.open if compressed else open)(path, "wb") as file:
+            shutil.copyfileobj(plain, file)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters._bases.tehran_time import time_bound
+from adapters._bases.tehran_time import time_span
 from configurations.config import SettingsError, load_settings, only_symbols, split_list, usable_settings
 from configurations.logs import last_lines, set_up_logging
 from crons import MAIN_JOB
@@ -102,6 +102,8 @@ def _run(options: Options, clock: Callable[[], datetime]) -> int:
             raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
         request = request._replace(fill=_past_hours(options, clock()), symbols=symbols)
     set_up_logging(settings, clock, least=least)
+    if both_calendars := time_span(options.first, options.end)[2]:
+        log.info("hours in both calendars", span=both_calendars)
     return FAILED if execute(request, settings, clock).failures else DONE
 
 
@@ -114,7 +116,7 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
         raise ConfigurationError("give either HOURS or --from", next_step=example)
     if options.end is not None and options.first is None:
         raise ConfigurationError("--to without --from", next_step="name the first hour too, by --from")
-    first, end = (None if text is None else time_bound(text) for text in (options.first, options.end))
+    first, end, _ = time_span(options.first, options.end)
     wanted = BackfillRequest(hours or 0, options.dry_run, options.ask_all, most, first, end)
     count = hours or len(wanted.starts(now))
     if not count:

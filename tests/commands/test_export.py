@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import zipfile
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -113,24 +116,83 @@ def test_stdout_has_rows_only(prices: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "keys"),
+    ("arguments", "rows"),
     [
-        (["--from", "2026-11-23"], ["2026-11-23 11:00:00", "2026-11-23 12:00:00"]),
-        (["--to", "2026-11-23"], ["2021-09-21 23:00:00"]),
-        (["--from", "2026-11-23 12"], ["2026-11-23 12:00:00"]),
-        (["--from", "2026-11-23 11:00", "--to", "2026-11-23T12:00"], ["2026-11-23 11:00:00"]),
-        (["--from", "2026-11-23 08:30", "--utc"], ["2026-11-23 12:00:00"]),
-        (["--symbols", "BTC,ETH", "--from", "2030-01-01"], []),
+        ("--from 2026-11-23", ["2026-11-23 11:00:00", "2026-11-23 12:00:00"]),
+        ("--to 2026-11-23", ["2021-09-21 23:00:00"]),
+        ("--from 2026-11-23T12", ["2026-11-23 12:00:00"]),
+        ("--from 2026-11-23T11:00 --to 2026-11-23T12:00", ["2026-11-23 11:00:00"]),
+        ("--from 2026-11-23T08:30 --utc", ["2026-11-23 12:00:00"]),
+        ("--symbols BTC,ETH --from 2030-01-01", []),
+        ("--from 1405-09-02T12 --to 1405-09-03", ["2026-11-23 12:00:00"]),
+        # A day, week or month is written if a part of it lies in the span.
+        ("--view daily --columns date --from 2026-11-23T13:00", ["2026-11-23", "2026-11-23"]),
+        ("--view weekly --columns week,symbol --symbols ETH --to 2026-11-21", []),
+        ("--view weekly --columns week --symbols ETH --to 2026-11-22T00:00:01", ["2026-11-21"]),
+        ("--view monthly --columns month_jalali --symbols BTC", ["1400-06", "1405-09"]),
+        ("--view monthly --columns month_jalali --from 1405-08-30 --to 1405-09-01", []),
+        ("--view monthly --columns month_jalali --symbols BTC --from 1405-09-30", ["1405-09"]),
+        ("--view monthly_gregorian --columns month --symbols BTC --to 2026-11-01", ["2021-09-01"]),
+        ("--view hours --columns datetime --to 2021-09-22", ["2021-09-21 23:00:00"]),
     ],
 )
-def test_from_is_inclusive_and_to_exclusive(prices: Installation, bounds: list[str], keys: list[str]) -> None:
-    done = prices.command("export", "-", "--format", "jsonl", *bounds)
-    assert sorted(json.loads(line)["datetime"] for line in done.out.splitlines()) == keys
+def test_from_is_inclusive_and_to_exclusive(prices: Installation, arguments: str, rows: list[str]) -> None:
+    """In Tehran, in UTC with --utc, and in the Jalali calendar for its years; in the order of symbol and time."""
+    typed = [part.replace("T", " ") if part[:1].isdigit() else part for part in arguments.split()]
+    done = prices.command("export", "-", "--format", "jsonl", *typed)
+    written = [json.loads(line) for line in done.out.splitlines()]
+    assert [next(row[name] for name in ("datetime", *row) if name in row) for row in written] == rows
+    assert ("(1405-09-" in done.log) is ("from 14" in arguments)
 
 
-def test_utc_writes_the_time_with_a_z(prices: Installation) -> None:
-    done = prices.command("export", "-", "--format", "jsonl", "--symbols", "ETH", "--utc")
-    assert json.loads(done.out)["time"] == "2026-11-23T08:30:00Z"
+def test_each_view_is_in_utc_or_says_that_it_cannot_be(prices: Installation) -> None:
+    """Hours and runs are instants, the days of longer periods are Tehran's."""
+    assert prices.at_clock("cron_run").code == 0
+    for view in ("hourly", "hours", "latest", "runs"):
+        done = prices.command("export", "-", "--format", "jsonl", "--view", view, "--utc", "--from", "2026-11-23 08:30")
+        if view == "latest":
+            assert (done.code, "--from" in done.log) == (2, True)
+            done = prices.command("export", "-", "--format", "jsonl", "--view", view, "--utc")
+        written = [json.loads(line) for line in done.out.splitlines()]
+        assert {row["time" if "time" in row else "started_at"][-1] for row in written} == {"Z"}, view
+        if view == "hourly":
+            assert "2026-11-23 12:00:00 2026-11-23T08:30:00Z" in [f"{row['datetime']} {row['time']}" for row in written]
+    for view in ("daily", "weekly", "monthly", "monthly_gregorian"):
+        done = prices.command("export", "-", "--view", view, "--utc")
+        assert (done.code, done.out, "--utc" in done.log) == (2, "", True)
+
+
+def test_compressed_file_has_the_columns_that_were_named(prices: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv.gz"
+    assert prices.command("export", str(path), "--columns", "symbol, time,price", "--symbols", "ETH").code == 0
+    assert gzip.decompress(path.read_bytes()) == (
+        b'"symbol","time","price"\n"ETH","2026-11-23 12:00:00",1.2345678e-9\n'
+    )
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["prices.csv.gz"]
+
+
+def test_workbook_has_numbers_and_times(prices: Installation, tmp_path: Path) -> None:
+    """As Excel reads them: a time is a number of days since 1899-12-30, NULL an empty cell, a long number a text."""
+    path = tmp_path / "prices.xlsx"
+    columns = "symbol,date,time,name,price,cmc_rank,version"
+    assert prices.command("export", str(path), "--columns", columns, "--from", "2026-11-23").code == 0
+    with zipfile.ZipFile(path) as book:
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - the program's own
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    rows = [{cell.attrib["r"]: "".join(cell.itertext()) for cell in row} for row in sheet.iter(f"{space}row")]
+    days = (date(2026, 11, 23) - date(1899, 12, 30)).days
+    assert list(rows[0].values()) == columns.split(",")
+    assert [float(rows[1][cell]) for cell in ("B2", "C2", "E2")] == [days, pytest.approx(days + 11 / 24), 0.3]
+    assert (rows[1]["A2"], rows[2]["A3"], rows[2]["D3"]) == ("BTC", "ETH", 'a "quoted", name\nof two lines')
+    assert ("F2" in rows[1], rows[2]["F3"], len(rows[2]["G3"])) == (False, "1", 19)
+
+
+def test_workbook_without_its_library_names_the_command(prices: Installation) -> None:
+    (prices.root / "src" / "xlsxwriter.py").write_text("raise ImportError")
+    done = prices.command("export", "prices.xlsx")
+    assert (done.code, done.log.count("\n")) == (2, 2)
+    assert "next: ./run.sh install --xlsx" in done.log
+    assert not (prices.root / "prices.xlsx").exists()
 
 
 def test_existing_file_needs_force(prices: Installation, tmp_path: Path) -> None:
@@ -148,7 +210,12 @@ def test_invalid_arguments_are_rejected(prices: Installation) -> None:
     for arguments, says in {
         "prices.txt": "prices.txt",
         "prices --format xls": "--format xls",
-        "p.csv --view weekly": "'weekly'",
+        "p.csv --view yearly": "'yearly'",
+        "p.csv --columns price,nope": "nope",
+        "p.csv --from 1404-12-30": "'1404-12-30'",
+        "p.csv --from 2008-12-31": "before 2009",
+        "p.csv --from 1405-09-02 --to 2026-11-23": "no hour from",
+        "p.parquet.gz.zip": "p.parquet.gz.zip",
         "p.csv --symbols BTC,NOPE": "NOPE",
         "p.csv --view latest --from 2026-11-01": "--from",
         "p.csv --view runs --symbols BTC": "--symbols",
@@ -164,7 +231,7 @@ def test_invalid_arguments_are_rejected(prices: Installation) -> None:
 def test_broken_answer_leaves_no_file(prices: Installation, front: ClickHouseFront, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("mine")
-    front.faults.append(Fault(kind, statement="SELECT *", times=99, code=241, text="Memory limit exceeded"))  # type: ignore[arg-type]
+    front.faults.append(Fault(kind, statement="SELECT `symbol`", times=99, code=241, text="Memory limit exceeded"))  # type: ignore[arg-type]
     done = prices.command("export", str(path), "--force")
     assert done.code == 1
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["prices.csv"]

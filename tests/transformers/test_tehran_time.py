@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 
+import jdatetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +20,10 @@ from adapters._bases.tehran_time import (
     hour_start,
     hours_before,
     hours_between,
+    jalali_date,
     tehran_text,
     time_bound,
+    time_span,
 )
 
 UTC = timezone.utc
@@ -114,6 +117,9 @@ def test_hours_described_as_ranges() -> None:
         ("2026-11-01 05:10:59", datetime(2026, 11, 1, 1, 40, 59, tzinfo=UTC)),
         ("2021-09-21 23:00", datetime(2021, 9, 21, 18, 30, tzinfo=UTC)),  # came twice
         ("2021-03-22", datetime(2021, 3, 21, 20, 30, tzinfo=UTC)),  # its 00:00 was left out
+        ("1405-08-10", datetime(2026, 10, 31, 20, 30, tzinfo=UTC)),
+        ("1403-12-30 05:00", datetime(2025, 3, 20, 1, 30, tzinfo=UTC)),  # of a leap year
+        ("۱۴۰۵-۰۲-۳۱", datetime(2026, 5, 20, 20, 30, tzinfo=UTC)),
     ],
 )
 def test_day_or_hour_text_to_instant(text: str, instant: datetime) -> None:
@@ -121,12 +127,35 @@ def test_day_or_hour_text_to_instant(text: str, instant: datetime) -> None:
     assert time_bound(text) == instant
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-02-30", "01.11.2026", "2026-11-01 25:00"])
+def test_jalali_dates_are_those_of_jdatetime() -> None:
+    """Every day from 2009 to 2078, in both directions."""
+    for number in range(date(2009, 1, 1).toordinal(), date(2079, 1, 1).toordinal()):
+        day = date.fromordinal(number)
+        text = f"{jdatetime.date.fromgregorian(date=day):%Y-%m-%d}"
+        assert (jalali_date(day), time_bound(text, UTC).date()) == (text, day)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "2026-13-01", "2026-02-30", "01.11.2026", "2026-11-01 25:00"),
+        *("1404-12-30", "1405-13-01", "1405-00-01", "1405-07-31"),  # days that do not exist
+        *("1379-12-29", "1501-01-01", "2008-12-31", "0001-01-01"),  # of no calendar that is meant
+    ],
+)
 def test_invalid_day_or_hour_is_rejected(text: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         time_bound(text)
     assert time_bound("2026-11-01") == time_bound("2026-11-01 00:00")
-    assert "2026-11-01" in refused.value.next_step
+    assert "2026-11-01" in refused.value.next_step or "2009" in refused.value.next_step
+
+
+def test_span_in_the_jalali_calendar_is_shown_in_both() -> None:
+    assert time_span("2026-11-01", "2026-11-02")[2] == ""
+    assert time_span("1405-09-01", None)[2] == "2026-11-22 00:00 (1405-09-01)"
+    assert (
+        time_span("2026-11-22", "1405-09-08 05")[2] == "2026-11-22 00:00 (1405-09-01) to 2026-11-29 05:00 (1405-09-08)"
+    )
 
 
 @given(first=instants, hours=st.integers(0, 100), late=st.integers(0, 3599))

@@ -6,9 +6,10 @@ the wall hour 23:00 came twice, and both instants have one key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,10 @@ from adapters._bases.errors import ConfigurationError
 HOUR = timedelta(hours=1)
 TEXT_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TEXT_LENGTH = 19
+_JALALI_YEARS = range(1380, 1501)
+_FIRST_YEAR = 2009  # of the oldest cryptocurrency
+_DATE = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_DAY_ZERO = date(2009, 3, 21).toordinal() - 506_957  # before the first day of the Jalali year 0
 _BOUND_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H", "%Y-%m-%d %H:%M", TEXT_FORMAT)
 
 
@@ -92,20 +97,70 @@ def describe_hours(hours: Iterable[datetime]) -> str:
     return ", ".join(first if first == last else f"{first} to {last}" for first, last in named)
 
 
+def _days_before(year: int) -> int:
+    # As in sql/parts/jalali.sql: 8 leap days in each 33 years, which is exact from 1178 to 1633.
+    return (12053 * year + 21) // 33
+
+
+def jalali_date(day: date) -> str:
+    """The day in the Jalali calendar, ``YYYY-MM-DD``."""
+    number = day.toordinal() - _DAY_ZERO
+    year = (33 * number + 11) // 12053
+    of_year = number - _days_before(year)
+    before, length = (0, 31) if of_year < 6 * 31 else (6, 30)
+    months, rest = divmod(of_year - before * 31, length)
+    return f"{year:04}-{before + months + 1:02}-{rest + 1:02}"
+
+
+def _gregorian(year: int, month: int, day: int) -> date | None:
+    """The day of a Jalali date, None if it does not exist."""
+    if not 1 <= month <= 12:  # noqa: PLR2004 - months
+        return None
+    found = date.fromordinal(_DAY_ZERO + _days_before(year) + 31 * (month - 1) - max(0, month - 7) + day - 1)
+    return found if jalali_date(found) == f"{year:04}-{month:02}-{day:02}" else None
+
+
 def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
     """The instant, in UTC, of a day or hour in the form ``2026-11-01``, ``2026-11-01 05`` or ``2026-11-01 05:00``.
 
-    A day means its beginning, a repeated wall hour the earlier one, a skipped hour the one that follows.
+    A year from 1380 to 1500 is of the Jalali calendar. A day means its beginning, a repeated wall hour the earlier one,
+    a skipped hour the one that follows.
 
     Raises:
-        ConfigurationError: the text has another form, or names a day that does not exist.
+        ConfigurationError: the text has another form, names a day that does not exist, or one before 2009.
     """
+    gregorian = text
+    if (found := _DATE.match(text)) and int(found[1]) in _JALALI_YEARS:
+        gregorian = f"{_gregorian(*map(int, found.groups()))}{text[found.end() :]}"
     for form in _BOUND_FORMS:
         with suppress(ValueError):
-            return datetime.strptime(text.strip().replace("T", " "), form).replace(tzinfo=zone).astimezone(timezone.utc)
+            at = datetime.strptime(gregorian.strip().replace("T", " "), form).replace(tzinfo=zone)
+            if at.year < _FIRST_YEAR:
+                raise ConfigurationError(
+                    f"{text!r} is before {_FIRST_YEAR}, and its year is not a Jalali one",
+                    next_step="give a year from 2009 on, or a Jalali year from 1380 to 1500",
+                )
+            return at.astimezone(timezone.utc)
     raise ConfigurationError(
-        f"{text!r} is not a day or an hour", next_step="give it as 2026-11-01 or '2026-11-01 05:00'"
+        f"{text!r} is not a day or an hour", next_step="give it as 2026-11-01 or '2026-11-01 05:00', or as 1405-08-10"
     )
+
+
+def time_span(
+    first: str | None, end: str | None, zone: tzinfo = TEHRAN
+) -> tuple[datetime | None, datetime | None, str]:
+    """Both bounds as of `time_bound`, and, if one is of the Jalali calendar, both in both calendars.
+
+    Raises:
+        ConfigurationError: as of `time_bound`, or no hour lies between them.
+    """
+    bounds = [None if text is None else time_bound(text, zone) for text in (first, end)]
+    if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
+        raise ConfigurationError(f"no hour from {first} to {end}", next_step="give a --to that is after --from")
+    given = [(text, at.astimezone(zone)) for text, at in zip((first, end), bounds, strict=True) if text and at]
+    is_jalali = any(int(text.strip()[:4]) in _JALALI_YEARS for text, _ in given)
+    lines = [f"{at:%Y-%m-%d %H:%M} ({jalali_date(at)})" for _, at in given] if is_jalali else []
+    return bounds[0], bounds[1], " to ".join(lines)
 
 
 def from_text(text: str) -> datetime:
