@@ -38,6 +38,8 @@ _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
 _PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([^\s:,'\"`\\;#=a-z]{2,20}|)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_OF_SEVERAL_LINES = {"symbols", "binance_pairs", "alert_command"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
@@ -370,6 +372,10 @@ def usable_settings() -> Settings:
 
 def _parsed(name: str, given: _Given | None) -> Any:
     text = given.value if given else ""
+    # A value that ends by one looks right on every screen, and header, path and SQL would carry it on.
+    if found := _CONTROL.search(re.sub(r"[\t\n](?!\Z)", " ", text) if name in _OF_SEVERAL_LINES else text):
+        kind = {"\r": "carriage return"}.get(found[0], "control character")
+        raise ValueError(f"its value contains a {kind}, perhaps at its end: remove it")
     if given and given.line is None and re.fullmatch(r"(['\"]).*\1", text, re.DOTALL):
         raise ValueError("its value is in quotes, which Docker's --env-file keeps: remove them there")
     setting = SETTINGS[name].metadata

@@ -50,6 +50,17 @@ def test_defaults_need_no_file(tmp_path: Path) -> None:
     assert settings.cmc_api_key is None
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_control_character_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """In every setting, by its name and kind, never with the value."""
+    for end, kind in {"\r": "carriage return", "\n": "control", "\x1b[0m": "control", "\x7f": "control"}.items():
+        monkeypatch.setenv(name.upper(), f"4711{end}")
+        with pytest.raises(SettingsError) as caught:
+            load_settings(tmp_path / "absent")
+        assert f"{name.upper()}: its value contains a {kind}" in caught.value.message
+        assert "4711" not in caught.value.message
+
+
 def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty variable too."""
     monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
