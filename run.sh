@@ -22,6 +22,8 @@ Start
 
 Look
   status         Show the last runs, the missing hours and the prices.
+  runs           List the last runs and why runs failed.
+  config         Show the settings and where each was set.
   jobs           List the jobs, their schedules and their crontab lines.
   report         Write an HTML report of prices, coverage and runs.
   verify         Check the stored prices.

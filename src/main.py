@@ -83,7 +83,7 @@ def install(
 
 
 @command()
-def check() -> None:
+def check(*, json: Json = False) -> None:
     """Check the jobs' prerequisites.
 
     One row each, and how to fix it: this Python, .env and its settings, the folders, ClickHouse and the table, the
@@ -91,7 +91,7 @@ def check() -> None:
     """
     from commands.check import check as run_checks  # noqa: PLC0415
 
-    finish(run_checks)
+    finish(lambda: run_checks(as_json=json), names_checked=True)
 
 
 @command()
@@ -122,11 +122,9 @@ def setup_cron(
     --heal installs a second line, a daily cron_heal; --backup a daily backup of every table that keeps the latest 30;
     --watch a daily status --quiet. Idempotent.
     """
-    from commands.cron import install, task_of  # noqa: PLC0415
+    from commands.cron import install as install_line  # noqa: PLC0415
 
-    finish(
-        lambda: install(task_of(name, heal=heal, backup=backup, watch=watch), name, schedule=schedule, dry_run=dry_run)
-    )
+    finish(lambda: install_line(name, schedule, dry_run=dry_run, heal=heal, backup=backup, watch=watch))
 
 
 @command("cmc_hourly_prices --quiet")
@@ -209,6 +207,28 @@ def status(
     from commands.status import watch  # noqa: PLC0415
 
     finish(lambda: watch(name) if quiet else show_status(name, as_json=json, everything=everything))
+
+
+@command("50")
+def runs(
+    count: Annotated[int, typer.Argument(metavar="N", min=1, max=100_000, help="how many")] = 20, *, json: Json = False
+) -> None:
+    """List the last runs and why runs failed."""
+    from commands.runs import show  # noqa: PLC0415
+
+    finish(lambda: show(count, as_json=json))
+
+
+@command()
+def config() -> None:
+    """Show the settings and where each was set.
+
+    In the environment, in a line of .env, or by default. Keys, passwords, healthcheck addresses and ALERT_COMMAND are
+    masked.
+    """
+    from commands.check import show_settings  # noqa: PLC0415
+
+    finish(show_settings)
 
 
 @command("--json")
@@ -297,7 +317,7 @@ def query(
 
 
 @command()
-def verify(*, quiet: Quiet = False) -> None:
+def verify(*, json: Json = False, quiet: Quiet = False) -> None:
     """Check the stored prices.
 
     For an unexpected schema, duplicate keys, keys that disagree with their time, future rows, absurd prices, symbols
@@ -306,7 +326,7 @@ def verify(*, quiet: Quiet = False) -> None:
     """
     from commands.verify import verify as run_checks  # noqa: PLC0415
 
-    finish(lambda: run_checks(quiet=quiet))
+    finish(lambda: run_checks(quiet=quiet, as_json=json))
 
 
 @command("720 --tolerance 2")
@@ -411,13 +431,9 @@ def remove_cron(
     Other lines stay, and the previous crontab is kept in backups/. --heal, --backup and --watch remove the lines of
     setup_cron with the same option instead. Idempotent.
     """
-    from commands.cron import remove, task_of  # noqa: PLC0415
+    from commands.cron import remove  # noqa: PLC0415
 
-    finish(
-        lambda: remove(
-            None if everything else task_of(name, heal=heal, backup=backup, watch=watch), name, dry_run=dry_run
-        )
-    )
+    finish(lambda: remove(name, everything=everything, dry_run=dry_run, heal=heal, backup=backup, watch=watch))
 
 
 @command("cmc_hourly_prices --yes")

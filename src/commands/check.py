@@ -1,4 +1,4 @@
-"""``check``: the prerequisites of the jobs in use, one row each."""
+"""``check``: the prerequisites of the jobs in use, one row each; ``config``: the settings."""
 
 from __future__ import annotations
 
@@ -16,21 +16,39 @@ from adapters._bases.durable import Disk
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
+from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
-from commands.screen import resources_for_reading, settings_with_log, show_findings, stale_groups
-from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, nearly_right
+from commands.screen import (
+    findings_document,
+    resources_for_reading,
+    say,
+    say_json,
+    settings_with_log,
+    show_findings,
+    show_table,
+    stale_groups,
+)
+from configurations.config import (
+    ENV_FILE,
+    PROJECT_ROOT,
+    Settings,
+    load_settings,
+    nearly_right,
+    origins,
+    usable_settings,
+)
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext
 from crons.registry import JOBS
-from crons.resources import Resources, interactive_timeouts
+from crons.resources import Resources, interactive_timeouts, system_clock
 from crons.start_up import REMEDY
 
 
-def check() -> int:
+def check(*, as_json: bool) -> int:
     """Check everything, print it, return the exit code: 1 if a prerequisite of a job is missing."""
     settings, invalid = None, []
     try:
@@ -42,8 +60,25 @@ def check() -> int:
     if stale := ", ".join(stale_groups()):
         set_up = Finding("set-up", "warn", f"older than {stale}: cron's next run may lack a package", REMEDY)
     findings = [python, set_up, *invalid, *_findings(settings)]
-    show_findings(findings, no_color=bool(settings and settings.no_color))
-    return FAILED if any(finding.state == "fail" for finding in findings) else DONE
+    states = [finding.state for finding in findings]
+    failed, warnings = states.count("fail"), states.count("warn")
+    if as_json:
+        say_json(system_clock(), ready=not failed, **findings_document(findings))
+    else:
+        show_findings(findings, no_color=bool(settings and settings.no_color))
+        say(f"{failed:,} failed, {counted(warnings, 'warning')}" if failed else "ready")
+    return FAILED if failed else DONE
+
+
+def show_settings() -> int:
+    """Print the settings with their origin, secrets masked, and return the exit code.
+
+    Raises:
+        ConfigurationError: some are wrong; they were printed all the same.
+    """
+    show_table(("setting", "value", "origin"), origins(), no_color=bool(usable_settings().no_color))
+    load_settings()
+    return DONE
 
 
 def _findings(settings: Settings | None) -> Iterator[Finding]:
@@ -153,13 +188,13 @@ def _of_table(table: HourlyRepository) -> list[Finding]:
     if not table.table_exists():
         return [Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")]
     stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-    return [Finding("table", "ok", f"{table.name}, {table.count_rows()} rows"), *stuck]
+    return [Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}"), *stuck]
 
 
 def _of_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
     found = []
     if pending := spool.waiting():
-        found.append(Finding(subject, "warn", f"{len(pending)} pending files", f"./run.sh cron_run {job}"))
+        found.append(Finding(subject, "warn", counted(len(pending), "pending file"), f"./run.sh cron_run {job}"))
     return found + [
         Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")
         for path in spool.rejected()

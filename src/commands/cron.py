@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
@@ -76,23 +76,23 @@ def show(*, as_json: bool) -> int:
     return DONE
 
 
-def install(task: str, job: str, *, schedule: str | None, dry_run: bool) -> int:
-    """Install a task's line, and return the exit code. Idempotent.
+def install(name: str, schedule: str | None, *, dry_run: bool, **chosen: bool) -> int:
+    """Install the line of a job or of the chosen task, and return the exit code. Idempotent.
 
     Warns about what cron's own environment lacks.
 
     Args:
-        task: the job's own, its heal's, or a daily one, see `task_of`.
         schedule: None for that of the installed line, or else the usual one.
+        chosen: ``heal`` for the job's heal, ``backup`` or ``watch``.
 
     Raises:
-        ConfigurationError: the job is unknown, or the schedule is invalid.
+        ConfigurationError: the job is unknown, the schedule is invalid, or several tasks are chosen.
         StateError: the crontab cannot be read or written.
     """
     now = system_clock()
-    heal, daily = task == heal_of(job), task in DAILY
-    needed = find_job(job, with_past=heal)
-    usual = DAILY.get(task) or (HEAL_SCHEDULE if heal else usual_schedule(needed.schedule, now))
+    task, heal = _task(name, chosen), chosen["heal"]
+    job = find_job(name, with_past=heal)
+    usual = DAILY.get(task) or (HEAL_SCHEDULE if heal else usual_schedule(job.schedule, now))
     found = read_schedules(PROJECT_ROOT)
     if schedule is None:
         schedule = found.installed.get(task, usual)
@@ -102,36 +102,31 @@ def install(task: str, job: str, *, schedule: str | None, dry_run: bool) -> int:
     start = next_run(schedule, now)
     times = f"{start:%Y-%m-%d %H:%M} on this host's clock, {in_tehran(start):%Y-%m-%d %H:%M} in Tehran"
     say(f"cron {'would start' if dry_run and changed else 'starts'} it next at {times}")
-    if not heal and not daily:
+    if task == name:
         begins, late = usual_schedule("", now), in_tehran(start).minute
         tip = f'{counted(late, "minute")} into the Tehran hour; for its beginning: --schedule "{begins}"'
         zone = f"minute {begins.split()[0]} on this host's clock ({now.astimezone():%Z})"
         say(f"that is {tip}" if late else f"that is when an hour begins in Tehran, {zone}")
-    for warning in _lacking_under_cron(needed.past_needs if heal else None):
+    for warning in _lacking_under_cron(job.past_needs if heal else None):
         tell(f"warning: {warning}")
     if not found.cron_runs:
         tell(f"warning: no cron daemon runs, so cron starts nothing: {START_CRON}")
     return DONE
 
 
-def remove(task: str | None, job: str, *, dry_run: bool) -> int:
-    """Remove a task's line, or all lines if that is None, and return the exit code. Idempotent."""
-    find_job(job)
-    _change(task, None, dry_run=dry_run)
+def remove(name: str, *, everything: bool, dry_run: bool, **chosen: bool) -> int:
+    """Remove the line of a job or of the chosen task, or every line, and return the exit code. Idempotent."""
+    find_job(name)
+    _change(None if everything else _task(name, chosen), None, dry_run=dry_run)
     return DONE
 
 
-def task_of(job: str, **chosen: bool) -> str:
-    """The task that an option means: the job's heal, a daily one, or without an option the job itself.
-
-    Raises:
-        ConfigurationError: there are several options.
-    """
-    names = [name for name, given in chosen.items() if given]
+def _task(name: str, chosen: Mapping[str, bool]) -> str:
+    names = [one for one, given in chosen.items() if given]
     if len(names) > 1:
-        words = " and ".join(f"--{name}" for name in names)
+        words = " and ".join(f"--{one}" for one in names)
         raise ConfigurationError(f"{words} are separate lines", next_step="give one of them at a time")
-    return job if not names else heal_of(job) if names == ["heal"] else names[0]
+    return name if not names else heal_of(name) if names == ["heal"] else names[0]
 
 
 def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from configurations.config import PROJECT_ROOT
-from crons.exits import EPILOG, USAGE, guarded
+from crons.exits import EPILOG, USAGE, guarded, warn_of_near_misses
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")]
@@ -75,9 +75,12 @@ def become(module: str, *arguments: str) -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
 
 
-def finish(action: Callable[[], int]) -> NoReturn:
-    """Run a command's action and end with its exit code."""
+def finish(action: Callable[[], int], *, names_checked: bool = False) -> NoReturn:
+    """Run a command's action and end with its exit code; warn of nearly right names in .env, unless it did itself."""
     from commands.screen import tell_error  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
 
-    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock))
+    code = guarded(action, tell=tell_error, clock=system_clock)
+    if not names_checked:
+        warn_of_near_misses()
+    raise typer.Exit(code)

@@ -143,4 +143,11 @@ def show_findings(findings: Sequence[Finding], *, no_color: bool) -> None:
         no_color=no_color,
     )
     if steps := [f"  {finding.subject}: {finding.next_step}" for finding in findings if finding.next_step]:
-        say("\n".join(["", "what to do", *steps, ""]))
+        say("\n".join(["", "what to do", *dict.fromkeys(steps), ""]))
+
+
+def findings_document(findings: Sequence[Finding]) -> dict[str, object]:
+    """The fields of findings in JSON output."""
+    states = [finding.state for finding in findings]
+    found = [finding._asdict() for finding in findings]
+    return {"failed": states.count("fail"), "warnings": states.count("warn"), "findings": found}

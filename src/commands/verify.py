@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from adapters._bases.errors import StorageRejected
 from commands.compare import compared_sources
-from commands.screen import mention, resources_for_reading, say, settings_with_log, show_findings
+from commands.screen import (
+    findings_document,
+    mention,
+    resources_for_reading,
+    say,
+    say_json,
+    settings_with_log,
+    show_findings,
+)
 from commands.tables import is_used
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
@@ -14,11 +22,12 @@ from crons.registry import JOBS
 from crons.resources import require_database, system_clock
 
 
-def verify(*, quiet: bool) -> int:
+def verify(*, quiet: bool, as_json: bool = False) -> int:
     """Check the stored prices, print the findings, return the exit code: 1 if anything is wrong.
 
     Args:
         quiet: print only what is wrong.
+        as_json: one JSON object instead of text.
 
     Raises:
         LockHeldError: a running job has the embedded engine open.
@@ -38,6 +47,9 @@ def verify(*, quiet: bool) -> int:
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
         findings += compared_sources(resources, system_clock())
     wrong = [finding for finding in findings if finding.state == "fail"]
+    if as_json:
+        say_json(system_clock(), **findings_document(findings))
+        return FAILED if wrong else DONE
     if not quiet or wrong:
         show_findings(wrong if quiet else findings, no_color=bool(settings.no_color))
     if not quiet:

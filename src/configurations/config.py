@@ -328,17 +328,8 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
     Raises:
         SettingsError: something is wrong; the next step says where each variable was set.
     """
-    outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
-    given: dict[str, _Given] = {}
-    wrong: dict[str, str] = {}
-    try:
-        given = {one.name.lower(): one for one in _lines_of(env_file)}
-        # The line may hold a secret: its number is shown, not its text.
-        if unreadable := given.pop("", None):
-            wrong[""] = f"{env_file}: line {unreadable.line} is neither NAME=value nor a comment"
-    except (OSError, UnicodeDecodeError) as error:
-        wrong[""] = f"{env_file}: cannot be read ({error})"
-    given |= {name.lower(): _Given(name, value, None) for name, value in outside.items()}
+    given, problem = _read_given(env_file, environment)
+    wrong = {"": problem} if problem else {}
     values: dict[str, Any] = {}
     for name in SETTINGS:
         try:
@@ -360,6 +351,44 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
         settings=settings,
         wrong=wrong,
     )
+
+
+def _read_given(env_file: Path, environment: Mapping[str, str] | None) -> tuple[dict[str, _Given], str]:
+    """What is set, by lower-case name, and what is wrong with the file."""
+    outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
+    given: dict[str, _Given] = {}
+    problem = ""
+    try:
+        given = {one.name.lower(): one for one in _lines_of(env_file)}
+        # The line may hold a secret: its number is shown, not its text.
+        if unreadable := given.pop("", None):
+            problem = f"{env_file}: line {unreadable.line} is neither NAME=value nor a comment"
+    except (OSError, UnicodeDecodeError) as error:
+        problem = f"{env_file}: cannot be read ({error})"
+    return given | {name.lower(): _Given(name, value, None) for name, value in outside.items()}, problem
+
+
+def origins(env_file: Path = ENV_FILE) -> list[tuple[str, str, str]]:
+    """Each setting with its text, secrets masked, and where that is from: ``environment``, ``.env:LINE``, ``default``.
+
+    With the variables of the environment that choose the route of HTTP calls. Wrong settings are shown as they are.
+    """
+    given, _ = _read_given(env_file, None)
+    rows = []
+    for name, setting in SETTINGS.items():
+        one = given.get(name)
+        if one is None or not one.value:
+            rows.append((name.upper(), setting.metadata["default"], "default"))
+            continue
+        value = "***" if "Secret" in str(setting.type) else _without_password(one.value)
+        rows.append((name.upper(), value, f".env:{one.line}" if one.line else "environment"))
+    environment = os.environ  # noqa: TID251 - this is that reader
+    return rows + [(name, _without_password(environment[name]), "environment") for name in network_variables()]
+
+
+def _without_password(text: str) -> str:
+    """The text with the password of each address in it masked."""
+    return re.sub(r"(//|^(?!\w+://))([^\s:/@]*):\S*@", r"\1\2:***@", text)
 
 
 def usable_settings() -> Settings:
@@ -413,7 +442,7 @@ def nearly_right(env_file: Path) -> dict[str, str]:
     """Names in the file that resemble a setting's, with the setting that was probably meant; others are ignored."""
     known = {name.upper() for name in SETTINGS}
     found = {one.name.upper() for one in _lines_of(env_file) if one.name} - known
-    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, known, 1, cutoff=0.8))}
+    return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, known, 1, cutoff=0.73))}
 
 
 def only_set_here(elsewhere: Settings, env_file: Path = ENV_FILE) -> list[str]:

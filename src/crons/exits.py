@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -15,7 +16,7 @@ import structlog
 
 from adapters._bases.durable import fix_for
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StateError, StopError
-from configurations.config import SettingsError
+from configurations.config import ENV_FILE, SettingsError, nearly_right
 from configurations.logs import set_up_logging
 from crons.start_up import import_fault, unwritten
 
@@ -86,6 +87,13 @@ def _host_error(error: OSError | MemoryError) -> EtlError:
         error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     where = f"{error.filename}: " if error.filename else ""
     return StateError(f"{where}{error.strerror or error}", next_step=fix_for(error))
+
+
+def warn_of_near_misses() -> None:
+    """Warn of the names in ``.env`` that have no effect but resemble a setting's."""
+    with suppress(OSError, UnicodeDecodeError):
+        for name, meant in nearly_right(ENV_FILE).items():
+            log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:

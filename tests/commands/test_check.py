@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -63,6 +64,11 @@ def test_a_ready_host_passes(program: Installation) -> None:
     assert "apt-get install cron" in found["crontab"]
     assert list(found)[:3] == ["Python", "set-up", ".env"]
     assert "inance" not in finished.out
+    assert finished.out.splitlines()[-1] == "ready"
+    document = json.loads(program.command("check", "--json").out)
+    warned = [one["subject"] for one in document["findings"] if one["state"] == "warn"]
+    assert (document["ready"], document["failed"], document["warnings"]) == (True, 0, len(warned))
+    assert warned == ["crontab"]
 
 
 CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
@@ -93,6 +99,7 @@ def test_invalid_settings_are_named(program: Installation) -> None:
         *("SYMBOLS:", "LOG_LEVEL:"),
     ]
     assert "ClickHouse" not in rows(finished)
+    assert finished.out.splitlines()[-1] == "2 failed, 1 warning"
 
 
 def test_warnings_are_not_failures(program: Installation) -> None:
@@ -108,6 +115,7 @@ def test_warnings_are_not_failures(program: Installation) -> None:
     assert finished.code == 0
     assert "chmod 600" in found[".env"]
     assert "did you mean SYMBOLS?" in found[".env"]
+    assert "SYMBOL" not in finished.log
     assert "0000000001-0000.spool.reason" in found["spool cmc_hourly_prices"]
 
 
@@ -124,3 +132,32 @@ def test_the_crontab_line_is_a_row(program: Installation, tmp_path: Path) -> Non
     assert "installed: 5 * * * *" in after["job binance_hourly_prices"]
     assert "127.0.0.1:1" in after["Binance"]
     assert "CoinMarketCap" not in after
+
+
+@pytest.mark.parametrize("command", [("status",), ("jobs",), ("remove_cron",), ("cron_run", "--quiet"), ("config",)])
+def test_nearly_right_name_is_a_warning_of_every_command(program: Installation, command: tuple[str, ...]) -> None:
+    (program.root / ".env").write_text("SYMBOL=BTC\n")
+    done = program.command(*command)
+    [line] = [line for line in done.log.splitlines() if "unknown setting in .env" in line]
+    assert "warning" in line
+    assert "name=SYMBOL " in line
+    assert "did you mean SYMBOLS?" in line
+
+
+def test_settings_are_shown_with_their_origin(program: Installation) -> None:
+    """Wrong ones too, with exit code 2; secrets and the passwords of addresses are masked."""
+    lines = ["CLICKHOUSE_DB=prices", "", "CLICKHOUSE_PASSWORD=s3cret", "LOG_LEVEL=", "CLICKHOUSE_PORT=x"]
+    (program.root / ".env").write_text("\n".join(lines))
+    secrets = {name: f"https://hc.example/s3cret/{name}" for name in ("HEALTHCHECK_URL", "HEALTHCHECK_URL_STATUS")}
+    secrets |= {"ALERT_COMMAND": "curl s3cret", "https_proxy": "http://me:s3c@ret@proxy:3128"}
+    done = program.command("config", LOG_LEVEL="WARNING", **secrets)
+    shown = {line.split()[0]: line.split()[1:] for line in done.out.splitlines()}
+    assert done.code == 2
+    assert shown["CLICKHOUSE_DB"] == ["prices", ".env:1"]
+    assert shown["CLICKHOUSE_PASSWORD"] == ["***", ".env:3"]
+    assert shown["CLICKHOUSE_PORT"] == ["x", ".env:5"]
+    assert shown["LOG_LEVEL"] == ["WARNING", "environment"]
+    assert shown["RUN_TIMEOUT_SECONDS"] == ["600", "default"]
+    assert shown["https_proxy"] == ["http://me:***@proxy:3128", "environment"]
+    assert [shown[name] for name in secrets if name.isupper()] == [["***", "environment"]] * 3
+    assert not any(part in done.out + done.log for part in ("s3c", program.settings["CMC_API_KEY"]))

@@ -206,6 +206,24 @@ def test_two_failed_runs_in_a_row_need_attention(
     assert job["last_failure"] is not None
 
 
+def test_runs_are_listed_with_their_reasons(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> None:
+    """Those of the table and those that are still on the disk, the latest first."""
+    assert program.at_clock("runs").out == "no runs yet: ./run.sh cron_run\n"
+    assert program.run_job("backfill", "2").code == program.run_job().code == 0
+    clock.advance(timedelta(hours=1))
+    front.refuse()
+    assert program.run_job().code == 1
+    front.listen()
+    runs = json.loads(program.at_clock("runs", "--json").out)["runs"]
+    assert [(run["kind"], run["status"], run["inserted"]) for run in runs[:1]] == [("run", "failed", 0)]
+    assert sorted((run["kind"], run["status"], run["inserted"]) for run in runs[1:]) == [
+        *(("backfill", "ok", 6), ("run", "ok", 3)),
+    ]
+    shown = program.at_clock("runs", "2").out.splitlines()
+    assert shown[1].split() == ["2026-11-23", "16:37", JOB, "run", "0", "s", "failed", "0"]
+    assert shown[3:] == ["", "why", f"  2026-11-23 16:37  {runs[0]['error']}"]
+
+
 def test_two_failed_heals_in_a_row_need_attention(program: Installation, clock: SteppedClock) -> None:
     assert program.run_job().code == 0
     assert " heal " not in program.at_clock("status", JOB).out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,8 @@ def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapte
     assert "BTC: 3 h: 2021-05-04 07:00 to 2021-05-04 09:00" in done.out
     assert "3 hours of 1 symbol missing" in done.out
     assert done.out.endswith("5 of 8 checks found errors\n")
+    document = json.loads(program.command("verify", "--json").out)
+    assert (document["failed"], document["warnings"], len(document["findings"])) == (5, 0, 8)
 
 
 def test_another_schema_is_an_error(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

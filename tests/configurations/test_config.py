@@ -258,8 +258,9 @@ def test_common_forms_of_the_file_are_read(tmp_path: Path) -> None:
 
 
 def test_misspelled_name_is_reported(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("SYMBOL=BTC\nCLICKHOUSE_HOTS=db\nFOO=1\nSYMBOLS=BTC\n")
-    assert nearly_right(tmp_path / ".env") == {"CLICKHOUSE_HOTS": "CLICKHOUSE_HOST", "SYMBOL": "SYMBOLS"}
+    (tmp_path / ".env").write_text("SYMBOL=BTC\nCLICKHOUSE_HOTS=db\nFOO=1\nSYMBOLS=BTC\nCMC_KEY=\n")
+    meant = {"CLICKHOUSE_HOTS": "CLICKHOUSE_HOST", "CMC_KEY": "CMC_API_KEY", "SYMBOL": "SYMBOLS"}
+    assert nearly_right(tmp_path / ".env") == meant
     assert nearly_right(tmp_path / "absent") == {}
 
 

@@ -131,6 +131,10 @@ class EtlRunsAdapter:
         order = "started_at DESC, run_id LIMIT {limit:UInt32} BY kind, status"
         return self._select("WHERE job = {job:String}", parameters, order)
 
+    def latest(self, limit: int) -> list[RunRecord]:
+        """The last `limit` runs of all jobs, latest first; none without a table."""
+        return self._select("", {"limit": limit}, "started_at DESC, run_id DESC LIMIT {limit:UInt32}")
+
     def since(self, started: str) -> list[RunRecord]:
         """The runs of every job that began at or after a Tehran time, latest first; none without a table."""
         return self._select("WHERE started_at >= {since:String}", {"since": started}, "started_at DESC, run_id DESC")
