@@ -354,20 +354,21 @@ def coins(
     *,
     reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
     accept: Annotated[str, typer.Option(metavar="SYMBOL:ID", help="confirm that the symbol means this coin now")] = "",
+    rename: Annotated[str, typer.Option(metavar="SYMBOL:NEW", help="the coin's ticker has changed")] = "",
 ) -> None:
     """Show which coin each symbol means, or change it.
 
     Without an option, a row for each symbol and coin: CoinMarketCap's id, the name, since when prices are stored under
     it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused until --accept confirms it.
-    Stored prices stay as they are.
+    Stored prices stay as they are. After --rename the views show a coin's prices under its new ticker.
     """
-    from commands.coins import accept as accept_coin  # noqa: PLC0415
-    from commands.coins import reset as reset_coin  # noqa: PLC0415
-    from commands.coins import show  # noqa: PLC0415
+    from commands import coins as commands  # noqa: PLC0415
 
-    if reset and accept:
-        raise typer.BadParameter("give --reset or --accept, not both")
-    finish(lambda: reset_coin(reset) if reset else accept_coin(accept) if accept else show())
+    changes = [(commands.reset, reset), (commands.accept, accept), (commands.rename, rename)]
+    given = [(change, value) for change, value in changes if value]
+    if len(given) > 1:
+        raise typer.BadParameter("give one of --reset, --accept and --rename")
+    finish(lambda: given[0][0](given[0][1]) if given else commands.show())
 
 
 @command("--keep 30")

@@ -12,11 +12,12 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.files.choices import coin_choices, pair_choices
 from adapters.files.locks import ProcessLock
 from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
-from configurations.config import Settings
+from configurations.config import Settings, renamed_entry
 from crons import MAIN_JOB
 from crons.exits import DONE
-from crons.resources import has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
+_RENAMED = re.compile(r"(?P<symbol>[^:\s]+):(?P<new>[^:\s]+)")
 _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
 
@@ -113,11 +114,42 @@ def accept(entry: str) -> int:
     return DONE
 
 
+def rename(entry: str) -> int:
+    """Give a coin's stored prices the ticker that it has now; return the exit code.
+
+    Raises:
+        ConfigurationError: the entry is not ``SYMBOL:NEW``, or there is no coin, or another one has the new symbol.
+        LockHeldError: a job is running.
+    """
+    settings = settings_with_log()
+    given = _RENAMED.fullmatch(entry.strip().upper())
+    if given is None:
+        raise ConfigurationError(f"{entry!r} is not SYMBOL:NEW", next_step="such as ./run.sh coins --rename SOL:SOLX")
+    symbol, new = given["symbol"], given["new"]
+    choices = coin_choices(settings.data_path)
+    with _no_job(settings), Resources(settings, task="coins", clock=system_clock, writes=True) as resources:
+        table, kept = resources.repository(CoinMarketCapClickHouseAdapter), choices.load()
+        stored = {one.symbol: int(str(one.meaning)) for one in table.meanings([symbol, new])}  # the latest
+        cmc_id = kept.get(symbol, stored.get(symbol))
+        other = kept.get(new, stored.get(new, cmc_id))
+        if cmc_id is None or other != cmc_id:
+            found = f"{new} means id {other}" if cmc_id else f"no coin is known as {symbol}"
+            raise ConfigurationError(f"{found}; nothing was renamed", next_step="./run.sh coins shows what is known")
+        table.rename(symbol, new, cmc_id)
+        choices.save({name: kept[name] for name in kept if name != symbol} | {new: cmc_id})
+    say(f"id {cmc_id} is {new} now, before {symbol}; its prices are in the views under {new}")
+    say(f"now set {renamed_entry(settings.symbols, {symbol: (new, cmc_id)})}")
+    return DONE
+
+
+def _no_job(settings: Settings) -> ProcessLock:
+    """The lock of the job, which would overwrite a changed choice with its own."""
+    return ProcessLock(settings.data_path / "locks" / f"{MAIN_JOB}.lock", task="coins", clock=system_clock)
+
+
 def _choose(settings: Settings, symbol: str, cmc_id: int | None) -> int | None:
     """Keep another id, or none; return the one before."""
-    # A running job would overwrite these choices with its own.
-    lock = settings.data_path / "locks" / f"{MAIN_JOB}.lock"
-    with ProcessLock(lock, task="coins", clock=system_clock):
+    with _no_job(settings):
         choices = coin_choices(settings.data_path)
         kept = choices.load()
         before = kept.pop(symbol, None)

@@ -73,7 +73,7 @@ def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
     # Locked, because rows that a run stores between the copy and the drop would be lost.
     with _undisturbed(settings, "drop_db") as resources:
         tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
-        own = {table for one in tables for table in (one.table.name, one.table.holes)}
+        own = {table for one in tables for table in (one.table.name, *one.table.beside)}
         backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
         for table in tables:
             table.drop_table()
@@ -172,7 +172,7 @@ def _store(table: Definition, file: Path, rows: int, resources: Resources) -> Up
         for one in repositories:
             if one.table.name == table.name:
                 return one.restore(file, rows, row_progress)
-        beside = {one.table.holes: one for one in repositories}
+        beside = {name: one for one in repositories for name in one.table.beside}
         (resources.runs if table.name == RUNS else beside.get(table.name, repositories[0])).ensure_ready()
 
         def insert() -> int:

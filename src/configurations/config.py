@@ -281,6 +281,12 @@ class Settings:
 SETTINGS = {field.name: field for field in fields(Settings)}
 
 
+def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEntry]) -> str:
+    """The whole entry of ``.env`` for these symbols, with new ones in the place of those that were renamed."""
+    entries = [renamed.get(symbol, (symbol, cmc_id)) for symbol, cmc_id in symbols]
+    return f"SYMBOLS={','.join(f'{symbol}:{cmc_id}' if cmc_id else symbol for symbol, cmc_id in entries)}"
+
+
 def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collection[str]) -> Settings:
     """The settings with some of the symbols that a job follows alone; with all of them if none is named.
 

@@ -92,7 +92,7 @@ class CoinMarketCapTransformer:
         if quote.source_symbol.upper() != quote.symbol:  # a few tickers, such as USDe, are of mixed case
             return (
                 f"CoinMarketCap calls id {quote.cmc_id} {quote.source_symbol!r}, not {quote.symbol!r}: "
-                f"see whether the coin was renamed; SYMBOLS={quote.symbol}:ID settles which coin is meant"
+                f"if it was renamed: ./run.sh coins --rename {quote.symbol}:{quote.source_symbol.upper()}"
             )
         if quote.price is None:
             return "no price (null)"

@@ -9,7 +9,8 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.files.locks import ProcessLock
-from sandbox.market import ANOTHER_BTC_ID
+from sandbox.market import ANOTHER_BTC_ID, Market
+from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
 
 HOUR = timedelta(hours=1)
@@ -49,6 +50,47 @@ def test_a_changed_id_is_refused_until_accepted(
     looked = program.command("verify")
     assert "changed for good" in looked.out
     assert "with prices of two coins" not in looked.out
+
+
+def test_a_renamed_coin_has_one_series(
+    program: Installation, source: FaultySource, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Under its new ticker, past hours and holes too; the old rows stay, and another coin may take the old ticker."""
+    assert program.run_job("backfill", "5").code == 0
+    gone = "symbol = 'SOL' AND datetime LIKE '% 12:00:00'"
+    embedded.command(f"ALTER TABLE {database}.crypto_prices DELETE WHERE {gone} SETTINGS mutations_sync = 2")
+    noted = "('SOL', '2026-11-23 12:00:00', 5426, '2026-11-23 13:00:00 and 2026-11-24 13:00:00', '')"
+    embedded.command(f"INSERT INTO {database}.crypto_price_holes VALUES {noted}")
+    coins = [coin._replace(symbol="SOLX") if coin.id == 5426 else coin for coin in source.market.coins]
+    source.market = Market(coins)
+    refused = program.run_job()
+    assert refused.code == 1
+    assert "./run.sh coins --rename SOL:SOLX" in refused.errors[-1]
+    assert "SYMBOLS=BTC,ETH,SOLX:5426" in refused.errors[-1]
+    assert "inserted=2" in refused.log
+
+    done = program.command("coins", "--rename", "SOL:SOLX")
+    assert (done.code, "SYMBOLS=BTC,ETH,SOLX:5426\n" in done.out) == (0, True), done.log
+    program.settings["SYMBOLS"] = "BTC,ETH,SOLX:5426"
+    assert program.run_job().code == 0
+    program.settings["SYMBOLS"] += ",SOL:990144"
+    for _ in range(2):
+        program.clock.advance(HOUR)
+        assert program.run_job().code == 0
+    healed = program.run_job("heal", "4", SYMBOLS="SOLX:5426")
+    assert (healed.code, "hours_asked=0" in healed.log) == (0, True)
+
+    def hours(source: str) -> list[tuple[object, ...]]:
+        return embedded.query(f"SELECT symbol, cmc_id, count() FROM {database}.{source} GROUP BY ALL ORDER BY ALL")
+
+    assert hours("crypto_prices_hourly") == [("BTC", 1, 8), ("ETH", 1027, 8), ("SOL", 990144, 2), ("SOLX", 5426, 7)]
+    assert ("SOL", 5426, 4) in hours("crypto_prices")
+    until = "symbol LIKE 'SOL%' AND datetime <= '2026-11-23 17:00:00'"
+    states = embedded.query(f"SELECT DISTINCT state FROM {database}.crypto_prices_hours WHERE {until}")
+    assert {state for (state,) in states} == {"stored", "source has none"}
+    assert "no errors" in program.at_clock("verify").out
+    for entry in ("SOL:BTC", "NONE:NEW", "SOL"):
+        assert program.command("coins", "--rename", entry).code == 2
 
 
 def test_a_wrong_id_can_be_reset(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

@@ -35,9 +35,11 @@ def name_of(value: object) -> str:
 def test_invalid_quote_is_rejected_by_name(
     fault: Fault, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
+    """The run fails, because a followed symbol has no price; the others are stored."""
     source.faults.push(fault, path=LATEST)
     run = program.run_job()
-    assert run.code == 0
+    assert run.code == 1
+    assert "ETH" in run.errors[-1]
     assert len([line for line in run.log.splitlines() if "rejected" in line and "ETH (id 1027)" in line]) == 1, run.log
     assert "rejected=1" in run.log
     assert {row.symbol for row in table.rows()} == {"BTC", "SOL"}
@@ -71,7 +73,8 @@ def test_repeated_or_missing_coin_is_reported(
 ) -> None:
     """The first of two quotes is stored; without a quote there is no row."""
     source.faults.push(fault, path=LATEST)
-    assert "ETH (id 1027)" in program.run_job().log
+    run = program.run_job()
+    assert (run.code, "ETH (id 1027)" in run.log) == ("ETH" not in symbols, True)
     assert [row.symbol for row in table.rows()] == symbols.split()
     table.assert_right()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -106,8 +107,8 @@ class HourlyRepository:
         self._retry = retry
         self._clock = clock
         self._database = database
-        names = (self.table.name, self.table.view, self.table.holes)
-        self._table, self._view, self._holes = (
+        names = (self.table.name, self.table.view, self.table.holes, self.table.renames or "none")
+        self._table, self._view, self._holes, self._renames = (
             f"{quoted_identifier(database)}.{quoted_identifier(name)}" for name in names
         )
         self._schema = Schema(
@@ -115,7 +116,7 @@ class HourlyRepository:
             database=database,
             table=self.table.name,
             views=self.table.views,
-            beside=[self.table.holes],  # dashboards join it
+            beside=self.table.beside,
             replication=replication,
         )
 
@@ -208,7 +209,7 @@ class HourlyRepository:
         statement = (
             f"SELECT symbol, groupUniqArray(datetime), max(datetime), argMax({value}, (datetime, version)), "  # noqa: S608 - quoted
             f"arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {{valued_from:String}})) "
-            f"FROM {self._table} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} GROUP BY symbol"
+            f"FROM {self._table} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"
         )
         found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
@@ -223,7 +224,7 @@ class HourlyRepository:
 
     def symbols(self, *, first: str, last: str) -> set[str]:
         """The symbols stored in a span; none without a table."""
-        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN}"  # noqa: S608 - quoted
+        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN} AND {self._named}"  # noqa: S608 - quoted
         return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
 
     def prices(self, *, first: str, last: str) -> list[StoredPrice]:
@@ -303,11 +304,40 @@ class HourlyRepository:
             f"SELECT symbol, {meaning}, argMax({label}, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
             f"uniqExact(datetime) FROM {self._table} FINAL WHERE toString({meaning}) NOT IN ('', '0') "
             "AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol)) "
-            f"GROUP BY symbol, {meaning} ORDER BY symbol, first, {meaning}"
+            f"AND {self._named} GROUP BY symbol, {meaning} ORDER BY symbol, first, {meaning}"
         )
         parameters = {"symbols": list(symbols)}
         rows = (retry or self._retry).call(lambda: self._clickhouse.query_if_there(statement, parameters))
         return [StoredMeaning._make(row) for row in rows]
+
+    def rename(self, symbol: str, renamed_to: str, meaning: int) -> None:
+        """Copy rows and holes to the symbol's new name, and leave them out under the old one. Idempotent.
+
+        Hours that are stored under the new name stay as they are.
+        """
+        self.ensure_ready()
+        for name, columns in ((self._table, self.table.stored), (self._holes, definition(self.table.holes).types)):
+            others = ", ".join(column for column in columns if column != "symbol")
+            statement = (
+                f"INSERT INTO {name} (symbol, {others}) SELECT {quoted_text(renamed_to)}, {others} FROM {name} FINAL "  # noqa: S608 - quoted
+                f"WHERE symbol = {quoted_text(symbol)} AND {self.table.meaning} = {meaning} AND datetime NOT IN "
+                f"(SELECT datetime FROM {name} WHERE symbol = {quoted_text(renamed_to)})"
+            )
+            self._retry.call(partial(self._clickhouse.command, statement))
+        rows = [(one, meaning, renamed_to, tehran_text(self._clock())) for one in (symbol, renamed_to)]
+        types = definition(self.table.renames).types
+        self._retry.call(lambda: self._clickhouse.insert(self._renames, types, rows))
+
+    @cached_property
+    def _named(self) -> str:
+        """The condition, in SQL, on rows that the view shows under their symbol: see `rename`."""
+        if not self.table.renames:
+            return "1"
+        meaning = self.table.meaning
+        # Read apart: a table of an older version has no such table beside it yet.
+        found = self._read(f"SELECT symbol, {meaning} FROM {self._renames} FINAL WHERE renamed_to != symbol")  # noqa: S608 - quoted
+        pairs = ", ".join(f"({quoted_text(str(symbol))}, {cmc_id})" for symbol, cmc_id in found)
+        return f"(symbol, {meaning}) NOT IN ({pairs})" if pairs else "1"
 
     def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
         """Symbol to the hours of a span that were stored before they were over, and not completed since."""
@@ -358,7 +388,8 @@ class HourlyRepository:
         return self._wrong(
             f"SELECT symbol, datetime, concat('{value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
             f"if(isFinite({value}) AND {value} > 0, concat(', its neighbors are about ', toString(around)), '')) FROM "
-            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbors} AS around FROM {table} FINAL) "
+            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbors} AS around FROM {table} FINAL "
+            f"WHERE {self._named}) "
             f"WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 "
             f"OR (around > 0 AND ({value} > {_ABSURD_FACTOR} * around OR {value} * {_ABSURD_FACTOR} < around)) "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
@@ -373,7 +404,7 @@ class HourlyRepository:
         statement = (
             "SELECT symbol, before, datetime FROM "  # noqa: S608 - quoted
             f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table} "
-            f"WHERE {_OF_SYMBOLS} AND datetime <= {{last:String}} "
+            f"WHERE {_OF_SYMBOLS} AND {self._named} AND datetime <= {{last:String}} "
             f"AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
             f"WHERE before != '' AND dateDiff('hour', parseDateTimeOrNull(before, {_FORM}, 'UTC'), "
             f"parseDateTimeOrNull(datetime, {_FORM}, 'UTC')) > 1 "
@@ -413,7 +444,9 @@ class HourlyRepository:
         return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))
 
     def _by_symbol(self, expression: str, symbols: Sequence[str]) -> dict[str, Any]:
-        statement = f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol"  # noqa: S608 - quoted
+        statement = (
+            f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"  # noqa: S608 - quoted
+        )
         return {str(symbol): value for symbol, value in self._read(statement, symbols=list(symbols))} if symbols else {}
 
     def _shown(

@@ -70,6 +70,7 @@ class HourlyTable:
     meaning: str  # the column that says what a symbol means at the source, such as ``cmc_id``; holes have it too
     label: str  # the column with the name that users know it by
     has_price_views: bool = False  # whether its views are those of sql/prices too; it has the columns they name
+    renames: str = ""  # name of the table of symbols whose meaning got another one; empty if there is none
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
     # Columns in which NULL keeps the stored value, because not every call returns them.
     keeps_known: frozenset[str] = frozenset()
@@ -98,6 +99,11 @@ class HourlyTable:
     def compared(self) -> tuple[str, ...]:
         """The columns that make a row differ: `updated` without the run and the time of writing."""
         return tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The names of the tables that are made together with it."""
+        return tuple(filter(None, (self.holes, self.renames)))
 
     @property
     def view(self) -> str:

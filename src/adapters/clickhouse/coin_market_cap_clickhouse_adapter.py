@@ -41,6 +41,7 @@ class PriceRow(NamedTuple):
 CRYPTO_PRICES = HourlyTable(
     name="crypto_prices",
     holes="crypto_price_holes",
+    renames="crypto_renames",
     row=PriceRow,
     value="price",
     meaning="cmc_id",

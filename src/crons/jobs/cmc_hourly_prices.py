@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta, timezone
 
@@ -18,11 +18,12 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
 from adapters.files.choices import coin_choices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
+from configurations.config import renamed_entry
 from crons.backfill import Batch, Past
 from crons.job import Finding, Job, JobContext, Needed
 from crons.resources import PATIENCE
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
-from extractors.coin_market_cap_parser import Parsed, Problem, Quote
+from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
 from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
 from extractors.coin_market_cap_resolver import Resolution, resolve_coins
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
@@ -56,6 +57,7 @@ async def run(ctx: JobContext) -> None:
     if answer.missing:
         ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
     ctx.report.failures.extend(failure.message for failure in answer.failures)
+    ctx.report.failures.extend(_without_price(ctx, found.coins, answer.quotes, {row.symbol for row in rows}))
     ctx.step(f"storing {len(rows)} rows")
     await CoinMarketCapLoader(ctx).load(rows)
 
@@ -171,6 +173,21 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict
             raise complaint
         ctx.report.failures.append(f"{complaint.message}: {complaint.next_step}")
     return found
+
+
+def _without_price(
+    ctx: JobContext, coins: Iterable[Coin], quotes: Iterable[Quote], stored: Collection[str]
+) -> Iterator[str]:
+    """Which of the coins get no price; and for those with a new ticker, what keeps their series together."""
+    called = {quote.symbol: (quote.source_symbol.upper(), quote.cmc_id) for quote in quotes}
+    renamed = {symbol: new for symbol, new in called.items() if new[0] != symbol}
+    if renamed:
+        commands = "; ".join(f"./run.sh coins --rename {symbol}:{new}" for symbol, (new, _) in renamed.items())
+        entry = renamed_entry(ctx.settings.symbols, renamed)
+        yield f"CoinMarketCap renamed {listed(list(renamed))}: {commands}; then set {entry}"
+    lacking = [f"{coin.symbol} (id {coin.cmc_id})" for coin in coins if coin.symbol not in {*stored, *renamed}]
+    if lacking and stored:  # without any price the run fails anyway
+        yield f"no price of {listed(lacking)}"
 
 
 def _transformer(ctx: JobContext) -> CoinMarketCapTransformer:

@@ -322,7 +322,7 @@ def test_filter_by_key_uses_the_primary_key(
 ) -> None:
     repository.upsert_prices([price_row()])
     by_key = " ".join(plan(embedded, database, condition).partition("PrimaryKey")[2].split())
-    assert by_key.startswith(f"Keys: {condition.split(maxsplit=1)[0]} ")
+    assert condition.split(maxsplit=1)[0] in by_key.partition(" Condition:")[0]
 
 
 @pytest.mark.present_engine

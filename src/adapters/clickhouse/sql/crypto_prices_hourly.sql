@@ -47,6 +47,9 @@ FROM (
         cmc_id, name, price, volume_24h, market_cap, percent_change_1h, percent_change_24h, percent_change_7d,
         cmc_rank, currency, endpoint, run_id, source_updated_at, fetched_at, updated_at, version
     FROM {database}.crypto_prices
+    WHERE (symbol, cmc_id) NOT IN (
+        SELECT symbol, cmc_id FROM {database}.crypto_renames FINAL WHERE renamed_to != symbol
+    )
     ORDER BY symbol, datetime, version DESC, fetched_at DESC
     LIMIT 1 BY symbol, datetime
 ) AS stored
