@@ -42,6 +42,7 @@ from configurations.config import PROJECT_ROOT, Settings, usable_settings
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
 from crons.history import records_of
+from crons.inspection import idle_symbols
 from crons.install import (
     BACKUP,
     Schedules,
@@ -193,6 +194,8 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
     whole = [symbol for symbol, there in stored.items() if keys[0] in there.hours]
     first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
     holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
+    absurd = {one.symbol for one in table.absurd_values(first=keys[0]) if one.hour <= present} if stored else set()
+    idle = idle_symbols(table, symbols, now)
     series = []
     for symbol in symbols:
         there = stored.get(symbol, _NOTHING)
@@ -204,7 +207,7 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
             change = (last / before - 1) * 100 if before else None
         coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
         trend = [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)]
-        series.append(Series(symbol, last_hour, last, coverage, trend, change))
+        series.append(Series(symbol, last_hour, last, coverage, trend, change, symbol in absurd, symbol in idle))
     return series
 
 

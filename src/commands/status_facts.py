@@ -47,6 +47,8 @@ class Series(NamedTuple):
     coverage: Coverage  # without the present hour
     trend: list[float | None]  # prices of the 24 hours before the present one, and of that
     change_24h: float | None = None  # in percent, to the last price
+    is_absurd: bool = False  # some price, by the rule of `verify`
+    is_idle: bool = False  # hours without a trade: see `idle_symbols`
 
 
 class DatabaseFacts(NamedTuple):
@@ -171,6 +173,10 @@ def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
     reported = _stale_by_outage(job, now)  # by `_of_runs`
     if job.last_success and (stale := [symbol for symbol in stale_symbols(job, now) if symbol not in reported]):
         yield f"no price for over {job.stale_after // HOUR} hours of {listed(stale)}: {job.see_log}check SYMBOLS"
+    if absurd := [one.symbol for one in job.series or () if one.is_absurd]:
+        yield f"prices of {listed(absurd)} are far off their neighbors: ./run.sh verify lists them"
+    if idle := [one.symbol for one in job.series or () if one.is_idle]:
+        yield f"no trade of {listed(idle)} in 48 hours, so the price is stale: see BINANCE_PAIRS"
     overdue = {one.symbol: hours for one in job.series or () if (hours := _overdue_hours(one, job, now))}
     if overdue and job.fill:
         missing = [hour for hours in overdue.values() for hour in hours]

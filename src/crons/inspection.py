@@ -9,13 +9,14 @@ from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start
 from crons.job import Finding, Job
 from crons.resources import Resources
 from transformers.coverage import hours_by_key, missing_among, reach
 
 # An hour is unfinished only after a daily heal has had its turn.
 _COMPLETED_AFTER = timedelta(days=2)
+_STALE_AFTER_HOURS = 48
 _SHOWN = 10
 
 
@@ -55,6 +56,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
             f"check the clock of the host that wrote them, then remove them: {future.repair}",
         ),
         _absurd(name, table.absurd_values(), followed, now),
+        *([_stale(table, followed, now)] if table.has_trades else ()),
         _mixed(name, table, followed, now),
         *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
@@ -66,6 +68,18 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
     ]
 
 
+def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
+    """The symbols whose price is stale: hours are stored, but no trade in 48 of them."""
+    present = hour_start(now).astimezone(timezone.utc)
+    first, second = (hour_key(present - hours * HOUR) for hours in (_STALE_AFTER_HOURS + 1, _STALE_AFTER_HOURS))
+    return table.idle(list(symbols), first=first, second=second)
+
+
+def _stale(table: HourlyRepository, followed: Collection[str], now: datetime) -> Finding:
+    lines = [f"{symbol}: no trade in {_STALE_AFTER_HOURS} hours" for symbol in idle_symbols(table, followed, now)]
+    return finding("stale prices", lines, "name other pairs in BINANCE_PAIRS, or none")
+
+
 def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> Finding:
     """Absurd prices, and the runs that fetch them again: no backfill reaches the present hour."""
     present = hour_key(now)
@@ -75,7 +89,7 @@ def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: 
     unfollowed = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(unfollowed)} into SYMBOLS, then " if unfollowed else ""
     step = f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
-    return finding("prices", _lines(absurd), step)
+    return finding("prices", _lines(absurd), f"{step}; prices that stay so may be another coin's under the same symbol")
 
 
 def _mixed(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import hour_start, hours_before, hours_between
+from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters._bases.wording import listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
@@ -31,6 +32,7 @@ _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 
 # Up to this many coins with one reason have a line each.
 _FEW = 5
+_COMPARED = timedelta(days=2)
 # What differs between two things of one reason: numbers, quoted names and places in an answer.
 _VARYING = re.compile(r"\d+|'[^']*'|\[[^\]]*\]")
 
@@ -258,3 +260,15 @@ async def run_hour(ctx: JobContext) -> None:
         ctx.report.calls = ctx.resources.calls_made
     if not ctx.report.values:
         ctx.fail_if_nothing_stored()
+    else:
+        await asyncio.to_thread(_note_absurd, ctx)
+
+
+def _note_absurd(ctx: JobContext) -> None:
+    """Warn of stored prices by the rule of `verify`; a database that does not answer now costs the warning only."""
+    try:
+        for one in ctx.repository.absurd_values(first=hour_key(ctx.started - _COMPARED)):
+            if one.hour >= hour_key(ctx.started):
+                ctx.report.flaws.add(one.symbol, f"stored, but see whether it is right: {one.detail}", one.hour)
+    except EtlError as error:
+        log.warning("prices not compared with those before", reason=error.message)

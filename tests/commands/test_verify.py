@@ -9,8 +9,12 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
+from adapters._bases.retry import RetryPolicy
+from adapters._bases.tehran_time import hours_before, tehran_text
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.locks import ProcessLock
+from tests.support.binance import pair_row
 from tests.support.installation import Installation
 from tests.support.price_table import typed
 from tests.support.stepped_clock import SteppedClock
@@ -45,6 +49,37 @@ def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapte
     assert done.out.endswith("5 of 8 checks found errors\n")
     document = json.loads(program.command("verify", "--json").out)
     assert (document["failed"], document["warnings"], len(document["findings"])) == (5, 0, 8)
+
+
+@pytest.mark.parametrize(("hours", "stale"), [(48, True), (60, True), (47, False)])
+def test_price_without_trades_for_48_hours_is_stale(
+    program: Installation, embedded: ClickHouseAdapter, database: str, hours: int, *, stale: bool
+) -> None:
+    """In `verify` and in `status`; a pair that was traded within them is not."""
+    past = [tehran_text(hour) for hour in hours_before(program.clock(), hours)]
+    rows = [pair_row("BTC", trades=0, fetched_at=hour) for hour in past]
+    rows += [pair_row("ETH", pair="ETHUSDT", trades=int(hour == past[-2]), fetched_at=hour) for hour in past]
+    table = BinanceClickHouseAdapter(
+        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=program.clock
+    )
+    table.ensure_ready()
+    table.upsert_prices(rows)
+    done = program.at_clock("verify")
+    assert (done.code, "BTC: no trade in 48 hours" in done.out) == (int(stale), stale), done.out
+    shown = program.at_clock("status", "binance_hourly_prices").out
+    assert ("no trade of BTC in 48 hours, so the price is stale" in shown) == stale
+
+
+def test_pair_that_returns_at_another_level_is_reported(
+    program: Installation, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """As a name does that is given to another coin."""
+    assert program.command("setup_db").code == 0
+    old, new = ([f"{day} {hour:02d}:00:05" for hour in range(3)] for day in ("2022-05-13", "2022-05-31"))
+    put(embedded, database, *(("LUNA", hour, 0.00005) for hour in old), *(("LUNA", hour, 9.5) for hour in new))
+    done = program.command("verify")
+    line = "LUNA 2022-05-31 00:00:00: price 9.5, before it about 0.00005 until 2022-05-13 02:00:00"
+    assert (done.code, line in done.out) == (1, True)
 
 
 def test_another_schema_is_an_error(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:

@@ -115,6 +115,21 @@ def test_bad_answer_is_one_line_and_nothing_is_stored(
     assert (program.spooled, table.rows()) == ([], [])
 
 
+def test_prices_far_off_those_before_are_stored_with_a_warning(
+    program: Installation, source: FaultySource, clock: SteppedClock
+) -> None:
+    """`status` and `verify` report them by the same rule, also once they have stayed."""
+    assert program.run_job("backfill", "3").code == 0
+    for hour in range(2):
+        clock.advance(timedelta(hours=hour))
+        source.faults.push(faults.times_ten_million(), path=LATEST)
+        run = program.run_job()
+        assert (run.code, run.log.count("stored, but see whether it is right")) == (0, 3), run.log
+        shown = program.at_clock("status")
+        assert (shown.code, "BTC, ETH, SOL are far off their neighbors: ./run.sh verify" in shown.out) == (1, True)
+        assert program.at_clock("verify").code == 1, hour
+
+
 @pytest.mark.parametrize(
     "fault",
     [

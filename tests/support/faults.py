@@ -149,6 +149,17 @@ def odd_fields(coin_id: int, **values: Any) -> Fault:
     return _each_coin(f"odd {', '.join(values)}", coin_id, spoil)
 
 
+def times_ten_million() -> Fault:
+    """Every price is 10^7 times too high."""
+
+    def raised(coins: list[JsonObject]) -> list[JsonObject]:
+        for quote in (quote for coin in coins for quote in _quotes(coin)):
+            quote["price"] *= 1e7
+        return coins
+
+    return _coin_list("ten million times", raised)
+
+
 def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
     """The coin's latest quote was last updated at that aware instant: before its death, or in the future."""
     return odd_fields(coin_id, last_updated=iso(updated_at.timestamp()))

@@ -19,9 +19,11 @@ from adapters._bases.upsert import Key, StoredRow, StuckMutation, UpsertReport, 
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
-# A value is absurd if it is this many times above or below the median of itself and its neighbors on either side.
+# A value is absurd if it is this many times above or below the median of itself and its two neighbors on either side,
+# or that of the three before it, since a wrong level may stay. After a pause of days the lower factor counts: a pair
+# that comes back at another level may be another coin.
 _ABSURD_FACTOR = 100
-_NEIGHBORS = 2
+_PAUSE_DAYS, _LEVEL_FACTOR = 7, 5
 _FORM = "'%Y-%m-%d %H:%i:%s'"
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 _IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
@@ -124,6 +126,11 @@ class HourlyRepository:
     def name(self) -> str:
         """The table's name with its database, for messages."""
         return f"{self._database}.{self.table.name}"
+
+    @property
+    def has_trades(self) -> bool:
+        """Whether a row says how many trades its hour had."""
+        return "trades" in self.table.given
 
     @property
     def view_name(self) -> str:
@@ -380,20 +387,40 @@ class HourlyRepository:
         """Rows of hours after the one whose key is ``present``."""
         return self._rows_where(f"datetime > {quoted_text(present)}")
 
-    def absurd_values(self) -> list[Wrong]:
-        """Values that are NULL, not positive, not finite, or far off their neighbors."""
+    def absurd_values(self, *, first: str = "") -> list[Wrong]:
+        """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
         # Only a column of another type, one of the `differences`, can hold a NULL.
-        value, table = self.table.value, self._table
-        neighbors = f"OVER ({_ALONG_HOURS} {_NEIGHBORS} PRECEDING AND {_NEIGHBORS} FOLLOWING)"
-        return self._wrong(
-            f"SELECT symbol, datetime, concat('{value} ', ifNull(toString({value}), 'NULL'), "  # noqa: S608 - quoted
-            f"if(isFinite({value}) AND {value} > 0, concat(', its neighbors are about ', toString(around)), '')) FROM "
-            f"(SELECT symbol, datetime, {value}, medianExact({value}) {neighbors} AS around FROM {table} FINAL "
-            f"WHERE {self._named}) "
-            f"WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 "
-            f"OR (around > 0 AND ({value} > {_ABSURD_FACTOR} * around OR {value} * {_ABSURD_FACTOR} < around)) "
-            f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+        value, is_traded = self.table.value, "ifNull(trades, 1) > 0" if self.has_trades else "1"
+        at, until = (f"parseDateTimeOrNull({hour}, {_FORM}, 'UTC')" for hour in ("datetime", "until"))
+        off_neighbors, off_earlier = (
+            f"({median} > 0 AND ({value} > factor * {median} OR {value} * factor < {median}))"
+            for median in ("around", "earlier")
         )
+        statement = f"""
+            SELECT symbol, datetime, concat('{value} ', ifNull(toString({value}), 'NULL'), multiIf(
+                {off_neighbors}, concat(', its neighbors are about ', toString(around)),
+                {off_earlier}, concat(', before it about ', toString(earlier), ' until ', until), ''))
+            FROM (
+                SELECT symbol, datetime, {value},
+                    medianExact({value}) OVER ({_ALONG_HOURS} 2 PRECEDING AND 2 FOLLOWING) AS around,
+                    medianExact({value}) OVER ({_ALONG_HOURS} 3 PRECEDING AND 1 PRECEDING) AS earlier,
+                    maxIf(datetime, {is_traded}) OVER ({_ALONG_HOURS} UNBOUNDED PRECEDING AND 1 PRECEDING) AS until,
+                    if(dateDiff('day', {until}, {at}) >= {_PAUSE_DAYS}, {_LEVEL_FACTOR}, {_ABSURD_FACTOR}) AS factor
+                FROM {self._table} FINAL WHERE {self._named} AND datetime >= {{first:String}}
+            )
+            WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 OR {off_neighbors} OR {off_earlier}
+            ORDER BY symbol, datetime LIMIT {MOST_FOUND}"""  # noqa: S608 - quoted
+        return self._wrong(statement, first=first)
+
+    def idle(self, symbols: Sequence[str], *, first: str, second: str) -> list[str]:
+        """The symbols without a trade in any stored hour that is over, of a span that begins with one of these keys."""
+        if not self.has_trades:
+            return []
+        statement = (
+            f"SELECT symbol FROM {self._view} WHERE datetime >= {{first:String}} AND {_OF_SYMBOLS} "  # noqa: S608 - quoted
+            "AND isNotNull(trades) GROUP BY symbol HAVING sum(trades) = 0 AND min(datetime) <= {second:String}"
+        )
+        return [str(symbol) for (symbol,) in self._read(statement, symbols=list(symbols), first=first, second=second)]
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
         """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.

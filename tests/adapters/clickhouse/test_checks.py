@@ -42,6 +42,26 @@ def test_absurd_price_is_found(checks: Repository, embedded: ClickHouseAdapter, 
     [one] = checks.absurd_values()
     assert one.hour == f"{DAY} 10:00:00"
     assert one.detail.startswith(f"price {price}")
+    assert checks.absurd_values(first=f"{DAY} 11:00:00") == []
+
+
+def test_another_level_is_found_though_it_stays(checks: Repository, embedded: ClickHouseAdapter, database: str) -> None:
+    """A hundred times off the hours before, or five times after a pause of a week; a price that moved so is none."""
+    for hour in range(10, 16):
+        put(embedded, database, f"{DAY} {hour}:00:05", 9e11)
+    assert [one.hour[11:13] for one in checks.absurd_values()] == ["10", "11"]
+    embedded.command(f"ALTER TABLE {database}.crypto_prices DELETE WHERE price = 9e11")
+    for day, price in (
+        ("2026-11-28", 400_000),
+        ("2026-12-06", 90_000),
+        ("2026-12-15", 460_000),
+        ("2026-12-22", 90_000),
+    ):
+        for hour in range(3):
+            put(embedded, database, f"{day} {hour:02d}:00:05", price)
+    found = [(one.hour[:13], one.detail) for one in checks.absurd_values()]
+    assert [hour for hour, _ in found] == ["2026-12-15 00", "2026-12-22 00"]
+    assert found[0][1] == "price 460000, before it about 90000 until 2026-12-06 02:00:00"
 
 
 @pytest.mark.parametrize("price", ["8900000", "905"])
