@@ -37,6 +37,8 @@ class Batch(NamedTuple):
     rows: Sequence[HourlyRow]  # all of hours in `asked`
     # For which the source gave something that is not stored. It may have a quote, so a heal asks for them again.
     unusable: Collection[Key] = ()
+    # Symbols of which the source may have more than it gave: see `transformers.coverage.is_whole`.
+    short: Collection[str] = ()
 
 
 class Past:
@@ -51,7 +53,10 @@ class Past:
         self._meant: Mapping[str, object] = {}
         self._first_hours: Mapping[str, datetime] = {}
         self._calls, self._total = 0, 0
+        self.settled = ctx.started - SETTLED_AFTER  # later hours may still come
         self._lacking: dict[str, list[datetime]] = {}
+        self._short: dict[str, list[datetime]] = {}
+        self._requested: dict[str, int] = {}
         self._holes: list[Hole] = []
         self._answered: set[Key] = set()
         self._refused: set[Key] = set()
@@ -95,6 +100,11 @@ class Past:
         log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=error.message)
         self._refused |= _keys(asked)
 
+    def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
+        """Note a call that failed, while others were answered."""
+        for symbols, ranges in _alike({symbol: hours.values() for symbol, hours in asked.items() if hours}).items():
+            self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
+
     async def store(self, batches: AsyncIterator[Batch]) -> None:
         """Store each answer; then say what is still missing, also when the source fails."""
         loader = SpooledLoader[HourlyRow](self._ctx)
@@ -114,6 +124,10 @@ class Past:
             for symbols, ranges in _alike(self._lacking).items():
                 hours = len(self._lacking[symbols[0]])
                 self._ctx.report.missing.append(f"{listed(symbols)}: {hours} h: {ranges}")
+            for symbols, ranges in _alike(self._short).items():
+                requested = self._requested[symbols[0]]
+                counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
+                self._ctx.report.failures.append(f"{listed(symbols)}: {counts}; without an explanation: {ranges}")
 
     async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
@@ -136,13 +150,19 @@ class Past:
         for symbol, hours in batch.asked.items():
             lacking = {key: start for key, start in hours.items() if (symbol, key) not in given}
             report.without_quote += len(lacking)
+            self._requested[symbol] = self._requested.get(symbol, 0) + len(hours)
             if lacking:
                 self._lacking.setdefault(symbol, []).extend(lacking.values())
-            self._holes.extend(
-                Hole(symbol, key, self._meant[symbol], tehran_text(ctx.started), ctx.run_id)
+            unexplained = {
+                key: start
                 for key, start in lacking.items()
-                if (symbol, key) not in batch.unusable and ctx.started - start >= SETTLED_AFTER
-            )
+                if (symbol, key) not in batch.unusable and start <= self.settled
+            }
+            if symbol not in batch.short:
+                noted_at = tehran_text(ctx.started)
+                self._holes += [Hole(symbol, key, self._meant[symbol], noted_at, ctx.run_id) for key in unexplained]
+            elif unexplained:
+                self._short.setdefault(symbol, []).extend(unexplained.values())
         if self.only_missing:
             self._answered |= _keys(batch.asked)
 
@@ -225,9 +245,7 @@ async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
             await past.store(batches)
     finally:
         report.calls = ctx.resources.calls_made
-    # Answers without anything valid fail a run; empty ones only a backfill, which asks for every hour.
-    expected = report.rejected or (ctx.kind == "backfill" and report.hours_asked)
-    if expected and not report.failures and not report.inserted + report.updated + report.unchanged:
+    if report.rejected and not report.failures and not report.inserted + report.updated + report.unchanged:
         ctx.fail_if_nothing_stored()
 
 

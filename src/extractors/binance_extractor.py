@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from adapters._bases.errors import ContractError, EtlError, SourceRejected
-from adapters._bases.tehran_time import HOUR, hour_start
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.json_values import shown, whole
+from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
-from extractors.candles import Answered, Candle, CandleCall
+from extractors.candles import Answered, Candle, CandleCall, ask_whole
 from extractors.concurrently import concurrently
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
-_STEP_MILLISECONDS = STEP // timedelta(milliseconds=1)
+# Positions of a candle that are read; later ones are unused.
+_POSITIONS = 9
+_LATEST_MILLISECONDS = 10**13
+# Fewer candles say nothing of the usual length.
+_ENOUGH = 3
+_LOOK_UP_SECONDS = 60
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)
 _TRADING = "TRADING"
 # The newest candle appears up to 10 seconds after the turn of the hour, which is when cron starts.
@@ -35,6 +40,7 @@ class Pairs(NamedTuple):
     known: dict[str, KnownPair]
     complaints: list[str]
     notes: list[str]
+    failures: list[EtlError]  # of look-ups
 
 
 class _Info(msgspec.Struct, rename={"quote": "quoteAsset", "base": "baseAsset"}):
@@ -48,25 +54,33 @@ class _Exchange(msgspec.Struct):
     symbols: list[_Info]
 
 
-_Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
-
-
 def read_candles(body: object) -> list[Candle]:
-    """The candles in a body of ``/api/v3/klines``, in the order of time.
+    """The candles in a body of ``/api/v3/klines``. History has some that open or close at odd moments.
 
     Raises:
-        ContractError: it is not as documented, such as other than half hours.
+        ContractError: it is not as documented, or most candles are of another length than half an hour.
     """
-    rows = _converted(body, list[_Row], "candles")
+    rows = _converted(body, list[list[Any]], "candles")
+    if any(len(row) < _POSITIONS for row in rows):
+        raise _changed("candles are too short")
+    minutes = sorted(
+        round((row[6] - row[0]) / 60_000) for row in rows if isinstance(row[0], int | float) and isinstance(row[6], int)
+    )
+    if len(minutes) >= _ENOUGH and minutes[len(minutes) // 2] != STEP // timedelta(minutes=1):
+        raise _changed(f"candles are not half hours, but {minutes[len(minutes) // 2]} minutes long")
+    candles = []
     for row in rows:
-        if row[0] % _STEP_MILLISECONDS or row[6] - row[0] != _STEP_MILLISECONDS - 1:
-            raise _changed(f"candles are not half hours (one opens at {row[0]})")
-    if any(before[0] >= after[0] for before, after in pairwise(rows)):
-        raise _changed("candles are not in the order of time")
-    return [
-        Candle(datetime.fromtimestamp(opens // 1000, timezone.utc), first, high, low, last, volume, quoted, trades)
-        for opens, first, high, low, last, volume, _, quoted, trades, *_ in rows
-    ]
+        if (milliseconds := whole(row[0])) is None or not 0 < milliseconds < _LATEST_MILLISECONDS:
+            raise _changed(f"candles have times that cannot be read, such as {shown(row[0])}")
+        opens, trades = datetime.fromtimestamp(milliseconds / 1000, timezone.utc), whole(row[8])
+        first, high, low, last, volume, quoted = (str(row[position]) for position in (1, 2, 3, 4, 5, 7))
+        candles.append(Candle(opens, first, high, low, last, volume, quoted, -1 if trades is None else trades))
+    return candles
+
+
+def begins(pair: KnownPair) -> str:
+    """Where a pair's history begins, for messages."""
+    return f"{pair.pair} begins {in_tehran(pair.listed):%Y-%m-%d}"
 
 
 def first_hour(pair: KnownPair) -> datetime:
@@ -97,22 +111,37 @@ async def extract_latest(
 
 
 def extract_historical(
-    source: BinanceHttpAdapter, calls: Sequence[CandleCall], pairs: Mapping[str, KnownPair], *, gone: set[str]
-) -> AsyncGenerator[tuple[CandleCall, Answered], None]:
-    """Each call with its answer, in the order of the answers: see `concurrently`.
+    source: BinanceHttpAdapter,
+    calls: Sequence[CandleCall],
+    pairs: Mapping[str, KnownPair],
+    *,
+    settled: datetime,
+    gone: set[str],
+    failed: list[tuple[CandleCall, EtlError]],
+) -> AsyncGenerator[tuple[CandleCall, list[tuple[CandleCall, Answered]]], None]:
+    """Each call with its parts and their answers, in the order of the answers: see `concurrently` and `ask_whole`.
 
     Args:
         gone: collects pairs that Binance no longer has; their calls are skipped, and fail nothing.
+        failed: as of `concurrently`.
 
     Raises:
-        EtlError: a call failed.
+        EtlError: no call was answered.
     """
+    owners: dict[int, str] = {}
 
-    async def ask(call: CandleCall) -> Answered:
+    async def ask(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
         name = pairs[call.symbol].pair
+
+        async def ask_for(start: datetime, end: datetime) -> Answered:
+            answer = await extract_candles(source, name, start, end)
+            # The answer to another pair's call is none to this one.
+            mine = owners.setdefault(hash(tuple(answer.candles)), name) == name or not answer.candles
+            return answer if mine else answer._replace(candles=[])
+
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
-        return await extract_candles(source, name, call.first, call.last + HOUR - STEP)
+        return await ask_whole(call, ask_for, settled=settled)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:
@@ -120,32 +149,50 @@ def extract_historical(
         gone.add(pairs[call.symbol].pair)
         return True
 
-    return concurrently(calls, ask, tolerate=tolerate)
+    return concurrently(calls, ask, tolerate=tolerate, failed=failed)
 
 
-async def resolve_pairs(source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str]) -> Pairs:
+async def resolve_pairs(
+    source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str], *, since: datetime | None = None
+) -> Pairs:
     """The pairs of the settings (symbol to the pair's name); those that are not kept yet are looked up, and kept.
 
+    A look-up that fails affects no other pair.
+
+    Args:
+        since: aware; the first candle of a pair that begins later is looked up again, since it explains missing hours.
+
     Raises:
-        SourceUnavailable: Binance does not answer.
+        SourceRejected: Binance refuses this host.
         StateError: the kept pairs cannot be read or written.
     """
     kept = choices.load()
-    found = Pairs({}, [], [])
-    for symbol, name in wanted.items():
+    found = Pairs({}, [], [], [])
+
+    async def find(symbol: str, name: str) -> KnownPair:
         pair = kept.get(symbol)
-        if pair is not None and pair.pair == name:
-            found.known[symbol] = pair
-            continue
+        if pair is None or pair.pair != name:
+            pair = await _look_up(source, symbol, name, found.notes)
+        if since is not None and first_hour(pair) > since:
+            pair = msgspec.structs.replace(pair, listed=min(pair.listed, await _first_candle(source, name)))
+        return pair
+
+    for symbol, name in wanted.items():
+        before = kept.get(symbol)
         try:
-            found.known[symbol] = await _look_up(source, symbol, name, found.notes)
+            found.known[symbol] = await asyncio.wait_for(find(symbol, name), _LOOK_UP_SECONDS)
         except SourceRejected as error:
             if error.code is None:  # the refusal concerns more than this pair
                 raise
             found.complaints.append(f"{symbol}: {error.message} ({name})")
-            continue
-        if pair is not None:
-            found.notes.append(f"{symbol} now means {name}, previously {pair.pair}; stored prices stay as they are")
+        except (SourceUnavailable, ContractError, asyncio.TimeoutError) as error:
+            late = "its look-up has no answer after a minute", "try again later"
+            reason, step = (error.message, error.next_step) if isinstance(error, EtlError) else late
+            found.failures.append(SourceUnavailable(f"{symbol}: {reason} ({name})", next_step=step))
+        else:
+            if before is not None and before.pair != name:
+                now_means = f"{symbol} now means {name}, previously {before.pair}"
+                found.notes.append(f"{now_means}; stored prices stay as they are")
     if any(kept.get(symbol) != pair for symbol, pair in found.known.items()):
         choices.save({**kept, **found.known})
     return found
@@ -178,11 +225,17 @@ async def _look_up(source: BinanceHttpAdapter, symbol: str, name: str, notes: li
     """The pair, also if it is not traded now, which is noted; `SourceRejected`, with a code, if it has no candles."""
     info = await _info(source, name)
     trouble = _not_trading(info)
-    first, _ = await extract_candles(source, name, _BEFORE_ALL, limit=1)
-    if not first:
-        raise SourceRejected(trouble or "the pair has no candles yet", code=UNKNOWN_PAIR)
+    listed = await _first_candle(source, name, otherwise=trouble)
     notes += [f"{symbol}: {trouble}"] if trouble else []
-    return KnownPair(name, info.quote, first[0].opens, info.base)
+    return KnownPair(name, info.quote, listed, info.base)
+
+
+async def _first_candle(source: BinanceHttpAdapter, name: str, *, otherwise: str = "") -> datetime:
+    """When a pair's first candle opened; `SourceRejected`, with a code, if it has none."""
+    answer = await extract_candles(source, name, _BEFORE_ALL, limit=1)
+    if not answer.candles:
+        raise SourceRejected(otherwise or "the pair has no candles yet", code=UNKNOWN_PAIR)
+    return answer.candles[0].opens
 
 
 async def _info(source: BinanceHttpAdapter, name: str) -> _Info:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from adapters._bases.tehran_time import HOUR
+from adapters._bases.errors import ContractError, SourceUnavailable
+from adapters._bases.tehran_time import HOUR, hour_ranges
+from transformers.coverage import is_whole
 
-HOURS_PER_CALL = 500
+# With an hour before and the start of one after them, half-hourly candles of these are less than a thousand.
+HOURS_PER_CALL = 498
+# How far around half of a call's hours the second answer may have to reach, to show an outage that began before them.
+_FAR = timedelta(days=5)
 
 
 class Candle(NamedTuple):
@@ -40,22 +45,66 @@ class CandleCall(NamedTuple):
         """The start of the last hour, in UTC."""
         return next(reversed(self.hours.values())).astimezone(timezone.utc)
 
+    def halves(self) -> Iterator[CandleCall]:
+        """Two calls for the same hours, or one for a single hour."""
+        hours = list(self.hours.items())
+        for half in (hours[: len(hours) // 2], hours[len(hours) // 2 :]):
+            if half:
+                yield self._replace(hours=dict(half))
+
 
 class Answered(NamedTuple):
     """A call's candles, and the moment, aware, up to which they are certain: a later candle is open."""
 
     candles: list[Candle]
     as_of: datetime
+    is_whole: bool = True  # else the source may have more: see `transformers.coverage.is_whole`
 
 
 def plan_calls(wanted: Mapping[str, Mapping[str, datetime]]) -> list[CandleCall]:
-    """The calls that fetch every wanted hour (symbol to hours by key, oldest first), the earliest call first."""
+    """The calls that fetch every wanted hour (symbol to hours by key, oldest first), the earliest call first.
+
+    Hours without a gap are in one call if they can be: their answer then shows what came before and after them.
+    """
     calls: list[CandleCall] = []
     for symbol, hours in wanted.items():
-        call = None
+        call, ends = None, dict(hour_ranges(hours.values()))
         for key, hour in hours.items():
-            # In UTC: two times of one zone are compared by their wall time.
-            if call is None or hour.astimezone(timezone.utc) - call.first >= HOURS_PER_CALL * HOUR:
+            start = hour.astimezone(timezone.utc)
+            if call is None or ends.get(start, start) - call.first >= HOURS_PER_CALL * HOUR:
                 calls.append(call := CandleCall(symbol, {}))
             call.hours[key] = hour
     return sorted(calls, key=lambda call: (call.first, call.symbol))
+
+
+async def ask_whole(
+    call: CandleCall, ask: Callable[[datetime, datetime], Awaitable[Answered]], *, settled: datetime
+) -> list[tuple[CandleCall, Answered]]:
+    """A call with its answer, or, if that may lack hours that the source has, the call's halves with a second one.
+
+    Args:
+        ask: for the candles that open between two moments, both inclusive.
+        settled: hours after this moment may still come.
+    """
+
+    async def answer_to(part: CandleCall, around: timedelta) -> Answered:
+        answer = await ask(part.first - around, part.last + around)
+        points = [candle.opens for candle in answer.candles]
+        return answer._replace(is_whole=is_whole(part.hours.values(), points, settled=settled))
+
+    answer = await answer_to(call, HOUR)
+    if answer.is_whole:
+        return [(call, answer)]
+    parts = []
+    for half in call.halves():
+        best = answer
+        for around in (HOUR, _FAR):
+            try:
+                again = await answer_to(half, around)
+            except (SourceUnavailable, ContractError):
+                break
+            best = again._replace(candles=best.candles + again.candles)
+            if best.is_whole:
+                break
+        parts.append((half, best))
+    return parts

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
-from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, parse_historical, parse_latest
-from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall
+from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall
 from extractors.concurrently import all_at_once, concurrently
+from transformers.coverage import is_whole
 
 # A refusal with this code concerns one call, not the account: another call may be answered.
 _BAD_REQUEST = 400
@@ -61,28 +64,66 @@ async def extract_latest(
     return result
 
 
+class PastPart(NamedTuple):
+    """A call or half of one, with what was answered."""
+
+    call: HistoricalCall
+    answer: Parsed
+    short: frozenset[int]  # ids of which CoinMarketCap may have more: see `transformers.coverage.is_whole`
+
+
 def extract_historical(
     source: CoinMarketCapHttpAdapter,
     calls: Sequence[HistoricalCall],
     coins: Sequence[Coin],
     *,
+    settled: datetime,
+    spare: float = math.inf,
+    failed: list[tuple[HistoricalCall, EtlError]],
     refusals: list[Refusal] | None = None,
-) -> AsyncGenerator[tuple[HistoricalCall, Parsed], None]:
-    """Each call with its answer, in the order of the answers: see `concurrently`.
+) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
+    """Each call with its parts, in the order of the answers: see `concurrently`.
+
+    Coins whose answer lacks hours without showing that CoinMarketCap lacks them are asked for once more, in halves.
 
     Args:
         coins: what the calls' ids mean.
+        settled: hours after this moment may still come.
+        spare: the credits that may be spent beside those of `calls`.
+        failed: as of `concurrently`.
         refusals: collects refused calls, which then fail nothing unless all of them are refused; None: the first
             refusal is an error.
 
     Raises:
-        EtlError: a call failed, or every call was refused.
+        EtlError: no call was answered, or every call was refused.
     """
 
-    async def ask(call: HistoricalCall) -> Parsed:
-        ids, start, end = set(call.ids), call.start - STEP, call.end - STEP
-        data = await source.historical(call.ids, time_start=start, time_end=end, count=call.limit)
-        return parse_historical(data, [coin for coin in coins if coin.cmc_id in ids])
+    async def answer_to(call: HistoricalCall) -> PastPart:
+        ids = set(call.ids)
+        data = await source.historical(call.ids, time_start=call.asked_from, time_end=call.end, count=call.limit)
+        answer = parse_historical(data, [coin for coin in coins if coin.cmc_id in ids])
+        points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
+        for quote in answer.quotes:
+            points[quote.cmc_id].append(quote.observed_at)
+        short = (cmc_id for cmc_id, at in points.items() if not is_whole(call.hours, at, settled=settled))
+        return PastPart(call, answer, frozenset(short))
+
+    async def ask(call: HistoricalCall) -> list[PastPart]:
+        nonlocal spare
+        first = await answer_to(call)
+        if not first.short:
+            return [first]
+        whole, rest = first.answer.split(first.short)
+        parts = [PastPart(call._replace(ids=tuple(sorted(set(call.ids) - first.short))), whole, frozenset())]
+        for half in call.halves(first.short):
+            again = PastPart(half, rest, first.short)
+            if half.credits <= spare:
+                spare -= half.credits
+                with suppress(SourceUnavailable, ContractError):
+                    again = await answer_to(half)
+                    again = again._replace(answer=Parsed([*rest.quotes, *again.answer.quotes], again.answer.problems))
+            parts.append(again)
+        return parts
 
     def tolerate(call: HistoricalCall, error: EtlError) -> bool:
         # A 200 may hide the refusal in its code.
@@ -91,4 +132,4 @@ def extract_historical(
         refusals.append(Refusal(call, error))
         return len(refusals) < len(calls)
 
-    return concurrently(calls, ask, tolerate=tolerate)
+    return concurrently(calls, ask, tolerate=tolerate, failed=failed)

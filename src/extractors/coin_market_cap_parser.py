@@ -11,7 +11,7 @@ of an hour cannot be fetched again. Prices are not validated here: null and nega
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -72,6 +72,18 @@ class Parsed(NamedTuple):
 
     quotes: list[Quote]
     problems: list[Problem]
+
+    def split(self, ids: Collection[int]) -> tuple[Parsed, Parsed]:
+        """What is not of these coins, and what is."""
+        return (
+            Parsed(
+                [one for one in self.quotes if one.cmc_id not in ids],
+                [one for one in self.problems if one.cmc_id not in ids],
+            ),
+            Parsed(
+                [one for one in self.quotes if one.cmc_id in ids], [one for one in self.problems if one.cmc_id in ids]
+            ),
+        )
 
 
 _Fields = Mapping[str, object]

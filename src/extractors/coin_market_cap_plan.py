@@ -15,10 +15,14 @@ MAX_IDS = 250
 MAX_POINTS = 10_000
 POINTS_PER_CREDIT = 100
 STEPS_PER_HOUR = 2
+_AROUND = 2  # points of each coin beside those of its hours
 
 
 class HistoricalCall(NamedTuple):
-    """One call: these coins, at most `MAX_IDS`, for each hour that starts in [start, end), both in UTC."""
+    """One call: these coins, at most `MAX_IDS`, for each hour that starts in [start, end), both in UTC.
+
+    It asks for a point more before and after the hours, by which an answer shows that it is whole.
+    """
 
     ids: tuple[int, ...]
     start: datetime
@@ -27,7 +31,24 @@ class HistoricalCall(NamedTuple):
     @property
     def points(self) -> int:
         """Points in a complete answer, all coins together."""
-        return len(self.ids) * ((self.end - self.start) // STEP)
+        return len(self.ids) * ((self.end - self.start) // STEP + _AROUND)
+
+    @property
+    def asked_from(self) -> datetime:
+        """The exclusive start to send."""
+        return self.start - 2 * STEP
+
+    @property
+    def hours(self) -> list[datetime]:
+        """The starts of its hours."""
+        return [self.start + HOUR * number for number in range((self.end - self.start) // HOUR)]
+
+    def halves(self, ids: Iterable[int]) -> Iterator[HistoricalCall]:
+        """Two calls for the same hours of some of the coins, or one for a single hour."""
+        middle = self.start + (self.end - self.start) // HOUR // 2 * HOUR
+        for start, end in ((self.start, middle), (middle, self.end)):
+            if start < end:
+                yield HistoricalCall(tuple(sorted(ids)), start, end)
 
     @property
     def limit(self) -> int:
@@ -79,9 +100,9 @@ def within_credits(calls: Sequence[HistoricalCall], most: int) -> list[Historica
         if call.credits > left:
             points = left * POINTS_PER_CREDIT
             # The part that fits: fewer coins, else fewer hours of one coin.
-            if coins := points // ((call.end - call.start) // STEP):
+            if coins := points // (call.points // len(call.ids)):
                 taken.append(call._replace(ids=call.ids[:coins]))
-            elif hours := points // STEPS_PER_HOUR:
+            elif hours := max(0, points - _AROUND) // STEPS_PER_HOUR:
                 taken.append(call._replace(ids=call.ids[:1], end=call.start + hours * HOUR))
             break
         taken.append(call)
@@ -105,11 +126,11 @@ def _joined(boxes: Sequence[HistoricalCall]) -> list[HistoricalCall]:
 
 def _split(box: HistoricalCall) -> Iterator[HistoricalCall]:
     """Calls within the API's bounds for every hour of every coin of a box."""
-    longest = (MAX_POINTS - 1) // STEPS_PER_HOUR * HOUR
+    longest = (MAX_POINTS - 1 - _AROUND) // STEPS_PER_HOUR * HOUR
     start = box.start
     while start < box.end:
         end = min(start + longest, box.end)
-        size = min(MAX_IDS, MAX_POINTS // ((end - start) // STEP + 1))
+        size = min(MAX_IDS, MAX_POINTS // ((end - start) // STEP + 1 + _AROUND))
         for first in range(0, len(box.ids), size):
             yield HistoricalCall(box.ids[first : first + size], start, end)
         start = end

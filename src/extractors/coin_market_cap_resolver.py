@@ -147,8 +147,17 @@ async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> o
         named = _NAMED_UNKNOWN.search(exc.message)
         blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
     others = [symbol for symbol in symbols if symbol not in blamed]
-    # If it names none of them, any may be unknown.
-    return await _map_of(source, others) if others and len(others) < len(symbols) else []
+    if len(others) < len(symbols):
+        return await _map_of(source, others) if others else []
+    # If it names none of them, any may be the reason: it is asked for half of them, and half of those, down to one.
+    rows: list[object] = []
+    middle = len(symbols) // 2
+    for half in (symbols[:middle], symbols[middle:]) if middle else ():
+        found = await _map_of(source, half)
+        if not isinstance(found, list):
+            return found
+        rows += found
+    return rows
 
 
 def _candidates(rows: object, symbols: Sequence[str], doubts: dict[str, str]) -> dict[str, list[Candidate]]:

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from adapters._bases.errors import EtlError
+from adapters._bases.errors import ContractError, EtlError, SourceUnavailable
 
 _AT_A_TIME = 4
+_FIRST_SECONDS = 30.0
+# As many failures in a row concern the source, not its calls.
+_ENOUGH = 8
 
 CallT = TypeVar("CallT")
 AnswerT = TypeVar("AnswerT")
@@ -19,6 +22,7 @@ async def concurrently(
     ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
     *,
     tolerate: Callable[[CallT, EtlError], bool],
+    failed: list[tuple[CallT, EtlError]] | None = None,
 ) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
     """Each call with its answer, in the order of the answers.
 
@@ -27,11 +31,13 @@ async def concurrently(
 
     Args:
         tolerate: whether to go on after a call's failure; such a call is not yielded.
+        failed: collects calls without a usable answer, which then affect no other call, unless none is answered or
+            several fail in a row. None: the first one is a failure.
     """
     remaining = iter(calls)
     pending: dict[asyncio.Task[AnswerT], CallT] = {}
     failure: EtlError | None = None
-    at_a_time = 1
+    at_a_time, in_a_row, answered = 1, 0, False
 
     def begin() -> None:
         while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
@@ -40,24 +46,36 @@ async def concurrently(
     begin()
     try:
         while pending:
-            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            # A first call that is retried for long holds up no other.
+            patience = _FIRST_SECONDS if at_a_time == 1 else None
+            done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                at_a_time = _AT_A_TIME
+                begin()
+                continue
             # One at a time: the caller stores each answer before the next, and may stop at any of them.
             task = next(task for task in pending if task in done)
             call = pending.pop(task)
             try:
                 answer = await task
             except EtlError as error:
-                if not tolerate(call, error):
+                if failed is not None and isinstance(error, SourceUnavailable | ContractError):
+                    failed.append((call, error))
+                    in_a_row += 1
+                    failure = error if in_a_row == _ENOUGH else failure
+                elif not tolerate(call, error):
                     failure = failure or error
                 begin()
                 continue
-            at_a_time = _AT_A_TIME
+            at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
             begin()
             yield call, answer
     finally:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+    if failed and not answered:
+        failure = failure or failed[0][1]
     if failure is not None:
         raise failure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -22,6 +21,7 @@ def pair_rows(
     *,
     as_of: datetime,
     run_id: str,
+    flaws: dict[str, str] | None = None,
 ) -> tuple[list[PairRow], dict[str, str]]:
     """A pair's rows and rejects; the other arguments are those of `hour_rows`."""
 
@@ -35,8 +35,8 @@ def pair_rows(
             low=hour.low,
             close=hour.close,
             volume_base=hour.volume,
-            volume_quote=math.fsum(float(candle.quote_volume) for candle in closed) if closed else None,
-            trades=sum(candle.trades for candle in closed) if closed else None,
+            volume_quote=hour.quote_volume,
+            trades=hour.trades,
             currency=pair.quote,
             candles=max(1, len(closed)),
             endpoint="klines",
@@ -45,4 +45,4 @@ def pair_rows(
             fetched_at=tehran_text(hour.opens),
         )
 
-    return hour_rows(candles, hours, as_of=as_of, make=row)
+    return hour_rows(candles, hours, as_of=as_of, make=row, flaws=flaws)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import HOUR, hour_start
+from adapters._bases.tehran_time import HOUR, hour_start, tehran_text
 from extractors.candles import Candle
 
 # How long after its end a candle still counts as open: the answer may be as old.
@@ -19,7 +19,7 @@ RowT = TypeVar("RowT", bound=HourlyRow)
 
 
 class HourCandle(NamedTuple):
-    """The candles of an hour as one: the open of the first; the others are None until the hour is over."""
+    """The candles of an hour as one: the open of the first; a None is impossible, or the hour is not over."""
 
     opens: datetime  # of the first candle
     open: float
@@ -27,6 +27,8 @@ class HourCandle(NamedTuple):
     low: float | None
     close: float | None
     volume: float | None
+    quote_volume: float | None
+    trades: int | None
     closed: Sequence[Candle]  # what it is made of; empty until the hour is over
 
 
@@ -36,63 +38,100 @@ def last_over(as_of: datetime) -> datetime:
 
 
 def hour_rows(
-    candles: Iterable[Candle], hours: Mapping[str, datetime], *, as_of: datetime, make: Callable[[HourCandle], RowT]
+    candles: Iterable[Candle],
+    hours: Mapping[str, datetime],
+    *,
+    as_of: datetime,
+    make: Callable[[HourCandle], RowT],
+    flaws: dict[str, str] | None = None,
 ) -> tuple[list[RowT], dict[str, str]]:
     """The rows of the hours that have a candle, and the hours that are not stored, by key, with the reason in one line.
 
-    High, low, close and volumes are those of closed candles of an hour that is over, never of one that is open.
+    A price is the open of the first candle. High, low, close and volumes are those of closed candles of an hour that is
+    over, never of one that is open.
 
     Args:
-        candles: in any order.
+        candles: in any order; of those with one opening time the last one counts.
         hours: aware starts by key.
         as_of: aware; the moment up to which the candles are certain.
         make: a row from an hour; may raise `InvalidRowError`.
+        flaws: collects, by key, what else is wrong with an hour's candles.
     """
-    over = last_over(as_of)
+    over, noted = last_over(as_of), {} if flaws is None else flaws
     of_hours: dict[datetime, list[Candle]] = {}
-    for candle in sorted(candles):
+    for candle in sorted({candle.opens: candle for candle in candles}.values()):
         of_hours.setdefault(hour_start(candle.opens).astimezone(timezone.utc), []).append(candle)
     rows: list[RowT] = []
     rejects: dict[str, str] = {}
     for key, hour in hours.items():
         start = hour.astimezone(timezone.utc)
-        if start not in of_hours:
-            continue
+        found, wrong = of_hours.get(start, []), []
+        on_grid = [candle for candle in found if _is_on_grid(candle.opens)]
+        if len(on_grid) < len(found):
+            odd = next(candle.opens for candle in found if candle not in on_grid)
+            wrong.append(f"a candle that opens at {tehran_text(odd)} in Tehran, not on the half hour, gives no price")
         try:
-            rows.append(make(_merged(of_hours[start], over=start <= over)))
+            if on_grid:
+                rows.append(make(_merged(on_grid, wrong, over=start <= over)))
         except InvalidRowError as error:
             rejects[key] = error.message
+        if wrong:
+            noted[key] = "; ".join(wrong)
     return rows, rejects
 
 
-def _merged(candles: Sequence[Candle], *, over: bool) -> HourCandle:
+def _is_on_grid(opens: datetime) -> bool:
+    return not (opens.minute % 30 or opens.second or opens.microsecond)
+
+
+def _merged(candles: Sequence[Candle], wrong: list[str], *, over: bool) -> HourCandle:
+    """The candles of an hour, at least one, as one; what of them is impossible is added to `wrong`."""
     opens, opened = candles[0].opens, number_of(candles[0].open)
     if not over:
-        return HourCandle(opens, opened, None, None, None, None, ())
-    for candle in candles:
-        _check(candle)
-    high, low = max(float(candle.high) for candle in candles), min(float(candle.low) for candle in candles)
-    volume = math.fsum(float(candle.volume) for candle in candles)
-    return HourCandle(opens, opened, high, low, float(candles[-1].close), volume, candles)
+        return HourCandle(opens, opened, None, None, None, None, None, None, ())
+    highs, lows, closes, *amounts = zip(*(_figures(candle, wrong) for candle in candles), strict=True)
+    volume, quote_volume, trades = (None if None in amount else math.fsum(amount) for amount in amounts)
+    return HourCandle(
+        opens,
+        opened,
+        None if None in highs else max(highs),
+        None if None in lows else min(lows),
+        closes[-1],
+        volume,
+        quote_volume,
+        None if trades is None else int(trades),
+        candles,
+    )
 
 
-def _check(candle: Candle) -> None:
-    """Raise `InvalidRowError` if a number of a closed candle is impossible, or they contradict each other."""
-    opened, high, low, close = map(number_of, candle[1:5])
-    if not low <= min(opened, close) <= max(opened, close) <= high:
-        raise InvalidRowError(f"a candle that contradicts itself: {', '.join(candle[1:5])}")
-    if candle.trades < 0:
-        raise InvalidRowError(f"not a number of trades: {candle.trades}")
-    for volume in (candle.volume, candle.quote_volume):
-        number_of(volume, "volume")
+def _figures(candle: Candle, wrong: list[str]) -> tuple[Any, ...]:
+    """High, low, close, volumes and trades of a closed candle; None, and a line in `wrong`, for each impossible one."""
+    opened, high, low, close = (_number(text, above=0) for text in candle[1:5])
+    traded = [price for price in (opened, close) if price is not None]
+    if high is not None and high < max(traded, default=high):
+        high = None
+    if low is not None and low > min(traded, default=low):
+        low = None
+    figures = (high, low, close, *(_number(amount) for amount in candle[5:]))
+    if None in figures:
+        named = zip(Candle._fields[2:], candle[2:], figures, strict=True)
+        wrong += [
+            f"the {name} {text!r} of a candle is impossible, and left empty" for name, text, one in named if one is None
+        ]
+    return figures
 
 
-def number_of(text: str, kind: str = "price") -> float:
-    """A finite number, above 0 if it is a price; raises `InvalidRowError` if the text is not one."""
+def number_of(text: str) -> float:
+    """A price: a finite number above 0; raises `InvalidRowError` if the text is not one."""
+    if (number := _number(text, above=0)) is None:
+        raise InvalidRowError(f"not a price: {text!r}")
+    return number
+
+
+def _number(text: str | float, above: float = -math.ulp(0.0)) -> float | None:
+    """A finite number; None if the text is not one, or not above a limit."""
     try:
         number = float(text)
     except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf or (kind == "price" and number == 0):
-        raise InvalidRowError(f"not a {kind}: {text!r}")
-    return number
+        return None
+    return number if above < number < math.inf else None

@@ -69,13 +69,14 @@ class CoinMarketCapTransformer:
         quotes of one time the first stays, and the other is a reject if its price differs.
 
         Args:
-            quotes: in any order; those outside ``hours``, the wanted hour keys, are silently left out.
+            quotes: in any order; left out are those without a price, by which CoinMarketCap says that it has none, and
+                those outside ``hours``, the wanted hour keys.
         """
         earliest: dict[tuple[str, str], Quote] = {}
         rejects: list[Reject] = []
         for quote in quotes:
             _, hour, comes_again = _tehran_of(quote.observed_at.astimezone(timezone.utc))
-            if hour not in hours or comes_again:
+            if hour not in hours or comes_again or quote.price is None:
                 continue
             other = earliest.get((quote.symbol, hour))
             reason = self._objection(quote)

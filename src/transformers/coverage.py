@@ -10,6 +10,7 @@ ones. For a heal all hours are expected, because it also fills those before a sy
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
@@ -20,6 +21,8 @@ from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 # Numbers of hours before the present one; the longest last.
 SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 _BLOCKS = "▁▂▃▄▅▆▇█"
+# Sources limit an answer to a multiple of this many points.
+_LIMITS = 100
 
 Hours = Mapping[str, datetime]  # hour key to the hour's aware start, oldest first
 
@@ -90,6 +93,23 @@ def hour_states(
 def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str]) -> Hours:
     """The missing ones of hours that are all expected."""
     return {key: start for key, start in hours.items() if key not in stored and key not in holes}
+
+
+def is_whole(hours: Iterable[datetime], points: Iterable[datetime], *, settled: datetime) -> bool:
+    """Whether an answer has something of each hour, or shows by itself that the source lacks the others.
+
+    It shows that by something before and after all of them. A number of points that looks like a limit shows nothing.
+
+    Args:
+        hours: aware starts; those after `settled` may still come.
+        points: the times of what the answer has, aware.
+    """
+    at = sorted(point.astimezone(timezone.utc) for point in points)
+    starts = (hour.astimezone(timezone.utc) for hour in hours)
+    lacking = [
+        start for start in starts if start <= settled and bisect_left(at, start) == bisect_left(at, start + HOUR)
+    ]
+    return not lacking or (bool(at) and at[0] < lacking[0] and at[-1] > lacking[-1] and len(at) % _LIMITS > 0)
 
 
 def count_expected(states: Sequence[HourState]) -> Share:

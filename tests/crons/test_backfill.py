@@ -196,14 +196,6 @@ async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, f
     assert (report.inserted, report.failures) == (5, [])
 
 
-@pytest.mark.parametrize(("kind", "fails"), [(backfill, True), (heal, False)])
-async def test_empty_answers_fail_a_backfill_only(
-    context: Context, kind: Callable[..., object], *, fails: bool
-) -> None:
-    report = await kind(context(ListedSource(lacks=range(6))), 6)  # type: ignore[misc]  # coroutine functions
-    assert report.failures == ["CoinMarketCap gave no valid price"] * fails
-
-
 async def test_invalid_answers_fail_a_heal(context: Context) -> None:
     assert len((await heal(context(ListedSource(unusable=range(6))), 6)).failures) == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from extractors.binance_extractor import (
     read_candles,
     resolve_pairs,
 )
-from extractors.candles import CandleCall, plan_calls
+from extractors.candles import HOURS_PER_CALL, Answered, CandleCall, plan_calls
 from tests.support.http_sources import BINANCE, binance
 from transformers.coverage import hours_by_key
 
@@ -46,34 +45,36 @@ def test_row_is_read_by_its_positions() -> None:
     assert read_candles([]) == []
 
 
-@pytest.mark.parametrize("interval", ["1m", "1w"])
-def test_candles_of_other_lengths_are_refused(interval: str) -> None:
-    """Recorded rows of the documented form, which only their times give away."""
-    recorded = json.loads((Path(__file__).parents[1] / "fixtures" / "binance" / "klines.json").read_text())
-    with pytest.raises(ContractError, match="not half hours"):
-        read_candles([recorded[interval]])
+@pytest.mark.parametrize("minutes", [1, 60, 7 * 24 * 60])
+def test_candles_of_other_lengths_are_refused(minutes: int) -> None:
+    length = minutes * 60_000
+    rows = [[ROW[0] + number * length, *PRICES, ROW[0] + (number + 1) * length - 1, *ROW[7:]] for number in range(4)]
+    with pytest.raises(ContractError, match=f"not half hours, but {minutes} minutes long"):
+        read_candles(rows)
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"code": 0, "msg": "ok"},
-        [ROW[:11]],
-        changed(0, "1795433400000"),
-        changed(1, 86123.45),
-        changed(8, "4321"),
-        changed(0, 1795433400000 * 1000),
-        changed(0, 1795433400001),
-        changed(6, 1795433400000 + 3_599_999),
-        [ROW, ROW],
-        [ROW, *changed(0, 1795433400000 - 1_800_000)],
-    ],
+    "body", [{}, {"code": 0, "msg": "ok"}, [ROW[:8]], [5], changed(0, "x"), changed(0, ROW[0] * 1000)]
 )
 def test_undocumented_form_is_refused(body: object) -> None:
-    """An object, a position too few, another type, microseconds, an hour's candle, a candle twice, the wrong order."""
+    """An object, too few positions, another type, times that are none, microseconds."""
     with pytest.raises(ContractError):
         read_candles(body)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [*ROW, "0"],
+        [str(ROW[0]), *map(float, PRICES), None, float(ROW[7]), "4321"],
+        *(changed(6, ROW[6] + odd)[0] for odd in (-105_211, 1, -999, -3_600_000)),
+    ],
+    ids=["a position more", "numbers and texts exchanged", "cut short", "late", "a whole second", "before it opens"],
+)
+def test_odd_row_keeps_its_numbers(row: list[Any]) -> None:
+    [candle] = read_candles([row])
+    numbers = [float(text) for text in candle[1:7]]
+    assert (candle.opens, numbers, candle.trades) == (START, [*map(float, PRICES), float(ROW[7])], 4321)
 
 
 @given(st.sets(st.integers(min_value=0, max_value=3800), max_size=40))
@@ -81,14 +82,14 @@ def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
     wanted = hours_by_key(START + offset * HOUR for offset in sorted(offsets))
     calls = plan_calls({"BTC": wanted})
     assert [hour for call in calls for hour in call.hours.items()] == list(wanted.items())
-    assert all(call.last - call.first < 500 * HOUR for call in calls)
+    assert all(call.last - call.first < HOURS_PER_CALL * HOUR for call in calls)
 
 
 def test_span_is_cut_into_calls_of_a_thousand_candles() -> None:
     hours = hours_by_key(START + HOUR * number for number in range(365 * 24))
     calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours))
     assert [(call.symbol, len(call.hours)) for call in calls] == [
-        (symbol, size) for size in [500] * 17 + [260] for symbol in ("BTC", "ETH")
+        (symbol, size) for size in [498] * 17 + [294] for symbol in ("BTC", "ETH")
     ]
 
 
@@ -173,9 +174,11 @@ async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.Mock
     ]
     gone: set[str] = set()
     async with binance(START) as source:
-        answers = [answer async for answer in extract_historical(source, calls, {"NOPE": lost, "BTC": PAIR}, gone=gone)]
-    assert [(call, answered.candles) for call, answered in answers] == [(calls[2], read_candles([ROW]))]
+        pairs = {"NOPE": lost, "BTC": PAIR}
+        found = extract_historical(source, calls, pairs, settled=START - HOUR, gone=gone, failed=[])
+        answers = [part async for _, parts in found for part in parts]
+    assert answers == [(calls[2], Answered(read_candles([ROW]), START))]
     assert gone == {"NOPEUSDT"}
     params = candles.calls.last.request.url.params
     span = [int(params[name]) - ROW[0] for name in ("startTime", "endTime")]
-    assert (span, params["limit"], respx_mock.calls.call_count) == ([0, 3 * 1_800_000 + 1], "1000", 2)
+    assert (span, params["limit"], respx_mock.calls.call_count) == ([-2 * 1_800_000, 4 * 1_800_000 + 1], "1000", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ import respx
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.tehran_time import HOUR
-from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
+from extractors.coin_market_cap_extractor import PastPart, Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
 from tests.support.http_sources import CMC, coin_market_cap, good, refused
@@ -92,12 +93,16 @@ def calls_of(number: int) -> list[HistoricalCall]:
     return [HistoricalCall((coin.cmc_id,), NOW - HOUR, NOW) for coin in coins_of(number)]
 
 
+def past_of(*arguments: Any, **options: Any) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
+    return extract_historical(*arguments, settled=NOW, failed=[], **options)
+
+
 async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:
     """The calls of that number that were answered, and the error that ended them."""
     answered: list[HistoricalCall] = []
     async with coin_market_cap(NOW) as source:
         try:
-            async for call, _ in extract_historical(source, calls_of(number), coins_of(number), refusals=refusals):
+            async for call, _ in past_of(source, calls_of(number), coins_of(number), refusals=refusals):
                 answered.append(call)
         except EtlError as error:
             return answered, error
@@ -110,12 +115,14 @@ async def test_history_covers_every_call_and_every_half_hour() -> None:
     calls = [HistoricalCall((1, 2), NOW - 3 * HOUR, NOW - HOUR), HistoricalCall((2,), NOW - HOUR, NOW)]
     async with coin_market_cap(NOW) as source:
         coins = [*coins_of(3), Coin("D2", 2)]
-        parts = [part async for part in extract_historical(source, calls, coins)]
+        parts = [part async for part in past_of(source, calls, coins)]
     assert sorted(call for call, _ in parts) == sorted(calls)
     found = [
-        (quote.symbol, (NOW - quote.observed_at) // timedelta(minutes=30)) for _, one in parts for quote in one.quotes
+        (quote.symbol, (NOW - quote.observed_at) // timedelta(minutes=30))
+        for _, [one] in parts
+        for quote in one.answer.quotes
     ]
-    early, late = (6, 5, 4, 3), (2, 1)
+    early, late = (7, 6, 5, 4, 3, 2), (3, 2, 1, 0)  # with one before and one after the hours
     assert sorted(found) == sorted(
         [*(("C1", step) for step in early), *((symbol, step) for symbol in ("C2", "D2") for step in early + late)]
     )
@@ -182,7 +189,7 @@ async def test_answer_does_not_wait_for_that_of_an_earlier_call() -> None:
     respx.get(HISTORICAL).mock(side_effect=second_hangs)
     calls = calls_of(5)
     async with coin_market_cap(NOW) as source:
-        answers = extract_historical(source, calls, coins_of(5))
+        answers = past_of(source, calls, coins_of(5))
         parts = [(await anext(answers))[0] for _ in calls[1:]]
         await answers.aclose()
     assert sorted(parts) == sorted([calls[0], *calls[2:]])

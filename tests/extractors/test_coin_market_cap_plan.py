@@ -61,7 +61,7 @@ def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
     calls = plan_calls(dict.fromkeys(range(1, number + 1), span))
     assert covered(calls) == Counter((cmc_id, hour) for cmc_id in range(1, number + 1) for hour in span)
     assert credits_of(calls) == sum((call.points + 99) // 100 for call in calls)
-    assert sum(call.points for call in calls) == 2 * number * count
+    assert sum(call.points for call in calls) == 2 * number * (count + 1)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_coins_and_hours_are_batched(number: int, count: int, calls: int) -> Non
 def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
     """24 hours over the change of the clocks are one call of 24 real hours."""
     (call,) = plan_calls(dict.fromkeys([1, 2, 3], hours_before(now, 24)))
-    assert (call.end - call.start, call.end, call.points) == (timedelta(hours=24), now, 3 * 48)
+    assert (call.end - call.start, call.end, call.points) == (timedelta(hours=24), now, 3 * 50)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
     [
         ({}, []),
         ({1: hours()}, []),
-        (dict.fromkeys(range(100), hours(5, 6, 7)), [(100, 3, 6)]),
+        (dict.fromkeys(range(100), hours(5, 6, 7)), [(100, 3, 8)]),
         ({1: hours(0, 24)}, [(1, 25, 1)]),
-        (dict.fromkeys(range(100), hours(0, 150)), [(100, 1, 2), (100, 1, 2)]),
+        (dict.fromkeys(range(100), hours(0, 150)), [(100, 1, 4), (100, 1, 4)]),
         ({1: hours(0), 2: hours(3)}, [(2, 4, 1)]),
     ],
     ids=["none", "no hour", "an outage", "near hours", "distant hours", "near hours of two coins"],
@@ -106,7 +106,7 @@ def test_budget_is_kept(wanted: Wanted, most: int) -> None:
 
 @pytest.mark.parametrize(
     ("coins", "count", "most", "shape"),
-    [(150, 1, 1, [(50, 1)]), (150, 1, 2, [(100, 1)]), (3, 120, 1, [(1, 50)]), (3, 120, 3, [(1, 120)]), (3, 1, 0, [])],
+    [(150, 1, 1, [(25, 1)]), (150, 1, 2, [(50, 1)]), (3, 120, 1, [(1, 49)]), (3, 120, 3, [(1, 120)]), (3, 1, 0, [])],
 )
 def test_budget_too_small_for_a_call_takes_a_part_of_it(
     coins: int, count: int, most: int, shape: list[tuple[int, int]]

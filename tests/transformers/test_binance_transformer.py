@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,23 +95,47 @@ def test_pair_without_trades_has_a_flat_hour() -> None:
     assert (row.volume_base, row.trades, row.close) == (0.0, 0, 100.0)
 
 
+@pytest.mark.parametrize("price", ["0.0", "-1", "NaN", "inf", "soon", "None"])
+def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
+    candles = [FIRST._replace(open=price), SECOND]
+    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=LONG_AFTER, run_id="r1")
+    assert (rows, rejects) == ([], {"2026-11-23 15:00:00": f"not a price: {price!r}"})
+
+
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "column"),
     [
-        *(({"open": price}, f"not a price: {price!r}") for price in ("0.0", "-1", "NaN", "inf", "soon")),
-        *(({side: "0"}, "not a price: '0'") for side in ("high", "low", "close")),
-        ({"volume": "-0.1"}, "not a volume: '-0.1'"),
-        ({"volume": "inf"}, "not a volume: 'inf'"),
-        ({"quote_volume": "nan"}, "not a volume: 'nan'"),
-        ({"trades": -1}, "not a number of trades: -1"),
-        ({"high": "109.0"}, "contradicts itself: 100.0, 109.0, 90.0, 110.0"),
-        ({"low": "101.0"}, "contradicts itself: 100.0, 120.0, 101.0, 110.0"),
-        ({"close": "80.0"}, "contradicts itself: 100.0, 120.0, 90.0, 80.0"),
+        ({"high": "0"}, "high"),
+        ({"high": "99.0"}, "high"),
+        ({"high": "109.0"}, "high"),
+        ({"low": "None"}, "low"),
+        ({"low": "101.0"}, "low"),
+        ({"volume": "-0.1"}, "volume_base"),
+        ({"volume": "inf"}, "volume_base"),
+        ({"quote_volume": "nan"}, "volume_quote"),
+        ({"trades": -1}, "trades"),
+        ({"close": "soon"}, None),
     ],
 )
-def test_impossible_candle_is_rejected(change: dict[str, object], words: str) -> None:
+def test_impossible_number_loses_that_number_only(change: dict[str, object], column: str | None) -> None:
+    """The close of the first candle is not stored in any case."""
     candles = [FIRST._replace(**change), SECOND]  # type: ignore[arg-type]  # any field, by its name
-    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=LONG_AFTER, run_id="r1")
-    [(hour, reason)] = rejects.items()
-    assert (rows, hour) == ([], "2026-11-23 15:00:00")
-    assert reason.endswith(words)
+    flaws: dict[str, str] = {}
+    hours = hours_by_key([HOUR_START])
+    rows, rejects = pair_rows("BTC", PAIR, candles, hours, as_of=LONG_AFTER, run_id="r1", flaws=flaws)
+    [(name, value)] = change.items()
+    [sound] = made(FIRST, SECOND)
+    lacking: dict[str, Any] = {column: None} if column else {}
+    assert (rows, rejects) == ([sound._replace(**lacking)], {})
+    assert flaws == {"2026-11-23 15:00:00": f"the {name} {value!r} of a candle is impossible, and left empty"}
+
+
+def test_candle_off_the_grid_gives_no_price_and_is_named() -> None:
+    late = FIRST._replace(opens=HOUR_START - timedelta(milliseconds=105_211))
+    flaws: dict[str, str] = {}
+    hours = hours_by_key([HOUR_START - HOUR, HOUR_START])
+    candles = [late, SECOND, SECOND, FIRST]
+    rows, rejects = pair_rows("BTC", PAIR, candles, hours, as_of=LONG_AFTER, run_id="r1", flaws=flaws)
+    assert (rows, rejects) == (made(FIRST, SECOND), {})
+    [(hour, flaw)] = flaws.items()
+    assert (hour, "2026-11-23 14:58:14" in flaw) == ("2026-11-23 14:00:00", True)

@@ -83,7 +83,7 @@ def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
     ranges: list[tuple[datetime, datetime]] = []
     # In UTC, because datetimes of one zone are compared by wall time.
     for hour in sorted(hour.astimezone(timezone.utc) for hour in hours):
-        if ranges and hour_key(hour - HOUR) == hour_key(ranges[-1][1]):
+        if ranges and (hour - ranges[-1][1] == HOUR or hour_key(hour - HOUR) == hour_key(ranges[-1][1])):
             ranges[-1] = (ranges[-1][0], hour)
         else:
             ranges.append((hour, hour))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from datetime import timezone
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import datetime, timezone
 from functools import partial
 
-from adapters._bases.errors import EtlError, SourceRejected
+import structlog
+
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_start, hours_between
+from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
+from configurations.config import Settings
 from crons.backfill import Batch, Past
 from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
+    begins,
     extract_candles,
     extract_historical,
     extract_latest,
@@ -24,17 +29,19 @@ from extractors.binance_extractor import (
     pair_state,
     resolve_pairs,
 )
-from extractors.candles import plan_calls
+from extractors.candles import Answered, CandleCall, plan_calls
 from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
 from transformers.binance_transformer import pair_rows
 from transformers.candles import last_over
-from transformers.coverage import hours_by_key
+from transformers.coverage import Hours, hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
 _STALE_AFTER_HOURS = 48
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
 _HOURS_BACK = 2
+
+log = structlog.get_logger(__name__)
 
 
 async def run(ctx: JobContext) -> None:
@@ -64,8 +71,12 @@ async def run(ctx: JobContext) -> None:
 async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     """Ask for past hours of each pair since its first candle, those included that were stored before they were over."""
     gone: set[str] = set()
+    failed: list[tuple[CandleCall, EtlError]] = []
+    troubles: dict[str, str] = {}
     async with open_source(ctx) as source:
-        pairs = await _known_pairs(ctx, source)
+        pairs = await _known_pairs(ctx, source, since=past.starts[0])
+        if later := [begins(pair) for pair in pairs.values() if first_hour(pair) > past.starts[0]]:
+            log.info("history of pairs", what=listed(later))
         wanted = await past.wanted(
             {symbol: pair.pair for symbol, pair in pairs.items()},
             {symbol: first_hour(pair) for symbol, pair in pairs.items()},
@@ -76,14 +87,18 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
         if past.request.dry_run:
             return
-        async with aclosing(extract_historical(source, calls, pairs, gone=gone)) as answers:
-            async for call, answer in answers:
-                symbol, pair = call.symbol, pairs[call.symbol]
-                rows, rejects = pair_rows(
-                    symbol, pair, answer.candles, call.hours, as_of=answer.as_of, run_id=ctx.run_id
-                )
-                ctx.report.note_hours(f"{symbol} ({pair.pair})", rows, rejects)
-                yield Batch({symbol: call.hours}, rows, {(symbol, hour) for hour in rejects})
+        answers = extract_historical(source, calls, pairs, settled=past.settled, gone=gone, failed=failed)
+        async with aclosing(answers):
+            async for _, parts in answers:
+                for call, answer in parts:
+                    symbol, pair = call.symbol, pairs[call.symbol]
+                    rows, rejects = _rows(ctx, symbol, pair, answer, call.hours)
+                    # A pair that is no longer traded is missed, and its past may still be asked for.
+                    gone_on = answer.is_whole or not await _trouble(ctx, source, symbol, pair, troubles)
+                    unusable = {(symbol, hour) for hour in (rejects if gone_on else call.hours)}
+                    yield Batch({symbol: call.hours}, rows, unusable, () if answer.is_whole else (symbol,))
+    for call, error in failed:
+        past.note_failed({call.symbol: call.hours}, error)
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
 
 
@@ -105,11 +120,16 @@ async def check(ctx: JobContext) -> Finding:
     return Finding("Binance", state, detail, _CORRECT if remarks else "")
 
 
-async def _known_pairs(ctx: JobContext, source: BinanceHttpAdapter) -> dict[str, KnownPair]:
+async def _known_pairs(
+    ctx: JobContext, source: BinanceHttpAdapter, *, since: datetime | None = None
+) -> dict[str, KnownPair]:
     """Symbol to its pair; those without one or not traded now are reported, and those that trade something else."""
     ctx.step("asking Binance which pairs are traded")
-    found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs)
+    found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs, since=since)
     ctx.report.warnings.extend(found.notes)
+    if not found.known and found.failures:
+        raise found.failures[0]
+    ctx.report.failures.extend(failure.message for failure in found.failures)
     if not found.known:
         raise SourceRejected("; ".join(found.complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
     ctx.report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in found.complaints)
@@ -126,7 +146,6 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
         answer = await extract_latest(source, pair.pair, since, clock=ctx.now)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
         hours = hours_by_key(hours_between(last_over(answer.as_of), present + HOUR))
-        rows, rejects = pair_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id)
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
@@ -141,8 +160,37 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         raise
+    return _rows(ctx, symbol, pair, answer, hours)[0]
+
+
+async def _trouble(
+    ctx: JobContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair, known: dict[str, str]
+) -> str:
+    """Why a pair has no candles, asked and reported once; empty if it is traded."""
+    if symbol not in known:
+        with suppress(SourceUnavailable, ContractError):
+            known[symbol], _ = await pair_state(source, symbol, pair.pair)
+        trouble = known.setdefault(symbol, "")
+        if trouble and f"{symbol}: {trouble}" not in ctx.report.warnings:  # the look-up may have said so
+            ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
+    return known[symbol]
+
+
+def _rows(
+    ctx: JobContext, symbol: str, pair: KnownPair, answer: Answered, hours: Hours
+) -> tuple[list[PairRow], dict[str, str]]:
+    """Rows and rejects, reported."""
+    flaws: dict[str, str] = {}
+    rows, rejects = pair_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id, flaws=flaws)
     ctx.report.note_hours(f"{symbol} ({pair.pair})", rows, rejects)
-    return rows
+    for hour, flaw in flaws.items():
+        ctx.report.flaws.add(f"{symbol} ({pair.pair})", flaw, hour)
+    return rows, rejects
+
+
+def _history(settings: Settings) -> list[str]:
+    pairs = pair_choices(settings.data_path).load()
+    return [begins(pair) for symbol, pair in pairs.items() if settings.pairs.get(symbol) == pair.pair]
 
 
 JOB = Job(
@@ -153,4 +201,5 @@ JOB = Job(
     check=check,
     backfill=backfill,
     followed=lambda settings: settings.pairs,
+    history=_history,
 )

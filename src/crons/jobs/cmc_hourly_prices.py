@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta, timezone
@@ -73,15 +74,16 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         EtlError: the source failed.
     """
     refusals: list[Refusal] = []
+    failed: list[tuple[HistoricalCall, EtlError]] = []
     async with open_source(ctx) as source:
         ctx.step("asking CoinMarketCap for the key's plan")
         credits_left = (await source.key_info()).credits_left
-        coins = (await _resolved(ctx, source, strict=True)).coins
+        coins = (await _resolved(ctx, source)).coins
         wanted = await past.wanted({coin.symbol: coin.cmc_id for coin in coins})
         every = plan_calls({coin.cmc_id: wanted[coin.symbol].values() for coin in coins if coin.symbol in wanted})
         known = "not known" if credits_left is None else credits_left
         past.estimate(len(every), credits=credits_of(every), credits_left=known)
-        calls = _affordable(ctx, past, every, credits_left)
+        calls, spare = _affordable(ctx, past, every, credits_left)
 
         def asked(call: HistoricalCall) -> dict[str, Hours]:
             ids, start, end = set(call.ids), call.start, call.end
@@ -98,14 +100,20 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             if past.request.dry_run:
                 refusals += await _rehearse(ctx, source, calls, only_missing=past.only_missing)
                 return
-            async with aclosing(extract_historical(source, calls, coins, refusals=tolerated)) as answers:
-                async for call, answer in answers:
-                    yield _batch(ctx, transformer, answer, asked(call))
+            answers = extract_historical(
+                source, calls, coins, settled=past.settled, spare=spare, failed=failed, refusals=tolerated
+            )
+            async with aclosing(answers):
+                async for _, parts in answers:
+                    for call, answer, short in parts:
+                        yield _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
         except SourceRejected as error:
             raise _within_reach(ctx, past, error) from error
         finally:
             for refusal in refusals:
                 past.note_refused(asked(refusal.call), refusal.error)
+            for call, reason in failed:
+                past.note_failed(asked(call), reason)
 
 
 @asynccontextmanager
@@ -152,7 +160,7 @@ def _described(info: KeyInfo) -> str:
     return ", ".join(filter(None, parts))
 
 
-async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict: bool = False) -> Resolution:
+async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Resolution:
     """The coins of the settings. A symbol without one is a failure of the run, and an error if there is no other."""
 
     def stored(symbols: Sequence[str]) -> dict[str, int] | None:
@@ -168,8 +176,7 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, strict
     choices = coin_choices(ctx.settings.data_path)
     found = await resolve_coins(source, choices, ctx.settings.symbols, stored=stored)
     if (complaint := found.complaint()) is not None:
-        # Past hours can wait until that is corrected; the other symbols' present hour cannot.
-        if strict or not found.coins:
+        if not found.coins:
             raise complaint
         ctx.report.failures.append(f"{complaint.message}: {complaint.next_step}")
     return found
@@ -219,7 +226,13 @@ def _report(
                 report.flaws.add(coin, f"stored, but {flaw}", hour_key(quote.observed_at))
 
 
-def _batch(ctx: JobContext, transformer: CoinMarketCapTransformer, answer: Parsed, asked: Mapping[str, Hours]) -> Batch:
+def _batch(
+    ctx: JobContext,
+    transformer: CoinMarketCapTransformer,
+    answer: Parsed,
+    asked: Mapping[str, Hours],
+    short: Collection[str],
+) -> Batch:
     """An answer about past hours; it may hold hours beside the wanted ones."""
     keys = frozenset(key for hours in asked.values() for key in hours)
     found = transformer.historical(answer.quotes, keys)
@@ -228,12 +241,12 @@ def _batch(ctx: JobContext, transformer: CoinMarketCapTransformer, answer: Parse
     _report(ctx, answer.quotes, rows, rejects, answer.problems)
     unusable = {(reject.symbol, reject.hour) for reject in rejects}
     unusable |= {(problem.symbol, key) for problem in answer.problems for key in asked.get(problem.symbol, ())}
-    return Batch(asked, rows, unusable)
+    return Batch(asked, rows, unusable, short)
 
 
 def _affordable(
     ctx: JobContext, past: Past, calls: Sequence[HistoricalCall], credits_left: int | None
-) -> Sequence[HistoricalCall]:
+) -> tuple[Sequence[HistoricalCall], float]:
     """The calls that --max-credits allows and, for a heal, the key's credits; a backfill beyond those is refused."""
     of_key = credits_left if past.only_missing else None
     limits = [limit for limit in (past.request.max_credits, of_key) if limit is not None]
@@ -253,7 +266,9 @@ def _affordable(
             f"{every - cost} of {every} credits' worth of hours are left out by {limit}; "
             f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
         )
-    return chosen
+    return chosen, min(
+        (limit for limit in (past.request.max_credits, credits_left) if limit is not None), default=math.inf
+    ) - cost
 
 
 async def _rehearse(
@@ -261,10 +276,10 @@ async def _rehearse(
 ) -> list[Refusal]:
     """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
     first = min((call.start for call in calls), default=ctx.started)
-    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - STEP)) is None:
+    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - 2 * STEP)) is None:
         return []
     limit = reach_of(error)
-    refused = [Refusal(call, error) for call in calls if limit is None or call.start - STEP < limit]
+    refused = [Refusal(call, error) for call in calls if limit is None or call.asked_from < limit]
     if not only_missing or len(refused) == len(calls):
         raise error
     return refused
@@ -278,7 +293,7 @@ def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceR
     if (limit := reach_of(error)) is None:
         return error
     limit += hour_start(ctx.started) + HOUR - ctx.started
-    reached = [start for start in past.starts if start - STEP > limit]
+    reached = [start for start in past.starts if start - 2 * STEP > limit]
     hours = str(len(reached))
     if reached and past.request.first is not None:
         end = reached[-1].astimezone(timezone.utc) + HOUR
