@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.binance import ExchangeStandIn
+from sandbox.toman import RateStandIn
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
 
-JOB = "binance_hourly_prices"
+JOB, TOMAN = "binance_hourly_prices", "usdt_toman_hourly_rates"
 
 
 @pytest.fixture
@@ -52,6 +53,32 @@ def test_coinmarketcap_alone(program: Installation) -> None:
     done = {name: program.at_clock(*name.split()) for name in ("check", "verify", "status", "backup", "report 24")}
     assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
     assert [name for name in ("verify", "status", "backup") if "binance" in done[name].out] == []
+
+
+def test_optional_job_is_seen_only_where_it_ran(program: Installation, clock: SteppedClock, tmp_path: Path) -> None:
+    """Then every command works for it as for the other jobs."""
+    assert program.at_clock("setup_db").code == program.run_job().code == 0
+    names = ("check", "verify", "status", "backup", "report 24", "query --format csv SHOW+TABLES")
+    before = [program.at_clock(*(word.replace("+", " ") for word in name.split())) for name in names]
+    assert [(done.code, "toman" in done.out.lower()) for done in before] == [(0, False)] * len(names)
+    with RateStandIn(clock=clock) as exchanges:
+        program.settings |= dict.fromkeys(("NOBITEX_BASE_URL", "WALLEX_BASE_URL"), exchanges.base_url)
+        exchanges.refused.add("USDTTMN")
+        for arguments in (("backfill", "30"), (), ("heal", "30")):
+            assert program.run_job(*arguments, job=TOMAN).code == 0
+        assert program.run_job("backfill", "5", "--symbols", "usdt@nobitex", job=TOMAN).code == 0
+        done = {name.split()[0]: program.at_clock(*name.split()) for name in (*names[:5], f"status {TOMAN} --json")}
+        done["export"] = program.at_clock("export", str(tmp_path / "out.csv"), "--job", TOMAN)
+    assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
+    [job] = json.loads(done["status"].out)["jobs"]
+    assert [(one["symbol"], one["coverage"]["24h"]["percent"]) for one in job["symbols"]] == [("USDT@nobitex", 100.0)]
+    assert "toman_rates: unit" in done["verify"].out
+    assert "HTTP 403" in done["check"].out
+    assert "toman_rates" in done["backup"].out
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 31
+    none = dict.fromkeys(("NOBITEX_BASE_URL", "WALLEX_BASE_URL"), "")
+    program.settings |= none
+    assert program.run_job(job=TOMAN).code == 2
 
 
 def test_credits_are_refused_where_none_are_spent(binance: Installation) -> None:

@@ -165,11 +165,11 @@ class HourlyRepository:
 
     def table_exists(self) -> bool:
         """Whether the table exists."""
-        return self._retry.call(lambda: self.table.name in self._schema.existing())
+        return self._retry.call(self._schema.has_table)
 
     def is_ready(self) -> bool:
         """Whether the table and its views exist, regardless of their shape."""
-        return self._retry.call(lambda: {self.table.name, *self.table.views} <= self._schema.existing())
+        return self._retry.call(self._schema.is_ready)
 
     def differences(self) -> list[str]:
         """How the table and its views differ from their definitions: see `Schema.differences`."""

@@ -71,6 +71,7 @@ class HourlyTable:
     label: str  # the column with the name that users know it by
     has_price_views: bool = False  # whether its views are those of sql/prices too; it has the columns they name
     renames: str = ""  # name of the table of symbols whose meaning got another one; empty if there is none
+    more_views: tuple[str, ...] = ()  # names of further views
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
     # Columns in which NULL keeps the stored value, because not every call returns them.
     keeps_known: frozenset[str] = frozenset()
@@ -115,7 +116,8 @@ class HourlyTable:
         """The names of the views that are defined; each reads only those before it."""
         shared = PRICE_VIEWS if self.has_price_views else ()
         names = {kind: f"{self.name}_{kind}" for kind in ("hourly", *PRICE_VIEWS)}
-        return tuple(name for kind, name in names.items() if kind in shared or (SQL_FOLDER / f"{name}.sql").is_file())
+        own = [name for kind, name in names.items() if kind in shared or (SQL_FOLDER / f"{name}.sql").is_file()]
+        return (*own, *self.more_views)
 
     def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
         """Whether an update with the row would change a stored row of these `compared` values."""

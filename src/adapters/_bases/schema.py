@@ -44,6 +44,7 @@ _OF_TABLE = re.compile(r"^/\*(\w+)\*/(.*\n)", re.MULTILINE)
 _COMMENT_LINE = re.compile(r"^ *--.*\n", re.MULTILINE)
 _VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
 _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
+_READS = re.compile(r"(?:FROM|JOIN) {database}\.(\w+)")
 _SHOWN_DIFFERENCES = 3
 
 _SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment")
@@ -110,6 +111,11 @@ class Definition:
         return shape
 
     @property
+    def reads(self) -> set[str]:
+        """The tables and views that a view reads."""
+        return set(_READS.findall(self.text))
+
+    @property
     def hash(self) -> str:
         """By which an older definition of a view is recognized, in its comment."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:8]
@@ -146,7 +152,8 @@ def definition(name: str) -> Definition:
     """The definition of the table or view of this name, without its comments."""
     path, table = SQL_FOLDER / f"{name}.sql", name
     if not path.is_file():
-        kind = next((kind for kind in PRICE_VIEWS if name.endswith(f"_{kind}")), name)
+        kinds = {path.stem for path in (SQL_FOLDER / "prices").glob("*.sql") if name.endswith(f"_{path.stem}")}
+        kind = max(kinds, key=len, default=name)
         path, table = SQL_FOLDER / "prices" / f"{kind}.sql", name.removesuffix(f"_{kind}")
     text = path.read_text("utf-8")
     while parts := [part for part in (SQL_FOLDER / "parts").glob("*.sql") if f"{{{part.stem}}}\n" in text]:
@@ -166,7 +173,7 @@ class Schema:
     """A table, its views, and tables that are made together with it, in a database. Plain names.
 
     Args:
-        views: each after those that it reads.
+        views: each after those that it reads; one of another job's table is made once that exists.
         beside: further tables, which the views may read; their shape is not checked.
     """
 
@@ -185,6 +192,7 @@ class Schema:
         self._table = table
         self._views = views
         self._beside = beside
+        self._foreign = {name for view in views for name in definition(view).reads} - {table, *views, *beside}
         self._replication = replication
         self._topology: Topology | None = None
         self._engine = ""
@@ -215,7 +223,7 @@ class Schema:
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
         for name in set(self._beside) - shapes.keys():
             self._make(name)
-        for view in self._views:
+        for view in self._possible_views(shapes):
             if view not in shapes:
                 self._make(view)
             elif shapes[view]["engine"] != "View":
@@ -250,7 +258,7 @@ class Schema:
         if self._table not in shapes:
             return []
         found = {self._table: definition(self._table).differences(shapes[self._table])}
-        for view in self._views:
+        for view in self._possible_views(shapes):
             found[view] = definition(view).differences_of_view(shapes[view]) if view in shapes else ["it is missing"]
         return [f"{self._full(name)}: {line}" for name, lines in found.items() for line in lines]
 
@@ -258,23 +266,29 @@ class Schema:
         """The rights that a run needs, those to make what is missing included."""
         shapes = self._shapes()
         tables = [self._table, *self._beside]
-        rights = [("SELECT", name) for name in (*tables, *self._views)] + [("INSERT", name) for name in tables]
+        views = self._possible_views(shapes)
+        rights = [("SELECT", name) for name in (*tables, *views)] + [("INSERT", name) for name in tables]
         if not self.inserts_changes():
             rights.append(("ALTER UPDATE", self._table))
         if not shapes and not is_there(self._clickhouse, self._database):
             rights.append(("CREATE DATABASE", ""))
         rights += [("CREATE TABLE", name) for name in tables if name not in shapes]
-        rights += [("CREATE VIEW", name) for name in self._views if name not in shapes]
+        rights += [("CREATE VIEW", name) for name in views if name not in shapes]
         return [Right(right, self._database, name) for right, name in rights]
 
-    def existing(self) -> set[str]:
-        """The names of the tables and views that exist, regardless of their shape."""
-        return set(self._shapes())
+    def has_table(self) -> bool:
+        """Whether the table exists, regardless of its shape."""
+        return self._table in self._shapes()
+
+    def is_ready(self) -> bool:
+        """Whether the table and its views exist, regardless of their shape."""
+        shapes = self._shapes()
+        return {self._table, *self._possible_views(shapes)} <= shapes.keys()
 
     def drop(self) -> None:
         """Drop the table and its views. The database and the tables beside stay. Idempotent."""
         shapes = self._shapes()
-        if shapes.keys() <= set(self._beside):
+        if shapes.keys() <= {*self._beside, *self._foreign}:
             return
         self.topology().refuse_partial_drop(self._full(self._table), shapes.get(self._table, {}).get("engine", ""))
         # The table first: a user without the right to drop it keeps the views too.
@@ -317,13 +331,22 @@ class Schema:
             )
 
     def _shapes(self) -> dict[str, dict[str, str]]:
-        names = [self._table, *self._views, *self._beside]
+        names = [self._table, *self._views, *self._beside, *self._foreign]
         shapes: dict[str, dict[str, str]] = {}
         for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
             table, *properties, name, kind, default_kind, expression = map(str, found)
             shape = shapes.setdefault(table, dict(zip(_SHAPE, properties, strict=True)))
             shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
+
+    def _possible_views(self, shapes: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """The views whose tables exist."""
+        possible, there = [], {self._table, *self._beside, *shapes}
+        for view in self._views:
+            if definition(view).reads <= there:
+                possible.append(view)
+                there.add(view)
+        return possible
 
     def _check_placement(self, shapes: Mapping[str, Mapping[str, str]]) -> None:
         topology = self.topology()

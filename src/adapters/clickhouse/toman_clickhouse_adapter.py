@@ -7,6 +7,8 @@ from typing import NamedTuple
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyTable
 
+_TOMAN_VIEWS = ("toman", "toman_daily", "toman_latest")
+
 
 class TomanRow(NamedTuple):
     """One hour of one exchange to store. 1 Toman is 10 Rial."""
@@ -33,5 +35,9 @@ class TomanClickHouseAdapter(HourlyRepository):
         value="usdt_toman",
         meaning="pair",
         label="pair",
+        more_views=(
+            "usdt_toman_hourly",
+            *(f"{table}_{kind}" for table in ("crypto_prices", "binance_prices") for kind in _TOMAN_VIEWS),
+        ),
         completed_by="close_toman",
     )

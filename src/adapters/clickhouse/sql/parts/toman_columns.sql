@@ -1,0 +1,11 @@
+    symbol String COMMENT 'Ticker the coin is followed under, upper case, such as BTC',
+    datetime String COMMENT 'Start of the hour, Tehran wall time; key of the row together with symbol',
+    time DateTime('Asia/Tehran') COMMENT 'Start of the hour as a time, shown by Tehran\'s clock',
+    date_jalali String COMMENT 'The day in the Jalali calendar, YYYY-MM-DD',
+/*crypto_prices*/    price_usd Float64 COMMENT 'Price of one coin in USD, as in crypto_prices_hourly',
+/*binance_prices*/    price_usdt Float64 COMMENT 'Price of one coin in USDT, as in binance_prices_hourly',
+    usdt_toman Nullable(Float64) COMMENT 'Price of one USDT in Toman in that very hour; NULL if none is stored',
+/*crypto_prices*/    price_toman Nullable(Float64) COMMENT 'price_usd in Toman, 1 USD taken for 1 USDT; 1 Toman is 10 Rial',
+/*binance_prices*/    price_toman Nullable(Float64) COMMENT 'price_usdt in Toman; 1 Toman is 10 Rial',
+    rate_source String COMMENT 'Where usdt_toman is from: nobitex, wallex, or empty',
+    rate_time Nullable(DateTime('Asia/Tehran')) COMMENT 'When usdt_toman was first traded at in the hour'
