@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import takewhile
@@ -22,7 +23,7 @@ from adapters._bases.tehran_time import (
     in_tehran,
     tehran_text,
 )
-from adapters._bases.wording import counted
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.files.locks import is_held, read_holder
 from adapters.files.spool import Spool
@@ -215,6 +216,12 @@ def _finite(price: float | None) -> float | None:
     return price if price is not None and math.isfinite(price) else None
 
 
+def _beginnings(name: str, settings: Settings) -> list[str]:
+    with suppress(StateError):  # `check` tells of it
+        return JOBS[name].beginnings(settings)
+    return []
+
+
 def _facts(
     name: str, resources: Resources, found: Sequence[RunRecord], schedules: Schedules, now: datetime
 ) -> JobFacts:
@@ -231,6 +238,7 @@ def _facts(
     since = installed_since(BACKUP, PROJECT_ROOT)
     return JobFacts(
         name=name,
+        beginnings=_beginnings(name, settings),
         every=turns[name].every if name in turns else longest_interval(usual_schedule(job.schedule, now), now),
         run=turns.get(name),
         heal=turns.get(heal_of(name)),
@@ -274,6 +282,7 @@ def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, A
         "database": {"state": job.database.state, "detail": job.database.detail},
         "spool": _spool_document(job.spool, now),
         "history": _spool_document(job.history, now),
+        "beginnings": job.beginnings,
         "symbols": None if job.series is None else [_symbol_document(one) for one in job.series],
     }
 
@@ -354,6 +363,8 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
         yield "next heal", _describe_turn(job.heal)
     yield "running", job.running or "no"
     yield "spool", _describe_spool(job.spool, now)
+    if job.beginnings:
+        yield "beginnings", listed(job.beginnings)
     if job.history.waiting or job.history.unknown:
         yield "history", _describe_spool(job.history, now)
     if job.database.state != "ok":

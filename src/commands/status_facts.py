@@ -67,6 +67,7 @@ class JobFacts:
     """A job; None is what does not exist or is unknown."""
 
     name: str
+    beginnings: Sequence[str] = ()  # where the source's history of symbols begins
     expected: bool = False  # although not in the crontab: the user asks for it, or no other job is in use
     every: timedelta  # the longest interval of its schedule
     run: Turn | None = None

@@ -10,6 +10,7 @@ from itertools import groupby, pairwise
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start
+from adapters._bases.wording import listed
 from crons.job import Finding, Job
 from crons.resources import Resources
 from transformers.coverage import hours_by_key, missing_among, reach
@@ -29,7 +30,9 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
     )
     try:
         expected = job.expected(resources.settings, table)
-        return [shape, *_faults(name, table, expected, now), *job.verify(name, table, now)]
+        found = [shape, *_faults(name, table, expected, now), *job.verify(name, table, now)]
+        begins = job.beginnings(resources.settings)
+        return [*found, *([Finding("beginnings", "ok", listed(begins))] if begins else ())]
     except StorageRejected as error:
         if not differences:
             raise

@@ -156,7 +156,7 @@ class Job:
         optional: show nothing of it on a host that never ran it, and expect no hour of a symbol without any row.
         verify: what else is wrong with the stored rows, given the job's name and the present moment.
         past_needs: the setting without which the source refuses past hours, if any.
-        history: by the settings and what is kept, where the source's history of each symbol begins, a line each.
+        beginnings: where the source's history of each symbol begins, a line each, as far as it is kept.
         charges: whether past hours cost credits, which ``--max-credits`` limits.
     """
 
@@ -171,7 +171,7 @@ class Job:
     verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
-    history: Callable[[Settings], list[str]] | None = None
+    beginnings: Callable[[Settings], list[str]] = lambda _settings: []
     charges: bool = False
 
     def expected(self, settings: Settings, table: HourlyRepository) -> Mapping[str, object]:

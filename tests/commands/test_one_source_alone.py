@@ -38,7 +38,9 @@ def test_binance_alone(binance: Installation, tmp_path: Path) -> None:
     assert {name: finished.code for name, finished in done.items()} == dict.fromkeys(done, 0)
     assert done["verify"].out.endswith("no errors\n")
     assert "no price is stored from CoinMarketCap" in done["compare"].out
+    assert "SOLUSDT begins 2020-08-11" in done["verify"].out
     [job] = json.loads(done["status"].out)["jobs"]
+    assert job["beginnings"] == ["BTCUSDT begins 2017-08-17", "ETHUSDT begins 2017-08-17", "SOLUSDT begins 2020-08-11"]
     assert (job["name"], job["needs"], [one["symbol"] for one in job["symbols"]]) == (JOB, [], ["BTC", "ETH", "SOL"])
     assert [one["coverage"]["24h"]["stored"] for one in job["symbols"]] == [24] * 3
     assert "crypto_prices" not in done["backup"].out

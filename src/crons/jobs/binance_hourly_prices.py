@@ -188,7 +188,7 @@ def _rows(
     return rows, rejects
 
 
-def _history(settings: Settings) -> list[str]:
+def _beginnings(settings: Settings) -> list[str]:
     pairs = pair_choices(settings.data_path).load()
     return [begins(pair) for symbol, pair in pairs.items() if settings.pairs.get(symbol) == pair.pair]
 
@@ -201,5 +201,5 @@ JOB = Job(
     check=check,
     backfill=backfill,
     followed=lambda settings: settings.pairs,
-    history=_history,
+    beginnings=_beginnings,
 )
