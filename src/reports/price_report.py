@@ -24,7 +24,7 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.comparison_text import differences_in_words, notes
-from reports.price_summary import PriceTable, SymbolSummary, shown_hours, summarize
+from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, summarize
 from transformers.comparison import Overview
 from transformers.coverage import Share
 
@@ -73,6 +73,7 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
     period = period_text(len(hours) - 1)
     runs = [(run, run_seconds(run)) for run in contents.runs]
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
+    facts["toman"] = rates_by_hour(hours, contents.tables)
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     environment = Environment(
         loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),

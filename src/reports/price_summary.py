@@ -13,6 +13,7 @@ from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.coverage import HourState, Share, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
+_TOMAN = "IRT"
 DAY, WEEK = 24, 7 * 24  # hours
 # Letters of hours besides those of `HourState`: stored and updated later; the present hour without a row.
 UPDATED, IN_PROGRESS = "u", "w"
@@ -109,6 +110,14 @@ def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[Symbol
     for one in found:
         caps[one.symbol] = max(caps.get(one.symbol, 0.0), one.market_cap or 0.0)
     return sorted(found, key=lambda one: (-caps[one.symbol], one.symbol))
+
+
+def rates_by_hour(hours: Sequence[str], tables: Iterable[PriceTable]) -> list[float | None]:
+    """The price of one USDT in Toman in each of the hours: Nobitex's, else Wallex's; empty if none is stored."""
+    # In the order of the symbols, so that Nobitex comes first.
+    stored = sorted((price for table in tables for price in table.prices if price.currency == _TOMAN), reverse=True)
+    rates = {price.datetime: _finite(price.price) for price in stored}
+    return [rates.get(hour) for hour in hours] if rates else []
 
 
 def _summary(

@@ -17,6 +17,7 @@ from tests.support.report_contents import (
     report_contents,
     stored_price,
     stored_run,
+    table_of,
     three_symbols,
 )
 
@@ -185,6 +186,25 @@ def test_chart_opens_on_prices_or_index(show: Show, bases: list[float], unit: st
 
     assert page.run("return document.querySelector('#unit input:checked').value") == unit
     assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
+
+
+def test_switch_shows_prices_in_toman_where_rates_are_stored(show: Show) -> None:
+    """Nobitex's of the very hour, else Wallex's, else a gap; without rates there is no switch."""
+    prices = [stored_price("BTC", hour, price=2.0) for hour in HOURS]
+    stored = {"USDT@nobitex": {HOURS[0]: 100.0}, "USDT@wallex": {HOURS[0]: 101.0, HOURS[1]: 102.0}}
+    rates = [
+        stored_price(symbol, hour, price=rate, currency="IRT")
+        for symbol, of_symbol in stored.items()
+        for hour, rate in of_symbol.items()
+    ]
+    page = show(report_contents(prices, hours=HOURS, followed=[], beside=[table_of(rates, source="Rates")]))
+    page.click("#unit input[value=toman]")
+    chart = "const chart = document.getElementById('price-chart'); return chart"
+    assert page.run(f"{chart}._fullLayout.yaxis.title.text") == "Price, Toman"
+    drawn = page.run(f"{chart}.data.find((one) => one.name.startsWith('BTC')).y.slice(0, 3)")
+    assert drawn == [200, 204, None]
+    page = show(report_contents(prices, hours=HOURS, followed=[]))
+    assert page.run("return document.querySelector('#unit input[value=toman]')") is None
 
 
 @pytest.fixture

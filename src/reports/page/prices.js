@@ -9,6 +9,13 @@ function checkedValue(name) {
   return document.querySelector(`input[name="${name}"]:checked`).value;
 }
 
+// By the rate of the very hour; a currency other than the dollar has no price in Toman.
+function inToman(one) {
+  const rates = { USD: data.toman, USDT: data.toman, IRT: data.hours.map(() => 1) }[one.currency] ?? [];
+  const prices = one.prices.map((price, i) => (price === null || (rates[i] ?? null) === null ? null : price * rates[i]));
+  return { ...one, prices, currency: 'Toman' };
+}
+
 function priceTrace(one, indexed, crowded) {
   const base = one.prices.find((price) => price !== null && price > 0);
   const values = indexed ? one.prices.map((price) => (price === null ? null : 100 * (price / base))) : one.prices;
@@ -56,7 +63,7 @@ function openingUnit(symbols) {
 function drawPrices() {
   const indexed = checkedValue('unit') === 'index';
   const scale = checkedValue('scale');
-  const chosen = chosenSymbols();
+  const chosen = chosenSymbols().map((one) => (checkedValue('unit') === 'toman' ? inToman(one) : one));
   const layout = sharedLayout();
   const chart = document.getElementById('price-chart');
   Object.assign(layout.xaxis, { range: spanRange(Number(chart.dataset.span ?? 0)), hoverformat: '%Y-%m-%d %H:00', nticks: narrow.matches ? 4 : 9 });
@@ -65,7 +72,7 @@ function drawPrices() {
     title: { text: unitLabel(chosen, indexed), font: { size: 12 }, standoff: 12 },
     exponentformat: 'none',
     // Zoom outlives a change of the choice, not one of the unit.
-    uirevision: `${indexed} ${scale}`,
+    uirevision: `${checkedValue('unit')} ${scale}`,
     tickformat: scale === 'log' && !indexed ? ',~g' : '',
     autorange: true,
   });
