@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageRejected
+from adapters._bases.clickhouse_errors import is_about_size
+from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.upsert import Key, StoredRow, UnprovenError, UpsertReport
+from adapters._bases.upsert import IncompleteWriteError, Key, StoredRow, UpsertReport
 from adapters.files.spool import Spool
 
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
@@ -66,7 +67,9 @@ class SpooledLoader(Generic[RowT]):
         self._ready = False
         self._kept: dict[Path, Sequence[RowT]] = {}
         self._left: set[Path] = set()
-        self._held: dict[Key, Path] = {}
+        self._held: dict[Key, Path] = {}  # rows that are not visible, by file
+        self._unproven: set[Key] = set()  # as `upsert` keeps it
+        self._doubtful: dict[Path, StorageUnavailable] = {}  # batches of which the database took nothing
         self._report = LoadReport()
 
     @property
@@ -117,6 +120,7 @@ class SpooledLoader(Generic[RowT]):
         try:
             waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
             self._held = {self._key(row): path for path in self._spool.held() for row in self._read(path)[0]}
+            self._unproven = set(self._held)
         except StateError as error:
             self._report.left.append(error.message)
         try:
@@ -129,6 +133,7 @@ class SpooledLoader(Generic[RowT]):
                 self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
                 await self._store_own(rows)
+            self._settle_doubtful()
         finally:
             self._note([] if self._kept else rows)
         return self._report
@@ -170,30 +175,46 @@ class SpooledLoader(Generic[RowT]):
 
     async def _store_own(self, rows: Sequence[RowT]) -> None:
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
-        damages: dict[Path, str] = {}
         try:
-            stored = await self._upsert(rows)
+            self._report.stored = await self._upsert(rows)
         except InvalidRowError:
-            stored = UpsertReport()
-            for path, batch in self._kept.items():
-                part, refused = await self._store_sound(batch)
-                stored = stored.plus(part)
-                if refused:
-                    damages[path] = "; ".join(refused)
-        self._report.stored = stored
-        kept, self._kept = self._kept, {}
-        for path in kept:
-            self._settle(path, damages.get(path))
+            for path, batch in list(self._kept.items()):
+                self._report.stored = self._report.stored.plus(await self._store_file(path, batch))
+                if path not in self._doubtful:
+                    del self._kept[path]
+        else:
+            kept, self._kept = self._kept, {}
+            for path in kept:
+                self._settle(path, None)
 
     async def _replay(self, path: Path) -> None:
         """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
-        rows, damaged = self._read(path)
-        replayed, refused = await self._store_sound(rows)
+        rows, damage = self._read(path)
+        replayed = await self._store_file(path, rows, damage)
         self._report.replayed = self._report.replayed.plus(replayed)
-        damage = "; ".join(filter(None, [damaged, *refused]))
-        if not damage:
+        if any(replayed):
             log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
-        self._settle(path, damage)
+
+    async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str | None = None) -> UpsertReport:
+        """Store a batch's rows, as many as the table takes; with others the file is set aside."""
+        try:
+            stored, refused = await self._store_sound(rows)
+        except StorageUnavailable as error:
+            if not is_about_size(error):
+                raise
+            self._doubtful[path] = error
+            return UpsertReport()
+        self._settle(path, "; ".join(filter(None, [damage, *refused])))
+        return stored
+
+    def _settle_doubtful(self) -> None:
+        """Set batches aside of which the database took nothing, though it took others; else raise its error."""
+        for path, error in self._doubtful.items():
+            if not any(self._report.stored) and not any(self._report.replayed):
+                raise error
+            self._settle(path, error.message)
+            self._report.failures.append(f"{path.name}: {error.message}; next: {error.next_step}")
+            self._kept.pop(path, None)
 
     def _read(self, path: Path) -> tuple[list[HourlyRow], str | None]:
         """The readable rows of a spool file, and its damage."""
@@ -203,21 +224,18 @@ class SpooledLoader(Generic[RowT]):
 
     async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
         """Upsert rows; hold those that are not visible then, and release those that are."""
-        unseen: Collection[Key] = ()
         try:
-            stored = await asyncio.to_thread(self._repository.upsert_prices, rows, held=self._held.keys())
-        except UnprovenError as error:
-            stored, unseen = error.stored, error.unseen
-            held = (
-                f"; until then no run inserts them again: they are held in {self._spool.held_folder}" if unseen else ""
-            )
+            return await asyncio.to_thread(self._repository.upsert_prices, rows, unproven=self._unproven)
+        except IncompleteWriteError as error:
+            held = f"; held in {self._spool.held_folder}" if self._unproven else ""
             self._report.failures.append(f"{error.message}; next: {error.next_step}{held}")
-        for key, row in {self._key(row): row for row in rows if unseen or self._held}.items():
-            if key in unseen:
-                self._held[key] = self._spool.hold(self._repository.table.given, tuple(row), key)
-            elif key in self._held:
-                self._spool.remove(self._held.pop(key))
-        return stored
+            return error.stored
+        finally:
+            for key, row in {self._key(row): row for row in rows if self._unproven or self._held}.items():
+                if key in self._unproven:
+                    self._held[key] = self._spool.hold(self._repository.table.given, tuple(row), key)
+                elif key in self._held:
+                    self._spool.remove(self._held.pop(key))
 
     @staticmethod
     def _key(row: HourlyRow) -> Key:
@@ -241,7 +259,7 @@ class SpooledLoader(Generic[RowT]):
 
     async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
         """Store the rows that the table takes, and say why not the others."""
-        stored, refused, by_clickhouse = UpsertReport(), list[str](), 0
+        stored, refused, by_clickhouse, cause = UpsertReport(), list[str](), 0, None
         batches = deque([rows] if rows else [])
         # From both ends: what ClickHouse refuses there and everywhere is not about single rows.
         while batches and (by_clickhouse < _ENOUGH or any(stored)):
@@ -250,13 +268,18 @@ class SpooledLoader(Generic[RowT]):
             try:
                 stored = stored.plus(await self._upsert(batch))
             except InvalidRowError as error:
+                cause = error.__cause__
                 if middle == 0:
                     refused.append(error.message)
-                    by_clickhouse += isinstance(error.__cause__, StorageRejected)
+                    by_clickhouse += isinstance(cause, EtlError)
+                    if is_about_size(cause):
+                        self._report.failures.append(f"row set aside: {error.message}; next: {error.next_step}")
                 elif len(refused) % 2:
                     batches.extend((batch[:middle], batch[middle:]))
                 else:
                     batches.extendleft((batch[middle:], batch[:middle]))
+        if isinstance(cause, StorageUnavailable) and not any(stored):
+            raise cause
         if batches:
             refused.append(f"{sum(map(len, batches))} more rows, not tried: all of these were refused")
         return stored, refused

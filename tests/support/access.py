@@ -93,6 +93,7 @@ PROFILES: Mapping[str, Profile] = {
             "max_result_rows": {"min": "1", "max": "2000"},
         },
     ),
+    "few partitions": Profile({"max_partitions_per_insert_block": "1"}, locked=True),
     "read only": Profile({"readonly": "1"}),
 }
 

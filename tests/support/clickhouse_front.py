@@ -61,6 +61,7 @@ class Fault:
             ``redirect``: an answer with the HTTP status `code` that leads to `text`.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
         times: how many of them.
+        body: befalls only statements with these bytes among their rows.
         spared: how many of them are executed before the first that it befalls.
         code: of ``error``: ClickHouse's error code; of ``redirect``: the HTTP status.
         text: of ``error``: what the answer says; of ``redirect``: the address.
@@ -68,6 +69,7 @@ class Fault:
 
     kind: FaultKind
     statement: str = ""
+    body: bytes = b""
     times: int = 1
     spared: int = 0
     code: int = 0
@@ -90,6 +92,7 @@ class ClickHouseFront:
         faults: failures to come; each goes once it has befallen its statements.
         engine: of another version, in a process of its own; None for the one of this process.
         cached: whether a SELECT is answered as it was before, by its text and its URL without the id.
+        most_bytes: what a request may have as its body before a proxy refuses it; 0 for any number.
         dropped: settings that do not reach the engine.
         shown: the condition of the rows of prices that SELECTs show, as a row policy has one; empty for all.
         replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
@@ -105,6 +108,7 @@ class ClickHouseFront:
     statements: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     cached: bool = False
+    most_bytes: int = 0
     dropped: tuple[str, ...] = ()
     shown: str = ""
     replacements: dict[str, str] = field(default_factory=dict)
@@ -184,13 +188,13 @@ class ClickHouseFront:
             self._kept_port.close()
             self._kept_port = None
 
-    def take_fault(self, statement: str) -> Fault | None:
+    def take_fault(self, statement: str, body: bytes) -> Fault | None:
         """The failure that befalls this statement."""
         with self._lock:
             statement = _CALL.sub("SELECT ", statement)
             self.statements.append(statement)
             for fault in self.faults:
-                if not statement.lstrip().startswith(fault.statement):
+                if not statement.lstrip().startswith(fault.statement) or fault.body not in body:
                     continue
                 if fault.spared:
                     fault.spared -= 1
@@ -327,6 +331,13 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
             body = self._body()
+            if 0 < front.most_bytes < len(body):
+                self.send_response(413)
+                page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
+                return
             statement = parameters.pop("query", "")
             if not statement:
                 statement, body = _split(body)
@@ -334,7 +345,7 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
                 text = f"Code: 516. DB::Exception: {front.user}: Authentication failed. (AUTHENTICATION_FAILED)"
                 self._answer(403, text.encode(), 516)
                 return
-            fault = front.take_fault(statement)
+            fault = front.take_fault(statement, body)
             if fault is None:
                 self._execute(statement, body, parameters, half=False)
             else:

@@ -182,12 +182,19 @@ class ClickHouseAdapter:
         with self._translated_errors():
             send(client, self._changeable(client, settings))
 
-    def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
+    def insert(
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Sequence[object]],
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         """Insert rows, at least one, by one statement. Complete. Each month's are stored all or none.
 
         Args:
             table: quoted, with its database.
             columns: plain name to type, in the order of the values of a row.
+            settings: as in `command`.
         """
         from clickhouse_connect.driver.transform import NativeTransform  # noqa: PLC0415 - as the driver itself
 
@@ -203,8 +210,8 @@ class ClickHouseAdapter:
         # them. A body that is an iterator is sent once. Its first line is the statement, which raw_insert adds itself.
         body = (piece for piece in (written[written.index(b"\n") + 1 :],))
         with self._translated_errors():
-            settings = {**self._changeable(client, NOT_DEDUPLICATED), **_WHOLE_ANSWER}
-            client.raw_insert(table, list(columns), body, fmt="Native", settings=settings)
+            sent = {**self._changeable(client, {**NOT_DEDUPLICATED, **(settings or {})}), **_WHOLE_ANSWER}
+            client.raw_insert(table, list(columns), body, fmt="Native", settings=sent)
 
     def stream(self, sql: str) -> Iterator[tuple[object, ...]]:
         """The rows of a SELECT, as they come. A failure may show only as an early end: count the rows."""

@@ -34,6 +34,11 @@ NOT_THERE = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 # CANNOT_PARSE_TEXT, _QUOTED_STRING, _INPUT_ASSERTION_FAILED, _DATE, _DATETIME and _NUMBER, ARGUMENT_OUT_OF_BOUND,
 # CANNOT_CONVERT_TYPE, INCORRECT_DATA, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, VIOLATED_CONSTRAINT
 ABOUT_A_VALUE = frozenset({6, 26, 27, 38, 41, 72, 69, 70, 117, 321, 469})
+# A statement is refused for its size or for what it needs; with fewer rows it may pass.
+# SYNTAX_ERROR (of a statement beyond max_query_size), TOO_BIG_AST, MEMORY_LIMIT_EXCEEDED, TOO_MANY_PARTS
+_ABOUT_SIZE = frozenset({SYNTAX_ERROR, 168, 241, 252})
+# The HTTP status of a proxy that refuses a body of this size.
+_TOO_LARGE = 413
 _NEXT_STEPS = {
     # UNKNOWN_TABLE, UNKNOWN_DATABASE
     **dict.fromkeys(
@@ -66,6 +71,7 @@ _COLUMNS = re.compile(r"\([^)]*\)")
 # Part of error 341 if the mutation fails here too: no replica will finish it.
 _FAILED_MUTATION = re.compile(r"during execution of mutations? ")
 _TEXT_LIMIT = 400
+_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
 _CODE_PREFIX = re.compile(
     r"^(Received ClickHouse exception, code: \d+, server response: )?(Code: \d+\. )?(DB::Exception: )?"
 )
@@ -142,6 +148,12 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
         text, lowest = text.replace(secret, "***"), lowest.replace(secret, "***")
     if isinstance(code := getattr(error, "code", None), int):
         return coded_error(code, text, where)
+    if (status := _STATUS.search(text)) and int(status[1]) == _TOO_LARGE:
+        return StorageRejected(
+            f"a proxy in front of ClickHouse ({where}) refuses a request of this size (HTTP status {_TOO_LARGE})",
+            next_step="Raise the proxy's limit, such as client_max_body_size of nginx.",
+            status=_TOO_LARGE,
+        )
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     if cause := next((cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE)), None):
         message = f"ClickHouse ({where}): {cause.message.format(one_line(lowest))}"
@@ -158,12 +170,17 @@ def coded_error(code: int, text: str, where: str) -> EtlError:
     """The error for an answer of ClickHouse itself, by its error code."""
     message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
     if code in _PASSING and not _FAILED_MUTATION.search(text):
-        return StorageUnavailable(message, next_step=_PASSING[code])
+        return StorageUnavailable(message, next_step=_PASSING[code], code=code)
     next_step = next((step for part, step in _NEXT_STEPS_BY_TEXT.items() if part in text), _NEXT_STEPS.get(code, ""))
     if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(one_line(text))):
         # Of the whole table: rights to single columns would change with the table.
         next_step = grant(_COLUMNS.sub("", lacking["rights"]), lacking["of"], lacking["user"])
     return StorageRejected(message, next_step=next_step, code=code)
+
+
+def is_about_size(error: object) -> bool:
+    """Whether a statement with fewer rows may pass."""
+    return isinstance(error, EtlError) and (error.code in _ABOUT_SIZE or error.status == _TOO_LARGE)
 
 
 def grant(rights: str, what: str, user: str) -> str:

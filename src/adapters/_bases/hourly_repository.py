@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -180,7 +180,7 @@ class HourlyRepository:
         self._retry.call(self._schema.drop)
 
     def upsert_prices(
-        self, rows: Iterable[HourlyRow], target_hour: datetime | None = None, *, held: Collection[Key] = ()
+        self, rows: Iterable[HourlyRow], target_hour: datetime | None = None, *, unproven: set[Key] | None = None
     ) -> UpsertReport:
         """Store rows by their keys (symbol, hour). Complete and visible when this returns. Idempotent.
 
@@ -190,14 +190,14 @@ class HourlyRepository:
 
         Args:
             rows: any number; errors as of `upsert`.
-            held: keys that are not inserted: see `upsert`.
+            unproven: see `upsert`.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
                 hour of each row's `fetched_at`.
         """
         updated_at = tehran_text(self._clock())
         hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
         placed = (row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row for row in rows)
-        return self._upsert((StoredRow(row, updated_at) for row in placed), held)
+        return self._upsert((StoredRow(row, updated_at) for row in placed), unproven)
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
@@ -452,7 +452,7 @@ class HourlyRepository:
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
         )
 
-    def _upsert(self, rows: Iterable[StoredRow], held: Collection[Key] = ()) -> UpsertReport:
+    def _upsert(self, rows: Iterable[StoredRow], unproven: set[Key] | None = None) -> UpsertReport:
         return upsert(
             rows,
             clickhouse=self._clickhouse,
@@ -461,7 +461,7 @@ class HourlyRepository:
             retry=self._retry,
             replicated=self._retry.call(self._schema.is_replicated),
             inserts_changes=self._retry.call(self._schema.inserts_changes),
-            held=held,
+            unproven=unproven,
         )
 
     def _number(self, statement: str) -> int:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, CONSTRAINT_VIOLATED
+from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, CONSTRAINT_VIOLATED, is_about_size
 from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
@@ -33,6 +33,7 @@ FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 _ROW_BYTES = 1_000  # of the longest statement, generously
 _REASON_LIMIT = 200
 _SHOWN_KEYS = 5
+_TRIES_OF_A_ROW = 5
 _SEVERAL = "more than one row"
 # No two keys share a text: what follows the last bar always has the same length.
 _KEY_TEXT = "concat(symbol, '|', datetime)"
@@ -67,24 +68,15 @@ class StoredRow(NamedTuple):
         return self.row.symbol, f"{self.row.fetched_at[:13]}:00:00"
 
 
-class UnprovenError(StorageRejected):
-    """ClickHouse acknowledged what it does not show.
+class IncompleteWriteError(StorageRejected):
+    """All rows were written as far as possible, and the operator has to look at the rest.
 
     Args:
-        unproven: key to what is wrong with it, such as ``not visible``.
-        written: the number of rows that were acknowledged.
-        stored: what was stored all the same.
+        stored: what is stored and visible.
     """
 
-    def __init__(self, table: str, unproven: Mapping[Key, str], written: int, stored: UpsertReport) -> None:
-        keys = [f"{symbol} at {hour}: {found}" for (symbol, hour), found in unproven.items()]
-        shown = "; ".join(keys[:_SHOWN_KEYS]) + (f" and {len(keys) - _SHOWN_KEYS:,} more" if keys[_SHOWN_KEYS:] else "")
-        super().__init__(
-            f"ClickHouse acknowledged {written:,} rows of {table}, but a look at them shows: {shown}",
-            next_step="look for a row policy, a TTL, a cache or proxy, insert deduplication, or a second writer "
-            "(`./run.sh verify`)",
-        )
-        self.unseen = {key for key, found in unproven.items() if found != _SEVERAL}
+    def __init__(self, message: str, *, next_step: str, stored: UpsertReport) -> None:
+        super().__init__(message, next_step=next_step)
         self.stored = stored
 
 
@@ -97,37 +89,63 @@ def upsert(
     retry: RetryPolicy,
     replicated: bool = False,
     inserts_changes: bool = False,
-    held: Collection[Key] = (),
+    unproven: set[Key] | None = None,
 ) -> UpsertReport:
     """Store rows by key, chunk by chunk. Complete and visible when this returns. Idempotent.
 
     Args:
         rows: the last of several rows with one key is stored.
-        held: keys that were inserted before and not seen since: they are updated at most.
+        unproven: keys that were acknowledged and not seen since, which are not inserted again; kept up to date, also if
+            an error is raised.
         database: plain name.
         replicated: whether the table's rows are on several replicas.
         inserts_changes: whether a changed row is inserted as a newer version instead of updated.
 
     Raises:
-        InvalidRowError: a value cannot be stored. Nothing of its chunk was written, unless only ClickHouse found it.
+        InvalidRowError: a value cannot be stored, and nothing of its chunk was written; or ClickHouse refused a value
+            or the size of the chunk, and some of it may be stored.
         StorageUnavailable: no answer after all retries; some, all or none of a chunk may be stored.
         StorageRejected: ClickHouse refused; failed mutations have been killed.
-        UnprovenError: all chunks are written, but some rows are not visible as written.
+        IncompleteWriteError: some rows are not visible as written, or an object that depends on the table failed.
     """
     name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
     limit = int(retry.call(lambda: clickhouse.value_of("max_query_size")) or 0)
     chunk_rows = min(CHUNK_ROWS, limit // _ROW_BYTES) if limit else CHUNK_ROWS
-    report, written, unproven, remaining = UpsertReport(), 0, dict[Key, str](), iter(rows)
+    report, remaining, chunks = UpsertReport(), iter(rows), list[_Chunk]()
+    unproven = set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
         check_values(table, chunk)
         keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes, set(held))
-        report = report.plus(retry.call(one.store))
-        written += one.written
-        unproven |= one.unproven
-    if unproven:
-        raise UnprovenError(f"{database}.{table.name}", unproven, written, report)
+        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes, unproven)
+        try:
+            report = report.plus(retry.call(one.store))
+        except (StorageRejected, StorageUnavailable) as error:
+            if error.code not in ABOUT_A_VALUE and not is_about_size(error):
+                raise
+            (symbol, hour), *others = keyed
+            named = f"one of {len(keyed)} rows" if others else f"{symbol!r} at {hour}"
+            raise InvalidRowError(f"{named}: {error.message}", next_step=error.next_step) from error
+        if one.wrong or one.dependent_error:
+            chunks.append(one)
+    if chunks:
+        raise _incomplete(f"{database}.{table.name}", chunks, report)
     return report
+
+
+def _incomplete(name: str, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
+    """The error for chunks of which something is wrong."""
+    message, next_step = next((one.dependent_error for one in chunks if one.dependent_error), ("", ""))
+    if wrong := [f"{symbol} at {hour}: {what}" for one in chunks for (symbol, hour), what in one.wrong.items()]:
+        more = f" and {len(wrong) - _SHOWN_KEYS:,} more" if len(wrong) > _SHOWN_KEYS else ""
+        message = (
+            f"ClickHouse acknowledged {sum(one.written for one in chunks):,} rows of {name}, but a look at them shows: "
+            f"{'; '.join(wrong[:_SHOWN_KEYS])}{more}{message and f'; {message}'}"
+        )
+        next_step = (
+            "look for a row policy, a TTL, a cache or proxy, insert deduplication, or a second writer "
+            "(`./run.sh verify`); until they are visible, no run inserts these rows again"
+        )
+    return IncompleteWriteError(message, next_step=next_step, stored=stored)
 
 
 def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> str:
@@ -258,16 +276,17 @@ class _Chunk:
     rows: Mapping[Key, StoredRow]
     replicated: bool
     inserts_changes: bool
-    acknowledged: set[Key]  # keys that are never inserted again: ClickHouse has taken them
+    unproven: set[Key]  # see `upsert`
     report: UpsertReport | None = None
-    written: int = 0
-    unproven: dict[Key, str] = field(default_factory=dict)
+    written: int = 0  # rows that ClickHouse acknowledged
+    wrong: dict[Key, str] = field(default_factory=dict)  # what is not as it was written
+    dependent_error: tuple[str, str] | None = None  # of a view on the table: message and next step
 
     def store(self) -> UpsertReport:
         try:
             stored = self._stored()
             missing = {key: row for key, row in self.rows.items() if key not in stored}
-            new = {key: row for key, row in missing.items() if key not in self.acknowledged}
+            new = {key: row for key, row in missing.items() if key not in self.unproven}
             changed = {key: row for key, row in self.rows.items() if self._differing(row, stored.get(key, ()))}
             # What the first call found to do: after a lost answer an inserted row must not turn into an unchanged one.
             if self.report is None:
@@ -275,22 +294,24 @@ class _Chunk:
                 self.report = UpsertReport(len(new), len(changed), unchanged)
             # New keys first: they are stored even if the update fails.
             newer = self._newer(changed, stored) if self.inserts_changes else ()
-            self._insert([*new.values(), *newer])
-            self.acknowledged |= new.keys()
+            rows = [*new.values(), *newer]
+            try:
+                self._insert(rows)
+            except StorageRejected as error:
+                self._insert_without_views(rows, error)
+            self.unproven.update(new)
             if changed and not self.inserts_changes:
                 self._update(changed)
             self.written += len(new) + len(changed)
-            self.unproven = self._unproven(stored, self._stored() if new or changed else stored)
-            lost = len(self.unproven.keys() & new.keys())
-            late = len(self.unproven.keys() & changed.keys())
-            self.report = UpsertReport(self.report.inserted - lost, self.report.updated - late, self.report.unchanged)
-        except StorageRejected as error:
-            if error.code not in ABOUT_A_VALUE:
-                raise
-            (symbol, hour), *others = self.rows
-            named = f"one of {len(self.rows)} rows" if others else f"{symbol!r} at {hour}"
-            raise InvalidRowError(f"{named}: {error.message}") from error
-        return self.report
+            self.wrong = self._wrong(stored, self._stored() if new or changed else stored)
+        except StorageUnavailable as error:
+            if is_about_size(error):  # fewer rows are tried at once, a single one several times
+                error.most_tries = 1 if len(self.rows) > 1 else _TRIES_OF_A_ROW
+            raise
+        self.unproven.difference_update(self.rows)
+        self.unproven.update(key for key, what in self.wrong.items() if what != _SEVERAL)
+        lost, late = len(self.wrong.keys() & new.keys()), len(self.wrong.keys() & changed.keys())
+        return UpsertReport(self.report.inserted - lost, self.report.updated - late, self.report.unchanged)
 
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
@@ -309,20 +330,20 @@ class _Chunk:
         rows = found[-1:] if self.inserts_changes else found
         return [one for one in rows if self.table.changes(row.row, one.compared)]
 
-    def _unproven(self, before: Mapping[Key, list[_Found]], after: Mapping[Key, list[_Found]]) -> dict[Key, str]:
+    def _wrong(self, before: Mapping[Key, list[_Found]], after: Mapping[Key, list[_Found]]) -> dict[Key, str]:
         """What is not as it was written, by key. A newer value that another host wrote meanwhile is right."""
-        unproven = {}
+        wrong = {}
         value = self.table.compared.index(self.table.value)
         for key, row in self.rows.items():
             found = after.get(key, [])
             differing = self._differing(row, found)
             if not found:
-                unproven[key] = "not visible"
+                wrong[key] = "not visible"
             elif key not in before and len({one.fetched_at for one in found}) > 1:
-                unproven[key] = _SEVERAL
+                wrong[key] = _SEVERAL
             elif differing and (key not in before or {one[:3] for one in differing} & {one[:3] for one in before[key]}):
-                unproven[key] = f"still with {self.table.value} {differing[-1].compared[value]}"
-        return unproven
+                wrong[key] = f"still with {self.table.value} {differing[-1].compared[value]}"
+        return wrong
 
     def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:
         """The rows as the next versions of the stored ones: with their sorting key and what they keep."""
@@ -337,15 +358,34 @@ class _Chunk:
             version = max(found.now, found.version + 1)
             yield row._replace(row=row.row._replace(fetched_at=found.fetched_at, **kept), version=version)
 
-    def _insert(self, rows: Sequence[StoredRow]) -> None:
+    def _insert(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
         # Rows from a backup and newer versions bring their version, the server makes the others'.
         columns = {name: self.table.types[name] for name in (*self.table.given, "updated_at")}
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
         kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]
         if fresh:
-            self.clickhouse.insert(self.name, columns, fresh)
+            self.clickhouse.insert(self.name, columns, fresh, settings)
         if kept:
-            self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept)
+            self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept, settings)
+
+    def _insert_without_views(self, rows: Sequence[StoredRow], error: StorageRejected) -> None:
+        """Insert what is missing after an error of a view on the table, or raise the error if it is of the table."""
+        statement = (
+            "SELECT arrayMap((one, name) -> concat(one, '.', name), dependencies_database, dependencies_table) "
+            "FROM system.tables WHERE database = {database:String} AND name = {table:String}"
+        )
+        parameters = {"database": self.database, "table": self.table.name}
+        [(found,)] = cast("list[tuple[list[str]]]", self.clickhouse.query(statement, parameters))
+        views = [name for name in found if name in error.message] or found
+        if not views:
+            raise error
+        stored = self._stored()
+        missing = [row for row in rows if row.key not in stored or self._differing(row, stored[row.key])]
+        self._insert(missing, {"materialized_views_ignore_errors": 1})
+        self.dependent_error = (
+            f"the rows are stored, but {' or '.join(views)}, which depends on {self.name}, failed: {error.message}",
+            f"repair or drop {' or '.join(views)}, and fill it with the rows that it misses",
+        )
 
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
         version = self.clickhouse.server_version()

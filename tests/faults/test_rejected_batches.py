@@ -1,0 +1,101 @@
+"""A batch that is rejected, or whose view fails, blocks nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.installation import Installation
+from tests.support.price_audit import PriceAudit
+
+HOUR = timedelta(hours=1)
+TABLE = "crypto_prices"
+
+
+def reasons(program: Installation) -> str:
+    """Why rows were set aside."""
+    return "".join(path.read_text() for path in (program.data / "spool/cmc_hourly_prices/rejected").glob("*.reason"))
+
+
+@pytest.mark.parametrize("limit", ["a proxy's", "partitions"])
+def test_batch_too_large_for_the_database_is_stored_in_parts(
+    limit: str, program: Installation, front: ClickHouseFront, table: PriceAudit
+) -> None:
+    """A backfill and the hour after it, by runs that have nothing to report."""
+    assert program.run_job().code == 0
+    if limit == "partitions":
+        front.profile = "few partitions"
+    else:
+        front.most_bytes = 5_000
+    backfill = program.run_job("backfill", "740", SYMBOLS="BTC,ETH")
+    assert backfill.code == 0, backfill.log
+    program.clock.advance(HOUR)
+    assert program.run_job().code == 0
+    assert program.spooled == []
+    table.assert_right()
+    assert len(table.rows()) == 2 * 740 + 6
+
+
+@pytest.mark.parametrize("code", [241, 252, 168])
+def test_row_that_is_always_rejected_is_set_aside(
+    code: int, program: Installation, front: ClickHouseFront, table: PriceAudit
+) -> None:
+    """From the spool or of the present hour; all others are stored in the same run."""
+    assert program.run_job().code == 0
+    program.clock.advance(HOUR)
+    front.refuse()
+    assert program.run_job(RUN_TIMEOUT_SECONDS="2").code == 1
+    front.listen()
+    program.clock.advance(HOUR)
+    front.faults.append(Fault("error", "INSERT", body=b"ETH", times=99, code=code))
+    failed = program.run_job()
+    assert failed.code == 1
+    assert "the next run stores them" not in failed.log
+    assert program.spooled == []
+    table.assert_right()
+    assert len(table.rows()) == 3 + 2 + 2
+    assert {f"'ETH' at 2026-11-23 {hour}:00:00: " in reasons(program) for hour in (13, 14)} == {True}
+    assert f"error {code}" in reasons(program)
+    front.faults.clear()
+    program.clock.advance(HOUR)
+    assert program.run_job().code == 0
+
+
+def test_proxy_that_takes_no_row_is_named(program: Installation, front: ClickHouseFront, table: PriceAudit) -> None:
+    assert program.run_job().code == 0
+    program.clock.advance(HOUR)
+    front.faults.append(Fault("hang", "never"))
+    front.most_bytes = 1
+    failed = program.run_job(RUN_TIMEOUT_SECONDS="4")
+    assert failed.code == 1
+    assert "413" in failed.errors[-1]
+    assert "client_max_body_size" in failed.errors[-1]
+    assert len(table.rows()) == 3
+
+
+@pytest.mark.parametrize("broken", ["target", "cast"])
+def test_view_that_fails_costs_no_row(
+    broken: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
+) -> None:
+    """A materialized view of another team on the table: it is named, and the rows are stored once."""
+    database = program.settings["CLICKHOUSE_DB"]
+    assert program.run_job().code == 0
+    embedded.command(f"CREATE TABLE {database}.sink (price Float64, number UInt64) ENGINE = MergeTree ORDER BY price")
+    select = f"SELECT price, {'toUInt64(name)' if broken == 'cast' else '1'} AS number FROM {database}.{TABLE}"
+    embedded.command(f"CREATE MATERIALIZED VIEW {database}.per_team TO {database}.sink AS {select}")
+    if broken == "target":
+        embedded.command(f"DROP TABLE {database}.sink SYNC")
+    program.clock.advance(HOUR)
+    failed = program.run_job()
+    assert failed.code == 1
+    assert f"{database}.per_team" in failed.errors[-1]
+    assert "3 stored" in failed.log
+    assert program.spooled == []
+    assert reasons(program) == ""
+    table.assert_right()
+    assert len(table.rows()) == 6
+    embedded.command(f"DROP VIEW {database}.per_team SYNC")
+    assert program.run_job().code == 0
