@@ -24,7 +24,7 @@ from adapters._bases.tehran_time import (
     tehran_text,
 )
 from adapters._bases.wording import counted, listed
-from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from adapters.files.locks import is_held, read_holder
 from adapters.files.spool import Spool
 from commands.screen import (
@@ -228,7 +228,8 @@ def _facts(
     job, settings = JOBS[name], resources.settings
     table, backups = job.repository.table.name, backups_of(settings)
     by_id = {run.run_id: run for run in found}
-    records = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
+    every_record = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
+    records = [run for run in every_record if run.status != BUSY]
     runs, heals = ([run for run in records if run.kind == kind] for kind in ("run", "heal"))
     turns = {
         task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
@@ -248,6 +249,7 @@ def _facts(
         last_success=next((run for run in runs if not run.failed), None),
         last_failure=next((run for run in records if run.failed), None),
         last_heal=next(iter(heals), None),
+        busy_runs=[run for run in every_record if run.status == BUSY and run.kind == "run"],
         failed_runs=list(takewhile(lambda run: run.failed, runs)),
         failed_heals=list(takewhile(lambda run: run.failed, heals)),
         spool=_read_spool(resources.spool(name)),

@@ -79,6 +79,7 @@ class JobFacts:
     last_success: RunRecord | None = None  # of the hourly runs
     last_failure: RunRecord | None = None  # of any kind
     last_heal: RunRecord | None = None
+    busy_runs: Sequence[RunRecord] = ()  # that found the lock held, latest first
     failed_runs: Sequence[RunRecord] = ()  # hourly ones since the last success, latest first
     failed_heals: Sequence[RunRecord] = ()  # likewise
     spool: SpoolFacts  # of rows
@@ -171,6 +172,12 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
 
 
 def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
+    missing_keys = {hour_key(hour) for one in job.series or () for hour in one.coverage.missing}
+    if lost := [run for run in job.busy_runs if f"{run.started_at[:13]}:00:00" in missing_keys]:
+        names = listed(sorted({f"{run.started_at[:13]}:00" for run in lost}))
+        first = from_text(f"{lost[-1].started_at[:13]}:00:00")
+        fill = f": {job.fill} {reach([first], now)}" if job.fill else ""
+        yield f"no price of {names}, whose run found another one busy{fill}"
     reported = _stale_by_outage(job, now)  # by `_of_runs`
     if job.last_success and (stale := [symbol for symbol in stale_symbols(job, now) if symbol not in reported]):
         yield f"no price for over {job.stale_after // HOUR} hours of {listed(stale)}: {job.see_log}check SYMBOLS"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
@@ -13,7 +13,7 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
-from adapters._bases.tehran_time import describe_hours, tehran_text
+from adapters._bases.tehran_time import describe_hours, hour_start, tehran_text
 from adapters._bases.wording import listed
 from crons.job import BackfillRequest, JobContext
 from crons.progress import progress
@@ -44,8 +44,9 @@ class Batch(NamedTuple):
 class Past:
     """The past hours of a backfill or a heal, and what became of them."""
 
-    def __init__(self, ctx: JobContext, request: BackfillRequest) -> None:
+    def __init__(self, ctx: JobContext, request: BackfillRequest, run_hour: Callable[[], Awaitable[None]]) -> None:
         self._ctx = ctx
+        self._run_hour, self._ran = run_hour, hour_start(ctx.started)
         self.request = request
         self.starts = request.starts(ctx.started)  # oldest first, at least one
         self.only_missing = ctx.kind == "heal"
@@ -139,9 +140,21 @@ class Past:
                 await loader.keep(batch.rows)
                 if loader.kept >= _ROWS_A_LOAD:
                     await self._store(loader)
+                await self.run_begun_hour(loader)
                 ctx.step(f"asking {ctx.job.source} for past quotes, {self._calls} calls")
                 done += sum(map(len, batch.asked.values()))
                 advance("asking", done, ctx.report.hours_asked)
+
+    async def run_begun_hour(self, loader: SpooledLoader[HourlyRow] | None = None) -> None:
+        """If an hour has begun since the last look, make its run, which cannot start while this one holds the lock."""
+        if self.request.dry_run or (present := hour_start(self._ctx.now())) == self._ran:
+            return
+        self._ran = present
+        try:
+            if loader:  # so that the run does not store these rows as an earlier run's
+                await self._store(loader)
+        finally:
+            await self._run_hour()
 
     def _take(self, batch: Batch) -> None:
         """Count what an answer has, and note what it lacks."""
@@ -225,8 +238,10 @@ class Past:
         return {symbol: hours for symbol, hours in missing.items() if hours}
 
 
-async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
+async def fill_past(ctx: JobContext, request: BackfillRequest, run_hour: Callable[[], Awaitable[None]]) -> None:
     """Store past hours: all of them for a backfill, the missing ones for a heal. Idempotent.
+
+    When an hour begins meanwhile, `run_hour` is called, between two answers or at the end.
 
     What earlier runs left in the spool is stored before anything is spent. What was fetched before an error is stored
     or in the spool.
@@ -239,12 +254,13 @@ async def fill_past(ctx: JobContext, request: BackfillRequest) -> None:
     if not request.dry_run:
         ctx.step("storing the rows in the spool")
         await SpooledLoader(ctx).store_kept()
-    past, report = Past(ctx, request), ctx.report
+    past, report = Past(ctx, request, run_hour), ctx.report
     try:
         async with aclosing(job.backfill(ctx, past)) as batches:
             await past.store(batches)
     finally:
         report.calls = ctx.resources.calls_made
+        await past.run_begun_hour()
     if report.rejected and not report.failures and not report.inserted + report.updated + report.unchanged:
         ctx.fail_if_nothing_stored()
 

@@ -10,7 +10,7 @@ import structlog
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
 from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, FIELDS, OK, EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, FAILED, FIELDS, OK, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
@@ -58,6 +58,23 @@ def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> No
         raise
     except EtlError as failure:
         _warn(failure)
+
+
+def keep_record(run: JobContext, error: EtlError | None, *, busy: bool = False) -> None:
+    """Put a run into the history whose process does not hold the lock by it.
+
+    Args:
+        error: what ended it; None for a good one.
+        busy: whether it did nothing, because another process holds the lock, which then stores the record.
+    """
+    made = _record_of(run, error)
+    made.status = BUSY if busy else made.status
+    _keep(run, made, owner=run.run_id)
+    if not busy and not isinstance(error, _OUT_OF_REACH):
+        try:
+            store(run.resources.runs, run.resources.history_spool(run.name))
+        except EtlError as failure:
+            _warn(failure)
 
 
 def record_killed(run: JobContext, holder: Holder) -> None:
@@ -130,9 +147,9 @@ def _made(run: JobContext, run_id: str, kind: str, *, started: str, finished: st
     return made
 
 
-def _keep(run: JobContext, record: RunRecord) -> None:
+def _keep(run: JobContext, record: RunRecord, owner: str = "") -> None:
     try:
-        run.resources.history_spool(run.name).put(FIELDS, [record.values()])
+        run.resources.history_spool(run.name).put(FIELDS, [record.values()], owner=owner)
     except StateError as failure:
         _warn(failure)
 

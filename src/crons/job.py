@@ -247,6 +247,7 @@ class JobContext:
 
 async def run_hour(ctx: JobContext) -> None:
     """Run the present hour of a job; if the source fails, store at least what is in the spool."""
+    calls_before = ctx.resources.calls_made
     try:
         await ctx.job.run(ctx)
     except (StorageUnavailable, StorageRejected):
@@ -259,7 +260,7 @@ async def run_hour(ctx: JobContext) -> None:
             log.warning("spool not emptied either", reason=error.message)
         raise
     finally:
-        ctx.report.calls = ctx.resources.calls_made
+        ctx.report.calls = ctx.resources.calls_made - calls_before
     if not ctx.report.values:
         ctx.fail_if_nothing_stored()
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from typing import NamedTuple, NoReturn
 
 import structlog
 
-from adapters._bases.errors import EtlError
+from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.wording import listed
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
@@ -18,7 +20,7 @@ from configurations.logs import rotate_log
 from crons.alarms import monitored
 from crons.backfill import fill_past
 from crons.exits import supervise
-from crons.history import record, record_killed
+from crons.history import keep_record, record, record_killed
 from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
 from crons.resources import Resources
 
@@ -69,18 +71,24 @@ def execute(
     """
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
-    task, dry_run = f"{request.name} {request.kind}", request.fill.dry_run
-    lock_file = settings.data_path / "locks" / f"{request.name}.lock"
+    name, job, kind, dry_run = request.name, request.job, request.kind, request.fill.dry_run
+    lock_file, task = settings.data_path / "locks" / f"{name}.lock", f"{name} {kind}"
     # Without an id, a dry run stays out of the history even when it is killed.
-    with ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id) as lock:
+    lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
+    limit = request.limit(settings)
+    resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
+    run = JobContext.begin(name, job, resources, kind=kind, run_id=run_id, step=lock.note, symbols=request.symbols)
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except LockHeldError as error:
+            if not dry_run:
+                keep_record(run, error, busy=True)
+            raise
         rotate_log(PROJECT_ROOT / "logs" / "cron.log")
         where = "embedded ClickHouse in" if settings.embedded else "ClickHouse at"
         writes = f"{where} {settings.engine}, database {settings.clickhouse_db}"
-        log.info("run started", kind=request.kind, **({"dry_run": True} if dry_run else {"writes": writes}))
-        limit = request.limit(settings)
-        resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-        name, job, kind = request.name, request.job, request.kind
-        run = JobContext.begin(name, job, resources, kind=kind, run_id=run_id, step=lock.note, symbols=request.symbols)
+        log.info("run started", kind=kind, **({"dry_run": True} if dry_run else {"writes": writes}))
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 
@@ -88,7 +96,7 @@ def execute(
             try:
                 if failure is not None:
                     raise failure  # noqa: TRY301 - recorded like any other
-                work = run_hour(run) if kind == "run" else fill_past(run, request.fill)
+                work = run_hour(run) if kind == "run" else fill_past(run, request.fill, lambda: _run_beside(run))
                 supervise(work, limit=limit, step=lambda: lock.step)
             except BaseException as error:
                 if isinstance(error, EtlError) and not dry_run:
@@ -99,8 +107,35 @@ def execute(
             return run.report
 
         report = monitored(request.monitor(settings), recorded, clock=clock)
-    _log_end(request, report)
+    _log_end(report, dry_run=dry_run)
     return report
+
+
+async def _run_beside(past: JobContext) -> None:
+    """Make the hourly run that cannot start while a backfill or heal holds the lock. Its failure ends only itself."""
+    hour = JobContext.begin(past.name, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
+
+    def recorded() -> RunReport:
+        structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone
+        log.info("run started", kind="run", within=f"the {past.kind} that holds the lock")
+        failure = None
+        try:
+            asyncio.run(run_hour(hour))
+        except EtlError as error:
+            failure = error
+            raise
+        finally:
+            keep_record(hour, failure)
+        _log_end(hour.report, dry_run=False)
+        return hour.report
+
+    address = past.resources.settings.healthcheck_url
+    url = address.value if address else None
+    try:
+        # In a thread, because the monitor has an event loop of its own.
+        await asyncio.to_thread(monitored, url, recorded, clock=past.now)
+    except EtlError as error:
+        log.error("run failed", run=hour.run_id, reason=error.message, next=error.next_step)  # noqa: TRY400 - expected
 
 
 def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
@@ -130,7 +165,7 @@ def kept(spool: Spool) -> str:
     return f"{rows:,} {'row is' if rows == 1 else 'rows are'} kept in {folder}; the next run stores them"
 
 
-def _log_end(request: Request, report: RunReport) -> None:
+def _log_end(report: RunReport, *, dry_run: bool) -> None:
     # The failures last, where people look first.
     for line in report.rejects:
         log.warning("quote rejected", quote=line)
@@ -145,7 +180,7 @@ def _log_end(request: Request, report: RunReport) -> None:
     what = ", ".join(f"{count:,} {name}" for name, count in rows.items() if count) or "nothing stored"
     log.info(
         "run failed" if report.failures else "run finished",
-        **({"dry_run": True} if request.fill.dry_run else {"what": what}),
+        **({"dry_run": True} if dry_run else {"what": what}),
         **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
     )
     for line in report.failures:

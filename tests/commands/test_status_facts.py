@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
-from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, needs
 from transformers.coverage import Coverage
 
@@ -42,6 +42,15 @@ def test_a_missing_hour_needs_attention_after_a_day_or_two_heals(heal_every: int
     [need] = needs(job_missing(1, 2, after, heal_every=heal_every), NOW)
     assert need.startswith("1 hour of ETH missing, the oldest for ")
     assert need.endswith(f": fill {after}")
+
+
+def test_busy_run_needs_attention_only_if_its_hour_is_missing() -> None:
+    """At once: an hour that is merely missing has a day."""
+    missing = f"no price of {hour_key(NOW - HOUR * 2)[:16]}, whose run found another one busy: fill 2"
+    for hours, wanted in ((2, [missing]), (1, [])):
+        at = tehran_text(NOW - HOUR * hours)
+        busy = RunRecord("a", "job", "run", at, at, BUSY)
+        assert needs(replace(job_missing(2), busy_runs=[busy]), NOW) == wanted
 
 
 def test_missing_cron_daemon_needs_attention_if_there_is_a_line() -> None:

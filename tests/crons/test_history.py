@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,13 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.errors import EtlError, LockHeldError, SourceUnavailable
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapter, RunRecord
 from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings, SettingsError
+from crons.backfill import Batch, Past
 from crons.history import records_of
-from crons.job import BackfillRequest, Kind
+from crons.job import BackfillRequest, JobContext, Kind
 from crons.registry import JOBS
 from crons.runner import Request, execute, fail_for_settings
 from tests.support.clickhouse_front import ClickHouseFront, Fault
@@ -135,15 +138,43 @@ def test_dry_run_is_marked_in_the_log_and_not_recorded(
     assert len(history.recent(JOB, 10)) == (0 if dry_run else 1)
 
 
-def test_run_that_found_the_lock_held_is_not_recorded(
+def test_run_that_found_the_lock_held_is_recorded_as_busy(
     settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
 ) -> None:
+    """By the next run; it is not a failure."""
     with (
         ProcessLock(settings.data_path / "locks" / f"{JOB}.lock", task="test", clock=clock),
         pytest.raises(LockHeldError),
     ):
         run(settings, clock)
-    assert history.recent(JOB, 10) == []
+    assert len(waiting(settings)) == 1
+    run(settings, clock)
+    [busy, ok] = sorted(history.recent(JOB, 10), key=lambda one: one.status)
+    assert (busy.status, busy.failed, ok.status) == ("busy", False, "ok")
+    assert "another run holds the lock" in busy.error
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(
+    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter, embedded: ClickHouseAdapter, *, fails: bool
+) -> None:
+    """Between two answers, or at its end if the source fails, with all symbols; it is a run of its own."""
+
+    async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+        async for batch in JOBS[JOB].backfill(ctx, past):  # type: ignore[misc]  # this job has one
+            clock.advance(timedelta(hours=1))
+            if fails:
+                raise SourceUnavailable("the source is down")
+            yield batch
+
+    request = Request(JOB, replace(JOBS[JOB], backfill=backfill), "backfill", BackfillRequest(2), ("BTC",))
+    with pytest.raises(SourceUnavailable) if fails else nullcontext():
+        execute(request, settings, clock)
+    of_kind = {one.kind: one for one in history.recent(JOB, 10)}
+    assert (of_kind["backfill"].failed, of_kind["backfill"].inserted) == (fails, 0 if fails else 2)
+    assert (of_kind["run"].status, of_kind["run"].inserted, of_kind["run"].calls) == ("ok", 3, 2)
+    hours = f"SELECT datetime FROM {settings.clickhouse_db}.crypto_prices WHERE symbol = 'ETH'"
+    assert embedded.query(hours) == [("2026-11-23 16:00:00",)]
     assert waiting(settings) == []
 
 

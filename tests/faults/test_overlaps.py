@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def test_one_of_eight_simultaneous_runs_proceeds(
 
 
 def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySource, table: PriceAudit) -> None:
-    """Cron's run during a backfill exits 75 and says what the backfill is doing; the next run is well."""
+    """Cron's run during a backfill exits 75 and says what that is doing; ``runs`` lists it, the next run is well."""
     hang = source.faults.push(faults.hang(), path="/quotes/historical")
     backfill = program.start_job("backfill", "24")
     assert hang.reached.wait(PATIENCE_SECONDS)
@@ -64,6 +65,8 @@ def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySou
     assert program.run_job().code == 0
     assert len(table.rows()) == 25 * 3
     table.assert_right()
+    assert re.search(rf"{JOB} run +\d+ s +busy ", program.at_clock("runs").out)
+    assert program.at_clock("status").code == 0
 
 
 def test_two_checkouts_take_turns_at_one_engine(

@@ -38,12 +38,16 @@ async def run(context: JobContext) -> RunReport:
 async def backfill(context: JobContext, hours: int | BackfillRequest, *, dry_run: bool = False) -> RunReport:
     """These past hours."""
     request = hours if isinstance(hours, BackfillRequest) else BackfillRequest(hours, dry_run)
-    await fill_past(replace(context, kind="backfill"), request)
+    await fill_past(replace(context, kind="backfill"), request, _no_hour)
     return context.report
 
 
 async def heal(context: JobContext, hours: int | BackfillRequest = 24) -> RunReport:
     """Those of these past hours that are missing."""
     request = hours if isinstance(hours, BackfillRequest) else BackfillRequest(hours)
-    await fill_past(replace(context, kind="heal"), request)
+    await fill_past(replace(context, kind="heal"), request, _no_hour)
     return context.report
+
+
+async def _no_hour() -> None:
+    """No hour begins meanwhile."""

@@ -12,7 +12,7 @@ from adapters._bases.schema import definition
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
-OK, FAILED = "ok", "failed"
+OK, FAILED, BUSY = "ok", "failed", "busy"  # busy: another run held the lock, so it did nothing
 
 
 @dataclass
@@ -56,7 +56,7 @@ class RunRecord(RunCounts, _Run):
     @property
     def failed(self) -> bool:
         """Whether it did not end well."""
-        return self.status != OK
+        return self.status == FAILED
 
     def values(self) -> tuple[object, ...]:
         """The field values in the order of `FIELDS`."""

@@ -53,16 +53,17 @@ class Spool:
         self._rejected = folder / "rejected"
         self.held_folder = folder / "held"
 
-    def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, owner: str = "") -> Path:
         """Keep a batch. It is on the disk once this returns.
 
         Args:
+            owner: an id that makes its file's name its own, for a process that does not hold the job's lock.
             rows: values in the order of `columns`; floats keep every digit, NaN and infinities become None.
 
         Raises:
             StateError: it cannot be written; no part of it stays.
         """
-        return self._put(self.folder, columns, list(rows))
+        return self._put(self.folder, columns, list(rows), owner and f"0-{owner}-", owner)
 
     def hold(self, columns: Sequence[str], row: Sequence[object], key: Sequence[str]) -> Path:
         """Keep a row under its key, in place of an earlier one. It is on the disk once this returns.
@@ -76,14 +77,16 @@ class Spool:
         """The held rows' files. Raises what `waiting` raises."""
         return _batches(self.held_folder)
 
-    def _put(self, folder: Path, columns: Sequence[str], records: Sequence[Sequence[object]], name: str = "") -> Path:
+    def _put(
+        self, folder: Path, columns: Sequence[str], records: Sequence[Sequence[object]], name: str = "", owner: str = ""
+    ) -> Path:
         header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
         body = b"".join(map(_line, (header, *records)))
         try:
             self._disk.make_folder(folder)
             path = folder / f"{name or f'{_next_number(folder, first=1):010d}'}{SUFFIX}"
-            # One name for all, guarded by the job's lock: a killed process's draft is replaced by the next.
-            self._disk.replace(path, body, aside=folder / "unfinished.tmp")
+            # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
+            self._disk.replace(path, body, aside=folder / f"unfinished{owner}.tmp")
         except OSError as error:
             raise _failed(f"the spool {folder} cannot be written", error) from error
         return path
