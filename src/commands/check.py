@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, check_writable, fix_for
 from adapters._bases.errors import EtlError, LockHeldError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
@@ -150,17 +150,18 @@ def _check_folders(folders: Iterable[Path]) -> list[Finding]:
         folder: next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
         for folder in folders
     }
-    stuck = [
-        Finding("folders", "fail", f"{folder} is not writable by this user", f"ls -ld {existing}")
-        for folder, existing in nearest.items()
-        if not os.access(existing, os.W_OK | os.X_OK)
-    ]
-    unsafe = [
-        Finding("folders", "warn", f"{folder}: a power failure may lose its last files, since fsync of a folder fails")
-        for folder, existing in nearest.items()
-        if not stuck and not Disk().sync_folder(existing)
-    ]
-    return stuck or unsafe or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
+    found = [finding for folder, existing in nearest.items() if (finding := _fault_of(folder, existing))]
+    return found or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
+
+
+def _fault_of(folder: Path, existing: Path) -> Finding | None:
+    try:
+        check_writable(existing)
+        durable = Disk().sync_folder(existing)
+    except OSError as error:
+        return Finding("folders", "fail", f"{folder} cannot be written: {error.strerror}", fix_for(error))
+    unsafe = f"{folder}: a power failure may lose its last files, since fsync of a folder fails there"
+    return None if durable else Finding("folders", "warn", unsafe)
 
 
 def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:

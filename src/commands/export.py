@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, check_writable, fix_for
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
@@ -230,13 +230,11 @@ def _written(target: str) -> Iterator[Path]:
             send_to_stdout(draft)
         return
     try:
+        check_writable(Path(target).absolute().parent)
         with Disk().replacing(Path(target).absolute()) as draft:
             yield draft
     except OSError as error:
-        raise StateError(
-            f"cannot write {target}: {error.strerror or error}",
-            next_step="name a file in an existing folder that this user may write to, with enough free disk space",
-        ) from error
+        raise StateError(f"cannot write {target}: {error.strerror or error}", next_step=fix_for(error)) from error
 
 
 def send_to_stdout(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import faulthandler
 import os
 import signal
 import sys
@@ -30,6 +31,8 @@ EXIT_CODES = {
     TERMINATED: "ended by SIGTERM",
 }
 EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
+
+_GRACE_SECONDS = 10.0  # beyond a limit, before the process is ended from outside of Python
 
 T = TypeVar("T")
 
@@ -122,7 +125,10 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
     waited: set[asyncio.Future[Any]] = {task, stop}
+    # A thread that hangs inside the engine may hold Python's own lock, and then nothing below is executed.
+    faulthandler.dump_traceback_later(limit_seconds + _GRACE_SECONDS, exit=True, file=2)
     loop.run_until_complete(asyncio.wait(waited, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED))
+    faulthandler.cancel_dump_traceback_later()
     if task.done():
         # An answer abandoned half way leaves readers behind, which would complain of a closed loop.
         loop.run_until_complete(loop.shutdown_asyncgens())

@@ -68,6 +68,22 @@ def test_signal_ends_work_in_a_thread(name: str, code: int) -> None:
     assert (done.stdout, done.stderr) == (f"{code} ended by {name} while storing 3 rows\n", "")
 
 
+def test_limit_ends_a_process_whose_engine_holds_python() -> None:
+    """No Python code runs any more: the threads are shown, and the process ends."""
+    script = """
+import asyncio, ctypes
+from crons import exits
+exits._GRACE_SECONDS = 0.5
+exits.supervise(asyncio.to_thread(ctypes.PyDLL(None).sleep, 300), limit=(0.5, "RUN_TIMEOUT_SECONDS"), step=str)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timeout (")
+
+
 def test_interrupted_command_says_so() -> None:
     """Outside of a job."""
     shown: list[EtlError] = []

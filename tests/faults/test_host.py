@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -114,6 +115,32 @@ def test_file_system_without_folder_sync_is_a_warning(program: Installation, tab
     table.assert_right()
     assert len(table.rows()) == 3
     assert "fsync of a folder fails" in program.start(*odd, MAIN_AT, program.clock().isoformat(), "check").ended().out
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("data", "cron_run"),
+        ("clickhouse", "setup_db"),
+        ("backups", "backup"),
+        ("backups", "export backups/prices.csv"),
+        ("reports", "report"),
+        ("data", "check"),
+    ],
+)
+def test_read_only_folder_is_called_so(embedded_program: Installation, folder: str, command: str) -> None:
+    """Without advice that does not help."""
+    program, read_only = embedded_program, embedded_program.root / folder
+    assert program.run_job(CLICKHOUSE_PATH="engine").code == 0
+    read_only.mkdir(exist_ok=True)
+    with small_disk(read_only, "ro"):
+        path = "clickhouse" if folder == "clickhouse" else "engine"
+        done = program.at_clock(*command.split(), CLICKHOUSE_PATH=path)
+    assert done.code == 1
+    told = done.out + done.log
+    assert "Read-only file system" in told
+    assert "mount it for writing" in told
+    assert not re.search(r"\b(free|move|Traceback)\b", told)
 
 
 def zone_data(folder: Path, name: str, offset_seconds: int) -> None:

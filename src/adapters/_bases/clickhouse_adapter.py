@@ -38,7 +38,13 @@ from adapters._bases.clickhouse_settings import (
     send,
     value_of,
 )
-from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure, engine_zone, prepare_embedded_folder
+from adapters._bases.embedded_engine import (
+    EmbeddedEngine,
+    engine_failure,
+    engine_zone,
+    import_engine,
+    prepare_embedded_folder,
+)
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
 
 if TYPE_CHECKING:
@@ -405,6 +411,7 @@ def _open_embedded(engine: EmbeddedEngine) -> Client:
     prepare_embedded_folder(engine.path)
     try:
         with engine_zone():
+            import_engine()
             return clickhouse_connect.get_client(
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )

@@ -19,12 +19,25 @@ _FIXES = {
     errno.EPERM: "let this user write there: `ls -ld` and `lsattr -d` show why not",
     errno.EMFILE: "raise the limit of open files, `ulimit -n`, where the command is started",
     errno.ENOMEM: "free memory, or raise the limit `ulimit -v` where the command is started",
+    errno.EAGAIN: "raise the limits of threads and memory, `ulimit -u` and `ulimit -v`, where the command is started",
 }
 
 
 def fix_for(error: OSError) -> str:
     """The next step after a file or folder could not be used."""
     return _FIXES.get(error.errno or 0, "check that path and its disk, then run again")
+
+
+def fix_named_in(text: str) -> str:
+    """As `fix_for`, for an error that a text quotes in the system's words; empty if there is none."""
+    return next((fix for number, fix in _FIXES.items() if os.strerror(number) in text), "")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise the OSError of a write to an existing folder, if there would be one."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), str(folder))
 
 
 class Disk:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters._bases.clickhouse_errors import one_line
+from adapters._bases.durable import check_writable, fix_for, fix_named_in
 from adapters._bases.errors import StorageRejected, StorageUnavailable, innermost_words
+
+# With less it stops in odd places, or does not return: measured on two processors.
+_LEAST = {"-n": (resource.RLIMIT_NOFILE, 1, 128), "-v": (resource.RLIMIT_AS, 1024, 4_000_000)}
+_CGROUP_TRACE = re.compile(r"Cannot use cgroups reader: .*?\(version [^)]*\)\n+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,20 +37,25 @@ def prepare_embedded_folder(path: Path) -> None:
 
     Raises:
         StorageUnavailable: another process has it open; the message names it.
-        StorageRejected: the folder cannot be made or written to.
+        StorageRejected: the folder cannot be made or written to, or the process's limits are too low.
     """
+    for flag, (kind, unit, least) in _LEAST.items():
+        limit = resource.getrlimit(kind)[0] // unit
+        if 0 <= limit < least:  # a negative one is none
+            raise StorageRejected(
+                f"the embedded engine needs higher limits than this process has: `ulimit {flag}` is {limit}",
+                next_step=f"raise it to {least} or more where the command is started, or use a ClickHouse server",
+            )
     # The engine itself would only say that it could not start.
-    correct = "Correct CLICKHOUSE_PATH, or the permissions of that folder."
     try:
         path.mkdir(parents=True, exist_ok=True)
-        writable = os.access(path, os.W_OK | os.X_OK)
+        check_writable(path)
         owner = _other_owner(path)
     except OSError as error:
         raise StorageRejected(
-            f"the embedded engine's folder {path} cannot be used: {error.strerror}", next_step=correct
+            f"the embedded engine's folder {path} cannot be used: {error.strerror}",
+            next_step=f"correct CLICKHOUSE_PATH, or {fix_for(error)}",
         ) from error
-    if not writable:
-        raise StorageRejected(f"the embedded engine's folder {path} is not writable", next_step=correct)
     if owner:
         raise StorageUnavailable(
             f"the embedded engine's folder {path} is in use by process {owner}",
@@ -63,6 +75,24 @@ def _other_owner(path: Path) -> str:
             except BlockingIOError:
                 return pid
     return ""
+
+
+def import_engine() -> None:
+    """Import the engine, without its stack trace on a host that has no files of cgroups.
+
+    What else it writes to stderr is passed on.
+    """
+    written, stderr = os.memfd_create("stderr"), os.dup(2)
+    os.dup2(written, 2)
+    try:
+        import chdb  # noqa: F401, PLC0415 - slow, and only wanted here
+    finally:
+        os.dup2(stderr, 2)
+        with os.fdopen(written, "rb") as file:
+            file.seek(0)
+            text = _CGROUP_TRACE.sub("", file.read().decode(errors="replace"))
+        os.close(stderr)
+        sys.stderr.write(text)
 
 
 @contextmanager
@@ -95,6 +125,7 @@ def engine_failure(error: BaseException, path: Path) -> StorageRejected:
         )
     return StorageRejected(
         f"the embedded engine at {path} does not start: {reason}",
-        next_step="fix what it wrote to stderr, just above in the log; "
+        next_step=fix_named_in(reason)
+        or "fix what it wrote to stderr, just above in the log; "
         f"or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
     )

@@ -30,10 +30,10 @@ with ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_
 """
 
 
-def opened(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The output of a process that opens the engine there."""
+def opened(folder: Path, limit: str = "-c 0", **environment: str) -> subprocess.CompletedProcess[str]:
+    """The output of a process that opens the engine there, with a limit of ``ulimit``."""
     return subprocess.run(
-        [sys.executable, "-c", OPEN, str(folder)],
+        ["bash", "-c", f'ulimit {limit}; exec "$0" "$@"', sys.executable, "-c", OPEN, str(folder)],
         env={"PYTHONPATH": str(Path(__file__).parents[3] / "src"), **environment},
         capture_output=True,
         text=True,
@@ -58,6 +58,35 @@ def test_damaged_folder_is_explained_beside_the_engines_own_words(tmp_path: Path
     assert f"the embedded engine at {folder} does not start: " in message
     assert f"move {folder} away" in next_step
     assert "crypto.sql" in done.stderr
+
+
+@pytest.mark.parametrize("limit", ["-n 24", "-v 1500000"])
+def test_low_limit_is_named_before_the_engine_starts(tmp_path: Path, limit: str) -> None:
+    flag, number = limit.split()
+    kind, message, next_step = opened(tmp_path / "engine", limit).stdout.splitlines()
+    assert kind == "StorageRejected"
+    assert f"`ulimit {flag}` is {number}" in message
+    assert "raise it" in next_step
+    assert not (tmp_path / "engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "step"), [("errno: 24, strerror: Too many open files", "-n"), ("Cannot allocate memory", "-v")]
+)
+def test_limit_that_the_engine_meets_is_named(reason: str, step: str) -> None:
+    assert f"`ulimit {step}`" in engine_failure(RuntimeError(reason), Path("data")).next_step
+
+
+def test_trace_of_missing_cgroups_stays_out_of_the_log(tmp_path: Path) -> None:
+    """What else the engine writes when it is imported is passed on."""
+    trace = (
+        "Cannot use cgroups reader: Code: 107. DB::Exception: x, Stack trace:\\n\\n0. ? @ 0x1\\n (version 26.9.2.1)\\n"
+    )
+    (tmp_path / "chdb.py").write_text(f"import os; os.write(2, b'before\\n{trace}after\\n')")
+    script = "from adapters._bases.embedded_engine import import_engine; import_engine()"
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3] / 'src'}"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "before\nafter\n"
 
 
 @pytest.mark.parametrize("cause", ["libstdc++.so.6: cannot open shared object file", "No module named 'chdb._chdb'"])
