@@ -73,7 +73,8 @@ async def resolve_coins(
     is kept and the database cannot be read, the symbol has no coin until the operator confirms the change.
 
     A symbol without an id is looked up among the kept choices, and only then in CoinMarketCap's map, which is free of
-    charge: the active coin of the lowest rank, then the lowest id, is chosen, kept and logged.
+    charge: the active coin of the lowest rank, then the lowest id, is chosen, kept and logged. If an unranked one has a
+    lower id, the symbol is ambiguous and has no coin.
 
     Args:
         entries: (symbol, id or None); distinct symbols in upper case.
@@ -189,8 +190,18 @@ def _candidates(rows: object, symbols: Sequence[str], doubts: dict[str, str]) ->
         else:
             name = name[:_LONGEST_NAME] if isinstance(name, str) else symbol
             found.setdefault(symbol, []).append(Candidate(cmc_id or 0, name, rank))
-    for candidates in found.values():
+    for symbol, candidates in found.items():
         candidates.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
+        # A large coin can be without its rank for a while, and it mostly has the lowest id.
+        chosen = candidates[0]
+        older = [
+            coin for coin in candidates if chosen.rank is not None and coin.rank is None and coin.cmc_id < chosen.cmc_id
+        ]
+        if older:
+            doubts[symbol] = (
+                f"{symbol} is ambiguous: {chosen} has the best rank, but {', '.join(map(str, older))} a lower id; "
+                f"name the one that is meant: {' or '.join(f'SYMBOLS={symbol}:{coin.cmc_id}' for coin in (chosen, *older))}"
+            )
     return found
 
 

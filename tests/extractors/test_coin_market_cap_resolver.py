@@ -119,7 +119,6 @@ async def test_inactive_coin_is_skipped_however_odd(
 @pytest.mark.parametrize(
     ("rows", "chosen", "others"),
     [
-        ([BATCAT, row(rank=None)], 31652, ["Bitcoin (id 1, unranked)"]),
         ([row(8, None), row(7, None)], 7, ["Bitcoin (id 8, unranked)"]),
         ([row(1, 1), row(9, None, name="Old"), BATCAT], 1, ["Batcat (id 31652, rank 4312)", "Old (id 9, unranked)"]),
     ],
@@ -132,6 +131,19 @@ async def test_unranked_rival_is_a_warning(
         assert (await resolve(tmp_path, "BTC")).coins == [Coin("BTC", chosen)]
     (line,) = logs
     assert (line["log_level"], line["others"]) == ("warning", others)
+
+
+@pytest.mark.parametrize("rivals", [[row(rank=None)], [row(825, None, name="Old"), row(99999, None), row(rank=None)]])
+async def test_unranked_rival_with_a_lower_id_is_ambiguous(
+    tmp_path: Path, respx_mock: respx.MockRouter, rivals: list[object]
+) -> None:
+    """Such as Bitcoin when its rank is missing for a while; the other symbols have their coins."""
+    respx_mock.get(MAP).mock(return_value=good([BATCAT, *rivals, row(5426, 6, name="Solana", symbol="SOL")]))
+    found = await resolve(tmp_path, "BTC", "SOL")
+    assert (found.coins, found.unknown, len(found.doubts)) == ([SOL], (), 1)
+    for words in ("BTC is ambiguous: Batcat (id 31652, rank 4312)", "Bitcoin (id 1, unranked)", "SYMBOLS=BTC:1"):
+        assert words in found.doubts[0]
+    assert coin_choices(tmp_path).load() == {"SOL": 5426}
 
 
 async def test_given_id_is_used_kept_and_its_change_logged(tmp_path: Path) -> None:
