@@ -87,7 +87,7 @@ def check(*, json: Json = False) -> None:
     """Check the jobs' prerequisites.
 
     One row each, and how to fix it: this Python, .env and its settings, the folders, ClickHouse and the table, the
-    source and its key, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
+    source, its key and the symbols, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
     """
     from commands.check import check as run_checks  # noqa: PLC0415
 

@@ -100,6 +100,8 @@ def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
     yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources.runs))
     context = JobContext.begin(name, job, resources)
     yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
+    if look := job.check_symbols:
+        yield from _or_failed("symbols", lambda: [asyncio.run(look(context))])
     for subject, spool in {"spool": resources.spool(name), "history": resources.history_spool(name)}.items():
         yield from _or_failed(f"{subject} {name}", partial(_of_spool, f"{subject} {name}", name, spool))
 

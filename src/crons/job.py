@@ -149,6 +149,7 @@ class Job:
         run: stores the present hour: extract, transform, load. Idempotent: a later run of the hour updates its rows.
             Raises `EtlError`; what was fetched before is in the spool.
         check: whether the source answers, and what an operator should know of it. Spends nothing.
+        check_symbols: whether each followed symbol can be followed, at no cost; None if `check` says that.
         backfill: asks the source for `Past.wanted` hours and yields an answer at a time; the caller stores them. A heal
             is the same for missing hours. None for a source without a past.
         followed: by the settings, the symbols that have a row every hour, each with what it means there, such as a
@@ -165,6 +166,7 @@ class Job:
     repository: type[HourlyRepository]
     run: Callable[[JobContext], Awaitable[None]]
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
+    check_symbols: Callable[[JobContext], Coroutine[Any, Any, Finding]] | None = None
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
     followed: Callable[[Settings], Mapping[str, object]]
     optional: bool = False

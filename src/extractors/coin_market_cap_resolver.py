@@ -66,6 +66,7 @@ async def resolve_coins(
     entries: Sequence[tuple[str, int | None]],
     *,
     stored: Stored,
+    keep: bool = True,
 ) -> Resolution:
     """The coin behind each symbol of the settings. Idempotent.
 
@@ -78,6 +79,7 @@ async def resolve_coins(
 
     Args:
         entries: (symbol, id or None); distinct symbols in upper case.
+        keep: whether to keep new choices.
         stored: called for symbols whose id in the settings is not the kept one; may block for seconds.
 
     Raises:
@@ -94,7 +96,7 @@ async def resolve_coins(
         if kept.get(symbol, cmc_id) != cmc_id:
             log.warning("coin changed by the settings", symbol=symbol, cmc_id=cmc_id, before=kept[symbol])
     meant = {**kept, **found, **taken}
-    if meant != kept:
+    if keep and meant != kept:
         try:
             choices.save(meant)
         except StateError as error:
@@ -106,6 +108,24 @@ async def resolve_coins(
     unknown = tuple(symbol for symbol in symbols if symbol not in meant and symbol not in doubts)
     coins = [Coin(symbol, meant[symbol]) for symbol in symbols if symbol in meant and symbol not in refused]
     return Resolution(coins, unknown, tuple(doubts.values()))
+
+
+async def misnamed(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> list[str]:
+    """Those of the coins that CoinMarketCap's map, which is free of charge, does not list under their symbol.
+
+    A symbol with other characters than letters and digits is left out: the map refuses it.
+    """
+    listed: dict[str, list[Candidate]] = {}
+    symbols = sorted({coin.symbol for coin in coins if coin.symbol.isascii() and coin.symbol.isalnum()})
+    for start in range(0, len(symbols), _MOST_SYMBOLS):
+        some = symbols[start : start + _MOST_SYMBOLS]
+        listed |= {symbol: [] for symbol in some} | _candidates(await _map_of(source, some), some, {})
+    return [
+        f"{coin.symbol} (id {coin.cmc_id}): CoinMarketCap's active coins of this symbol are "
+        f"{', '.join(map(str, listed[coin.symbol])) or 'none'}"
+        for coin in coins
+        if coin.symbol in listed and coin.cmc_id not in [one.cmc_id for one in listed[coin.symbol]]
+    ]
 
 
 async def _refused(pins: Mapping[str, int], kept: Mapping[str, int], stored: Stored) -> dict[str, str]:

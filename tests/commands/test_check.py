@@ -161,3 +161,15 @@ def test_settings_are_shown_with_their_origin(program: Installation) -> None:
     assert shown["https_proxy"] == ["http://me:***@proxy:3128", "environment"]
     assert [shown[name] for name in secrets if name.isupper()] == [["***", "environment"]] * 3
     assert not any(part in done.out + done.log for part in ("s3c", program.settings["CMC_API_KEY"]))
+
+
+def test_symbols_that_cannot_be_followed_fail(program: Installation, source: FaultySource) -> None:
+    """An unknown one, and an id that has another ticker now; free of charge, and nothing is chosen."""
+    assert "3 symbols can be followed" in rows(program.command("check"))["symbols"]
+    refused = program.command("check", SYMBOLS="BTC,NOPE,SOL:1027,USDC.e:3408")
+    assert refused.code == 1
+    assert "NOPE" in refused.out
+    assert "SOL (id 1027)" in refused.out
+    assert "BTC (id" not in refused.out
+    assert not (program.data / "coin_choices.json").exists()
+    assert source.credits_used == 0

@@ -184,3 +184,17 @@ def test_redirect_is_not_followed(
         run = program.run_job()
         assert elsewhere.requests == []
     assert (run.code, "redirect" in run.errors[0], table.rows()) == (1, True, [])
+
+
+@pytest.mark.parametrize("arguments", [(), ("backfill", "2"), ("heal", "2")], ids=" ".join)
+@pytest.mark.parametrize("wrong", ["NOPE", "ETH:990404"])
+def test_one_unknown_symbol_never_affects_the_others(
+    arguments: tuple[str, ...], wrong: str, program: Installation, source: FaultySource, table: PriceAudit
+) -> None:
+    """A ticker that no coin has, or an id that no coin has: exit code 1 names it."""
+    run = program.run_job(*arguments, SYMBOLS=f"BTC,{wrong},SOL")
+    assert run.code == 1
+    assert wrong.partition(":")[0] in run.errors[-1]
+    assert sorted({row.symbol for row in table.rows()}) == ["BTC", "SOL"]
+    table.assert_right()
+    assert len(source.requests) < 9

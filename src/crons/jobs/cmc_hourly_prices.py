@@ -11,7 +11,7 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
-from adapters._bases.wording import listed
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     PriceRow,
@@ -21,12 +21,13 @@ from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import renamed_entry
 from crons.backfill import Batch, Past
+from crons.inspection import finding
 from crons.job import Finding, Job, JobContext, Needed
 from crons.resources import PATIENCE
 from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
 from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
-from extractors.coin_market_cap_resolver import Resolution, resolve_coins
+from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
 from transformers.coverage import Hours
@@ -69,7 +70,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     A heal skips calls beyond the plan's reach; a backfill ends with the first one.
 
     Raises:
-        ConfigurationError: a symbol has no active coin.
+        ConfigurationError: no symbol has an active coin.
         SourceRejected: a backfill costs more than is left, or all hours are beyond the plan's reach; nothing was spent.
         EtlError: the source failed.
     """
@@ -95,6 +96,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
 
         if calls != every and not past.request.dry_run:
             ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
+        lacking = [coin for coin in coins if coin.symbol in wanted]
         transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
         try:
             if past.request.dry_run:
@@ -106,7 +108,11 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             async with aclosing(answers):
                 async for _, parts in answers:
                     for call, answer, short in parts:
-                        yield _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
+                        batch = _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
+                        lacking = [coin for coin in lacking if coin.symbol not in {row.symbol for row in batch.rows}]
+                        yield batch
+            # A coin without any price is perhaps not the symbol's.
+            ctx.report.failures.extend(await misnamed(source, lacking) if lacking else ())
         except SourceRejected as error:
             raise _within_reach(ctx, past, error) from error
         finally:
@@ -149,6 +155,16 @@ async def check(ctx: JobContext) -> Finding:
     return Finding("CoinMarketCap", "ok", found)
 
 
+async def check_symbols(ctx: JobContext) -> Finding:
+    """Whether each symbol has a coin that CoinMarketCap lists under it; free of charge, and keeps nothing."""
+    async with open_source(ctx) as source:
+        found = await _resolved(ctx, source, keep=False)
+        lines = [*ctx.report.failures, *await misnamed(source, found.coins)]
+    if not lines:
+        return Finding("symbols", "ok", f"{counted(len(found.coins), 'symbol')} can be followed")
+    return finding("symbols", lines, "correct SYMBOLS; if a coin was renamed: ./run.sh coins --help, --rename")
+
+
 def _described(info: KeyInfo) -> str:
     left, limit = info.credits_left, info.credit_limit_monthly
     of_limit = f"of {limit} " if limit is not None and left is not None and limit >= left else ""
@@ -160,7 +176,7 @@ def _described(info: KeyInfo) -> str:
     return ", ".join(filter(None, parts))
 
 
-async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Resolution:
+async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: bool = True) -> Resolution:
     """The coins of the settings. A symbol without one is a failure of the run, and an error if there is no other."""
 
     def stored(symbols: Sequence[str]) -> dict[str, int] | None:
@@ -174,7 +190,7 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Resolu
 
     ctx.step("asking CoinMarketCap which coins are meant")
     choices = coin_choices(ctx.settings.data_path)
-    found = await resolve_coins(source, choices, ctx.settings.symbols, stored=stored)
+    found = await resolve_coins(source, choices, ctx.settings.symbols, stored=stored, keep=keep)
     if (complaint := found.complaint()) is not None:
         if not found.coins:
             raise complaint
@@ -313,6 +329,7 @@ JOB = Job(
     repository=CoinMarketCapClickHouseAdapter,
     run=run,
     check=check,
+    check_symbols=check_symbols,
     backfill=backfill,
     followed=lambda settings: dict(settings.symbols),
     past_needs=KEY,
