@@ -128,7 +128,9 @@ class Past:
             for symbols, ranges in _alike(self._short).items():
                 requested = self._requested[symbols[0]]
                 counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
-                self._ctx.report.failures.append(f"{listed(symbols)}: {counts}; without an explanation: {ranges}")
+                self._ctx.report.failures.append(
+                    f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}"
+                )
 
     async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""

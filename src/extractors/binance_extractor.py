@@ -15,7 +15,7 @@ from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
 from extractors.candles import Answered, Candle, CandleCall, ask_whole
-from extractors.concurrently import concurrently
+from extractors.concurrently import Failures, concurrently
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
@@ -117,13 +117,13 @@ def extract_historical(
     *,
     settled: datetime,
     gone: set[str],
-    failed: list[tuple[CandleCall, EtlError]],
+    failed: Failures[CandleCall],
 ) -> AsyncGenerator[tuple[CandleCall, list[tuple[CandleCall, Answered]]], None]:
     """Each call with its parts and their answers, in the order of the answers: see `concurrently` and `ask_whole`.
 
     Args:
         gone: collects pairs that Binance no longer has; their calls are skipped, and fail nothing.
-        failed: as of `concurrently`.
+        failed: collects calls without a usable answer, which affect no other call.
 
     Raises:
         EtlError: no call was answered.
@@ -135,9 +135,9 @@ def extract_historical(
 
         async def ask_for(start: datetime, end: datetime) -> Answered:
             answer = await extract_candles(source, name, start, end)
-            # The answer to another pair's call is none to this one.
-            mine = owners.setdefault(hash(tuple(answer.candles)), name) == name or not answer.candles
-            return answer if mine else answer._replace(candles=[])
+            # It may have repeated the answer to another pair's call.
+            is_new = owners.setdefault(hash(tuple(answer.candles)), name) == name or not answer.candles
+            return answer if is_new else await extract_candles(source, name, start, end)
 
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)

@@ -12,7 +12,7 @@ from adapters._bases.errors import ContractError, EtlError, SourceRejected, Sour
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall
-from extractors.concurrently import all_at_once, concurrently
+from extractors.concurrently import Failures, all_at_once, concurrently
 from transformers.coverage import is_whole
 
 # A refusal with this code concerns one call, not the account: another call may be answered.
@@ -79,7 +79,7 @@ def extract_historical(
     *,
     settled: datetime,
     spare: float = math.inf,
-    failed: list[tuple[HistoricalCall, EtlError]],
+    failed: Failures[HistoricalCall],
     refusals: list[Refusal] | None = None,
 ) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
     """Each call with its parts, in the order of the answers: see `concurrently`.
@@ -90,7 +90,7 @@ def extract_historical(
         coins: what the calls' ids mean.
         settled: hours after this moment may still come.
         spare: the credits that may be spent beside those of `calls`.
-        failed: as of `concurrently`.
+        failed: collects calls without a usable answer, which affect no other call.
         refusals: collects refused calls, which then fail nothing unless all of them are refused; None: the first
             refusal is an error.
 

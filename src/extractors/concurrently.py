@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from adapters._bases.errors import ContractError, EtlError, SourceUnavailable
 
 _AT_A_TIME = 4
-_FIRST_SECONDS = 30.0
+# After these seconds a first call no longer holds up the others, and any call is given up.
+_FIRST_SECONDS, _LONGEST_SECONDS = 30.0, 900.0
 # As many failures in a row concern the source, not its calls.
 _ENOUGH = 8
 
@@ -17,12 +19,28 @@ CallT = TypeVar("CallT")
 AnswerT = TypeVar("AnswerT")
 
 
+@dataclass
+class Failures(Generic[CallT]):
+    """Calls without a usable answer. They affect no other call, unless several fail in a row or none is answered."""
+
+    calls: list[tuple[CallT, EtlError]] = field(default_factory=list)
+    in_a_row: int = 0
+
+    def tolerate(self, call: CallT, error: EtlError) -> bool:
+        """Whether other calls go on after the failure of this one, which is noted then."""
+        if not isinstance(error, SourceUnavailable | ContractError):
+            return False
+        self.calls.append((call, error))
+        self.in_a_row += 1
+        return self.in_a_row < _ENOUGH
+
+
 async def concurrently(
     calls: Iterable[CallT],
     ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
     *,
     tolerate: Callable[[CallT, EtlError], bool],
-    failed: list[tuple[CallT, EtlError]] | None = None,
+    failed: Failures[CallT] | None = None,
 ) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
     """Each call with its answer, in the order of the answers.
 
@@ -31,53 +49,51 @@ async def concurrently(
 
     Args:
         tolerate: whether to go on after a call's failure; such a call is not yielded.
-        failed: collects calls without a usable answer, which then affect no other call, unless none is answered or
-            several fail in a row. None: the first one is a failure.
+        failed: the failures that need not be tolerated, if it is to go on after others too.
     """
-    remaining = iter(calls)
+    remaining, noted = iter(calls), failed or Failures[CallT]()
     pending: dict[asyncio.Task[AnswerT], CallT] = {}
     failure: EtlError | None = None
-    at_a_time, in_a_row, answered = 1, 0, False
+    at_a_time, answered = 1, False
 
     def begin() -> None:
         while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
-            pending[asyncio.create_task(ask(call))] = call
+            pending[asyncio.create_task(_in_time(ask(call)))] = call
 
     begin()
     try:
         while pending:
-            # A first call that is retried for long holds up no other.
             patience = _FIRST_SECONDS if at_a_time == 1 else None
             done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                at_a_time = _AT_A_TIME
-                begin()
-                continue
             # One at a time: the caller stores each answer before the next, and may stop at any of them.
-            task = next(task for task in pending if task in done)
-            call = pending.pop(task)
-            try:
-                answer = await task
-            except EtlError as error:
-                if failed is not None and isinstance(error, SourceUnavailable | ContractError):
-                    failed.append((call, error))
-                    in_a_row += 1
-                    failure = error if in_a_row == _ENOUGH else failure
-                elif not tolerate(call, error):
-                    failure = failure or error
-                begin()
-                continue
-            at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
+            for task in [task for task in pending if task in done][:1]:
+                call = pending.pop(task)
+                try:
+                    answer = await task
+                except EtlError as error:
+                    if not (failed and failed.tolerate(call, error)) and not tolerate(call, error):
+                        failure = failure or error
+                else:
+                    at_a_time, noted.in_a_row, answered = _AT_A_TIME, 0, True
+                    begin()
+                    yield call, answer
+            at_a_time = at_a_time if done else _AT_A_TIME
             begin()
-            yield call, answer
     finally:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    if failed and not answered:
-        failure = failure or failed[0][1]
-    if failure is not None:
-        raise failure
+    if failure or (noted.calls and not answered):
+        raise failure or noted.calls[0][1]
+
+
+async def _in_time(answer: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    try:
+        return await asyncio.wait_for(answer, _LONGEST_SECONDS)
+    except asyncio.TimeoutError as error:
+        raise SourceUnavailable(
+            f"no answer in {_LONGEST_SECONDS / 60:.0f} minutes", next_step="try again later"
+        ) from error
 
 
 async def all_at_once(

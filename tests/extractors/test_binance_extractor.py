@@ -25,6 +25,7 @@ from extractors.binance_extractor import (
     resolve_pairs,
 )
 from extractors.candles import HOURS_PER_CALL, Answered, CandleCall, plan_calls
+from extractors.concurrently import Failures
 from tests.support.http_sources import BINANCE, binance
 from transformers.coverage import hours_by_key
 
@@ -175,7 +176,7 @@ async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.Mock
     gone: set[str] = set()
     async with binance(START) as source:
         pairs = {"NOPE": lost, "BTC": PAIR}
-        found = extract_historical(source, calls, pairs, settled=START - HOUR, gone=gone, failed=[])
+        found = extract_historical(source, calls, pairs, settled=START - HOUR, gone=gone, failed=Failures())
         answers = [part async for _, parts in found for part in parts]
     assert answers == [(calls[2], Answered(read_candles([ROW]), START))]
     assert gone == {"NOPEUSDT"}

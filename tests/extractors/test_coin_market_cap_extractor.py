@@ -16,6 +16,7 @@ from adapters._bases.tehran_time import HOUR
 from extractors.coin_market_cap_extractor import PastPart, Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
+from extractors.concurrently import Failures
 from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
 LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
@@ -94,7 +95,7 @@ def calls_of(number: int) -> list[HistoricalCall]:
 
 
 def past_of(*arguments: Any, **options: Any) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
-    return extract_historical(*arguments, settled=NOW, failed=[], **options)
+    return extract_historical(*arguments, settled=NOW, failed=Failures(), **options)
 
 
 async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:

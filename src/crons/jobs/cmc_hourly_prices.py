@@ -28,6 +28,7 @@ from extractors.coin_market_cap_extractor import Refusal, extract_historical, ex
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
 from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
 from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
+from extractors.concurrently import Failures
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
 from transformers.coverage import Hours
@@ -75,7 +76,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         EtlError: the source failed.
     """
     refusals: list[Refusal] = []
-    failed: list[tuple[HistoricalCall, EtlError]] = []
+    failed = Failures[HistoricalCall]()
     async with open_source(ctx) as source:
         ctx.step("asking CoinMarketCap for the key's plan")
         credits_left = (await source.key_info()).credits_left
@@ -118,7 +119,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         finally:
             for refusal in refusals:
                 past.note_refused(asked(refusal.call), refusal.error)
-            for call, reason in failed:
+            for call, reason in failed.calls:
                 past.note_failed(asked(call), reason)
 
 
