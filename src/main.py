@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 from crons import MAIN_JOB
 from crons.start_up import import_structlog, open_streams, report_import_fault
@@ -19,30 +19,10 @@ if __name__ == "__main__":
 # isort: split
 import typer
 
-from commands.interface import (
-    Backup,
-    DryRun,
-    End,
-    First,
-    Heal,
-    Hours,
-    JobName,
-    JobOption,
-    Json,
-    LogQuiet,
-    MaxCredits,
-    NameOrHours,
-    OneJob,
-    PastHours,
-    Quiet,
-    Symbols,
-    Watch,
-    Yes,
-    app,
-    become,
-    command,
-    finish,
-)
+from commands.interface import (  # isort: skip
+    Backup, DryRun, End, First, Heal, Hours, JobName, JobOption, Json, LogQuiet, MaxCredits, NameOrHours, OneJob,
+    PastHours, Quiet, Schedule, Symbols, Watch, Yes, app, become, command, finish, name_and_hours, start_job,
+)  # fmt: skip
 from crons.exits import DONE, FAILED, leave
 
 __all__ = ["app"]
@@ -109,7 +89,7 @@ def setup_db() -> None:
 def setup_cron(
     name: JobName = MAIN_JOB,
     *,
-    schedule: Annotated[str | None, typer.Option(help="a cron expression, in this host's time zone")] = None,
+    schedule: Schedule = None,
     heal: Heal = False,
     backup: Backup = False,
     watch: Watch = False,
@@ -134,7 +114,7 @@ def cron_run(context: typer.Context, name: JobName = MAIN_JOB, *, quiet: LogQuie
     Fetched rows are kept in the spool before they are stored, and rows that an earlier run could not store are stored
     too. Idempotent: a second run in the same hour updates its rows.
     """
-    _start(context, name=name, quiet=quiet)
+    start_job(context, name=name, quiet=quiet)
 
 
 @command("--from 2026-11-01 --to 2026-11-08 --dry-run")
@@ -157,8 +137,8 @@ def cron_backfill(
     remaining credits, and refuses what the key cannot pay. With --max-credits, the earliest hours are fetched first.
     CoinMarketCap requires CMC_API_KEY.
     """
-    _start(
-        context, kind="backfill", **_name_and_hours(name, hours), first=first, end=end, symbols=symbols,
+    start_job(
+        context, kind="backfill", **name_and_hours(name, hours), first=first, end=end, symbols=symbols,
         max_credits=max_credits, dry_run=dry_run, quiet=quiet,
     )  # fmt: skip
 
@@ -181,8 +161,8 @@ def cron_heal(
     first stored one are filled too, so a new symbol gets its last week; status, verify and report count from the first
     stored one. CoinMarketCap requires CMC_API_KEY.
     """
-    _start(
-        context, kind="heal", **_name_and_hours(name, hours), dry_run=dry_run, ask_all=ask_all, max_credits=max_credits,
+    start_job(
+        context, kind="heal", **name_and_hours(name, hours), dry_run=dry_run, ask_all=ask_all, max_credits=max_credits,
         quiet=quiet,
     )  # fmt: skip
 
@@ -261,7 +241,10 @@ def export(
     job: JobOption = MAIN_JOB,
     *,
     form: Annotated[
-        str | None, typer.Option("--format", help="csv, parquet, jsonl, arrow or xlsx; default: the extension of FILE")
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="csv, parquet, jsonl, arrow or xlsx; default: the extension of FILE"
+        ),
     ] = None,
     view: Annotated[
         str,
@@ -303,7 +286,7 @@ def export(
 def query(
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one read-only statement")] = None,
     *,
-    form: Annotated[str, typer.Option("--format", help="table, csv, json or parquet")] = "table",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, csv, json or parquet")] = "table",
     everything: Annotated[bool, typer.Option("--all", help="every row, not the first 1,000 of a table")] = False,
 ) -> None:
     """Run your own read-only SQL.
@@ -484,23 +467,6 @@ def bench(context: typer.Context) -> None:
     The results of a full measurement are in benchmarks/RESULTS.md.
     """
     become("benchmarks", *context.args)
-
-
-def _start(context: typer.Context, **options: Any) -> NoReturn:
-    """Run a job; tests hand a clock in."""
-    from crons.resources import system_clock  # noqa: PLC0415
-    from crons.run import Options, start  # noqa: PLC0415
-
-    raise typer.Exit(start(Options(**options), context.obj or system_clock))
-
-
-def _name_and_hours(name: str | None, hours: str | None) -> dict[str, Any]:
-    """Both may be left out; a lone word that does not begin with a letter is the hours."""
-    if name and not name[0].isalpha() and hours is None:
-        name, hours = None, name
-    if hours is not None and not (hours.isdecimal() and int(hours)):
-        raise typer.BadParameter(f"{hours!r} is not a whole number of hours, 1 or more")
-    return {"name": name or MAIN_JOB, "hours": hours and int(hours)}
 
 
 if __name__ == "__main__":

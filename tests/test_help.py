@@ -41,6 +41,7 @@ def test_help_has_an_example_and_the_exit_codes(command: str) -> None:
     for code, meaning in EXIT_CODES.items():
         assert f"{code:<4} {meaning}" in lines
     assert max(map(len, shown.splitlines())) <= 80
+    assert not re.search(r"[<{]\w", shown)
 
 
 def test_docs_have_every_command_with_its_options() -> None:

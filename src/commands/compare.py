@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
+from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
 from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_table
@@ -54,7 +55,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     settings = settings_with_log()
     require_database(settings)
     now = system_clock()
-    mention(f"comparing {hours:,} hours")
+    mention(f"comparing {counted(hours, 'hour')}")
     with resources_for_reading(settings, "compare") as resources:
         found = compare_stored(resources, now, hours=hours, tolerance=tolerance)
     if as_json:
@@ -168,7 +169,7 @@ def _say_nothing(found: Overview, settings: Settings) -> None:
     jobs = {"CoinMarketCap": (QUOTING, found.only_quoted), "Binance": (TRADING, found.only_traded)}
     missing = [source for source, (_, symbols) in jobs.items() if not symbols]
     what = f"no price is stored from {' or '.join(missing)}" if missing else "no symbol is stored from both sources"
-    say(f"nothing to compare: {what} in these {len(found.hours):,} hours")
+    say(f"nothing to compare: {what} in these {counted(len(found.hours), 'hour')}")
     for source in missing or jobs:
         say(f"next: {_backfill(jobs[source][0], settings)} {len(found.hours)}")
 

@@ -16,6 +16,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identif
 from adapters._bases.durable import Disk, check_writable, fix_for
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
+from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import mention, say, settings_with_log, tell
 from commands.workbook import MOST_ROWS, require_library, write_workbook
@@ -118,12 +119,12 @@ def export(
         order = VIEWS[view].column if view == "runs" else f"symbol, {VIEWS[view].column}"
         # A column keeps its own values inside: outside, its name may stand for the time in another form.
         select = f"SELECT {shown} FROM (SELECT * FROM {name} WHERE {condition}) ORDER BY {order}"  # noqa: S608 - quoted
-        mention(f"exporting {rows:,} rows")
+        mention(f"exporting {counted(rows, 'row')}")
         with _converted(path, chosen, compressed=target.endswith(".gz")) as answer:
             resources.retry.call(lambda: database.write_answer(select, FORMATS[chosen], answer, settings=SETTINGS))
     if target != "-":
         size = Path(target).stat().st_size / 1e6
-        say(f"{rows:,} rows of {name.replace('`', '')} are in {target}, {size:,.1f} MB")
+        say(f"{counted(rows, 'row')} of {name.replace('`', '')} written to {target}, {size:,.1f} MB")
     return DONE
 
 

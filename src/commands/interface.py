@@ -10,9 +10,10 @@ from inspect import getdoc
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from configurations.config import PROJECT_ROOT
+from crons import MAIN_JOB
 from crons.exits import EPILOG, USAGE, guarded, warn_of_near_misses
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
@@ -21,6 +22,7 @@ JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job w
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
 Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
 Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
+Schedule = Annotated[str | None, typer.Option(metavar="CRON", help="a cron expression, in this host's time zone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
 LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
@@ -35,6 +37,21 @@ Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hou
 MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+class _Plain(TyperCommand):
+    """A command whose help names arguments by their metavars alone, as it does options."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Without the types that Typer adds to some of them."""
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                vars(parameter)["display_type_rich"] = lambda ctx: ""  # noqa: ARG005 - as Typer's
+        super().format_help(ctx, formatter)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Without the braces that Typer puts around required ones."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
 class _Commands(TyperGroup):
@@ -63,7 +80,7 @@ def command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Comma
     def register(function: _Command) -> _Command:
         name = function.__name__
         epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
-        return app.command(name, help=getdoc(function), epilog=epilog, **settings)(function)
+        return app.command(name, cls=_Plain, help=getdoc(function), epilog=epilog, **settings)(function)
 
     return register
 
@@ -84,3 +101,20 @@ def finish(action: Callable[[], int], *, names_checked: bool = False) -> NoRetur
     if not names_checked:
         warn_of_near_misses()
     raise typer.Exit(code)
+
+
+def start_job(context: typer.Context, **options: Any) -> NoReturn:
+    """Run a job; tests hand a clock in."""
+    from crons.resources import system_clock  # noqa: PLC0415
+    from crons.run import Options, start  # noqa: PLC0415
+
+    raise typer.Exit(start(Options(**options), context.obj or system_clock))
+
+
+def name_and_hours(name: str | None, hours: str | None) -> dict[str, Any]:
+    """Both may be left out; a lone word that does not begin with a letter is the hours."""
+    if name and not name[0].isalpha() and hours is None:
+        name, hours = None, name
+    if hours is not None and not (hours.isdecimal() and int(hours)):
+        raise typer.BadParameter(f"{hours!r} is not a whole number of hours, 1 or more")
+    return {"name": name or MAIN_JOB, "hours": hours and int(hours)}

@@ -11,6 +11,7 @@ from adapters._bases.durable import fix_for
 from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
+from adapters._bases.wording import counted
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
@@ -39,14 +40,14 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
     now = system_clock()
-    mention(f"reading {hours:,} hours and drawing them")
+    mention(f"reading {counted(hours, 'hour')} and drawing them")
     path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"
     write_page(settings, hours, now, path)
     for old in sorted(REPORTS.glob("prices-????-??-??_??-??-??.html"))[:-keep]:
         old.unlink(missing_ok=True)
     say(str(path))
     if not quiet:
-        say(f"{path.stat().st_size / 1e6:.1f} MB, {hours} hours and the present one; open it in any browser")
+        say(f"{path.stat().st_size / 1e6:.1f} MB, {counted(hours, 'hour')} and the present one; open it in any browser")
     return DONE
 
 
@@ -75,8 +76,8 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
     symbols = sum(len(stored[name].union(followed[name])) for name in tables)
     if len(keys) * symbols > MOST_CELLS:
         raise ConfigurationError(
-            f"a page cannot show {len(keys)} hours of {symbols} symbols",
-            next_step=f"ask for {MOST_CELLS // symbols - 1} hours at most, or use a BI tool for longer spans",
+            f"a page cannot show {len(keys):,} hours of {counted(symbols, 'symbol')}",
+            next_step=f"ask for {MOST_CELLS // symbols - 1:,} hours at most, or use a BI tool for longer spans",
         )
     comparison = None
     if {QUOTING, TRADING} <= tables.keys():

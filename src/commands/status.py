@@ -348,7 +348,7 @@ def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> 
     if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
         say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
     if hidden > 0:
-        say(f"{hidden} symbols are hidden, the worst are shown first; --all shows every one")
+        say(f"{counted(hidden, 'symbol')} hidden; the worst are shown first; --all shows every one")
 
 
 def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
@@ -359,7 +359,9 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
     else:
         missing = f"not in the crontab: ./run.sh setup_cron {job.name}"
         yield "next run", _describe_turn(job.run) if job.run else missing
-    if job.last_heal or job.heal:
+    if job.last_heal and job.last_heal is job.last_failure:
+        yield "last heal", "the last failure"
+    elif job.last_heal or job.heal:
         yield "last heal", _describe_run(job.last_heal, job, now)
     if job.heal:
         yield "next heal", _describe_turn(job.heal)
@@ -369,7 +371,7 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
         yield "beginnings", listed(job.beginnings)
     if job.history.waiting or job.history.unknown:
         yield "history", _describe_spool(job.history, now)
-    if job.database.state != "ok":
+    if job.database.state not in {"ok", "unreachable"}:  # which needs attention, with its reason
         yield "database", f"{job.database.state}: {job.database.detail}"
 
 
@@ -393,7 +395,7 @@ def _describe_spool(spool: SpoolFacts, now: datetime) -> str:
         return "empty"
     oldest = f", the oldest for {describe_age(now - spool.oldest)}" if spool.oldest else ""
     damaged = f", {len(spool.damaged)} damaged" if spool.damaged else ""
-    return f"{len(spool.waiting)} pending files{oldest}{damaged}"
+    return f"{counted(len(spool.waiting), 'pending file')}{oldest}{damaged}"
 
 
 def _percents(one: Series) -> list[float]:

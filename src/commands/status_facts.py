@@ -140,17 +140,21 @@ def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
     if database.in_use_since and now - database.in_use_since > job.stale_after:
         held = describe_age(now - database.in_use_since)
         yield f"the database has been in use for {held}: {database.detail}; ./run.sh kill ends this checkout's jobs"
+    failed = len(job.failed_runs)
+    why = f"{failed:,} runs in a row failed, the last one because {job.failed_runs[0].error}" if failed > 1 else ""
     if age := _outage(job, now):
         prices = f", so no price of {listed(without)}" if (without := _stale_by_outage(job, now)) else ""
-        yield f"no successful run for {describe_age(age)}{prices}: {job.next_run}"
-    if not success and job.in_use and database.state in {"ok", "empty"} and (not job.series or stale_symbols(job, now)):
+        yield f"no successful run for {describe_age(age)}{prices}: {why or job.next_run}"
+    elif why:
+        yield why
+    elif (
+        not success and job.in_use and database.state in {"ok", "empty"} and (not job.series or stale_symbols(job, now))
+    ):
         yield f"no successful run yet: ./run.sh cron_run {job.name}"
-    if len(job.failed_runs) >= _FAILURES_IN_A_ROW:
-        yield f"{len(job.failed_runs)} runs in a row failed, the last one because {job.failed_runs[0].error}"
     if len(job.failed_heals) >= _FAILURES_IN_A_ROW:
         last = job.failed_heals[0]
         if now - from_text(last.finished_at) <= _RECENT_HEALS:
-            yield f"{len(job.failed_heals)} heals in a row failed, the last one because {last.error}"
+            yield f"{len(job.failed_heals):,} heals in a row failed, the last one because {last.error}"
 
 
 def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
@@ -180,7 +184,7 @@ def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
         yield f"no price of {names}, whose run found another one busy{fill}"
     reported = _stale_by_outage(job, now)  # by `_of_runs`
     if job.last_success and (stale := [symbol for symbol in stale_symbols(job, now) if symbol not in reported]):
-        yield f"no price for over {job.stale_after // HOUR} hours of {listed(stale)}: {job.see_log}check SYMBOLS"
+        yield f"no price for over {job.stale_after // HOUR:,} hours of {listed(stale)}: {job.see_log}check SYMBOLS"
     if absurd := [one.symbol for one in job.series or () if one.is_absurd]:
         yield f"prices of {listed(absurd)} are far off their neighbors: ./run.sh verify lists them"
     if idle := [one.symbol for one in job.series or () if one.is_idle]:
@@ -197,6 +201,10 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols without a price since `stale_after` before the present hour."""
     least = hour_start(now) - job.stale_after
     return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
+
+
+def _has_no_prices(job: JobFacts, now: datetime) -> bool:
+    return not job.series or bool(stale_symbols(job, now))
 
 
 def _outage(job: JobFacts, now: datetime) -> timedelta | None:

@@ -23,6 +23,7 @@ from adapters._bases.table_backup import (
     tables_there,
 )
 from adapters._bases.upsert import UpsertReport
+from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.files.backups import ENDING, Backups, Shrinkage, files_of
 from adapters.files.locks import ProcessLock
@@ -46,7 +47,7 @@ def set_up() -> int:
             table.ensure_ready()
             say(f"{table.name} and its views are ready")
         resources.runs.ensure_ready()
-        say(f"{resources.runs.name} is ready and keeps runs for {settings.run_history_days} days")
+        say(f"{resources.runs.name} is ready and keeps runs for {counted(settings.run_history_days, 'day')}")
     return DONE
 
 
@@ -90,7 +91,7 @@ def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
     with resources_for_reading(settings, "drop_db") as resources:
         tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
-        counts = ", ".join(f"{table.table.name} ({table.count_rows():,} rows)" for table in tables)
+        counts = ", ".join(f"{table.table.name} ({counted(table.count_rows(), 'row')})" for table in tables)
     try:
         return not tables or typer.confirm(f"Drop {counts} of the database {settings.clickhouse_db}, after a backup?")
     except typer.Abort:  # Ctrl-C and Ctrl-D mean no
@@ -125,8 +126,8 @@ def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
 def describe_shrinkage(one: Shrinkage) -> str:
     """Why backups are not pruned, and what to do."""
     return (
-        f"the latest scheduled backup has {one.rows:,} rows of {one.table}, an earlier one {one.largest:,}: none is "
-        "pruned until rows are restored, or ./run.sh backup --accept confirms the loss"
+        f"the latest scheduled backup has {counted(one.rows, 'row')} of {one.table}, an earlier one {one.largest:,}: "
+        "none is pruned until rows are restored, or ./run.sh backup --accept confirms the loss"
     )
 
 
@@ -162,7 +163,9 @@ def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
     table = table_in(file)
     count = sum(1 for _ in read_backup(table, file))
     if rows not in (None, count):
-        raise StateError(f"{file} has {count} rows, not {rows}", next_step="Nothing was changed; use another backup.")
+        raise StateError(
+            f"{file} has {counted(count, 'row')}, not {rows:,}", next_step="Nothing was changed; use another backup."
+        )
     return table, count
 
 
@@ -208,8 +211,8 @@ def _copy(
         if not rows:
             return None
         path = backups.keep(rows, system_clock(), scheduled=scheduled, accepted=accepted)
-    counts = ", ".join(f"{count:,} rows of {name}" for name, count in rows.items())
-    say(str(path) if quiet else f"{counts} are in {path}")
+    counts = ", ".join(f"{counted(count, 'row')} of {name}" for name, count in rows.items())
+    say(str(path) if quiet else f"copied to {path}: {counts}")
     return path
 
 

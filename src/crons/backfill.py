@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
@@ -13,8 +13,8 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
-from adapters._bases.tehran_time import describe_hours, hour_start, tehran_text
-from adapters._bases.wording import listed
+from adapters._bases.tehran_time import describe_alike, describe_hours, hour_start, tehran_text
+from adapters._bases.wording import counted, listed
 from crons.job import BackfillRequest, JobContext
 from crons.progress import progress
 from loaders.spooled_loader import SpooledLoader
@@ -90,7 +90,7 @@ class Past:
         self._calls = calls
         if not self.request.dry_run:
             self._ctx.report.hours_asked = self._total
-            self._ctx.step(f"asking {self._ctx.job.source} for past quotes, {calls} calls")
+            self._ctx.step(f"asking {self._ctx.job.source} for past quotes, {counted(calls, 'call')}")
         hours = describe_hours(self.starts)
         log.info("estimate", calls=calls, **facts, symbols=len(self._meant), symbol_hours=self._total, hours=hours)
 
@@ -103,7 +103,9 @@ class Past:
 
     def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
         """Note a call that failed, while others were answered."""
-        for symbols, ranges in _alike({symbol: hours.values() for symbol, hours in asked.items() if hours}).items():
+        for symbols, ranges in describe_alike(
+            {symbol: hours.values() for symbol, hours in asked.items() if hours}
+        ).items():
             self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
 
     async def store(self, batches: AsyncIterator[Batch]) -> None:
@@ -122,10 +124,10 @@ class Past:
         else:
             await self._finish(loader)
         finally:
-            for symbols, ranges in _alike(self._lacking).items():
+            for symbols, ranges in describe_alike(self._lacking).items():
                 hours = len(self._lacking[symbols[0]])
-                self._ctx.report.missing.append(f"{listed(symbols)}: {hours} h: {ranges}")
-            for symbols, ranges in _alike(self._short).items():
+                self._ctx.report.missing.append(f"{listed(symbols)}: {hours:,} h: {ranges}")
+            for symbols, ranges in describe_alike(self._short).items():
                 requested = self._requested[symbols[0]]
                 counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
                 self._ctx.report.failures.append(
@@ -143,7 +145,7 @@ class Past:
                 if loader.kept >= _ROWS_A_LOAD:
                     await self._store(loader)
                 await self.run_begun_hour(loader)
-                ctx.step(f"asking {ctx.job.source} for past quotes, {self._calls} calls")
+                ctx.step(f"asking {ctx.job.source} for past quotes, {counted(self._calls, 'call')}")
                 done += sum(map(len, batch.asked.values()))
                 advance("asking", done, ctx.report.hours_asked)
 
@@ -182,13 +184,13 @@ class Past:
             self._answered |= _keys(batch.asked)
 
     async def _store(self, loader: SpooledLoader[HourlyRow]) -> None:
-        self._ctx.step(f"storing {loader.kept} rows")
+        self._ctx.step(f"storing {counted(loader.kept, 'row')}")
         await loader.store_kept()
         holes, self._holes = self._holes, []
         try:
             await asyncio.to_thread(self._ctx.repository.note_holes, holes)
         except EtlError as error:
-            warning = f"{len(holes)} hours without a quote are not remembered: {error.message}"
+            warning = f"not remembered: {counted(len(holes), 'hour')} without a quote: {error.message}"
             self._ctx.report.warnings.append(warning)
 
     async def _finish(self, loader: SpooledLoader[HourlyRow]) -> None:
@@ -271,14 +273,6 @@ def _keys(hours: Mapping[str, Hours]) -> set[Key]:
     return {(symbol, key) for symbol, of_symbol in hours.items() for key in of_symbol}
 
 
-def _alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
-    """Symbols with the same hours, to a description of these."""
-    symbols: dict[str, list[str]] = {}
-    for symbol, of_symbol in hours.items():
-        symbols.setdefault(describe_hours(of_symbol), []).append(symbol)
-    return {tuple(names): ranges for ranges, names in symbols.items()}
-
-
 def _log_missing(event: str, missing: Mapping[str, Hours]) -> None:
-    for symbols, ranges in _alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
+    for symbols, ranges in describe_alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
         log.info(event, symbols=listed(symbols), hours_each=len(missing[symbols[0]]), ranges=ranges)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_hours, from_text, hour_key, hour_start
-from adapters._bases.wording import listed
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, hour_start
+from adapters._bases.wording import counted, listed
 from crons.job import Finding, Job
 from crons.resources import Resources
 from transformers.coverage import hours_by_key, missing_among, reach
@@ -115,7 +115,7 @@ def _mixed(name: str, table: HourlyRepository, followed: Mapping[str, object], n
     if changed and not wrong:
         return Finding(subject, "ok", "\n".join(["none mixed; changed for good:", *changed]))
     step = f"./run.sh coins shows what each symbol means; ./run.sh cron_backfill {name} {reach(hours, now)}"
-    found = f"{counted(range(symbols), 'symbol')} with prices of two {subject}"
+    found = f"{counted(symbols, 'symbol')} with prices of two {subject}"
     return finding(subject, wrong, f"{step} then replaces the prices", found=found)
 
 
@@ -130,9 +130,9 @@ def _unfinished(name: str, table: HourlyRepository, followed: Mapping[str, objec
     every = [from_text(key) for keys in hours.values() for key in keys]
     return finding(
         "unfinished hours",
-        [f"{symbol}: {len(keys)} h: {describe_hours(map(from_text, keys))}" for symbol, keys in sorted(hours.items())],
+        _ranges({symbol: list(map(from_text, keys)) for symbol, keys in sorted(hours.items())}),
         f"./run.sh cron_heal {name} {reach(every, now)}",
-        found=f"{counted(every, 'hour')} without high, low, close and volumes",
+        found=f"{counted(len(every), 'hour')} without high, low, close and volumes",
     )
 
 
@@ -150,9 +150,9 @@ def _missing(name: str, table: HourlyRepository, followed: Mapping[str, object],
     every = [hour for gaps in missing.values() for hour in gaps]
     return finding(
         "missing hours",
-        [f"{symbol}: {len(gaps)} h: {describe_hours(gaps)}" for symbol, gaps in missing.items()],
+        _ranges(missing),
         f"./run.sh cron_heal {name} {reach(every, now)}",
-        found=f"{counted(every, 'hour')} of {counted(missing, 'symbol')} missing",
+        found=f"{counted(len(every), 'hour')} of {counted(len(missing), 'symbol')} missing",
     )
 
 
@@ -165,9 +165,12 @@ def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
     return hours
 
 
-def counted(things: Sized, noun: str) -> str:
-    """``9 hours``, ``1 symbol``."""
-    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+def _ranges(hours: Mapping[str, Sequence[datetime]]) -> list[str]:
+    """A line for all symbols with the same hours."""
+    return [
+        f"{', '.join(symbols)}: {len(hours[symbols[0]]):,} h{' each' * (len(symbols) > 1)}: {ranges}"
+        for symbols, ranges in describe_alike(hours).items()
+    ]
 
 
 def _lines(wrong: Iterable[Wrong]) -> list[str]:

@@ -15,7 +15,7 @@ from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
-from adapters._bases.wording import listed
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
 from configurations.config import Settings, only_symbols
@@ -86,13 +86,13 @@ class ReasonGroups:
             else:
                 quotes = sum(coin.hours for coin in coins)
                 reason = f"{coins[0].reason} (the first of them): {listed(list(group))}"
-                yield f"{len(coins):,} coins, {quotes:,} quotes{_span(', ', coins, counted=False)}: {reason}"
+                yield f"{len(coins):,} coins, {quotes:,} quotes{_span(', ', coins, with_count=False)}: {reason}"
 
 
-def _span(before: str, coins: Sequence[_Coin], *, counted: bool = True) -> str:
+def _span(before: str, coins: Sequence[_Coin], *, with_count: bool = True) -> str:
     """From when to when the coins' quotes are, and how many; empty if no hour is known."""
     first, last = min((coin.first for coin in coins if coin.first), default=""), max(coin.last for coin in coins)
-    quotes = f", {sum(coin.hours for coin in coins)} quotes" if counted else ""
+    quotes = f", {counted(sum(coin.hours for coin in coins), 'quote')}" if with_count else ""
     if first == last:
         return f"{before}{first}" if first else ""
     return f"{before}{first} to {last}{quotes}"

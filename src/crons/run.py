@@ -125,7 +125,7 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
             f"no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
         )
     if count > MAX_HOURS:
-        raise ConfigurationError(f"these are {count} hours", next_step=f"ask for {MAX_HOURS} at most at once")
+        raise ConfigurationError(f"these are {count:,} hours", next_step=f"ask for {MAX_HOURS:,} at most at once")
     return wanted
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 import structlog
 
 from adapters._bases.errors import EtlError, LockHeldError
-from adapters._bases.wording import listed
+from adapters._bases.wording import counted, listed
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
 from configurations.config import PROJECT_ROOT, Settings, SettingsError
@@ -100,7 +100,7 @@ def execute(
                 supervise(work, limit=limit, step=lambda: lock.step)
             except BaseException as error:
                 if isinstance(error, EtlError) and not dry_run:
-                    error.next_step = "; ".join(filter(None, [error.next_step, kept(run.spool)]))
+                    error.next_step = "; ".join(filter(None, [error.next_step.rstrip("."), kept(run.spool)]))
                 record(run, error, dry_run=dry_run)
                 raise
             record(run, None, dry_run=dry_run)
@@ -162,7 +162,7 @@ def kept(spool: Spool) -> str:
     if not (rows := sum(len(spool.read(path).records) for path in spool.waiting())):
         return ""
     folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
-    return f"{rows:,} {'row is' if rows == 1 else 'rows are'} kept in {folder}; the next run stores them"
+    return f"{counted(rows, 'row')} kept in {folder}; the next run stores them"
 
 
 def _log_end(report: RunReport, *, dry_run: bool) -> None:

@@ -218,9 +218,10 @@ def _candidates(rows: object, symbols: Sequence[str], doubts: dict[str, str]) ->
             coin for coin in candidates if chosen.rank is not None and coin.rank is None and coin.cmc_id < chosen.cmc_id
         ]
         if older:
+            entries = " or ".join(f"SYMBOLS={symbol}:{coin.cmc_id}" for coin in (chosen, *older))
             doubts[symbol] = (
                 f"{symbol} is ambiguous: {chosen} has the best rank, but {', '.join(map(str, older))} a lower id; "
-                f"name the one that is meant: {' or '.join(f'SYMBOLS={symbol}:{coin.cmc_id}' for coin in (chosen, *older))}"
+                f"name the one that is meant: {entries}"
             )
     return found
 

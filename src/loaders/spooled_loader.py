@@ -16,6 +16,7 @@ from adapters._bases.errors import EtlError, InvalidRowError, StateError, Storag
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.upsert import IncompleteWriteError, Key, StoredRow, UpsertReport
+from adapters._bases.wording import counted
 from adapters.files.spool import Spool
 
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
@@ -281,14 +282,14 @@ class SpooledLoader(Generic[RowT]):
         if isinstance(cause, StorageUnavailable) and not any(stored):
             raise cause
         if batches:
-            refused.append(f"{sum(map(len, batches))} more rows, not tried: all of these were refused")
+            refused.append(f"{counted(sum(map(len, batches)), 'more row')}, not tried: all of these were refused")
         return stored, refused
 
 
 def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:
     """The one error for rows that neither the spool nor the database took."""
     return StateError(
-        f"{len(rows)} fetched rows are lost: {spool_error.message}, and the database did not take them either: "
+        f"{counted(len(rows), 'fetched row')} lost: {spool_error.message}, and the database did not take them either: "
         f"{error.message}",
         next_step=f"{spool_error.next_step}; {error.next_step or 'repair the database'}",
     )

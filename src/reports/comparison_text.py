@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapters._bases.wording import counted
 from transformers.comparison import Overview
 
 
 def differences_in_words(found: Overview) -> str:
     """Whether anything differs, in one line."""
     over = sum(len(one.over) for one in found.symbols)
-    symbols = f"{len(found.wrong):,} symbol{'' if len(found.wrong) == 1 else 's'}"
+    symbols = counted(len(found.wrong), "symbol")
     if over:
-        return f"{over:,} hour{'' if over == 1 else 's'} of {symbols} over {found.tolerance:g} %"
+        return f"{counted(over, 'hour')} of {symbols} over {found.tolerance:g} %"
     compared = sum(one.compared for one in found.symbols)
     none = f"no hour of {compared:,} is over {found.tolerance:g} %"
     return f"{none}, but {symbols} must be wrong" if found.wrong else none

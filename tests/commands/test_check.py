@@ -60,7 +60,7 @@ def test_a_ready_host_passes(program: Installation) -> None:
     assert "embedded engine" in found["ClickHouse"]
     assert "version 26.9" in found["ClickHouse"]
     assert "crypto.crypto_prices, 0 rows" in found["table"]
-    assert "15000 of 15000 credits left, 50 calls a minute" in found["CoinMarketCap"]
+    assert "15,000 of 15,000 credits left, 50 calls a minute" in found["CoinMarketCap"]
     assert "apt-get install cron" in found["crontab"]
     assert list(found)[:3] == ["Python", "set-up", ".env"]
     assert "inance" not in finished.out

@@ -81,7 +81,7 @@ def test_file_reads_back_equal(
     path = tmp_path / f"prices.{form}"
     done = prices.command("export", str(path))
     assert (done.code, done.log) == (0, "")
-    assert done.out.startswith(f"3 rows of {database}.crypto_prices_hourly are in {path}, ")
+    assert done.out.startswith(f"3 rows of {database}.crypto_prices_hourly written to {path}, ")
     assert read_back(path) == shown(embedded, database)
 
 

@@ -90,8 +90,8 @@ def test_too_many_hours_are_rejected(program: Installation) -> None:
     finished = program.command("report", "9000", SYMBOLS=symbols)
 
     assert finished.code == 2
-    assert "9001 hours of 100 symbols" in finished.log
-    assert "ask for 4999 hours at most" in finished.log
+    assert "9,001 hours of 100 symbols" in finished.log
+    assert "ask for 4,999 hours at most" in finished.log
     assert reports(program) == []
 
 

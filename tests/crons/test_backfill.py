@@ -192,7 +192,7 @@ async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, f
     report = await backfill(context(ListedSource(lacks=[0])), 6)
     front.faults.clear()
     [warning] = report.warnings
-    assert warning.startswith("1 hours without a quote are not remembered: ")
+    assert warning.startswith("not remembered: 1 hour without a quote: ")
     assert (report.inserted, report.failures) == (5, [])
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from commands.interface import name_and_hours
 from crons.registry import JOBS
 from crons.run import main
-from main import _name_and_hours
 
 JOB = "cmc_hourly_prices"
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
@@ -35,7 +35,7 @@ def test_unknown_job_is_refused_with_the_known_ones(arguments: list[str], capsys
     ],
 )
 def test_job_and_hours_may_be_left_out(words: tuple[str | None, str | None], name: str, hours: int | None) -> None:
-    assert _name_and_hours(*words) == {"name": name, "hours": hours}
+    assert name_and_hours(*words) == {"name": name, "hours": hours}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ THREE_AT_13 = {(symbol, "2026-11-23 13:00:00") for symbol, _ in THREE_AT_12}
 QUICK = {"RUN_TIMEOUT_SECONDS": "4"}
 """The tries at the database take nearly all of it, so a test does not wait for ten minutes of them."""
 
-KEPT = "3 rows are kept in data/spool/cmc_hourly_prices; the next run stores them"
+KEPT = "3 rows kept in data/spool/cmc_hourly_prices; the next run stores them"
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_full_disk_without_a_database_names_both_causes(
     run = program.run_job(RUN_TIMEOUT_SECONDS="10")
     assert run.code == 1
     [error] = run.errors
-    assert "3 fetched rows are lost" in error
+    assert "3 fetched rows lost" in error
     assert "No space left on device" in error
     assert "the connection was refused" in error
     assert "Traceback" not in run.log

@@ -253,7 +253,7 @@ async def test_without_spool_and_database_both_are_named(
     front.refuse()
     with pytest.raises(StateError) as failure:
         await loader(server, "never_made", Spool(tmp_path / "spool")).load([price_row("BTC"), price_row("ETH")])
-    assert "2 fetched rows are lost" in failure.value.message
+    assert "2 fetched rows lost" in failure.value.message
     assert "cannot be written: " in failure.value.message
     assert "the connection was refused" in failure.value.message
 

@@ -31,6 +31,7 @@ from adapters._bases.errors import (
 from adapters._bases.json_values import json_value, one_line, whole
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
+from adapters._bases.wording import shortened
 
 if TYPE_CHECKING:
     import httpx
@@ -291,7 +292,7 @@ class HttpAdapter:
                 self.calls_made += 1
                 return await self._in_time(self._exchange(path, params, read, where), where)
 
-        where = f"{self._host}{self._client.base_url.path.rstrip('/')}{path}{self._via}"
+        where = f"{self._host}{shortened(self._client.base_url.path.rstrip('/') + path)}{self._via}"
         return await self._retry.acall(one_try)
 
     async def get_json(self, path: str, params: Mapping[str, str]) -> object:

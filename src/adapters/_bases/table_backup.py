@@ -61,7 +61,7 @@ def export_table(
     count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, path), written))
     stored = clickhouse.query(f"SELECT count() FROM {rows}")[0][0]  # noqa: S608 - the name is quoted
     if count != stored:
-        raise StorageUnavailable(f"the backup would hold {count} rows of {stored}: the stream ended early")
+        raise StorageUnavailable(f"the backup would hold {count:,} rows of {stored:,}: the stream ended early")
     return count
 
 

@@ -7,7 +7,7 @@ the wall hour 23:00 came twice, and both instants have one key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from importlib.resources import files
@@ -118,6 +118,14 @@ def _gregorian(year: int, month: int, day: int) -> date | None:
         return None
     found = date.fromordinal(_DAY_ZERO + _days_before(year) + 31 * (month - 1) - max(0, month - 7) + day - 1)
     return found if jalali_date(found) == f"{year:04}-{month:02}-{day:02}" else None
+
+
+def describe_alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
+    """Symbols with the same hours, to a description of these."""
+    symbols: dict[str, list[str]] = {}
+    for symbol, of_symbol in hours.items():
+        symbols.setdefault(describe_hours(of_symbol), []).append(symbol)
+    return {tuple(names): ranges for ranges, names in symbols.items()}
 
 
 def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:

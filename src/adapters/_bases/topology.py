@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, cast
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.wording import counted
 
 Changes = Literal["", "update", "insert"]
 
@@ -35,9 +36,9 @@ class Topology(NamedTuple):
 
     def __str__(self) -> str:
         if self.kind == "cluster":
-            return f"cluster {self.cluster}, {self.replicas} replicas"
+            return f"cluster {self.cluster}, {counted(self.replicas, 'replica')}"
         if self.kind == "replicated database":
-            return f"a database with the Replicated engine, {self.replicas} replicas"
+            return f"a database with the Replicated engine, {counted(self.replicas, 'replica')}"
         if self.kind == "cloud":
             return "ClickHouse Cloud"
         return "a single server" if self.replicas == 1 else f"{self.replicas} hand-made replicas"

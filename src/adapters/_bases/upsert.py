@@ -123,7 +123,7 @@ def upsert(
             if error.code not in ABOUT_A_VALUE and not is_about_size(error):
                 raise
             (symbol, hour), *others = keyed
-            named = f"one of {len(keyed)} rows" if others else f"{symbol!r} at {hour}"
+            named = f"one of {len(keyed):,} rows" if others else f"{symbol!r} at {hour}"
             raise InvalidRowError(f"{named}: {error.message}", next_step=error.next_step) from error
         if one.wrong or one.dependent_error:
             chunks.append(one)

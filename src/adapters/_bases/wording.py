@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _MOST_NAMES = 10
@@ -10,6 +11,11 @@ _MOST_NAMES = 10
 def counted(number: int, noun: str) -> str:
     """``1 hour``, ``1,000 hours``; a noun of several words takes its s at the end."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(path: str) -> str:
+    """The path of an address with its last two parts only, so that the reason that follows is seen."""
+    return re.sub(r"^/[^/]+(?:/[^/]+)*(/[^/]+/[^/]+)$", r"/…\1", path)
 
 
 def listed(names: Sequence[str]) -> str:

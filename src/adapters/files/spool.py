@@ -122,7 +122,7 @@ class Spool:
         sound = [value for value in values if isinstance(value, list) and len(value) == len(columns)]
         records = [dict(zip(columns, value, strict=True)) for value in sound]
         lost = count - len(records)
-        return Batch(path, records, f"{lost} of {count} records are damaged or missing" if lost else None)
+        return Batch(path, records, f"{lost:,} of {count:,} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
         """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""

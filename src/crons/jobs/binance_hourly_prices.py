@@ -12,7 +12,7 @@ import structlog
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_start, hours_between
-from adapters._bases.wording import listed
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
@@ -64,7 +64,7 @@ async def run(ctx: JobContext) -> None:
     if report.without_quote and report.without_quote == len(answers):
         report.failures.append("Binance has no candle of the present hour")
     rows = [row for _, of_pair in answers for row in of_pair]
-    ctx.step(f"storing {len(rows)} rows")
+    ctx.step(f"storing {counted(len(rows), 'row')}")
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
 

@@ -61,7 +61,7 @@ async def run(ctx: JobContext) -> None:
         ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
     ctx.report.failures.extend(failure.message for failure in answer.failures)
     ctx.report.failures.extend(_without_price(ctx, found.coins, answer.quotes, {row.symbol for row in rows}))
-    ctx.step(f"storing {len(rows)} rows")
+    ctx.step(f"storing {counted(len(rows), 'row')}")
     await CoinMarketCapLoader(ctx).load(rows)
 
 
@@ -168,10 +168,14 @@ async def check_symbols(ctx: JobContext) -> Finding:
 
 def _described(info: KeyInfo) -> str:
     left, limit = info.credits_left, info.credit_limit_monthly
-    of_limit = f"of {limit} " if limit is not None and left is not None and limit >= left else ""
+    known = left is not None and limit is not None and limit >= left
     parts = [
-        "CoinMarketCap does not say how many credits are left" if left is None else f"{left} {of_limit}credits left",
-        f"{info.requests_per_minute} calls a minute" if info.requests_per_minute is not None else "",
+        "CoinMarketCap does not say how many credits are left"
+        if left is None
+        else f"{left:,} of {limit:,} credits left"
+        if known
+        else f"{counted(left, 'credit')} left",
+        f"{counted(info.requests_per_minute, 'call')} a minute" if info.requests_per_minute is not None else "",
         f"credits reset: {info.reset}" if info.reset else "",
     ]
     return ", ".join(filter(None, parts))
@@ -271,7 +275,7 @@ def _affordable(
     cost, every = credits_of(chosen), credits_of(calls)
     if credits_left is not None and cost > credits_left:
         raise SourceRejected(
-            f"the backfill would cost about {cost} credits, and {credits_left} are left; nothing was spent",
+            f"a backfill would cost about {counted(cost, 'credit')}, and {credits_left:,} are left; nothing was spent",
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
     if chosen != calls:
@@ -280,7 +284,7 @@ def _affordable(
             limit = f"--max-credits {past.request.max_credits}"
         hours = (hour_start(ctx.started).astimezone(timezone.utc) - past.starts[0]) // HOUR
         ctx.report.warnings.append(
-            f"{every - cost} of {every} credits' worth of hours are left out by {limit}; "
+            f"{every - cost:,} of {every:,} credits' worth of hours are left out by {limit}; "
             f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
         )
     return chosen, min(
@@ -317,7 +321,7 @@ def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceR
         hours = f"--from '{hour_key(reached[0])[:16]}' --to '{hour_key(end)[:16]}'"
     command = f"./run.sh cron_{ctx.kind} {ctx.name} {hours} fetches those; a higher plan reaches further"
     return SourceRejected(
-        f"{error.message}; {len(reached)} of the {len(past.starts)} hours are in reach",
+        f"{error.message}; {len(reached):,} of the {len(past.starts):,} hours are in reach",
         next_step=command if reached else error.next_step,
         status=error.status,
         code=error.code,

@@ -14,6 +14,7 @@ from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters._bases.wording import counted
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from crons.backfill import Batch, Past
 from crons.inspection import finding
@@ -52,7 +53,7 @@ async def run(ctx: JobContext) -> None:
     report.without_quote = len(report.missing)
     if not there:
         report.failures.append("neither Nobitex nor Wallex has a rate of the present hour")
-    ctx.step(f"storing {len(rows)} rows")
+    ctx.step(f"storing {counted(len(rows), 'row')}")
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
 

@@ -101,7 +101,7 @@ async def test_backfill_beyond_the_plans_reach_offers_what_is_in_it(
         with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
             await backfill(cmc_context(**here), hours, dry_run=dry_run)
         assert source.credits_used == 0
-        assert f"; {in_reach} of the {hours} hours are in reach" in refused.value.message
+        assert f"; {in_reach:,} of the {hours:,} hours are in reach" in refused.value.message
         assert f"./run.sh cron_backfill cmc_hourly_prices {in_reach} " in refused.value.next_step
         clock.advance(timedelta(minutes=50))
         await backfill(cmc_context(**here), in_reach, dry_run=dry_run)
@@ -221,6 +221,6 @@ async def test_heal_skips_hours_beyond_the_plans_reach(
 async def test_heal_wholly_beyond_the_plans_reach_fails(cmc_context: MakeContext, source: FaultySource) -> None:
     with pytest.raises(SourceRejected, match="beyond the plan's reach") as refused:
         await heal(cmc_context(), 24 * 60)
-    assert " of the 1440 hours are in reach" in refused.value.message
+    assert " of the 1,440 hours are in reach" in refused.value.message
     assert "./run.sh cron_heal cmc_hourly_prices 7" in refused.value.next_step
     assert source.credits_used == 0
