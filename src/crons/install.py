@@ -222,7 +222,11 @@ def change_crontab(
     if dry_run or before == after:
         return CrontabChange(before, after, None)
     backup = keep_copy(before, folder=checkout / "backups", now=now)
-    write_crontab(after)
+    if header := write_crontab(after):
+        first, others = re.escape(header.partition("\n")[0]), header.count("\n") - 1
+        # Those that it put there at earlier times are not the user's, and must not add up.
+        own = re.sub(rf"\A(?:{first}\n(?:[^\n]*\n){{{others}}})+", "", before)
+        write_crontab(with_task(own, task, line, checkout=checkout))
     return CrontabChange(before, after, backup)
 
 

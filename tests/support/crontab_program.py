@@ -19,7 +19,7 @@ case "$1" in
     sed "s/$(printf '\\r')/\\\\\\\\r/g" "$table" ;;
 -)
     if [ -e {folder}/refusing ]; then echo "bad minute" >&2; exit 1; fi
-    if [ -e {folder}/forgetful ]; then cat > /dev/null; else cat > "$table"; fi ;;
+    if [ -e {folder}/forgetful ]; then cat > /dev/null; else cat {folder}/header - > "$table"; fi ;;
 esac
 """
 
@@ -30,12 +30,13 @@ class CrontabProgram:
 
     Args:
         folder: an empty folder without blanks in its path; a file in it named ``locked``, ``refusing`` or
-            ``forgetful`` makes the command behave so.
+            ``forgetful`` makes the command behave so, and the text in one named ``header`` goes before each crontab.
     """
 
     folder: Path
 
     def make(self) -> str:
+        (self.folder / "header").touch()
         program = self.folder / "crontab"
         program.write_text(_PROGRAM.format(folder=self.folder))
         program.chmod(0o755)

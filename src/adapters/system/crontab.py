@@ -58,8 +58,8 @@ def read_crontab() -> str:
     return "" if code else shown
 
 
-def write_crontab(text: str) -> None:
-    """Replace the crontab and read it back. Idempotent.
+def write_crontab(text: str) -> str:
+    """Replace the crontab, read it back, and return the comments that the program itself put first, as SUSE's does.
 
     Raises:
         StateError: the command is missing or refuses the text (the crontab is then unchanged), what is read back
@@ -76,11 +76,14 @@ def write_crontab(text: str) -> None:
             f"cron refused the crontab: {complaint}",
             next_step="nothing was changed; fix the named line and try again",
         )
-    if read_crontab() != text:
+    shown = read_crontab()
+    header = shown.removesuffix(text)
+    if not shown.endswith(text) or not re.fullmatch(r"(#[^\n]*\n)*", header):
         raise StateError(
             "the crontab differs from what was written: another program changed it at the same time",
             next_step='run "crontab -l"; the previous crontab is in the backups folder',
         )
+    return header
 
 
 def _call(argument: str, text: str = "") -> tuple[int, str, str]:
