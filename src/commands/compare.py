@@ -23,7 +23,7 @@ from crons.job import Finding
 from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
 from reports.comparison_text import differences_in_words, notes
-from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol
+from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol, mixed_up
 from transformers.coverage import hours_by_key, reach
 
 QUOTING, TRADING = MAIN_JOB, "binance_hourly_prices"
@@ -32,6 +32,7 @@ DEFAULT_HOURS = 168
 DEFAULT_TOLERANCE = 1.0  # percent
 _FAULT_PERCENT = 5.0  # no market explains a larger deviation
 _CELLS_AT_ONCE = 200_000  # hours of symbols read at once, so that memory stays bounded
+_SAMPLED_HOURS = 24
 _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
 _SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 _StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
@@ -87,6 +88,13 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
             compare_symbol(symbol, quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
             for symbol in some
         ]
+    if over := [hour.hour for one in found if one.differs_throughout for hour in one.over]:
+        # Of every symbol, since that of another chunk may be the one that is meant.
+        last = keys.index(max(over))
+        sample = {"first": keys[max(0, last + 1 - _SAMPLED_HOURS)], "last": keys[last]}
+        every_quote = _by_symbol(quotes.quotes(sorted(quoted), **sample))
+        every_candle = _by_symbol(candles.candles(sorted(traded), **sample))
+        found = [mixed_up(one, every_quote, every_candle, rates=rates, tolerance=tolerance) for one in found]
     only_quoted, only_traded = sorted(quoted - traded), sorted(traded - quoted)
     return Overview(hours=keys, tolerance=tolerance, symbols=found, only_quoted=only_quoted, only_traded=only_traded)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from operator import attrgetter
 from statistics import median
@@ -27,6 +27,9 @@ Rates = Mapping[str, Mapping[str, float]]
 _PROMPT_MINUTES = 5  # markets hardly move in the first minutes of an hour
 _LEAST_STALE = 3  # hours in a row with the very same price
 _LEAST_SHIFTED = 3  # hours over the tolerance that all match the hour beside them
+_LEAST_CONSTANT = 3  # hours over the tolerance that are explained by a factor or by another symbol
+_MOST = 0.9  # the least share of them
+_FACTOR_PERCENT = 5.0  # prices of different moments differ by that much from a constant factor
 _LEAST_SPAN = 24  # hours needed to tell a shift from the spread of small deviations
 _EXPLAINS = 0.25  # a shift explains a deviation if at most this share of it is left
 
@@ -50,7 +53,7 @@ class Deviation(NamedTuple):
 class Suspicion(NamedTuple):
     """What is almost certainly wrong with a source's prices."""
 
-    kind: Literal["stale", "shifted"]
+    kind: Literal["stale", "shifted", "scaled", "mixed up"]
     detail: str
     hours: Sequence[str]  # keys of the hours over the tolerance that it explains, oldest first
 
@@ -79,6 +82,12 @@ class Comparison:
     def differs(self) -> bool:
         """Whether an hour is over the tolerance, or the prices look wrong although none is."""
         return bool(self.over or self.suspicions)
+
+    @property
+    def differs_throughout(self) -> bool:
+        """Whether every compared hour is over the tolerance, and not by a constant factor."""
+        scaled = any(one.kind == "scaled" for one in self.suspicions)
+        return 0 < self.compared == len(self.over) and not scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +128,9 @@ def compare_symbol(
     found = [deviation for deviation, _ in pairs if deviation]
     counts = Counter(how for _, how in pairs)
     over = [one for one in found if one.size > tolerance]
-    stale = _stale(found, over)
-    explained = {hour for one in stale for hour in one.hours}
+    scaled = _scaled(over)
+    stale = [] if scaled else _stale(found, over)
+    explained = {hour for one in (*scaled, *stale) for hour in one.hours}
     unexplained = [one for one in over if one.hour not in explained]
     shifted = []
     later = list(pairwise(hours))
@@ -141,7 +151,7 @@ def compare_symbol(
         bias=median(one.percent for one in found) if found else None,
         largest=max(found, key=lambda one: one.size, default=None),
         over=over,
-        suspicions=[*stale, *shifted[:1]],
+        suspicions=[*scaled, *stale, *shifted[:1]],
         converted=counts["converted", ""],
         assumed={coin: number for (how, coin), number in counts.items() if how == "assumed"},
         refused={currencies: number for (how, currencies), number in counts.items() if how == "refused"},
@@ -167,6 +177,45 @@ def _deviation(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[
         return None, ("invalid", "")
     percent = (quote.price / traded - 1) * 100
     return Deviation(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=is_prompt), how
+
+
+def mixed_up(
+    one: Comparison,
+    quotes: Mapping[str, Mapping[str, StoredQuote]],
+    candles: Mapping[str, Mapping[str, StoredCandle]],
+    *,
+    rates: Rates,
+    tolerance: float,
+) -> Comparison:
+    """The comparison; if it differs throughout, with the symbol whose prices a source has in its place, if any.
+
+    Args:
+        quotes, candles: all symbols' prices of some hours, by symbol and hour key.
+    """
+    own = one.symbol
+    for other in sorted({*quotes, *candles} - {own}) if one.differs_throughout else ():
+        for quoted, traded, detail in (
+            (own, other, f"CoinMarketCap's prices are those of {other} at Binance"),
+            (other, own, f"Binance's prices, of {one.pair}, are those of {other} at CoinMarketCap"),
+        ):
+            of_quoted, of_traded = quotes.get(quoted, {}), candles.get(traded, {})
+            pairs = [_deviation(of_quoted[hour], of_traded[hour], rates)[0] for hour in of_quoted if hour in of_traded]
+            if len(pairs) >= _LEAST_CONSTANT and all(pair and pair.size <= tolerance for pair in pairs):
+                return replace(one, suspicions=[Suspicion("mixed up", detail, [hour.hour for hour in one.over])])
+    return one
+
+
+def _scaled(over: Sequence[Deviation]) -> list[Suspicion]:
+    """Whether one source's prices are a power of ten of the other's, as those of a pair of 1,000 coins."""
+    if len(over) < _LEAST_CONSTANT:
+        return []
+    factor = 10.0 ** round(math.log10(median(one.quoted / one.traded for one in over)))
+    hours = [one.hour for one in over if abs(one.quoted / one.traded / factor - 1) * 100 <= _FACTOR_PERCENT]
+    if factor == 1 or len(hours) < max(_LEAST_CONSTANT, len(over) * _MOST):
+        return []
+    higher, lower = ("CoinMarketCap", "Binance") if factor > 1 else ("Binance", "CoinMarketCap")
+    detail = f"{higher}'s prices are {max(factor, 1 / factor):,.0f} times {lower}'s in {len(hours):,} h"
+    return [Suspicion("scaled", detail, hours)]
 
 
 def _is_price(value: float | None) -> TypeGuard[float]:

@@ -131,6 +131,24 @@ def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables, program: I
     assert "./run.sh cron_backfill cmc_hourly_prices 168" in done.out
 
 
+@pytest.mark.parametrize(
+    ("wrong", "detail"),
+    [
+        ("quoted", "CoinMarketCap's prices are those of ETH at Binance"),
+        ("traded", "Binance's prices, of BTCUSDT, are those of ETH at CoinMarketCap"),
+    ],
+)
+def test_prices_of_another_coin_are_recognized(tables: Tables, wrong: str, detail: str) -> None:
+    """As with BINANCE_PAIRS=BTC:ETHUSDT or a wrong id in SYMBOLS."""
+    prices = {"BTC": walk(168, seed=1), "ETH": walk(168, seed=2, start=30.0), "SOL": walk(168, seed=3, start=2.0)}
+    for symbol, own in prices.items():
+        tables.quote(symbol, prices["ETH"] if (symbol, wrong) == ("BTC", "quoted") else own)
+        tables.trade(symbol, prices["ETH"] if (symbol, wrong) == ("BTC", "traded") else own)
+    looks = {one["symbol"]: one["looks"] for one in tables.document()["symbols"]}
+    assert [(one["looks"], one["detail"]) for one in looks.pop("BTC")] == [("mixed up", detail)]
+    assert looks == {"ETH": [], "SOL": []}
+
+
 def test_a_stored_price_of_usdt_converts(tables: Tables, program: Installation) -> None:
     prices = walk(168)
     tables.quote("BTC", [price * 0.97 for price in prices])

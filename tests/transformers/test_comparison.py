@@ -295,6 +295,20 @@ def test_a_shift_is_found_beside_a_stale_price() -> None:
     assert sorted(explained) == [one.hour for one in found.over]
 
 
+@pytest.mark.parametrize(("factor", "who"), [(1e-3, "Binance"), (1e-6, "Binance"), (1e7, "CoinMarketCap")])
+def test_a_constant_factor_is_found(factor: float, who: str) -> None:
+    """Of a pair of 1,000 coins, or of a source that is wrong; at any minute of the hour."""
+    prices = walk(168)
+    for minute in (0, 30):
+        found = of_week([price * factor for price in prices], prices, minute=minute, swing=2)
+        (scaled,) = found.suspicions
+        assert scaled.kind == "scaled"
+        assert scaled.detail.startswith(f"{who}'s prices are {max(factor, 1 / factor):,.0f} times ")
+        assert list(scaled.hours) == [one.hour for one in found.over]
+    assert "scaled" not in kinds(of_week([*prices[:100], prices[100] * factor, *prices[101:]], prices))
+    assert kinds(of_week([price * 3 for price in prices], prices)) == []
+
+
 @given(seed=SEEDS, minute=st.sampled_from([0, 2, 30, 59]), percent=st.sampled_from([0.01, 0.5, 5.0]))
 def test_correct_prices_are_never_suspected(seed: int, minute: int, percent: float) -> None:
     """However the market moves, and at whichever minute of the hour a price is taken."""
