@@ -93,9 +93,8 @@ make_venv() { # FOLDER: with the first fit Python; an interrupted one and one of
     fail 2 "${PYTHON:+PYTHON=$PYTHON is }no Python of 3.10 to 3.14: apt-get install python3 python3-venv, or set PYTHON"
 }
 
-install_into() { # VENV GROUP: every file is checked against its hash
+install_into() { # VENV GROUP: checks each file's hash; of pip's and uv's own options, keeps those of how to fetch files
     local name value python=$1/bin/python options=(--no-deps --require-hashes --requirement "$(requirements "$2")")
-    # Of pip's and uv's own options only those count that say how to fetch files; others might install elsewhere.
     local kept='_(.*INDEX.*|FIND_LINKS|.*_HOST|.*CERTS?|NATIVE_TLS|.*PROXY|.*CACHE.*|.*TIMEOUT|KEYRING_PROVIDER)$'
     while IFS='=' read -r name value; do
         name=PIP_${name^^} name=${name//-/_}
@@ -120,9 +119,8 @@ set_up() ( # GROUPS; the lock is on the checkout's folder, so the kernel frees i
         folder=$venv$([[ $group != bench ]] || echo /bench)
         make_venv "$folder"
         : >"$venv/.installing"
-        install_into "$folder" "$group" || fail 1 "the installation failed, see above; run: ./run.sh install$(
-            [[ $group != engine ]] || echo "; a ClickHouse server needs no engine: set CLICKHOUSE_HOST in .env"
-        )"
+        hint=${group/#engine/; a ClickHouse server needs no engine: set CLICKHOUSE_HOST in .env}
+        install_into "$folder" "$group" || fail 1 "the installation failed, see above; run: ./run.sh install${hint#"$group"}"
         stamp "$group" >"$venv/.installed-$group" && rm -f -- "$venv/.installing"
     done
 ) 9<"$root"
