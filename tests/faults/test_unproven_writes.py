@@ -110,6 +110,18 @@ def test_setting_that_a_proxy_drops_is_named(program: Installation, front: Click
     assert len(stored.rows()) == 3
 
 
+def test_update_that_does_not_return_is_named(
+    program: Installation, front: ClickHouseFront, stored: PriceAudit
+) -> None:
+    program.clock.advance(timedelta(minutes=5))
+    front.faults.append(Fault("hang", "ALTER", times=9))
+    failed = program.run_job(RUN_TIMEOUT_SECONDS="4")
+    assert failed.code == 1
+    assert "waits for the update" in failed.errors[-1]
+    assert "system.mutations" in failed.errors[-1]
+    assert len(stored.rows()) == 3
+
+
 def test_rows_equal_to_removed_ones_are_stored(
     program: Installation, stored: PriceAudit, embedded: ClickHouseAdapter
 ) -> None:

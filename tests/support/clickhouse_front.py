@@ -93,6 +93,7 @@ class ClickHouseFront:
         engine: of another version, in a process of its own; None for the one of this process.
         cached: whether a SELECT is answered as it was before, by its text and its URL without the id.
         most_bytes: what a request may have as its body before a proxy refuses it; 0 for any number.
+        bare: whether a proxy strips ClickHouse's headers from the answers.
         dropped: settings that do not reach the engine.
         shown: the condition of the rows of prices that SELECTs show, as a row policy has one; empty for all.
         replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
@@ -109,6 +110,7 @@ class ClickHouseFront:
     faults: list[Fault] = field(default_factory=list)
     cached: bool = False
     most_bytes: int = 0
+    bare: bool = False
     dropped: tuple[str, ...] = ()
     shown: str = ""
     replacements: dict[str, str] = field(default_factory=dict)
@@ -392,9 +394,10 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
             if "lz4" in self.headers.get("Accept-Encoding", "") and not code:
                 answer = lz4.frame.compress(answer)
                 self.send_header("Content-Encoding", "lz4")
-            if code:
+            if code and not front.bare:
                 self.send_header("X-ClickHouse-Exception-Code", str(code))
-            self.send_header("X-ClickHouse-Summary", "{}")
+            if not front.bare:
+                self.send_header("X-ClickHouse-Summary", "{}")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer[: len(answer) // 2] if half else answer)

@@ -52,12 +52,18 @@ def plain(connection: socket.socket) -> None:
     answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")(connection)
 
 
-def with_tls(connection: socket.socket) -> None:
+def with_tls(connection: socket.socket, certificate: str = "loopback.pem") -> None:
     """Serves TLS, with a certificate that nobody knows; hangs up on anything else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / "loopback.pem")
+    context.load_cert_chain(TLS / certificate)
     with context.wrap_socket(connection, server_side=True):
         pass
+
+
+def with_page(status: str, page: str = "") -> Callable[[socket.socket], None]:
+    """Serves this page, as a proxy or another web server does."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+    return answering((head + page).encode())
 
 
 def hanging_up(connection: socket.socket) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -423,8 +425,14 @@ def _pool(server: Server) -> PoolManager:
     from clickhouse_connect.driver.httputil import check_env_proxy, get_pool_manager  # noqa: PLC0415 - as above
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - as above
 
-    if server.ca_file is not None and not server.ca_file.is_file():
-        raise StorageRejected(f"{server.ca_file} does not exist", next_step="Correct CLICKHOUSE_CA_FILE.")
+    if server.ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=server.ca_file)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StorageRejected(
+                f"{server.ca_file} cannot be read as certificates: {reason}", next_step="Correct CLICKHOUSE_CA_FILE."
+            ) from error
     proxy = check_env_proxy(server.scheme, server.host, server.port)
     invalid = ConfigurationError(
         f"{server.scheme}_proxy is not the address of an HTTP proxy",
@@ -441,8 +449,17 @@ def _pool(server: Server) -> PoolManager:
         )
     except (HTTPError, ValueError) as error:
         raise invalid from error
-    # The driver has no option for this, and would follow one redirect when it connects.
-    pool.urlopen = partial(pool.urlopen, redirect=False)  # type: ignore[method-assign]
+    send_once = pool.urlopen
+
+    def urlopen(*arguments: Any, **options: Any) -> Any:
+        # The driver has no option for this, and would follow one redirect when it connects.
+        response = send_once(*arguments, **{**options, "redirect": False})
+        if response.headers.get("Content-Type", "").startswith("text/html") and response.status == HTTPStatus.OK:
+            response.close()
+            raise HTTPError("an HTML page")
+        return response
+
+    pool.urlopen = urlopen  # type: ignore[method-assign]
     return pool
 
 

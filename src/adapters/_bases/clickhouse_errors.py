@@ -8,12 +8,13 @@ from typing import NamedTuple
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, causes, innermost_words
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+TIMEOUT_EXCEEDED = 159
 # Errors that may pass, with a next step if the operator can help.
 _PASSING = {
     # TOO_SLOW, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, SOCKET_TIMEOUT, NETWORK_ERROR, ABORTED,
     # MEMORY_LIMIT_EXCEEDED, QUERY_WAS_CANCELLED, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED
     **dict.fromkeys((160, 202, 203, 209, 210, 236, 241, 394, 439, 473), ""),
-    159: "The statement may still be running: the next try looks first.",  # TIMEOUT_EXCEEDED, also of ON CLUSTER
+    TIMEOUT_EXCEEDED: "The statement may still be running: the next try looks first.",  # also of ON CLUSTER
     201: "The user's quota is used up until its interval ends: see SHOW QUOTA.",  # QUOTA_EXCEEDED
     252: "Merges are behind: check system.merges, and the disk of ClickHouse.",  # TOO_MANY_PARTS
     279: "No server behind this one answers: check system.clusters, and the servers.",  # ALL_CONNECTION_TRIES_FAILED
@@ -71,9 +72,11 @@ _COLUMNS = re.compile(r"\([^)]*\)")
 # Part of error 341 if the mutation fails here too: no replica will finish it.
 _FAILED_MUTATION = re.compile(r"during execution of mutations? ")
 _TEXT_LIMIT = 400
-_STATUS = re.compile(r"^HTTP driver received HTTP status (\d+)")
+_STATUS = re.compile(r"HTTP status (\d+)")
+_MARKUP = re.compile(r"<[/!]?[A-Za-z][^<>]*>(: )?")  # Python objects too
 _CODE_PREFIX = re.compile(
-    r"^(Received ClickHouse exception, code: \d+, server response: )?(Code: \d+\. )?(DB::Exception: )?"
+    r"^((Received ClickHouse exception, code: \d+|HTTP driver received HTTP status \d+), server response: )?"
+    r"(Code: \d+\. )?(DB::Exception: )?"
 )
 
 _PORTS = "8123, or 8443 with TLS; 9000 and 9440 are for clickhouse-client"
@@ -90,7 +93,45 @@ class _Cause(NamedTuple):
     most_tries: int | None = 1  # 1 for what a retry cannot fix, None for no bound
 
 
+_CORRECT_ADDRESS = (
+    "Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE, or the proxy in front of ClickHouse."
+)
 _CAUSES = (
+    _Cause(
+        r"HTTP status 413\b",
+        "a proxy in front of ClickHouse refuses a request of this size (HTTP status 413)",
+        "Raise the proxy's limit, such as client_max_body_size of nginx.",
+    ),
+    _Cause(
+        r"HTTP status 40[137]\b",
+        "a proxy in front of ClickHouse refuses this user or host ({status})",
+        "Correct CLICKHOUSE_USER, CLICKHOUSE_PASSWORD and CLICKHOUSE_HOST, or the proxy.",
+    ),
+    _Cause(
+        r"HTTP status 400[\s\S]*(HTTPS|SSL|TLS)|HTTP status 426\b",
+        "this port requires TLS ({status})",
+        f"Set CLICKHOUSE_SECURE=true, and CLICKHOUSE_PORT to the HTTPS port: {_PORTS}.",
+    ),
+    _Cause(
+        "Unexpected response to server version query|an HTML page",
+        "what answers is not ClickHouse, but an HTML page, another program, or nothing",
+        _CORRECT_ADDRESS,
+    ),
+    _Cause(
+        "certificate has expired|certificate is not yet valid",
+        "the server's certificate is out of date: {}",
+        "Renew the certificate of CLICKHOUSE_HOST, or correct this host's clock.",
+    ),
+    _Cause(
+        "CERTIFICATE_VERIFY_FAILED.*(mismatch|is not valid for|doesn't match)",
+        "the server's certificate is for another name: {}",
+        "Set CLICKHOUSE_HOST to a name in the certificate.",
+    ),
+    _Cause(
+        "SSLError: .*(PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|UNSUPPORTED_SSL_VERSION|NO_PROTOCOLS_AVAILABLE)",
+        "the server offers only an outdated TLS version",
+        "Enable TLS 1.2 or later at CLICKHOUSE_HOST, or in the proxy in front of it.",
+    ),
     _Cause(
         "SSLCertVerificationError",
         "the server's certificate cannot be verified",
@@ -130,6 +171,8 @@ _CAUSES = (
         most_tries=None,
     ),
     _Cause("^TimeoutError:", "the server did not answer in time", "", most_tries=None),
+    # Except those by which a proxy asks for patience: 408 timeout, 425 too early, 429 too many requests.
+    _Cause(r"HTTP status 4(?!08|25|29)\d\d", "what answers is not ClickHouse ({status})", _CORRECT_ADDRESS),
 )
 # The driver's classes for errors that a retry does not fix.
 _FINAL = re.compile("(Data|Integrity|Interface|Internal|NotSupported|Programming)Error|Warning")
@@ -146,21 +189,19 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
     text = lowest if str(error) in ("", "Error executing HTTP request") else str(error)
     if secret:
         text, lowest = text.replace(secret, "***"), lowest.replace(secret, "***")
-    if isinstance(code := getattr(error, "code", None), int):
+    # A proxy may strip the header with the code; the text has it too.
+    found = re.search(r"\bCode: (\d+)\.", text)
+    if isinstance(code := getattr(error, "code", None) or (found and int(found[1])), int):
         return coded_error(code, text, where)
-    if (status := _STATUS.search(text)) and int(status[1]) == _TOO_LARGE:
-        return StorageRejected(
-            f"a proxy in front of ClickHouse ({where}) refuses a request of this size (HTTP status {_TOO_LARGE})",
-            next_step="Raise the proxy's limit, such as client_max_body_size of nginx.",
-            status=_TOO_LARGE,
-        )
+    status = _STATUS.search(text)
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     if cause := next((cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE)), None):
-        message = f"ClickHouse ({where}): {cause.message.format(one_line(lowest))}"
+        words = cause.message.format(one_line(lowest), status=status and status[0])
+        message = f"ClickHouse ({where}): {words}"
         if cause.most_tries == 1:
-            return StorageRejected(message, next_step=cause.next_step)
+            return StorageRejected(message, next_step=cause.next_step, status=int(status[1]) if status else None)
         return StorageUnavailable(message, next_step=cause.next_step, most_tries=cause.most_tries)
-    message = f"ClickHouse ({where}): the request failed: {one_line(text)}"
+    message = f"ClickHouse ({where}): the request failed{f' with {status[0]}' if status else ''}: {one_line(text)}"
     if any(_FINAL.fullmatch(kind.__name__) for kind in type(error).__mro__):
         return StorageRejected(message)
     return StorageUnavailable(message, next_step=_CHECK_SERVER)
@@ -190,6 +231,6 @@ def grant(rights: str, what: str, user: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without the prefixes that repeat the code, cut after 400 characters."""
-    line = _CODE_PREFIX.sub("", " ".join(text.split()))
+    """The text on one line, without markup and prefixes that repeat the code, cut after 400 characters."""
+    line = _CODE_PREFIX.sub("", " ".join(_MARKUP.sub(" ", text).split()))
     return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"

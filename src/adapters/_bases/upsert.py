@@ -18,8 +18,14 @@ from typing import Any, NamedTuple, cast
 import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.clickhouse_errors import ABOUT_A_VALUE, ACCESS_DENIED, CONSTRAINT_VIOLATED, is_about_size
-from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable
+from adapters._bases.clickhouse_errors import (
+    ABOUT_A_VALUE,
+    ACCESS_DENIED,
+    CONSTRAINT_VIOLATED,
+    TIMEOUT_EXCEEDED,
+    is_about_size,
+)
+from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable, causes
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import has_sound_patches
@@ -391,6 +397,11 @@ class _Chunk:
         version = self.clickhouse.server_version()
         try:
             self.clickhouse.command(update_statement(self.name, self.table, rows, version, replicated=self.replicated))
+        except StorageUnavailable as error:
+            if error.code == TIMEOUT_EXCEEDED or any(isinstance(cause, TimeoutError) for cause in causes(error)):
+                error.message = f"ClickHouse waits for the update: {error.message}"
+                error.next_step = "See system.mutations, or `./run.sh check`, for what it waits for."
+            raise
         except StorageRejected as error:
             # CONSTRAINT_VIOLATED: the profile locks one of the statement's settings.
             if error.code in (ACCESS_DENIED, CONSTRAINT_VIOLATED):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.clickhouse_errors import storage_error
 from adapters._bases.errors import ConfigurationError, EtlError, RetryableError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.odd_ports import ALERT, NATIVE, answering, hanging_up, plain, port_of, with_tls
+from tests.support.odd_ports import ALERT, NATIVE, TLS, answering, hanging_up, plain, port_of, with_page, with_tls
 
 
 def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
@@ -126,14 +127,18 @@ def test_write_is_sent_once(front: ClickHouseFront) -> None:
     assert (len(front.asked("INSERT")), len(front.asked("ALTER"))) == (1, 1)
 
 
-def test_missing_authority_file_is_named(front: ClickHouseFront) -> None:
-    missing = Path("/nowhere/ca.pem")
-    with door(front, secure=True, ca_file=missing) as adapter, pytest.raises(StorageRejected, match="/nowhere"):
+@pytest.mark.parametrize("content", [None, "", "garbage"])
+def test_unreadable_authority_file_is_named(front: ClickHouseFront, tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with door(front, secure=True, ca_file=file) as adapter, pytest.raises(StorageRejected, match=str(file)) as raised:
         adapter.query("SELECT 1")
+    assert "CLICKHOUSE_CA_FILE" in raised.value.next_step
 
 
-def asked_of_clickhouse(host: str, port: int, *, secure: bool = False) -> EtlError:
-    address = Server(host, port, "reader", "pass-in-tests", secure=secure)
+def asked_of_clickhouse(host: str, port: int, *, secure: bool = False, ca_file: Path | None = None) -> EtlError:
+    address = Server(host, port, "reader", "pass-in-tests", secure=secure, ca_file=ca_file)
     adapter = ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5)
     with adapter, pytest.raises(EtlError) as raised:
         adapter.query("SELECT 1")
@@ -149,18 +154,54 @@ def asked_of_clickhouse(host: str, port: int, *, secure: bool = False) -> EtlErr
         (plain, True, "does not speak", "CLICKHOUSE_SECURE=false"),
         (answering(ALERT), False, "requires TLS", "CLICKHOUSE_SECURE=true"),
         (with_tls, True, "cannot be verified", "CLICKHOUSE_CA_FILE"),
+        (answering(ALERT), True, "outdated TLS version", "CLICKHOUSE_HOST"),
+        (
+            with_page("400 Bad Request", "\n<h1>The plain HTTP request was sent to HTTPS port</h1>"),
+            False,
+            "TLS",
+            "_SECURE",
+        ),
+        (with_page("426 Upgrade Required"), False, "HTTP status 426", "CLICKHOUSE_SECURE"),
+        (with_page("401 Unauthorized"), False, "HTTP status 401", "CLICKHOUSE_USER"),
+        (with_page("403 Forbidden"), False, "HTTP status 403", "the proxy"),
+        (with_page("404 Not Found"), False, "HTTP status 404", "CLICKHOUSE_HOST"),
+        (with_page("200 OK", "<html>\t<h1>Welcome</h1>\t</html>"), False, "not ClickHouse", "CLICKHOUSE_HOST"),
+        (with_page("200 OK"), False, "not ClickHouse", "CLICKHOUSE_HOST"),
+        (with_page("204 No Content"), False, "not ClickHouse", "CLICKHOUSE_HOST"),
+        (answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nOk."), False, "not ClickHouse", "CLICKHOUSE_PORT"),
     ],
-    ids=["9000", "9440", "TLS to 9000", "TLS to 8123", "HTTP to 8443", "certificate"],
 )
-def test_wrong_port_of_the_database_is_not_retried(
+def test_what_only_an_operator_can_fix_is_not_retried(
     serve: Callable[[socket.socket], None], *, secure: bool, words: str, remedy: str
 ) -> None:
-    """The error names what the port is for, and which setting to correct."""
+    """The error names the status or the cause, and which setting to correct."""
     with port_of(serve) as port:
         error = asked_of_clickhouse("127.0.0.1", port, secure=secure)
     assert isinstance(error, StorageRejected)
     assert words in error.message
+    assert " object at " not in error.message
     assert remedy in error.next_step
+
+
+@pytest.mark.parametrize(("name", "words"), [("expired", "out of date"), ("another_name", "for another name")])
+def test_certificate_of_a_known_authority_is_judged(name: str, words: str) -> None:
+    """The file of the authority is not what has to be changed."""
+    certificate = f"{name}.pem"
+    with port_of(partial(with_tls, certificate=certificate)) as port:
+        error = asked_of_clickhouse("127.0.0.1", port, secure=True, ca_file=TLS / certificate)
+    assert isinstance(error, StorageRejected)
+    assert words in error.message
+    assert "CLICKHOUSE_HOST" in error.next_step
+    assert "CLICKHOUSE_CA_FILE" not in error.next_step
+
+
+def test_code_is_read_from_the_text_if_a_proxy_strips_the_header(front: ClickHouseFront) -> None:
+    front.bare = True
+    with door(front) as adapter:
+        assert adapter.query_if_there("SELECT 1 FROM nowhere") == []
+        with pytest.raises(StorageRejected) as raised:
+            adapter.query("SELECT nothing")
+    assert raised.value.code == 47
 
 
 def test_name_that_dns_denies_is_tried_twice() -> None:
