@@ -12,6 +12,7 @@ from adapters._bases.errors import ContractError, EtlError, SourceRejected, Sour
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, parse_historical, parse_latest
 from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall
+from extractors.coin_market_cap_resolver import beginnings
 from extractors.concurrently import Failures, all_at_once, concurrently
 from transformers.coverage import is_whole
 
@@ -84,7 +85,8 @@ def extract_historical(
 ) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
     """Each call with its parts, in the order of the answers: see `concurrently`.
 
-    Coins whose answer lacks hours without showing that CoinMarketCap lacks them are asked for once more, in halves.
+    Coins whose answer lacks hours without showing that CoinMarketCap lacks them are asked for once more, in halves;
+    hours before a coin's history began, by the map, do not count.
 
     Args:
         coins: what the calls' ids mean.
@@ -97,20 +99,30 @@ def extract_historical(
     Raises:
         EtlError: no call was answered, or every call was refused.
     """
+    begins: dict[int, datetime] = {}
+
+    def judged(call: HistoricalCall, answer: Parsed) -> PastPart:
+        points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
+        for quote in answer.quotes:
+            points[quote.cmc_id].append(quote.observed_at)
+        short = set()
+        for cmc_id, at in points.items():
+            hours = [hour for hour in call.hours if hour >= begins.get(cmc_id, hour)]
+            short |= set() if is_whole(hours, at, settled=settled) else {cmc_id}
+        return PastPart(call, answer, frozenset(short))
 
     async def answer_to(call: HistoricalCall) -> PastPart:
         ids = set(call.ids)
         data = await source.historical(call.ids, time_start=call.asked_from, time_end=call.end, count=call.limit)
-        answer = parse_historical(data, [coin for coin in coins if coin.cmc_id in ids])
-        points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
-        for quote in answer.quotes:
-            points[quote.cmc_id].append(quote.observed_at)
-        short = (cmc_id for cmc_id, at in points.items() if not is_whole(call.hours, at, settled=settled))
-        return PastPart(call, answer, frozenset(short))
+        return judged(call, parse_historical(data, [coin for coin in coins if coin.cmc_id in ids]))
 
     async def ask(call: HistoricalCall) -> list[PastPart]:
         nonlocal spare
         first = await answer_to(call)
+        if first.short and not begins:
+            with suppress(EtlError):
+                begins.update(await beginnings(source, coins))
+                first = judged(call, first.answer)
         if not first.short:
             return [first]
         whole, rest = first.answer.split(first.short)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import structlog
 
 from adapters._bases.errors import ConfigurationError, ContractError, SourceRejected, StateError
-from adapters._bases.json_values import shown, whole
+from adapters._bases.json_values import instant, shown, whole
 from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, Coin
@@ -108,6 +109,18 @@ async def resolve_coins(
     unknown = tuple(symbol for symbol in symbols if symbol not in meant and symbol not in doubts)
     coins = [Coin(symbol, meant[symbol]) for symbol in symbols if symbol in meant and symbol not in refused]
     return Resolution(coins, unknown, tuple(doubts.values()))
+
+
+async def beginnings(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> dict[int, datetime]:
+    """When the history of coins begins, by id, as far as CoinMarketCap's map, which is free of charge, says so."""
+    symbols = sorted({coin.symbol for coin in coins})
+    begins: dict[int, datetime] = {}
+    for start in range(0, len(symbols), _MOST_SYMBOLS):
+        rows = await _map_of(source, symbols[start : start + _MOST_SYMBOLS])
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and (first := instant(str(row.get("first_historical_data")))) is not None:
+                begins[whole(row.get("id")) or 0] = first
+    return begins
 
 
 async def misnamed(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> list[str]:

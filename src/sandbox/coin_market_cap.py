@@ -38,6 +38,7 @@ class StandIn(Serving):
 
     Attributes:
         credits_used: credits charged so far.
+        first_quotes: when the history of a coin (by id) began; None where the map does not say so.
     """
 
     key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
@@ -54,6 +55,7 @@ class StandIn(Serving):
     ) -> None:
         self.market = Market(listed_coins(extra_coins=extra_coins), update_every_seconds=update_every_seconds)
         self.credits_used = 0
+        self.first_quotes: dict[int, str] = {}
         self._is_hole = is_hole
         self._lock = threading.Lock()
         self._endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
@@ -130,7 +132,8 @@ class StandIn(Serving):
             values = "values" if len(unknown) > 1 else "value"
             return refusal(400, 400, f'Invalid {values} for "symbol": "{",".join(unknown)}"', now)
         coins = [coin for symbol in symbols for coin in self.market.coins if coin.symbol == symbol]
-        return _answer([{**_identity(coin), "rank": coin.rank, "is_active": 1} for coin in coins], now)
+        rows = [{**_identity(coin), "rank": coin.rank, "is_active": 1} for coin in coins]
+        return _answer([{**row, "first_historical_data": self.first_quotes.get(row["id"])} for row in rows], now)
 
     def _plan(self, _asked: Parameters, now: datetime) -> Answer:
         reset = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)

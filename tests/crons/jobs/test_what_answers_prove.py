@@ -16,6 +16,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, hours_between, time_bound
 from crons.job import BackfillRequest
 from crons.jobs import binance_hourly_prices
+from sandbox.market import iso
 from sandbox.server import Answer
 from tests.crons.jobs.conftest import NOW
 from tests.support.binance import holes, stored
@@ -361,6 +362,16 @@ async def test_short_history_of_one_coin_is_asked_again(
     assert failure.startswith(f"ETH: requested 168 hours, received {counts['ETH']}; ")
     source.faults.clear()
     assert (await heal(cmc_context(), 168)).inserted == 168 - counts["ETH"]
+
+
+async def test_history_of_a_coin_may_begin_in_the_hours(
+    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+) -> None:
+    source.first_quotes[1027] = iso(hours_before(NOW, 50)[0].timestamp())
+    source.faults.push(altered("later", lambda quotes: quotes[-101:]), path=PAST)
+    report = await backfill(cmc_context(), 168)
+    assert (report.inserted, report.failures) == (168 * 2 + 50, [])
+    assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes WHERE cmc_id = 1027") == [(118,)]
 
 
 async def test_second_asking_stays_within_the_credits(cmc_context: MakeContext, source: FaultySource) -> None:
