@@ -87,7 +87,7 @@ def reset(symbol: str) -> int:
         LockHeldError: a job is running.
     """
     symbol = symbol.strip().upper()
-    if before := _choose(settings_with_log(), symbol, None):
+    if before := _choose(settings_with_log(writes=True), symbol, None):
         say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
     else:
         say(f"no coin is kept for {symbol}: nothing to forget")
@@ -101,7 +101,7 @@ def accept(entry: str) -> int:
         ConfigurationError: the entry is not ``SYMBOL:ID``.
         LockHeldError: a job is running.
     """
-    settings = settings_with_log()
+    settings = settings_with_log(writes=True)
     given = _ACCEPTED.fullmatch(entry.strip())
     if given is None:
         raise ConfigurationError(f"{entry!r} is not SYMBOL:ID", next_step="such as ./run.sh coins --accept BTC:1")
@@ -121,7 +121,7 @@ def rename(entry: str) -> int:
         ConfigurationError: the entry is not ``SYMBOL:NEW``, or there is no coin, or another one has the new symbol.
         LockHeldError: a job is running.
     """
-    settings = settings_with_log()
+    settings = settings_with_log(writes=True)
     given = _RENAMED.fullmatch(entry.strip().upper())
     if given is None:
         raise ConfigurationError(f"{entry!r} is not SYMBOL:NEW", next_step="such as ./run.sh coins --rename SOL:SOLX")

@@ -14,7 +14,14 @@ from adapters._bases.tehran_time import in_tehran
 from adapters._bases.wording import counted
 from adapters.system.crontab import START_CRON, has_crontab
 from commands.screen import say, say_json, show_table, tell
-from configurations.config import ENV_FILE, PROJECT_ROOT, load_settings, network_variables, only_set_here
+from configurations.config import (
+    ENV_FILE,
+    PROJECT_ROOT,
+    load_settings,
+    network_variables,
+    only_set_here,
+    usable_settings,
+)
 from crons.exits import DONE
 from crons.install import (
     BACKUP,
@@ -30,7 +37,7 @@ from crons.install import (
 )
 from crons.job import Needed
 from crons.registry import JOBS, find_job
-from crons.resources import system_clock
+from crons.resources import require_owner, system_clock
 
 _DAILY_WORDS = {BACKUP: "copy every table to backups/", WATCH: "report what needs attention"}
 
@@ -131,6 +138,8 @@ def _task(name: str, chosen: Mapping[str, bool]) -> str:
 
 def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
     """Install or remove the line, and show the change; whether there is one."""
+    if not dry_run:
+        require_owner(usable_settings())
     now = in_tehran(system_clock())
     before, after, backup = change_crontab(task, line, checkout=PROJECT_ROOT, now=now, dry_run=dry_run)
     if before == after:

@@ -18,20 +18,22 @@ from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, set_up_logging, stderr_width
 from crons.job import Finding, Job
-from crons.resources import PATIENCE, Resources, system_clock
+from crons.resources import PATIENCE, Resources, require_owner, system_clock
 
 _SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
 _UNLIMITED_WIDTH = 100_000
 
 
-def settings_with_log(*, quiet: bool = False) -> Settings:
+def settings_with_log(*, quiet: bool = False, writes: bool = False) -> Settings:
     """Load the settings and set up the log accordingly, or for errors only if quiet.
 
     Raises:
-        ConfigurationError: a setting is invalid.
+        ConfigurationError: a setting is invalid, or a command that `writes` runs as another user: see `require_owner`.
     """
     settings = load_settings()
+    if writes:
+        require_owner(settings)
     set_up_logging(settings, system_clock, least="ERROR" if quiet else "DEBUG")
     return settings
 

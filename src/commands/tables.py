@@ -38,7 +38,7 @@ from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts
 
 def set_up() -> int:
     """Create missing tables and views, and return the exit code. Idempotent."""
-    settings = interactive_timeouts(settings_with_log())
+    settings = interactive_timeouts(settings_with_log(writes=True))
     with Resources(settings, task="setup_db", clock=system_clock) as resources:
         for name, job in JOBS.items():
             if job.optional and not resources.history_spool(name).folder.exists():
@@ -65,7 +65,7 @@ def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
         ConfigurationError: there is no such job, or no terminal to ask on.
         LockHeldError: a job is running.
     """
-    settings = settings_with_log(quiet=quiet)
+    settings = settings_with_log(quiet=quiet, writes=True)
     require_consent(name, unasked=unasked)
     repositories = [JOBS[one].repository for one in ([name] if name else JOBS)]
     if not unasked and not _agreed(settings, repositories):
@@ -108,7 +108,7 @@ def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
     Raises:
         LockHeldError: a job is still running after the wait.
     """
-    settings = settings_with_log(quiet=quiet)
+    settings = settings_with_log(quiet=quiet, writes=True)
     require_database(settings)
     with _undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
         made = _copy(resources, scheduled=keep is not None, accepted=accept, quiet=quiet)
@@ -147,7 +147,7 @@ def put_back(path: Path, *, quiet: bool) -> int:
     Raises:
         StateError: a file is missing or damaged; nothing was changed.
     """
-    settings = settings_with_log(quiet=quiet)
+    settings = settings_with_log(quiet=quiet, writes=True)
     with _undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
         for table, rows, file in [(*_checked(file, rows), file) for file, rows in files_of(path).items()]:

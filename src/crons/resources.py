@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,8 +14,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
+from adapters._bases.durable import foreign_among
 from adapters._bases.embedded_engine import EmbeddedEngine
-from adapters._bases.errors import StorageRejected
+from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
@@ -213,6 +215,27 @@ def server_lock(settings: Settings) -> Path:
 def has_no_database(settings: Settings) -> bool:
     """Whether the embedded engine was never used on this host: opening it would create its folder."""
     return settings.embedded and not settings.clickhouse_path.exists()
+
+
+def require_owner(settings: Settings) -> None:
+    """Refuse to write as another user than the owner of the data, or beside files that this one cannot change.
+
+    Raises:
+        ConfigurationError: a folder, or a file at the top of one, belongs to another user; nothing was written.
+    """
+    data, spool = settings.data_path, settings.data_path / "spool"
+    of_engine = [settings.clickhouse_path] if settings.embedded else []
+    if found := foreign_among([data, *of_engine]):
+        raise ConfigurationError(
+            f"{found.path} belongs to {found.owner}, and this command would leave files of {found.user} there",
+            next_step=f"run it as {found.owner}, or: sudo chown -R {found.user} {shlex.quote(str(found.path))}",
+        )
+    folders = [data, data / "locks", spool, *spool.glob("*/"), *spool.glob("*/*/"), settings.backup_path, *of_engine]
+    if found := foreign_among(path for folder in folders for path in (folder, *folder.glob("*"))):
+        raise ConfigurationError(
+            f"{found.path} belongs to {found.owner}, so {found.user} could not change it later; nothing was written",
+            next_step=f"sudo chown -R {found.user} {shlex.quote(str(found.path))}",
+        )
 
 
 def require_database(settings: Settings) -> None:

@@ -27,7 +27,7 @@ from crons.alarms import alert
 from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave, warn_of_near_misses
 from crons.job import BackfillRequest, Kind
 from crons.registry import find_job
-from crons.resources import system_clock
+from crons.resources import require_owner, system_clock
 from crons.runner import Request, execute, fail_for_settings
 
 MAX_HOURS = 24 * 366 * 10
@@ -103,6 +103,7 @@ def _run(options: Options, clock: Callable[[], datetime]) -> int:
             raise ConfigurationError(f"{name} uses no credits", next_step="leave --max-credits out")
         request = request._replace(fill=_past_hours(options, clock()), symbols=symbols)
     set_up_logging(settings, clock, least=least)
+    require_owner(settings)
     if both_calendars := time_span(options.first, options.end)[2]:
         log.info("hours in both calendars", span=both_calendars)
     return FAILED if execute(request, settings, clock).failures else DONE

@@ -45,6 +45,7 @@ from adapters._bases.embedded_engine import (
     engine_failure,
     engine_zone,
     import_engine,
+    name_foreign_file,
     prepare_embedded_folder,
 )
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
@@ -376,7 +377,10 @@ class ClickHouseAdapter:
             yield
         except (ClickHouseError, StreamCompleteException, HTTPError, OSError, ImportError) as error:
             secret = self.address.password if isinstance(self.address, Server) else ""
-            raise storage_error(error, str(self.address), secret=secret) from error
+            translated = storage_error(error, str(self.address), secret=secret)
+            if isinstance(self.address, EmbeddedEngine):
+                name_foreign_file(translated, self.address.path)
+            raise translated from error
 
 
 def native_rows(file: BinaryIO, columns: Sequence[str]) -> Iterator[Sequence[object]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import pwd
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 # What some network and FUSE file systems say to fsync of a folder; they have no other way to make its names durable.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP}
@@ -38,6 +40,30 @@ def check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
         raise OSError(number, os.strerror(number), str(folder))
+
+
+class Foreign(NamedTuple):
+    """A file of another user than this process's."""
+
+    path: Path
+    owner: str
+    user: str  # this process's
+
+
+def foreign_among(paths: Iterable[Path]) -> Foreign | None:
+    """The first of these that belongs to another user; missing ones are skipped."""
+    for path in paths:
+        with suppress(OSError):
+            if (owner := path.lstat().st_uid) != os.geteuid():
+                return Foreign(path, _name_of(owner), _name_of(os.geteuid()))
+    return None
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # as in many containers
+        return str(user)
 
 
 class Disk:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters._bases.clickhouse_errors import one_line
-from adapters._bases.durable import check_writable, fix_for, fix_named_in
-from adapters._bases.errors import StorageRejected, StorageUnavailable, innermost_words
+from adapters._bases.durable import check_writable, fix_for, fix_named_in, foreign_among
+from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, innermost_words
 
 # With less it stops in odd places, or does not return: measured on two processors.
 _LEAST = {"-n": (resource.RLIMIT_NOFILE, 1, 128), "-v": (resource.RLIMIT_AS, 1024, 4_000_000)}
@@ -115,8 +116,21 @@ def engine_zone() -> Iterator[None]:
         time.tzset()  # the engine may have made the C library read it meanwhile
 
 
+def name_foreign_file(error: EtlError, path: Path) -> None:
+    """Say which file of another user the engine in a folder has failed on, if that is why."""
+    if "permission denied" in error.message.lower() and (found := foreign_among(path.rglob("*"))):
+        error.message += f"; {found.path} belongs to {found.owner}, not to {found.user}"
+        error.next_step = f"sudo chown -R {found.user} {shlex.quote(str(path))}"
+
+
 def engine_failure(error: BaseException, path: Path) -> StorageRejected:
     """The error for an engine that did not start."""
+    failure = _engine_failure(error, path)
+    name_foreign_file(failure, path)
+    return failure
+
+
+def _engine_failure(error: BaseException, path: Path) -> StorageRejected:
     reason = one_line(innermost_words(error))
     if isinstance(error, ImportError):
         return StorageRejected(
