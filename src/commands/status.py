@@ -43,7 +43,7 @@ from configurations.config import PROJECT_ROOT, Settings, usable_settings
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.inspection import idle_symbols
+from crons.inspection import CORRECTIONS_SINCE, idle_symbols
 from crons.install import (
     BACKUP,
     Schedules,
@@ -177,7 +177,8 @@ def _read_database(
     try:
         table = resources.repository(job.repository)
         series = _series_of(table, list(job.expected(settings, table)), now)
-        return DatabaseFacts("ok"), resources.runs.recent(name, _RECENT_RUNS), series
+        corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE)).total
+        return DatabaseFacts("ok", corrections_7d=corrected), resources.runs.recent(name, _RECENT_RUNS), series
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))
         return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None), [], None
@@ -285,6 +286,7 @@ def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, A
         "spool": _spool_document(job.spool, now),
         "history": _spool_document(job.history, now),
         "beginnings": job.beginnings,
+        "corrections_7d": job.database.corrections_7d,
         "symbols": None if job.series is None else [_symbol_document(one) for one in job.series],
     }
 
@@ -371,6 +373,8 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
         yield "beginnings", listed(job.beginnings)
     if job.history.waiting or job.history.unknown:
         yield "history", _describe_spool(job.history, now)
+    if job.database.corrections_7d:
+        yield "corrections", f"{counted(job.database.corrections_7d, 'price')} in 7 days; verify lists the largest"
     if job.database.state not in {"ok", "unreachable"}:  # which needs attention, with its reason
         yield "database", f"{job.database.state}: {job.database.detail}"
 

@@ -57,6 +57,7 @@ class DatabaseFacts(NamedTuple):
     state: Literal["ok", "in use", "unreachable", "empty"]  # empty: there is none yet
     detail: str = ""  # who uses it, or why it cannot be read
     in_use_since: datetime | None = None  # aware
+    corrections_7d: int | None = None  # None if the database cannot be read
 
 
 _OK = DatabaseFacts("ok")

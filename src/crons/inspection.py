@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, hour_start
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, hour_start, tehran_text
 from adapters._bases.wording import counted, listed
 from crons.job import Finding, Job
 from crons.resources import Resources
@@ -19,6 +19,7 @@ from transformers.coverage import hours_by_key, missing_among, reach
 _COMPLETED_AFTER = timedelta(days=2)
 _STALE_AFTER_HOURS = 48
 _SHOWN = 10
+CORRECTIONS_SINCE = timedelta(days=7)
 
 
 def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> list[Finding]:
@@ -63,6 +64,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
         _mixed(name, table, followed, now),
         *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
+        *_corrected(table, now),
         finding(
             "stuck mutations",
             [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck],
@@ -81,6 +83,13 @@ def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetim
 def _stale(table: HourlyRepository, followed: Collection[str], now: datetime) -> Finding:
     lines = [f"{symbol}: no trade in {_STALE_AFTER_HOURS} hours" for symbol in idle_symbols(table, followed, now)]
     return finding("stale prices", lines, "name other pairs in BINANCE_PAIRS, or none")
+
+
+def _corrected(table: HourlyRepository, now: datetime) -> list[Finding]:
+    """The largest corrections of the last days, which are not wrong; empty if there are none."""
+    found = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
+    head = f"{counted(found.total, 'price')} replaced in {CORRECTIONS_SINCE.days} days, most of all:"
+    return [Finding("corrections", "ok", "\n".join([head, *map(str, found.largest)]))][: found.total]
 
 
 def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> Finding:

@@ -16,6 +16,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from adapters.files.locks import ProcessLock
 from tests.support.binance import pair_row
 from tests.support.installation import Installation
+from tests.support.price_rows import price_row
 from tests.support.price_table import typed
 from tests.support.stepped_clock import SteppedClock
 
@@ -118,6 +119,25 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
     assert (done.code, "BTC: 1 h: 2021-05-04 11:00" in done.out) == (1, True)
     make_repository(embedded).note_holes([Hole("BTC", "2021-05-04 11:00:00", 1, "2021-05-08 00:00:00", "r2")])
     assert program.command("verify").code == 0
+
+
+def test_corrections_are_counted_and_listed(
+    program: Installation,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    embedded: ClickHouseAdapter,
+) -> None:
+    """They are not wrong: `status` has their number, `verify` the largest."""
+    repository = make_repository(embedded)
+    repository.ensure_ready()
+    for price in (50.0, 75.0):
+        repository.upsert_prices([price_row(price=price, fetched_at="2026-11-23 11:00:00")])
+
+    [job] = json.loads(program.at_clock("status", "--json").out)["jobs"]
+    verified = program.at_clock("verify").out
+
+    assert job["corrections_7d"] == 1
+    assert "1 price in 7 days" in program.at_clock("status").out
+    assert "BTC 2026-11-23 11:00: 50 to 75 USD (+50.00 %), at 2026-11-23 12:35 by run run-1" in verified
 
 
 def test_gap_of_an_unfollowed_symbol_is_not_missing(

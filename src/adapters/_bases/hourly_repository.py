@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
+from adapters._bases.corrections import LEDGER, Corrections, read_corrections
 from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
@@ -118,7 +119,7 @@ class HourlyRepository:
             database=database,
             table=self.table.name,
             views=self.table.views,
-            beside=self.table.beside,
+            beside=[*self.table.beside, LEDGER],
             replication=replication,
         )
 
@@ -197,7 +198,7 @@ class HourlyRepository:
         updated_at = tehran_text(self._clock())
         hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
         placed = (row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row for row in rows)
-        return self._upsert((StoredRow(row, updated_at) for row in placed), unproven)
+        return self._upsert((StoredRow(row, updated_at) for row in placed), updated_at, unproven)
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
@@ -242,6 +243,12 @@ class HourlyRepository:
         columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED}"
         rows = self._shown(columns, first=first, last=last)
         return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
+
+    def corrections(self, *, since: str, most: int = 1) -> Corrections:
+        """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
+        return self._retry.call(
+            lambda: read_corrections(self._clickhouse, self._database, self.table.name, since=since, most=most)
+        )
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
         """Note what a run found; what was found at least a day before too is certain. Idempotent.
@@ -447,18 +454,20 @@ class HourlyRepository:
         """Upsert the rows of a backup that was read to its end before. A missing key is restored with its version."""
         self.ensure_ready()
         rows = reporting(progress, "storing", read_backup(definition(self.table.name), path), total)
-        return self._upsert(
+        stored = (
             StoredRow(self.table.row(*given), str(updated_at), int(str(version)))
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
         )
+        return self._upsert(stored, tehran_text(self._clock()))
 
-    def _upsert(self, rows: Iterable[StoredRow], unproven: set[Key] | None = None) -> UpsertReport:
+    def _upsert(self, rows: Iterable[StoredRow], now: str, unproven: set[Key] | None = None) -> UpsertReport:
         return upsert(
             rows,
             clickhouse=self._clickhouse,
             database=self._database,
             table=self.table,
             retry=self._retry,
+            now=now,
             replicated=self._retry.call(self._schema.is_replicated),
             inserts_changes=self._retry.call(self._schema.inserts_changes),
             unproven=unproven,

@@ -25,6 +25,7 @@ from adapters._bases.clickhouse_errors import (
     TIMEOUT_EXCEEDED,
     is_about_size,
 )
+from adapters._bases.corrections import Correction, note_corrections
 from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable, causes
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.retry import RetryPolicy
@@ -93,16 +94,20 @@ def upsert(
     database: str,
     table: HourlyTable,
     retry: RetryPolicy,
+    now: str,
     replicated: bool = False,
     inserts_changes: bool = False,
     unproven: set[Key] | None = None,
 ) -> UpsertReport:
     """Store rows by key, chunk by chunk. Complete and visible when this returns. Idempotent.
 
+    Before a stored value of an hour that is over is replaced, it goes into the ledger of corrections.
+
     Args:
         rows: the last of several rows with one key is stored.
         unproven: keys that were acknowledged and not seen since, which are not inserted again; kept up to date, also if
             an error is raised.
+        now: Tehran wall time.
         database: plain name.
         replicated: whether the table's rows are on several replicas.
         inserts_changes: whether a changed row is inserted as a newer version instead of updated.
@@ -122,7 +127,7 @@ def upsert(
     while chunk := list(islice(remaining, chunk_rows)):
         check_values(table, chunk)
         keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, name, table, keyed, replicated, inserts_changes, unproven)
+        one = _Chunk(clickhouse, database, name, table, keyed, now, replicated, inserts_changes, unproven)
         try:
             report = report.plus(retry.call(one.store))
         except (StorageRejected, StorageUnavailable) as error:
@@ -280,6 +285,7 @@ class _Chunk:
     name: str  # of the table, quoted, with its database
     table: HourlyTable
     rows: Mapping[Key, StoredRow]
+    now: str  # Tehran wall time
     replicated: bool
     inserts_changes: bool
     unproven: set[Key]  # see `upsert`
@@ -299,14 +305,13 @@ class _Chunk:
                 unchanged = len(self.rows) - len(missing) - len(changed)
                 self.report = UpsertReport(len(new), len(changed), unchanged)
             # New keys first: they are stored even if the update fails.
-            newer = self._newer(changed, stored) if self.inserts_changes else ()
-            rows = [*new.values(), *newer]
-            try:
-                self._insert(rows)
-            except StorageRejected as error:
-                self._insert_without_views(rows, error)
+            self._insert([*new.values()])
             self.unproven.update(new)
-            if changed and not self.inserts_changes:
+            if corrections := list(self._corrections(changed, stored)):
+                note_corrections(self.clickhouse, self.database, corrections)
+            if self.inserts_changes:
+                self._insert([*self._newer(changed, stored)])
+            elif changed:
                 self._update(changed)
             self.written += len(new) + len(changed)
             self.wrong = self._wrong(stored, self._stored() if new or changed else stored)
@@ -351,6 +356,28 @@ class _Chunk:
                 wrong[key] = f"still with {self.table.value} {differing[-1].compared[value]}"
         return wrong
 
+    def _corrections(
+        self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]
+    ) -> Iterator[Correction]:
+        """The replaced values of hours that are over."""
+        value, present = self.table.value, f"{self.now[:13]}:00:00"
+        for (symbol, hour), row in changed.items():
+            old: dict[str, Any] = dict(zip(self.table.compared, stored[symbol, hour][-1].compared, strict=True))
+            new = row.row._asdict()
+            if hour < present and old[value] is not None and old[value] != new[value]:
+                yield Correction(
+                    self.table.name,
+                    symbol,
+                    hour,
+                    old[value],
+                    new[value],
+                    new.get("currency", ""),
+                    self.now,
+                    new["run_id"],
+                    old.get("endpoint", ""),
+                    new.get("endpoint", ""),
+                )
+
     def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:
         """The rows as the next versions of the stored ones: with their sorting key and what they keep."""
         for key, row in changed.items():
@@ -364,7 +391,13 @@ class _Chunk:
             version = max(found.now, found.version + 1)
             yield row._replace(row=row.row._replace(fetched_at=found.fetched_at, **kept), version=version)
 
-    def _insert(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
+    def _insert(self, rows: Sequence[StoredRow]) -> None:
+        try:
+            self._send(rows)
+        except StorageRejected as error:
+            self._insert_without_views(rows, error)
+
+    def _send(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
         # Rows from a backup and newer versions bring their version, the server makes the others'.
         columns = {name: self.table.types[name] for name in (*self.table.given, "updated_at")}
         fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
@@ -387,7 +420,7 @@ class _Chunk:
             raise error
         stored = self._stored()
         missing = [row for row in rows if row.key not in stored or self._differing(row, stored[row.key])]
-        self._insert(missing, {"materialized_views_ignore_errors": 1})
+        self._send(missing, {"materialized_views_ignore_errors": 1})
         self.dependent_error = (
             f"the rows are stored, but {' or '.join(views)}, which depends on {self.name}, failed: {error.message}",
             f"repair or drop {' or '.join(views)}, and fill it with the rows that it misses",
