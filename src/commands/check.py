@@ -20,16 +20,7 @@ from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
-from commands.screen import (
-    findings_document,
-    resources_for_reading,
-    say,
-    say_json,
-    settings_with_log,
-    show_findings,
-    show_table,
-    stale_groups,
-)
+from commands.screen import resources_for_reading, say, settings_with_log, show_findings, show_table, stale_groups
 from configurations.config import (
     ENV_FILE,
     PROJECT_ROOT,
@@ -44,7 +35,7 @@ from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext
 from crons.registry import JOBS
-from crons.resources import Resources, interactive_timeouts, system_clock
+from crons.resources import Resources, interactive_timeouts
 from crons.start_up import REMEDY
 
 
@@ -52,21 +43,20 @@ def check(*, as_json: bool) -> int:
     """Check everything, print it, return the exit code: 1 if a prerequisite of a job is missing."""
     settings, invalid = None, []
     try:
-        settings = interactive_timeouts(settings_with_log())
+        settings = interactive_timeouts(settings_with_log(quiet=True))
     except EtlError as error:
         invalid = [Finding("settings", "fail", line, error.next_step) for line in error.message.splitlines()]
     python = Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
     set_up = Finding("set-up", "ok", f"installed in {sys.prefix}")
     if stale := ", ".join(stale_groups()):
         set_up = Finding("set-up", "warn", f"older than {stale}: cron's next run may lack a package", REMEDY)
-    findings = [python, set_up, *invalid, *_findings(settings)]
+    # Jobs share some of them.
+    findings = list(dict.fromkeys([python, set_up, *invalid, *_findings(settings)]))
     states = [finding.state for finding in findings]
-    failed, warnings = states.count("fail"), states.count("warn")
-    if as_json:
-        say_json(system_clock(), ready=not failed, **findings_document(findings))
-    else:
-        show_findings(findings, no_color=bool(settings and settings.no_color))
-        say(f"{failed:,} failed, {counted(warnings, 'warning')}" if failed else "ready")
+    failed, no_color = states.count("fail"), bool(settings and settings.no_color)
+    show_findings(findings, no_color=no_color, as_json=as_json, ready=not failed)
+    if not as_json:
+        say(f"{failed:,} failed, {counted(states.count('warn'), 'warning')}" if failed else "ready")
     return FAILED if failed else DONE
 
 

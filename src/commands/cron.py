@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
-from typing import NamedTuple
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import in_tehran
@@ -42,14 +41,6 @@ from crons.resources import require_owner, system_clock
 _DAILY_WORDS = {BACKUP: "copy every table to backups/", WATCH: "report what needs attention"}
 
 
-class _Line(NamedTuple):
-    name: str
-    summary: str
-    schedule: str
-    installed: bool | None
-    install: str
-
-
 def show(*, as_json: bool) -> int:
     """Print the jobs and the daily tasks with their crontab lines, and return the exit code."""
     now, tasks = system_clock(), []
@@ -59,22 +50,17 @@ def show(*, as_json: bool) -> int:
             tasks.append((heal_of(name), "fill its missing hours", HEAL_SCHEDULE, f"{name} --heal"))
     tasks += [(task, words, DAILY[task], f"--{task}") for task, words in _DAILY_WORDS.items()]
     found = read_schedules(PROJECT_ROOT)
-    rows = [
-        _Line(
-            name=task,
-            summary=summary,
-            schedule=found.installed.get(task, usual),
-            installed=None if found.unknown else task in found.installed,
-            install=f"./run.sh setup_cron {arguments}",
-        )
-        for task, summary, usual, arguments in tasks
-    ]
+    rows = []
+    for task, summary, usual, arguments in tasks:
+        state = "not known" if found.unknown else "yes" if task in found.installed else "no"
+        rows.append((task, summary, found.installed.get(task, usual), state, f"./run.sh setup_cron {arguments}"))
     if as_json:
-        say_json(now, crontab_not_known=found.unknown and found.unknown.message, jobs=[row._asdict() for row in rows])
+        names, known = ("name", "summary", "schedule", "installed", "install"), {"yes": True, "no": False}
+        jobs = [dict(zip(names, (*row[:3], known.get(row[3]), row[4]), strict=True)) for row in rows]
+        say_json(now, crontab_not_known=found.unknown and found.unknown.message, jobs=jobs)
         return DONE
-    states = {True: "yes", False: "no", None: "not known"}
-    show_table(("job", "what it does", "schedule", "installed"), [(*row[:3], states[row.installed]) for row in rows])
-    if missing := [f"  {row.install}" for row in rows if row.installed is False]:
+    show_table(("job", "what it does", "schedule", "installed"), [row[:4] for row in rows])
+    if missing := [f"  {row[4]}" for row in rows if row[3] == "no"]:
         say("\n".join(["", "to install", *missing]))
     if not has_crontab():
         say("there is no crontab command on this machine: apt-get install cron")

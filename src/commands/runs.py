@@ -44,7 +44,7 @@ def show(count: int, *, as_json: bool) -> int:
         stored = f"{run.inserted + run.updated:,}"
         rows.append((run.started_at[:16], f"{run.job} {run.kind}", lasted, run.status, stored))
     show_table(("began (Tehran)", "what", "took", "result", "rows"), rows, no_color=bool(settings.no_color))
-    if reasons := [(run.started_at[:16], run.error) for run in runs if run.error]:
-        say("\nwhy")
-        show_table((), reasons, no_color=bool(settings.no_color))
+    if reasons := {run.error: run.started_at[:16] for run in reversed(runs) if run.error}:
+        say("\nwhy, the last time of each")
+        show_table((), [(began, error) for error, began in reasons.items()], no_color=bool(settings.no_color))
     return DONE

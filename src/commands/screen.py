@@ -135,21 +135,19 @@ def show_table(
     say(lines if size else "\n".join(line.rstrip() for line in lines.splitlines()))
 
 
-def show_findings(findings: Sequence[Finding], *, no_color: bool) -> None:
-    """Print findings as a table, and below it the next steps, each on one line to be pasted."""
+def show_findings(findings: Sequence[Finding], *, no_color: bool, as_json: bool = False, **fields: object) -> None:
+    """Print findings as a table, and below it the next steps, each on one line to be pasted; or all as JSON.
+
+    Args:
+        fields: further ones of the JSON object.
+    """
+    states = [finding.state for finding in findings]
+    if as_json:
+        counts = {"failed": states.count("fail"), "warnings": states.count("warn")}
+        say_json(system_clock(), **fields, **counts, findings=[finding._asdict() for finding in findings])
+        return
     styles = {"ok": "", "warn": "yellow", "fail": "red"}
-    show_table(
-        ("what", "state", "found"),
-        [finding[:3] for finding in findings],
-        styles=[styles[finding.state] for finding in findings],
-        no_color=no_color,
-    )
+    rows = [finding[:3] for finding in findings]
+    show_table(("what", "state", "found"), rows, styles=[styles[state] for state in states], no_color=no_color)
     if steps := [f"  {finding.subject}: {finding.next_step}" for finding in findings if finding.next_step]:
         say("\n".join(["", "what to do", *dict.fromkeys(steps), ""]))
-
-
-def findings_document(findings: Sequence[Finding]) -> dict[str, object]:
-    """The fields of findings in JSON output."""
-    states = [finding.state for finding in findings]
-    found = [finding._asdict() for finding in findings]
-    return {"failed": states.count("fail"), "warnings": states.count("warn"), "findings": found}

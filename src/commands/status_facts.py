@@ -18,6 +18,7 @@ _LEAST_STALE_AFTER = timedelta(hours=2)
 _SPOOL_AFTER = timedelta(hours=1)
 _MISSING_AFTER = timedelta(days=1)  # without an installed heal; with one, two of its intervals
 _FAILURES_IN_A_ROW = 2
+_READ = {"ok", "empty"}
 _RECENT_HEALS = timedelta(days=8)  # failed heals of a line that was removed since are not news
 
 
@@ -148,9 +149,7 @@ def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
         yield f"no successful run for {describe_age(age)}{prices}: {why or job.next_run}"
     elif why:
         yield why
-    elif (
-        not success and job.in_use and database.state in {"ok", "empty"} and (not job.series or stale_symbols(job, now))
-    ):
+    elif job.in_use and not success and database.state in _READ and (not job.series or stale_symbols(job, now)):
         yield f"no successful run yet: ./run.sh cron_run {job.name}"
     if len(job.failed_heals) >= _FAILURES_IN_A_ROW:
         last = job.failed_heals[0]
@@ -202,10 +201,6 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols without a price since `stale_after` before the present hour."""
     least = hour_start(now) - job.stale_after
     return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
-
-
-def _has_no_prices(job: JobFacts, now: datetime) -> bool:
-    return not job.series or bool(stale_symbols(job, now))
 
 
 def _outage(job: JobFacts, now: datetime) -> timedelta | None:

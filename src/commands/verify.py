@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from adapters._bases.errors import StorageRejected
 from commands.compare import compared_sources
-from commands.screen import (
-    findings_document,
-    mention,
-    resources_for_reading,
-    say,
-    say_json,
-    settings_with_log,
-    show_findings,
-)
+from commands.screen import mention, resources_for_reading, say, settings_with_log, show_findings
 from commands.tables import is_used
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
@@ -47,11 +39,9 @@ def verify(*, quiet: bool, as_json: bool = False) -> int:
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
         findings += compared_sources(resources, system_clock())
     wrong = [finding for finding in findings if finding.state == "fail"]
-    if as_json:
-        say_json(system_clock(), **findings_document(findings))
-        return FAILED if wrong else DONE
-    if not quiet or wrong:
-        show_findings(wrong if quiet else findings, no_color=bool(settings.no_color))
-    if not quiet:
+    if not quiet or wrong or as_json:
+        shown = wrong if quiet and not as_json else findings
+        show_findings(shown, no_color=bool(settings.no_color), as_json=as_json)
+    if not quiet and not as_json:
         say(f"{len(wrong)} of {len(findings)} checks found errors" if wrong else "no errors")
     return FAILED if wrong else DONE

@@ -34,10 +34,8 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
     except BaseException as error:
         inform(url, "fail", "\n".join([*last_lines(), _words(error)]), clock)
         raise
-    if report.failures:
-        inform(url, "fail", "\n".join([*last_lines(), *report.failures]), clock)
-    else:
-        inform(url, "success", "", clock)
+    text = "\n".join([*last_lines(), *report.failures]) if report.failures else ""
+    inform(url, "fail" if text else "success", text, clock)
     return report
 
 

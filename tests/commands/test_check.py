@@ -130,6 +130,7 @@ def test_the_crontab_line_is_a_row(program: Installation, tmp_path: Path) -> Non
     assert program.command("setup_cron", "binance_hourly_prices", "--schedule", "5 * * * *", PATH=path).code == 0
     after = rows(program.command("check", PATH=path, BINANCE_BASE_URL="http://127.0.0.1:1"))
     assert "installed: 5 * * * *" in after["job binance_hourly_prices"]
+    assert after["topology"].count("\n") == 1
     assert "127.0.0.1:1" in after["Binance"]
     assert "CoinMarketCap" not in after
 

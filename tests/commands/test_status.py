@@ -221,7 +221,7 @@ def test_runs_are_listed_with_their_reasons(program: Installation, front: ClickH
     ]
     shown = program.at_clock("runs", "2").out.splitlines()
     assert shown[1].split() == ["2026-11-23", "16:37", JOB, "run", "0", "s", "failed", "0"]
-    assert shown[3:] == ["", "why", f"  2026-11-23 16:37  {runs[0]['error']}"]
+    assert shown[3:] == ["", "why, the last time of each", f"  2026-11-23 16:37  {runs[0]['error']}"]
 
 
 def test_two_failed_heals_in_a_row_need_attention(program: Installation, clock: SteppedClock) -> None:
