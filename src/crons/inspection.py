@@ -74,10 +74,12 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
 
 
 def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
-    """The symbols whose price is stale: hours are stored, but no trade in 48 of them."""
+    """The symbols whose price is stale: no trade in 48 hours, or no row while others have some."""
     present = hour_start(now).astimezone(timezone.utc)
     first, second = (hour_key(present - hours * HOUR) for hours in (_STALE_AFTER_HOURS + 1, _STALE_AFTER_HOURS))
-    return table.idle(list(symbols), first=first, second=second)
+    recent = table.symbols(first=first, last=hour_key(now)) if table.has_trades else set()
+    gone = table.first_hours([symbol for symbol in symbols if symbol not in recent]) if recent else {}
+    return sorted({*table.idle(list(symbols), first=first, second=second), *gone})
 
 
 def _stale(table: HourlyRepository, followed: Collection[str], now: datetime) -> Finding:

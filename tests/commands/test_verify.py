@@ -56,19 +56,22 @@ def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapte
 def test_price_without_trades_for_48_hours_is_stale(
     program: Installation, embedded: ClickHouseAdapter, database: str, hours: int, *, stale: bool
 ) -> None:
-    """In `verify` and in `status`; a pair that was traded within them is not."""
+    """In `verify` and in `status`, with or without candles; a pair that was traded within them is not."""
     past = [tehran_text(hour) for hour in hours_before(program.clock(), hours)]
     rows = [pair_row("BTC", trades=0, fetched_at=hour) for hour in past]
     rows += [pair_row("ETH", pair="ETHUSDT", trades=int(hour == past[-2]), fetched_at=hour) for hour in past]
+    rows += [pair_row("SOL", pair="SOLUSDT", fetched_at=hour) for hour in past[: hours - 50]]
     table = BinanceClickHouseAdapter(
         clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=program.clock
     )
     table.ensure_ready()
     table.upsert_prices(rows)
     done = program.at_clock("verify")
-    assert (done.code, "BTC: no trade in 48 hours" in done.out) == (int(stale), stale), done.out
+    found = [f"{symbol}: no trade in 48 hours" in done.out for symbol in ("BTC", "ETH", "SOL")]
+    assert (done.code, found) == (int(stale), [stale, False, hours > 50]), done.out
     shown = program.at_clock("status", "binance_hourly_prices").out
-    assert ("no trade of BTC in 48 hours, so the price is stale" in shown) == stale
+    names = "BTC, SOL" if hours > 50 else "BTC"
+    assert (f"no trade of {names} in 48 hours, so the price is stale" in shown) == stale
 
 
 def test_pair_that_returns_at_another_level_is_reported(

@@ -380,8 +380,8 @@ class HttpAdapter:
         answer = Answer(where, response.status_code, content, response.headers)
         try:
             return read(answer)
-        except (SourceRejected, RetryableError) as error:
-            refused = answer.status == _FORBIDDEN or (answer.status == _OK and isinstance(error, SourceRejected))
+        except (SourceRejected, ContractError, RetryableError) as error:
+            refused = answer.status == _FORBIDDEN or (answer.status == _OK and not isinstance(error, RetryableError))
             if answer.status == _RESTRICTED or (refused and _COUNTRY.search(content)):
                 message = f"{error.message}; this network's country may be the reason"
                 raise SourceRejected(message, next_step=self._another_way, status=answer.status) from error

@@ -108,7 +108,8 @@ def body_of(answer: Answer) -> object:
     said = f"HTTP {status}{'' if code is None else f', code {code}'}{f': {text}' if text else ''}"
     if status in (_BANNED, _TOO_MANY) or code == _TOO_MANY_CALLS:
         message = f"Binance: this address makes too many calls ({said})"
-        raise SourceUnavailable(message, next_step=CALL_LESS, status=_TOO_MANY if status == _OK else status, code=code)
+        status = _BANNED if status == _BANNED else _TOO_MANY
+        raise SourceUnavailable(message, next_step=CALL_LESS, status=status, code=code)
     if may_pass(status) or (status == _OK and code in _PASSING_CODES):
         message = f"Binance: it is overloaded or failing ({said})"
         raise SourceUnavailable(message, next_step="try again later", status=status, code=code)

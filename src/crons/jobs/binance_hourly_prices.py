@@ -149,9 +149,7 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
-            trouble, _ = await pair_state(source, symbol, pair.pair)
-            if trouble and f"{symbol}: {trouble}" not in ctx.report.warnings:  # the look-up may have said so
-                ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
+            await _trouble(ctx, source, symbol, pair, {})
         if not any(candle.trades for candle in answer.candles):
             longer = await extract_candles(source, pair.pair, present - _STALE_AFTER_HOURS * HOUR)
             if not any(candle.trades for candle in longer.candles):
