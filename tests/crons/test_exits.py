@@ -49,7 +49,7 @@ os._exit(0)
 
 
 def test_docs_have_the_exit_codes() -> None:
-    table = (ROOT / "docs" / "operating.md").read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
+    table = (ROOT / "docs" / "scripting.md").read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
     found = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
     assert {int(code): words for code, words in found} == EXIT_CODES
 
