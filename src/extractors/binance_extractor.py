@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, TypeVar
 
@@ -129,6 +130,7 @@ def extract_historical(
         EtlError: no call was answered.
     """
     owners: dict[int, str] = {}
+    begins: dict[str, datetime] = {}
 
     async def ask(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
         name = pairs[call.symbol].pair
@@ -139,9 +141,15 @@ def extract_historical(
             is_new = owners.setdefault(hash(tuple(answer.candles)), name) == name or not answer.candles
             return answer if is_new else await extract_candles(source, name, start, end)
 
+        async def first_of() -> datetime | None:
+            if name not in begins:
+                with suppress(EtlError):
+                    begins[name] = hour_start(await _first_candle(source, name))
+            return begins.get(name)
+
         if name in gone:
             raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
-        return await ask_whole(call, ask_for, settled=settled)
+        return await ask_whole(call, ask_for, first=first_of, settled=settled)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:

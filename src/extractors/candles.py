@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -78,33 +79,40 @@ def plan_calls(wanted: Mapping[str, Mapping[str, datetime]]) -> list[CandleCall]
 
 
 async def ask_whole(
-    call: CandleCall, ask: Callable[[datetime, datetime], Awaitable[Answered]], *, settled: datetime
+    call: CandleCall,
+    ask: Callable[[datetime, datetime], Awaitable[Answered]],
+    *,
+    first: Callable[[], Awaitable[datetime | None]],
+    settled: datetime,
 ) -> list[tuple[CandleCall, Answered]]:
     """A call with its answer, or, if that may lack hours that the source has, the call's halves with a second one.
 
     Args:
         ask: for the candles that open between two moments, both inclusive.
+        first: when the history begins; earlier hours are explained. None if that is not known.
         settled: hours after this moment may still come.
     """
+    begins: datetime | None = None
 
-    async def answer_to(part: CandleCall, around: timedelta) -> Answered:
-        answer = await ask(part.first - around, part.last + around)
+    def judged(part: CandleCall, answer: Answered) -> Answered:
+        hours = [hour for hour in part.hours.values() if begins is None or hour >= begins]
         points = [candle.opens for candle in answer.candles]
-        return answer._replace(is_whole=is_whole(part.hours.values(), points, settled=settled))
+        return answer._replace(is_whole=is_whole(hours, points, settled=settled))
 
-    answer = await answer_to(call, HOUR)
+    answer = judged(call, await ask(call.first - HOUR, call.last + HOUR))
+    if not answer.is_whole:
+        begins = await first()
+        answer = judged(call, answer)
     if answer.is_whole:
         return [(call, answer)]
     parts = []
     for half in call.halves():
         best = answer
-        for around in (HOUR, _FAR):
-            try:
-                again = await answer_to(half, around)
-            except (SourceUnavailable, ContractError):
-                break
-            best = again._replace(candles=best.candles + again.candles)
-            if best.is_whole:
-                break
+        with suppress(SourceUnavailable, ContractError):
+            for around in (HOUR, _FAR):
+                again = judged(half, await ask(half.first - around, half.last + around))
+                best = again._replace(candles=best.candles + again.candles)
+                if best.is_whole:
+                    break
         parts.append((half, best))
     return parts

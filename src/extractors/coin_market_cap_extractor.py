@@ -125,8 +125,8 @@ def extract_historical(
                 first = judged(call, first.answer)
         if not first.short:
             return [first]
-        whole, rest = first.answer.split(first.short)
-        parts = [PastPart(call._replace(ids=tuple(sorted(set(call.ids) - first.short))), whole, frozenset())]
+        whole, rest = set(call.ids) - first.short, first.answer.of(first.short)
+        parts = [PastPart(call._replace(ids=tuple(sorted(whole))), first.answer.of(whole), frozenset())]
         for half in call.halves(first.short):
             again = PastPart(half, rest, first.short)
             if half.credits <= spare:

@@ -73,17 +73,10 @@ class Parsed(NamedTuple):
     quotes: list[Quote]
     problems: list[Problem]
 
-    def split(self, ids: Collection[int]) -> tuple[Parsed, Parsed]:
-        """What is not of these coins, and what is."""
-        return (
-            Parsed(
-                [one for one in self.quotes if one.cmc_id not in ids],
-                [one for one in self.problems if one.cmc_id not in ids],
-            ),
-            Parsed(
-                [one for one in self.quotes if one.cmc_id in ids], [one for one in self.problems if one.cmc_id in ids]
-            ),
-        )
+    def of(self, ids: Collection[int]) -> Parsed:
+        """What is of these coins."""
+        quotes, problems = ([one for one in some if one.cmc_id in ids] for some in (self.quotes, self.problems))
+        return Parsed(quotes, problems)  # type: ignore[arg-type]  # two kinds
 
 
 _Fields = Mapping[str, object]

@@ -14,6 +14,7 @@ import respx
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, hours_between, time_bound
+from adapters.files.choices import pair_choices
 from crons.job import BackfillRequest
 from crons.jobs import binance_hourly_prices
 from sandbox.market import iso
@@ -210,8 +211,14 @@ async def test_history_of_a_pair_begins_where_its_first_candle_opens(
     years = BackfillRequest(0, first=time_bound("2018-01-01"), end=time_bound("2018-02-01"))
     report = await backfill(context(symbols="SOL"), years)
     assert (report.failures, report.missing, report.hours_asked) == ([], [], 0)
-    assert "SOLUSDT begins 2020-08-11" in capsys.readouterr().out
-    assert holes(embedded, database) == set()
+    assert ("SOLUSDT begins 2020-08-11" in capsys.readouterr().out, holes(embedded, database)) == (True, set())
+    exchange.alter["SOLUSDT"] = once(0, lambda *_: [row(FIRST)])
+    days = BackfillRequest(0, first=time_bound("2020-08-10"), end=time_bound("2020-08-20"))
+    pair_choices(context().settings.data_path).path.unlink()
+    exchange.calls.clear()
+    report = await backfill(context(symbols="SOL"), days)
+    assert (report.inserted, report.failures) == (206, [])
+    assert len(holes(embedded, database)) == 34
 
 
 # --- one odd record costs only itself ---
