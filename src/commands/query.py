@@ -36,6 +36,7 @@ _UNKNOWN_NAMES = (47, 60, 81)  # UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATA
 _BEFORE_WORDS = re.compile(r"^.*? answered error \d+: ")
 _OWN_WORDS = re.compile(r"(\. Expected one of.*|: In scope SELECT formatQuerySingleLine.*|\s*\([A-Z_]+\)\.?)$")
 _NULL = "ᴺᵁᴸᴸ"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # which would break a row's line
 _COLUMNS = (
     "SELECT c.table, c.name, c.type, c.comment FROM system.columns AS c WHERE c.database = {database:String} "
     "ORDER BY c.table, c.position"
@@ -108,7 +109,7 @@ def _refused(error: StorageRejected) -> StorageRejected:
 def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
     with path.open(encoding="utf-8") as lines:
         names, *rows = map(json.loads, lines)
-    shown = [["NULL" if value == _NULL else value for value in row] for row in rows]
+    shown = [["NULL" if value == _NULL else _CONTROLS.sub(_escaped, value) for value in row] for row in rows]
     cut = 0 < limit <= len(shown)
     shown = shown[: MOST_ROWS if cut else None]
     size = terminal_size()
@@ -124,6 +125,10 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
                 say(f"{name:{indent}}{value}".rstrip())
     if cut:
         tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows all rows")
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode()
 
 
 def _show_columns(settings: Settings) -> int:

@@ -22,7 +22,7 @@ from crons.resources import PATIENCE, Resources, require_owner, system_clock
 
 _SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
-_UNLIMITED_WIDTH = 100_000
+_UNLIMITED_WIDTH = 1 << 40
 
 
 def settings_with_log(*, quiet: bool = False, writes: bool = False) -> Settings:

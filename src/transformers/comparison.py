@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import groupby, pairwise
 from operator import attrgetter
 from statistics import median
@@ -223,18 +224,29 @@ def _is_price(value: float | None) -> TypeGuard[float]:
 
 
 def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspicion]:
-    """Runs of hours in which one source repeats a price while the other moves away from it."""
+    """Runs of hours in which one source repeats a price while the other moves away from it, by more than a tick."""
     wrong = {one.hour for one in over}
     suspicions = []
     for source, own, other in (("CoinMarketCap", "quoted", "opened"), ("Binance", "opened", "quoted")):
         for price, group in groupby(found, attrgetter(own)):
             run = list(group)
-            hours = [one.hour for one in run if one.hour in wrong]
-            if hours and len(run) >= _LEAST_STALE and len({getattr(one, other) for one in run}) > 1:
+            if len(run) < _LEAST_STALE or len({getattr(one, other) for one in run}) == 1:
+                continue
+            tick = 100 * _tick({getattr(one, own) for one in found}) / price
+            if hours := [one.hour for one in run if one.hour in wrong and one.size > tick]:
                 span = f"from {run[0].hour[:16]} to {run[-1].hour[:16]}"
                 detail = f"{source} repeats {price:.8g} {span} while the other source moves"
                 suspicions.append(Suspicion("stale", detail, hours))
     return suspicions
+
+
+def _tick(prices: Collection[float]) -> float:
+    """The step that a source's prices have in common; of a single price, the unit of its last digit."""
+    numbers = [Decimal(repr(price)).as_tuple() for price in prices]
+    exponent = min(int(number.exponent) for number in numbers)
+    digits = [int("".join(map(str, one.digits))) * 10 ** (int(one.exponent) - exponent) for one in numbers]
+    steps = math.gcd(*digits) if len(digits) > 1 else 1
+    return float(Decimal(steps).scaleb(exponent))
 
 
 def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:

@@ -142,6 +142,17 @@ def test_answer_is_a_table(prices: Installation) -> None:
     ]
 
 
+def test_piped_row_is_one_line_at_any_width(prices: Installation) -> None:
+    """Also one with line breaks, or wider than a screen could ever be."""
+    statement = "SELECT repeat('x', 150000) AS wide, 'two\nlines\r\u2028' AS broken, number FROM numbers(2)"
+    done = prices.command("query", statement)
+    assert [line.split()[1:] for line in done.out.splitlines()] == [
+        ["broken", "number"],
+        [r"two\nlines\r\u2028", "0"],
+        [r"two\nlines\r\u2028", "1"],
+    ]
+
+
 def test_wide_rows_are_printed_vertically_on_a_terminal(prices: Installation) -> None:
     """A line for each column where a table of 80 columns would fold every value; one that fits is a table."""
     shown = on_a_terminal(prices, "-m", "main", "query", "SELECT *, '' AS none FROM crypto_prices_hourly")

@@ -218,6 +218,15 @@ def test_one_move_of_the_other_source_makes_a_price_stale() -> None:
     assert ([one.hour for one in found.over], kinds(found)) == ([WEEK[62]], ["stale"])
 
 
+@pytest.mark.parametrize(("moved", "expected"), [(1.29e-7, []), (1.31e-7, ["stale"])])
+def test_price_that_cannot_follow_because_of_a_coarse_tick_is_not_stale(moved: float, expected: list[str]) -> None:
+    """A pair quoted in steps of 0.00000001 repeats 0.00000012 until the price has moved by a step, 8 % here."""
+    quoted = [1.2e-7, 1.22e-7, 1.25e-7, moved, *[1.62e-7, 1.68e-7] * 82]
+    found = of_week(quoted, [*[1.2e-7] * 4, *[1.6e-7, 1.7e-7] * 82])
+    assert len(found.over) > 2
+    assert kinds(found) == expected
+
+
 def test_steady_prices_of_both_sources_are_not_stale() -> None:
     assert kinds(of_week([103.0] * 168, [100.0] * 168)) == []
 
