@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -50,6 +51,27 @@ def test_every_file_has_a_hash() -> None:
         entries = re.split(r"\n(?=\S)", path.read_text())[1:]
         assert entries
         assert all("--hash=sha256:" in entry for entry in entries), path
+
+
+def test_installs_without_network(tmp_path: Path) -> None:
+    """From wheels on a disk, as docs/installing.md says; without a server the engine would come from there too."""
+    wheels, checkout = tmp_path / "wheels", tmp_path / "checkout"
+    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(wheels)]
+    if subprocess.run(
+        [*download, "-r", PROJECT_ROOT / "requirements.txt"], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("this machine reaches no package index")
+    shutil.copytree(PROJECT_ROOT / "src", checkout / "src")
+    for file in ("run.sh", "pyproject.toml", "requirements.txt"):
+        shutil.copy(PROJECT_ROOT / file, checkout)
+    environment = {
+        "PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "CLICKHOUSE_HOST": "db", "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheels), "PIP_INDEX_URL": "http://127.0.0.1:9",
+    }  # fmt: skip
+    command = ["bash", "run.sh", "install"]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:13]) == (0, "ready: Python"), done.stderr
+    assert "127.0.0.1:9" not in done.stderr
 
 
 @pytest.fixture
