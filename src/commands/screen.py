@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from crons.resources import PATIENCE, Resources, require_owner, system_clock
 
 _SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
+_COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
+_GLUE = "\ue000"  # stands for the blanks of a command while a table is laid out
 _UNLIMITED_WIDTH = 1 << 40
 
 
@@ -123,16 +126,23 @@ def show_table(
     headings = columns or [""] * max(map(len, rows), default=0)
     folding = [Column(heading, overflow="fold") for heading in headings]
     table = Table(*folding, box=None, pad_edge=False, show_header=bool(columns), header_style="bold")
+    for column, cells in zip(table.columns, zip(*rows, strict=False), strict=False):
+        # A command stays on one line, to be pasted.
+        column.min_width = max((len(found) for cell in cells for found in _COMMAND.findall(cell)), default=None)
     for row, style in zip_longest(rows, styles):
-        table.add_row(*map(Text, row), style=style)
+        table.add_row(*(Text(_COMMAND.sub(_glued, cell)) for cell in row), style=style)
     size = terminal_size()
     # Without a height rich takes a dumb terminal for one of 80 columns.
     console = Console(width=size.columns if size else _UNLIMITED_WIDTH, height=25, no_color=no_color or None)
     # Captured: printing directly, rich would exit by its own code if the reader of stdout has gone.
     with console.capture() as drawn:
         console.print(table)
-    lines = drawn.get().removesuffix("\n")
+    lines = drawn.get().removesuffix("\n").replace(_GLUE, " ")
     say(lines if size else "\n".join(line.rstrip() for line in lines.splitlines()))
+
+
+def _glued(command: re.Match[str]) -> str:
+    return command[0].replace(" ", _GLUE)
 
 
 def show_findings(findings: Sequence[Finding], *, no_color: bool, as_json: bool = False, **fields: object) -> None:

@@ -43,6 +43,14 @@ def test_no_color_is_respected(program: Installation, clock: SteppedClock, which
     assert "\x1b[3" not in on_a_terminal(program, *arguments, settings=wanted)
 
 
+def test_a_command_in_a_table_stands_on_one_line(program: Installation) -> None:
+    assert program.run_job().code == 0
+    assert program.run_job(SYMBOLS="BTC:1027").code == 2
+    shown = on_a_terminal(program, "-m", "main", "runs")
+    for command in ("./run.sh coins --accept BTC:1027", "./run.sh coins --reset BTC"):
+        assert command in shown
+
+
 def plain(drawn: str) -> str:
     """What a terminal was sent, without its colors and movements of the cursor."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)

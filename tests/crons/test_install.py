@@ -23,6 +23,7 @@ from crons.install import (
     crontab_line,
     heal_of,
     installed_schedules,
+    installed_since,
     longest_interval,
     next_run,
     with_task,
@@ -252,6 +253,21 @@ def test_headers_of_the_program_do_not_add_up(program: CrontabProgram, checkout:
         assert (program.table or b"").startswith(path.read_bytes() + b"# >>> data-processor")
     change_crontab(JOB, None, checkout=checkout, now=NOW.replace(second=9))
     assert program.table == path.read_bytes() + MINE
+
+
+def test_time_of_an_installation_is_that_of_the_last_crontab_without_the_line(
+    program: CrontabProgram, checkout: Path
+) -> None:
+    assert installed_since(JOB, checkout) is None
+    set_up(checkout)
+    assert program.table
+    heal = crontab_line(heal_of(JOB), HEAL_SCHEDULE, checkout=checkout, python=Path("/python"))
+    change_crontab(heal_of(JOB), heal, checkout=checkout, now=NOW.replace(hour=16))
+    assert installed_since(JOB, checkout) == NOW
+    assert installed_since(heal_of(JOB), checkout) == NOW.replace(hour=16)
+    for minute, line in ((1, None), (2, heal)):
+        change_crontab(heal_of(JOB), line, checkout=checkout, now=NOW.replace(hour=17, minute=minute))
+    assert installed_since(heal_of(JOB), checkout) == NOW.replace(hour=17, minute=2)
 
 
 def test_dry_run_changes_nothing(program: CrontabProgram, checkout: Path) -> None:

@@ -77,6 +77,14 @@ def test_failed_run_alerts_once_its_lock_is_free(
     assert words in "\n".join(lines)
 
 
+@pytest.mark.parametrize(("name", "value"), [("SYMBOLS", ""), ("CLICKHOUSE_PORT", "x"), ("DATA_PATH", " ")])
+def test_wrong_settings_ping_the_failure(monitor: HTTPServer, program: Installation, name: str, value: str) -> None:
+    """The address itself is right."""
+    assert program.run_job(**{name: value}).code == 2
+    assert pings(monitor) == ["/start", "/fail"]
+    assert f"{name}: " in monitor.log[-1][0].get_data(as_text=True)
+
+
 def test_sigterm_pings_the_failure(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """SIGTERM is a failure too."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
