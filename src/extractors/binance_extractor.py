@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import structlog
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.json_values import shown, whole
+from adapters._bases.json_values import whole
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
@@ -20,9 +22,7 @@ from extractors.concurrently import Failures, concurrently
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
-# Positions of a candle that are read; later ones are unused.
-_POSITIONS = 9
-_LATEST_MILLISECONDS = 10**13
+_MINUTES = STEP // timedelta(minutes=1)
 # Fewer candles say nothing of the usual length.
 _ENOUGH = 3
 _LOOK_UP_SECONDS = 60
@@ -33,6 +33,8 @@ _TURN = timedelta(minutes=1)
 _WAITS = (2.0, 3.0, 4.0, 5.0)
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Pairs(NamedTuple):
@@ -59,23 +61,26 @@ def read_candles(body: object) -> list[Candle]:
     """The candles in a body of ``/api/v3/klines``. History has some that open or close at odd moments.
 
     Raises:
-        ContractError: it is not as documented, or most candles are of another length than half an hour.
+        ContractError: it is not a list, or most candles cannot be read, or are of another length than half an hour.
     """
-    rows = _converted(body, list[list[Any]], "candles")
-    if any(len(row) < _POSITIONS for row in rows):
-        raise _changed("candles are too short")
-    minutes = sorted(
-        round((row[6] - row[0]) / 60_000) for row in rows if isinstance(row[0], int | float) and isinstance(row[6], int)
-    )
-    if len(minutes) >= _ENOUGH and minutes[len(minutes) // 2] != STEP // timedelta(minutes=1):
-        raise _changed(f"candles are not half hours, but {minutes[len(minutes) // 2]} minutes long")
-    candles = []
+    rows = _converted(body, list[Any], "candles")
+    candles, minutes, unread = [], [], []
     for row in rows:
-        if (milliseconds := whole(row[0])) is None or not 0 < milliseconds < _LATEST_MILLISECONDS:
-            raise _changed(f"candles have times that cannot be read, such as {shown(row[0])}")
-        opens, trades = datetime.fromtimestamp(milliseconds / 1000, timezone.utc), whole(row[8])
-        first, high, low, last, volume, quoted = (str(row[position]) for position in (1, 2, 3, 4, 5, 7))
-        candles.append(Candle(opens, first, high, low, last, volume, quoted, -1 if trades is None else trades))
+        try:
+            opens = datetime.fromtimestamp(int(row[0]) / 1000, timezone.utc)
+            first, high, low, last, volume, quoted = (str(row[position]) for position in (1, 2, 3, 4, 5, 7))
+            trades = whole(row[8])
+            candles.append(Candle(opens, first, high, low, last, volume, quoted, -1 if trades is None else trades))
+            minutes += [] if (closes := whole(row[6])) is None else [round((closes - int(row[0])) / 60_000)]
+        except (LookupError, TypeError, ValueError, OverflowError):  # noqa: PERF203 - each candle fails alone
+            unread.append(row)
+    if len(unread) * 2 > len(rows):
+        raise _changed(f"candles cannot be read, such as {json.dumps(unread[0])[:80]}")
+    for row in unread:
+        log.warning("candle that cannot be read", candle=json.dumps(row)[:80])
+    usual = sorted(minutes)[len(minutes) // 2] if len(minutes) >= _ENOUGH else _MINUTES
+    if usual != _MINUTES:
+        raise _changed(f"candles are not half hours, but {usual} minutes long")
     return candles
 
 

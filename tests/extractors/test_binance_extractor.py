@@ -11,6 +11,7 @@ import pytest
 import respx
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.tehran_time import HOUR
@@ -61,6 +62,13 @@ def test_undocumented_form_is_refused(body: object) -> None:
     """An object, too few positions, another type, times that are none, microseconds."""
     with pytest.raises(ContractError):
         read_candles(body)
+
+
+@pytest.mark.parametrize("row", [None, [], "candle", ROW[:5], changed(0, None)[0], changed(0, 10**30)[0]])
+def test_row_that_cannot_be_read_costs_only_itself(row: object) -> None:
+    with capture_logs() as logs:
+        assert read_candles([ROW, row, ROW]) == read_candles([ROW, ROW])
+    assert [line["event"] for line in logs] == ["candle that cannot be read"]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hour_start, hours_before, hours_between, time_bound
+from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hours_before, hours_between, time_bound
 from crons.job import BackfillRequest, JobContext
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.crons.jobs.conftest import NOW
-from tests.support.binance import HALF, expected, holes, stored
+from tests.support.binance import expected, holes, stored
 from tests.support.job_runs import MakeContext, backfill, heal, run
 from tests.support.stepped_clock import SteppedClock
 
@@ -36,38 +36,6 @@ async def test_backfill_stores_what_is_served(
     chosen = JobContext.begin("binance_hourly_prices", JOB, binance_context().resources, symbols=["ETH"])
     again = await backfill(chosen, 24)
     assert (again.updated, again.unchanged) == (0, 24)
-
-
-async def test_backfill_begins_with_the_pair(
-    binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
-) -> None:
-    days = BackfillRequest(0, first=time_bound("2017-08-01"), end=time_bound("2017-08-20"))
-    report = await backfill(binance_context(symbols="BTC"), days)
-    first = hour_start(LISTED)
-    rows = stored(embedded, database, "BTC")
-    assert rows == expected(exchange, "BTCUSDT", hours_between(first, time_bound("2017-08-20")))
-    assert next(iter(rows)) == hour_key(first) == "2017-08-17 08:00:00"
-    assert rows[hour_key(first)][7] == 1
-    assert (report.missing, report.without_quote, holes(embedded, database)) == ([], 0, set())
-
-
-async def test_outage_stays_a_gap_and_is_remembered(
-    binance_context: MakeContext,
-    exchange: ExchangeStandIn,
-    down: set[datetime],
-    embedded: ClickHouseAdapter,
-    database: str,
-) -> None:
-    gone, first, second = (hour.astimezone(timezone.utc) for hour in hours_before(NOW, 10)[:3])
-    down.update({gone, gone + HALF, first, second + HALF})
-    report = await backfill(binance_context(symbols="BTC"), 12)
-    rows = stored(embedded, database, "BTC")
-    assert rows == expected(exchange, "BTCUSDT", hours_before(NOW, 12))
-    assert [rows[hour_key(hour)][7] for hour in (first, second)] == [1, 1]
-    assert holes(embedded, database) == {("BTC", hour_key(gone))}
-    assert (report.inserted, report.without_quote, len(report.missing), report.failures) == (11, 1, 1, [])
-    quiet = await heal(binance_context(symbols="BTC"), 12)
-    assert (quiet.calls, quiet.hours_asked) == (0, 0)
 
 
 async def test_heal_fills_what_is_missing_and_completes_what_was_open(

@@ -41,20 +41,8 @@ def at(text: str) -> int:
 
 
 def row(opens: int, price: float = 100.0, closes: int | None = None) -> Row:
-    return [
-        opens,
-        f"{price}",
-        "150",
-        "50",
-        "101",
-        "2",
-        opens + STEP - 1 if closes is None else closes,
-        "9",
-        3,
-        "1",
-        "4",
-        "0",
-    ]
+    closed = opens + STEP - 1 if closes is None else closes
+    return [opens, f"{price}", *("150", "50", "101", "2"), closed, "9", 3, *("1", "4", "0")]
 
 
 @dataclass
