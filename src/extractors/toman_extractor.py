@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import Answer, HttpAdapter, header_time, json_answer, may_pass
+from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass
 from adapters._bases.json_values import one_line, shown
 from adapters._bases.tehran_time import HOUR, TEHRAN
 from extractors.candles import Answered, Candle
@@ -85,9 +85,7 @@ async def extract_candles(
     def read(answer: Answer) -> list[Candle]:
         nonlocal as_of
         candles = _candles(source, answer)
-        theirs = header_time(answer.headers.get("date", ""))
-        http.is_old(answer, theirs, source=source.name)
-        as_of = min(as_of, theirs or as_of)
+        as_of = min(as_of, http.as_of(answer, source=source.name))
         return candles
 
     start, end = int(first.timestamp()), int((last.astimezone(timezone.utc) + HOUR).timestamp()) - 1

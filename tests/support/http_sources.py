@@ -34,7 +34,7 @@ async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[
     """Binance's adapter at a time."""
     usual = {"headers": {}, "timeout_seconds": 5, "retry": retry, "setting": "BINANCE_BASE_URL"}
     async with HttpAdapter(base_url=BINANCE, clock=lambda: now, **usual) as http:  # type: ignore[arg-type]  # of any
-        yield BinanceHttpAdapter(http=http, clock=lambda: now)
+        yield BinanceHttpAdapter(http)
 
 
 def good(data: object) -> httpx.Response:

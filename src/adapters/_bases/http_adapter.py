@@ -42,6 +42,7 @@ Gate = Callable[[], AbstractAsyncContextManager[None]]
 # More than the age of a cached answer plus the seconds by which healthy clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 _OK, _FORBIDDEN, _BANNED, _TOO_MANY, _RESTRICTED = 200, 403, 418, 429, 451
+_AT_A_TIME = 4
 _MINUTE_SECONDS = 60.0
 # A ban's end without Retry-After, such as "IP banned until 1659146400000".
 _UNTIL = re.compile(rb"until\D{1,20}(\d{13})\b")
@@ -118,6 +119,7 @@ class Answer(NamedTuple):
     status: int
     content: bytes
     headers: Mapping[str, str] = MappingProxyType({})
+    asked_at: datetime | None = None  # by this host's clock, aware
 
 
 def may_pass(status: int) -> bool:
@@ -135,7 +137,7 @@ def json_answer(answer: Answer) -> object:
         SourceUnavailable: not JSON, perhaps only for a while (an overloaded server's page, a truncated body).
         SourceRejected: not JSON, and a status that says the address or the request is wrong.
     """
-    where, status, content, _ = answer
+    where, status, content, *_ = answer
     try:
         return json_value(content)
     except (ValueError, RecursionError) as exc:
@@ -218,7 +220,7 @@ def _inflater() -> zlib._Decompress:
 
 
 class HttpAdapter:
-    """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
+    """GETs from one service, four at a time, and texts posted to it. For ``async with``, in one event loop.
 
     TLS is always verified. Redirects are never followed, so that the headers go to no other host.
 
@@ -254,6 +256,7 @@ class HttpAdapter:
         self._max_body_bytes = max_body_bytes
         self._closed_until = 0.0  # by the monotonic clock
         self._newest: datetime | None = None  # by the source's clock, of its answers
+        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
         self._client = _client(base_url, headers)
         self._host = self._client.base_url.netloc.decode()
         proxy = _proxy_variable(base_url)
@@ -285,7 +288,7 @@ class HttpAdapter:
         """
 
         async def one_try() -> T:
-            async with gate():
+            async with self._in_flight, gate():
                 if (left := self._closed_until - time.monotonic()) > 0:
                     message = f"{where}: no more calls from this address for {left:.0f} seconds"
                     raise SourceUnavailable(message, next_step=CALL_LESS, retry_after_seconds=left)
@@ -330,6 +333,12 @@ class HttpAdapter:
         """Make no call for this time."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
+    def as_of(self, answer: Answer, *, source: str) -> datetime:
+        """The moment, aware, up to which an answer is certain: by ``Date`` or this host's clock. Raises as `is_old`."""
+        asked_at, made = answer.asked_at or self._clock(), header_time(answer.headers.get("date", ""))
+        self.is_old(answer, made, source=source)
+        return min(asked_at, made or asked_at)
+
     def is_old(self, answer: Answer, made: datetime | None, *, source: str) -> bool:
         """Whether an answer, made at an aware moment by the source's clock, is an old one from a cache.
 
@@ -366,6 +375,7 @@ class HttpAdapter:
     async def _exchange(self, path: str, params: Mapping[str, str], read: Callable[[Answer], T], where: str) -> T:
         # Commas stay as they are: lists of ids would otherwise take half as much again of the URL.
         url = f"{path}?{urlencode(params, safe=',')}" if params else path
+        asked_at = self._clock()
         async with self._client.stream("GET", url) as response:
             if response.is_redirect:
                 raise SourceRejected(
@@ -377,7 +387,7 @@ class HttpAdapter:
             # Closed here: past the limit the loop would otherwise be closed on a reader that is still open.
             async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
                 content = await read_body(pieces, where=where, encoding=encoding, max_bytes=self._max_body_bytes)
-        answer = Answer(where, response.status_code, content, response.headers)
+        answer = Answer(where, response.status_code, content, response.headers, asked_at)
         try:
             return read(answer)
         except (SourceRejected, ContractError, RetryableError) as error:

@@ -6,13 +6,11 @@ hours and those of its summers until 2022 begin.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import datetime
 
 from adapters._bases.errors import SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import CALL_LESS, Answer, HttpAdapter, header_time, json_answer, may_pass
+from adapters._bases.http_adapter import CALL_LESS, Answer, HttpAdapter, json_answer, may_pass
 from adapters._bases.json_values import one_line, whole
 
 # The maximum of one call.
@@ -25,26 +23,19 @@ UNKNOWN_PAIR = -1121
 _WEIGHT_HEADER = "x-mbx-used-weight-1m"
 _MAX_SHARE = 0.8
 _MINUTE_SECONDS = 60.0
-_AT_A_TIME = 4
 _OK, _BANNED, _TOO_MANY = 200, 418, 429
 _TOO_MANY_CALLS = -1003
 _PASSING_CODES = range(-1099, -999)  # of the server or the network
 
 
 class BinanceHttpAdapter:
-    """Reading calls of Binance, a few at a time and within the weight that it allows a minute.
+    """Reading calls of Binance, within the weight that it allows a minute; ``http`` has its host as the base URL.
 
     Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected` or `ClockError`.
-
-    Args:
-        http: with Binance's host as its base URL.
-        clock: the present moment, aware; compared with that of every answer.
     """
 
-    def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime]) -> None:
+    def __init__(self, http: HttpAdapter) -> None:
         self._http = http
-        self._clock = clock
-        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
 
     async def klines(
         self, pair: str, *, start: datetime, end: datetime | None = None, limit: int
@@ -73,25 +64,13 @@ class BinanceHttpAdapter:
         return body
 
     async def _get(self, path: str, params: Mapping[str, str]) -> tuple[object, datetime]:
-        asked_at = self._clock()
-
-        @asynccontextmanager
-        async def turn() -> AsyncIterator[None]:
-            nonlocal asked_at
-            async with self._in_flight:
-                asked_at = self._clock()
-                yield
-
         def read(answer: Answer) -> tuple[object, datetime]:
             # Near the limit of the last minute: other programs behind this address call too.
             if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
                 self._http.pause(_MINUTE_SECONDS)
-            body = body_of(answer)
-            theirs = header_time(answer.headers.get("date", ""))
-            self._http.is_old(answer, theirs, source="Binance")
-            return body, asked_at if theirs is None else min(asked_at, theirs)
+            return body_of(answer), self._http.as_of(answer, source="Binance")
 
-        return await self._http.get(path, params, read, gate=turn)
+        return await self._http.get(path, params, read)
 
 
 def body_of(answer: Answer) -> object:

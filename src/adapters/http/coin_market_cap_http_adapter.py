@@ -6,9 +6,7 @@ permanent, unlike symbols.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import NamedTuple
@@ -27,7 +25,6 @@ CURRENCY = "USD"
 _KEYLESS_PREFIX = "/public-api"
 _NO_COIN = 2**31 - 1
 _CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
-_AT_A_TIME = 4
 # The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
 _MODEST_CALLS_PER_MINUTE = 30
 _MINUTE_SECONDS = 60.0
@@ -55,7 +52,7 @@ class KeyInfo(NamedTuple):
 
 
 class CoinMarketCapHttpAdapter:
-    """Reading calls of CoinMarketCap, a few at a time and within the plan's minute limit.
+    """Reading calls of CoinMarketCap, within the plan's minute limit.
 
     Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
     `ClockError`; `SourceRejected` also for what requires a key.
@@ -73,7 +70,6 @@ class CoinMarketCapHttpAdapter:
         self._http = http
         self._clock = clock
         self._keyless = keyless
-        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
         self._limiter = AsyncLimiter(*burst_and_period(_MODEST_CALLS_PER_MINUTE))
         self.credits_used = 0
 
@@ -162,13 +158,8 @@ class CoinMarketCapHttpAdapter:
                 f"CoinMarketCap gives {needs_key} only with an API key, and none is set", next_step=USE_A_KEY
             )
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
-        return await self._http.get(path, params, partial(self._read, of_this_hour=of_this_hour), gate=self._turn)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with self._in_flight:
-            await self._limiter.acquire()
-            yield
+        read = partial(self._read, of_this_hour=of_this_hour)
+        return await self._http.get(path, params, read, gate=lambda: self._limiter)
 
     def _read(self, answer: Answer, *, of_this_hour: bool) -> object:
         body = json_answer(answer)

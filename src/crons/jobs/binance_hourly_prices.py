@@ -106,7 +106,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
 async def open_source(ctx: JobContext) -> AsyncIterator[BinanceHttpAdapter]:
     """Binance's API, which needs no key."""
     async with ctx.resources.http("BINANCE_BASE_URL") as http:
-        yield BinanceHttpAdapter(http=http, clock=ctx.now)
+        yield BinanceHttpAdapter(http)
 
 
 async def check(ctx: JobContext) -> Finding:

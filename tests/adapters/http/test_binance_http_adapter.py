@@ -49,16 +49,15 @@ async def test_candles_are_requested_by_half_hours(respx_mock: respx.MockRouter)
 
 
 async def test_answer_is_certain_up_to_the_earlier_clock(respx_mock: respx.MockRouter) -> None:
-    respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 12:05:00 GMT"})
-    async with binance(NOW, retry=QUICK) as source:
-        assert (await source.klines("BTCUSDT", start=START, limit=1))[1] == NOW.replace(minute=5, second=0)
-
-
-async def test_wrong_clock_is_refused(respx_mock: respx.MockRouter) -> None:
-    respx_mock.get("/api/v3/klines").respond(json=[], headers={"Date": "Mon, 23 Nov 2026 11:00:00 GMT"})
+    """A wrong one is refused, a cached answer is old."""
+    headers = [{"Date": f"Mon, 23 Nov 2026 {time} GMT"} for time in ("11:00:00", "12:05:00", "11:47:09")]
+    headers[2]["Age"] = "1200"
+    respx_mock.get("/api/v3/klines").side_effect = [httpx.Response(200, json=[], headers=one) for one in headers]
     async with binance(NOW, retry=QUICK) as source:
         with pytest.raises(ClockError):
             await source.klines("BTCUSDT", start=START, limit=1)
+        certain = [(await source.klines("BTCUSDT", start=START, limit=1))[1] for _ in headers[1:]]
+    assert certain == [NOW.replace(minute=5, second=0), NOW.replace(hour=11, minute=47)]
 
 
 @pytest.mark.parametrize("status", [200, 418, 429])
@@ -73,21 +72,6 @@ async def test_retry_after_is_waited_for(respx_mock: respx.MockRouter, status: i
         await source.klines("BTCUSDT", start=START, limit=1)
     assert time.monotonic() - began >= seconds
     assert asked.call_count == 2
-
-
-@pytest.mark.usefixtures("quick_retries")
-async def test_gatekeeper_is_asked_once_more(respx_mock: respx.MockRouter) -> None:
-    """HTTP 403, an HTML page: the second answer counts; a second refusal is the last."""
-    page = httpx.Response(403, html="<html>forbidden</html>", headers=DATE)
-    asked = respx_mock.get("/api/v3/klines").mock(
-        side_effect=[page, httpx.Response(200, json=[], headers=DATE), page, page]
-    )
-    async with binance(NOW, retry=RetryPolicy(attempts=5, total_seconds=300)) as source:
-        assert (await source.klines("BTCUSDT", start=START, limit=1))[0] == []
-        with pytest.raises(SourceUnavailable, match="403") as caught:
-            await source.klines("BTCUSDT", start=START, limit=1)
-    assert (asked.call_count, caught.value.retry_after_seconds) == (4, 60)
-    assert "BINANCE_BASE_URL" in caught.value.next_step
 
 
 @pytest.mark.parametrize("status", [200, 500, 504])

@@ -233,22 +233,6 @@ async def test_wrong_clock_is_an_error() -> None:
         assert await adapter.historical([1], time_start=NOW, time_end=NOW, count=1) == []
 
 
-@respx.mock
-@pytest.mark.parametrize(
-    ("coins", "value"),
-    [
-        (b'[{"price": NaN}]', [{"price": "NaN"}]),
-        (b'[{"price": -Infinity}]', [{"price": "-Infinity"}]),
-        (b'[{"name": "\\ud800"}]', [{"name": "?"}]),
-        (b'[{"name": "\xff"}]', [{"name": "\ufffd"}]),
-    ],
-)
-async def test_nonstandard_json_is_read(coins: bytes, value: object) -> None:
-    respx.get(LATEST).respond(content=b'\xef\xbb\xbf{"status": {"error_code": 0}, "data": ' + coins + b"}")
-    async with source() as adapter:
-        assert await adapter.latest([1]) == value
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
