@@ -12,9 +12,12 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
+from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
+from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
 
 DASHBOARD: dict[str, Any] = json.loads(
@@ -77,6 +80,11 @@ def ask(
     rows = [price_row("BTC", 100.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours) if i != 2]
     rows += [price_row("ETH", 10.0 + i, fetched_at=hour_key(hour), market_cap=1.0) for i, hour in enumerate(hours[3:])]
     repository.upsert_prices(rows)
+    pairs = BinanceClickHouseAdapter(
+        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: datetime.now(timezone.utc)
+    )
+    pairs.ensure_ready()
+    pairs.upsert_prices([pair_row("BTC", 50.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours)])
     runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
     started = [tehran_text(first + timedelta(minutes=minutes)) for minutes in (5, 65)]
     runs.record(
@@ -132,6 +140,42 @@ def test_hour_without_a_quote_is_not_missing(
     assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
     assert ask("Hours missing") == [(0,)]
     assert ask("Coverage") == [(88.8,)]
+
+
+def test_coin_that_was_dropped_is_not_missing(
+    ask: Ask,
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    first: datetime,
+) -> None:
+    last = first - timedelta(days=40)
+    make_repository(embedded).upsert_prices([price_row("ETH", 1.0, fetched_at=hour_key(last))])
+    start, end = last - timedelta(hours=1), last + timedelta(hours=10)
+    assert ask("Hours missing", start, end) == [(10,)], "it is stored again"
+    later = f"ALTER TABLE {make_repository(embedded).name} DELETE WHERE datetime > '{hour_key(last)}'"
+    embedded.command(f"{later} SETTINGS mutations_sync = 2")
+    assert (ask("Hours missing", start, end), ask("Coverage", start, end)) == ([(0,)], [(100.0,)])
+
+
+def test_symbols_have_the_values_of_one_hour(
+    ask: Ask,
+    embedded: ClickHouseAdapter,
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    first: datetime,
+) -> None:
+    """A value that is missing in the last hour is not taken from an earlier one."""
+    row = price_row("ETH", 11.0, fetched_at=hour_key(first + timedelta(hours=5)), market_cap=None)
+    make_repository(embedded).upsert_prices([row])
+    found = {row[0]: row[1:6] for row in ask("Symbols")}
+    assert found == {
+        "BTC": ("Bitcoin", 105.0, "USD", 1.5, 1.7e12),
+        "ETH": ("Bitcoin", 11.0, "USD", 1.5, None),
+    }
+
+
+def test_spread_is_of_the_hours_of_both_sources(ask: Ask) -> None:
+    assert [row[1:] for row in ask("Spread between the sources")][-1] == ("BTC", pytest.approx((105 / 55 - 1) * 100))
+    assert len(ask("Price at Binance")) == 6
 
 
 def test_runs_and_failures_are_counted(ask: Ask) -> None:
