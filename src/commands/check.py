@@ -6,9 +6,11 @@ import asyncio
 import os
 import platform
 import shlex
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +35,12 @@ from configurations.config import (
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.install import Schedules, read_schedules
-from crons.job import Finding, Job, JobContext
+from crons.job import Finding, Job, JobContext, State
 from crons.registry import JOBS
 from crons.resources import Resources, interactive_timeouts
 from crons.start_up import REMEDY
+
+_LITTLE_BYTES, _TOO_LITTLE_BYTES, _TRIAL_BYTES = 500 * 10**6, 50 * 10**6, 8192
 
 
 def check(*, as_json: bool) -> int:
@@ -76,7 +80,9 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
     in_use = [name for name in JOBS if name in schedules.installed]
     if settings is not None:
         yield from _check_env_file(ENV_FILE)
-        yield from _check_folders([settings.data_path, *(PROJECT_ROOT / one for one in ("logs", "backups", "reports"))])
+        own = [PROJECT_ROOT / one for one in ("logs", "reports")]
+        yield from _check_folders([settings.data_path, settings.backup_path, *own])
+        yield from _check_disks(settings)
         with resources_for_reading(settings, "check") as resources:
             # Every run leaves the folder of its history; before the first run only the main job is meant.
             ran = {name for name in JOBS if resources.history_spool(name).folder.exists()}
@@ -137,13 +143,39 @@ def _check_env_file(path: Path) -> Iterator[Finding]:
 
 def _check_folders(folders: Iterable[Path]) -> list[Finding]:
     """Whether this user can write to the program's folders; a missing one is made when it is needed."""
-    # Path.exists raises for a name that no disk can hold.
-    nearest = {
-        folder: next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
-        for folder in folders
-    }
-    found = [finding for folder, existing in nearest.items() if (finding := _fault_of(folder, existing))]
+    found = [finding for folder in folders if (finding := _fault_of(folder, _nearest(folder)))]
     return found or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
+
+
+def _check_disks(settings: Settings) -> Iterator[Finding]:
+    """The free space where data and backups are, after a trial write; one row for each disk."""
+    data = settings.clickhouse_path if settings.embedded else settings.data_path
+    folders = {"data": settings.data_path, "database": data, "backups": settings.backup_path}
+    disks: dict[int, list[str]] = {}
+    for name, folder in folders.items():
+        disks.setdefault(_nearest(folder).stat().st_dev, []).append(name)
+    for names in disks.values():
+        existing, what = _nearest(folders[names[0]]), " and ".join(names)
+        trial, free = existing / f".check-{os.getpid()}", shutil.disk_usage(existing).free
+        try:
+            Disk().write(trial, bytes(_TRIAL_BYTES))
+        except OSError as error:
+            yield Finding("disk", "fail", f"{what}: {existing}: {error.strerror}", fix_for(error))
+        else:
+            state: State = "fail" if free < _TOO_LITTLE_BYTES else "warn" if free < _LITTLE_BYTES else "ok"
+            step = "" if state == "ok" else f"free space on the disk of {existing}"
+            yield Finding("disk", state, f"{free / 1e6:,.0f} MB free for {what}", step)
+        with suppress(OSError):
+            trial.unlink(missing_ok=True)
+    # Where a server elsewhere has its disk does not matter.
+    if settings.is_local and any({"database", "backups"} <= set(names) for names in disks.values()):
+        step = "set BACKUP_PATH to a folder on another disk"
+        yield Finding("backups", "warn", "on the same disk as the data", step)
+
+
+def _nearest(folder: Path) -> Path:
+    # Path.exists raises for a name that no disk can hold.
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
 
 
 def _fault_of(folder: Path, existing: Path) -> Finding | None:

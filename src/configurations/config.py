@@ -261,6 +261,11 @@ class Settings:
         return self.clickhouse_host == EMBEDDED
 
     @property
+    def is_local(self) -> bool:
+        """Whether the database is on this host."""
+        return self.embedded or self.clickhouse_host in _LOOPBACK
+
+    @property
     def engine(self) -> str:
         """Where the database is: the embedded engine's folder, or the server's host and port."""
         return str(self.clickhouse_path) if self.embedded else f"{self.clickhouse_host}:{self.clickhouse_port}"

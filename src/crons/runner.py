@@ -89,6 +89,8 @@ def execute(
         where = "embedded ClickHouse in" if settings.embedded else "ClickHouse at"
         writes = f"{where} {settings.engine}, database {settings.clickhouse_db}"
         log.info("run started", kind=kind, **({"dry_run": True} if dry_run else {"writes": writes}))
+        if not dry_run:
+            resources.history_spool(name).reserve()
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 

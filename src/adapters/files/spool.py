@@ -7,6 +7,8 @@ the columns and the number of records. A file appears whole or not at all (writt
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -22,6 +24,8 @@ from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"
 _FORMAT = 1
+_RESERVES, _RESERVED_BYTES = 24, 4096
+_RESERVED_SHARE = 16  # at most this part of the free space is reserved
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -65,6 +69,30 @@ class Spool:
         """
         return self._put(self.folder, columns, list(rows), owner and f"0-{owner}-", owner)
 
+    def reserve(self) -> None:
+        """Take the space of a day's records in advance, for `put` on a full disk. Idempotent; it may fail silently."""
+        with suppress(OSError):
+            self._disk.make_folder(self.folder)
+            most = shutil.disk_usage(self.folder).free // (_RESERVED_SHARE * _RESERVED_BYTES)
+            for number in range(min(_RESERVES, most)):
+                if not (path := self.folder / f"reserve-{number:02d}").exists():
+                    with path.open("wb") as file:
+                        os.posix_fallocate(file.fileno(), 0, _RESERVED_BYTES)
+
+    def _put_reserved(self, path: Path, body: bytes) -> bool:
+        """Whether there was reserved space for a batch, which is on the disk then. May raise OSError."""
+        reserves = sorted(path.parent.glob("reserve-*"))
+        if not reserves or len(body) > _RESERVED_BYTES:
+            return False
+        with reserves[0].open("r+b") as file:
+            file.write(body)
+            file.truncate()
+            file.flush()
+            self._disk.sync(file.fileno())
+        self._disk.rename(reserves[0], path)
+        self._disk.sync_folder(path.parent)
+        return True
+
     def hold(self, columns: Sequence[str], row: Sequence[object], key: Sequence[str]) -> Path:
         """Keep a row under its key, in place of an earlier one. It is on the disk once this returns.
 
@@ -85,8 +113,12 @@ class Spool:
         try:
             self._disk.make_folder(folder)
             path = folder / f"{name or f'{_next_number(folder, first=1):010d}'}{SUFFIX}"
-            # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
-            self._disk.replace(path, body, aside=folder / f"unfinished{owner}.tmp")
+            try:
+                # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
+                self._disk.replace(path, body, aside=folder / f"unfinished{owner}.tmp")
+            except OSError:
+                if not self._put_reserved(path, body):
+                    raise
         except OSError as error:
             raise _failed(f"the spool {folder} cannot be written", error) from error
         return path
