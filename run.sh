@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up .venv and becomes its Python. What a command does and takes stands in src/main.py.
-set -o errexit -o nounset -o pipefail
+set -o errexit -o nounset -o pipefail && trap '' PIPE # a closed pipe is an error like any other
 unset CDPATH VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONOPTIMIZE PYTHONINSPECT
 locale=${LC_ALL-} LC_ALL=C && export LC_ALL # only Python needs another one; in some, a lower I is not an i
 { : 3>&1; } 2>/dev/null || exec >/dev/null # else the next file to be opened takes the number of a closed stream

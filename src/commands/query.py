@@ -98,6 +98,8 @@ def _one_that_reads(database: ClickHouseAdapter, sql: str) -> str:
 
 
 def _refused(error: StorageRejected) -> StorageRejected:
+    if error.code is None:  # not about the statement
+        return error
     # ClickHouse's message, without what surrounds the part about the statement.
     words = _OWN_WORDS.sub("", _BEFORE_WORDS.sub("", error.message))
     if error.code == _READONLY:
