@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import shlex
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
+from itertools import accumulate
 from pathlib import Path
+from random import Random
+from statistics import correlation, stdev
 from typing import Any
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.binance import pair_row
@@ -27,7 +33,8 @@ SNIPPETS = {
     code.split("import ")[1].split()[0]: code
     for code in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 }
-STATEMENTS = re.findall(r"^```sql\n(SELECT.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+STATEMENTS = re.findall(r"^```sql\n((?:SELECT|WITH).*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+COMMANDS = re.findall(r"^(?:    |.*&& )\./run\.sh ((?:query|export)[^|#>\n]*)", PAGE, re.MULTILINE)
 INSTANT = datetime(2026, 11, 22, 20, 30, tzinfo=timezone.utc)
 """The first moment of 2026-11-23 in Tehran."""
 
@@ -60,8 +67,8 @@ def run(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def exported(stored: str, front: ClickHouseFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file that the snippets read, written by the command that the page names."""
+def program(stored: str, front: ClickHouseFront, tmp_path: Path) -> Installation:
+    """The program on that database."""
     settings = {
         "PATH": os.environ["PATH"],
         "CLICKHOUSE_HOST": "127.0.0.1",
@@ -70,7 +77,12 @@ def exported(stored: str, front: ClickHouseFront, tmp_path: Path, monkeypatch: p
         "CLICKHOUSE_PASSWORD": front.password,
         "CLICKHOUSE_DB": stored,
     }
-    program = Installation.make(tmp_path / "checkout", clock=SteppedClock(INSTANT), settings=settings)
+    return Installation.make(tmp_path / "checkout", clock=SteppedClock(INSTANT), settings=settings)
+
+
+@pytest.fixture
+def exported(program: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that the snippets read, written by the command that the page names."""
     assert "`./run.sh export prices.parquet`" in PAGE
     assert program.command("export", str(tmp_path / "prices.parquet")).code == 0
     monkeypatch.chdir(tmp_path)
@@ -116,6 +128,101 @@ def test_pandas_reads_a_server(stored: str, front: ClickHouseFront) -> None:
 
 def test_each_statement_runs(stored: str, embedded: ClickHouseAdapter) -> None:
     """As it stands, but for the database's name."""
-    assert STATEMENTS
+    assert len(STATEMENTS) == 10
     for statement in STATEMENTS:
-        assert embedded.query(statement.replace("crypto.", f"{stored}."))
+        embedded.query(statement.replace("crypto.", f"{stored}."))
+
+
+@pytest.mark.usefixtures("exported")
+def test_each_command_runs(program: Installation) -> None:
+    """As it stands; a file that another one has written needs --force."""
+    assert len(COMMANDS) == 7
+    for command in COMMANDS:
+        done = program.command(*shlex.split(command), *["--force"][: "prices.parquet" in command])
+        assert (done.code, done.out.strip() != "") == (0, True), command
+
+
+def test_statements_for_the_reading_user_are_valid(embedded: ClickHouseAdapter) -> None:
+    """The engine of the tests keeps no users."""
+    [statements] = re.findall(r"^```sql\n(CREATE USER.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for statement in statements.strip().removesuffix(";").split(";\n"):
+        [(formatted,)] = embedded.query("SELECT formatQuerySingleLine({sql:String})", {"sql": statement})
+        assert str(formatted).split()[0] == statement.split()[0]
+
+
+@pytest.fixture
+def market(
+    make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
+) -> dict[str, dict[datetime, float]]:
+    """Five days of two coins from 2026-11-01 in Tehran on; BTC lacks four hours of the third day."""
+    start = datetime(2026, 10, 31, 20, 30, tzinfo=timezone.utc)
+    hours = [start + timedelta(hours=number) for number in range(120)]
+    random = Random(7)  # noqa: S311 - a walk
+    prices: dict[str, dict[datetime, float]] = {}
+    for symbol in ("BTC", "ETH"):
+        price = 100.0
+        for number, hour in enumerate(hours):
+            price *= 1 + random.uniform(-0.02, 0.02)
+            if symbol == "ETH" or number not in range(60, 64):
+                prices.setdefault(symbol, {})[hour] = price
+    repository = make_repository(embedded)
+    repository.ensure_ready()
+    repository.upsert_prices(
+        [
+            price_row(symbol, price, fetched_at=hour_key(hour))
+            for symbol, of_symbol in prices.items()
+            for hour, price in of_symbol.items()
+        ]
+    )
+    return prices
+
+
+def test_recipes_give_what_python_gives(
+    market: dict[str, dict[datetime, float]], embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Returns, volatility, drawdown, correlation and gaps, each computed again from the prices."""
+
+    def ask(words: str) -> list[tuple[Any, ...]]:
+        [statement] = [one for one in STATEMENTS if words in one]
+        return embedded.query(statement.replace("crypto.", f"{database}."))
+
+    def changes(symbol: str) -> dict[datetime, float]:
+        of = market[symbol]
+        hour = timedelta(hours=1)
+        return {at: math.log(price / of[at - hour]) for at, price in of.items() if at - hour in of}
+
+    days = [
+        [price for at, price in market["BTC"].items() if tehran_text(at)[:10] == f"2026-11-0{day}"]
+        for day in range(1, 6)
+    ]
+    assert [len(day) for day in days] == [24, 24, 20, 24, 24]
+    returns = [row for row in ask("return_percent") if row[0] == "BTC"]
+    assert [(str(row[1]), row[2]) for row in returns] == [("2026-11-02", "1405-08-11"), ("2026-11-05", "1405-08-14")]
+    assert [row[3] for row in returns] == pytest.approx(
+        [(days[1][-1] / days[0][-1] - 1) * 100, (days[4][-1] / days[3][-1] - 1) * 100]
+    )
+    assert ask("volatility_percent") == [
+        (symbol, pytest.approx(stdev(changes(symbol).values()) * math.sqrt(24 * 365) * 100), len(changes(symbol)))
+        for symbol in ("BTC", "ETH")
+    ]
+    lowest = {
+        symbol: min(
+            (price / peak - 1, at) for (at, price), peak in zip(of.items(), accumulate(of.values(), max), strict=True)
+        )
+        for symbol, of in market.items()
+    }
+    assert [(row[0], row[1], row[2].astimezone(timezone.utc)) for row in ask("drawdown_percent")] == [
+        (symbol, pytest.approx(fall * 100), at) for symbol, (fall, at) in lowest.items()
+    ]
+    one, other = changes("BTC"), changes("ETH")
+    common = sorted(one.keys() & other.keys())
+    assert ask("corr(") == [
+        (
+            "BTC",
+            "ETH",
+            pytest.approx(correlation([one[at] for at in common], [other[at] for at in common])),
+            len(common),
+        )
+    ]
+    gap = ("BTC", "2026-11-03 12:00:00", "2026-11-03 15:00:00", 4, "missing")
+    assert [row for row in ask("row_number()") if row[1] < "2026-11-06"] == [gap]

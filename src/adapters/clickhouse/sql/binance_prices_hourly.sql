@@ -30,7 +30,7 @@ CREATE OR REPLACE VIEW {database}.binance_prices_hourly{on_cluster}
         COMMENT 'End of the last candle in the row, Tehran wall time; NULL until the hour is over',
     fetched_at String COMMENT 'Start of the candle that price is from, Tehran wall time, to the second',
     updated_at String COMMENT 'When the row was written last, Tehran wall time, to the second',
-    version UInt64
+    version Int64
         COMMENT 'When the row was inserted, nanoseconds since 1970 by the server\'s clock; the highest stands'
 )
 AS WITH

@@ -27,7 +27,7 @@ CREATE OR REPLACE VIEW {database}.crypto_prices_hourly{on_cluster}
     source_updated_at Nullable(String) COMMENT 'When the source updated the quote, Tehran wall time; NULL if unknown',
     fetched_at String COMMENT 'When the key\'s first price was observed, Tehran wall time, to the second',
     updated_at String COMMENT 'When the row was written last, Tehran wall time, to the second',
-    version UInt64
+    version Int64
         COMMENT 'When the row was inserted, nanoseconds since 1970 by the server\'s clock; the highest stands'
 )
 AS WITH

@@ -22,7 +22,7 @@ CREATE OR REPLACE VIEW {database}.toman_rates_hourly{on_cluster}
     run_id String COMMENT 'Run that wrote the row last',
     fetched_at String COMMENT 'Start of the candle that usdt_toman is from, Tehran wall time, to the second',
     updated_at String COMMENT 'When the row was written last, Tehran wall time, to the second',
-    version UInt64
+    version Int64
         COMMENT 'When the row was inserted, nanoseconds since 1970 by the server\'s clock; the highest stands'
 )
 AS WITH
