@@ -68,24 +68,6 @@ async def test_choice_is_looked_up_once_kept_and_logged(tmp_path: Path, respx_mo
 
 
 @pytest.mark.parametrize(
-    "bitcoin",
-    [
-        *(row(rank=form) for form in (1.0, "1", True)),
-        *(row(form) for form in (1.0, "1", "1.0", True)),
-        *(row(is_active=form) for form in (1.0, "1", True)),
-        *(row(name=name) for name in (None, "", "B" * 300)),
-        row(symbol="btc"),
-    ],
-    ids=str,
-)
-async def test_coin_of_the_map_counts_in_any_notation(
-    tmp_path: Path, respx_mock: respx.MockRouter, bitcoin: dict[str, object]
-) -> None:
-    respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin]))
-    assert (await resolve(tmp_path, "BTC")).coins == [BTC]
-
-
-@pytest.mark.parametrize(
     ("bitcoin", "field"),
     [
         *((row(rank=rank), "rank") for rank in ("first", -1, 0, 2**31)),
@@ -106,14 +88,6 @@ async def test_unreadable_row_leaves_its_symbol_without_a_coin(
     for words in ("BTC is ambiguous", f"data[1]: {field} is ", "SYMBOLS=BTC:"):
         assert words in complaint.message
     assert coin_choices(tmp_path).load() == {"SOL": 5426}
-
-
-@pytest.mark.parametrize("active", [0, 0.0, "0", False])
-async def test_inactive_coin_is_skipped_however_odd(
-    tmp_path: Path, respx_mock: respx.MockRouter, active: object
-) -> None:
-    respx_mock.get(MAP).mock(return_value=good([row("?", "?", is_active=active), BATCAT]))
-    assert await resolve(tmp_path, "BTC") == ([Coin("BTC", 31652)], (), ())
 
 
 @pytest.mark.parametrize(

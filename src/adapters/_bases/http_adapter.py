@@ -220,7 +220,9 @@ def _inflater() -> zlib._Decompress:
 
 
 class HttpAdapter:
-    """GETs from one service, four at a time, and texts posted to it. For ``async with``, in one event loop.
+    """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
+
+    Calls are made one at a time until the first answer, so that a ban is met once, then four at a time.
 
     TLS is always verified. Redirects are never followed, so that the headers go to no other host.
 
@@ -256,7 +258,7 @@ class HttpAdapter:
         self._max_body_bytes = max_body_bytes
         self._closed_until = 0.0  # by the monotonic clock
         self._newest: datetime | None = None  # by the source's clock, of its answers
-        self._in_flight = asyncio.Semaphore(_AT_A_TIME)
+        self._in_flight, self._was_answered = asyncio.Semaphore(1), False
         self._client = _client(base_url, headers)
         self._host = self._client.base_url.netloc.decode()
         proxy = _proxy_variable(base_url)
@@ -293,7 +295,12 @@ class HttpAdapter:
                     message = f"{where}: no more calls from this address for {left:.0f} seconds"
                     raise SourceUnavailable(message, next_step=CALL_LESS, retry_after_seconds=left)
                 self.calls_made += 1
-                return await self._in_time(self._exchange(path, params, read, where), where)
+                found = await self._in_time(self._exchange(path, params, read, where), where)
+            if not self._was_answered:
+                self._was_answered = True
+                for _ in range(_AT_A_TIME - 1):
+                    self._in_flight.release()
+            return found
 
         where = f"{self._host}{shortened(self._client.base_url.path.rstrip('/') + path)}{self._via}"
         return await self._retry.acall(one_try)
