@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,9 +42,10 @@ def end_all() -> int:
     for path in found:
         say(f"ended {'by force ' if path in forced else ''}{named[path]}")
     if unnamed := [path for path in held if path not in found]:
+        users = [str(pid) for pid in psutil.pids() if any(is_open_in(pid, path) for path in unnamed)]
         raise StateError(
             f"held by a process that its note does not name, so not ended: {', '.join(map(str, unnamed))}",
-            next_step=f"kill {' '.join(map(str, _users_of(unnamed))) or 'it as its owner'}",
+            next_step=f"kill {' '.join(users) or 'it as its owner'}",
         )
     if not found:
         say("no job of this checkout is running")
@@ -62,12 +63,3 @@ def _send(number: signal.Signals, holders: Mapping[Path, Holder]) -> list[Path]:
                 sent.append(path)
     psutil.wait_procs(processes, timeout=GRACE_SECONDS)
     return sent
-
-
-def _users_of(paths: Collection[Path]) -> list[int]:
-    """The processes that have one of these files open, as far as this user may see."""
-    wanted, users = {str(path.resolve()) for path in paths}, []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            users += [process.pid] * any(file.path in wanted for file in process.open_files())
-    return users

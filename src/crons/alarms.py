@@ -40,8 +40,7 @@ def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[
 
 
 def _words(error: BaseException) -> str:
-    if fault := import_fault(error):
-        return f"{fault.what}; next: {fault.next_step}"
+    error = import_fault(error) or error
     if not isinstance(error, EtlError):  # its text may hold a secret
         return f"unexpected error: {type(error).__name__}"
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message

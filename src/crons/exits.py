@@ -79,14 +79,14 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
         return FAILED
     except Exception as error:  # the one broad catch: the log gets all of it
         if fault := import_fault(error):
-            tell(StopError(fault.what, next_step=fault.next_step))
+            tell(fault)
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
 
 
 def _host_error(error: OSError | MemoryError) -> EtlError:
-    if isinstance(error, MemoryError):
+    if not isinstance(error, OSError):
         error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     where = f"{error.filename}: " if error.filename else ""
     return StateError(f"{where}{error.strerror or error}", next_step=fix_for(error))

@@ -1,4 +1,4 @@
-"""What happens before anything else is imported; made of the standard library alone."""
+"""What happens before anything else is imported; made of the standard library and our errors alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
+
+from adapters._bases.errors import StopError
 
 REMEDY = "./run.sh install"
+_MEMORY = ("the memory is limited", "raise `ulimit -v`")
 _OWN = frozenset(path.stem for path in Path(__file__).resolve().parents[1].iterdir())
 
 unwritten: dict[str, OSError] = {}
@@ -58,29 +61,24 @@ def import_structlog() -> None:
         del sys.modules["rich"]
 
 
-class Fault(NamedTuple):
-    """Why a package cannot be imported, and the next step."""
-
-    what: str
-    next_step: str
-
-
-def import_fault(error: BaseException | None) -> Fault | None:
+def import_fault(error: BaseException | None) -> StopError | None:
     """Why an import of a package failed: missing, another version, or not to be loaded; None for any other error."""
     if not isinstance(error, ImportError):
         return None
     if error.path and "failed to map segment" in str(error):
-        if os.statvfs(error.path).f_flag & os.ST_NOEXEC:
-            return Fault(f"{error.path} cannot be loaded: its file system is mounted noexec", "mount it without noexec")
-        return Fault(f"{error.path} cannot be loaded: the memory is limited", "raise `ulimit -v`")
+        noexec = os.statvfs(error.path).f_flag & os.ST_NOEXEC
+        why, step = ("its file system is mounted noexec", "mount it without noexec") if noexec else _MEMORY
+        return StopError(f"{error.path} cannot be loaded: {why}", next_step=step)
     package = (error.name or "").partition(".")[0]
-    return Fault(f"the package {package} is missing or outdated", REMEDY) if package and package not in _OWN else None
+    if not package or package in _OWN:
+        return None
+    return StopError(f"the package {package} is missing or outdated", next_step=REMEDY)
 
 
 def report_import_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """For `sys.excepthook`: a set-up that does not fit the checkout is one line of cron's log, not a traceback."""
     if fault := import_fault(error):
         stamp = time.strftime("%Y-%m-%d %H:%M:%S%z")
-        sys.stderr.write(f"{stamp} [error    ] {fault.what} next={fault.next_step!r}\n")
+        sys.stderr.write(f"{stamp} [error    ] {fault.message} next={fault.next_step!r}\n")
     else:
         sys.__excepthook__(kind, error, trace)

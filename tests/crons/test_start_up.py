@@ -70,7 +70,7 @@ def test_noexec_checkout_is_one_line(tmp_path: Path) -> None:
 )
 def test_own_module_is_not_a_package(error: BaseException | None, package: str) -> None:
     fault = import_fault(error)
-    assert (fault.what if fault else "") == (package and f"the package {package} is missing or outdated")
+    assert (fault.message if fault else "") == (package and f"the package {package} is missing or outdated")
 
 
 def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
