@@ -20,7 +20,7 @@ from pathlib import Path
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
 from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
@@ -47,10 +47,14 @@ _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "O
 _READS = re.compile(r"(?:FROM|JOIN) {database}\.(\w+)")
 _SHOWN_DIFFERENCES = 3
 
-_SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment")
-# One statement, so that all of it is of one moment and of one server.
+_SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "as defined", "reads")
+# One statement, so that all of it is of one moment and of one server. It has the SELECTs of the views, in the order of
+# the names, which this server formats as it formats those of its views.
 _SELECT_SHAPES = (
     "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, "
+    "replaceRegexpAll(t.as_select, '[ `]', '') = replaceRegexpAll(formatQuerySingleLineOrNull("
+    "arrayElement([SELECTS], indexOf({names:Array(String)}, t.name))), '[ `]', ''), "
+    "arrayStringConcat(arrayDistinct(extractAll(t.as_select, '(?:FROM|JOIN) ([^ .(]+)[.]')), ', '), "
     "c.name, c.type, c.default_kind, c.default_expression "
     "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
     "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
@@ -116,6 +120,11 @@ class Definition:
         return set(_READS.findall(self.text))
 
     @property
+    def select(self) -> str:
+        """The statement of a view; empty for a table."""
+        return self.text.partition("\nAS ")[2].rpartition("\nCOMMENT ")[0]
+
+    @property
     def hash(self) -> str:
         """By which an older definition of a view is recognized, in its comment."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:8]
@@ -138,6 +147,8 @@ class Definition:
         """As `differences`; also if it is not a view, or has an older definition."""
         if found["engine"] != "View":
             return [f"it is not a view, its engine is {found['engine']!r}"]
+        if found["as defined"] == "0":
+            return [f"its SELECT is not the program's, it reads the database {found['reads']}"]
         outdated = [] if found["comment"] == self.comment else ["it is of another version of the program"]
         return self.differences(found) or outdated
 
@@ -228,7 +239,7 @@ class Schema:
                 self._make(view)
             elif shapes[view]["engine"] != "View":
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
-            elif shapes[view]["comment"] != definition(view).comment:
+            elif shapes[view]["comment"] != definition(view).comment or shapes[view]["as defined"] == "0":
                 self._renew(view, shapes[view])
 
     def topology(self) -> Topology:
@@ -333,7 +344,9 @@ class Schema:
     def _shapes(self) -> dict[str, dict[str, str]]:
         names = [self._table, *self._views, *self._beside, *self._foreign]
         shapes: dict[str, dict[str, str]] = {}
-        for found in self._clickhouse.query(_SELECT_SHAPES, {"database": self._database, "names": names}):
+        selects = [definition(name).select.replace("{database}", self._database) for name in names]
+        statement = _SELECT_SHAPES.replace("SELECTS", ", ".join(map(quoted_text, selects)))
+        for found in self._clickhouse.query(statement, {"database": self._database, "names": names}):
             table, *properties, name, kind, default_kind, expression = map(str, found)
             shape = shapes.setdefault(table, dict(zip(_SHAPE, properties, strict=True)))
             shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()

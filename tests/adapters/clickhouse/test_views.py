@@ -287,6 +287,24 @@ def test_older_database_gets_the_views_and_keeps_its_rows(
     assert embedded.query(made) == before
 
 
+def test_view_with_another_select_is_replaced(
+    make_repository: MakeRepository, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """After a rename of the database each view reads the old one; its comment and columns are right."""
+    old = f"{database}_old"
+    before = Repository(clickhouse=embedded, database=old, retry=RetryPolicy(attempts=1), clock=lambda: NOW)
+    before.ensure_ready()
+    before.upsert_prices([price_row()])
+    embedded.command(f"RENAME DATABASE {old} TO {database}")
+    repository = make_repository(embedded)
+    differences = repository.differences()
+    assert [line.split(":")[0] for line in differences] == [f"{database}.{view}" for view in CRYPTO_PRICES.views]
+    assert all(f"reads the database {old}" in line for line in differences)
+    repository.ensure_ready()
+    assert repository.differences() == []
+    assert len(embedded.query(f"SELECT symbol FROM {database}.crypto_prices_latest")) == 1
+
+
 def test_outdated_view_is_replaced_by_one_statement(
     server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
 ) -> None:
