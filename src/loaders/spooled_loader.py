@@ -82,8 +82,6 @@ class SpooledLoader(Generic[RowT]):
         """Make the database, the table and its views if they are missing. Idempotent."""
         if self._ready:
             return
-        for mutation in await asyncio.to_thread(self._repository.stuck_mutations):
-            log.warning("stuck mutation, may block updates", mutation=str(mutation))
         await asyncio.to_thread(self._repository.ensure_ready)
         self._ready = True
 

@@ -192,7 +192,7 @@ class ClickHouseFront:
     def take_fault(self, statement: str, body: bytes) -> Fault | None:
         """The failure that befalls this statement."""
         with self._lock:
-            statement = _CALL.sub("SELECT ", statement)
+            statement = without_call(statement)
             self.statements.append(statement)
             for fault in self.faults:
                 if not statement.lstrip().startswith(fault.statement) or fault.body not in body:
@@ -212,12 +212,10 @@ class ClickHouseFront:
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         """What the engine answers, in a session with the settings that came along."""
-        form, call = statement.rpartition(" FORMAT "), _CALL.match(statement)
-        plain = _CALL.sub("SELECT ", statement)
+        form, plain = statement.rpartition(" FORMAT "), without_call(statement)
         for old, new in self.replacements.items():
             if plain.startswith(old):
-                marked = new.replace("SELECT ", call[0] if call else "SELECT ", 1)
-                statement = f"{marked} FORMAT {form[2]}" if form[0] else marked
+                statement = as_called(f"{new} FORMAT {form[2]}" if form[0] else new, statement)
         if self.shown and plain.startswith("SELECT"):
             statement = statement.replace("`crypto_prices` WHERE ", f"`crypto_prices` WHERE ({self.shown}) AND ")
         asked = (statement, tuple(pair for pair in parameters.items() if pair[0] != "query_id"))
@@ -269,6 +267,17 @@ class ClickHouseFront:
             file.flush()
             connection.query(f"{insert} FROM INFILE '{file.name}' COMPRESSION 'none' FORMAT {kind}", "TabSeparated")
         return b""
+
+
+def without_call(statement: str) -> str:
+    """A statement without the column by which each call of it differs."""
+    return _CALL.sub("SELECT ", statement)
+
+
+def as_called(statement: str, other: str) -> str:
+    """A SELECT with that column of another statement, if that has it."""
+    call = _CALL.match(other)
+    return statement.replace("SELECT ", call[0], 1) if call else statement
 
 
 class _Connection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.clickhouse_front import ClickHouseFront, as_called, without_call
 
 CLUSTER = "pair"
 _ON_CLUSTER = f" ON CLUSTER `{CLUSTER}`"
@@ -40,10 +40,10 @@ class ReplicatedFront(ClickHouseFront):
         replica = up[self._asked % len(up)]
         self._asked += 1
         others = [one for one in self.replicas if one != replica]
-        if statement.startswith("SELECT (SELECT engine FROM system.databases"):
+        if without_call(statement).startswith("SELECT (SELECT engine FROM system.databases"):
             listed = f"[('{CLUSTER}', 1, {len(self.replicas)}, 1)]"
             clusters = f"CAST({listed}, 'Array(Tuple(String, UInt64, UInt32, UInt8))')"
-            statement = f"SELECT 'Atomic', '0', 1, {clusters}, 0 FORMAT Native"
+            statement = as_called(f"SELECT 'Atomic', '0', 1, {clusters}, 0, [] FORMAT Native", statement)
         answer = self._on(replica, statement, body, parameters)
         if _ON_CLUSTER in statement or statement.lstrip().startswith("INSERT"):
             for other in others:

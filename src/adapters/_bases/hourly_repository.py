@@ -11,12 +11,13 @@ from typing import Any, ClassVar, NamedTuple
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.corrections import LEDGER, Corrections, read_corrections
 from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
+from adapters._bases.mutations import StuckMutation, stuck_mutations
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
 from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication
-from adapters._bases.upsert import Key, StoredRow, StuckMutation, UpsertReport, stuck_mutations, upsert
+from adapters._bases.upsert import Key, StoredRow, UpsertReport, upsert
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
@@ -348,8 +349,11 @@ class HourlyRepository:
         if not self.table.renames:
             return "1"
         meaning = self.table.meaning
+        renamed = f"SELECT symbol, {meaning} FROM {self._renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
+        if self._schema.is_made:
+            return f"(symbol, {meaning}) NOT IN ({renamed})"
         # Read apart: a table of an older version has no such table beside it yet.
-        found = self._read(f"SELECT symbol, {meaning} FROM {self._renames} FINAL WHERE renamed_to != symbol")  # noqa: S608 - quoted
+        found = self._read(renamed)
         pairs = ", ".join(f"({quoted_text(str(symbol))}, {cmc_id})" for symbol, cmc_id in found)
         return f"(symbol, {meaning}) NOT IN ({pairs})" if pairs else "1"
 

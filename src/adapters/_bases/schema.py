@@ -207,6 +207,7 @@ class Schema:
         self._replication = replication
         self._topology: Topology | None = None
         self._engine = ""
+        self.is_made = False  # whether everything is there, after `ensure_ready`
 
     def ensure_ready(self) -> None:
         """Make missing tables and views and their database, and replace an older view. Idempotent.
@@ -220,6 +221,9 @@ class Schema:
         """
         shapes = self._shapes()
         self._check_placement(shapes)
+        for mutation in self.topology().stuck:
+            if mutation.table == self._table:
+                log.warning("stuck mutation, may block updates", mutation=str(mutation))
         if self._table not in shapes:
             self.topology().make_database(self._clickhouse, self._database)
             self._make(self._table)
@@ -241,6 +245,7 @@ class Schema:
                 self._check_shape(view, definition(view).differences_of_view(shapes[view]))
             elif shapes[view]["comment"] != definition(view).comment or shapes[view]["as defined"] == "0":
                 self._renew(view, shapes[view])
+        self.is_made = True
 
     def topology(self) -> Topology:
         """Where the database is; queried once."""

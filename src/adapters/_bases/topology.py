@@ -5,11 +5,13 @@ See https://clickhouse.com/docs/engines/table-engines/mergetree-family/replicati
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.mutations import SELECT_STUCK, StuckMutation, described
 from adapters._bases.wording import counted
 
 Changes = Literal["", "update", "insert"]
@@ -33,6 +35,7 @@ class Topology(NamedTuple):
     cluster: str = ""  # of the settings, or the Replicated database's own
     replicas: int = 1  # of that cluster, or of hand-made Replicated tables in the database
     neighbors: str = ""  # a cluster with other replicas of this server that the settings do not name
+    stuck: tuple[StuckMutation, ...] = ()  # of the database's tables
 
     def __str__(self) -> str:
         if self.kind == "cluster":
@@ -148,13 +151,21 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
     Raises:
         ConfigurationError: the cluster is unknown, or tables cannot be replicated there.
     """
-    try:
-        [(engine, cloud, macros, found, by_hand)] = clickhouse.query(_SELECT, {"database": database})
-    except StorageRejected as error:
-        if error.code != ACCESS_DENIED:
-            raise
-        # Some managed services hide these tables: trust the setting.
-        return Topology("cluster", cluster) if cluster else Topology()
+    for mutations in (f"({SELECT_STUCK})", "[]"):  # in the same statement, unless they alone are hidden
+        try:
+            [(*place, stuck)] = clickhouse.query(f"{_SELECT}, {mutations}", {"database": database})
+        except StorageRejected as error:  # noqa: PERF203 - at most twice
+            if error.code != ACCESS_DENIED:
+                raise
+        else:
+            failed = described(database, cast("list[tuple[str, str, str]]", stuck))
+            return _topology(database, cluster, place)._replace(stuck=failed)
+    # Some managed services hide these tables: trust the setting.
+    return Topology("cluster", cluster) if cluster else Topology()
+
+
+def _topology(database: str, cluster: str, reported: Sequence[object]) -> Topology:
+    engine, cloud, macros, found, by_hand = reported
     clusters = cast("_Clusters", found)
     if str(cloud) in ("1", "true"):
         return Topology("cloud")

@@ -28,6 +28,7 @@ from adapters._bases.clickhouse_errors import (
 from adapters._bases.corrections import Correction, note_corrections
 from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable, causes
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
+from adapters._bases.mutations import if_allowed, stuck_mutations
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import has_sound_patches
 
@@ -38,7 +39,6 @@ Key = tuple[str, str]
 CHUNK_ROWS = 20_000
 FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 _ROW_BYTES = 1_000  # of the longest statement, generously
-_REASON_LIMIT = 200
 _SHOWN_KEYS = 5
 _TRIES_OF_A_ROW = 5
 _SEVERAL = "more than one row"
@@ -444,47 +444,9 @@ class _Chunk:
             killed = [
                 one.mutation_id
                 for one in stuck_mutations(self.clickhouse, self.database, self.table.name)
-                if _if_allowed(self.clickhouse, one.kill_statement)
+                if if_allowed(self.clickhouse, one.kill_statement)
             ]
             if not killed:
                 raise
             message = f"{error.message}; mutation {', '.join(killed)} killed"
             raise StorageRejected(message, next_step=error.next_step, code=error.code) from error
-
-
-class StuckMutation(NamedTuple):
-    """A mutation that has failed and is still queued."""
-
-    mutation_id: str
-    reason: str  # of its last failure, on one line
-    kill_statement: str
-
-    def __str__(self) -> str:
-        return f"{self.mutation_id} fails: {self.reason}; to remove it: {self.kill_statement}"
-
-
-def stuck_mutations(clickhouse: ClickHouseAdapter, database: str, table: str) -> list[StuckMutation]:
-    """The failed mutations in a table's queue, oldest first; none, with a warning, if the user may not see them."""
-    found = _if_allowed(
-        clickhouse,
-        "SELECT mutation_id, latest_fail_reason FROM system.mutations WHERE database = {database:String} "
-        "AND table = {table:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id",
-        {"database": database, "table": table},
-    )
-    kill = f"KILL MUTATION WHERE database = {quoted_text(database)} AND table = {quoted_text(table)} AND mutation_id = "
-    return [
-        StuckMutation(str(number), " ".join(str(reason).split())[:_REASON_LIMIT], kill + quoted_text(str(number)))
-        for number, reason in found
-    ]
-
-
-def _if_allowed(
-    clickhouse: ClickHouseAdapter, statement: str, parameters: Mapping[str, object] | None = None
-) -> list[tuple[object, ...]]:
-    try:
-        return clickhouse.query(statement, parameters)
-    except StorageRejected as error:
-        if error.code != ACCESS_DENIED:
-            raise
-        log.warning("failed mutations cannot be inspected", reason=error.message, next=error.next_step)
-        return []
