@@ -25,7 +25,7 @@ STEP = timedelta(minutes=30)
 _MINUTES = STEP // timedelta(minutes=1)
 # Fewer candles say nothing of the usual length.
 _ENOUGH = 3
-_LOOK_UP_SECONDS = 60
+_LOOK_UP_SECONDS = 150  # a limit that lasts a minute is waited out
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)
 _TRADING = "TRADING"
 # The newest candle appears up to 10 seconds after the turn of the hour, which is when cron starts.
@@ -199,7 +199,7 @@ async def resolve_pairs(
                 raise
             found.complaints.append(f"{symbol}: {error.message} ({name})")
         except (SourceUnavailable, ContractError, asyncio.TimeoutError) as error:
-            late = "its look-up has no answer after a minute", "try again later"
+            late = f"its look-up has no answer within {_LOOK_UP_SECONDS} seconds", "try again later"
             reason, step = (error.message, error.next_step) if isinstance(error, EtlError) else late
             found.failures.append(SourceUnavailable(f"{symbol}: {reason} ({name})", next_step=step))
         else:

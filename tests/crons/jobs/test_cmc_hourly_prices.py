@@ -110,10 +110,10 @@ def limits(monthly: Any, minute: Any, *, daily: Any = None, reset: Any = None) -
 @pytest.mark.parametrize(
     ("plan", "month", "day", "found", "state"),
     [
-        (limits(15000, 50, reset="In 8 days"), 14480, None, "14480 of 15000 credits left, 50 calls a minute", "ok"),
+        (limits(15000, 50, reset="In 8 days"), 14480, None, "14,480 of 15,000 credits left, 50 calls a minute", "ok"),
         (limits(None, None), None, None, "CoinMarketCap does not say how many credits are left", "ok"),
-        (limits(15000, 50), -3, None, "0 of 15000 credits left, 50 calls a minute", "fail"),
-        (limits(15000, 50, daily=500), 9990, 0, "0 of 15000 credits left, 50 calls a minute", "fail"),
+        (limits(15000, 50), -3, None, "0 of 15,000 credits left, 50 calls a minute", "fail"),
+        (limits(15000, 50, daily=500), 9990, 0, "0 of 15,000 credits left, 50 calls a minute", "fail"),
         (limits(-1, -1), 7, None, "7 credits left", "ok"),
     ],
 )
