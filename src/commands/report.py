@@ -25,6 +25,7 @@ from reports.price_summary import WEEK, PriceTable
 REPORTS = PROJECT_ROOT / "reports"
 # Hours times symbols that a browser still draws smoothly, about 3 MB of page besides the library.
 MOST_CELLS = 500_000
+SHOWN_CORRECTIONS = 20  # of a table, the largest
 
 
 def report(hours: int, *, keep: int, quiet: bool) -> int:
@@ -95,6 +96,7 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
                 followed=followed[name],
                 first_hours=table.first_hours(followed[name]),
                 rows_stored=rows,
+                corrections=table.corrections(since=keys[0], most=SHOWN_CORRECTIONS),
             )
             for name, (table, rows) in tables.items()
         ],

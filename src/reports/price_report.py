@@ -21,7 +21,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from adapters._bases.tehran_time import from_text, tehran_text
+from adapters._bases.tehran_time import from_text, jalali_date, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.comparison_text import differences_in_words, notes
 from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, summarize
@@ -194,6 +194,7 @@ _FILTERS = {
     "duration": duration_text,
     "count": "{:,}".format,
     "period": period_text,
+    "jalali": lambda hour: jalali_date(from_text(hour)),
     "difference": differences_in_words,
     "notes": notes,
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from itertools import chain, groupby
 
+from adapters._bases.corrections import NO_CORRECTIONS, Corrections
 from adapters._bases.hourly_repository import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.coverage import HourState, Share, count_expected, hour_states
@@ -29,6 +30,7 @@ class PriceTable:
         followed: symbols that need a row every hour since their first one.
         first_hours: symbol to hour key, for followed ones with a row.
         rows_stored: rows in all.
+        corrections: those made in the page's hours.
     """
 
     source: str
@@ -39,6 +41,7 @@ class PriceTable:
     followed: Collection[str]
     first_hours: Mapping[str, str]
     rows_stored: int
+    corrections: Corrections = NO_CORRECTIONS
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class SymbolSummary:
         market_cap: as last stored; None when unknown.
         prices: one an hour, to eight digits; None if there is no finite one.
         known: those that are not None.
+        low: the lowest trade of the hours, or price where trades are unknown; None without a price, like `high`.
         states: a letter an hour: of a `HourState`, or one of the two above.
         coverage: without the hour in progress.
         longest_gap: missing hours in a row.
@@ -71,6 +75,8 @@ class SymbolSummary:
     market_cap: float | None
     prices: Sequence[float | None]
     known: Sequence[float]
+    low: float | None
+    high: float | None
     states: str
     coverage: Share
     longest_gap: int
@@ -128,6 +134,7 @@ def _summary(
     last = rows[max(rows)] if rows else None
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
     known = [price for price in prices if price is not None]
+    valid = [row for row in rows.values() if math.isfinite(row.price)]
     states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first)
     letters = [
         UPDATED if hour in rows and rows[hour].is_updated else state.value
@@ -147,6 +154,8 @@ def _summary(
         market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
         prices=prices,
         known=known,
+        low=_finite(min(row.price if row.low is None else row.low for row in valid)) if valid else None,
+        high=_finite(max(row.price if row.high is None else row.high for row in valid)) if valid else None,
         states="".join(letters),
         coverage=count_expected(states),
         longest_gap=max(gaps, default=0),

@@ -9,6 +9,7 @@ import json
 import math
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._bases.corrections import Correction, Corrections
 from adapters._bases.hourly_repository import StoredPrice
 from reports import price_report
 from reports.price_report import (
@@ -163,6 +165,24 @@ def test_totals_and_tables_show_what_is_stored() -> None:
     assert "2026-11-23 12:35:07, Tehran time, from crypto.crypto_prices_hourly by Data Processor 0.1.0" in text_of(
         tree, ".//footer"
     )
+
+
+def test_largest_corrections_and_the_jalali_days_are_shown() -> None:
+    correction = Correction(
+        *("crypto_prices", "BTC", HOURS[0], 100.0, 101.5, "USD", "2026-11-23 12:00:00"),
+        *("run-9", "latest", "historical"),
+    )
+    contents = report_contents(price_wave(1, HOURS), hours=HOURS)
+    [table] = contents.tables
+    corrected = replace(table, corrections=Corrections(3, [correction]))
+    tree = page_of(replace(contents, tables=[corrected]))
+
+    assert text_of(tree, ".//p[@id='jalali']") == "1405-09-02 to 1405-09-02 in the Jalali calendar"
+    [row] = tree.findall(".//table[@id='correction-table']/tbody/tr")
+    assert ["".join(cell.itertext()) for cell in row] == [
+        *("BTC", HOURS[0][:16], "100", "101.5", "+1.50 %", "2026-11-23 12:00", "run-9")
+    ]
+    assert page_of(contents).find(".//table[@id='correction-table']") is None
 
 
 def test_empty_table_names_the_command_that_fills_it() -> None:

@@ -39,6 +39,15 @@ def test_each_hour_has_a_state(stored: dict[int, bool], holes: tuple[int, ...], 
     assert (found.states, found.never_stored) == (states, first is None)
 
 
+def test_low_and_high_are_those_of_the_trades() -> None:
+    """Where the source has them; the hour in progress has its price only."""
+    keys = hour_keys(2)
+    rows = [(keys[0], 10.0, 8.5, 11.0), (keys[1], 9.0, 8.75, 12.5), (keys[2], 13.0, None, None)]
+    prices = [stored_price(hour=hour, price=price, low=low, high=high) for hour, price, low, high in rows]
+    [found] = summarize(keys, [table_of(prices, source="Binance")])
+    assert (found.low, found.high) == (8.5, 13.0)
+
+
 def test_counts_leave_out_the_hour_in_progress() -> None:
     found = summary({0: False, 1: True, 5: True}, holes=(2,), hours=5)
     assert (found.coverage, found.updated) == (Share(stored=2, missing=2, without_quote=1), 1)

@@ -46,6 +46,9 @@ class Corrections(NamedTuple):
     largest: Sequence[Correction] = ()  # in percent, largest first
 
 
+NO_CORRECTIONS = Corrections()
+
+
 def note_corrections(clickhouse: ClickHouseAdapter, database: str, corrections: Sequence[Correction]) -> None:
     """Add corrections of one table, at least one, to its ledger. Idempotent until the next correction of a key."""
     ledger = f"{quoted_identifier(database)}.{LEDGER}"

@@ -56,6 +56,8 @@ class StoredPrice(NamedTuple):
     market_cap: float | None
     currency: str  # empty if the table does not have it
     is_updated: bool  # whether the row was written again after its insert
+    low: float | None = None  # of the hour's trades; None if the table does not have them, like `high`
+    high: float | None = None
 
 
 class StoredMeaning(NamedTuple):
@@ -241,9 +243,10 @@ class HourlyRepository:
         table = self.table
         market_cap = "market_cap" if "market_cap" in table.given else "NULL"
         currency = "currency" if "currency" in table.given else "''"
-        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED}"
+        extremes = "low, high" if {"low", "high"} <= set(table.given) else "NULL, NULL"
+        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED}, {extremes}"
         rows = self._shown(columns, first=first, last=last)
-        return [StoredPrice._make((*row[:-1], bool(row[-1]))) for row in rows]
+        return [StoredPrice._make((*of, bool(is_updated), low, high)) for *of, is_updated, low, high in rows]
 
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
