@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,7 +17,7 @@ from adapters._bases.tehran_time import HOUR
 from extractors.coin_market_cap_extractor import PastPart, Refusal, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
-from extractors.concurrently import Failures
+from extractors.concurrently import Failures, concurrently
 from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
 LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
@@ -155,6 +156,23 @@ async def test_refusal_is_raised_when_every_call_is_refused(status: int, calls: 
     route = respx.get(HISTORICAL).mock(return_value=refused(status, status))
     answered, error = await read(4, [])
     assert (answered, type(error), route.call_count) == ([], SourceRejected, calls)
+
+
+@pytest.mark.parametrize(("bad", "calls"), [({3}, 20), ({0}, 20), (set(range(8)), 8), (set(range(20)), 8)])
+async def test_call_that_fails_affects_no_other_unless_many_fail_in_a_row(bad: set[int], calls: int) -> None:
+    made: list[int] = []
+
+    async def ask(number: int) -> int:
+        made.append(number)
+        if number in bad:
+            raise SourceUnavailable("down")
+        return number
+
+    failed = Failures[int]()
+    with pytest.raises(SourceUnavailable) if calls == 8 else nullcontext():
+        found = concurrently(range(20), ask, tolerate=lambda _call, _error: False, failed=failed)
+        assert [call async for call, _ in found] == [number for number in range(20) if number not in bad]
+    assert (len(made), {call for call, _ in failed.calls}) == (calls, bad & set(range(8)))
 
 
 @respx.mock

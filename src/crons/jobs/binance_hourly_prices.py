@@ -93,9 +93,9 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 for call, answer in parts:
                     symbol, pair = call.symbol, pairs[call.symbol]
                     rows, rejects = _rows(ctx, symbol, pair, answer, call.hours)
-                    # A pair that is no longer traded is missed, and its past may still be asked for.
-                    gone_on = answer.is_whole or not await _trouble(ctx, source, symbol, pair, troubles)
-                    unusable = {(symbol, hour) for hour in (rejects if gone_on else call.hours)}
+                    # That a pair is not traded explains what an answer lacks; its past may be asked for again.
+                    is_idle = not answer.is_whole and await _trouble(ctx, source, symbol, pair, troubles)
+                    unusable = {(symbol, hour) for hour in (call.hours if is_idle else rejects)}
                     yield Batch({symbol: call.hours}, rows, unusable, () if answer.is_whole else (symbol,))
     for call, error in failed.calls:
         past.note_failed({call.symbol: call.hours}, error)
