@@ -66,8 +66,8 @@ def install(
 def check(*, json: Json = False) -> None:
     """Check the jobs' prerequisites.
 
-    One row each, and how to fix it: this Python, .env and its settings, folders and disks, ClickHouse and the table, the
-    source, its key and the symbols, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
+    One row each, and how to fix it: this Python, .env and its settings, folders and disks, ClickHouse and the table,
+    the source, its key and the symbols, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
     """
     from commands.check import check as run_checks  # noqa: PLC0415
 
