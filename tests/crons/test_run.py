@@ -59,7 +59,7 @@ def test_wrong_usage_is_refused(arguments: str, capsys: pytest.CaptureFixture[st
         (["--from", "2026-11-24"], "no past hour from 2026-11-24 to now"),
         (["--from", "2026-11-02", "--to", "2026-11-01"], "no hour from 2026-11-02 to 2026-11-01"),
         (["--from", "2006-11-02"], "before 2009"),
-        (["--from", "1404-12-30"], "'1404-12-30' is not a day or an hour"),
+        (["--from", "1404-12-30"], "'1404-12-30' does not exist"),
         (["99999999"], "hours"),
         (["--from", "soon"], "'soon' is not a day or an hour"),
         (["5", "--symbols", " btc,nope"], "NOPE"),

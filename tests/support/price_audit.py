@@ -68,8 +68,20 @@ class PriceAudit:
         return {row.key for row in self.rows()}
 
     def assert_right(self, *, at_least: Iterable[Key] = ()) -> None:
-        """Each key stands exactly once, at the very price that the source served, and these keys are there."""
+        """Each key stands exactly once, at the very price that the source served, and these keys are there.
+
+        Its corrections lead to that price one by one, each once.
+        """
         rows = self.rows()
+        stands = {row.key: row.price for row in rows}
+        ledger = (
+            f"SELECT symbol, datetime, old_price, new_price FROM {self._database}.price_corrections ORDER BY version"
+        )
+        chains: dict[Key, list[tuple[object, object]]] = {}
+        for symbol, hour, old, new in self._read(ledger):
+            chains.setdefault((str(symbol), str(hour)), []).append((old, new))
+        for key, chain in chains.items():
+            assert [old for old, _ in chain[1:]] + [stands[key]] == [new for _, new in chain], key
         assert [key for key, times in Counter(row.key for row in rows).items() if times > 1] == []
         assert [row for row in rows if row.price != self._served(row)] == []
         assert set(at_least) - {row.key for row in rows} == set()

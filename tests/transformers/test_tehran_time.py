@@ -147,7 +147,7 @@ def test_invalid_day_or_hour_is_rejected(text: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         time_bound(text)
     assert time_bound("2026-11-01") == time_bound("2026-11-01 00:00")
-    assert "2026-11-01" in refused.value.next_step or "2009" in refused.value.next_step
+    assert refused.value.next_step.startswith("give ")
 
 
 def test_span_in_the_jalali_calendar_is_shown_in_both() -> None:

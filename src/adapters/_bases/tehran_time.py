@@ -139,7 +139,11 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
     """
     gregorian = text
     if (found := _DATE.match(text)) and int(found[1]) in _JALALI_YEARS:
-        gregorian = f"{_gregorian(*map(int, found.groups()))}{text[found.end() :]}"
+        if not (day := _gregorian(*map(int, found.groups()))):
+            raise ConfigurationError(
+                f"{text!r} does not exist in the Jalali calendar", next_step="give a day that does, such as 1405-08-10"
+            )
+        gregorian = f"{day}{text[found.end() :]}"
     for form in _BOUND_FORMS:
         with suppress(ValueError):
             at = datetime.strptime(gregorian.strip().replace("T", " "), form).replace(tzinfo=zone)
