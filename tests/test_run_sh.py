@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -85,21 +84,6 @@ def test_command_becomes_python_with_its_arguments(ready: BareCheckout, tmp_path
     assert ready.calls == ["run setup_cron --schedule 0 * * * *"]
     pid, cwd, path, _ = (ready.state / "process").read_text().splitlines()
     assert (int(pid), cwd, path) == (process.pid, str(tmp_path), f"{ready.root}/src")
-
-
-@pytest.mark.parametrize("code", [1, 2, 75, 143])
-def test_exit_codes_pass_through(ready: BareCheckout, code: int) -> None:
-    ready.say("failing check", str(code))
-    assert ready.run("check").returncode == code
-
-
-def test_sigterm_reaches_the_job(ready: BareCheckout) -> None:
-    os.mkfifo(ready.state / "failing setup_db")
-    with ready.start("setup_db") as process:
-        writer = os.open(ready.state / "failing setup_db", os.O_WRONLY)
-        process.send_signal(signal.SIGTERM)
-        os.close(writer)
-        assert process.wait(timeout=PATIENCE_SECONDS) == -signal.SIGTERM
 
 
 def test_checkout_without_run_bits_works(ready: BareCheckout) -> None:

@@ -38,21 +38,6 @@ def set_up(form: str = "json", level: str = "INFO", secret: str = SECRET) -> Non
     structlog.contextvars.bind_contextvars(job="j", run="r1")
 
 
-def test_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up()
-    structlog.get_logger().info("stored", inserted=3)
-    try:
-        raise ValueError("x")
-    except ValueError:
-        structlog.get_logger().exception("failed")
-    first, second = map(json.loads, capsys.readouterr().err.splitlines())
-    assert first == {
-        "timestamp": "2026-11-23T15:30:07+03:30", "level": "info", "event": "stored", "inserted": 3, "job": "j",
-        "run": "r1",
-    }  # fmt: skip
-    assert "ValueError: x" in second["exception"]
-
-
 def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("console")
     structlog.get_logger().warning("odd", symbol="BTC")

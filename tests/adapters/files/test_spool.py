@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from adapters._bases.errors import StateError
 from adapters.files.spool import Spool
 from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
-from tests.support.small_disk import small_disk
 
 NOBODY = 65534
 COLUMNS = ("symbol", "price", "name")
@@ -138,15 +137,6 @@ def test_unwritable_spool_is_an_error_without_remains(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="cannot be written"):
         Spool(tmp_path / "spool").put(COLUMNS, [("BTC", 1.0, "")])
     assert (tmp_path / "spool").read_text() == "in the way"
-
-
-def test_full_disk_is_an_error_without_remains(tmp_path: Path) -> None:
-    with small_disk(tmp_path):
-        spool = Spool(tmp_path)
-        with pytest.raises(StateError, match="No space left"):
-            spool.put(COLUMNS, [("BTC", 1.0, "x" * 1_000_000)])
-        assert list(tmp_path.iterdir()) == []
-        assert spool.read(spool.put(COLUMNS, [("BTC", 1.0, "")])).damage is None
 
 
 def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
