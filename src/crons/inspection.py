@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, hour_start, tehran_text
+from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, tehran_text
 from adapters._bases.wording import counted, listed
 from crons.job import Finding, Job
 from crons.resources import Resources
@@ -17,7 +17,7 @@ from transformers.coverage import hours_by_key, missing_among, reach
 
 # An hour is unfinished only after a daily heal has had its turn.
 _COMPLETED_AFTER = timedelta(days=2)
-_STALE_AFTER_HOURS = 48
+_STALE_AFTER = timedelta(hours=48)
 _SHOWN = 10
 CORRECTIONS_SINCE = timedelta(days=7)
 
@@ -74,16 +74,12 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
 
 
 def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
-    """The symbols whose price is stale: no trade in 48 hours, or no row while others have some."""
-    present = hour_start(now).astimezone(timezone.utc)
-    first, second = (hour_key(present - hours * HOUR) for hours in (_STALE_AFTER_HOURS + 1, _STALE_AFTER_HOURS))
-    recent = table.symbols(first=first, last=hour_key(now)) if table.has_trades else set()
-    gone = table.first_hours([symbol for symbol in symbols if symbol not in recent]) if recent else {}
-    return sorted({*table.idle(list(symbols), first=first, second=second), *gone})
+    """The symbols whose price is stale: no trade in 48 hours."""
+    return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER)) if table.has_trades else []
 
 
 def _stale(table: HourlyRepository, followed: Collection[str], now: datetime) -> Finding:
-    lines = [f"{symbol}: no trade in {_STALE_AFTER_HOURS} hours" for symbol in idle_symbols(table, followed, now)]
+    lines = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
     return finding("stale prices", lines, "name other pairs in BINANCE_PAIRS, or none")
 
 

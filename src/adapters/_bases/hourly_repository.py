@@ -426,15 +426,14 @@ class HourlyRepository:
             ORDER BY symbol, datetime LIMIT {MOST_FOUND}"""  # noqa: S608 - quoted
         return self._wrong(statement, first=first)
 
-    def idle(self, symbols: Sequence[str], *, first: str, second: str) -> list[str]:
-        """The symbols without a trade in any stored hour that is over, of a span that begins with one of these keys."""
-        if not self.has_trades:
-            return []
+    def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
+        """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
         statement = (
-            f"SELECT symbol FROM {self._view} WHERE datetime >= {{first:String}} AND {_OF_SYMBOLS} "  # noqa: S608 - quoted
-            "AND isNotNull(trades) GROUP BY symbol HAVING sum(trades) = 0 AND min(datetime) <= {second:String}"
+            f"SELECT symbol FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol "  # noqa: S608 - quoted
+            "HAVING min(datetime) <= {since:String} AND countIf(datetime >= {since:String} AND trades > 0) = 0 "
+            f"AND (SELECT max(datetime) FROM {self._table}) >= {{since:String}} ORDER BY symbol"
         )
-        return [str(symbol) for (symbol,) in self._read(statement, symbols=list(symbols), first=first, second=second)]
+        return [str(symbol) for (symbol,) in self._read(statement, symbols=list(symbols), since=since)]
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
         """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
