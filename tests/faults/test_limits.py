@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,17 @@ def test_hung_source_ends_the_run_in_time(program: Installation, source: FaultyS
     source.faults.release()
     source.faults.clear()
     assert program.run_job().code == 0
+
+
+def test_engine_that_does_not_return_ends_the_run_in_time(embedded_program: Installation, tmp_path: Path) -> None:
+    """Its rows are in the spool, and the log says so although the engine had stderr."""
+    (tmp_path / "chdb.py").write_text("import time; time.sleep(300)")
+    path = {"PYTHONPATH": f"{tmp_path}:{embedded_program.root / 'src'}"}
+    run = embedded_program.run_job(RUN_TIMEOUT_SECONDS="3", **path)
+    assert run.code == 1
+    [error] = run.errors
+    assert "not done within 3 s" in error
+    assert "3 rows" in error
 
 
 def test_late_answer_is_retried(program: Installation, source: FaultySource) -> None:

@@ -83,7 +83,8 @@ def import_engine() -> None:
 
     What else it writes to stderr is passed on.
     """
-    written, stderr = os.memfd_create("stderr"), os.dup(2)
+    written, stderr, ours = os.memfd_create("stderr"), os.dup(2), sys.stderr
+    sys.stderr = os.fdopen(stderr, "w", buffering=1, errors="replace")  # for our log, if the import does not return
     os.dup2(written, 2)
     try:
         import chdb  # noqa: F401, PLC0415 - slow, and only wanted here
@@ -92,7 +93,8 @@ def import_engine() -> None:
         with os.fdopen(written, "rb") as file:
             file.seek(0)
             text = _CGROUP_TRACE.sub("", file.read().decode(errors="replace"))
-        os.close(stderr)
+        sys.stderr.close()
+        sys.stderr = ours
         sys.stderr.write(text)
 
 
