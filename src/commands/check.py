@@ -34,6 +34,7 @@ from configurations.config import (
 )
 from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
+from crons.inspection import ttl_finding
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext, State
 from crons.registry import JOBS
@@ -213,7 +214,7 @@ def _of_table(table: HourlyRepository) -> list[Finding]:
     if not table.table_exists():
         return [Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")]
     stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-    return [Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}"), *stuck]
+    return [Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}"), *stuck, *ttl_finding(table)]
 
 
 def _of_spool(subject: str, job: str, spool: Spool) -> list[Finding]:

@@ -74,6 +74,13 @@ class Past:
             first_hours: symbol to the aware start of its first hour at the source; earlier ones are not wanted.
         """
         self._meant, self._first_hours = meant, first_hours
+        ttl, expired = await asyncio.to_thread(self._ctx.repository.expired, self._hours)
+        if expired:
+            left_out = f"{counted(len(expired), 'hour')} of {len(self._hours):,} left out"
+            self._ctx.report.warnings.append(f"{left_out}: the TTL of {self._ctx.repository.name} deletes them: {ttl}")
+            self._hours = {key: hour for key, hour in self._hours.items() if key not in expired}
+        if not self._hours:
+            return {}
         if self.only_missing:
             self._ctx.step("looking for missing hours")
             wanted = await asyncio.to_thread(self._missing, ask_all=self.request.ask_all)
@@ -198,7 +205,7 @@ class Past:
         if self.request.dry_run:
             return
         await self._store(loader)
-        if not self.only_missing or not self._meant:
+        if not self.only_missing or not self._meant or not self._hours:
             return
         self._ctx.step("looking for what is still missing")
         missing = await asyncio.to_thread(self._missing, ask_all=True)

@@ -65,6 +65,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
         *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
         *_corrected(table, now),
+        *ttl_finding(table),
         finding(
             "stuck mutations",
             [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck],
@@ -88,6 +89,14 @@ def _corrected(table: HourlyRepository, now: datetime) -> list[Finding]:
     found = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
     head = f"{counted(found.total, 'price')} replaced in {CORRECTIONS_SINCE.days} days, most of all:"
     return [Finding("corrections", "ok", "\n".join([head, *map(str, found.largest)]))][: found.total]
+
+
+def ttl_finding(table: HourlyRepository) -> list[Finding]:
+    """A TTL on the table, which deletes or moves rows; empty if there is none."""
+    if not (ttl := table.ttl()):
+        return []
+    step = f"if its prices are to stay: ALTER TABLE {table.name} REMOVE TTL"
+    return [Finding("TTL", "warn", f"rows go by {ttl}", step)]
 
 
 def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
 from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
 from adapters._bases.tehran_time import from_text, tehran_text
+from adapters._bases.time_to_live import expired_hours, ttl_of
 from adapters._bases.topology import AS_FOUND, Replication
 from adapters._bases.upsert import Key, StoredRow, UpsertReport, upsert
 
@@ -451,6 +452,16 @@ class HourlyRepository:
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
         return [(one.symbol, one.hour, one.detail) for one in self._wrong(statement, symbols=list(symbols), last=last)]
+
+    def ttl(self) -> str:
+        """The table's TTL, as ClickHouse shows it; empty if there is none."""
+        return self._retry.call(lambda: ttl_of(self._clickhouse, self._database, self.table.name))
+
+    def expired(self, hours: Collection[str]) -> tuple[str, set[str]]:
+        """The table's TTL, and those of these hour keys whose rows it would delete."""
+        if not (ttl := self.ttl()):
+            return "", set()
+        return ttl, self._retry.call(lambda: expired_hours(self._clickhouse, self.table, ttl, hours))
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
