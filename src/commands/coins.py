@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters._bases.hourly_repository import StoredMeaning
+from adapters._bases.hourly_table import StoredMeaning
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, pair_choices

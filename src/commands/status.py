@@ -12,7 +12,8 @@ from itertools import takewhile
 from typing import Any
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
-from adapters._bases.hourly_repository import HourlyRepository, StoredHours
+from adapters._bases.hourly_repository import HourlyRepository
+from adapters._bases.hourly_table import StoredHours
 from adapters._bases.tehran_time import (
     HOUR,
     describe_hours,

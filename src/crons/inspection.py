@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
-from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository, StoredMeaning, Wrong
+from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository
+from adapters._bases.hourly_table import StoredMeaning, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, tehran_text
 from adapters._bases.wording import counted, listed
 from crons.job import Finding, Job

@@ -9,7 +9,7 @@ from datetime import timezone
 from itertools import chain, groupby
 
 from adapters._bases.corrections import NO_CORRECTIONS, Corrections
-from adapters._bases.hourly_repository import StoredPrice
+from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.coverage import HourState, Share, count_expected, hour_states
 

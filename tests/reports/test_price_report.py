@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters._bases.corrections import Correction, Corrections
-from adapters._bases.hourly_repository import StoredPrice
+from adapters._bases.hourly_table import StoredPrice
 from reports import price_report
 from reports.price_report import (
     UNKNOWN,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from adapters._bases.hourly_repository import StoredPrice
+from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.price_report import ReportContents

@@ -6,11 +6,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
 from adapters._bases.corrections import LEDGER, Corrections, read_corrections
-from adapters._bases.hourly_table import OLDEST_VERSION, Hole, HourlyRow, HourlyTable
+from adapters._bases.hourly_table import (
+    IS_UPDATED,
+    OLDEST_VERSION,
+    Defects,
+    Hole,
+    HourlyRow,
+    HourlyTable,
+    StoredHours,
+    StoredMeaning,
+    StoredPrice,
+    Wrong,
+)
 from adapters._bases.mutations import StuckMutation, stuck_mutations
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import Schema, definition
@@ -31,60 +42,6 @@ _FORM = "'%Y-%m-%d %H:%i:%s'"
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 _IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
 _OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
-# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
-# this host and of the server may differ by two seconds.
-_IS_UPDATED = (
-    "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0)"
-)
-
-
-class StoredHours(NamedTuple):
-    """What is stored of a symbol within a span."""
-
-    hours: frozenset[str]  # the keys that have a row
-    last_hour: str
-    last_value: float | None  # NaN and infinities included; None only in a table of another shape
-    values: dict[str, float | None]  # hour key to value, of the hours requested with their values
-
-
-class StoredPrice(NamedTuple):
-    """One stored hour of one symbol."""
-
-    symbol: str
-    datetime: str  # the hour key
-    name: str  # what the symbol stands for, as users know it
-    price: float  # the table's value, NaN and infinities included
-    market_cap: float | None
-    currency: str  # empty if the table does not have it
-    is_updated: bool  # whether the row was written again after its insert
-    low: float | None = None  # of the hour's trades; None if the table does not have them, like `high`
-    high: float | None = None
-
-
-class StoredMeaning(NamedTuple):
-    """A coin or pair whose prices are stored under a symbol."""
-
-    symbol: str
-    meaning: object  # its id or name at the source
-    label: str  # the name that users know it by, in the latest of its rows
-    first: str  # hour key of its first row
-    last: str  # of its last one
-    hours: int
-
-
-class Wrong(NamedTuple):
-    """A key and what is wrong with its row."""
-
-    symbol: str
-    hour: str
-    detail: str
-
-
-class Defects(NamedTuple):
-    """At most `MOST_FOUND` wrong rows, and the statement with which an operator removes them."""
-
-    rows: list[Wrong]
-    repair: str
 
 
 class HourlyRepository:
@@ -245,7 +202,7 @@ class HourlyRepository:
         market_cap = "market_cap" if "market_cap" in table.given else "NULL"
         currency = "currency" if "currency" in table.given else "''"
         extremes = "low, high" if {"low", "high"} <= set(table.given) else "NULL, NULL"
-        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {_IS_UPDATED}, {extremes}"
+        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {IS_UPDATED}, {extremes}"
         rows = self._shown(columns, first=first, last=last)
         return [StoredPrice._make((*of, bool(is_updated), low, high)) for *of, is_updated, low, high in rows]
 
@@ -459,9 +416,8 @@ class HourlyRepository:
 
     def expired(self, hours: Collection[str]) -> tuple[str, set[str]]:
         """The table's TTL, and those of these hour keys whose rows it would delete."""
-        if not (ttl := self.ttl()):
-            return "", set()
-        return ttl, self._retry.call(lambda: expired_hours(self._clickhouse, self.table, ttl, hours))
+        ttl = self.ttl()
+        return ttl, self._retry.call(lambda: expired_hours(self._clickhouse, self.table, ttl, hours)) if ttl else set()
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""

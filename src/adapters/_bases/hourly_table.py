@@ -24,6 +24,9 @@ OLDEST_VERSION = (24, 8)
 """The oldest ClickHouse that is supported."""
 NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 """The version of a row that is inserted now, in SQL."""
+# An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
+# this host and of the server may differ by two seconds.
+IS_UPDATED = "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0)"
 
 _Row = TypeVar("_Row", bound="HourlyRow")
 
@@ -59,6 +62,55 @@ class Hole(NamedTuple):
     def is_certain(self) -> bool:
         """Whether a second run, at least a day after the first, found the same; until then the hour is missing."""
         return " and " in self.noted_at
+
+
+class StoredHours(NamedTuple):
+    """What is stored of a symbol within a span."""
+
+    hours: frozenset[str]  # the keys that have a row
+    last_hour: str
+    last_value: float | None  # NaN and infinities included; None only in a table of another shape
+    values: dict[str, float | None]  # hour key to value, of the hours requested with their values
+
+
+class StoredPrice(NamedTuple):
+    """One stored hour of one symbol."""
+
+    symbol: str
+    datetime: str  # the hour key
+    name: str  # what the symbol stands for, as users know it
+    price: float  # the table's value, NaN and infinities included
+    market_cap: float | None
+    currency: str  # empty if the table does not have it
+    is_updated: bool  # whether the row was written again after its insert
+    low: float | None = None  # of the hour's trades; None if the table does not have them, like `high`
+    high: float | None = None
+
+
+class StoredMeaning(NamedTuple):
+    """A coin or pair whose prices are stored under a symbol."""
+
+    symbol: str
+    meaning: object  # its id or name at the source
+    label: str  # the name that users know it by, in the latest of its rows
+    first: str  # hour key of its first row
+    last: str  # of its last one
+    hours: int
+
+
+class Wrong(NamedTuple):
+    """A key and what is wrong with its row."""
+
+    symbol: str
+    hour: str
+    detail: str
+
+
+class Defects(NamedTuple):
+    """At most `MOST_FOUND` wrong rows, and the statement with which an operator removes them."""
+
+    rows: list[Wrong]
+    repair: str
 
 
 @dataclass(frozen=True)
