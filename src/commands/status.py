@@ -39,7 +39,7 @@ from commands.screen import (
     terminal_size,
 )
 from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, describe_age, needs, stale_symbols
-from commands.tables import backups_of, describe_shrinkage
+from commands.tables import backups_of
 from configurations.config import PROJECT_ROOT, Settings, usable_settings
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
@@ -259,7 +259,7 @@ def _facts(
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
         stale_set_up=stale_groups(),
         last_backup=next((one.made for one in reversed(backups.found()) if table in one.manifest.rows), None),
-        shrunk_backup="".join(map(describe_shrinkage, backups.shrunk([table]))),
+        shrunk_backup="".join(backups.shrunk([table])),
         backup_due=next_run(turns[BACKUP].schedule, since) if BACKUP in turns and since else None,
         cron_runs=schedules.cron_runs,
         log="logs/cron.log" if (PROJECT_ROOT / "logs" / "cron.log").exists() else "",

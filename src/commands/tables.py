@@ -25,7 +25,7 @@ from adapters._bases.table_backup import (
 from adapters._bases.upsert import UpsertReport
 from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
-from adapters.files.backups import ENDING, Backups, Shrinkage, files_of
+from adapters.files.backups import ENDING, Backups, files_of
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
 from configurations.config import Settings
@@ -116,19 +116,11 @@ def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
     for old in backups.prune(keep, tables) if keep and made else ():
         if not quiet:
             say(f"removed {old.name}")
-    for one in backups.shrunk(tables):
-        tell(f"warning: {describe_shrinkage(one)}")
+    for line in backups.shrunk(tables):
+        tell(f"warning: {line}")
     if not made and not quiet:
         say(f"there is no row in {settings.clickhouse_db}: nothing to back up")
     return DONE
-
-
-def describe_shrinkage(one: Shrinkage) -> str:
-    """Why backups are not pruned, and what to do."""
-    return (
-        f"the latest scheduled backup has {counted(one.rows, 'row')} of {one.table}, an earlier one {one.largest:,}: "
-        "none is pruned until rows are restored, or ./run.sh backup --accept confirms the loss"
-    )
 
 
 def backups_of(settings: Settings) -> Backups:

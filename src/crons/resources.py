@@ -225,16 +225,14 @@ def require_owner(settings: Settings) -> None:
     """
     data, spool = settings.data_path, settings.data_path / "spool"
     of_engine = [settings.clickhouse_path] if settings.embedded else []
-    if found := foreign_among([data, *of_engine]):
-        raise ConfigurationError(
-            f"{found.path} belongs to {found.owner}, and this command would leave files of {found.user} there",
-            next_step=f"run it as {found.owner}, or: sudo chown -R {found.user} {shlex.quote(str(found.path))}",
-        )
     folders = [data, data / "locks", spool, *spool.glob("*/"), *spool.glob("*/*/"), settings.backup_path, *of_engine]
-    if found := foreign_among(path for folder in folders for path in (folder, *folder.glob("*"))):
+    paths = [*of_engine, *(path for folder in folders for path in (folder, *folder.glob("*")))]
+    if found := foreign_among(paths):
+        top = next(one for one in (*of_engine, data, settings.backup_path) if found.path.is_relative_to(one))
         raise ConfigurationError(
-            f"{found.path} belongs to {found.owner}, so {found.user} could not change it later; nothing was written",
-            next_step=f"sudo chown -R {found.user} {shlex.quote(str(found.path))}",
+            f"{found.path} belongs to {found.owner}, and this command would mix it with files of {found.user}; "
+            "nothing was written",
+            next_step=f"run it as {found.owner}, or: sudo chown -R {found.user} {shlex.quote(str(top))}",
         )
 
 

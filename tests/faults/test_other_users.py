@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.embedded_engine import engine_failure
+from adapters._bases.embedded_engine import name_foreign_file
+from adapters._bases.errors import StorageRejected
 from tests.support.installation import JOB, Installation
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to another user")
@@ -62,6 +63,7 @@ def test_foreign_file_is_found_before_writing(embedded_program: Installation, wh
 def test_deeper_foreign_file_is_named_when_the_engine_fails(tmp_path: Path) -> None:
     (tmp_path / "store" / "0a").mkdir(parents=True)
     os.chown(tmp_path / "store" / "0a", OTHER, OTHER)
-    failure = engine_failure(RuntimeError("filesystem error: in posix_stat: Permission denied"), tmp_path)
+    failure = StorageRejected("filesystem error: in posix_stat: Permission denied")
+    name_foreign_file(failure, tmp_path)
     assert f"{tmp_path}/store/0a belongs to {OTHER}" in failure.message
     assert failure.next_step == f"sudo chown -R root {tmp_path}"

@@ -422,7 +422,9 @@ def _open_embedded(engine: EmbeddedEngine) -> Client:
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )
     except (ClickHouseError, ImportError, OSError, RuntimeError) as error:
-        raise engine_failure(error, engine.path) from error
+        failure = engine_failure(error, engine.path)
+        name_foreign_file(failure, engine.path)
+        raise failure from error
 
 
 def _pool(server: Server) -> PoolManager:

@@ -85,9 +85,11 @@ def learn(client: Client, names: Iterable[str]) -> None:
     """Ask the server for the values in force."""
     listed = ", ".join(f"'{name}'" for name in names)
     # In one row, which most limits let pass.
-    in_force = f"SELECT groupArray((name, value, readonly)) FROM system.settings WHERE name IN ({listed})"  # noqa: S608 - names
+    of_each = ", ".join(f"groupArray({column})" for column in _Setting._fields)
+    in_force = f"SELECT {of_each} FROM system.settings WHERE name IN ({listed})"  # noqa: S608 - names
     client.server_settings |= {
-        found[0]: cast("SettingDef", _Setting(*found)) for found in client.query(in_force).result_rows[0][0]
+        found[0]: cast("SettingDef", _Setting(*found))
+        for found in zip(*client.query(in_force).result_rows[0], strict=True)
     }
 
 

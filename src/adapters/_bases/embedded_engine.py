@@ -127,12 +127,6 @@ def name_foreign_file(error: EtlError, path: Path) -> None:
 
 def engine_failure(error: BaseException, path: Path) -> StorageRejected:
     """The error for an engine that did not start."""
-    failure = _engine_failure(error, path)
-    name_foreign_file(failure, path)
-    return failure
-
-
-def _engine_failure(error: BaseException, path: Path) -> StorageRejected:
     reason = one_line(innermost_words(error))
     if isinstance(error, ImportError):
         return StorageRejected(

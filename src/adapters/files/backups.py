@@ -16,6 +16,7 @@ import msgspec
 from adapters._bases.durable import Disk, fix_for
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran
+from adapters._bases.wording import counted
 
 ENDING = ".jsonl.gz"
 _MANIFEST = "backup.json"
@@ -42,14 +43,6 @@ class Backup(NamedTuple):
     def made(self) -> datetime:
         """When it was made, aware."""
         return datetime.strptime(self.path.name[-len("2026-11-23_16-00-00") :], _TIME).replace(tzinfo=TEHRAN)
-
-
-class Shrinkage(NamedTuple):
-    """Rows of a table in the newest scheduled backup, fewer than half of those in the largest one."""
-
-    table: str
-    rows: int
-    largest: int
 
 
 @dataclass(frozen=True)
@@ -104,13 +97,18 @@ class Backups:
         disk.sync_folder(self.folder)
         return path
 
-    def shrunk(self, tables: Iterable[str]) -> list[Shrinkage]:
-        """Those tables of which the newest scheduled backup has fewer than half of the rows of the largest one."""
+    def shrunk(self, tables: Iterable[str]) -> list[str]:
+        """For each table of which the newest scheduled backup has fewer than half of the most rows: what to do."""
         rows: list[Mapping[str, int]] = []
         for _, one in self.found():
             rows = [*([] if one.accepted else rows), *([one.rows] if one.scheduled or one.accepted else [])]
         sizes = {table: [one.get(table, 0) for one in rows] for table in tables}
-        return [Shrinkage(table, of[-1], max(of)) for table, of in sizes.items() if of and 2 * of[-1] < max(of)]
+        return [
+            f"the latest scheduled backup has {counted(of[-1], 'row')} of {table}, an earlier one {max(of):,}: "
+            "none is pruned until rows are restored, or ./run.sh backup --accept confirms the loss"
+            for table, of in sizes.items()
+            if of and 2 * of[-1] < max(of)
+        ]
 
     def prune(self, keep: int, tables: Iterable[str]) -> list[Path]:
         """Remove scheduled backups beyond the latest `keep` that have rows of these tables; return their paths.
