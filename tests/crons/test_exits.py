@@ -14,7 +14,6 @@ import pytest
 from adapters._bases.errors import EtlError
 from crons.exits import EXIT_CODES, guarded
 from crons.resources import system_clock
-from tests.support.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
@@ -31,41 +30,12 @@ def work():
     return 0
 leave(guarded(work, {COLLABORATORS}))
 """
-SIGNALLED = """
-import asyncio, os, signal, threading
-from adapters._bases.errors import EtlError
-from crons.exits import supervise
-
-async def work():
-    os.kill(os.getpid(), signal.{name})
-    await asyncio.to_thread(threading.Event().wait)
-
-try:
-    supervise(work(), limit=(30, "RUN_TIMEOUT_SECONDS"), step=lambda: "storing 3 rows")
-except EtlError as error:
-    print(error.exit_code, error.message, flush=True)
-os._exit(0)
-"""
 
 
 def test_docs_have_the_exit_codes() -> None:
     table = (ROOT / "docs" / "scripting.md").read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
     found = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
     assert {int(code): words for code, words in found} == EXIT_CODES
-
-
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_signal_ends_work_in_a_thread(name: str, code: int) -> None:
-    """In a process of its own, because the thread is left behind."""
-    done = subprocess.run(
-        [sys.executable, "-c", SIGNALLED.format(name=name)],
-        env={"PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=True,
-    )
-    assert (done.stdout, done.stderr) == (f"{code} ended by {name} while storing 3 rows\n", "")
 
 
 def test_limit_ends_a_process_whose_engine_holds_python() -> None:

@@ -88,14 +88,16 @@ def test_unresponsive_database_times_out(command: str, program: Installation) ->
     assert "Traceback" not in done.log
 
 
-@pytest.mark.parametrize("arguments", [(), ("backfill", "5")], ids=["run", "backfill"])
-def test_sigterm_while_the_source_hangs(
-    arguments: tuple[str, ...], program: Installation, source: FaultySource, table: PriceAudit
+@pytest.mark.parametrize(
+    ("arguments", "number"), [((), signal.SIGTERM), (("backfill", "5"), signal.SIGINT)], ids=["run", "backfill"]
+)
+def test_signal_while_the_source_hangs(
+    arguments: tuple[str, ...], number: signal.Signals, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """Exit code 143 at once, one line that says what was going on, the lock free."""
-    ended = hung(program, source, *arguments).end(signal.SIGTERM)
-    assert ended.code == TERMINATED
-    assert "SIGTERM" in ended.errors[0]
+    """Exit code 143 or 130 at once, one line that says what was going on, the lock free."""
+    ended = hung(program, source, *arguments).end(number)
+    assert ended.code == 128 + number
+    assert number.name in ended.errors[0]
     assert "CoinMarketCap" in ended.errors[0]
     assert "Traceback" not in ended.log
     assert "never awaited" not in ended.log

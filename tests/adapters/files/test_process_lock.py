@@ -144,14 +144,6 @@ def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, ri
     assert list(folder.iterdir()) == []
 
 
-def test_link_in_place_of_a_private_folder_is_refused(tmp_path: Path) -> None:
-    """Its owner may point it elsewhere at any time."""
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StateError, match="of this user alone"):
-        make_private(tmp_path / "locks")
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
 def test_private_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     """Even a closed one: its owner may replace every file in it."""
