@@ -17,20 +17,22 @@ AS SELECT
     multiIf(hour = start, 'stored', (symbol, datetime) IN (
 /*crypto_prices*/        SELECT symbol, datetime FROM {database}.crypto_price_holes FINAL
 /*crypto_prices*/        WHERE noted_at LIKE '% and %' AND (symbol, cmc_id) IN (
-/*crypto_prices*/            SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {database}.crypto_prices GROUP BY symbol
+/*crypto_prices*/            SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {database}.crypto_prices
+/*crypto_prices*/            WHERE symbol IN (SELECT symbol FROM {database}.crypto_price_holes) GROUP BY symbol
 /*binance_prices*/        SELECT symbol, datetime FROM {database}.binance_price_holes FINAL
 /*binance_prices*/        WHERE noted_at LIKE '% and %' AND (symbol, pair) IN (
-/*binance_prices*/            SELECT symbol, argMax(pair, (datetime, version)) FROM {database}.binance_prices GROUP BY symbol
+/*binance_prices*/            SELECT symbol, argMax(pair, (datetime, version)) FROM {database}.binance_prices
+/*binance_prices*/            WHERE symbol IN (SELECT symbol FROM {database}.binance_price_holes) GROUP BY symbol
         )
     ), 'source has none', 'missing') AS state
 FROM (
     WITH
         toUnixTimestamp(toStartOfHour(now(), 'Asia/Tehran')) AS present,
         multiIf(next > 0, least(next, present), start + 2592000 >= present, present, start + 3600) AS until
-    SELECT symbol, stored_price, start, arrayJoin(arrayFilter(
-        hour -> hour = start OR toHour(toDateTime(hour, 'Asia/Tehran')) != toHour(toDateTime(hour - 3600, 'Asia/Tehran')),
-        range(start, if(start < present, until, start), 3600)
-    )) AS hour
+    SELECT symbol, stored_price, start, arrayJoin(arrayConcat([start], arrayFilter(
+        hour -> toHour(toDateTime(hour, 'Asia/Tehran')) != toHour(toDateTime(hour - 3600, 'Asia/Tehran')),
+        range(start + 3600, until, 3600)
+    ))) AS hour
     FROM (
         SELECT symbol, stored_price, start, leadInFrame(start, 1, 0) OVER (
             PARTITION BY symbol ORDER BY start ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING
@@ -40,5 +42,6 @@ FROM (
             FROM {database}.{table}_hourly
         )
     )
+    WHERE start < present
 ) AS expected
 COMMENT 'Every expected hour of each symbol, from its first stored hour to the last that is over (definition {definition})'
