@@ -156,7 +156,7 @@ def _check_disks(settings: Settings) -> Iterator[Finding]:
     for name, folder in folders.items():
         disks.setdefault(_nearest(folder).stat().st_dev, []).append(name)
     for names in disks.values():
-        existing, what = _nearest(folders[names[0]]), " and ".join(names)
+        existing, what = _nearest(folders[names[0]]), ", ".join(names)
         trial, free = existing / f".check-{os.getpid()}", shutil.disk_usage(existing).free
         try:
             Disk().write(trial, bytes(_TRIAL_BYTES))

@@ -89,7 +89,7 @@ def test_full_disk_without_a_database_names_both_causes(program: Installation, f
             run = program.run_job(RUN_TIMEOUT_SECONDS="5")
             assert run.code == 1
         found = next(line for line in program.command("check").out.splitlines() if line.startswith("disk"))
-        assert re.search(rf"fail +data and database: {program.data}: No space left on device", found)
+        assert re.search(rf"fail +data, database: {program.data}: No space left on device", found)
         front.listen()
         ballast.unlink()
         assert program.spooled == []

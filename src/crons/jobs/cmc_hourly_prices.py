@@ -163,7 +163,7 @@ async def check_symbols(ctx: JobContext) -> Finding:
         lines = [*ctx.report.failures, *await misnamed(source, found.coins)]
     if not lines:
         return Finding("symbols", "ok", f"{counted(len(found.coins), 'symbol')} can be followed")
-    return finding("symbols", lines, "correct SYMBOLS; if a coin was renamed: ./run.sh coins --help, --rename")
+    return finding("symbols", lines, "correct SYMBOLS; for a renamed coin ./run.sh cron_run names the command")
 
 
 def _described(info: KeyInfo) -> str:
@@ -212,7 +212,7 @@ def _without_price(
     if renamed:
         commands = "; ".join(f"./run.sh coins --rename {symbol}:{new}" for symbol, (new, _) in renamed.items())
         entry = renamed_entry(ctx.settings.symbols, renamed)
-        yield f"CoinMarketCap renamed {listed(list(renamed))}: {commands}; then set {entry}"
+        yield f"CoinMarketCap has another ticker for {listed(list(renamed))}: {commands}; then set {entry}"
     lacking = [f"{coin.symbol} (id {coin.cmc_id})" for coin in coins if coin.symbol not in {*stored, *renamed}]
     if lacking and stored:  # without any price the run fails anyway
         yield f"no price of {listed(lacking)}"
