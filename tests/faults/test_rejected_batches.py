@@ -67,7 +67,6 @@ def test_row_that_is_always_rejected_is_set_aside(
 def test_proxy_that_takes_no_row_is_named(program: Installation, front: ClickHouseFront, table: PriceAudit) -> None:
     assert program.run_job().code == 0
     program.clock.advance(HOUR)
-    front.faults.append(Fault("hang", "never"))
     front.most_bytes = 1
     failed = program.run_job(RUN_TIMEOUT_SECONDS="4")
     assert failed.code == 1

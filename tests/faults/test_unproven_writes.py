@@ -65,6 +65,7 @@ def test_hidden_rows_are_inserted_once(
     assert len(stored.rows()) == 3 + extra
     held = sorted(path.name for path in (program.data / "spool" / "cmc_hourly_prices" / "held").iterdir())
     assert len(held) == extra
+    assert f"{extra} row" in program.command("check").out
     assert "ETH 2026-11-23 12:00:00.spool" in held
     front.shown = ""
     assert program.run_job().code == 0

@@ -320,19 +320,6 @@ async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
     assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
 
 
-async def test_unstorable_row_does_not_affect_the_others(
-    embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    spool = Spool(tmp_path / "spool")
-    storing = loader(embedded, database, spool)
-    await storing.keep([price_row("ETH")])
-    await storing.keep([price_row("BAD", name="half a character: \ud800"), price_row("SOL")])
-    report = await storing.store_kept()
-    assert report.stored == UpsertReport(inserted=2)
-    assert len(report.set_aside) == len(spool.rejected()) == 1
-    assert (storing.kept, spool.waiting()) == (0, [])
-
-
 @pytest.fixture
 def limited(server: ClickHouseAdapter, database: str, tmp_path: Path) -> Callable[[str], SpooledLoader[PriceRow]]:
     def make(condition: str) -> SpooledLoader[PriceRow]:

@@ -26,7 +26,7 @@ from adapters._bases.clickhouse_errors import (
     is_about_size,
 )
 from adapters._bases.corrections import Correction, note_corrections
-from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable, causes
+from adapters._bases.errors import EtlError, InvalidRowError, StorageRejected, StorageUnavailable, causes
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
 from adapters._bases.mutations import if_allowed, stuck_mutations
 from adapters._bases.retry import RetryPolicy
@@ -42,6 +42,7 @@ _ROW_BYTES = 1_000  # of the longest statement, generously
 _SHOWN_KEYS = 5
 _TRIES_OF_A_ROW = 5
 _SEVERAL = "more than one row"
+_VIEW = re.compile(r"pushing to view ([^\s(]+?)\.?(?: |$)")
 # No two keys share a text: what follows the last bar always has the same length.
 _KEY_TEXT = "concat(symbol, '|', datetime)"
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -394,7 +395,10 @@ class _Chunk:
     def _insert(self, rows: Sequence[StoredRow]) -> None:
         try:
             self._send(rows)
-        except StorageRejected as error:
+        except (StorageRejected, StorageUnavailable) as error:
+            # Even if it may pass: the next try would find the rows stored, and not report the view.
+            if isinstance(error, StorageUnavailable) and not _VIEW.search(error.message):
+                raise
             self._insert_without_views(rows, error)
 
     def _send(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
@@ -407,7 +411,7 @@ class _Chunk:
         if kept:
             self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept, settings)
 
-    def _insert_without_views(self, rows: Sequence[StoredRow], error: StorageRejected) -> None:
+    def _insert_without_views(self, rows: Sequence[StoredRow], error: EtlError) -> None:
         """Insert what is missing after an error of a view on the table, or raise the error if it is of the table."""
         statement = (
             "SELECT arrayMap((one, name) -> concat(one, '.', name), dependencies_database, dependencies_table) "
@@ -415,7 +419,8 @@ class _Chunk:
         )
         parameters = {"database": self.database, "table": self.table.name}
         [(found,)] = cast("list[tuple[list[str]]]", self.clickhouse.query(statement, parameters))
-        views = [name for name in found if name in error.message] or found
+        # A view that the user has no right to is not in the list.
+        views = [name for name in found if name in error.message] or found or _VIEW.findall(error.message)
         if not views:
             raise error
         stored = self._stored()

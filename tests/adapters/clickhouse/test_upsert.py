@@ -13,9 +13,9 @@ from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageR
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
-from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
+from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, in_table, put_by_hand
+from tests.support.price_table import MakeRepository, Read, Repository, put_by_hand
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
@@ -258,25 +258,6 @@ def test_rows_are_stored_in_chunks(
 
     assert report == UpsertReport(inserted=20_001, updated=0, unchanged=0)
     assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT", "SELECT"] * 2
-
-
-@pytest.mark.usefixtures("quick_retries")
-@pytest.mark.parametrize("kind", ["reset", "execute_then_reset"])
-@pytest.mark.parametrize("statement", ["SELECT", "ALTER", "INSERT"])
-def test_lost_answer_neither_duplicates_nor_loses_rows(
-    front: ClickHouseFront, server: ClickHouseAdapter, make_repository: MakeRepository, statement: str, kind: FaultKind
-) -> None:
-    """Whether or not the statement was executed before the connection dropped."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    repository.upsert_prices([price_row("OLD", price=1.0)])
-    front.faults.append(Fault(kind, statement))
-
-    report = repository.upsert_prices([price_row("OLD", price=2.0), price_row("NEW", price=3.0)])
-
-    assert report == UpsertReport(inserted=1, updated=1, unchanged=0)
-    assert front.faults == []
-    assert in_table(server, repository.name.split(".")[0], "symbol, price") == [("NEW", 3.0), ("OLD", 2.0)]
 
 
 @pytest.mark.parametrize("name", ["", "1db", "a`b", "crypto\n", "داده"])
