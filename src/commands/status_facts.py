@@ -107,10 +107,11 @@ class JobFacts:
 
     @property
     def next_run(self) -> str:
-        """The command that makes a run."""
-        if self.run or self.crontab_unknown:
-            return f"{self.see_log}./run.sh cron_run {self.name}"
-        return f"not in the crontab: ./run.sh setup_cron {self.name}"
+        """What makes a run now, and later ones."""
+        now = f"{self.see_log}./run.sh cron_run {self.name}"
+        return (
+            now if self.run or self.crontab_unknown else f"{now}; not in the crontab: ./run.sh setup_cron {self.name}"
+        )
 
     @property
     def in_use(self) -> bool:

@@ -230,7 +230,7 @@ def test_what_status_names(
         if found := re.search(r"see (\S+)\.reason, then remove both files", need):
             Path(found[1]).unlink()
             Path(f"{found[1]}.reason").unlink()
-        elif "see logs/cron.log, and SYMBOLS" not in need:  # its run is named beside it
+        elif "check SYMBOLS" not in need:  # its run is named beside it
             carry_out(program, need)
     assert status_of(program, 0)["needs"] == []
 

@@ -86,9 +86,8 @@ def test_the_watch_reports_what_needs_attention(
         assert program.at_clock(*arguments).code == 1
     on_a_terminal(program, MAIN_AT, clock().isoformat(), "status", "--quiet", code=1)
     done = program.at_clock("status", "--quiet")
-    need = (
-        f"no successful run for 3 h 0 min, so no price of BTC, ETH, SOL: not in the crontab: ./run.sh setup_cron {JOB}"
-    )
+    outage = "no successful run for 3 h 0 min, so no price of BTC, ETH, SOL"
+    need = f"{outage}: ./run.sh cron_run {JOB}; not in the crontab: ./run.sh setup_cron {JOB}"
     assert (done.code, done.out) == (1, f"{need}\n")
     assert (program.root / "alert").read_text().splitlines() == [
         f"data-processor on {socket.gethostname()}: needs attention",
