@@ -68,7 +68,7 @@ def test_price_without_trades_for_48_hours_is_stale(
     table.upsert_prices(rows)
     done = program.at_clock("verify")
     found = [f"{symbol}: no trade in 48 hours" in done.out for symbol in ("BTC", "ETH", "SOL")]
-    assert (done.code, found) == (int(stale), [stale, False, hours > 50]), done.out
+    assert (done.code, found) == (int(stale), [stale, False, hours > 50]), done.out + done.log
     shown = program.at_clock("status", "binance_hourly_prices").out
     names = "BTC, SOL" if hours > 50 else "BTC"
     assert (f"no trade of {names} in 48 hours, so the price is stale" in shown) == stale
