@@ -338,6 +338,7 @@ def coins(
     reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
     accept: Annotated[str, typer.Option(metavar="SYMBOL:ID", help="confirm that the symbol means this coin now")] = "",
     rename: Annotated[str, typer.Option(metavar="SYMBOL:NEW", help="the coin's ticker has changed")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="every coin, not only the ten largest of top:N")] = False,
 ) -> None:
     """Show which coin each symbol means, or change it.
 
@@ -351,7 +352,7 @@ def coins(
     given = [(change, value) for change, value in changes if value]
     if len(given) > 1:
         raise typer.BadParameter("give one of --reset, --accept and --rename")
-    finish(lambda: given[0][0](given[0][1]) if given else commands.show())
+    finish(lambda: given[0][0](given[0][1]) if given else commands.show(everything=everything))
 
 
 @command("--keep 30")

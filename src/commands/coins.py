@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import StoredMeaning
+from adapters._bases.tehran_time import hour_key
+from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from adapters.files.choices import coin_choices, pair_choices
+from adapters.files.choices import coin_choices, pair_choices, twin_choices
 from adapters.files.locks import ProcessLock
 from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
 from configurations.config import Settings, renamed_entry
@@ -18,16 +21,30 @@ from crons.exits import DONE
 from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
 _RENAMED = re.compile(r"(?P<symbol>[^:\s]+):(?P<new>[^:\s]+)")
+_LARGEST = 10
 _ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
 
-def show() -> int:
-    """Print a row for each symbol and coin, and for each symbol and pair; return the exit code."""
+def show(*, everything: bool = False) -> int:
+    """Print a row for each symbol and coin, and for each symbol and pair; return the exit code.
+
+    With a list of the largest coins, only of the ten largest and of the named ones, unless `everything` is asked for.
+    """
     settings = interactive_timeouts(settings_with_log())
     no_color = bool(settings.no_color)
-    coins, pairs, unknown = _stored(settings)
+    coins, pairs, largest, unknown = _stored(settings)
     rows = _coin_rows(settings, coins, unknown=bool(unknown))
+    every = len(rows)
+    if settings.top and not everything:
+        shown = {*largest[:_LARGEST], *dict(settings.named)}
+        rows = [row for row in rows if row[0] in shown]
+        pairs = [pair for pair in pairs if pair.symbol in shown]
     show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows, no_color=no_color)
+    if every > len(rows):
+        say(f"{every - len(rows)} of {every} coins are hidden, {len(largest)} are in the list; --all shows every one")
+    twins = twin_choices(settings.data_path).load()
+    if others := [f"{symbol}:{one}" for symbol, ids in sorted(twins.items()) for one in ids]:
+        say(f"not stored, because another coin has the ticker: {', '.join(others) if everything else listed(others)}")
     if unknown:
         tell(f"cannot read what is stored: {unknown}")
     if rows := _pair_rows(settings, pairs):
@@ -37,20 +54,21 @@ def show() -> int:
     return DONE
 
 
-def _stored(settings: Settings) -> tuple[list[StoredMeaning], list[StoredMeaning], str]:
-    """The stored coins and pairs; and why they are unknown, empty if they are known."""
+def _stored(settings: Settings) -> tuple[list[StoredMeaning], list[StoredMeaning], list[str], str]:
+    """The stored coins and pairs, the list of the last day, and why they are unknown, empty if they are known."""
     if has_no_database(settings):
-        return [], [], ""
+        return [], [], [], ""
     try:
         with resources_for_reading(settings, "coins") as resources:
-            coins = resources.repository(CoinMarketCapClickHouseAdapter).meanings()
-            return coins, resources.repository(BinanceClickHouseAdapter).meanings(), ""
+            table = resources.repository(CoinMarketCapClickHouseAdapter)
+            largest = list(table.listed(since=hour_key(system_clock() - timedelta(days=1))))
+            return table.meanings(), resources.repository(BinanceClickHouseAdapter).meanings(), largest, ""
     except EtlError as error:
-        return [], [], error.message
+        return [], [], [], error.message
 
 
 def _coin_rows(settings: Settings, stored: Sequence[StoredMeaning], *, unknown: bool) -> list[Sequence[str]]:
-    followed, kept = dict(settings.symbols), coin_choices(settings.data_path).load()
+    followed, kept = dict(settings.named), coin_choices(settings.data_path).load()
     coins = {(coin.symbol, int(str(coin.meaning))): coin for coin in stored}
     chosen = {(symbol, cmc_id): "in use" if symbol in followed else "kept" for symbol, cmc_id in kept.items()}
     for symbol, cmc_id in followed.items():
@@ -109,7 +127,7 @@ def accept(entry: str) -> int:
     before = _choose(settings, symbol, cmc_id)
     was = f", before id {before}" if before not in (None, cmc_id) else ""
     say(f"{symbol} means id {cmc_id}{was}, from the next run on; stored prices stay as they are")
-    if dict(settings.symbols).get(symbol) not in (None, cmc_id):
+    if dict(settings.named).get(symbol) not in (None, cmc_id):
         tell(f"SYMBOLS names another id for {symbol}: correct it to {symbol}:{cmc_id}")
     return DONE
 

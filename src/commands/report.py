@@ -71,7 +71,9 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
 
 def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> ReportContents:
     tables = _tables_in_use(resources)
-    followed = {name: list(JOBS[name].expected(resources.settings, table)) for name, (table, _) in tables.items()}
+    followed = {
+        name: list(JOBS[name].expected(resources.settings, table, since=keys[0])) for name, (table, _) in tables.items()
+    }
     # Before prices are read, which could exceed the memory.
     stored = {name: table.symbols(first=keys[0], last=keys[-1]) for name, (table, _) in tables.items()}
     symbols = sum(len(stored[name].union(followed[name])) for name in tables)
@@ -97,6 +99,7 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
                 first_hours=table.first_hours(followed[name]),
                 rows_stored=rows,
                 corrections=table.corrections(since=keys[0], most=SHOWN_CORRECTIONS),
+                absences=table.absences(followed[name]),
             )
             for name, (table, rows) in tables.items()
         ],

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from typing import Any
 
@@ -62,8 +62,10 @@ from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 _RECENT_RUNS = 100
 _OTHER_LINES = 16  # of a screenful
 _LEAST_SYMBOLS = 5
+_LARGEST = 10  # of the list of the largest coins
 _SHOWN_OUTAGES = 10
 _TREND_HOURS = 24
+_LONGEST = timedelta(hours=max(SPANS.values()))
 _NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
@@ -177,7 +179,7 @@ def _read_database(
         return DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db"), [], None
     try:
         table = resources.repository(job.repository)
-        series = _series_of(table, list(job.expected(settings, table)), now)
+        series = _series_of(table, list(job.expected(settings, table, since=hour_key(now - _LONGEST))), now)
         corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE)).total
         return DatabaseFacts("ok", corrections_7d=corrected), resources.runs.recent(name, _RECENT_RUNS), series
     except LockHeldError as error:
@@ -198,7 +200,7 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
     first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
     holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
     absurd = {one.symbol for one in table.absurd_values(first=keys[0]) if one.hour <= present} if stored else set()
-    idle = idle_symbols(table, symbols, now)
+    idle, absent = idle_symbols(table, symbols, now), table.absences(symbols)
     series = []
     for symbol in symbols:
         there = stored.get(symbol, _NOTHING)
@@ -208,9 +210,11 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
             a_day_before = from_text(last_hour).astimezone(timezone.utc) - _TREND_HOURS * HOUR
             before = _finite(there.values.get(hour_key(a_day_before)))
             change = (last / before - 1) * 100 if before else None
-        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol))
+        spans = absent.get(symbol, ())
+        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol), absent=spans)
+        left = any(since <= keys[-1] and until > present for since, until in spans)
         trend = [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)]
-        series.append(Series(symbol, last_hour, last, coverage, trend, change, symbol in absurd, symbol in idle))
+        series.append(Series(symbol, last_hour, last, coverage, trend, change, symbol in absurd, symbol in idle, left))
     return series
 
 
@@ -242,6 +246,7 @@ def _facts(
     return JobFacts(
         name=name,
         beginnings=_beginnings(name, settings),
+        follows_list=bool(settings.top) and not job.optional,
         every=turns[name].every if name in turns else longest_interval(usual_schedule(job.schedule, now), now),
         run=turns.get(name),
         heal=turns.get(heal_of(name)),
@@ -335,7 +340,10 @@ def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> 
     room = len(job.series) if everything or size is None else max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)
     hidden = len(job.series) - room
     shown = job.series
-    if hidden > 0:
+    if job.follows_list and not everything:
+        shown = [one for one in shown if not one.has_left][:_LARGEST]
+        hidden = len(job.series) - len(shown)
+    elif hidden > 0:
         shown = sorted(shown, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
     say("")
     show_table(
@@ -350,7 +358,11 @@ def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> 
         show_table((), outages, no_color=no_color)
     if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
         say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
-    if hidden > 0:
+    if hidden > 0 and job.follows_list:
+        gaps, left = sum(bool(one.coverage.missing) for one in job.series), sum(one.has_left for one in job.series)
+        say(f"{hidden} of {len(job.series)} coins are hidden, the largest are shown; --all shows every one")
+        say(f"of all, {gaps} have missing hours, {left} left the list in 30 d")
+    elif hidden > 0:
         say(f"{counted(hidden, 'symbol')} hidden; the worst are shown first; --all shows every one")
 
 

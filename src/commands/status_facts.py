@@ -50,6 +50,7 @@ class Series(NamedTuple):
     change_24h: float | None = None  # in percent, to the last price
     is_absurd: bool = False  # some price, by the rule of `verify`
     is_idle: bool = False  # hours without a trade: see `idle_symbols`
+    has_left: bool = False  # the list of the largest coins, so that no further hour is expected
 
 
 class DatabaseFacts(NamedTuple):
@@ -70,6 +71,7 @@ class JobFacts:
 
     name: str
     beginnings: Sequence[str] = ()  # where the source's history of symbols begins
+    follows_list: bool = False  # of the largest coins
     expected: bool = False  # although not in the crontab: the user asks for it, or no other job is in use
     every: timedelta  # the longest interval of its schedule
     run: Turn | None = None
@@ -201,7 +203,8 @@ def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
 def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols without a price since `stale_after` before the present hour."""
     least = hour_start(now) - job.stale_after
-    return [one.symbol for one in job.series or () if one.last_hour is None or from_text(one.last_hour) < least]
+    expected = [one for one in job.series or () if not one.has_left]
+    return [one.symbol for one in expected if one.last_hour is None or from_text(one.last_hour) < least]
 
 
 def _outage(job: JobFacts, now: datetime) -> timedelta | None:

@@ -27,6 +27,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 # The demo names /dev/null here, so that its processes ignore the user's settings.
 ENV_FILE = Path(os.environ.get("DATA_PROCESSOR_ENV_FILE", PROJECT_ROOT / ".env"))  # noqa: TID251 - this is that reader
 EMBEDDED = "embedded"
+TOP = "top"  # not a symbol, which is in upper case: the largest coins
+MOST_LISTED = 5000
 HIGHEST_ID = 2**32 - 1  # of the table's cmc_id column
 _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
@@ -36,6 +38,7 @@ _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 # With an id, a symbol is only a name: any script and most signs are allowed.
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
+_TOP = re.compile(TOP + r"\s*:(.*)")
 _PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([^\s:,'\"`\\;#=a-z]{2,20}|)")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -75,6 +78,8 @@ def _symbols(text: str) -> tuple[SymbolEntry, ...]:
 
 
 def _symbol_entry(part: str) -> SymbolEntry:
+    if number := _TOP.fullmatch(part):
+        return TOP, _whole_number(number[1], highest=MOST_LISTED)
     if _SYMBOL.fullmatch(part):
         return part.upper(), None
     match = _SYMBOL_WITH_ID.fullmatch(part)
@@ -274,8 +279,17 @@ class Settings:
     def pairs(self) -> dict[str, str]:
         """Symbol to its pair at Binance, for each of SYMBOLS that has one: from BINANCE_PAIRS, or else with USDT."""
         own = dict(self.binance_pairs)
-        usual = {symbol: "" if symbol == _QUOTE else f"{symbol}{_QUOTE}" for symbol, _ in self.symbols}
-        return {symbol: pair for symbol in usual if (pair := own.get(symbol, usual[symbol]))}
+        return {symbol: pair for symbol, _ in self.named if (pair := own.get(symbol, usual_pair(symbol)))}
+
+    @property
+    def named(self) -> tuple[SymbolEntry, ...]:
+        """The entries of SYMBOLS without the list of the largest coins."""
+        return tuple(entry for entry in self.symbols if entry[0] != TOP)
+
+    @property
+    def top(self) -> int:
+        """How many of the largest coins are followed; 0 for none but the named ones."""
+        return dict(self.symbols).get(TOP) or 0
 
     def secrets(self) -> tuple[str, ...]:
         """The values that the log must never show."""
@@ -284,6 +298,11 @@ class Settings:
 
 
 SETTINGS = {field.name: field for field in fields(Settings)}
+
+
+def usual_pair(symbol: str) -> str:
+    """The pair of a symbol that BINANCE_PAIRS does not name; empty if it has none."""
+    return "" if symbol == _QUOTE else f"{symbol}{_QUOTE}"
 
 
 def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEntry]) -> str:
@@ -300,7 +319,8 @@ def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collectio
     """
     if not symbols:
         return settings
-    if unknown := [symbol for symbol in symbols if symbol not in followed]:
+    unknown = [symbol for symbol in symbols if symbol not in followed]
+    if unknown and not settings.top:  # the list may hold them
         raise ConfigurationError(
             f"the job does not follow {', '.join(unknown)}, by SYMBOLS",
             next_step=f"name some of these: {', '.join(followed)}",
@@ -352,7 +372,7 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
     if "?" in str(settings.clickhouse_path):
         wrong["clickhouse_path"] = "a path without a question mark is needed; the checkout's own path counts too"
     strangers = [symbol for symbol, _ in settings.binance_pairs if symbol not in dict(settings.symbols)]
-    if strangers and "symbols" not in wrong:
+    if strangers and not settings.top and "symbols" not in wrong:
         wrong["binance_pairs"] = f"not among SYMBOLS: {', '.join(strangers)}; add them there"
     if not wrong:
         return settings

@@ -239,13 +239,14 @@ class Past:
         day = tehran_text(self._ctx.started - timedelta(days=1))
         found = table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant, noted_since=day)
         holes = {} if ask_all else found
-        unfinished = table.unfinished(symbols, first=first, last=last)
+        unfinished, absent = table.unfinished(symbols, first=first, last=last), table.absences(symbols)
         missing = {}
         for symbol in symbols:
             again = unfinished.get(symbol, set())
             there = stored[symbol].hours - again if symbol in stored else ()
             hours = self._hours_since(self._first_hours.get(symbol))
-            missing[symbol] = missing_among(hours, there, holes.get(symbol, set()) - again)
+            of_holes = holes.get(symbol, set()) - again
+            missing[symbol] = missing_among(hours, there, of_holes, absent.get(symbol, ()))
         return {symbol: hours for symbol, hours in missing.items() if hours}
 
 

@@ -158,11 +158,12 @@ def _missing(name: str, table: HourlyRepository, followed: Mapping[str, object],
     symbols = list(followed)
     breaks, holes = table.breaks(symbols, last=hour_key(now)), table.holes_by_symbol(symbols, first="", last="9999")
     missing: dict[str, list[datetime]] = {}
+    absent = table.absences(symbols)
     for symbol, before, after in breaks:
         # In UTC: until 2022 Tehran's clocks moved. The hour before the gap is among these if it came twice.
         first, end = from_text(before).astimezone(timezone.utc), from_text(after).astimezone(timezone.utc)
         hours = hours_by_key([(first + HOUR * at).astimezone(TEHRAN) for at in range(1, (end - first) // HOUR)])
-        if gap := missing_among(hours, (before,), holes.get(symbol, ())):
+        if gap := missing_among(hours, (before,), holes.get(symbol, ()), absent.get(symbol, ())):
             missing.setdefault(symbol, []).extend(gap.values())
     every = [hour for gaps in missing.values() for hour in gaps]
     return finding(

@@ -155,6 +155,7 @@ class Job:
         followed: by the settings, the symbols that have a row every hour, each with what it means there, such as a
             coin's id or a pair; None if the settings leave that open.
         optional: show nothing of it on a host that never ran it, and expect no hour of a symbol without any row.
+        members: of coins with their ids, those of the list of the largest that it follows, with what they mean here.
         verify: what else is wrong with the stored rows, given the job's name and the present moment.
         past_needs: the setting without which the source refuses past hours, if any.
         beginnings: where the source's history of each symbol begins, a line each, as far as it is kept.
@@ -170,19 +171,24 @@ class Job:
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
     followed: Callable[[Settings], Mapping[str, object]]
     optional: bool = False
+    members: Callable[[Mapping[str, int]], Mapping[str, object]] = lambda _coins: {}
     verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
     beginnings: Callable[[Settings], list[str]] = lambda _settings: []
     charges: bool = False
 
-    def expected(self, settings: Settings, table: HourlyRepository) -> Mapping[str, object]:
-        """The followed symbols whose hours are missing if they have no row."""
-        followed = self.followed(settings)
-        if not self.optional:
-            return followed
-        stored = table.first_hours(list(followed))
-        return {symbol: meaning for symbol, meaning in followed.items() if symbol in stored}
+    def expected(self, settings: Settings, table: HourlyRepository, *, since: str = "") -> Mapping[str, object]:
+        """The symbols whose hours are missing if they have no row: those followed, and the largest coins since an hour.
+
+        The largest coins first. Nothing is expected of a symbol without any row if the source need not have it.
+        """
+        followed = dict(self.followed(settings))
+        members = dict(self.members(table.listed(since=since))) if settings.top else {}
+        doubtful = followed if self.optional else members
+        stored = table.first_hours(list(doubtful)) if doubtful else {}
+        known = {symbol: meaning for symbol, meaning in doubtful.items() if symbol in stored}
+        return known if self.optional else {**known, **followed}
 
 
 @dataclass(frozen=True)

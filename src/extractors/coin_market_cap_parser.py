@@ -53,7 +53,7 @@ class Quote(NamedTuple):
     percent_change_7d: float | None
     cmc_rank: int | None
     currency: str
-    endpoint: Literal["latest", "historical"]
+    endpoint: Literal["latest", "historical", "listings"]  # the last: a member of the list of the largest coins
     observed_at: datetime  # aware; when the answer came for latest, the quote's own time for historical
     source_updated_at: datetime | None  # aware
     flaws: tuple[str, ...] = ()  # one line for each field that could not be read, and is None or replaced
@@ -84,8 +84,14 @@ _Head = tuple[str, str, int, str]
 _Value = float | None
 
 
-def parse_latest(data: object, coins: Sequence[Coin], observed_at: datetime) -> Parsed:
-    """The quotes in ``data`` of ``quotes/latest``.
+def parse_latest(
+    data: object,
+    coins: Sequence[Coin],
+    observed_at: datetime,
+    *,
+    endpoint: Literal["latest", "listings"] = "latest",
+) -> Parsed:
+    """The quotes in ``data`` of ``quotes/latest`` or ``listings/latest``.
 
     Args:
         data: a JSON value.
@@ -110,7 +116,7 @@ def parse_latest(data: object, coins: Sequence[Coin], observed_at: datetime) -> 
             flaws.append(f"{path}.cmc_rank is not a rank: {shown(found['cmc_rank'])}; it is left empty")
             rank = None
         updated = _first_time("last_updated", [(place, numbers), (path, found)], flaws)
-        parsed.quotes.append(Quote(*head, *values, rank, CURRENCY, "latest", observed_at, updated, tuple(flaws)))
+        parsed.quotes.append(Quote(*head, *values, rank, CURRENCY, endpoint, observed_at, updated, tuple(flaws)))
     return parsed
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timezone
 from itertools import chain, groupby
 
 from adapters._bases.corrections import NO_CORRECTIONS, Corrections
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
-from transformers.coverage import HourState, Share, count_expected, hour_states
+from transformers.coverage import HourState, Share, Spans, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
 _TOMAN = "IRT"
@@ -31,6 +31,7 @@ class PriceTable:
         first_hours: symbol to hour key, for followed ones with a row.
         rows_stored: rows in all.
         corrections: those made in the page's hours.
+        absences: symbol to spans in which no hour is expected.
     """
 
     source: str
@@ -42,6 +43,7 @@ class PriceTable:
     first_hours: Mapping[str, str]
     rows_stored: int
     corrections: Corrections = NO_CORRECTIONS
+    absences: Mapping[str, Spans] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ def _summary(
     prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
     known = [price for price in prices if price is not None]
     valid = [row for row in rows.values() if math.isfinite(row.price)]
-    states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first)
+    absent = table.absences.get(symbol, ())
+    states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first, absent=absent)
     letters = [
         UPDATED if hour in rows and rows[hour].is_updated else state.value
         for hour, state in zip(hours, states, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -60,6 +60,7 @@ class StandIn(Serving):
         self._lock = threading.Lock()
         self._endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
             "/v3/cryptocurrency/quotes/latest": self._latest,
+            "/v3/cryptocurrency/listings/latest": self._listings,
             "/v3/cryptocurrency/quotes/historical": self._historical,
             "/v1/cryptocurrency/map": self._map,
             "/v1/key/info": self._plan,
@@ -78,15 +79,27 @@ class StandIn(Serving):
         return answer
 
     def _latest(self, asked: Parameters, now: datetime) -> Answer:
+        return self._priced(self._asked_coins(asked), now)
+
+    def _listings(self, asked: Parameters, now: datetime) -> Answer:
+        start = int(asked["start"]) - 1
+        coins = sorted(self.market.coins, key=lambda coin: self.rank_of(coin, now))
+        return self._priced(coins[start : start + int(asked["limit"])], now)
+
+    def rank_of(self, coin: ListedCoin, now: datetime) -> int:  # noqa: ARG002 - for subclasses
+        """The coin's rank at an instant."""
+        return coin.rank
+
+    def _priced(self, coins: Iterable[ListedCoin], now: datetime) -> Answer:
         updated = self.market.updated_at(now.timestamp())
         data = [
             {
                 **_identity(coin),
-                "cmc_rank": coin.rank,
+                "cmc_rank": self.rank_of(coin, now),
                 "last_updated": iso(updated),
                 "quote": [{"symbol": "USD", "last_updated": iso(updated), **self._numbers(coin, updated)}],
             }
-            for coin in self._asked_coins(asked)
+            for coin in coins
         ]
         return _answer(data, now, max(1, math.ceil(len(data) / COINS_PER_CREDIT)), code="0")
 

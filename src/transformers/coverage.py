@@ -1,7 +1,8 @@
 """Which hours are missing, decided once for heal, status, report and verify. Pure.
 
-An hour of a symbol is expected from its first stored one up to the one before the present hour. An expected hour
-without a price is a hole if the source had no quote of what the symbol means, and missing otherwise. Hours are
+An hour of a symbol is expected from its first stored one up to the one before the present hour, but not while a coin of
+the list of the largest is absent from it, by the rule of the view `crypto_prices_absences`. An expected hour without a
+price is a hole if the source had no quote of what the symbol means, and missing otherwise. Hours are
 identified by their keys: two hours with one key, see `adapters._bases.tehran_time`, are one.
 
 The command chooses the hours: status and report those before the present one, verify those between a symbol's stored
@@ -24,6 +25,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 # Sources limit an answer to a multiple of this many points.
 _LIMITS = 100
 
+Spans = Sequence[tuple[str, str]]  # of hour keys, both ends included
 Hours = Mapping[str, datetime]  # hour key to the hour's aware start, oldest first
 
 
@@ -72,27 +74,34 @@ def hours_by_key(starts: Iterable[datetime]) -> dict[str, datetime]:
 
 
 def hour_states(
-    hours: Iterable[str], stored: Collection[str], holes: Collection[str], *, first: str | None
+    hours: Iterable[str], stored: Collection[str], holes: Collection[str], *, first: str | None, absent: Spans = ()
 ) -> list[HourState]:
     """The state of each hour, by its key; the present hour may not be among them.
 
     Args:
         first: the symbol's first stored hour, from which on hours are expected; None expects none.
+        absent: in which none is expected.
     """
     states = []
     for hour in hours:
         if hour in stored:
             states.append(HourState.STORED)
-        elif first is None or hour < first:
+        elif first is None or hour < first or is_within(hour, absent):
             states.append(HourState.NOT_EXPECTED)
         else:
             states.append(HourState.WITHOUT_QUOTE if hour in holes else HourState.MISSING)
     return states
 
 
-def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str]) -> Hours:
-    """The missing ones of hours that are all expected."""
-    return {key: start for key, start in hours.items() if key not in stored and key not in holes}
+def missing_among(hours: Hours, stored: Collection[str], holes: Collection[str], absent: Spans = ()) -> Hours:
+    """The missing ones of hours that are all expected, but for those within spans."""
+    lacking = {key: start for key, start in hours.items() if key not in stored and key not in holes}
+    return {key: start for key, start in lacking.items() if not is_within(key, absent)} if absent else lacking
+
+
+def is_within(hour: str, spans: Spans) -> bool:
+    """Whether an hour key is in one of these spans."""
+    return any(since <= hour <= until for since, until in spans)
 
 
 def is_whole(hours: Iterable[datetime], points: Iterable[datetime], *, settled: datetime) -> bool:
@@ -117,9 +126,11 @@ def count_expected(states: Sequence[HourState]) -> Share:
     return Share(*map(states.count, (HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE)))
 
 
-def cover(hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str | None) -> Coverage:
+def cover(
+    hours: Hours, stored: Collection[str], holes: Collection[str], *, first: str | None, absent: Spans = ()
+) -> Coverage:
     """What is stored of a symbol in the hours of the longest of `SPANS`. Arguments as for `hour_states`."""
-    states = hour_states(hours, stored, holes, first=first)
+    states = hour_states(hours, stored, holes, first=first, absent=absent)
     known = list(zip(hours.values(), states, strict=True))
     return Coverage(
         next((start for start, state in known if state is not HourState.NOT_EXPECTED), None),

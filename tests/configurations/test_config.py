@@ -76,6 +76,8 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("SYMBOLS=", "at least one"),
         ("SYMBOLS=,", "at least one"),
         ("SYMBOLS=BTC,BTC:1", "more than once: BTC"),
+        *((f"SYMBOLS=BTC,top:{number}", "1 to 5000") for number in ("0", "5001", "x", "", "-1", "1.5")),
+        ("SYMBOLS=top:5,top:5", "more than once: top"),
         ("SYMBOLS=BTC'; DROP TABLE x", "neither a symbol"),
         ("SYMBOLS=BTC:0", "neither a symbol"),
         ("SYMBOLS=币安人生,BTC", "needs its id"),
@@ -154,6 +156,7 @@ def test_ipv6_host_is_bracketed(tmp_path: Path, address: str) -> None:
         ("हिन्दी:5", [("हिन्दी", 5)]),
         ("1inch:6", [("1INCH", 6)]),
         ("ё/x&y:7", [("Ё/X&Y", 7)]),
+        ("top:60,TOP:3826,TOPS", [("top", 60), ("TOP", 3826), ("TOPS", None)]),
     ],
 )
 def test_any_ticker_may_have_an_id(tmp_path: Path, entry: str, parsed: list[object]) -> None:
@@ -175,8 +178,15 @@ def test_words_for_true(tmp_path: Path, word: str) -> None:
             {"BTC": "BTCUSDT", "ETH": "ETHBTC", "USDT": "币安人生USDT"},
         ),
         ("SYMBOLS=BTC,XMR\nBINANCE_PAIRS=XMR:", {"BTC": "BTCUSDT"}),
+        ("SYMBOLS=top:9,BTC\nBINANCE_PAIRS=ETH:ETHBTC", {"BTC": "BTCUSDT"}),
     ],
-    ids=["with USDT by default", "USDT has none", "BINANCE_PAIRS override", "an empty pair leaves a symbol out"],
+    ids=[
+        "with USDT by default",
+        "USDT has none",
+        "BINANCE_PAIRS override",
+        "an empty pair leaves a symbol out",
+        "the list has others",
+    ],
 )
 def test_pairs_of_symbols(tmp_path: Path, text: str, pairs: dict[str, str]) -> None:
     assert load(tmp_path, text).pairs == pairs

@@ -191,6 +191,33 @@ class HourlyRepository:
         """The earliest stored hour of each of these symbols that was ever stored. Reads every month."""
         return self._by_symbol("min(datetime)", symbols)
 
+    def listed(self, *, since: str) -> dict[str, int]:
+        """The coins that the list of the largest held in an hour from this key on, with their ids, the largest first.
+
+        Empty without a list.
+        """
+        statement = (
+            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._lists()} "  # noqa: S608 - quoted
+            "WHERE endpoint = 'listings' AND datetime >= {since:String} GROUP BY symbol "
+            "ORDER BY argMax(ifNull(cmc_rank, 4294967295), (datetime, version)), symbol"
+        )
+        rows = self._read(statement, since=since) if self.table.lists else []
+        return {str(symbol): int(str(cmc_id)) for symbol, cmc_id in rows}
+
+    def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """Symbol to spans of hour keys, both ends included, in which no list held it: no hour of them is expected.
+
+        Empty for symbols that no list ever held.
+        """
+        statement = f"SELECT symbol, since, until FROM {self._lists('_absences')} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
+        spans: dict[str, list[tuple[str, str]]] = {}
+        for symbol, since, until in self._read(statement, symbols=list(symbols)) if self.table.lists else ():
+            spans.setdefault(str(symbol), []).append((str(since), str(until)))
+        return spans
+
+    def _lists(self, view: str = "") -> str:
+        return f"{quoted_identifier(self._database)}.{quoted_identifier(self.table.lists + view)}"
+
     def symbols(self, *, first: str, last: str) -> set[str]:
         """The symbols stored in a span; none without a table."""
         statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN} AND {self._named}"  # noqa: S608 - quoted

@@ -125,6 +125,7 @@ class HourlyTable:
     label: str  # the column with the name that users know it by
     has_price_views: bool = False  # whether its views are those of sql/prices too; it has the columns they name
     renames: str = ""  # name of the table of symbols whose meaning got another one; empty if there is none
+    lists: str = ""  # the table whose rows say which coins a list of the largest held, hour by hour; empty for none
     more_views: tuple[str, ...] = ()  # names of further views
     completed_by: str = ""  # a column that is NULL until the hour is over; empty if a row is complete at once
     # Columns in which NULL keeps the stored value, because not every call returns them.
@@ -169,7 +170,7 @@ class HourlyTable:
     def views(self) -> tuple[str, ...]:
         """The names of the views that are defined; each reads only those before it."""
         shared = PRICE_VIEWS if self.has_price_views else ()
-        names = {kind: f"{self.name}_{kind}" for kind in ("hourly", *PRICE_VIEWS)}
+        names = {kind: f"{self.name}_{kind}" for kind in ("hourly", "absences", *PRICE_VIEWS)}
         own = [name for kind, name in names.items() if kind in shared or (SQL_FOLDER / f"{name}.sql").is_file()]
         return (*own, *self.more_views)
 

@@ -37,6 +37,7 @@ BINANCE_PRICES = HourlyTable(
     meaning="pair",
     label="pair",
     has_price_views=True,
+    lists="crypto_prices",
     completed_by="close",
 )
 

@@ -47,6 +47,7 @@ CRYPTO_PRICES = HourlyTable(
     meaning="cmc_id",
     label="name",
     has_price_views=True,
+    lists="crypto_prices",
     # Historical quotes have no rank: a backfill of stored hours must not remove theirs.
     keeps_known=frozenset({"cmc_rank"}),
 )

@@ -84,6 +84,12 @@ def coin_choices(data_path: Path) -> Choices[int]:
     return Choices(data_path / "coin_choices.json", kind, what="coin ids", remedy=remedy)
 
 
+def twin_choices(data_path: Path) -> Choices[list[int]]:
+    """Ticker to the ids of coins that share it with the one that it means, such as ``{"BTC": [990101]}``."""
+    remedy = "move the file away: the next run names them again"
+    return Choices(data_path / "coin_twins.json", dict[str, list[int]], what="coins with one ticker", remedy=remedy)
+
+
 def pair_choices(data_path: Path) -> Choices[KnownPair]:
     """Symbol to pair, such as ``{"BTC": {"pair": "BTCUSDT", "quote": "USDT", "listed": …, "base": "BTC"}}``."""
     remedy = "restore the file, or move it away: the next run asks Binance again"

@@ -81,6 +81,11 @@ class CoinMarketCapHttpAdapter:
         params = {"id": ",".join(map(str, ids)), "convert": CURRENCY, "skip_invalid": "true"}
         return await self._data("/v3/cryptocurrency/quotes/latest", params, of_this_hour=True)
 
+    async def listings(self, number: int) -> object:
+        """``data`` of the coins with the highest market cap, a JSON value, for 1 credit for each 250 coins begun."""
+        params = {"start": "1", "limit": str(number), "sort": "market_cap", "sort_dir": "desc", "convert": CURRENCY}
+        return await self._data("/v3/cryptocurrency/listings/latest", params)
+
     async def historical(
         self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int, skip_invalid: bool = True
     ) -> object:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import structlog
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import HOUR, hour_start, hours_between
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
-from configurations.config import Settings
+from configurations.config import Settings, usual_pair
 from crons.backfill import Batch, Past
 from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
@@ -125,7 +126,14 @@ async def _known_pairs(
 ) -> dict[str, KnownPair]:
     """Symbol to its pair; those without one or not traded now are reported, and those that trade something else."""
     ctx.step("asking Binance which pairs are traded")
-    found = await resolve_pairs(source, pair_choices(ctx.settings.data_path), ctx.settings.pairs, since=since)
+    wanted, members = ctx.settings.pairs, await asyncio.to_thread(_members, ctx)
+    choices = pair_choices(ctx.settings.data_path)
+    found = await resolve_pairs(source, choices, {**_pairs_of(members), **wanted}, since=since)
+    lacking = members.keys() - found.known.keys() - wanted.keys()
+    if lacking:
+        ctx.report.warnings.append(f"{len(lacking)} of {len(members)} coins of the list have no pair at Binance")
+        prefixes = tuple(f"{symbol}: " for symbol in lacking)
+        found = found._replace(complaints=[one for one in found.complaints if not one.startswith(prefixes)])
     ctx.report.warnings.extend(found.notes)
     if not found.known and found.failures:
         raise found.failures[0]
@@ -191,6 +199,16 @@ def _beginnings(settings: Settings) -> list[str]:
     return [begins(pair) for symbol, pair in pairs.items() if settings.pairs.get(symbol) == pair.pair]
 
 
+def _members(ctx: JobContext) -> dict[str, int]:
+    """The coins that a list of the last 24 hours held."""
+    return ctx.repository.listed(since=hour_key(ctx.started - timedelta(days=1))) if ctx.settings.top else {}
+
+
+def _pairs_of(coins: Mapping[str, int]) -> dict[str, str]:
+    """The usual pairs of coins of the list."""
+    return {symbol: pair for symbol in coins if (pair := usual_pair(symbol))}
+
+
 JOB = Job(
     summary="the price of each pair, hourly, from Binance",
     source="Binance",
@@ -199,5 +217,6 @@ JOB = Job(
     check=check,
     backfill=backfill,
     followed=lambda settings: settings.pairs,
+    members=_pairs_of,
     beginnings=_beginnings,
 )

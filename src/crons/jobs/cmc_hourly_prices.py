@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -16,7 +17,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CoinMarketCapClickHouseAdapter,
     PriceRow,
 )
-from adapters.files.choices import coin_choices
+from adapters.files.choices import coin_choices, twin_choices
 from adapters.http.coin_market_cap_errors import reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
 from configurations.config import renamed_entry
@@ -24,9 +25,10 @@ from crons.backfill import Batch, Past
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext, Needed
 from crons.resources import PATIENCE
-from extractors.coin_market_cap_extractor import Refusal, extract_historical, extract_latest
+from extractors.coin_market_cap_extractor import LatestExtraction, Refusal, extract_historical, extract_latest
+from extractors.coin_market_cap_list import Listed, extract_listed
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
-from extractors.coin_market_cap_plan import STEP, HistoricalCall, credits_of, plan_calls, within_credits
+from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall, credits_of, plan_calls, within_credits
 from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
 from extractors.concurrently import Failures
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
@@ -39,6 +41,8 @@ KEY = Needed(
 )
 # The smallest plan reaches a month back; the shortest month.
 _SHORTEST_REACH = timedelta(days=28)
+# How long a coin that has left the list is fetched: the view crypto_prices_absences has the same rule.
+_STAYS = timedelta(hours=24)
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +56,7 @@ async def run(ctx: JobContext) -> None:
     async with open_source(ctx) as source:
         found = await _resolved(ctx, source)
         ctx.step("asking CoinMarketCap for the latest quotes")
-        ctx.report.hours_asked = len(found.coins)
-        answer = await extract_latest(source, found.coins, clock=ctx.now)
+        answer = await _latest(ctx, source, found.coins)
     rows, rejects = _transformer(ctx).latest(answer.quotes)
     _report(ctx, answer.quotes, rows, rejects, answer.problems)
     ctx.report.without_quote = len(answer.missing)
@@ -63,6 +66,66 @@ async def run(ctx: JobContext) -> None:
     ctx.report.failures.extend(_without_price(ctx, found.coins, answer.quotes, {row.symbol for row in rows}))
     ctx.step(f"storing {counted(len(rows), 'row')}")
     await CoinMarketCapLoader(ctx).load(rows)
+
+
+async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequence[Coin]) -> LatestExtraction:
+    """The quotes of the list of the largest coins, and in a second call those of the coins that are not in it."""
+    top, failures = Listed([], {}, Parsed([], [])), []
+    if ctx.settings.top:
+        try:
+            top = await _listed(ctx, source)
+        except EtlError as error:
+            if not named:
+                raise
+            failures.append(error)
+    members, ids = set(top.coins), {coin.cmc_id for coin in top.coins}
+    left = await asyncio.to_thread(_left, ctx, {*named, *members}, ids) if top.coins else []
+    asked = [coin for coin in [*named, *left] if coin not in members]
+    ctx.report.hours_asked = len(members) + len(asked)
+    answer = LatestExtraction([], [], [], [])
+    try:
+        answer = await extract_latest(source, asked, clock=ctx.now) if asked else answer
+    except EtlError as error:
+        if not members:
+            raise
+        failures.append(error)
+    # A named coin is expected for its name, also while the list holds it.
+    own = set(named)
+    quotes = [
+        quote._replace(endpoint="latest") if Coin(quote.symbol, quote.cmc_id) in own else quote
+        for quote in top.answer.quotes
+    ]
+    problems = [*top.answer.problems, *answer.problems]
+    return LatestExtraction([*quotes, *answer.quotes], answer.missing, problems, [*failures, *answer.failures])
+
+
+async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Listed:
+    """The largest coins. What a new ticker means is kept for good; another coin with one ticker is named once."""
+    choices, known = coin_choices(ctx.settings.data_path), twin_choices(ctx.settings.data_path)
+    kept, before = choices.load(), known.load()
+    found = await extract_listed(source, ctx.settings.top, kept=kept, clock=ctx.now)
+    meant = {**dict(found.coins), **kept}
+    if meant != kept:
+        choices.save(meant)
+    twins = {ticker: sorted({*before.get(ticker, ()), *ids}) for ticker, ids in found.twins.items()}
+    if new := [f"{ticker}:{one}" for ticker, ids in twins.items() for one in ids if one not in before.get(ticker, ())]:
+        known.save({**before, **twins})
+        ctx.report.warnings.append(
+            f"not stored, because another coin has the ticker: {listed(new)}; ./run.sh coins lists them"
+        )
+    return found
+
+
+def _left(ctx: JobContext, known: Collection[Coin], ids: Collection[int]) -> list[Coin]:
+    """The coins that a list of the last 24 hours held, and the present one does not."""
+    symbols = {coin.symbol for coin in known}
+    try:
+        before = ctx.repository.listed(since=hour_key(ctx.started - _STAYS))
+    except EtlError as error:
+        log.warning("coins that left the list unknown", reason=error.message)
+        return []
+    # One that is in the list under another ticker was renamed.
+    return [Coin(symbol, one) for symbol, one in before.items() if symbol not in symbols and one not in ids]
 
 
 async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
@@ -80,7 +143,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     async with open_source(ctx) as source:
         ctx.step("asking CoinMarketCap for the key's plan")
         credits_left = (await source.key_info()).credits_left
-        coins = (await _resolved(ctx, source)).coins
+        coins = await _expected_coins(ctx, past, (await _resolved(ctx, source)).coins)
         wanted = await past.wanted({coin.symbol: coin.cmc_id for coin in coins})
         every = plan_calls({coin.cmc_id: wanted[coin.symbol].values() for coin in coins if coin.symbol in wanted})
         known = "not known" if credits_left is None else credits_left
@@ -123,6 +186,21 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 past.note_failed(asked(call), reason)
 
 
+async def _expected_coins(ctx: JobContext, past: Past, named: Sequence[Coin]) -> list[Coin]:
+    """The named coins, and those of the list: for a heal all that it held in these hours, else of the last day."""
+    if not ctx.settings.top:
+        return list(named)
+    since = past.starts[0] if past.only_missing else ctx.started - _STAYS
+    before = await asyncio.to_thread(ctx.repository.listed, since=hour_key(since))
+    symbols = {coin.symbol for coin in named}
+    members = [Coin(symbol, cmc_id) for symbol, cmc_id in before.items() if symbol not in symbols]
+    if not members and not named:
+        step = f"./run.sh cron_run {ctx.name} stores one"
+        raise SourceRejected(f"no list of the top {ctx.settings.top} is stored since {hour_key(since)}", next_step=step)
+    log.info("coins", top=ctx.settings.top, listed_since=hour_key(since), members=len(members), named=len(named))
+    return [*named, *members]
+
+
 @asynccontextmanager
 async def open_source(ctx: JobContext) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """CoinMarketCap's API, with the key or keyless; the credits used are counted even if the run fails."""
@@ -162,7 +240,11 @@ async def check_symbols(ctx: JobContext) -> Finding:
         found = await _resolved(ctx, source, keep=False)
         lines = [*ctx.report.failures, *await misnamed(source, found.coins)]
     if not lines:
-        return Finding("symbols", "ok", f"{counted(len(found.coins), 'symbol')} can be followed")
+        said = [f"{counted(len(found.coins), 'symbol')} can be followed"] if found.coins else []
+        if top := ctx.settings.top:
+            cost = counted(-(-top // MAX_IDS), "credit")
+            said.append(f"top:{top} costs {cost} an hour, 1 more with a coin that the list does not hold")
+        return Finding("symbols", "ok", "; ".join(said))
     return finding("symbols", lines, "correct SYMBOLS; for a renamed coin ./run.sh cron_run names the command")
 
 
@@ -195,9 +277,9 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: 
 
     ctx.step("asking CoinMarketCap which coins are meant")
     choices = coin_choices(ctx.settings.data_path)
-    found = await resolve_coins(source, choices, ctx.settings.symbols, stored=stored, keep=keep)
+    found = await resolve_coins(source, choices, ctx.settings.named, stored=stored, keep=keep)
     if (complaint := found.complaint()) is not None:
-        if not found.coins:
+        if not found.coins and not ctx.settings.top:
             raise complaint
         ctx.report.failures.append(f"{complaint.message}: {complaint.next_step}")
     return found
@@ -336,7 +418,8 @@ JOB = Job(
     check=check,
     check_symbols=check_symbols,
     backfill=backfill,
-    followed=lambda settings: dict(settings.symbols),
+    followed=lambda settings: dict(settings.named),
+    members=lambda coins: coins,
     past_needs=KEY,
     charges=True,
 )

@@ -44,4 +44,14 @@ FROM (
     )
     WHERE start < present
 ) AS expected
+/*crypto_prices*/WHERE hour = start OR NOT arrayExists(
+/*crypto_prices*/    span -> datetime >= span.1 AND datetime <= span.2,
+/*crypto_prices*/    (
+/*crypto_prices*/        SELECT mapFromArrays(groupArray(symbol), groupArray(spans)) FROM (
+/*crypto_prices*/            SELECT symbol, groupArray((since, until)) AS spans
+/*crypto_prices*/            FROM {database}.crypto_prices_absences
+/*crypto_prices*/            GROUP BY symbol
+/*crypto_prices*/        )
+/*crypto_prices*/    )[symbol]
+/*crypto_prices*/)
 COMMENT 'Every expected hour of each symbol, from its first stored hour to the last that is over (definition {definition})'

@@ -1,0 +1,141 @@
+"""SYMBOLS=top:N: the largest coins, which come and go; CoinMarketCap over HTTP on one side, ClickHouse on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start
+from crons.inspection import verify_table
+from crons.job import Finding
+from crons.jobs.cmc_hourly_prices import JOB, check_symbols
+from sandbox.market import ANOTHER_BTC_ID, ListedCoin
+from tests.crons.jobs.conftest import NOW
+from tests.support.faults import gateway_error
+from tests.support.faulty_source import FaultySource
+from tests.support.job_runs import MakeContext, backfill, heal, run
+from tests.support.stepped_clock import SteppedClock
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+TOP, HOURS = 100, 168
+LEFT, CAME, FLICKERED, CAME_BACK = "DOGE", "C0150", "TRX", "ADA"
+FAILED = (100, 130)
+
+
+@pytest.fixture
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
+    with FaultySource(clock=clock, requests_per_minute=1_000_000, extra_coins=200) as stand_in:
+        yield stand_in
+
+
+def is_listed(symbol: str, hour: int) -> bool:
+    """Whether a coin with a life of its own is in the list in that hour of the week."""
+    return {
+        LEFT: hour < 60,
+        CAME: hour >= 50,
+        FLICKERED: not 80 <= hour < 85,
+        CAME_BACK: not 20 <= hour < 54,
+    }[symbol]
+
+
+def ranked(began: datetime) -> Callable[[ListedCoin, datetime], int]:
+    def rank_of(coin: ListedCoin, now: datetime) -> int:
+        hour = (now - began) // HOUR
+        if coin.symbol in (LEFT, CAME, FLICKERED, CAME_BACK):
+            return 10 if is_listed(coin.symbol, hour) else 4000
+        if coin.id == ANOTHER_BTC_ID:  # from some hour on larger than Bitcoin
+            return 0 if hour >= 30 else 4821
+        return coin.rank
+
+    return rank_of
+
+
+def faults(context: MakeContext, now: datetime) -> list[Finding]:
+    resources = context(symbols=f"top:{TOP}").resources
+    return [one for one in verify_table("cmc_hourly_prices", JOB, resources, now) if one.state == "fail"]
+
+
+async def test_week_of_the_list_misses_the_failed_hours_alone(
+    cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """Coins come, leave, flicker and return, two share a ticker; a heal fills the failed hours, by the credits told."""
+    began = hour_start(NOW)
+    clock.now = NOW
+    source.rank_of = ranked(clock())  # type: ignore[method-assign,assignment]
+    warned: list[str] = []
+    for hour in range(HOURS):
+        if hour in FAILED:
+            with pytest.raises(EtlError):
+                await run(cmc_context(symbols=f"top:{TOP}", cmc_base_url="http://127.0.0.1:1"))
+        else:
+            report = await run(cmc_context(symbols=f"top:{TOP}"))
+            assert report.failures == []
+            warned += report.warnings
+            assert report.credits == 1 + (report.calls == 2)
+        clock.advance(HOUR)
+    [twin] = [line for line in warned if "ticker" in line]
+    assert f"BTC:{ANOTHER_BTC_ID}" in twin
+    assert embedded.query(f"SELECT DISTINCT cmc_id FROM {database}.crypto_prices WHERE symbol = 'BTC'") == [(1,)]
+
+    present = hour_start(clock()) - HOUR
+    clock.now = present + timedelta(minutes=7)
+    [missing] = faults(cmc_context, clock())
+    failed = [hour_key(began + HOUR * hour) for hour in FAILED]
+    counts = embedded.query(
+        f"SELECT datetime, count() FROM {database}.crypto_prices_hours WHERE state = 'missing' GROUP BY datetime "
+        "ORDER BY datetime"
+    )
+    assert [hour for hour, _ in counts] == failed
+    wanted = sum(count for _, count in counts)  # type: ignore[misc]  # a number
+    assert f"{wanted} hours of " in missing.detail
+    # 24 hours after it left a coin is neither fetched nor expected, and not before its first hour.
+    found = embedded.query(
+        f"SELECT symbol, min(datetime), max(datetime), count() FROM {database}.crypto_prices GROUP BY symbol"
+    )
+    spans = {symbol: tuple(span) for symbol, *span in found}
+    lives = {LEFT: (0, 60 + 23, 84), CAME: (50, 167, 116), CAME_BACK: (0, 167, 166 - 10), FLICKERED: (0, 167, 166)}
+    for symbol, (first, last, rows) in lives.items():
+        assert spans[symbol] == (hour_key(began + HOUR * first), hour_key(began + HOUR * last), rows), symbol
+
+    healed = await heal(cmc_context(symbols=f"top:{TOP}"), HOURS)
+    assert (healed.hours_asked, healed.inserted, healed.failures) == (wanted, wanted, [])
+    assert faults(cmc_context, clock()) == []
+    again = await heal(cmc_context(symbols=f"top:{TOP}"), HOURS)
+    assert (again.hours_asked, again.credits) == (0, 0)
+
+
+async def test_named_symbols_and_the_list_cost_two_calls(
+    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+) -> None:
+    """A named coin that the list holds costs none; a failure of the second call costs only what it was for."""
+    one = await run(cmc_context(symbols="top:5,BTC:1"))
+    assert (one.inserted, one.calls, one.credits) == (5, 1, 1)
+    source.faults.push(gateway_error(), path="/quotes/latest", times=3)
+    two = await run(cmc_context(symbols="top:5,BTC:1,C0199"))
+    assert (two.unchanged + two.updated, two.inserted, len(two.failures)) == (5, 0, 2)
+    three = await run(cmc_context(symbols="top:5,BTC:1,C0199"))
+    assert (three.inserted, three.failures, three.credits) == (1, [], 2)
+    kinds = f"SELECT endpoint, groupArray(symbol) FROM {database}.crypto_prices_hourly GROUP BY endpoint ORDER BY 1"
+    assert [(kind, sorted(symbols)) for kind, symbols in embedded.query(kinds)] == [  # type: ignore[call-overload]
+        ("latest", ["BTC", "C0199"]),
+        ("listings", ["BNB", "ETH", "USDT", "XRP"]),
+    ]
+    source.faults.push(gateway_error(), path="/listings/latest", times=3)
+    alone = await run(cmc_context(symbols="top:5,BTC:1"))
+    assert (alone.unchanged + alone.updated, len(alone.failures)) == (1, 1)
+
+
+async def test_backfill_covers_the_present_list_alone(cmc_context: MakeContext) -> None:
+    with pytest.raises(SourceRejected, match="no list of the top 5"):
+        await backfill(cmc_context(symbols="top:5"), 3)
+    await run(cmc_context(symbols="top:5"))
+    report = await backfill(cmc_context(symbols="top:5"), 3)
+    assert (report.hours_asked, report.inserted) == (15, 15)
+    healed = await heal(cmc_context(symbols="top:5"), 48)
+    assert healed.hours_asked == 0
+    assert "top:5 costs 1 credit an hour" in (await check_symbols(cmc_context(symbols="top:5"))).detail
