@@ -29,7 +29,7 @@ def test_batch_too_large_for_the_database_is_stored_in_parts(
     if limit == "partitions":
         front.profile = "few partitions"
     else:
-        front.most_bytes = 5_000
+        front.most_bytes = 30_000
     backfill = program.run_job("backfill", "740", SYMBOLS="BTC,ETH")
     assert backfill.code == 0, backfill.log
     program.clock.advance(HOUR)

@@ -98,6 +98,7 @@ def test_write_that_the_database_forgets_fails_the_run(
     assert len(stored.rows()) == (9 if statement == "INSERT" else 3)
 
 
+@pytest.mark.present_engine
 def test_setting_that_a_proxy_drops_is_named(program: Installation, front: ClickHouseFront, stored: PriceAudit) -> None:
     """Only if the value in force would make answers wrong."""
     front.dropped = ("limit", "wait_for_async_insert", "max_execution_time")

@@ -84,13 +84,13 @@ def send(client: Client, settings: Mapping[str, object]) -> None:
 def learn(client: Client, names: Iterable[str]) -> None:
     """Ask the server for the values in force."""
     listed = ", ".join(f"'{name}'" for name in names)
-    # In one row, which most limits let pass.
-    of_each = ", ".join(f"groupArray({column})" for column in _Setting._fields)
-    in_force = f"SELECT {of_each} FROM system.settings WHERE name IN ({listed})"  # noqa: S608 - names
-    client.server_settings |= {
-        found[0]: cast("SettingDef", _Setting(*found))
-        for found in zip(*client.query(in_force).result_rows[0], strict=True)
-    }
+    # In one row, which most limits let pass; not as tuples, whose elements some versions name.
+    in_force = (
+        "SELECT groupArray(name), groupArray(value), groupArray(readonly) "  # noqa: S608 - names
+        f"FROM system.settings WHERE name IN ({listed})"
+    )
+    found = zip(*client.query(in_force).result_rows[0], strict=True)
+    client.server_settings |= {name: cast("SettingDef", _Setting(name, *rest)) for name, *rest in found}
 
 
 def refuse_harmful(client: Client, address: str, *, cut: bool) -> None:

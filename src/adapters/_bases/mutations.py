@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import structlog
@@ -11,8 +11,9 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
 
+# Arrays, not tuples, whose elements some versions name.
 SELECT_STUCK = (
-    "SELECT groupArray((table, mutation_id, latest_fail_reason)) FROM (SELECT * FROM system.mutations "
+    "SELECT groupArray([table, mutation_id, latest_fail_reason]) FROM (SELECT * FROM system.mutations "
     "WHERE database = {database:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id)"
 )
 _REASON_LIMIT = 200
@@ -32,7 +33,7 @@ class StuckMutation(NamedTuple):
         return f"{self.mutation_id} fails: {self.reason}; to remove it: {self.kill_statement}"
 
 
-def described(database: str, found: Iterable[tuple[str, str, str]]) -> tuple[StuckMutation, ...]:
+def described(database: str, found: Iterable[Sequence[str]]) -> tuple[StuckMutation, ...]:
     """What `SELECT_STUCK` returned for a database."""
     kill = "KILL MUTATION WHERE database = {} AND table = {} AND mutation_id = {}"
     return tuple(
@@ -49,7 +50,7 @@ def described(database: str, found: Iterable[tuple[str, str, str]]) -> tuple[Stu
 def stuck_mutations(clickhouse: ClickHouseAdapter, database: str, table: str) -> list[StuckMutation]:
     """The failed mutations in a table's queue, oldest first; none, with a warning, if the user may not see them."""
     answer = if_allowed(clickhouse, SELECT_STUCK, {"database": database}) or [([],)]
-    found = cast("list[tuple[str, str, str]]", answer[0][0])
+    found = cast("list[list[str]]", answer[0][0])
     return [one for one in described(database, found) if one.table == table]
 
 

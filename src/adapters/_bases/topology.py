@@ -138,7 +138,8 @@ _SELECT = (
     "SELECT (SELECT engine FROM system.databases WHERE name = {database:String}), "
     "(SELECT value FROM system.settings WHERE name = 'cloud_mode'), "
     "(SELECT count() FROM system.macros WHERE macro = 'replica'), "
-    "(SELECT groupArray((cluster, shards, replicas, here)) FROM (SELECT cluster, uniqExact(shard_num) AS shards, "
+    "(SELECT groupArray([cluster, toString(shards), toString(replicas), toString(here)]) "
+    "FROM (SELECT cluster, uniqExact(shard_num) AS shards, "
     "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster)), "
     "(SELECT max(total_replicas) FROM system.replicas WHERE database = {database:String})"
 )
@@ -158,7 +159,7 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
             if error.code != ACCESS_DENIED:
                 raise
         else:
-            failed = described(database, cast("list[tuple[str, str, str]]", stuck))
+            failed = described(database, cast("list[list[str]]", stuck))
             return _topology(database, cluster, place)._replace(stuck=failed)
     # Some managed services hide these tables: trust the setting.
     return Topology("cluster", cluster) if cluster else Topology()
@@ -166,7 +167,8 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
 
 def _topology(database: str, cluster: str, reported: Sequence[object]) -> Topology:
     engine, cloud, macros, found, by_hand = reported
-    clusters = cast("_Clusters", found)
+    # Arrays of texts, because some versions name the elements of a tuple.
+    clusters = [(str(name), int(one), int(two), int(here)) for name, one, two, here in cast("list[list[str]]", found)]
     if str(cloud) in ("1", "true"):
         return Topology("cloud")
     if engine == "Replicated":

@@ -75,7 +75,7 @@ def test_update_error_survives_hidden_mutations(
     repository.upsert_prices([price_row(price=1.0)])
     front.faults.append(
         Fault(
-            "error", "SELECT groupArray((table, mutation_id", times=9, code=497, text=DENIED.format("system.mutations")
+            "error", "SELECT groupArray([table, mutation_id", times=9, code=497, text=DENIED.format("system.mutations")
         )
     )
     front.faults.append(Fault("error", "ALTER", code=243, text="Cannot reserve 1.00 MiB, not enough space."))
