@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -54,15 +55,13 @@ async def extract_latest(
         return parse_latest(data, [coin for coin in coins if coin.cmc_id in set(batch)], clock())
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
-    batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
-    answers, failures = await all_at_once(batches, answer_for)
-    result, lacking = LatestExtraction([], [], [], failures), {cmc_id for batch, _ in answers for cmc_id in batch}
-    for _, answer in answers:
-        result.quotes.extend(answer.quotes)
-        result.problems.extend(answer.problems)
-        lacking -= {quote.cmc_id for quote in answer.quotes} | {problem.cmc_id for problem in answer.problems}
-    result.missing.extend(coin for coin in coins if coin.cmc_id in lacking)
-    return result
+    answers, failures = await all_at_once([ids[at : at + MAX_IDS] for at in range(0, len(ids), MAX_IDS)], answer_for)
+    quotes = [quote for _, answer in answers for quote in answer.quotes]
+    problems = [problem for _, answer in answers for problem in answer.problems]
+    lacking = {cmc_id for batch, _ in answers for cmc_id in batch}.difference(
+        (quote.cmc_id for quote in quotes), (problem.cmc_id for problem in problems)
+    )
+    return LatestExtraction(quotes, [coin for coin in coins if coin.cmc_id in lacking], problems, failures)
 
 
 class PastPart(NamedTuple):
@@ -71,6 +70,50 @@ class PastPart(NamedTuple):
     call: HistoricalCall
     answer: Parsed
     short: frozenset[int]  # ids of which CoinMarketCap may have more: see `transformers.coverage.is_whole`
+
+
+@dataclass
+class _PastCalls:
+    source: CoinMarketCapHttpAdapter
+    coins: Sequence[Coin]
+    settled: datetime
+    spare: float
+    begins: dict[int, datetime] = field(default_factory=dict)  # of the coins' histories, once it is needed
+
+    async def ask(self, call: HistoricalCall) -> list[PastPart]:
+        first = await self._answer_to(call)
+        if first.short and not self.begins:
+            with suppress(EtlError):
+                self.begins = await beginnings(self.source, self.coins)
+                first = self._judged(call, first.answer)
+        if not first.short:
+            return [first]
+        whole, rest = set(call.ids) - first.short, first.answer.of(first.short)
+        parts = [PastPart(call._replace(ids=tuple(sorted(whole))), first.answer.of(whole), frozenset())]
+        for half in call.halves(first.short):
+            again = PastPart(half, rest, first.short)
+            if half.credits <= self.spare:
+                self.spare -= half.credits
+                with suppress(SourceUnavailable, ContractError):
+                    again = await self._answer_to(half)
+                    again = again._replace(answer=Parsed([*rest.quotes, *again.answer.quotes], again.answer.problems))
+            parts.append(again)
+        return parts
+
+    async def _answer_to(self, call: HistoricalCall) -> PastPart:
+        ids = set(call.ids)
+        data = await self.source.historical(call.ids, time_start=call.asked_from, time_end=call.end, count=call.limit)
+        return self._judged(call, parse_historical(data, [coin for coin in self.coins if coin.cmc_id in ids]))
+
+    def _judged(self, call: HistoricalCall, answer: Parsed) -> PastPart:
+        points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
+        for quote in answer.quotes:
+            points[quote.cmc_id].append(quote.observed_at)
+        short = []
+        for cmc_id, at in points.items():
+            hours = [hour for hour in call.hours if hour >= self.begins.get(cmc_id, hour)]
+            short += [] if is_whole(hours, at, settled=self.settled) else [cmc_id]
+        return PastPart(call, answer, frozenset(short))
 
 
 def extract_historical(
@@ -93,49 +136,11 @@ def extract_historical(
         settled: hours after this moment may still come.
         spare: the credits that may be spent beside those of `calls`.
         failed: collects calls without a usable answer, which affect no other call.
-        refusals: collects refused calls, which then fail nothing unless all of them are refused; None: the first
-            refusal is an error.
+        refusals: collects refused calls, which then fail nothing unless all are; None: the first refusal is an error.
 
     Raises:
         EtlError: no call was answered, or every call was refused.
     """
-    begins: dict[int, datetime] = {}
-
-    def judged(call: HistoricalCall, answer: Parsed) -> PastPart:
-        points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
-        for quote in answer.quotes:
-            points[quote.cmc_id].append(quote.observed_at)
-        short = set()
-        for cmc_id, at in points.items():
-            hours = [hour for hour in call.hours if hour >= begins.get(cmc_id, hour)]
-            short |= set() if is_whole(hours, at, settled=settled) else {cmc_id}
-        return PastPart(call, answer, frozenset(short))
-
-    async def answer_to(call: HistoricalCall) -> PastPart:
-        ids = set(call.ids)
-        data = await source.historical(call.ids, time_start=call.asked_from, time_end=call.end, count=call.limit)
-        return judged(call, parse_historical(data, [coin for coin in coins if coin.cmc_id in ids]))
-
-    async def ask(call: HistoricalCall) -> list[PastPart]:
-        nonlocal spare
-        first = await answer_to(call)
-        if first.short and not begins:
-            with suppress(EtlError):
-                begins.update(await beginnings(source, coins))
-                first = judged(call, first.answer)
-        if not first.short:
-            return [first]
-        whole, rest = set(call.ids) - first.short, first.answer.of(first.short)
-        parts = [PastPart(call._replace(ids=tuple(sorted(whole))), first.answer.of(whole), frozenset())]
-        for half in call.halves(first.short):
-            again = PastPart(half, rest, first.short)
-            if half.credits <= spare:
-                spare -= half.credits
-                with suppress(SourceUnavailable, ContractError):
-                    again = await answer_to(half)
-                    again = again._replace(answer=Parsed([*rest.quotes, *again.answer.quotes], again.answer.problems))
-            parts.append(again)
-        return parts
 
     def tolerate(call: HistoricalCall, error: EtlError) -> bool:
         # A 200 may hide the refusal in its code.
@@ -144,4 +149,4 @@ def extract_historical(
         refusals.append(Refusal(call, error))
         return len(refusals) < len(calls)
 
-    return concurrently(calls, ask, tolerate=tolerate, failed=failed)
+    return concurrently(calls, _PastCalls(source, coins, settled, spare).ask, tolerate=tolerate, failed=failed)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.binance import ExchangeStandIn
-from sandbox.toman import RateStandIn
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
+from tests.support.toman_exchanges import RateStandIn
 
 JOB, TOMAN = "binance_hourly_prices", "usdt_toman_hourly_rates"
 

@@ -15,10 +15,10 @@ from crons.job import BackfillRequest
 from crons.jobs import usdt_toman_hourly_rates
 from crons.jobs.usdt_toman_hourly_rates import JOB
 from sandbox.server import Answer
-from sandbox.toman import RateStandIn, candle, rate_at
 from tests.crons.jobs.conftest import NOW
 from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
 from tests.support.stepped_clock import SteppedClock
+from tests.support.toman_exchanges import RateStandIn, candle, rate_at
 
 PAIRS = {"USDT@nobitex": "USDTIRT", "USDT@wallex": "USDTTMN"}
 PRESENT = hour_start(NOW)
