@@ -82,14 +82,14 @@ async def ask_whole(
     call: CandleCall,
     ask: Callable[[datetime, datetime], Awaitable[Answered]],
     *,
-    first: Callable[[], Awaitable[datetime | None]],
+    first: Callable[[], Awaitable[datetime | None]] | None = None,
     settled: datetime,
 ) -> list[tuple[CandleCall, Answered]]:
     """A call with its answer, or, if that may lack hours that the source has, the call's halves with a second one.
 
     Args:
         ask: for the candles that open between two moments, both inclusive.
-        first: when the history begins; earlier hours are explained. None if that is not known.
+        first: when the history begins; earlier hours are explained. None, or a result of None, if that is not known.
         settled: hours after this moment may still come.
     """
     begins: datetime | None = None
@@ -100,7 +100,7 @@ async def ask_whole(
         return answer._replace(is_whole=is_whole(hours, points, settled=settled))
 
     answer = judged(call, await ask(call.first - HOUR, call.last + HOUR))
-    if not answer.is_whole:
+    if first and not answer.is_whole:
         begins = await first()
         answer = judged(call, answer)
     if answer.is_whole:

@@ -5,16 +5,16 @@ The candles of both are in Toman, although Nobitex names the pair after the Rial
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass
-from adapters._bases.json_values import one_line, shown
+from adapters._bases.json_values import one_line
 from adapters._bases.tehran_time import HOUR, TEHRAN
 from extractors.candles import Answered, Candle
 
@@ -40,6 +40,11 @@ class RateSource(NamedTuple):
         """The variable with its address."""
         return f"{self.name.upper()}_BASE_URL"
 
+    @property
+    def correct(self) -> str:
+        """What to do about an answer that is not as documented."""
+        return f"check {self.setting}; if it is right, the API has changed"
+
 
 SOURCES = (
     # From the beginning of 1401 on.
@@ -50,27 +55,10 @@ SOURCES = (
 )
 
 
-class _Body(msgspec.Struct):
-    """Columns of equal length; numbers may come as texts."""
-
-    t: list[int] = []
-    o: list[Any] = []
-    h: list[Any] = []
-    l: list[Any] = []  # noqa: E741 - the source's name
-    c: list[Any] = []
-    v: list[Any] = []
-
-
 async def extract_candles(
-    http: HttpAdapter,
-    source: RateSource,
-    first: datetime,
-    last: datetime,
-    *,
-    clock: Callable[[], datetime],
-    gate: Callable[[], AbstractAsyncContextManager[None]],
+    http: HttpAdapter, source: RateSource, start: datetime, end: datetime, *, limiter: AsyncLimiter
 ) -> Answered:
-    """The candles that open from the start of one Tehran hour, aware, to the end of another, in Toman.
+    """The candles that open between two aware moments, both inclusive, in Toman.
 
     Candles of an hour if they begin with Tehran's hours, else shorter ones.
 
@@ -80,65 +68,48 @@ async def extract_candles(
         ContractError: its answer is not as documented.
         ClockError: this host's clock is wrong.
     """
-    as_of = clock()
-
-    def read(answer: Answer) -> list[Candle]:
-        nonlocal as_of
-        candles = _candles(source, answer)
-        as_of = min(as_of, http.as_of(answer, source=source.name))
-        return candles
-
-    start, end = int(first.timestamp()), int((last.astimezone(timezone.utc) + HOUR).timestamp()) - 1
+    first, last = int(start.timestamp()), int(end.timestamp())
     for minutes in (_HOUR_MINUTES, source.finer_minutes):
         step = minutes * 60
-        params = {"symbol": source.pair, "resolution": str(minutes), "from": str(start), "to": str(end)}
-        pages = -(-(end - start) // step // source.page_candles) if source.page_candles else 1
+        params = {"symbol": source.pair, "resolution": str(minutes), "from": str(first), "to": str(last)}
+        pages = (last - first) // step // source.page_candles + 1 if source.page_candles else 1
         found: dict[int, Candle] = {}
+        certain = []
         for page in range(1, pages + 1):
             paged = {**params, "page": str(page)} if page > 1 else params
-            candles = await http.get(source.path, paged, read, gate=gate)
-            found |= {int(candle.opens.timestamp()): candle for candle in candles}
+            answer = await http.get(source.path, paged, partial(_read, http, source), gate=lambda: limiter)
+            found |= {int(candle.opens.timestamp()): candle for candle in answer.candles}
+            certain.append(answer.as_of)
         if all(opens % step == HOUR.seconds // 2 % step for opens in found):
-            return Answered([candle for opens, candle in found.items() if start <= opens <= end], as_of)
-    raise ContractError(
-        f"{source.name}'s candles do not begin with Tehran's hours, unlike documented", next_step=_correct(source)
-    )
+            return Answered([candle for opens, candle in found.items() if first <= opens <= last], min(certain))
+    message = f"{source.name}'s candles do not begin with Tehran's hours, unlike documented"
+    raise ContractError(message, next_step=source.correct)
 
 
-def _candles(source: RateSource, answer: Answer) -> list[Candle]:
-    if answer.status == _FORBIDDEN:
-        raise SourceRejected(
-            f"{source.name} refuses this host (HTTP {answer.status})",
-            next_step=f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out",
-            status=answer.status,
-        )
+def _read(http: HttpAdapter, source: RateSource, answer: Answer) -> Answered:
     body = json_answer(answer)
-    fields = body if isinstance(body, dict) else {}
-    said = one_line(str(fields.get("errmsg") or fields.get("message") or fields.get("s")))
-    if may_pass(answer.status):
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    text = one_line(str(fields.get("errmsg") or fields.get("message") or fields.get("s")))
+    said, status = f"(HTTP {answer.status}: {text})", answer.status
+    if status == _FORBIDDEN:
+        step = f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out"
+        raise SourceRejected(f"{source.name} refuses this host {said}", next_step=step, status=status)
+    if may_pass(status):
         wait = fields.get("backOff")
         raise SourceUnavailable(
-            f"{source.name}: it makes its callers wait, or fails (HTTP {answer.status}: {said})",
+            f"{source.name}: it makes its callers wait, or fails {said}",
             next_step="try again later",
             retry_after_seconds=float(wait) if isinstance(wait, int | float) else None,
-            status=answer.status,
+            status=status,
         )
-    if answer.status != _OK or fields.get("s") not in ("ok", "no_data"):
-        message = f"{source.name} refuses the request (HTTP {answer.status}: {said})"
-        raise SourceRejected(message, next_step=_correct(source), status=answer.status)
+    if status != _OK or fields.get("s") not in ("ok", "no_data"):
+        message = f"{source.name} refuses the request {said}"
+        raise SourceRejected(message, next_step=source.correct, status=status)
     try:
-        columns = msgspec.convert(body, _Body, strict=False)
-        prices = (map(_text, column) for column in (columns.o, columns.h, columns.l, columns.c, columns.v))
-        opens = [datetime.fromtimestamp(at, timezone.utc) for at in columns.t]
-        return [Candle(*row) for row in zip(opens, *prices, strict=True)]
-    except (ValueError, OverflowError, OSError) as error:
+        times, *columns = msgspec.convert([fields.get(name, []) for name in "tohlcv"], list[list[Any]])
+        opens = [datetime.fromtimestamp(int(at), timezone.utc) for at in times]
+        candles = [Candle(*row) for row in zip(opens, *(map(str, column) for column in columns), strict=True)]
+    except (TypeError, ValueError, OverflowError, OSError) as error:
         message = f"{source.name}'s candles have another form: {one_line(str(error))}"
-        raise ContractError(message, next_step=_correct(source)) from error
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value) if isinstance(value, int | float) else shown(value)
-
-
-def _correct(source: RateSource) -> str:
-    return f"check {source.setting}; if it is right, the API has changed"
+        raise ContractError(message, next_step=source.correct) from error
+    return Answered(candles, http.as_of(answer, source=source.name))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from statistics import median
-from typing import Any
 
 from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from crons.backfill import Batch, Past
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext
-from extractors.candles import CandleCall, plan_calls
+from extractors.candles import Answered, CandleCall, ask_whole, plan_calls
 from extractors.concurrently import all_at_once, concurrently
 from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, extract_candles
 from loaders.spooled_loader import SpooledLoader
@@ -32,7 +32,7 @@ _HOURS_BACK = 2
 _MOST_TRIES = 3
 _FAR_APART_PERCENT = 10.0
 
-Ask = Callable[[CandleCall], Coroutine[Any, Any, Batch]]
+Ask = Callable[[str, datetime, datetime], Awaitable[Answered]]
 
 
 async def run(ctx: JobContext) -> None:
@@ -42,10 +42,8 @@ async def run(ctx: JobContext) -> None:
     """
     now, report = ctx.now(), ctx.report
     report.hours_asked = len(ctx.symbols)
-    hours = hours_by_key([*hours_before(now, _HOURS_BACK), hour_start(now)])
-    async with _exchanges(ctx) as ask:
-        ctx.step("asking Nobitex and Wallex for the latest rates")
-        answers, failures = await all_at_once([CandleCall(symbol, hours) for symbol in ctx.symbols], ask)
+    ctx.step("asking Nobitex and Wallex for the latest rates")
+    answers, failures = await _latest(ctx, [*hours_before(now, _HOURS_BACK), hour_start(now)])
     _name(ctx, failures)
     rows = [row for _, batch in answers for row in batch.rows]
     there = {row.symbol for row in rows if row.fetched_at >= hour_key(now)}
@@ -70,10 +68,10 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         return
     failed: dict[str, EtlError] = {}
 
-    async def ask_unless_failed(call: CandleCall) -> Batch:
+    async def ask_unless_failed(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
         if error := failed.get(call.symbol):
             raise error
-        return await ask(call)
+        return await ask_whole(call, partial(ask, call.symbol), settled=past.settled)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
         failed[call.symbol] = error
@@ -83,34 +81,49 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         _exchanges(ctx) as ask,
         aclosing(concurrently(calls, ask_unless_failed, tolerate=tolerate)) as answers,
     ):
-        async for _, batch in answers:
-            yield batch
+        async for _, parts in answers:
+            for call, answer in parts:
+                yield _batch(ctx, call, answer)
     _name(ctx, failed.values())
 
 
 @asynccontextmanager
 async def _exchanges(ctx: JobContext) -> AsyncIterator[Ask]:
-    """The function that asks an exchange for its rates of some hours."""
-    sources = {source.symbol: source for source in SOURCES if source.symbol in ctx.symbols}
+    """The function that asks the exchange of a symbol for the candles between two moments."""
+    sources = [source for source in SOURCES if source.symbol in ctx.symbols]
     if not sources:
         raise ConfigurationError("NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty", next_step="set one of them")
     async with AsyncExitStack() as opened:
-        doors = {}
-        for symbol, source in sources.items():
+        asks = {}
+        for source in sources:
             # As Nobitex asks of programs.
             headers = {"User-Agent": "TraderBot/DataProcessor"}
-            http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
+            http = await opened.enter_async_context(ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES))
             # A fifth at once, the others over a minute: never more than the limit in any minute.
-            doors[symbol] = await opened.enter_async_context(http), AsyncLimiter(CALLS_A_MINUTE / 5, 15)
+            limiter = AsyncLimiter(CALLS_A_MINUTE / 5, 15)
+            asks[source.symbol] = partial(extract_candles, http, source, limiter=limiter)
+        yield lambda symbol, start, end: asks[symbol](start, end)
 
-        async def ask(call: CandleCall) -> Batch:
-            source, (http, limiter) = sources[call.symbol], doors[call.symbol]
-            answer = await extract_candles(http, source, call.first, call.last, clock=ctx.now, gate=lambda: limiter)
-            rows, rejects = toman_rows(call.symbol, source.pair, answer, call.hours, run_id=ctx.run_id)
-            ctx.report.note_hours(call.symbol, rows, rejects)
-            return Batch({call.symbol: call.hours}, rows, {(call.symbol, hour) for hour in rejects})
 
-        yield ask
+async def _latest(
+    ctx: JobContext, hours: Sequence[datetime]
+) -> tuple[list[tuple[CandleCall, Batch]], Sequence[EtlError]]:
+    """The rates of these hours of each exchange that answers, and the failures of the others."""
+
+    async def ask_for(call: CandleCall) -> Batch:
+        return _batch(ctx, call, await ask(call.symbol, call.first, call.last + HOUR))
+
+    calls = [CandleCall(symbol, hours_by_key(hours)) for symbol in ctx.symbols]
+    async with _exchanges(ctx) as ask:
+        return await all_at_once(calls, ask_for)
+
+
+def _batch(ctx: JobContext, call: CandleCall, answer: Answered) -> Batch:
+    symbol, hours = call
+    pair = str(JOB.followed(ctx.settings)[symbol])
+    rows, rejects = toman_rows(symbol, pair, answer, hours, run_id=ctx.run_id)
+    ctx.report.note_hours(symbol, rows, rejects)
+    return Batch({symbol: hours}, rows, {(symbol, hour) for hour in rejects}, () if answer.is_whole else (symbol,))
 
 
 def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
@@ -119,9 +132,7 @@ def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
 
 async def check(ctx: JobContext) -> Finding:
     """Whether Nobitex and Wallex answer here."""
-    hours = hours_by_key(hours_before(ctx.started, 1))
-    async with _exchanges(ctx) as ask:
-        answers, failures = await all_at_once([CandleCall(symbol, hours) for symbol in ctx.symbols], ask)
+    answers, failures = await _latest(ctx, hours_before(ctx.started, 1))
     found = [f"{call.symbol} answers, {len(batch.rows)} rate of the last hour" for call, batch in answers]
     detail = "; ".join([*found, *(failure.message for failure in failures)])
     return Finding(JOB.source, "warn" if failures else "ok", detail, failures[0].next_step if failures else "")

@@ -172,6 +172,30 @@ async def test_heal_fills_what_is_missing(
     assert (healed.without_quote, healed.failures) == (1, [])
 
 
+@pytest.mark.parametrize("most", [0, 100], ids=["empty", "a hundred candles"])
+async def test_short_answer_proves_no_hole(
+    context: MakeContext, exchanges: RateStandIn, embedded: ClickHouseAdapter, database: str, most: int
+) -> None:
+    """One is asked for again in halves; what stays short is missing, fails the backfill, and a heal asks for it."""
+    short_calls = 1
+
+    def respond(target: str, _headers: object) -> Answer:
+        answer = exchanges.answer(target)
+        if len(exchanges.asked) > short_calls:
+            return answer
+        return Answer(200, {key: one if key == "s" else one[:most] for key, one in answer.document.items()})
+
+    exchanges.respond = respond
+    report = await backfill(context(wallex_base_url=""), 400)
+    assert (report.inserted, report.failures, report.missing) == (400, [], [])
+    embedded.command(f"TRUNCATE TABLE {database}.toman_rates")
+    short_calls = 1_000
+    report = await backfill(context(wallex_base_url=""), 400)
+    [failure] = report.failures
+    assert failure.startswith(f"USDT@nobitex: requested 400 hours, received {report.inserted}; ")
+    assert embedded.query(f"SELECT count() FROM {database}.toman_rate_holes") == [(0,)]
+
+
 COLUMNS: dict[str, Any] = {"s": "ok", "t": [], **{name: [] for name in "ohlcv"}}
 
 
