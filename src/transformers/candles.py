@@ -23,13 +23,13 @@ class HourCandle(NamedTuple):
 
     opens: datetime  # of the first candle
     open: float
-    high: float | None
-    low: float | None
-    close: float | None
-    volume: float | None
-    quote_volume: float | None
-    trades: int | None
-    closed: Sequence[Candle]  # what it is made of; empty until the hour is over
+    closed: Sequence[Candle] = ()  # what it is made of; empty until the hour is over
+    high: float | None = None
+    low: float | None = None
+    close: float | None = None
+    volume: float | None = None
+    quote_volume: float | None = None
+    trades: int | None = None
 
 
 def last_over(as_of: datetime) -> datetime:
@@ -57,7 +57,7 @@ def hour_rows(
         make: a row from an hour; may raise `InvalidRowError`.
         flaws: collects, by key, what else is wrong with an hour's candles.
     """
-    over, noted = last_over(as_of), {} if flaws is None else flaws
+    over = last_over(as_of)
     of_hours: dict[datetime, list[Candle]] = {}
     for candle in sorted({candle.opens: candle for candle in candles}.values()):
         of_hours.setdefault(hour_start(candle.opens).astimezone(timezone.utc), []).append(candle)
@@ -66,7 +66,7 @@ def hour_rows(
     for key, hour in hours.items():
         start = hour.astimezone(timezone.utc)
         found, wrong = of_hours.get(start, []), []
-        on_grid = [candle for candle in found if _is_on_grid(candle.opens)]
+        on_grid = [one for one in found if not (one.opens.minute % 30 or one.opens.second or one.opens.microsecond)]
         if len(on_grid) < len(found):
             odd = next(candle.opens for candle in found if candle not in on_grid)
             wrong.append(f"a candle that opens at {tehran_text(odd)} in Tehran, not on the half hour, gives no price")
@@ -75,33 +75,21 @@ def hour_rows(
                 rows.append(make(_merged(on_grid, wrong, over=start <= over)))
         except InvalidRowError as error:
             rejects[key] = error.message
-        if wrong:
-            noted[key] = "; ".join(wrong)
+        if wrong and flaws is not None:
+            flaws[key] = "; ".join(wrong)
     return rows, rejects
-
-
-def _is_on_grid(opens: datetime) -> bool:
-    return not (opens.minute % 30 or opens.second or opens.microsecond)
 
 
 def _merged(candles: Sequence[Candle], wrong: list[str], *, over: bool) -> HourCandle:
     """The candles of an hour, at least one, as one; what of them is impossible is added to `wrong`."""
     opens, opened = candles[0].opens, number_of(candles[0].open)
     if not over:
-        return HourCandle(opens, opened, None, None, None, None, None, None, ())
+        return HourCandle(opens, opened)
     highs, lows, closes, *amounts = zip(*(_figures(candle, wrong) for candle in candles), strict=True)
+    high, low = None if None in highs else max(highs), None if None in lows else min(lows)
     volume, quote_volume, trades = (None if None in amount else math.fsum(amount) for amount in amounts)
-    return HourCandle(
-        opens,
-        opened,
-        None if None in highs else max(highs),
-        None if None in lows else min(lows),
-        closes[-1],
-        volume,
-        quote_volume,
-        None if trades is None else int(trades),
-        candles,
-    )
+    count = None if trades is None else int(trades)
+    return HourCandle(opens, opened, candles, high, low, closes[-1], volume, quote_volume, count)
 
 
 def _figures(candle: Candle, wrong: list[str]) -> tuple[Any, ...]:
@@ -113,11 +101,10 @@ def _figures(candle: Candle, wrong: list[str]) -> tuple[Any, ...]:
     if low is not None and low > min(traded, default=low):
         low = None
     figures = (high, low, close, *(_number(amount) for amount in candle[5:]))
-    if None in figures:
-        named = zip(Candle._fields[2:], candle[2:], figures, strict=True)
-        wrong += [
-            f"the {name} {text!r} of a candle is impossible, and left empty" for name, text, one in named if one is None
-        ]
+    named = zip(Candle._fields[2:], candle[2:], figures, strict=True)
+    wrong += [
+        f"the {name} {text!r} of a candle is impossible, and left empty" for name, text, one in named if one is None
+    ]
     return figures
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from adapters._bases.errors import StateError
+
 # What some network and FUSE file systems say to fsync of a folder; they have no other way to make its names durable.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP}
 _SPACE = "free space on that disk, then run again"
@@ -28,6 +30,15 @@ _FIXES = {
 def fix_for(error: OSError) -> str:
     """The next step after a file or folder could not be used."""
     return _FIXES.get(error.errno or 0, "check that path and its disk, then run again")
+
+
+@contextmanager
+def state_errors(what: str, *, otherwise: str = "") -> Iterator[None]:
+    """Raise an OSError of the block as a StateError: what failed, why, and the fix, or what else to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(f"{what}: {error.strerror or error}", next_step=f"{fix_for(error)}{otherwise}") from error
 
 
 def fix_named_in(text: str) -> str:
@@ -128,10 +139,9 @@ class Disk:
             if error.errno not in _NO_FOLDER_SYNC:
                 raise
             return False
-        else:
-            return True
         finally:
             os.close(descriptor)
+        return True
 
     def sync(self, descriptor: int) -> None:
         """Fsync an open file or folder."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters._bases.durable import Disk, fix_for
+from adapters._bases.durable import Disk, state_errors
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran
 from adapters._bases.wording import counted
@@ -23,7 +23,7 @@ _MANIFEST = "backup.json"
 _TIME = "%Y-%m-%d_%H-%M-%S"
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True):
     """What a backup is of, written last: a folder without it is not a backup."""
 
     engine: str  # the server's host and port, or the embedded engine's folder
@@ -70,25 +70,18 @@ class Backups:
         Raises:
             StateError: it, or what the block writes, cannot be written.
         """
-        try:
+        with state_errors(f"the backup cannot be written to {self.folder}", otherwise=", or set BACKUP_PATH"):
             Disk().make_folder(self.folder)
             shutil.rmtree(self._aside, ignore_errors=True)  # of a killed process
             self._aside.mkdir()
-            yield self._aside
-        except OSError as error:
-            raise StateError(
-                f"the backup cannot be written to {self.folder}: {error.strerror or error}",
-                next_step=f"{fix_for(error)}, or set BACKUP_PATH",
-            ) from error
-        finally:
-            shutil.rmtree(self._aside, ignore_errors=True)
+            try:
+                yield self._aside
+            finally:
+                shutil.rmtree(self._aside, ignore_errors=True)
 
     def keep(self, rows: Mapping[str, int], now: datetime, *, scheduled: bool, accepted: bool) -> Path:
         """Make a backup of the draft, and return its path. May raise OSError."""
-        manifest = Manifest(
-            engine=self.engine, database=self.database, rows=dict(rows), scheduled=scheduled, accepted=accepted
-        )
-        disk = Disk()
+        manifest, disk = Manifest(self.engine, self.database, dict(rows), scheduled, accepted), Disk()
         disk.write(self._aside / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         disk.sync_folder(self._aside)
         while (path := self.folder / f"{self.database}-{in_tehran(now):{_TIME}}").exists():
@@ -116,10 +109,8 @@ class Backups:
         None while one of these tables is `shrunk`.
         """
         names = set(tables)
-        if self.shrunk(names):
-            return []
-        counted = [path for path, one in self.found() if one.scheduled and names & one.rows.keys()]
-        removed = counted[:-keep]
+        scheduled = [path for path, one in self.found() if one.scheduled and names & one.rows.keys()]
+        removed = [] if self.shrunk(names) else scheduled[:-keep]
         for path in removed:
             path.replace(self._aside)  # whole or gone, even if this process is killed
             shutil.rmtree(self._aside)

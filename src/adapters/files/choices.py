@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from adapters._bases.durable import Disk, fix_for
+from adapters._bases.durable import Disk, state_errors
 from adapters._bases.errors import StateError
 
 ChoiceT = TypeVar("ChoiceT")
@@ -20,19 +20,12 @@ _WITHOUT_SECONDS = re.compile(rb"(T\d\d:\d\d)Z")
 
 
 class KnownPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A trading pair of an exchange.
+    """A trading pair of an exchange."""
 
-    Attributes:
-        pair: its name, such as ``BTCUSDT``.
-        quote: the currency of its prices, such as ``USDT``.
-        listed: aware; when its first candle opened.
-        base: what is traded, such as ``BTC``; empty if unknown.
-    """
-
-    pair: str
-    quote: str
-    listed: Annotated[datetime, msgspec.Meta(tz=True)]
-    base: str = ""
+    pair: str  # such as BTCUSDT
+    quote: str  # the currency of its prices, such as USDT
+    listed: Annotated[datetime, msgspec.Meta(tz=True)]  # when its first candle opened
+    base: str = ""  # what is traded, such as BTC; empty if unknown
 
 
 @dataclass(frozen=True)
@@ -66,15 +59,9 @@ class Choices(Generic[ChoiceT]):
             StateError: the file cannot be written; the previous one is untouched.
         """
         text = msgspec.json.format(msgspec.json.encode(choices, order="deterministic"), indent=2) + b"\n"
-        try:
-            disk = Disk()
-            disk.make_folder(self.path.parent)
-            disk.replace(self.path, text)
-        except OSError as exc:
-            raise StateError(
-                f"cannot write the {self.what} to {self.path}: {exc.strerror or exc}",
-                next_step=fix_for(exc),
-            ) from exc
+        with state_errors(f"cannot write the {self.what} to {self.path}"):
+            Disk().make_folder(self.path.parent)
+            Disk().replace(self.path, text)
 
 
 def coin_choices(data_path: Path) -> Choices[int]:

@@ -21,7 +21,7 @@ from adapters._bases.durable import fix_for
 from adapters._bases.errors import LockHeldError, StateError
 from adapters._bases.tehran_time import tehran_text
 
-_UNNOTICED_SECONDS = 0.5
+_UNNOTICED_SECONDS = 0.5  # a longer wait is logged before it begins
 
 log = structlog.get_logger(__name__)
 
@@ -44,20 +44,13 @@ def make_private(folder: Path) -> None:
 
 
 class Holder(NamedTuple):
-    """Who holds a lock.
-
-    Attributes:
-        since: when it took the lock, Tehran text.
-        task: what it was started for, such as ``cmc_hourly_prices run``.
-        step: what it was doing last.
-        run_id: empty if it is not a run.
-    """
+    """Who holds a lock."""
 
     pid: int
-    since: str
-    task: str
-    step: str
-    run_id: str = ""
+    since: str  # when it took the lock, Tehran text
+    task: str  # what it was started for, such as "cmc_hourly_prices run"
+    step: str  # what it was doing last
+    run_id: str = ""  # empty if it is not a run
 
     def __str__(self) -> str:
         return f"pid {self.pid}, {self.task} since {self.since} (Tehran), {self.step}"
@@ -83,7 +76,7 @@ class ProcessLock:
         *,
         task: str,
         clock: Callable[[], datetime],
-        wait_seconds: float = 0.5,
+        wait_seconds: float = _UNNOTICED_SECONDS,
         run_id: str = "",
         step: str = "starting",
         private: bool = False,
@@ -125,15 +118,14 @@ class ProcessLock:
         return self
 
     def _acquire(self) -> None:
-        # A noticeable wait is logged before it begins.
-        unnoticed = min(_UNNOTICED_SECONDS, self._wait_seconds)
-        with suppress(Timeout):
-            self._lock.acquire(timeout=unnoticed)
-            return
-        if rest := self._wait_seconds - unnoticed:
+        try:
+            self._lock.acquire(timeout=min(_UNNOTICED_SECONDS, self._wait_seconds))
+        except Timeout:
+            if self._wait_seconds <= _UNNOTICED_SECONDS:
+                raise
             other = str(read_holder(self._path))
             log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
-        self._lock.acquire(timeout=rest)
+            self._lock.acquire(timeout=self._wait_seconds - _UNNOTICED_SECONDS)
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""

@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from adapters._bases.durable import Disk, fix_for
-from adapters._bases.errors import StateError
+from adapters._bases.durable import Disk, state_errors
 
 SUFFIX = ".spool"
 _FORMAT = 1
@@ -30,16 +29,11 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Batch(NamedTuple):
-    """The contents of a spool file.
-
-    Attributes:
-        records: its intact records, column to value, in the order they were put.
-        damage: what is wrong with the file, in one line; None if it is intact.
-    """
+    """The contents of a spool file."""
 
     path: Path
-    records: list[dict[str, object]]
-    damage: str | None
+    records: list[dict[str, object]]  # the intact ones, column to value, in the order they were put
+    damage: str | None  # what is wrong with the file, in one line; None if it is intact
 
 
 class Spool:
@@ -110,7 +104,7 @@ class Spool:
     ) -> Path:
         header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
         body = b"".join(map(_line, (header, *records)))
-        try:
+        with state_errors(f"the spool {folder} cannot be written"):
             self._disk.make_folder(folder)
             path = folder / f"{name or f'{_next_number(folder, first=1):010d}'}{SUFFIX}"
             try:
@@ -119,8 +113,6 @@ class Spool:
             except OSError:
                 if not self._put_reserved(path, body):
                     raise
-        except OSError as error:
-            raise _failed(f"the spool {folder} cannot be written", error) from error
         return path
 
     def waiting(self) -> list[Path]:
@@ -158,11 +150,9 @@ class Spool:
 
     def remove(self, path: Path) -> None:
         """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""
-        try:
+        with state_errors(f"{path} cannot be removed"):
             self._disk.unlink(path)
             self._disk.sync_folder(path.parent)
-        except OSError as error:
-            raise _failed(f"{path} cannot be removed", error) from error
 
     def set_aside(self, path: Path, reason: str) -> Path:
         """Move a damaged file to ``rejected/``, under a new number, with its reason beside it.
@@ -170,35 +160,27 @@ class Spool:
         Raises:
             StateError: it cannot be moved, and stays where it is.
         """
-        beside = None
-        try:
+        with state_errors(f"{path} cannot be set aside"):
             self._disk.make_folder(self._rejected)
             target = self._rejected / f"{path.stem}-{_next_number(self._rejected, first=0):04d}{SUFFIX}"
             beside = target.with_suffix(f"{SUFFIX}.reason")
-            self._disk.write(beside, f"{reason}\n".encode())
-            self._disk.rename(path, target)
+            try:
+                self._disk.write(beside, f"{reason}\n".encode())
+                self._disk.rename(path, target)
+            except OSError:
+                with suppress(OSError):
+                    self._disk.unlink(beside)
+                raise
             self._disk.sync_folder(self._rejected)
             self._disk.sync_folder(self.folder)
-        except OSError as error:
-            with suppress(OSError):
-                if beside is not None and not target.exists():
-                    self._disk.unlink(beside)
-            raise _failed(f"{path} cannot be set aside", error) from error
         return target
-
-
-def _failed(what: str, error: OSError) -> StateError:
-    return StateError(f"{what}: {error.strerror or error}", next_step=fix_for(error))
 
 
 def _batches(folder: Path) -> list[Path]:
     # Not by a glob, which would silently skip a folder that cannot be read.
-    try:
+    with state_errors(f"the spool {folder} cannot be read"), suppress(FileNotFoundError):
         return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _failed(f"the spool {folder} cannot be read", error) from error
+    return []
 
 
 def _next_number(folder: Path, *, first: int) -> int:
