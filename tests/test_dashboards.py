@@ -17,6 +17,7 @@ from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
+from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter, TomanRow
 from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
 
@@ -39,17 +40,18 @@ def _targets() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _queries() -> dict[str, str]:
     queries = {title: target["rawSql"] for title, target in _targets()}
-    variable = next(one for one in DASHBOARD["templating"]["list"] if one["name"] == "symbol")
-    return {**queries, "variable symbol": variable["query"]["rawSql"]}
+    variables = [one for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
+    return {**queries, **{f"variable {one['name']}": one["query"]["rawSql"] for one in variables}}
 
 
-def expand(sql: str, *, database: str, symbols: list[str], start: datetime, end: datetime) -> str:
+def expand(sql: str, *, database: str, symbols: list[str], start: datetime, end: datetime, unit: str) -> str:
     """The query as ClickHouse gets it: Grafana puts its variables in, then the plugin its macros.
 
     The macros are those of the plugin's pkg/macros/macros.go: $__fromTime is toDateTime(SECONDS SINCE 1970).
     """
     values = {
         "${database}": database,
+        "${unit}": unit,
         "${symbol:singlequote}": ",".join(f"'{symbol}'" for symbol in symbols),
         "$__fromTime": f"toDateTime({int(start.timestamp())})",
         "$__toTime": f"toDateTime({int(end.timestamp())})",
@@ -101,8 +103,9 @@ def ask(
         title: str,
         start: datetime = first - timedelta(minutes=30),
         end: datetime = first + timedelta(hours=6, minutes=20),
+        unit: str = "hourly",
     ) -> list[tuple[object, ...]]:
-        sql = expand(queries[title], database=database, symbols=["BTC", "ETH"], start=start, end=end)
+        sql = expand(queries[title], database=database, symbols=["BTC", "ETH"], start=start, end=end, unit=unit)
         return embedded.query(sql)
 
     return run
@@ -178,6 +181,21 @@ def test_spread_is_of_the_hours_of_both_sources(ask: Ask) -> None:
     assert len(ask("Price at Binance")) == 6
 
 
+def test_prices_in_toman_are_offered_where_rates_are_stored(
+    ask: Ask, embedded: ClickHouseAdapter, database: str, first: datetime
+) -> None:
+    assert ask("variable unit") == [("USD hourly",)]
+    rates = TomanClickHouseAdapter(
+        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: datetime.now(timezone.utc)
+    )
+    rates.ensure_ready()
+    row = TomanRow("USDT@nobitex", "USDTIRT", 2.0, None, None, None, None, "IRT", "r1", hour_key(first))
+    rates.upsert_prices([row], first)
+    assert ask("variable unit") == [("USD hourly",), ("Toman toman",)]
+    for title, price in (("Price at CoinMarketCap", 200.0), ("Price at Binance", 100.0)):
+        assert ask(title, unit="toman")[0][1:] == ("BTC", price)
+
+
 def test_runs_and_failures_are_counted(ask: Ask) -> None:
     assert ask("Failed runs")[0][0] == 1
     assert ask("Credits used") == [(3,)]
@@ -205,5 +223,5 @@ def test_dashboard_can_be_imported() -> None:
     assert variables["datasource"]["query"] == PLUGIN
     sources = [panel["datasource"] for panel in DASHBOARD["panels"]]
     sources += [target["datasource"] for _, target in _targets()]
-    sources += [variables["symbol"]["datasource"]]
+    sources += [variables[name]["datasource"] for name in ("symbol", "unit")]
     assert all(source == {"type": PLUGIN, "uid": "${datasource}"} for source in sources)
