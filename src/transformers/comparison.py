@@ -26,9 +26,7 @@ Rates = Mapping[str, Mapping[str, float]]
 """Dollar coin to its own prices in USD, by hour key."""
 
 _PROMPT_MINUTES = 5  # markets hardly move in the first minutes of an hour
-_LEAST_STALE = 3  # hours in a row with the very same price
-_LEAST_SHIFTED = 3  # hours over the tolerance that all match the hour beside them
-_LEAST_CONSTANT = 3  # hours over the tolerance that are explained by a factor or by another symbol
+_LEAST_HOURS = 3  # that are explained in one way: by a repeated price, the hour beside, a factor, another symbol
 _MOST = 0.9  # the least share of them
 _FACTOR_PERCENT = 5.0  # prices of different moments differ by that much from a constant factor
 _LEAST_SPAN = 24  # hours needed to tell a shift from the spread of small deviations
@@ -116,11 +114,10 @@ def compare_symbol(
     rates: Rates,
     tolerance: float,
 ) -> Comparison:
-    """Compare the prices of one symbol.
+    """Compare the prices of one symbol, by hour key.
 
     Args:
-        quotes: CoinMarketCap's prices, by hour key.
-        candles: Binance's prices, by hour key; at least one.
+        candles: at least one.
         hours: all keys of the span, oldest first.
         tolerance: in percent.
     """
@@ -134,12 +131,10 @@ def compare_symbol(
     explained = {hour for one in (*scaled, *stale) for hour in one.hours}
     unexplained = [one for one in over if one.hour not in explained]
     shifted = []
-    later = list(pairwise(hours))
-    for when, neighbors in (("earlier", [(after, hour) for hour, after in later]), ("later", later)):
-        beside = {hour: candles[neighbor] for hour, neighbor in neighbors if neighbor in candles}
+    for when, beside in (("earlier", dict(pairwise(reversed(hours)))), ("later", dict(pairwise(hours)))):
         # Late in an hour a correct price may match the next hour better: only prompt prices count.
-        prompt = [one for one in found if one.is_prompt and one.hour in beside]
-        moved = [(one, _deviation(quotes[one.hour], beside[one.hour], rates)[0]) for one in prompt]
+        prompt = [one for one in found if one.is_prompt and beside.get(one.hour) in candles]
+        moved = [(one, _deviation(quotes[one.hour], candles[beside[one.hour]], rates)[0]) for one in prompt]
         shifted += _shifted(unexplained, [(one, other) for one, other in moved if other], when)
     return Comparison(
         symbol=symbol,
@@ -188,11 +183,7 @@ def mixed_up(
     rates: Rates,
     tolerance: float,
 ) -> Comparison:
-    """The comparison; if it differs throughout, with the symbol whose prices a source has in its place, if any.
-
-    Args:
-        quotes, candles: all symbols' prices of some hours, by symbol and hour key.
-    """
+    """The comparison; if it differs throughout, with the symbol whose prices a source has in its place, if any."""
     own = one.symbol
     for other in sorted({*quotes, *candles} - {own}) if one.differs_throughout else ():
         for quoted, traded, detail in (
@@ -201,18 +192,18 @@ def mixed_up(
         ):
             of_quoted, of_traded = quotes.get(quoted, {}), candles.get(traded, {})
             pairs = [_deviation(of_quoted[hour], of_traded[hour], rates)[0] for hour in of_quoted if hour in of_traded]
-            if len(pairs) >= _LEAST_CONSTANT and all(pair and pair.size <= tolerance for pair in pairs):
+            if len(pairs) >= _LEAST_HOURS and all(pair and pair.size <= tolerance for pair in pairs):
                 return replace(one, suspicions=[Suspicion("mixed up", detail, [hour.hour for hour in one.over])])
     return one
 
 
 def _scaled(over: Sequence[Deviation]) -> list[Suspicion]:
     """Whether one source's prices are a power of ten of the other's, as those of a pair of 1,000 coins."""
-    if len(over) < _LEAST_CONSTANT:
+    if len(over) < _LEAST_HOURS:
         return []
     factor = 10.0 ** round(math.log10(median(one.quoted / one.traded for one in over)))
     hours = [one.hour for one in over if abs(one.quoted / one.traded / factor - 1) * 100 <= _FACTOR_PERCENT]
-    if factor == 1 or len(hours) < max(_LEAST_CONSTANT, len(over) * _MOST):
+    if factor == 1 or len(hours) < max(_LEAST_HOURS, len(over) * _MOST):
         return []
     higher, lower = ("CoinMarketCap", "Binance") if factor > 1 else ("Binance", "CoinMarketCap")
     detail = f"{higher}'s prices are {max(factor, 1 / factor):,.0f} times {lower}'s in {len(hours):,} h"
@@ -230,7 +221,7 @@ def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspic
     for source, own, other in (("CoinMarketCap", "quoted", "opened"), ("Binance", "opened", "quoted")):
         for price, group in groupby(found, attrgetter(own)):
             run = list(group)
-            if len(run) < _LEAST_STALE or len({getattr(one, other) for one in run}) == 1:
+            if len(run) < _LEAST_HOURS or len({getattr(one, other) for one in run}) == 1:
                 continue
             tick = 100 * _tick({getattr(one, own) for one in found}) / price
             if hours := [one.hour for one in run if one.hour in wrong and one.size > tick]:
@@ -259,7 +250,7 @@ def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviati
             return [Suspicion("shifted", detail, [one.hour for one in over])]
     hours = {one.hour for one in over}
     wrong = [(one, moved) for one, moved in pairs if one.hour in hours]
-    if len(wrong) >= _LEAST_SHIFTED and all(moved.size <= one.size * _EXPLAINS for one, moved in wrong):
+    if len(wrong) >= _LEAST_HOURS and all(moved.size <= one.size * _EXPLAINS for one, moved in wrong):
         detail = f"CoinMarketCap's prices of {len(wrong):,} h match Binance's of an hour {when}"
         return [Suspicion("shifted", detail, [one.hour for one, _ in wrong])]
     return []

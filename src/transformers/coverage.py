@@ -1,12 +1,9 @@
 """Which hours are missing, decided once for heal, status, report and verify. Pure.
 
 An hour of a symbol is expected from its first stored one up to the one before the present hour, but not while a coin of
-the list of the largest is absent from it, by the rule of the view `crypto_prices_absences`. An expected hour without a
-price is a hole if the source had no quote of what the symbol means, and missing otherwise. Hours are
-identified by their keys: two hours with one key, see `adapters._bases.tehran_time`, are one.
-
-The command chooses the hours: status and report those before the present one, verify those between a symbol's stored
-ones. For a heal all hours are expected, because it also fills those before a symbol's first.
+the list of the largest is absent from it, by the rule of the view `crypto_prices_absences`; for a heal all hours are.
+An expected hour without a price is a hole if the source had no quote of what the symbol means, and missing otherwise.
+Hours are identified by their keys: two hours with one key, see `adapters._bases.tehran_time`, are one.
 """
 
 from __future__ import annotations

@@ -1,19 +1,4 @@
-"""Every error of the program, by what to do about it.
-
-    EtlError                    a message of one line, and the next step for the operator
-    ├── RetryableError          retry: the same call may succeed later
-    │   ├── SourceUnavailable     timeouts, resets, 429, 5xx, HTML instead of JSON
-    │   └── StorageUnavailable    refused, reset, timed out
-    ├── StopError               stop: repeating it changes nothing
-    │   ├── SourceRejected        a bad key, a bad parameter, a plan or its credits exhausted
-    │   ├── ContractError         an undocumented answer
-    │   ├── StorageRejected       schema, type, syntax, rights
-    │   ├── StateError            one of our own files cannot be read or written
-    │   ├── ClockError            this host's clock is wrong
-    │   ├── ConfigurationError    a wrong setting or argument (exit code 2)
-    │   ├── LockHeldError         another run is in progress (exit code 75)
-    │   └── RunTimedOutError      the run's time limit was reached
-    └── InvalidRowError         reject this row with the reason, continue with the others
+"""Every error of the program, by what to do about it: retry the call, stop, or leave out the row.
 
 Errors of other libraries are translated where they appear, once, with ``raise ... from exc``.
 """
@@ -66,8 +51,8 @@ class RetryableError(EtlError):
         self.most_tries = most_tries
 
 
-class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state, as in the tree above
-    """The source did not answer, or asked for patience."""
+class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state
+    """The source did not answer, or asked for patience, as by 429, 5xx, or HTML instead of JSON."""
 
 
 class StorageUnavailable(RetryableError):  # noqa: N818 - as above
@@ -79,7 +64,7 @@ class StopError(EtlError):
 
 
 class SourceRejected(StopError):  # noqa: N818 - as above
-    """The source refused the request for good."""
+    """The source refused the request for good: a bad key or parameter, a plan or its credits exhausted."""
 
 
 class ContractError(StopError):
@@ -87,7 +72,7 @@ class ContractError(StopError):
 
 
 class StorageRejected(StopError):  # noqa: N818 - as above
-    """The database refused the statement for good."""
+    """The database refused the statement for good: schema, type, syntax, rights."""
 
 
 class StateError(StopError):
@@ -99,11 +84,11 @@ class ClockError(StopError):
 
 
 class ConfigurationError(StopError):
-    """One or more settings or arguments are wrong, each on a line of the message."""
+    """One or more settings or arguments are wrong, each on a line of the message; exit code 2."""
 
 
 class LockHeldError(StopError):
-    """Another run holds the lock. The message names its pid, start and task."""
+    """Another run holds the lock; exit code 75. The message names its pid, start and task."""
 
 
 class RunTimedOutError(StopError):
@@ -111,7 +96,7 @@ class RunTimedOutError(StopError):
 
 
 class InvalidRowError(EtlError):
-    """One row cannot be stored. The message is the reason."""
+    """One row cannot be stored; the others can. The message is the reason."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -60,7 +60,7 @@ _TRY_LATER = "try again later"
 CALL_LESS = f"{_TRY_LATER}, and let other programs behind this address call less"
 _CHECK_NETWORK = f"{_TRY_LATER}; if it persists, check this machine's network, proxy and firewall"
 _CHECK_ADDRESS = "check the base URL in the settings"
-_UNUSABLE, _UNKNOWN_HOST = "not a usable address", "unknown host name"
+_UNUSABLE = "not a usable address"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -69,13 +69,12 @@ class _Cause(NamedTuple):
     message: str
     next_step: str = _CHECK_NETWORK
     kind: type[EtlError] = SourceUnavailable
+    most_tries: int | None = None
 
 
 # By the names of httpx's classes, so that this table does not load it. The first match counts.
 _CAUSES = (
-    _Cause(
-        "^(InvalidURL|UnsupportedProtocol|CookieConflict):", "not a usable address", _CHECK_ADDRESS, ConfigurationError
-    ),
+    _Cause("^(InvalidURL|UnsupportedProtocol|CookieConflict):", _UNUSABLE, _CHECK_ADDRESS, ConfigurationError),
     _Cause(
         "^SSLCertVerificationError:",
         "its TLS certificate is not trusted, so nothing was sent",
@@ -90,8 +89,8 @@ _CAUSES = (
     ),
     # What h11 says of an answer that begins with a control character, as a TLS alert does.
     _Cause("^RemoteProtocolError: illegal request line", "this port requires https", _CHECK_ADDRESS, SourceRejected),
-    # EAI_NONAME, EAI_NODATA; 8 on macOS.
-    _Cause(r"^gaierror: \[Errno (-2|-5|8)\]", _UNKNOWN_HOST, f"{_CHECK_ADDRESS}, and DNS"),
+    # EAI_NONAME, EAI_NODATA; 8 on macOS. It may be a slip of the name server, but mostly the name is wrong.
+    _Cause(r"^gaierror: \[Errno (-2|-5|8)\]", "unknown host name", f"{_CHECK_ADDRESS}, and DNS", most_tries=2),
     _Cause("^ConnectError:", "it cannot be reached"),
     _Cause("^ProxyError:", "the proxy refused"),
     _Cause("ProtocolError:", "the connection broke off or did not speak HTTP"),
@@ -105,11 +104,10 @@ def translated(error: Exception, where: str) -> EtlError:
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     cause = next(cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE))
     words = [one.strerror for one in causes(error) if isinstance(one, OSError) and one.strerror]
-    message = f"{where}: {cause.message}{f' ({words[-1]})' if words else ''}"
-    if cause.message == _UNKNOWN_HOST:
-        # It may be a slip of the name server, but mostly the name is wrong.
-        return SourceUnavailable(message, next_step=cause.next_step, most_tries=2)
-    return cause.kind(message, next_step=cause.next_step)
+    found = cause.kind(f"{where}: {cause.message}{f' ({words[-1]})' if words else ''}", next_step=cause.next_step)
+    if isinstance(found, RetryableError):
+        found.most_tries = cause.most_tries
+    return found
 
 
 class Answer(NamedTuple):
@@ -187,10 +185,10 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
     # gzip, and follows chains of encodings, each of which multiplies.
     names = [name for part in encoding.split(",") if (name := part.strip().lower()) not in _UNCOMPRESSED]
     if names not in ([], ["gzip"], ["x-gzip"], ["deflate"]):
-        message = (
-            f"{where}: the answer is encoded as {one_line(encoding)}, which was not requested; probably by a proxy"
+        raise ContractError(
+            f"{where}: the answer is encoded as {one_line(encoding)}, which was not requested; probably by a proxy",
+            next_step=f"check the proxy in HTTPS_PROXY or ALL_PROXY; {_CHECK_ADDRESS}",
         )
-        raise ContractError(message, next_step=f"check the proxy in HTTPS_PROXY or ALL_PROXY; {_CHECK_ADDRESS}")
     inflater = _inflater()
     received, body = 0, bytearray()
     async for piece in pieces:
@@ -222,9 +220,8 @@ def _inflater() -> zlib._Decompress:
 class HttpAdapter:
     """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
 
-    Calls are made one at a time until the first answer, so that a ban is met once, then four at a time.
-
-    TLS is always verified. Redirects are never followed, so that the headers go to no other host.
+    Calls are made one at a time until the first answer, so that a ban is met once, then four at a time. TLS is always
+    verified. Redirects are never followed, so that the headers go to no other host.
 
     Args:
         base_url: scheme, host and the start of every path, such as ``https://pro-api.coinmarketcap.com``.
@@ -462,10 +459,9 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
 
 def _proxy_variable(url: str) -> str | None:
     """The environment variable that sends requests to this address through a proxy; None if there is none."""
-    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
-    proxies = getproxies()
-    kind = next((kind for kind in (scheme, "all") if proxies.get(kind)), None)
-    if kind is None or proxy_bypass(host):
+    address, proxies = urlsplit(url), getproxies()
+    kind = next((kind for kind in (address.scheme, "all") if proxies.get(kind)), None)
+    if kind is None or proxy_bypass(address.hostname or ""):
         return None
     names = (f"{kind}_proxy", f"{kind.upper()}_PROXY")
     return next((name for name in names if os.environ.get(name)), None)  # noqa: TID251 - httpx's setting, not ours

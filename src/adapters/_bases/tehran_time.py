@@ -63,7 +63,7 @@ def hours_before(now: datetime, hours: int) -> list[datetime]:
         raise ValueError(f"at least one hour is needed, not {hours}")
     # Arithmetic on a zoned datetime counts wall hours; in UTC it counts real ones.
     current = hour_start(now).astimezone(timezone.utc)
-    return [(current - HOUR * back).astimezone(TEHRAN) for back in range(hours, 0, -1)]
+    return hours_between(current - HOUR * hours, current)
 
 
 def hours_between(first: datetime, end: datetime) -> list[datetime]:
@@ -112,14 +112,6 @@ def jalali_date(day: date) -> str:
     return f"{year:04}-{before + months + 1:02}-{rest + 1:02}"
 
 
-def _gregorian(year: int, month: int, day: int) -> date | None:
-    """The day of a Jalali date, None if it does not exist."""
-    if not 1 <= month <= 12:  # noqa: PLR2004 - months
-        return None
-    found = date.fromordinal(_DAY_ZERO + _days_before(year) + 31 * (month - 1) - max(0, month - 7) + day - 1)
-    return found if jalali_date(found) == f"{year:04}-{month:02}-{day:02}" else None
-
-
 def describe_alike(hours: Mapping[str, Iterable[datetime]]) -> dict[tuple[str, ...], str]:
     """Symbols with the same hours, to a description of these."""
     symbols: dict[str, list[str]] = {}
@@ -139,7 +131,9 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
     """
     gregorian = text
     if (found := _DATE.match(text)) and int(found[1]) in _JALALI_YEARS:
-        if not (day := _gregorian(*map(int, found.groups()))):
+        year, month, number = map(int, found.groups())
+        day = date.fromordinal(_DAY_ZERO + _days_before(year) + 31 * (month - 1) - max(0, month - 7) + number - 1)
+        if jalali_date(day) != f"{year}-{month:02}-{number:02}":
             raise ConfigurationError(
                 f"{text!r} does not exist in the Jalali calendar", next_step="give a day that does, such as 1405-08-10"
             )

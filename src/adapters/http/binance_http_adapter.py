@@ -45,9 +45,7 @@ class BinanceHttpAdapter:
         With it the moment, aware, by the earlier of both clocks, up to which the answer is certain.
 
         Args:
-            pair: such as ``BTCUSDT``.
-            start: aware; the earliest opening of a candle.
-            end: aware; the latest; None for no bound.
+            start, end: aware; the earliest and the latest opening of a candle.
             limit: the most candles, up to `MAX_CANDLES`.
 
         Raises:
