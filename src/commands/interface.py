@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from configurations.config import PROJECT_ROOT
 from crons import MAIN_JOB
-from crons.exits import EPILOG, USAGE, guarded, warn_of_near_misses
+from crons.exits import EPILOG, USAGE, guarded
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")]
@@ -97,10 +97,7 @@ def finish(action: Callable[[], int], *, names_checked: bool = False) -> NoRetur
     from commands.screen import tell_error  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
 
-    code = guarded(action, tell=tell_error, clock=system_clock)
-    if not names_checked:
-        warn_of_near_misses()
-    raise typer.Exit(code)
+    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock, names_checked=names_checked))
 
 
 def start_job(context: typer.Context, **options: Any) -> NoReturn:

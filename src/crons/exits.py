@@ -54,19 +54,30 @@ class SignalledError(StopError):
 LEFT_BEHIND = (RunTimedOutError, SignalledError)
 
 
-def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], clock: Callable[[], datetime]) -> int:
+def guarded(
+    action: Callable[[], int],
+    *,
+    tell: Callable[[EtlError], None],
+    clock: Callable[[], datetime],
+    names_checked: bool = False,
+) -> int:
     """The exit code of ``action``, or of the error that ended it.
 
     Args:
         tell: shows an expected error to the operator: its message and its next step.
+        names_checked: whether ``action`` itself warns of names in ``.env`` that are nearly right.
     """
     # Before anything can fail: structlog's own set-up would show local variables, and so secrets.
     set_up_logging(None, clock)
     try:
-        return action()
+        code = action()
+        if not names_checked:
+            _warn_of_near_misses()
     except EtlError as error:
         if isinstance(error, SettingsError):
             set_up_logging(error.settings, clock)
+        if not names_checked:
+            _warn_of_near_misses()
         tell(error)
         if isinstance(error, SignalledError):
             return error.exit_code
@@ -83,6 +94,7 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
+    return code
 
 
 def _host_error(error: OSError | MemoryError) -> EtlError:
@@ -92,7 +104,7 @@ def _host_error(error: OSError | MemoryError) -> EtlError:
     return StateError(f"{where}{error.strerror or error}", next_step=fix_for(error))
 
 
-def warn_of_near_misses() -> None:
+def _warn_of_near_misses() -> None:
     """Warn of the names in ``.env`` that have no effect but resemble a setting's."""
     with suppress(OSError, UnicodeDecodeError):
         for name, meant in nearly_right(ENV_FILE).items():

@@ -24,7 +24,7 @@ from configurations.config import SettingsError, load_settings, only_symbols, sp
 from configurations.logs import last_lines, set_up_logging
 from crons import MAIN_JOB
 from crons.alarms import alert
-from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave, warn_of_near_misses
+from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave
 from crons.job import BackfillRequest, Kind
 from crons.registry import find_job
 from crons.resources import require_owner, system_clock
@@ -76,10 +76,17 @@ def start(options: Options, clock: Callable[[], datetime]) -> int:
     """Run a job as the options say; the exit code. ALERT_COMMAND receives the log of a run that failed."""
     structlog.contextvars.bind_contextvars(job=options.name)
     code = guarded(lambda: _run(options, clock), tell=_log_error, clock=clock)
-    warn_of_near_misses()
     if code in {FAILED, USAGE, TERMINATED} and options.kind != "backfill" and not options.dry_run:
-        alert(usable_settings().alert_command, f"{options.name} {options.kind} failed", "\n".join(last_lines()))
+        text = "\n".join(last_lines())
+        guarded(lambda: _alarm(options, text, clock), tell=_log_error, clock=clock, names_checked=True)
     return code
+
+
+def _alarm(options: Options, text: str, clock: Callable[[], datetime]) -> int:
+    settings = usable_settings()
+    set_up_logging(settings, clock)
+    alert(settings.alert_command, f"{options.name} {options.kind} failed", text)
+    return DONE
 
 
 def _run(options: Options, clock: Callable[[], datetime]) -> int:

@@ -121,7 +121,7 @@ def test_absurd_prices_of_a_symbol_that_is_not_followed(
     assert program.run_job().code == 0
     put(embedded, database, ("ADA", tehran_text(clock()), -1.0))
     step = steps_of(program)["prices"]
-    assert step == f"put ADA into SYMBOLS, then ./run.sh cron_run {JOB}"
+    assert step.startswith(f"put ADA into SYMBOLS, then ./run.sh cron_run {JOB}")
     program.settings["SYMBOLS"] += ",ADA"
     carry_out(program, step)
     assert steps_of(program) == {}

@@ -56,7 +56,7 @@ def test_a_successful_run_needs_no_attention(program: Installation) -> None:
     assert [job[name] for name in [*unknown, "last_failure", "last_heal"]] == [None] * 9
     assert set(job) == {
         *(*unknown, "name", "needs", "last_success", "last_failure", "last_heal", "failures_in_a_row"),
-        *("failed_heals_in_a_row", "database", "spool", "history", "symbols", "beginnings"),
+        *("failed_heals_in_a_row", "database", "spool", "history", "symbols", "beginnings", "corrections_7d"),
     }
     assert job["database"] == {"state": "ok", "detail": ""}
     assert job["spool"] == job["history"] == {"waiting": 0, "oldest_age_seconds": None, "damaged": []}

@@ -93,11 +93,11 @@ def test_full_disk_without_a_database_names_both_causes(program: Installation, f
         front.listen()
         ballast.unlink()
         assert program.spooled == []
-        assert program.at_clock("runs").out.count("fetched rows lost") == 2
+        assert program.at_clock("runs").out.count(" failed ") == 2
         assert "fetched rows lost" in program.at_clock("status").out
         program.clock.advance(timedelta(hours=1))
         assert program.run_job().code == 0
-        assert program.at_clock("runs").out.count("fetched rows lost") == 2
+        assert program.at_clock("runs").out.count(" failed ") == 2
     [error] = run.errors
     assert "3 fetched rows lost" in error
     assert "No space left on device" in error

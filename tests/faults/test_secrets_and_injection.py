@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import ssl
@@ -201,7 +202,7 @@ def test_crontab_line_runs_from_any_path(
     odd = install(folder, **{name: value for name, value in program.settings.items() if name.startswith("CLICKHOUSE")})
     shown = odd.start("-m", "main", "setup_cron", JOB, "--dry-run", PATH=crontab_path(tmp_path)).ended()
     assert shown.code == 0, shown.log
-    (line,) = [line[1:] for line in shown.out.splitlines() if line.startswith("+0 * * * * ")]
+    (line,) = [line[1:] for line in shown.out.splitlines() if re.match(r"\+[0-9]+ \* \* \* \* ", line)]
     command = line.split(" ", 5)[5].replace("\\%", "%").replace("\\\\", "\\")
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", **settings_of(odd)}
     # Without the stand-in's clock: what matters is that the job is started, reads its settings and logs in its folder.

@@ -105,7 +105,7 @@ def test_setting_behind_a_refusal_is_named(
     make_repository(embedded).ensure_ready()
     make_repository(embedded).upsert_prices(rows_of(1))
     with pytest.raises(StorageRejected) as caught:
-        make_repository(under("force_primary_key locked")[0]).absurd_values()
+        make_repository(under("force_primary_key locked")[0]).duplicate_keys()
     assert "force_primary_key" in caught.value.next_step
 
 
