@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.hourly_table import Hole
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
@@ -126,25 +125,6 @@ def test_coverage_counts_from_the_first_stored_hour(ask: Ask) -> None:
     assert ask("Coverage") == [(88.8,)]
 
 
-def test_hour_without_a_quote_is_not_missing(
-    ask: Ask,
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
-    first: datetime,
-) -> None:
-    """What the source itself had nothing for has a state of its own; a hole that was filled later is stored."""
-    hours = [hour_key(first + timedelta(hours=number)) for number in (2, 3)]
-    repository = make_repository(embedded)
-    for coin, day in ((99, 1), (99, 2), (1, 3)):
-        repository.note_holes([Hole("BTC", hour, coin, f"2026-01-0{day} 00:00:00", "run-1") for hour in hours])
-        assert ask("Hours missing") == [(1,)], "what another coin lacked, or what was found once, says nothing"
-    repository.note_holes([Hole("BTC", hour, 1, "2026-01-04 00:00:00", "run-2") for hour in hours])
-
-    assert [state for _, symbol, state in ask("Coverage by hour") if symbol == "BTC"] == [1, 1, 3, 1, 1, 1]
-    assert ask("Hours missing") == [(0,)]
-    assert ask("Coverage") == [(88.8,)]
-
-
 def test_coin_that_was_dropped_is_not_missing(
     ask: Ask,
     embedded: ClickHouseAdapter,
@@ -158,22 +138,6 @@ def test_coin_that_was_dropped_is_not_missing(
     later = f"ALTER TABLE {make_repository(embedded).name} DELETE WHERE datetime > '{hour_key(last)}'"
     embedded.command(f"{later} SETTINGS mutations_sync = 2")
     assert (ask("Hours missing", start, end), ask("Coverage", start, end)) == ([(0,)], [(100.0,)])
-
-
-def test_symbols_have_the_values_of_one_hour(
-    ask: Ask,
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
-    first: datetime,
-) -> None:
-    """A value that is missing in the last hour is not taken from an earlier one."""
-    row = price_row("ETH", 11.0, fetched_at=hour_key(first + timedelta(hours=5)), market_cap=None)
-    make_repository(embedded).upsert_prices([row])
-    found = {row[0]: row[1:6] for row in ask("Symbols")}
-    assert found == {
-        "BTC": ("Bitcoin", 105.0, "USD", 1.5, 1.7e12),
-        "ETH": ("Bitcoin", 11.0, "USD", 1.5, None),
-    }
 
 
 def test_spread_is_of_the_hours_of_both_sources(ask: Ask) -> None:
@@ -194,12 +158,6 @@ def test_prices_in_toman_are_offered_where_rates_are_stored(
     assert ask("variable unit") == [("USD hourly",), ("Toman toman",)]
     for title, price in (("Price at CoinMarketCap", 200.0), ("Price at Binance", 100.0)):
         assert ask(title, unit="toman")[0][1:] == ("BTC", price)
-
-
-def test_runs_and_failures_are_counted(ask: Ask) -> None:
-    assert ask("Failed runs")[0][0] == 1
-    assert ask("Credits used") == [(3,)]
-    assert len(ask("Runs")) == 2
 
 
 def test_rewritten_hour_shows_as_updated(

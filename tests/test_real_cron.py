@@ -23,7 +23,6 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from adapters._bases.errors import StateError
 from adapters.system.crontab import read_crontab, write_crontab
 from crons.install import CrontabChange, change_crontab, crontab_line
 from sandbox.coin_market_cap import StandIn
@@ -132,15 +131,6 @@ def test_crontab_comes_back_byte_for_byte(checkout: Path, original: str) -> None
     assert set_up(checkout).backup is None
     remove(checkout)
     assert read_crontab() == original
-
-
-@pytest.mark.usefixtures("_crontab")
-def test_crontab_that_cron_refuses_changes_nothing() -> None:
-    """What cron does not understand is refused with its own reason, and the present crontab stays."""
-    write_crontab("# mine\n")
-    with pytest.raises(StateError, match="bad minute"):
-        write_crontab("99 * * * * true\n")
-    assert read_crontab() == "# mine\n"
 
 
 def test_daemon_runs_the_main_job(tmp_path: Path) -> None:

@@ -45,14 +45,6 @@ def test_the_engine_comes_alone() -> None:
     assert set(names_in("requirements-dev.txt")).isdisjoint({"plotly", "chdb"})
 
 
-def test_every_file_has_a_hash() -> None:
-    """No entry of a requirements file goes without one."""
-    for path in PROJECT_ROOT.glob("requirements*.txt"):
-        entries = re.split(r"\n(?=\S)", path.read_text())[1:]
-        assert entries
-        assert all("--hash=sha256:" in entry for entry in entries), path
-
-
 def test_installs_without_network(tmp_path: Path) -> None:
     """From wheels on a disk, as docs/installing.md says; without a server the engine would come from there too."""
     wheels, checkout = tmp_path / "wheels", tmp_path / "checkout"

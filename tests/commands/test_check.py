@@ -103,20 +103,16 @@ def test_invalid_settings_are_named(program: Installation) -> None:
 
 
 def test_warnings_are_not_failures(program: Installation) -> None:
-    """A .env that others can read, a mistyped name in it, a damaged file of the spool."""
+    """A .env that others can read, and a mistyped name in it."""
     env_file = program.root / ".env"
     env_file.write_text("SYMBOL=BTC\n")
     env_file.chmod(0o644)
-    rejected = program.data / "spool" / "cmc_hourly_prices" / "rejected"
-    rejected.mkdir(parents=True)
-    (rejected / "0000000001-0000.spool").write_text("")
     finished = program.command("check")
     found = rows(finished)
     assert finished.code == 0
     assert "chmod 600" in found[".env"]
     assert "did you mean SYMBOLS?" in found[".env"]
     assert "SYMBOL" not in finished.log
-    assert "0000000001-0000.spool.reason" in found["spool cmc_hourly_prices"]
 
 
 def test_the_crontab_line_is_a_row(program: Installation, tmp_path: Path) -> None:

@@ -187,15 +187,6 @@ def test_json_has_every_hour(tables: Tables) -> None:
     assert [one["looks"] for one in bitcoin["looks"]] == ["stale"]
 
 
-def test_a_long_list_is_cut(tables: Tables, program: Installation) -> None:
-    prices = walk(168)
-    tables.quote("BTC", [price * (1.1 if number % 2 else 1) for number, price in enumerate(prices)])
-    tables.trade("BTC", prices)
-    done = program.at_clock("compare")
-    assert len(re.findall(r"^BTC +2026.* \+10\.00 %", done.out, re.MULTILINE)) == 10
-    assert "… and 74 more" in done.out
-
-
 def test_verify_compares_the_last_week(tables: Tables, program: Installation) -> None:
     """Equal prices are ok, an hour over the tolerance is a warning, and one over 5 percent a failure."""
     prices = walk(168, percent=0.5)
@@ -246,12 +237,6 @@ def test_a_missing_table_is_a_source_without_prices(
     done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     assert "no price is stored from Binance" in done.out
-
-
-@pytest.mark.parametrize("arguments", [("0",), ("100001",), ("--tolerance", "-1"), ("--tolerance", "nan")])
-def test_arguments_out_of_range_are_refused(program: Installation, arguments: tuple[str, ...]) -> None:
-    done = program.command("compare", *arguments)
-    assert (done.code, done.out) == (2, "")
 
 
 def test_the_report_has_a_section(tables: Tables, program: Installation) -> None:

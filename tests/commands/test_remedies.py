@@ -18,7 +18,6 @@ from adapters._bases.tehran_time import tehran_text
 from tests.commands.test_status import status_of
 from tests.commands.test_verify import put
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.eventually import eventually
 from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
 
@@ -138,19 +137,6 @@ def test_two_coins(program: Installation, embedded: ClickHouseAdapter, database:
     steps = steps_of(program)
     assert list(steps) == ["coins"]
     carry_out(program, steps["coins"])
-    assert steps_of(program) == {}
-
-
-def test_stuck_mutations(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    assert program.run_job().code == 0
-    embedded.command(
-        f"ALTER TABLE {database}.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
-        "SETTINGS mutations_sync = 0, alter_update_mode = 'heavy'"
-    )
-    failed = f"SELECT count() FROM system.mutations WHERE database = '{database}' AND latest_fail_reason != ''"
-    eventually(lambda: embedded.query(failed) != [(0,)])
-    [statement] = STATEMENT.findall(steps_of(program)["stuck mutations"])
-    embedded.command(statement)
     assert steps_of(program) == {}
 
 

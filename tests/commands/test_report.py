@@ -72,17 +72,6 @@ def test_report_shows_every_table_with_rows(program: Installation) -> None:
     assert '<tr data-symbol="BTC \N{MIDDLE DOT} Binance">' in both
 
 
-def test_report_without_a_table_names_the_next_step(program: Installation) -> None:
-    assert program.command("setup_db").code == 0
-    assert program.command("drop_db", "--yes").code == 0
-    finished = program.command("report")
-
-    assert finished.code == 1
-    assert "error: there is no crypto.crypto_prices_hourly yet" in finished.log
-    assert "next: run `./run.sh setup_db`" in finished.log
-    assert reports(program) == []
-
-
 def test_too_many_hours_are_rejected(program: Installation) -> None:
     """Too many hours for so many symbols: exit code 2 and how many would do, no file."""
     program.command("setup_db")
@@ -93,14 +82,3 @@ def test_too_many_hours_are_rejected(program: Installation) -> None:
     assert "9,001 hours of 100 symbols" in finished.log
     assert "ask for 4,999 hours at most" in finished.log
     assert reports(program) == []
-
-
-def test_unwritable_folder_is_reported(program: Installation) -> None:
-    """A file in the way of the folder: exit code 1, the reason, and the file in the way untouched."""
-    program.command("setup_db")
-    (program.root / "reports").write_text("in the way")
-    finished = program.command("report")
-
-    assert finished.code == 1
-    assert "cannot write" in finished.log
-    assert (program.root / "reports").read_text() == "in the way"

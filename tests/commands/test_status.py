@@ -98,13 +98,6 @@ def test_the_watch_reports_what_needs_attention(
     assert told == [("/watch", ""), ("/watch/fail", need.partition(":")[0]), ("/watch/fail", "CLICKHOUSE_PORT")]
 
 
-def test_without_a_run_the_next_step_is_named(embedded_program: Installation) -> None:
-    job = status_of(embedded_program, 1)
-    assert job["database"]["state"] == "empty"
-    assert [f"cron_run {JOB}" in need for need in job["needs"]] == [True]
-    assert not (embedded_program.data / "clickhouse").exists()
-
-
 @pytest.mark.parametrize(("schedule", "hours"), [("0 * * * *", 1), ("0 9,17 * * *", 16)])
 def test_runs_and_prices_are_stale_after_two_intervals(
     program: Installation, clock: SteppedClock, schedule: str, hours: int

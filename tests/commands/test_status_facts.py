@@ -96,9 +96,3 @@ def test_hours_between_two_scheduled_runs_do_not_count(gap: int, *, counts: bool
 def test_hours_that_no_command_fills_do_not_count() -> None:
     """A source may give the present hour only."""
     assert needs(job_missing(30, fill=None), NOW) == []
-
-
-def test_the_command_reaches_the_oldest_hour() -> None:
-    """Its HOURS include all of them."""
-    [need] = needs(job_missing(30, 100, 40), NOW)
-    assert need == "3 hours of ETH missing, the oldest for 4 d 4 h: fill 100"

@@ -105,30 +105,6 @@ def test_missing_right_is_named_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("profile", "command"),
-    [
-        *(("all of these", command) for command in ("status", "export", "cron_run", "restore", "setup_db", "drop_db")),
-        *(("read only", command) for command in ("status", "export", "query")),
-        *(("small statements", command) for command in ("cron_run", "restore")),
-    ],
-)
-def test_command_works_under_a_profile(
-    stored: Installation,
-    front: ClickHouseFront,
-    embedded: ClickHouseAdapter,
-    database: str,
-    *,
-    profile: str,
-    command: str,
-) -> None:
-    """Its settings are changed where they do harm, and stay where they do not."""
-    front.profile = profile
-    if command == "setup_db":
-        without_tables(embedded, database)
-    works(command, run(stored, command))
-
-
-@pytest.mark.parametrize(
     ("profile", "setting", "command"),
     [
         *(("limit locked", "limit", command) for command in ("status", "coins", "cron_run", "setup_db", "drop_db")),

@@ -74,18 +74,6 @@ def test_price_without_trades_for_48_hours_is_stale(
     assert (f"no trade of {names} in 48 hours, so the price is stale" in shown) == stale
 
 
-def test_pair_that_returns_at_another_level_is_reported(
-    program: Installation, embedded: ClickHouseAdapter, database: str
-) -> None:
-    """As a name does that is given to another coin."""
-    assert program.command("setup_db").code == 0
-    old, new = ([f"{day} {hour:02d}:00:05" for hour in range(3)] for day in ("2022-05-13", "2022-05-31"))
-    put(embedded, database, *(("LUNA", hour, 0.00005) for hour in old), *(("LUNA", hour, 9.5) for hour in new))
-    done = program.command("verify")
-    line = "LUNA 2022-05-31 00:00:00: price 9.5, before it about 0.00005 until 2022-05-13 02:00:00"
-    assert (done.code, line in done.out) == (1, True)
-
-
 def test_another_schema_is_an_error(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
     assert program.command("setup_db").code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
@@ -194,8 +182,3 @@ def test_a_job_that_has_the_engine_is_named(
     with ProcessLock(embedded_program.data / "clickhouse.lock", task="cmc_hourly_prices run", clock=clock):
         done = embedded_program.at_clock(command)
     assert (done.code, "cmc_hourly_prices run since" in done.out + done.log) == (code, True)
-
-
-def test_a_missing_table_is_an_error(program: Installation) -> None:
-    done = program.command("verify")
-    assert (done.code, "setup_db" in done.log) == (1, True)

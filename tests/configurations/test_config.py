@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.errors import ConfigurationError
 from configurations.config import (
     PROJECT_ROOT,
     SETTINGS,
@@ -18,8 +17,6 @@ from configurations.config import (
     SettingsError,
     load_settings,
     nearly_right,
-    only_set_here,
-    only_symbols,
 )
 
 
@@ -40,14 +37,6 @@ def refused(folder: Path, text: str) -> SettingsError:
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
     return caught.value
-
-
-def test_defaults_need_no_file(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path / "absent")
-    assert settings.embedded
-    assert settings.symbols == (("BTC", None), ("ETH", None), ("SOL", None))
-    assert settings.clickhouse_path == PROJECT_ROOT / "data" / "clickhouse"
-    assert settings.cmc_api_key is None
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -192,16 +181,6 @@ def test_pairs_of_symbols(tmp_path: Path, text: str, pairs: dict[str, str]) -> N
     assert load(tmp_path, text).pairs == pairs
 
 
-def test_settings_of_some_symbols(tmp_path: Path) -> None:
-    settings = load(tmp_path, "SYMBOLS=BTC:1,ETH,USDT\nBINANCE_PAIRS=ETH:ETHBTC")
-    some = only_symbols(settings, ["ETH"], settings.pairs)
-    assert (some.symbols, some.pairs) == ((("ETH", None),), {"ETH": "ETHBTC"})
-    assert only_symbols(settings, [], settings.pairs) == settings
-    with pytest.raises(ConfigurationError, match="USDT") as caught:
-        only_symbols(settings, ["BTC", "USDT"], settings.pairs)
-    assert "BTC, ETH" in caught.value.next_step
-
-
 @pytest.mark.parametrize("name", sorted(name for name, field in SETTINGS.items() if not field.metadata["empty_counts"]))
 def test_empty_variable_means_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """As compose sets it from ``${NAME:-}``, and in .env; an empty SYMBOLS alone is refused."""
@@ -234,18 +213,6 @@ def test_next_step_names_where_each_variable_was_set(tmp_path: Path, monkeypatch
     assert step == "correct or unset LOG_LEVEL in the environment (see env.example)"
     step = refused(tmp_path, "CLICKHOUSE_PORT=0\n").next_step
     assert f"line 1 of {tmp_path / '.env'}; correct or unset LOG_LEVEL in" in step
-
-
-def test_variables_unseen_by_cron_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that only this environment gives its value; not one that .env, or the default, gives it as well."""
-    (tmp_path / ".env").write_text("SYMBOLS=BTC\nCLICKHOUSE_DB=of_file\n")
-    for name, value in {"SYMBOLS": " btc", "CLICKHOUSE_PORT": "8123", "LOG_LEVEL": ""}.items():
-        monkeypatch.setenv(name, value)
-    alone = load_settings(tmp_path / ".env", {})
-    assert only_set_here(alone, tmp_path / ".env") == []
-    monkeypatch.setenv("CMC_API_KEY", "k")
-    monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
-    assert only_set_here(alone, tmp_path / ".env") == ["CLICKHOUSE_DB", "CMC_API_KEY"]
 
 
 @pytest.mark.parametrize(

@@ -38,17 +38,6 @@ def set_up(form: str = "json", level: str = "INFO", secret: str = SECRET) -> Non
     structlog.contextvars.bind_contextvars(job="j", run="r1")
 
 
-def test_console_line_has_time_level_job_and_run(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up("console")
-    structlog.get_logger().warning("odd", symbol="BTC")
-    line = capsys.readouterr().err
-    assert line.startswith("2026-11-23 15:30:07 [warning")
-    assert "symbol=BTC" in line
-    assert "job=j" in line
-    assert "run=r1" in line
-    assert "\x1b" not in line
-
-
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up(form, "DEBUG")
@@ -71,30 +60,12 @@ def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_wrong_record_of_a_library_does_not_fail_the_run(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up()
-    logging.getLogger("some.library").error("%d of %d", "x")  # noqa: PLE1206 - the point
-    logging.getLogger("some.library").error("next")
-    assert '"event": "next"' in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("secret", "shown"), [("a", "data pw b"), ("pw", "data *** b"), ("data", "*** pw b")])
 def test_short_secret_is_masked_as_a_word_only(secret: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A password of a letter would otherwise make every line unreadable."""
     set_up(secret=secret)
     structlog.get_logger().info("x", found="data pw b")
     assert json.loads(capsys.readouterr().err)["found"] == shown
-
-
-def test_unexpected_error_without_settings_shows_no_text(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging(None, clock=lambda: NOW)
-    try:
-        raise ValueError(SECRET)
-    except ValueError:
-        structlog.get_logger().exception("failed")
-    log = capsys.readouterr().err
-    assert SECRET not in log
-    assert "ValueError: ***" in log
 
 
 ROTATING = """
@@ -124,12 +95,6 @@ def test_large_log_is_rotated(tmp_path: Path) -> None:
     assert log.read_text() == "after True\n"
     assert (tmp_path / "cron.log.1").read_text() == "after True\nbefore\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cron.log", "cron.log.1", "cron.log.2"]
-
-
-def test_small_log_is_not_rotated(tmp_path: Path) -> None:
-    log = tmp_path / "cron.log"
-    run_appending_to(log, max_bytes=1000)
-    assert log.read_text() == "before\nafter False\n"
 
 
 def test_foreign_log_is_not_rotated(tmp_path: Path) -> None:

@@ -11,11 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import SourceUnavailable, StorageUnavailable
+from adapters._bases.errors import SourceUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from crons.backfill import Batch, Past
-from crons.job import BackfillRequest, JobContext, RunReport
+from crons.job import BackfillRequest, JobContext
 from crons.jobs.cmc_hourly_prices import JOB
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.job_runs import backfill, contexts, heal
@@ -82,18 +81,6 @@ def stored(embedded: ClickHouseAdapter, database: str) -> Callable[[], list[str]
 
 
 Context = Callable[[ListedSource], JobContext]
-
-
-async def test_backfill_asks_for_every_hour_and_heal_for_missing_ones(
-    context: Context, stored: Callable[[], list[str]]
-) -> None:
-    source = ListedSource()
-    assert (await backfill(context(source), BackfillRequest(0, first=HOURS[1], end=HOURS[3]))).inserted == 2
-    healed = await heal(context(source), 6)
-    again = await backfill(context(source), 6)
-    assert (healed.hours_asked, healed.inserted, again.hours_asked, again.unchanged) == (4, 4, 6, 6)
-    assert stored() == KEYS
-    assert [key for _, key in source.asked] == [*KEYS[1:3], KEYS[0], *KEYS[3:], *KEYS]
 
 
 async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> None:
@@ -172,21 +159,6 @@ async def test_missing_hours_are_listed_by_symbol(context: Context) -> None:
     assert found["hours still missing"] == [("BTC, ETH, SOL", 1, KEYS[1][:16])]
 
 
-async def test_answers_wait_in_the_spool_for_a_failing_database(
-    context: Context, front: ClickHouseFront, stored: Callable[[], list[str]]
-) -> None:
-    await backfill(context(ListedSource()), BackfillRequest(0, first=HOURS[0], end=HOURS[1]))
-    front.faults.extend(Fault("reset", "INSERT") for _ in range(9))
-    with pytest.raises(StorageUnavailable):
-        await backfill(context(ListedSource()), 6)
-    front.faults.clear()
-    assert stored() == KEYS[:1]
-    source = ListedSource()
-    report = await heal(context(source), 6)
-    assert (source.asked, report.replayed) == ([], 6)
-    assert stored() == KEYS
-
-
 async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, front: ClickHouseFront) -> None:
     front.faults.extend(Fault("reset", "INSERT INTO", spared=1) for _ in range(9))
     report = await backfill(context(ListedSource(lacks=[0])), 6)
@@ -194,18 +166,6 @@ async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, f
     [warning] = report.warnings
     assert warning.startswith("not remembered: 1 hour without a quote: ")
     assert (report.inserted, report.failures) == (5, [])
-
-
-async def test_invalid_answers_fail_a_heal(context: Context) -> None:
-    assert len((await heal(context(ListedSource(unusable=range(6))), 6)).failures) == 1
-
-
-async def test_dry_run_writes_nothing(context: Context, embedded: ClickHouseAdapter, database: str) -> None:
-    ctx = context(ListedSource())
-    ctx.spool.put(PriceRow._fields, [price_row()])
-    report = await heal(ctx, BackfillRequest(6, dry_run=True))
-    assert (report, len(ctx.spool.waiting())) == (RunReport(), 1)
-    assert embedded.query(f"EXISTS DATABASE {database}") == [(0,)]
 
 
 async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouseFront) -> None:

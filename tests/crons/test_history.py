@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import EtlError, LockHeldError, SourceUnavailable
+from adapters._bases.errors import EtlError, SourceUnavailable
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapter, RunRecord
 from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
@@ -94,21 +94,6 @@ def test_good_run_is_recorded(settings: Settings, clock: SteppedClock, history: 
     assert record.started_at == record.finished_at == "2026-11-23 15:37:09"
 
 
-def test_run_without_database_is_recorded_by_the_next(
-    settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter
-) -> None:
-    front.refuse()
-    with pytest.raises(EtlError):
-        run(settings, clock)
-    assert len(waiting(settings)) == 1
-    front.listen()
-    clock.advance(timedelta(hours=1))
-    run(settings, clock)
-    found = [(one.kind, one.status, one.inserted, one.replayed) for one in history.recent(JOB, 10)]
-    assert found == [("run", "ok", 3, 3), ("run", "failed", 0, 0)]
-    assert waiting(settings) == []
-
-
 @pytest.mark.parametrize("kind", ["reset", "execute_then_reset", "error"])
 def test_failed_record_does_not_fail_the_run(
     settings: Settings, clock: SteppedClock, front: ClickHouseFront, history: EtlRunsAdapter, kind: str
@@ -136,22 +121,6 @@ def test_dry_run_is_marked_in_the_log_and_not_recorded(
     assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
     assert ("writes" in first) is not dry_run
     assert len(history.recent(JOB, 10)) == (0 if dry_run else 1)
-
-
-def test_run_that_found_the_lock_held_is_recorded_as_busy(
-    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter
-) -> None:
-    """By the next run; it is not a failure."""
-    with (
-        ProcessLock(settings.data_path / "locks" / f"{JOB}.lock", task="test", clock=clock),
-        pytest.raises(LockHeldError),
-    ):
-        run(settings, clock)
-    assert len(waiting(settings)) == 1
-    run(settings, clock)
-    [busy, ok] = sorted(history.recent(JOB, 10), key=lambda one: one.status)
-    assert (busy.status, busy.failed, ok.status) == ("busy", False, "ok")
-    assert "another run holds the lock" in busy.error
 
 
 @pytest.mark.parametrize("fails", [False, True])

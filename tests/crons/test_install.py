@@ -96,12 +96,6 @@ def test_checkouts_do_not_disturb_each_other(current: str) -> None:
     assert removed(installed(theirs), PREFIX) == ours
 
 
-def test_new_schedule_replaces_the_line() -> None:
-    changed = installed(installed(OTHERS), schedule="*/30  *  * * *")
-    assert changed == installed(OTHERS).replace("0 * * * * cd", "*/30 * * * * cd")
-    assert installed_schedules(changed, CHECKOUT) == {JOB: "*/30 * * * *"}
-
-
 def test_duplicate_line_in_the_block_is_removed() -> None:
     """It would start the job twice."""
     once = installed(OTHERS)

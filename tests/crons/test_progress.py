@@ -35,12 +35,3 @@ def test_log_gets_ten_lines_of_a_large_table(rows: int, total: int | None, lines
     with capture_logs() as logged, progress(SteppedClock(NOW)) as note:
         assert sum(1 for _ in reporting(note, "verifying", range(rows), total)) == rows
     assert [line["doing"] for line in logged] == ["verifying"] * lines
-
-
-def test_repeated_step_begins_at_zero() -> None:
-    clock = SteppedClock(NOW)
-    with capture_logs() as lines, progress(clock) as note:
-        note("exporting", 300_000, 400_000)
-        clock.advance(timedelta(seconds=10))
-        note("exporting", 100_000, 400_000)
-    assert lines[-1]["a_second"] == "10000"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from commands.interface import name_and_hours
 from crons.registry import JOBS
@@ -91,18 +89,3 @@ def test_wrong_settings_are_logged_in_the_form_of_the_log(
         assert "error" in line
         assert JOB in line
         assert form != "json" or json.loads(line)["event"].startswith(variable)
-
-
-@pytest.mark.parametrize("name", ["binance_hourly_prices", JOB])
-def test_wrong_settings_reach_the_monitor(
-    name: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for event in ("/start", "/fail"):
-        httpserver.expect_request(f"/ping{event}", method="POST").respond_with_data()
-    wrong = {"HEALTHCHECK_URL": httpserver.url_for("/ping"), "BINANCE_PAIRS": "BTC", "CLICKHOUSE_PORT": "0"}
-    for variable, value in {**wrong, "DATA_PATH": str(tmp_path / "data")}.items():
-        monkeypatch.setenv(variable, value)
-    assert main([name], clock=lambda: NOW) == 2
-    assert [request.path for request, _ in httpserver.log] == ["/ping/start", "/ping/fail"]
-    assert "BINANCE_PAIRS" in httpserver.log[-1][0].get_data(as_text=True)
-    assert list(tmp_path.iterdir()) == []

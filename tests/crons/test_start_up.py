@@ -14,7 +14,6 @@ import pytest
 
 from commands.screen import stale_groups
 from configurations.config import PROJECT_ROOT
-from crons.start_up import import_fault
 from sandbox.coin_market_cap import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
@@ -55,22 +54,6 @@ def test_noexec_checkout_is_one_line(tmp_path: Path) -> None:
             assert done.code == 1
             assert "its file system is mounted noexec next='mount it without noexec'" in done.log
             assert len(done.log.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "package"),
-    [
-        (ImportError("x", name="stamina.instrumentation"), "stamina"),
-        (ModuleNotFoundError("x", name="adapters.http.gone"), ""),
-        (ModuleNotFoundError("x", name="crons"), ""),
-        (ValueError("x"), ""),
-        (None, ""),
-    ],
-    ids=str,
-)
-def test_own_module_is_not_a_package(error: BaseException | None, package: str) -> None:
-    fault = import_fault(error)
-    assert (fault.message if fault else "") == (package and f"the package {package} is missing or outdated")
 
 
 def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:

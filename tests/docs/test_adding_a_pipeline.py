@@ -89,13 +89,6 @@ def run_program(root: Path, *arguments: str | Path) -> subprocess.CompletedProce
     return subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_guide_adds_new_files_only() -> None:
-    """In folders that exist."""
-    assert [name for name in FILES if (PROJECT_ROOT / name).exists()] == []
-    assert all((PROJECT_ROOT / name).parent.is_dir() for name in FILES)
-    assert len(FILES) == 8
-
-
 def test_commands_of_the_guide_work(
     house: Installation, httpserver: HTTPServer, embedded: ClickHouseAdapter, database: str
 ) -> None:

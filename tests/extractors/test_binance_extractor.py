@@ -18,15 +18,13 @@ from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import (
-    extract_historical,
     first_hour,
     other_base,
     pair_state,
     read_candles,
     resolve_pairs,
 )
-from extractors.candles import HOURS_PER_CALL, Answered, CandleCall, plan_calls
-from extractors.concurrently import Failures
+from extractors.candles import HOURS_PER_CALL, plan_calls
 from tests.support.http_sources import BINANCE, binance
 from transformers.coverage import hours_by_key
 
@@ -92,14 +90,6 @@ def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
     calls = plan_calls({"BTC": wanted})
     assert [hour for call in calls for hour in call.hours.items()] == list(wanted.items())
     assert all(call.last - call.first < HOURS_PER_CALL * HOUR for call in calls)
-
-
-def test_span_is_cut_into_calls_of_a_thousand_candles() -> None:
-    hours = hours_by_key(START + HOUR * number for number in range(365 * 24))
-    calls = plan_calls(dict.fromkeys(["BTC", "ETH"], hours))
-    assert [(call.symbol, len(call.hours)) for call in calls] == [
-        (symbol, size) for size in [498] * 17 + [294] for symbol in ("BTC", "ETH")
-    ]
 
 
 def test_pair_begins_with_the_hour_of_its_first_candle() -> None:
@@ -170,24 +160,3 @@ async def test_refusal_of_the_network_is_not_blamed_on_a_pair(tmp_path: Path, re
             await resolve_pairs(source, pair_choices(tmp_path), {"BTC": "BTCUSDT"})
         with pytest.raises(SourceRejected):
             await pair_state(source, "BTC", "BTCUSDT")
-
-
-async def test_pair_that_is_gone_does_not_stop_the_others(respx_mock: respx.MockRouter) -> None:
-    candles = wire(respx_mock)
-    lost = KnownPair("NOPEUSDT", "USDT", LISTED)
-    hours = hours_by_key([START, START + HOUR])
-    calls = [
-        CandleCall("NOPE", hours),
-        CandleCall("NOPE", hours),
-        CandleCall("BTC", hours),
-    ]
-    gone: set[str] = set()
-    async with binance(START) as source:
-        pairs = {"NOPE": lost, "BTC": PAIR}
-        found = extract_historical(source, calls, pairs, settled=START - HOUR, gone=gone, failed=Failures())
-        answers = [part async for _, parts in found for part in parts]
-    assert answers == [(calls[2], Answered(read_candles([ROW]), START))]
-    assert gone == {"NOPEUSDT"}
-    params = candles.calls.last.request.url.params
-    span = [int(params[name]) - ROW[0] for name in ("startTime", "endTime")]
-    assert (span, params["limit"], respx_mock.calls.call_count) == ([-2 * 1_800_000, 4 * 1_800_000 + 1], "1000", 2)

@@ -69,15 +69,6 @@ async def test_failed_batch_does_not_affect_the_others() -> None:
     assert [type(error) for error in found.failures] == [SourceUnavailable]
 
 
-@respx.mock
-async def test_error_is_raised_when_every_batch_fails() -> None:
-    """With nothing fetched there is nothing to return."""
-    respx.get(LATEST).mock(return_value=refused(401, 1001))
-    async with coin_market_cap(NOW) as source:
-        with pytest.raises(SourceRejected):
-            await extract_latest(source, coins_of(300), clock=lambda: NOW)
-
-
 def past(request: httpx.Request) -> httpx.Response:
     """Every half hour after time_start up to time_end, the price its id."""
     start, end = (datetime.fromisoformat(request.url.params[key][:-1]) for key in ("time_start", "time_end"))
@@ -109,53 +100,6 @@ async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list
         except EtlError as error:
             return answered, error
     return answered, None
-
-
-@respx.mock
-async def test_history_covers_every_call_and_every_half_hour() -> None:
-    respx.get(HISTORICAL).mock(side_effect=past)
-    calls = [HistoricalCall((1, 2), NOW - 3 * HOUR, NOW - HOUR), HistoricalCall((2,), NOW - HOUR, NOW)]
-    async with coin_market_cap(NOW) as source:
-        coins = [*coins_of(3), Coin("D2", 2)]
-        parts = [part async for part in past_of(source, calls, coins)]
-    assert sorted(call for call, _ in parts) == sorted(calls)
-    found = [
-        (quote.symbol, (NOW - quote.observed_at) // timedelta(minutes=30))
-        for _, [one] in parts
-        for quote in one.answer.quotes
-    ]
-    early, late = (7, 6, 5, 4, 3, 2), (3, 2, 1, 0)  # with one before and one after the hours
-    assert sorted(found) == sorted(
-        [*(("C1", step) for step in early), *((symbol, step) for symbol in ("C2", "D2") for step in early + late)]
-    )
-
-
-@respx.mock
-async def test_plan_beyond_reach_is_refused_by_one_call() -> None:
-    """The first call runs alone, so that nothing is spent when it is refused."""
-    route = respx.get(HISTORICAL).mock(return_value=BEYOND_REACH)
-    answered, error = await read(4)
-    assert (answered, type(error), route.call_count) == ([], SourceRejected, 1)
-
-
-@respx.mock
-async def test_refused_calls_are_collected_and_the_others_made() -> None:
-    answers = [BEYOND_REACH, BEYOND_REACH]
-    respx.get(HISTORICAL).mock(side_effect=lambda request: answers.pop() if answers else past(request))
-    refusals: list[Refusal] = []
-    answered, error = await read(5, refusals)
-    calls = calls_of(5)
-    assert [refusal.call for refusal in refusals] == calls[:2]
-    assert (sorted(answered), error) == (sorted(calls[2:]), None)
-
-
-@respx.mock
-@pytest.mark.parametrize(("status", "calls"), [(400, 4), (402, 1)])
-async def test_refusal_is_raised_when_every_call_is_refused(status: int, calls: int) -> None:
-    """A refusal of the customer, not of the call, is raised at once."""
-    route = respx.get(HISTORICAL).mock(return_value=refused(status, status))
-    answered, error = await read(4, [])
-    assert (answered, type(error), route.call_count) == ([], SourceRejected, calls)
 
 
 @pytest.mark.parametrize(("bad", "calls"), [({3}, 20), ({0}, 20), (set(range(8)), 8), (set(range(20)), 8)])

@@ -181,26 +181,11 @@ def test_ids_and_ranks_count_in_any_notation(form: object) -> None:
     assert (quote.cmc_id, quote.cmc_rank, quote.flaws) == (1, 1, ())
 
 
-@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999", HUGE])
-def test_number_beyond_a_double_loses_its_field_only(token: str) -> None:
-    for field, kept in (("volume_24h", ["BTC", "ETH"]), ("price", ["ETH"])):
-        text = json.dumps([bitcoin(quoted={field: "#"}), ETHER]).replace('"#"', token).encode()
-        parsed = latest(text)
-        assert [quote.symbol for quote in parsed.quotes] == kept
-        assert [problem.symbol for problem in parsed.problems] == ["BTC"] * (2 - len(kept))
-        assert parsed.quotes[0].volume_24h is None
-
-
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_price_keeps_every_digit(price: float) -> None:
     for form in (price, int(price)) if abs(price) < 1e15 else (price,):
         (quote,) = latest([bitcoin(quoted={"price": form})]).quotes
         assert (quote.price, type(quote.price)) == (form, float)
-
-
-def test_null_and_absent_numbers_stay_unknown() -> None:
-    (quote,) = latest([bitcoin(quoted={"price": None, "volume_24h": None})]).quotes
-    assert (quote.price, quote.volume_24h, quote.market_cap, quote.flaws) == (None, None, None, ())
 
 
 @pytest.mark.parametrize(
@@ -210,16 +195,6 @@ def test_name_that_cannot_be_stored_is_replaced(name: object, kept: str) -> None
     (quote,) = latest([bitcoin(name=name)]).quotes
     assert (quote.name, quote.price) == (kept, 87654.5)
     assert len(quote.flaws) == (kept not in {str(name), "?"})
-
-
-def test_every_flaw_of_a_coin_is_noted() -> None:
-    (quote,) = latest([bitcoin(name=5, cmc_rank=-1, quoted={"volume_24h": "?", "market_cap": "?"})]).quotes
-    assert [flaw.split(" ")[0].rsplit(".", 1)[1] for flaw in quote.flaws] == [
-        "name",
-        "volume_24h",
-        "market_cap",
-        "cmc_rank",
-    ]
 
 
 def test_coins_own_time_replaces_a_missing_one_of_the_quote() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.tehran_time import HOUR, TEHRAN, hours_before
+from adapters._bases.tehran_time import HOUR
 from extractors.coin_market_cap_plan import (
     MAX_IDS,
     MAX_POINTS,
@@ -69,13 +69,6 @@ def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
 )
 def test_coins_and_hours_are_batched(number: int, count: int, calls: int) -> None:
     assert len(plan_calls(dict.fromkeys(range(number), hours(*range(count))))) == calls
-
-
-@pytest.mark.parametrize("now", [datetime(2022, 9, 22, 12, tzinfo=TEHRAN), datetime(2022, 3, 22, 12, tzinfo=TEHRAN)])
-def test_hours_are_real_ones_where_tehrans_clocks_moved(now: datetime) -> None:
-    """24 hours over the change of the clocks are one call of 24 real hours."""
-    (call,) = plan_calls(dict.fromkeys([1, 2, 3], hours_before(now, 24)))
-    assert (call.end - call.start, call.end, call.points) == (timedelta(hours=24), now, 3 * 50)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import respx
 from structlog.testing import capture_logs
 
-from adapters._bases.errors import ContractError, SourceRejected, StateError
+from adapters._bases.errors import StateError
 from adapters.files.choices import coin_choices
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_resolver import Resolution, resolve_coins
@@ -170,16 +170,6 @@ async def test_unknown_symbols_are_named_beside_the_coins_found(
     assert complaint is not None
     assert ", ".join(unknown) in complaint.message
     assert coin_choices(tmp_path).load() == dict(coins)
-
-
-@pytest.mark.parametrize(("answer", "kind"), [(refused(401, 1001), SourceRejected), (good({}), ContractError)])
-async def test_failing_map_keeps_nothing(
-    tmp_path: Path, respx_mock: respx.MockRouter, answer: httpx.Response, kind: type[Exception]
-) -> None:
-    respx_mock.get(MAP).mock(return_value=answer)
-    with pytest.raises(kind):
-        await resolve(tmp_path, "BTC")
-    assert coin_choices(tmp_path).load() == {}
 
 
 async def test_long_list_of_symbols_is_split(tmp_path: Path, respx_mock: respx.MockRouter) -> None:

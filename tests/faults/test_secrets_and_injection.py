@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import signal
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from tests.support.stepped_clock import SteppedClock
 
 TLS = Path(__file__).parents[1] / "support" / "tls"
 TELLTALE = Path(__file__).parents[1] / "support" / "telltale_library.py"
-NASTY = ["it's; touch owned", 'a "quoted"  folder & 100% $(touch owned) `touch owned`']
 
 
 @pytest.fixture
@@ -192,36 +188,3 @@ def test_hostile_job_name_is_rejected(name: str, module: str, program: Installat
     assert done.code == 2
     assert JOB in done.log
     assert not list(program.root.rglob("owned"))
-
-
-@pytest.mark.parametrize("folder", NASTY)
-def test_crontab_line_runs_from_any_path(
-    folder: str, install: Callable[..., Installation], program: Installation, tmp_path: Path
-) -> None:
-    """The line of ``setup_cron`` is handed to sh as cron does it, from a checkout whose path is full of traps."""
-    odd = install(folder, **{name: value for name, value in program.settings.items() if name.startswith("CLICKHOUSE")})
-    shown = odd.start("-m", "main", "setup_cron", JOB, "--dry-run", PATH=crontab_path(tmp_path)).ended()
-    assert shown.code == 0, shown.log
-    (line,) = [line[1:] for line in shown.out.splitlines() if re.match(r"\+[0-9]+ \* \* \* \* ", line)]
-    command = line.split(" ", 5)[5].replace("\\%", "%").replace("\\\\", "\\")
-    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", **settings_of(odd)}
-    # Without the stand-in's clock: what matters is that the job is started, reads its settings and logs in its folder.
-    subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=False, timeout=PATIENCE_SECONDS)
-    log = (odd.root / "logs" / "cron.log").read_text()
-    assert f"writes=ClickHouse at 127.0.0.1:{program.settings['CLICKHOUSE_PORT']}" in log.replace("'", "")
-    assert "this host's clock says" in log
-    assert not list(tmp_path.rglob("owned"))
-
-
-def settings_of(program: Installation) -> dict[str, str]:
-    """Its settings without those of the machine."""
-    return {name: value for name, value in program.settings.items() if name != "PATH"}
-
-
-def crontab_path(folder: Path) -> str:
-    """A PATH on which ``crontab`` has nothing in it."""
-    tool = folder / "crontab_bin" / "crontab"
-    tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\necho no crontab for tester >&2\nexit 1\n")
-    tool.chmod(0o755)
-    return f"{shlex.quote(str(tool.parent))}:/usr/bin:/bin"

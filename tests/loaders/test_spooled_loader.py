@@ -16,10 +16,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import EtlError, StateError, StorageUnavailable
+from adapters._bases.errors import EtlError, StorageUnavailable
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
@@ -208,28 +207,6 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
     run_state_machine_as_test(Machine, settings=few)
 
 
-async def test_empty_load_makes_no_request(front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path) -> None:
-    report = await loader(server, "never_made", Spool(tmp_path / "spool")).load([])
-    assert report == LoadReport()
-    assert front.statements == []
-
-
-async def test_what_waits_is_stored_before_rows_that_the_spool_does_not_take(
-    embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    spool = Spool(tmp_path / "spool")
-    spool.put(PriceRow._fields, [price_row("BTC", 1.0), price_row("ETH", 1.0)])
-    (tmp_path / "spool" / "unfinished.tmp").mkdir()
-    bad = price_row("BAD", name="half a character: \ud800")
-    with pytest.raises(StateError, match="cannot be written"), capture_logs() as lines:
-        await loader(embedded, database, spool).load([bad, price_row("BTC", 2.0)])
-    assert "'BAD' at 2026-11-23 12:00:00: " in lines[-1]["reason"]
-    assert spool.waiting() == []
-    await loader(embedded, database, spool).load([])
-    stored = embedded.query(f"SELECT symbol, price FROM {database}.crypto_prices ORDER BY symbol")
-    assert stored == [("BTC", 2.0), ("ETH", 1.0)]
-
-
 async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
     server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
 ) -> None:
@@ -244,18 +221,6 @@ async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fa
             await storing.load([price_row("SOL")])
         assert [spool.read(path).records[0]["symbol"] for path in spool.waiting()] == ["ETH", "SOL"]
         assert sum((await storing.store_kept()).stored) == 1
-
-
-async def test_without_spool_and_database_both_are_named(
-    front: ClickHouseFront, server: ClickHouseAdapter, tmp_path: Path
-) -> None:
-    (tmp_path / "spool").write_text("in the way")
-    front.refuse()
-    with pytest.raises(StateError) as failure:
-        await loader(server, "never_made", Spool(tmp_path / "spool")).load([price_row("BTC"), price_row("ETH")])
-    assert "2 fetched rows lost" in failure.value.message
-    assert "cannot be written: " in failure.value.message
-    assert "the connection was refused" in failure.value.message
 
 
 async def test_kept_batches_are_stored_by_one_upsert(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from coinmarketcap import models as official
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sandbox.binance import ExchangeStandIn
 from sandbox.coin_market_cap import KEY_HEADER
@@ -119,25 +116,6 @@ def test_body_has_the_places_and_types_of_the_sample(client: httpx.Client, targe
     assert fields(client.get(target).json()).items() <= fields(recorded).items()
 
 
-@given(st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc)))  # noqa: DTZ001 - above
-def test_price_is_smooth_and_repeatable(instant: datetime) -> None:
-    """It depends on coin and instant alone, changes at updates only, and by less than 5 % in 15 minutes."""
-    price = MARKET.price(5426, instant)
-    assert price == Market(listed_coins()).price(5426, instant.replace(second=0, microsecond=0))
-    assert abs(MARKET.price(5426, instant + timedelta(minutes=15)) / price - 1) < 0.05
-
-
-def test_history_excludes_start_and_holes(stand_in: FaultySource, client: httpx.Client) -> None:
-    """The end is inclusive, each price is the market's at its time stamp, and a hole is missing for its coin alone."""
-    asked = {"interval": "30m", "time_start": "2026-11-22T08:00:00Z", "time_end": "2026-11-22T10:00:00Z"}
-    data = client.get(HISTORICAL, params={"id": "1,1027", **asked}).json()["data"]
-    served = {key: [quote["timestamp"][11:16] for quote in coin["quotes"]] for key, coin in data.items()}
-    assert served == {"1": ["09:30", "10:00"], "1027": ["08:30", "09:00", "09:30", "10:00"]}
-    for quote in data["1027"]["quotes"]:
-        at = datetime.fromisoformat(quote["timestamp"].replace("Z", "+00:00"))
-        assert quote["quote"]["USD"]["price"] == stand_in.market.price(1027, at)
-
-
 def test_candle_has_the_form_of_recorded_ones(binance: httpx.Client, clock: SteppedClock) -> None:
     """Twelve positions, decimals as texts of eight places, the close time a millisecond before the next candle."""
     [served] = candles(binance, clock.now - timedelta(hours=2), 1)
@@ -149,19 +127,3 @@ def form(row: list[Any], length: int) -> list[object]:
     """Types, decimals, and the relation of the two times."""
     kinds = [len(one.partition(".")[2]) if isinstance(one, str) else type(one) for one in row]
     return [*kinds, row[6] - row[0] == length - 1, row[0] % 60_000]
-
-
-def test_last_candle_is_open(binance: httpx.Client, clock: SteppedClock) -> None:
-    """Ten minutes later its volume has grown, and its open price is the same."""
-    start = clock.now - timedelta(minutes=30)
-    [before] = candles(binance, start, 5)
-    clock.advance(timedelta(minutes=10))
-    [after] = candles(binance, start, 5)
-    assert before[6] > clock.now.timestamp() * 1000
-    assert (after[0], after[1]) == (before[0], before[1])
-    assert float(after[5]) > float(before[5])
-
-
-def test_outage_has_no_candles(binance: httpx.Client) -> None:
-    opened = [row[0] for row in candles(binance, DOWN - timedelta(hours=1), 4)]
-    assert [later - earlier for earlier, later in pairwise(opened)] == [HALF_HOUR, 3 * HALF_HOUR, HALF_HOUR]

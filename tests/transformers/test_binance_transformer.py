@@ -89,12 +89,6 @@ def test_prices_and_volumes_keep_every_digit(number: float) -> None:
     assert {row.price, row.high, row.low, row.close, row.volume_base, row.volume_quote} == {number}
 
 
-def test_pair_without_trades_has_a_flat_hour() -> None:
-    flat = FIRST._replace(high="100.0", low="100.0", close="100.0", volume="0.0", quote_volume="0.0", trades=0)
-    [row] = made(flat)
-    assert (row.volume_base, row.trades, row.close) == (0.0, 0, 100.0)
-
-
 @pytest.mark.parametrize("price", ["0.0", "-1", "NaN", "inf", "soon", "None"])
 def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
     candles = [FIRST._replace(open=price), SECOND]

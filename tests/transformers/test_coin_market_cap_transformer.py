@@ -112,11 +112,6 @@ def test_coin_given_twice_is_stored_once() -> None:
     assert "twice" in rejects[0].reason
 
 
-@given(st.floats(min_value=1e-12, max_value=1e12))
-def test_prices_keep_every_digit(price: float) -> None:
-    assert transformer().latest([quote(price=price)]).rows[0].price == price
-
-
 @given(st.permutations([past(1, 3.0), past(55, 1.0), past(30, 2.0)]))
 def test_earliest_quote_of_an_hour_is_used(quotes: list[Quote]) -> None:
     """Of 14:05, 14:30 and 14:59 the first counts for 14:00, in any order."""

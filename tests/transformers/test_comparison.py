@@ -112,15 +112,6 @@ def test_a_late_price_is_compared_with_the_converted_range(factor: float, percen
     assert found.bias == pytest.approx(percent, abs=0.001)
 
 
-@pytest.mark.parametrize(
-    ("quoted", "traded", "rate"), [(1e300, 1e-300, 1.0), (1.0, 1e300, 1e300), (1.0, 1e-300, 1e-300)]
-)
-def test_prices_without_a_finite_deviation_are_invalid(quoted: float, traded: float, rate: float) -> None:
-    rates = {"USDT": dict.fromkeys(HOURS, rate)}
-    found = compared(quotes_of("BTC", HOURS, [quoted] * 48), candles_of("BTC", HOURS, [traded] * 48), rates=rates)
-    assert (found.compared, found.invalid) == (0, 48)
-
-
 @pytest.mark.parametrize(("quoted", "traded"), [("USD", "EUR"), ("USD", "BTC"), ("EUR", "USDT")])
 def test_other_currencies_are_not_compared(quoted: str, traded: str) -> None:
     rates = {traded: dict.fromkeys(HOURS, 1.0)}

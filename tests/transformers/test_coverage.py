@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from adapters._bases.tehran_time import hour_key, hours_before
 from transformers.coverage import (
     SPANS,
-    HourState,
     Share,
-    count_expected,
     cover,
     hour_states,
     hours_by_key,
@@ -144,16 +142,6 @@ def test_each_hour_is_stored_missing_or_without_a_quote(stored: set[str], holes:
     assert coverage.shares["30d"] == Share(len(stored), len(missing), len(without))
     assert list(coverage.shares) == list(SPANS)
     assert missing_among(HOURS, stored, holes).keys() == missing
-
-
-@given(st.lists(st.sampled_from(HourState)))
-def test_counts_add_up(states: list[HourState]) -> None:
-    counted = count_expected(states)
-    assert counted.expected == sum(one is not HourState.NOT_EXPECTED for one in states)
-
-
-def test_spans_and_sums() -> None:
-    assert SPANS == {"24h": 24, "7d": 168, "30d": 720}
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,6 @@ def test_hour_in_tehran_starts_at_half_past_in_utc() -> None:
     assert hour_key(datetime(2026, 7, 1, 10, 30, tzinfo=UTC)) == "2026-07-01 14:00:00"
 
 
-def test_summer_time_before_2022() -> None:
-    """In the summer of 2021 Tehran was 4:30 ahead."""
-    assert tehran_text(datetime(2021, 7, 1, 10, 0, tzinfo=UTC)) == "2021-07-01 14:30:00"
-
-
 def test_repeated_hour_has_one_key() -> None:
     """On 2022-09-21 two instants an hour apart share the key 23:00, and the text means the earlier."""
     first = datetime(2022, 9, 21, 18, 30, tzinfo=UTC)

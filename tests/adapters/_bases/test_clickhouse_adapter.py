@@ -38,33 +38,6 @@ def test_every_driver_error_is_translated(kind: type[Exception]) -> None:
         assert isinstance(storage_error(error, "here"), StorageUnavailable)
 
 
-@pytest.mark.parametrize(
-    ("error", "ours"),
-    [
-        (driver.OperationalError("x"), StorageUnavailable),
-        (driver.DatabaseError("HTTP driver received HTTP status 502"), StorageUnavailable),
-        (driver.StreamFailureError("x"), StorageUnavailable),
-        (ConnectionResetError("x"), StorageUnavailable),
-        (TimeoutError("x"), StorageUnavailable),
-        (driver.ProgrammingError("x"), StorageRejected),
-        (driver.DataError("x"), StorageRejected),
-        (ModuleNotFoundError("No module named 'chdb'"), StorageRejected),
-    ],
-)
-def test_errors_without_an_answer_are_retryable(error: Exception, ours: type[EtlError]) -> None:
-    assert type(storage_error(error, "here")) is ours
-
-
-def test_message_of_the_database_is_one_line(clickhouse: ClickHouseAdapter) -> None:
-    with pytest.raises(StorageRejected) as raised:
-        clickhouse.query("SELECT *\nFROM nowhere\n" + " " * 3000 + "WHERE x = 1")
-
-    assert raised.value.code == 60
-    assert "\n" not in raised.value.message
-    assert len(raised.value.message) < 600
-    assert "setup_db" in raised.value.next_step
-
-
 def test_parameters_are_never_read_as_sql(clickhouse: ClickHouseAdapter) -> None:
     evil = "a'); DROP TABLE x; --\\\n\t"
     statement = "SELECT {text:String}, {many:Array(String)}, 1e-12, CAST(NULL, 'Nullable(Float64)')"
@@ -84,16 +57,6 @@ def test_missing_table_reads_as_empty(clickhouse: ClickHouseAdapter) -> None:
     assert clickhouse.query_if_there("SELECT 1 FROM nowhere.at_all") == []
     with pytest.raises(StorageRejected):
         clickhouse.query_if_there("SELECT nothing")
-
-
-def test_connection_is_made_on_first_use(front: ClickHouseFront) -> None:
-    """Closing is idempotent, and a closed adapter connects again."""
-    with door(front) as adapter:
-        assert front.statements == []
-        assert adapter.query("SELECT 1") == [(1,)]
-        adapter.close()
-        adapter.close()
-        assert adapter.query("SELECT 2") == [(2,)]
 
 
 def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure
-from adapters._bases.errors import StorageUnavailable
 
 OPEN = """
 import os, sys
@@ -97,19 +96,6 @@ def test_unloadable_engine_shows_the_loaders_reason(cause: str) -> None:
     failure = engine_failure(error, Path("data/clickhouse"))
     assert cause in failure.message
     assert "install --embedded" in failure.next_step
-
-
-def test_folder_in_use_names_its_owner(tmp_path: Path) -> None:
-    folder = tmp_path / "clickhouse"
-    holder = "import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", holder, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        adapter = ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=1, query_timeout_seconds=1)
-        with pytest.raises(StorageUnavailable, match=rf"in use by process {process.pid}$"):
-            adapter.query("SELECT 1")
-        process.communicate("")
 
 
 def test_reading_makes_no_folder(tmp_path: Path) -> None:

@@ -100,8 +100,3 @@ def test_answer_that_is_not_json_is_named_and_classified(
     with pytest.raises(kind, match=words) as caught:
         json_answer(Answer(WHERE, status, content))
     assert caught.value.message.startswith(WHERE)
-
-
-def test_byte_order_mark_and_nan_are_accepted() -> None:
-    """What Python's reader knows beyond the standard is no reason to lose an answer."""
-    assert str(json_answer(Answer(WHERE, 200, b'\xef\xbb\xbf{"price": NaN}'))) == "{'price': 'NaN'}"

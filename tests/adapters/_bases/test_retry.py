@@ -29,14 +29,6 @@ class Failing:
         return self()
 
 
-@pytest.mark.parametrize("times", [1, 5, 40])
-async def test_number_of_tries_is_unbounded_within_the_time(times: int) -> None:
-    """What passes is waited for, in a thread and in the event loop alike."""
-    policy = RetryPolicy(attempts=None, total_seconds=30, **QUICK)
-    assert policy.call(Failing(times, StorageUnavailable("not yet"))) == "well"
-    assert await policy.acall(Failing(times, SourceUnavailable("not yet")).later) == "well"
-
-
 @pytest.mark.parametrize("ends", ["total", "deadline", "deadline that is over"])
 def test_last_error_is_raised_when_the_time_is_over(ends: str) -> None:
     """After the policy's time, or at its deadline, whichever is first; a deadline that is over leaves one try."""
@@ -58,34 +50,12 @@ def test_wait_beyond_the_end_is_not_begun(asked: float) -> None:
     assert call.tries == 1
 
 
-@pytest.mark.parametrize(("most", "tries"), [(1, 1), (2, 2), (None, 7)])
-def test_error_may_bound_its_tries(most: int | None, tries: int) -> None:
-    """Such as a name that DNS denies: once more at most, whatever the policy has."""
-    call = Failing(6, StorageUnavailable("no such host", most_tries=most))
-    policy = RetryPolicy(attempts=None, total_seconds=30, **QUICK)
-    if most is None:
-        policy.call(call)
-    else:
-        with pytest.raises(StorageUnavailable):
-            policy.call(call)
-    assert call.tries == tries
-
-
 def test_error_that_a_retry_cannot_fix_is_tried_once() -> None:
     """A refusal passes through at once, and nothing is logged of it."""
     call = Failing(9, SourceRejected("no"))
     with capture_logs() as logs, pytest.raises(SourceRejected):
         RetryPolicy(attempts=None).call(call)
     assert (call.tries, logs) == (1, [])
-
-
-def test_one_retry_a_minute_is_logged() -> None:
-    """The first failure at once, with reason and wait; of those that follow within the minute none."""
-    with capture_logs() as logs:
-        RetryPolicy(attempts=None, total_seconds=30, **QUICK).call(Failing(20, SourceUnavailable("too busy")))
-    [line] = logs
-    assert line["event"] == "retry scheduled"
-    assert (line["reason"], line["tries"], line["wait"]) == ("too busy", 1, "0.0 s")
 
 
 @pytest.mark.parametrize(("tries", "wait"), [(1, 0.5), (2, 1), (7, 32), (8, 60), (1200, 60)])

@@ -13,7 +13,6 @@ from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
 from tests.conftest import NOW
-from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository, copied, typed
 
@@ -112,18 +111,3 @@ def test_change_wins_over_a_version_from_a_fast_clock(
     inserting.upsert_prices([price_row("A", price=2.0)])
 
     assert view("price, version") == [(2.0, ahead + 1)]
-
-
-@pytest.mark.usefixtures("quick_retries")
-def test_lost_answer_is_not_inserted_twice(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_inserting: MakeRepository, view: Read
-) -> None:
-    repository = make_inserting(server)
-    repository.ensure_ready()
-    repository.upsert_prices([price_row(price=1.0)])
-    front.faults.append(Fault("execute_then_reset", "INSERT"))
-
-    assert repository.upsert_prices([price_row(price=2.0)]) == UpsertReport(updated=1)
-
-    assert view("price") == [(2.0,)]
-    assert repository.count_superseded() <= 1

@@ -27,12 +27,6 @@ def put(clickhouse: ClickHouseAdapter, database: str, fetched_at: str, price: ob
     )
 
 
-def test_breaks_are_of_the_symbols_asked_for(checks: Repository, embedded: ClickHouseAdapter, database: str) -> None:
-    put(embedded, database, f"{DAY} 14:00:05", 90_004)
-    assert checks.breaks(["BTC", "SHIB"], last=PRESENT) == [("BTC", f"{DAY} 09:00:00", PRESENT)]
-    assert checks.breaks(["SHIB"], last=PRESENT) == []
-
-
 @pytest.mark.parametrize("price", ["0", "-1", "nan", "inf", "-inf", "9100000", "899", "NULL"])
 def test_absurd_price_is_found(checks: Repository, embedded: ClickHouseAdapter, database: str, price: str) -> None:
     """Zero, negative, not finite, a hundred times too high or too low, or NULL in a column whose type was changed."""

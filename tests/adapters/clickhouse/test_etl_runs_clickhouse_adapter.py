@@ -8,7 +8,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
-from tests.support.clickhouse_front import ClickHouseFront
 
 GOOD = RunRecord("r1", "job", "run", "2026-11-23 12:00:01", "2026-11-23 12:00:05", "ok", inserted=3, host="h")
 BAD = replace(GOOD, run_id="r2", started_at="2026-11-23 13:00:01", status="failed", error="refused")
@@ -46,15 +45,6 @@ def test_record_that_may_exist_is_not_duplicated(runs: EtlRunsAdapter) -> None:
     runs.record([GOOD])
     runs.record([GOOD, BAD], perhaps_there=True)
     assert runs.recent("job", 10) == [BAD, GOOD]
-
-
-def test_record_takes_one_statement(server: ClickHouseAdapter, front: ClickHouseFront, database: str) -> None:
-    """An INSERT only, if the table exists."""
-    runs = EtlRunsAdapter(clickhouse=server, database=database, keep_days=365)
-    runs.ensure_ready()
-    before = front.round_trips
-    runs.record([GOOD])
-    assert front.round_trips - before == 1
 
 
 def test_expiry_follows_the_setting(clickhouse: ClickHouseAdapter, database: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,12 +9,10 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
 from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from tests.conftest import NOW
-from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Repository, typed
+from tests.support.price_table import MakeRepository, Repository
 
 TEN, ELEVEN, TWELVE = (f"2026-11-23 {hour}:00:00" for hour in (10, 11, 12))
 HOLE = Hole("BTC", TEN, 1, "2026-11-23 13:00:00", "r1")
@@ -46,13 +43,6 @@ def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> Non
     assert repository.first_hours(["BTC", "SOL"]) == {"BTC": "2026-11-23 09:00:00"}
 
 
-def test_pair_is_the_name_of_a_binance_price(candles: BinanceClickHouseAdapter) -> None:
-    """The currency is the pair's quote asset; there is no market cap."""
-    candles.ensure_ready()
-    candles.upsert_prices([pair_row(fetched_at=TEN)])
-    assert [one[2:6] for one in candles.prices(first=TEN, last=TEN)] == [("BTCUSDT", 86123.25, None, "USDT")]
-
-
 def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
     """A backfilled row, long after its hour, is not an update; one written again a minute after its insert is."""
     now = datetime.now().astimezone()
@@ -65,51 +55,6 @@ def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_re
 
     updated = [(one.symbol, one.is_updated) for one in first.prices(first=TEN, last=TEN)]
     assert updated == [("BTC", False), ("ETH", True)]
-
-
-def test_reads_without_a_table_are_empty(
-    clickhouse: ClickHouseAdapter, make_repository: MakeRepository, candles: BinanceClickHouseAdapter
-) -> None:
-    reads, span = make_repository(clickhouse), {"first": TEN, "last": TWELVE}
-    assert not reads.is_ready()
-    assert reads.holes(["BTC"], **span) == []
-    assert reads.first_hours(["BTC"]) == {}
-    assert reads.stored(["BTC"], **span, valued_from=TEN) == {}
-    assert [*reads.prices(**span), *reads.quotes(["BTC"], **span), *candles.candles(["BTC"], **span)] == []
-    assert not candles.table_exists()
-
-
-def test_quotes_are_of_the_symbols_and_the_span(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
-    """By symbol and hour, with the time of the quote, or else of its fetching; NaN is left to the comparison."""
-    repository.upsert_prices(
-        [
-            price_row("ETH", 3_000.5, fetched_at="2026-11-23 11:00:07", source_updated_at=None),
-            price_row("BTC", 86_000.1, fetched_at="2026-11-23 10:00:07", source_updated_at="2026-11-23 09:59:00"),
-            price_row("BTC", 86_001.2, fetched_at="2026-11-23 12:00:07"),
-            price_row("SOL", 140.0, fetched_at="2026-11-23 10:00:07"),
-        ]
-    )
-    assert repository.quotes(["ETH", "BTC", "XRP"], first=TEN, last=ELEVEN) == [
-        StoredQuote("BTC", TEN, 86_000.1, "USD", "2026-11-23 09:59:00"),
-        StoredQuote("ETH", ELEVEN, 3_000.5, "USD", "2026-11-23 11:00:07"),
-    ]
-    columns = typed("symbol", "fetched_at", "price")
-    embedded.insert(f"{database}.crypto_prices", columns, [("ODD", TEN, math.nan), ("ODD", ELEVEN, math.inf)])
-    assert [str(one.price) for one in repository.quotes(["ODD"], first=TEN, last=ELEVEN)] == ["nan", "inf"]
-
-
-def test_candles_are_of_the_symbols_and_the_span(candles: BinanceClickHouseAdapter) -> None:
-    candles.ensure_ready()
-    whole = pair_row("BTC", 86_000.1, low=85_900.3, high=86_100.2, fetched_at=TEN)
-    open_alone = pair_row("BTC", 86_050.4, high=None, low=None, close=None, fetched_at=ELEVEN)
-    later = pair_row("ETH", pair="ETHEUR", currency="EUR", fetched_at=TWELVE)
-    candles.upsert_prices([later, open_alone, whole, pair_row("SOL", fetched_at=TEN)])
-    assert candles.candles(["BTC", "ETH"], first=TEN, last=ELEVEN) == [
-        StoredCandle("BTC", TEN, "BTCUSDT", 86_000.1, 85_900.3, 86_100.2, "USDT"),
-        StoredCandle("BTC", ELEVEN, "BTCUSDT", 86_050.4, None, None, "USDT"),
-    ]
 
 
 def test_hole_is_certain_when_it_is_found_again_after_a_day(

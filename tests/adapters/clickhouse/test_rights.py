@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import UpsertReport
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from tests.conftest import clickhouse_adapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
@@ -52,18 +51,6 @@ def test_new_keys_are_stored_without_the_right_to_update(
     assert f"GRANT ALTER UPDATE ON {database}.crypto_prices TO" in caught.value.next_step
     assert "CLICKHOUSE_CHANGES=insert" in caught.value.next_step
     assert view("symbol, price") == [("BTC", 1.0), ("ETH", 3.0)]
-
-
-@pytest.mark.present_engine
-def test_run_table_needs_no_right_to_create_databases(
-    user_of: Callable[[str], ClickHouseAdapter], embedded: ClickHouseAdapter, database: str
-) -> None:
-    embedded.command(f"CREATE DATABASE {database}")
-    runs = EtlRunsAdapter(clickhouse=user_of("maker"), database=database, keep_days=9)
-
-    runs.ensure_ready()
-
-    assert embedded.query(f"EXISTS {database}.etl_runs") == [(1,)]
 
 
 def test_update_error_survives_hidden_mutations(

@@ -24,10 +24,9 @@ from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters._bases.topology import Topology
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from tests.conftest import NOW
-from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
 
@@ -103,12 +102,6 @@ def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
     assert list(definition(table.holes).types) == [
         table.meaning if name == "meaning" else name for name in Hole._fields
     ]
-
-
-def test_run_record_has_the_columns_of_its_file() -> None:
-    types = definition("etl_runs").types
-    record = RunRecord(**{name: 0 if kind == "UInt64" else "" for name, kind in types.items()})  # type: ignore[arg-type]
-    assert record.values() == tuple(0 if kind == "UInt64" else "" for kind in types.values())
 
 
 @pytest.mark.parametrize(
@@ -193,20 +186,6 @@ def zoned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_key_is_the_tehran_hour_under_every_server_zone(zoned: ZonedTable, instants: list[datetime]) -> None:
     times = [tehran_text(instant) for instant in instants]
     assert zoned.keys(times) == [[hour_key(instant), tehran_text(instant)[:10]] for instant in instants]
-
-
-def test_second_setup_sends_one_select(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
-) -> None:
-    repository = make_repository(server)
-    repository.ensure_ready()
-    repository.upsert_prices([price_row()])
-    front.statements.clear()
-
-    repository.ensure_ready()
-
-    assert [statement.split()[0] for statement in front.statements] == ["SELECT"]
-    assert repository.count_rows() == 1
 
 
 @pytest.mark.parametrize(

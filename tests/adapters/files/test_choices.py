@@ -14,17 +14,6 @@ from adapters.files.choices import KnownPair, coin_choices, pair_choices
 BTCUSDT = KnownPair("BTCUSDT", "USDT", datetime(2017, 8, 17, 4, tzinfo=timezone.utc))
 
 
-def test_saved_choices_are_loaded(tmp_path: Path) -> None:
-    choices = coin_choices(tmp_path / "data")
-    assert choices.load() == {}
-    choices.save({"ETH": 1027})
-    choices.save({"ETH": 1027, "BTC": 1})
-    assert choices.load() == {"BTC": 1, "ETH": 1027}
-    pair_choices(tmp_path / "data").save({"BTC": BTCUSDT})
-    assert pair_choices(tmp_path / "data").load() == {"BTC": BTCUSDT}
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["coin_choices.json", "pair_choices.json"]
-
-
 def test_pairs_of_earlier_releases_are_loaded(tmp_path: Path) -> None:
     """Their times have no seconds."""
     pair = {"pair": "BTCUSDT", "quote": "USDT", "listed": "2017-08-17T04:00Z"}

@@ -12,9 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from adapters._bases.errors import LockHeldError, StateError
+from adapters._bases.errors import StateError
 from adapters.files.locks import ProcessLock, held_locks, is_open_in, make_private, note_of, read_holder
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
@@ -54,14 +53,6 @@ def another_process_holding(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_second_process_is_refused_with_the_holder(tmp_path: Path) -> None:
-    path = tmp_path / "job.lock"
-    with another_process_holding(path) as process, pytest.raises(LockHeldError) as refused, lock_at(path):
-        pytest.fail("two held it at once")
-    expected = f"pid {process.pid}, cmc_hourly_prices run since 2026-11-23 15:30:00 (Tehran), asking the source"
-    assert expected in refused.value.message
-
-
 def test_lock_is_freed_by_the_death_of_its_process(tmp_path: Path) -> None:
     """The next process gets it at once, and knows the dead holder; an orderly end leaves no note."""
     path = tmp_path / "job.lock"
@@ -88,20 +79,6 @@ def test_unreadable_note_names_no_holder(tmp_path: Path, text: str) -> None:
         note_of(path).write_text(text)
         assert read_holder(path) is None
         assert held_locks(tmp_path) == {path: None}
-
-
-def test_wait_is_logged_before_it_begins(tmp_path: Path) -> None:
-    """Who has to wait longer than a moment says for whom; who does not wait says nothing."""
-    path = tmp_path / "job.lock"
-    patient = ProcessLock(path, task="test", clock=lambda: NOW, wait_seconds=0.6)
-    with another_process_holding(path) as process, capture_logs() as lines:
-        with pytest.raises(LockHeldError), lock_at(path):
-            pytest.fail("two held it at once")
-        assert lines == []
-        with pytest.raises(LockHeldError), patient:
-            pytest.fail("two held it at once")
-    [line] = lines
-    assert f"pid {process.pid}" in line["other"]
 
 
 def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:

@@ -38,22 +38,6 @@ def test_batch_is_read_back_exactly(batch: list[tuple[object, ...]]) -> None:
     assert [tuple(record.values()) for record in read.records] == batch
 
 
-def test_batches_are_pending_in_order_of_arrival(spool: Spool) -> None:
-    paths = [spool.put(COLUMNS, [(number, None, "")]) for number in range(12)]
-    spool.remove(paths[0])
-    spool.remove(paths[0])
-    assert spool.waiting() == paths[1:]
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_batch_survives_kill_and_power_loss(tmp_path: Path, ending: Ending) -> None:
-    disk = MortalDisk(tmp_path)
-    spool = Spool(tmp_path / "spool" / "job", disk)
-    spool.put(COLUMNS, [("BTC", 1.0, "")])
-    disk.restart(ending)
-    assert [spool.read(path).records for path in spool.waiting()] == [[{"symbol": "BTC", "price": 1.0, "name": ""}]]
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_batch_is_complete_or_absent_wherever_the_disk_dies(tmp_path: Path, ending: Ending) -> None:
     steps = 0
@@ -123,20 +107,6 @@ def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
         st.just(b""),
         st.just(bytes(len(whole))),
     )
-
-
-def test_foreign_file_is_ignored(spool: Spool) -> None:
-    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
-    (path.parent / "notes.txt").write_text("mine")
-    (path.parent / "99.tmp").write_text("a write that a crash cut short")
-    assert spool.waiting() == [path]
-
-
-def test_unwritable_spool_is_an_error_without_remains(tmp_path: Path) -> None:
-    (tmp_path / "spool").write_text("in the way")
-    with pytest.raises(StateError, match="cannot be written"):
-        Spool(tmp_path / "spool").put(COLUMNS, [("BTC", 1.0, "")])
-    assert (tmp_path / "spool").read_text() == "in the way"
 
 
 def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
@@ -209,17 +179,6 @@ def test_unlistable_folder_keeps_its_batches() -> None:
         assert [record["symbol"] for record in Spool(folder).read(waiting).records] == ["BTC"]
 
 
-def test_unreadable_file_is_damage(spool: Spool) -> None:
-    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
-    folder = path.with_name("0000000007.spool")
-    folder.mkdir()
-    read = spool.read(folder)
-    assert read.records == []
-    assert read.damage == "it cannot be read: Is a directory"
-    spool.set_aside(folder, read.damage)
-    assert spool.waiting() == [path]
-
-
 def test_rejected_file_is_never_replaced(spool: Spool) -> None:
     """A new one gets a number beyond all that are there, and its reason beside it."""
     targets = [spool.set_aside(spool.put(COLUMNS, [(name, 1.0, "")]), name) for name in ("first", "second")]
@@ -228,16 +187,3 @@ def test_rejected_file_is_never_replaced(spool: Spool) -> None:
     assert spool.waiting() == []
     assert [spool.read(path).records[0]["symbol"] for path in spool.rejected()] == ["second", "third"]
     assert [path.with_name(f"{path.name}.reason").read_text() for path in targets] == ["first\n", "second\n", "third\n"]
-
-
-def test_immovable_file_is_an_error_and_stays(spool: Spool) -> None:
-    path = spool.put(COLUMNS, [("BTC", 1.0, "")])
-    (path.parent / "rejected").write_text("in the way")
-    with pytest.raises(StateError, match="cannot be set aside"):
-        spool.set_aside(path, "torn")
-    folder = path.with_name("0000000007.spool")
-    folder.mkdir()
-    with pytest.raises(StateError, match="cannot be removed"):
-        spool.remove(folder)
-    assert spool.waiting() == [path, folder]
-    assert (path.parent / "rejected").read_text() == "in the way"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from datetime import datetime, timezone
 
@@ -58,20 +57,6 @@ async def test_answer_is_certain_up_to_the_earlier_clock(respx_mock: respx.MockR
             await source.klines("BTCUSDT", start=START, limit=1)
         certain = [(await source.klines("BTCUSDT", start=START, limit=1))[1] for _ in headers[1:]]
     assert certain == [NOW.replace(minute=5, second=0), NOW.replace(hour=11, minute=47)]
-
-
-@pytest.mark.parametrize("status", [200, 418, 429])
-async def test_retry_after_is_waited_for(respx_mock: respx.MockRouter, status: int) -> None:
-    """The next call comes no earlier than Binance wants it, and is then answered."""
-    seconds = 0.4
-    told = {"Retry-After": str(seconds), **DATE}
-    busy = httpx.Response(status, json={"code": -1003, "msg": "Too many requests."}, headers=told)
-    asked = respx_mock.get("/api/v3/klines").mock(side_effect=[busy, httpx.Response(200, json=[], headers=DATE)])
-    async with binance(NOW, retry=QUICK) as source:
-        began = time.monotonic()
-        await source.klines("BTCUSDT", start=START, limit=1)
-    assert time.monotonic() - began >= seconds
-    assert asked.call_count == 2
 
 
 @pytest.mark.parametrize("status", [200, 500, 504])
