@@ -8,13 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from crons import MAIN_JOB
-from crons.start_up import import_structlog, open_streams, report_import_fault
+from crons.registry import MAIN_JOB
+from crons.start_up import prepare
 
 if __name__ == "__main__":
-    open_streams()
-    sys.excepthook = report_import_fault
-    import_structlog()
+    prepare()
 
 # isort: split
 import typer
@@ -266,20 +264,10 @@ def export(
     """
     from commands.export import export as write  # noqa: PLC0415
 
-    finish(
-        lambda: write(
-            target,
-            job=job,
-            form=form,
-            view=view,
-            symbols=symbols or "",
-            columns=columns or "",
-            first=first,
-            end=end,
-            utc=utc,
-            force=force,
-        )
-    )
+    finish(lambda: write(
+        target, job=job, form=form, view=view, symbols=symbols, columns=columns, first=first, end=end, utc=utc,
+        force=force,
+    ))  # fmt: skip
 
 
 @command('"SELECT * FROM crypto_prices_latest"')
@@ -307,7 +295,7 @@ def verify(*, json: Json = False, quiet: Quiet = False) -> None:
     with prices of two coins, missing hours, stuck mutations, and, if two sources are stored, deviations in the last
     week. Exit code 1 with the list if anything is found.
     """
-    from commands.verify import verify as run_checks  # noqa: PLC0415
+    from commands.check import verify as run_checks  # noqa: PLC0415
 
     finish(lambda: run_checks(quiet=quiet, as_json=json))
 
@@ -396,7 +384,7 @@ def kill() -> None:
 
     Sends SIGTERM, and SIGKILL after ten seconds. Other checkouts' jobs are not affected.
     """
-    from commands.kill import end_all  # noqa: PLC0415
+    from commands.runs import end_all  # noqa: PLC0415
 
     finish(end_all)
 
@@ -438,7 +426,7 @@ def clean(name: OneJob = None, *, yes: Yes = False) -> None:
 
     The first of them that fails ends it. It asks before dropping, unless --yes, which it needs without a terminal.
     """
-    from commands.kill import end_all  # noqa: PLC0415
+    from commands.runs import end_all  # noqa: PLC0415
     from commands.tables import drop, require_consent, set_up  # noqa: PLC0415
 
     def start_over() -> int:

@@ -1,4 +1,4 @@
-"""``check``: the prerequisites of the jobs in use, one row each; ``config``: the settings."""
+"""``check``: the prerequisites of the jobs in use, one row each; ``config``: the settings; ``verify``: the rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,24 @@ from functools import partial
 from pathlib import Path
 
 from adapters._bases.durable import Disk, check_writable, fix_for
-from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.errors import EtlError, LockHeldError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import OLDEST_VERSION
 from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
-from commands.screen import resources_for_reading, say, settings_with_log, show_findings, show_table, stale_groups
+from commands.compare import compared_sources
+from commands.screen import (
+    mention,
+    resources_for_reading,
+    say,
+    settings_with_log,
+    show_findings,
+    show_table,
+    stale_groups,
+)
+from commands.tables import is_used
 from configurations.config import (
     ENV_FILE,
     PROJECT_ROOT,
@@ -30,15 +40,13 @@ from configurations.config import (
     load_settings,
     nearly_right,
     origins,
-    usable_settings,
 )
-from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
-from crons.inspection import ttl_finding
+from crons.inspection import ttl_finding, verify_table
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext, State
-from crons.registry import JOBS
-from crons.resources import Resources, interactive_timeouts
+from crons.registry import JOBS, MAIN_JOB
+from crons.resources import Resources, interactive_timeouts, require_database, system_clock
 from crons.start_up import REMEDY
 
 _LITTLE_BYTES, _TOO_LITTLE_BYTES, _TRIAL_BYTES = 500 * 10**6, 50 * 10**6, 8192
@@ -58,8 +66,8 @@ def check(*, as_json: bool) -> int:
     # Jobs share some of them.
     findings = list(dict.fromkeys([python, set_up, *invalid, *_findings(settings)]))
     states = [finding.state for finding in findings]
-    failed, no_color = states.count("fail"), bool(settings and settings.no_color)
-    show_findings(findings, no_color=no_color, as_json=as_json, ready=not failed)
+    failed = states.count("fail")
+    show_findings(findings, as_json=as_json, ready=not failed)
     if not as_json:
         say(f"{failed:,} failed, {counted(states.count('warn'), 'warning')}" if failed else "ready")
     return FAILED if failed else DONE
@@ -71,9 +79,42 @@ def show_settings() -> int:
     Raises:
         ConfigurationError: some are wrong; they were printed all the same.
     """
-    show_table(("setting", "value", "origin"), origins(), no_color=bool(usable_settings().no_color))
+    show_table(("setting", "value", "origin"), origins())
     load_settings()
     return DONE
+
+
+def verify(*, quiet: bool, as_json: bool = False) -> int:
+    """Check the stored prices, print the findings, return the exit code: 1 if anything is wrong.
+
+    Args:
+        quiet: print only what is wrong.
+        as_json: one JSON object instead of text.
+
+    Raises:
+        LockHeldError: a running job has the embedded engine open.
+        StorageRejected: there is no database or no table yet.
+    """
+    settings = settings_with_log(quiet=quiet)
+    require_database(settings)
+    findings: list[Finding] = []
+    with resources_for_reading(settings, "verify") as resources:
+        jobs = {name: job for name, job in JOBS.items() if is_used(name, resources.repository(job.repository))}
+        if not jobs:
+            raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
+        for name, job in jobs.items():
+            mention(f"checking the stored prices of {name}")
+            prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
+            found = verify_table(name, job, resources, system_clock())
+            findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
+        findings += compared_sources(resources, system_clock())
+    wrong = [finding for finding in findings if finding.state == "fail"]
+    if not quiet or wrong or as_json:
+        shown = wrong if quiet and not as_json else findings
+        show_findings(shown, as_json=as_json)
+    if not quiet and not as_json:
+        say(f"{len(wrong)} of {len(findings)} checks found errors" if wrong else "no errors")
+    return FAILED if wrong else DONE
 
 
 def _findings(settings: Settings | None) -> Iterator[Finding]:

@@ -16,8 +16,8 @@ from adapters.files.choices import coin_choices, pair_choices, twin_choices
 from adapters.files.locks import ProcessLock
 from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
 from configurations.config import Settings, renamed_entry
-from crons import MAIN_JOB
 from crons.exits import DONE
+from crons.registry import MAIN_JOB
 from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
 _RENAMED = re.compile(r"(?P<symbol>[^:\s]+):(?P<new>[^:\s]+)")
@@ -31,7 +31,6 @@ def show(*, everything: bool = False) -> int:
     With a list of the largest coins, only of the ten largest and of the named ones, unless `everything` is asked for.
     """
     settings = interactive_timeouts(settings_with_log())
-    no_color = bool(settings.no_color)
     coins, pairs, largest, unknown = _stored(settings)
     rows = _coin_rows(settings, coins, unknown=bool(unknown))
     every = len(rows)
@@ -39,7 +38,7 @@ def show(*, everything: bool = False) -> int:
         shown = {*largest[:_LARGEST], *dict(settings.named)}
         rows = [row for row in rows if row[0] in shown]
         pairs = [pair for pair in pairs if pair.symbol in shown]
-    show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows, no_color=no_color)
+    show_table(("symbol", "id", "chosen", "name", "since", "until", "hours"), rows)
     if every > len(rows):
         say(f"{every - len(rows)} of {every} coins are hidden, {len(largest)} are in the list; --all shows every one")
     twins = twin_choices(settings.data_path).load()
@@ -50,7 +49,7 @@ def show(*, everything: bool = False) -> int:
     if rows := _pair_rows(settings, pairs):
         say("")
         heads = ("symbol", "pair", "chosen", "prices in", "at Binance since (UTC)", "stored since", "until", "hours")
-        show_table(heads, rows, no_color=no_color)
+        show_table(heads, rows)
     return DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,16 +10,15 @@ from typing import Any, TypeVar
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before, tehran_text
+from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before
 from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
-from commands.screen import after_needs, mention, resources_for_reading, say, settings_with_log, show_table
+from commands.screen import after_needs, mention, resources_for_reading, say, say_json, settings_with_log, show_table
 from configurations.config import Settings
-from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.job import Finding
-from crons.registry import find_job
+from crons.registry import MAIN_JOB, find_job
 from crons.resources import Resources, require_database, system_clock
 from reports.comparison_text import differences_in_words, notes
 from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol, mixed_up
@@ -34,7 +32,6 @@ _FAULT_PERCENT = 5.0  # no market explains a larger deviation
 _CELLS_AT_ONCE = 200_000  # hours of symbols read at once, so that memory stays bounded
 _SAMPLED_HOURS = 24
 _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
-_SCHEMA_VERSION = 1  # of the JSON: a field may be added, none is removed or changes its meaning
 _StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 
 
@@ -60,7 +57,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     with resources_for_reading(settings, "compare") as resources:
         found = compare_stored(resources, now, hours=hours, tolerance=tolerance)
     if as_json:
-        say(json.dumps(_document(found, now), indent=2, ensure_ascii=False, allow_nan=False))
+        say_json(now, **_document(found))
     elif found.symbols:
         _show(found, now, settings)
     else:
@@ -128,11 +125,9 @@ def _by_symbol(rows: Sequence[_StoredT]) -> dict[str, dict[str, _StoredT]]:
     return found
 
 
-def _document(found: Overview, now: datetime) -> dict[str, Any]:
+def _document(found: Overview) -> dict[str, Any]:
     """The JSON object; times are Tehran wall time, deviations in percent."""
     return {
-        "schema_version": _SCHEMA_VERSION,
-        "now": tehran_text(now),
         "first_hour": found.hours[0],
         "last_hour": found.hours[-1],
         "tolerance_percent": found.tolerance,
@@ -187,21 +182,19 @@ def _backfill(name: str, settings: Settings) -> str:
 
 
 def _show(found: Overview, now: datetime, settings: Settings) -> None:
-    no_color = bool(settings.no_color)
     over = f"over\n{found.tolerance:g} %"
     show_table(
         ("symbol", "pair", "hours", "median\ndistance", "bias", "largest", "at (Tehran)", over),
         [_row(one) for one in found.symbols],
         styles=["red" if one.differs else "" for one in found.symbols],
-        no_color=no_color,
     )
     say(f"hours: in both, CoinMarketCap only, Binance only; of {len(found.hours):,} before the present one")
     if rows := [row for one in found.wrong for row in _rows_over(one)]:
         say("")
-        show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows, no_color=no_color)
+        show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows)
     say("")
     suspicions = [(one.symbol, f"looks {it.kind}: {it.detail}") for one in found.wrong for it in one.suspicions]
-    show_table((), [*suspicions, *(("note", line) for line in notes(found))], no_color=no_color)
+    show_table((), [*suspicions, *(("note", line) for line in notes(found))])
     say(f"\n{differences_in_words(found)}")
     if found.wrong:
         hours = [from_text(hour.hour) for one in found.wrong for hour in one.over]

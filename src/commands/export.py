@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_t
 from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from commands.screen import mention, say, settings_with_log, tell
-from commands.workbook import MOST_ROWS, require_library, write_workbook
+from configurations.config import split_list
 from crons.exits import DONE
 from crons.registry import find_job
 from crons.resources import Resources, require_database, system_clock
@@ -29,10 +30,12 @@ FORMATS = {
     "parquet": "Parquet",
     "jsonl": "JSONEachRow",
     "arrow": "Arrow",
-    "xlsx": "JSONCompactEachRowWithNamesAndTypes",  # read by `write_workbook`
+    "xlsx": "JSONCompactEachRowWithNamesAndTypes",  # read by `_write_workbook`
 }
 """--format and the file extensions, with ClickHouse's names."""
 _TYPED = ("parquet", "arrow")
+_MOST_ROWS = 1_048_575  # that a sheet of Excel holds, below the row of names
+_EXACT = 1 << 53  # from which on a whole number loses digits in Excel, so that it is written as text
 
 
 class _View(NamedTuple):
@@ -70,8 +73,8 @@ def export(
     job: str,
     form: str | None,
     view: str,
-    symbols: str,
-    columns: str,
+    symbols: str | None,
+    columns: str | None,
     first: str | None,
     end: str | None,
     utc: bool,
@@ -79,27 +82,13 @@ def export(
 ) -> int:
     """Write the file, print the number of rows, and return the exit code.
 
-    Args:
-        target: a path, or ``-`` for stdout; one that ends in ``.gz`` is compressed.
-        job: the job whose views are meant.
-        form: of `FORMATS`; None for the extension, CSV on stdout.
-        view: of `VIEWS`.
-        symbols: separated by commas; empty for all. So are `columns`.
-        first: the first hour, as `time_bound` reads it; None without a bound.
-        end: the first hour that is left out; None without a bound.
-        utc: `first`, `end` and the columns of times are in UTC.
-        force: replace an existing file.
-
     Raises:
         ConfigurationError: the arguments do not fit together.
         StateError: the file exists, or cannot be written; nothing is left behind.
         StorageRejected: there is no such view.
     """
     chosen = _format(target, form)
-    if target != "-" and Path(target).exists() and not force:
-        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
-    if not Path(target).parent.is_dir():
-        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
+    _check_target(target, force=force)
     if utc and view in VIEWS and VIEWS[view].period:
         raise ConfigurationError(f"the days of {view} are Tehran's", next_step="leave --utc out")
     *span, both_calendars = time_span(first, end, timezone.utc if utc else TEHRAN)
@@ -109,13 +98,13 @@ def export(
     require_database(settings)
     # The database is closed before the answer goes to a pipe, whose reader may be slow.
     with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
-        name, condition = _selection(resources, job, view, _listed(symbols), span)
+        name, condition = _selection(resources, job, view, split_list(symbols or ""), span)
         database = resources.database
         found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
         rows = int(str(found[0][0]))
-        if chosen == "xlsx" and rows > MOST_ROWS:
+        if chosen == "xlsx" and rows > _MOST_ROWS:
             raise ConfigurationError(f"{rows:,} rows do not fit into a sheet", next_step="give --from, or a .csv file")
-        shown = _columns(database, name, _listed(columns), typed=chosen in _TYPED, utc=utc)
+        shown = _columns(database, name, split_list(columns or ""), typed=chosen in _TYPED, utc=utc)
         order = VIEWS[view].column if view == "runs" else f"symbol, {VIEWS[view].column}"
         # A column keeps its own values inside: outside, its name may stand for the time in another form.
         select = f"SELECT {shown} FROM (SELECT * FROM {name} WHERE {condition}) ORDER BY {order}"  # noqa: S608 - quoted
@@ -128,8 +117,11 @@ def export(
     return DONE
 
 
-def _listed(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
+def _check_target(target: str, *, force: bool) -> None:
+    if target != "-" and Path(target).exists() and not force:
+        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
+    if not Path(target).parent.is_dir():
+        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
 
 
 def _format(target: str, form: str | None) -> str:
@@ -141,7 +133,12 @@ def _format(target: str, form: str | None) -> str:
             f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
         )
     if chosen == "xlsx":
-        require_library()
+        try:
+            import xlsxwriter  # noqa: F401, PLC0415 - optional
+        except ImportError as error:
+            raise ConfigurationError(
+                "xlsx needs the package XlsxWriter", next_step="./run.sh install --xlsx"
+            ) from error
     return chosen
 
 
@@ -215,7 +212,7 @@ def _converted(path: Path, form: str, *, compressed: bool) -> Iterator[Path]:
         answer, book = Path(folder) / "answer", Path(folder) / "book"
         yield answer
         if form == "xlsx":
-            write_workbook(answer, book)
+            _write_workbook(answer, book)
             answer = book
         with answer.open("rb") as plain, (gzip.open if compressed else open)(path, "wb") as file:
             shutil.copyfileobj(plain, file)
@@ -244,3 +241,35 @@ def send_to_stdout(path: Path) -> None:
     with path.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()
+
+
+def _write_workbook(answer: Path, target: Path) -> None:
+    """Write a workbook of one sheet in constant memory, with the names in a frozen row.
+
+    Excel knows no time zone: a time is shown by the clock that its column is in. NULL is an empty cell.
+    """
+    import xlsxwriter  # noqa: PLC0415 - optional
+
+    with xlsxwriter.Workbook(target, {"constant_memory": True}) as book, answer.open(encoding="utf-8") as lines:
+        sheet = book.add_worksheet("prices")
+        sheet.freeze_panes(1, 0)
+        formats = {
+            kind: book.add_format({"num_format": form})
+            for kind, form in (("Date", "yyyy-mm-dd"), ("DateTime", "yyyy-mm-dd hh:mm:ss"))
+        }
+        names, kinds = json.loads(next(lines)), json.loads(next(lines))
+        sheet.set_column(0, len(names) - 1, 19)  # the width of a time
+        for column, name in enumerate(names):
+            sheet.write_string(0, column, name)
+        for row, line in enumerate(lines, start=1):
+            for column, (value, kind) in enumerate(zip(json.loads(line), kinds, strict=True)):
+                if value is None:
+                    continue
+                if kind == "Date":
+                    sheet.write_datetime(row, column, date.fromisoformat(value), formats["Date"])
+                elif kind.startswith("DateTime"):
+                    sheet.write_datetime(row, column, datetime.fromisoformat(value), formats["DateTime"])
+                elif isinstance(value, str) or abs(value) >= _EXACT:
+                    sheet.write_string(row, column, str(value))
+                else:
+                    sheet.write_number(row, column, value)

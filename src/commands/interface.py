@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from configurations.config import PROJECT_ROOT
-from crons import MAIN_JOB
 from crons.exits import EPILOG, USAGE, guarded
+from crons.registry import MAIN_JOB
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")]

@@ -79,7 +79,7 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
             except StorageRejected as error:
                 raise _refused(error) from error
         if form == "table":
-            _show_rows(path, limit=limit, no_color=bool(settings.no_color))
+            _show_rows(path, limit=limit)
         else:
             send_to_stdout(path)
     return DONE
@@ -108,7 +108,7 @@ def _refused(error: StorageRejected) -> StorageRejected:
     return StorageRejected(f"the statement is invalid: {words}", next_step=step, code=error.code)
 
 
-def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
+def _show_rows(path: Path, *, limit: int) -> None:
     with path.open(encoding="utf-8") as lines:
         names, *rows = map(json.loads, lines)
     shown = [["NULL" if value == _NULL else _CONTROLS.sub(_escaped, value) for value in row] for row in rows]
@@ -117,7 +117,7 @@ def _show_rows(path: Path, *, limit: int, no_color: bool) -> None:
     size = terminal_size()
     width = sum(max(map(len, column)) + 2 for column in zip(names, *shown, strict=True)) - 2
     if size is None or len(names) == 1 or width <= size.columns:
-        show_table(names, shown, no_color=no_color)
+        show_table(names, shown)
     else:  # each row as lines of a name and its value
         indent = max(map(len, names)) + 2
         for number, row in enumerate(shown):

@@ -15,9 +15,8 @@ from adapters._bases.wording import counted
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
 from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
-from crons import MAIN_JOB
 from crons.exits import DONE
-from crons.registry import JOBS
+from crons.registry import JOBS, MAIN_JOB
 from crons.resources import Resources, require_database, system_clock
 from reports.price_report import ReportContents, build_page
 from reports.price_summary import WEEK, PriceTable

@@ -17,7 +17,7 @@ from pathlib import Path
 from adapters._bases.errors import EtlError
 from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT, Settings, load_settings
-from configurations.logs import at_blanks, is_watched, next_step, set_up_logging, stderr_width
+from configurations.logs import at_blanks, is_watched, next_step, no_color, set_up_logging, stderr_width
 from crons.job import Finding, Job
 from crons.resources import PATIENCE, Resources, require_owner, system_clock
 
@@ -106,16 +106,13 @@ def terminal_size() -> os.terminal_size | None:
     return shutil.get_terminal_size() if sys.stdout.isatty() else None
 
 
-def show_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str] = (), no_color: bool = False
-) -> None:
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
     """Print a table to stdout: fitted to a terminal; elsewhere each row is one line.
 
     Args:
         columns: their headings; empty for indented rows without headings.
         rows: plain text, never markup.
         styles: a color for each row; empty for none.
-        no_color: print no colors, as NO_COLOR in ``.env`` asks; NO_COLOR in the environment counts anyway.
     """
     from rich.console import Console  # noqa: PLC0415 - not every command draws a table
     from rich.table import Column, Table  # noqa: PLC0415
@@ -133,7 +130,7 @@ def show_table(
         table.add_row(*(Text(_COMMAND.sub(_glued, cell)) for cell in row), style=style)
     size = terminal_size()
     # Without a height rich takes a dumb terminal for one of 80 columns.
-    console = Console(width=size.columns if size else _UNLIMITED_WIDTH, height=25, no_color=no_color or None)
+    console = Console(width=size.columns if size else _UNLIMITED_WIDTH, height=25, no_color=no_color())
     # Captured: printing directly, rich would exit by its own code if the reader of stdout has gone.
     with console.capture() as drawn:
         console.print(table)
@@ -145,7 +142,7 @@ def _glued(command: re.Match[str]) -> str:
     return command[0].replace(" ", _GLUE)
 
 
-def show_findings(findings: Sequence[Finding], *, no_color: bool, as_json: bool = False, **fields: object) -> None:
+def show_findings(findings: Sequence[Finding], *, as_json: bool, **fields: object) -> None:
     """Print findings as a table, and below it the next steps, each on one line to be pasted; or all as JSON.
 
     Args:
@@ -158,6 +155,6 @@ def show_findings(findings: Sequence[Finding], *, no_color: bool, as_json: bool 
         return
     styles = {"ok": "", "warn": "yellow", "fail": "red"}
     rows = [finding[:3] for finding in findings]
-    show_table(("what", "state", "found"), rows, styles=[styles[state] for state in states], no_color=no_color)
+    show_table(("what", "state", "found"), rows, styles=[styles[state] for state in states])
     if steps := [f"  {finding.subject}: {finding.next_step}" for finding in findings if finding.next_step]:
         say("\n".join(["", "what to do", *dict.fromkeys(steps), ""]))

@@ -90,7 +90,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     else:
         for job, _ in found:
             say(job.name)
-            _show(job, now, everything=everything, no_color=bool(settings.no_color))
+            _show(job, now, everything=everything)
             say("")
         say("needs attention:" if wanting else "nothing needs attention")
         for line in wanting:
@@ -331,8 +331,8 @@ def _symbol_document(one: Series) -> dict[str, Any]:
     }
 
 
-def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> None:
-    show_table((), list(_fields(job, now)), no_color=no_color)
+def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
+    show_table((), list(_fields(job, now)))
     if not job.series:
         return
     # Only a terminal hides symbols.
@@ -350,12 +350,11 @@ def _show(job: JobFacts, now: datetime, *, everything: bool, no_color: bool) -> 
         ("symbol", "price", "24 h", "hour (Tehran)", f"stored in\n{'/'.join(SPANS)}", "last 24 h"),
         [_row(one) for one in shown],
         styles=["red" if one.symbol in stale else "yellow" if one.coverage.missing else "" for one in shown],
-        no_color=no_color,
     )
     say("stored: percent of the hours since the first stored one, without the present hour")
     if outages := _describe_outages(job.series):
         say("missing in 30 d:")
-        show_table((), outages, no_color=no_color)
+        show_table((), outages)
     if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
         say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
     if hidden > 0 and job.follows_list:

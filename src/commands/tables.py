@@ -29,10 +29,9 @@ from adapters.files.backups import ENDING, Backups, files_of
 from adapters.files.locks import ProcessLock
 from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
 from configurations.config import Settings
-from crons import MAIN_JOB
 from crons.exits import DONE, FAILED
 from crons.progress import progress
-from crons.registry import JOBS, find_job
+from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
 
 
@@ -163,7 +162,7 @@ def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
 
 def _store(table: Definition, file: Path, rows: int, resources: Resources) -> UpsertReport:
     repositories = [resources.repository(job.repository) for job in JOBS.values()]
-    with progress(system_clock, no_color=bool(resources.settings.no_color)) as row_progress:
+    with progress(system_clock) as row_progress:
         for one in repositories:
             if one.table.name == table.name:
                 return one.restore(file, rows, row_progress)
@@ -193,7 +192,7 @@ def _copy(
             if names is None or table.name in names:
                 mention(f"exporting {settings.clickhouse_db}.{table.name}")
                 file = draft / f"{table.name}{ENDING}"
-                with progress(system_clock, no_color=bool(settings.no_color)) as shown:
+                with progress(system_clock) as shown:
                     export = partial(export_table, resources.database, settings.clickhouse_db, table, file, shown)
                     count = resources.retry.call(export)
                 if count:

@@ -66,7 +66,8 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short = terminal_renderer(colors=settings is not None and not settings.no_color)
+    no_color = settings is not None and bool(settings.no_color)
+    short = terminal_renderer(colors=settings is not None and not no_color)
     redaction = _redaction(settings.secrets() if settings else ())
     shown, whole = (
         structlog.stdlib.ProcessorFormatter(
@@ -76,7 +77,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         for last in (renderer if as_json or not sys.stderr.isatty() else short, renderer)
     )
     level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(handlers=[_Handler(shown, whole)], level=level, force=True)
+    logging.basicConfig(handlers=[_Handler(shown, whole, no_color=no_color)], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
@@ -94,18 +95,28 @@ def is_watched() -> bool:
     return sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO)
 
 
+def no_color() -> bool | None:
+    """Whether the settings forbid colors, for rich; None leaves that to NO_COLOR of the environment."""
+    return any(one.no_color for one in _handlers()) or None
+
+
 def last_lines() -> list[str]:
     """The last lines of the log, with all their facts."""
-    return [line for one in logging.getLogger().handlers if isinstance(one, _Handler) for line in one.lines]
+    return [line for one in _handlers() for line in one.lines]
+
+
+def _handlers() -> list[_Handler]:
+    return [one for one in logging.getLogger().handlers if isinstance(one, _Handler)]
 
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 cannot subscript it
     """Writes lines to stderr, and keeps the last ones with all their facts."""
 
-    def __init__(self, shown: logging.Formatter, whole: logging.Formatter) -> None:
+    def __init__(self, shown: logging.Formatter, whole: logging.Formatter, *, no_color: bool) -> None:
         super().__init__()
         self.setFormatter(shown)
         self._whole = whole
+        self.no_color = no_color
         self.lines = deque[str](maxlen=_KEPT_LINES)
 
     def format(self, record: logging.LogRecord) -> str:

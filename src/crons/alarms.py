@@ -9,17 +9,22 @@ import socket
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
 
 import structlog
 
 from adapters._bases.errors import EtlError
-from adapters.http.healthchecks_http_adapter import Event, ping
+from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.retry import RetryPolicy
 from configurations.config import PROJECT_ROOT, Secret
 from configurations.logs import last_lines
 from crons.job import RunReport
 from crons.start_up import import_fault
 
 _ALERT_SECONDS = 30
+_PING_SECONDS = 3.0
+_LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand bytes
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +51,27 @@ def _words(error: BaseException) -> str:
     return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
 
 
-def inform(url: str, event: Event, text: str, clock: Callable[[], datetime]) -> None:
-    """Ping a monitor, see `ping`."""
+def inform(url: str, event: Literal["start", "success", "fail"], text: str, clock: Callable[[], datetime]) -> None:
+    """Ping a monitor once, by the conventions of https://healthchecks.io/docs/http_api/.
+
+    Args:
+        url: the check's address; its path is a secret.
+        text: its end is sent, as the reason for a failure.
+    """
+    check = urlsplit(url)
+    path = check.path.rstrip("/") + ("" if event == "success" else f"/{event}")
+
+    async def ping() -> None:
+        address, once = f"{check.scheme}://{check.netloc}", RetryPolicy(attempts=1)
+        async with HttpAdapter(
+            base_url=address, headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock
+        ) as http:
+            await http.post_text(f"{path}?{check.query}" if check.query else path, text[-_LONGEST_TEXT:])
+
     # Not asyncio.run: it would wait for a name look-up that hangs in a thread.
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(ping(url, event, text, clock=clock))
+        loop.run_until_complete(ping())
     except EtlError:
         # Its message could quote the address, which is a secret.
         log.warning("monitor not reached: see the healthcheck addresses in the settings")

@@ -145,7 +145,7 @@ class Past:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
         ctx = self._ctx
         done = 0
-        with progress(ctx.now, counted="hours", least=0, no_color=bool(ctx.settings.no_color)) as advance:
+        with progress(ctx.now, counted="hours", least=0) as advance:
             async for batch in batches:
                 self._take(batch)
                 await loader.keep(batch.rows)

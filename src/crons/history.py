@@ -82,18 +82,8 @@ def record_killed(run: JobContext, holder: Holder) -> None:
     if not holder.run_id:  # a dry run
         return
     log.warning("the previous run was killed, or the power was lost", was=str(holder))
-    ending = f"was killed, or the power was lost, while {holder.step}"
-    _keep(
-        run,
-        _made(
-            run,
-            holder.run_id,
-            holder.task.rpartition(" ")[2],
-            started=holder.since,
-            finished=holder.since,
-            error=ending,
-        ),
-    )
+    ending, kind = f"was killed, or the power was lost, while {holder.step}", holder.task.rpartition(" ")[2]
+    _keep(run, _made(run, holder.run_id, kind, started=holder.since, finished=holder.since, error=ending))
 
 
 def store(runs: EtlRunsAdapter, spool: Spool) -> None:

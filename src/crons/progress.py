@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from adapters._bases.table_backup import Progress
-from configurations.logs import is_watched
+from configurations.logs import is_watched, no_color
 
 # In a log, for each step.
 _LINES = 10
@@ -20,19 +20,12 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def progress(
-    clock: Callable[[], datetime],
-    *,
-    counted: str = "rows",
-    least: int = 100_000,
-    no_color: bool = False,
-) -> Iterator[Progress]:
+def progress(clock: Callable[[], datetime], *, counted: str = "rows", least: int = 100_000) -> Iterator[Progress]:
     """Show the progress that the yielded function is called with, as a `Progress`.
 
     Args:
         counted: what the numbers count, in the plural.
         least: the smallest total for which a log has lines; by default what takes a second.
-        no_color: a bar without colors.
     """
     if not is_watched():
         yield _LogLines(clock, counted, max(1, least)).note
@@ -42,9 +35,7 @@ def progress(
 
     columns = (rich.TextColumn("{task.description}"), rich.BarColumn(bar_width=None), rich.TaskProgressColumn())
     numbers = (rich.MofNCompleteColumn(), rich.TextColumn(counted), rich.TimeRemainingColumn())
-    # NO_COLOR of the environment counts unless the settings say more.
-    console = Console(stderr=True, no_color=no_color or None)
-    with rich.Progress(*columns, *numbers, console=console, transient=True) as bar:
+    with rich.Progress(*columns, *numbers, console=Console(stderr=True, no_color=no_color()), transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def draw(doing: str, done: int, total: int | None) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from adapters._bases.errors import ConfigurationError
-from crons.job import Job
 
-# The main job first.
+if TYPE_CHECKING:  # the help needs a name only
+    from crons.job import Job
+
+MAIN_JOB = "cmc_hourly_prices"
+"""The job that a command means which is given no name."""
 _NAMES = (
-    "cmc_hourly_prices",
+    MAIN_JOB,
     "binance_hourly_prices",
     "usdt_toman_hourly_rates",
 )
 
 
-class _Jobs(Mapping[str, Job]):
+class _Jobs(Mapping[str, "Job"]):
     """Each job by its name. A job is imported when it is asked for: a run needs one of them."""
 
     def __getitem__(self, name: str) -> Job:

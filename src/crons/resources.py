@@ -6,11 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
@@ -47,7 +47,7 @@ def system_clock() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Resources:
+class Resources(AbstractContextManager["Resources"]):
     """Connections and folders. The database is opened when it is first used, and closed by the context manager.
 
     Args:
@@ -125,11 +125,11 @@ class Resources:
     @cached_property
     def runs(self) -> EtlRunsAdapter:
         """The table of runs."""
-        settings = self.settings
+        days = self.settings.run_history_days
         return EtlRunsAdapter(
             clickhouse=self.database,
-            database=settings.clickhouse_db,
-            keep_days=settings.run_history_days,
+            database=self.settings.clickhouse_db,
+            keep_days=days,
             replication=self._replication,
         )
 
@@ -183,12 +183,7 @@ class Resources:
         if "database" in self.__dict__:
             self.database.close()
 
-    def __enter__(self) -> Resources:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from crons.start_up import import_structlog, open_streams, report_import_fault
+from crons.start_up import prepare
 
 if __name__ == "__main__":
-    open_streams()
-    sys.excepthook = report_import_fault
-    import_structlog()
+    prepare()
 
 # isort: split
 from collections.abc import Callable, Sequence
@@ -22,11 +20,10 @@ from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.tehran_time import time_span
 from configurations.config import SettingsError, load_settings, only_symbols, split_list, usable_settings
 from configurations.logs import last_lines, set_up_logging
-from crons import MAIN_JOB
 from crons.alarms import alert
 from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave
 from crons.job import BackfillRequest, Kind
-from crons.registry import find_job
+from crons.registry import MAIN_JOB, find_job
 from crons.resources import require_owner, system_clock
 from crons.runner import Request, execute, fail_for_settings
 

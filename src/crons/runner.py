@@ -31,19 +31,13 @@ log = structlog.get_logger(__name__)
 
 
 class Request(NamedTuple):
-    """A job to run.
-
-    Attributes:
-        kind: ``run`` for the present hour, ``backfill`` or ``heal`` for past ones.
-        fill: which past hours; ignored by a ``run``.
-        symbols: the only ones to ask for; empty for all that the job follows.
-    """
+    """A job to run."""
 
     name: str
     job: Job
     kind: Kind = "run"
-    fill: BackfillRequest = BackfillRequest(hours=1)
-    symbols: tuple[str, ...] = ()
+    fill: BackfillRequest = BackfillRequest(hours=1)  # ignored by a run
+    symbols: tuple[str, ...] = ()  # the only ones to ask for; empty for all that the job follows
 
     def limit(self, settings: Settings) -> tuple[float, str]:
         """The time limit in seconds, and the variable that sets it."""
@@ -69,9 +63,9 @@ def execute(
         LockHeldError: another process runs this job; nothing was done.
         EtlError: the run failed.
     """
-    run_id = uuid.uuid4().hex[:12]
-    structlog.contextvars.bind_contextvars(job=request.name, run=run_id)
     name, job, kind, dry_run = request.name, request.job, request.kind, request.fill.dry_run
+    run_id = uuid.uuid4().hex[:12]
+    structlog.contextvars.bind_contextvars(job=name, run=run_id)
     lock_file, task = settings.data_path / "locks" / f"{name}.lock", f"{name} {kind}"
     # Without an id, a dry run stays out of the history even when it is killed.
     lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
@@ -94,23 +88,27 @@ def execute(
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
 
-        def recorded() -> RunReport:
-            try:
-                if failure is not None:
-                    raise failure  # noqa: TRY301 - recorded like any other
-                work = run_hour(run) if kind == "run" else fill_past(run, request.fill, lambda: _run_beside(run))
-                supervise(work, limit=limit, step=lambda: lock.step)
-            except BaseException as error:
-                if isinstance(error, EtlError) and not dry_run:
-                    error.next_step = "; ".join(filter(None, [error.next_step.rstrip("."), kept(run.spool)]))
-                record(run, error, dry_run=dry_run)
-                raise
-            record(run, None, dry_run=dry_run)
-            return run.report
+        def work() -> None:
+            if failure is not None:
+                raise failure
+            hours = run_hour(run) if kind == "run" else fill_past(run, request.fill, lambda: _run_beside(run))
+            supervise(hours, limit=limit, step=lambda: lock.step)
 
-        report = monitored(request.monitor(settings), recorded, clock=clock)
-    _log_end(report, dry_run=dry_run)
-    return report
+        monitored(request.monitor(settings), lambda: _recorded(run, work, dry_run=dry_run), clock=clock)
+    _log_end(run.report, dry_run=dry_run)
+    return run.report
+
+
+def _recorded(run: JobContext, work: Callable[[], None], *, dry_run: bool) -> RunReport:
+    try:
+        work()
+    except BaseException as error:
+        if isinstance(error, EtlError) and not dry_run:
+            error.next_step = "; ".join(filter(None, [error.next_step.rstrip("."), kept(run.spool)]))
+        record(run, error, dry_run=dry_run)
+        raise
+    record(run, None, dry_run=dry_run)
+    return run.report
 
 
 async def _run_beside(past: JobContext) -> None:

@@ -49,8 +49,13 @@ def open_streams() -> None:
         setattr(sys, name, present or io.TextIOWrapper(io.FileIO(number, closefd=False), encoding))
 
 
-def import_structlog() -> None:
-    """Import structlog without rich, which it would import for tracebacks that this program does not draw."""
+def prepare() -> None:
+    """Prepare a program before it imports any package.
+
+    structlog is imported without rich, which it would import for tracebacks that this program does not draw.
+    """
+    open_streams()
+    sys.excepthook = report_import_fault
     if "structlog" in sys.modules or "rich" in sys.modules:
         return
     # A quarter of a run's start-up. Whatever else needs rich imports it later.
