@@ -84,20 +84,11 @@ def show_settings() -> int:
     return DONE
 
 
-def verify(*, quiet: bool, as_json: bool = False) -> int:
-    """Check the stored prices, print the findings, return the exit code: 1 if anything is wrong.
-
-    Args:
-        quiet: print only what is wrong.
-        as_json: one JSON object instead of text.
-
-    Raises:
-        LockHeldError: a running job has the embedded engine open.
-        StorageRejected: there is no database or no table yet.
-    """
+def verify(*, quiet: bool, as_json: bool) -> int:
+    """Check the stored prices, print the findings, or only what is wrong; return the exit code: 1 if anything is."""
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
-    findings: list[Finding] = []
+    findings, now = list[Finding](), system_clock()
     with resources_for_reading(settings, "verify") as resources:
         jobs = {name: job for name, job in JOBS.items() if is_used(name, resources.repository(job.repository))}
         if not jobs:
@@ -105,9 +96,9 @@ def verify(*, quiet: bool, as_json: bool = False) -> int:
         for name, job in jobs.items():
             mention(f"checking the stored prices of {name}")
             prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
-            found = verify_table(name, job, resources, system_clock())
+            found = verify_table(name, job, resources, now)
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
-        findings += compared_sources(resources, system_clock())
+        findings += compared_sources(resources, now)
     wrong = [finding for finding in findings if finding.state == "fail"]
     if not quiet or wrong or as_json:
         shown = wrong if quiet and not as_json else findings

@@ -20,9 +20,7 @@ from crons.exits import DONE
 from crons.registry import MAIN_JOB
 from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
-_RENAMED = re.compile(r"(?P<symbol>[^:\s]+):(?P<new>[^:\s]+)")
 _LARGEST = 10
-_ACCEPTED = re.compile(r"(?P<symbol>[^:\s]+):(?P<id>[1-9][0-9]{0,9})")
 
 
 def show(*, everything: bool = False) -> int:
@@ -98,11 +96,7 @@ def _pair_rows(settings: Settings, stored: Sequence[StoredMeaning]) -> list[Sequ
 
 
 def reset(symbol: str) -> int:
-    """Forget which coin a symbol means; return the exit code. Idempotent.
-
-    Raises:
-        LockHeldError: a job is running.
-    """
+    """Forget which coin a symbol means; return the exit code. Idempotent."""
     symbol = symbol.strip().upper()
     if before := _choose(settings_with_log(writes=True), symbol, None):
         say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
@@ -112,17 +106,10 @@ def reset(symbol: str) -> int:
 
 
 def accept(entry: str) -> int:
-    """Use an id for a symbol from now on, regardless of what is stored under it; return the exit code. Idempotent.
-
-    Raises:
-        ConfigurationError: the entry is not ``SYMBOL:ID``.
-        LockHeldError: a job is running.
-    """
+    """Use an id for a symbol from now on, regardless of what is stored under it; return the exit code. Idempotent."""
     settings = settings_with_log(writes=True)
-    given = _ACCEPTED.fullmatch(entry.strip())
-    if given is None:
-        raise ConfigurationError(f"{entry!r} is not SYMBOL:ID", next_step="such as ./run.sh coins --accept BTC:1")
-    symbol, cmc_id = given["symbol"].upper(), int(given["id"])
+    symbol, number = _both(entry, "ID", r"[1-9][0-9]{0,9}", "accept BTC:1")
+    cmc_id = int(number)
     before = _choose(settings, symbol, cmc_id)
     was = f", before id {before}" if before not in (None, cmc_id) else ""
     say(f"{symbol} means id {cmc_id}{was}, from the next run on; stored prices stay as they are")
@@ -135,14 +122,10 @@ def rename(entry: str) -> int:
     """Give a coin's stored prices the ticker that it has now; return the exit code.
 
     Raises:
-        ConfigurationError: the entry is not ``SYMBOL:NEW``, or there is no coin, or another one has the new symbol.
-        LockHeldError: a job is running.
+        ConfigurationError: there is no such coin, or another one has the new symbol.
     """
     settings = settings_with_log(writes=True)
-    given = _RENAMED.fullmatch(entry.strip().upper())
-    if given is None:
-        raise ConfigurationError(f"{entry!r} is not SYMBOL:NEW", next_step="such as ./run.sh coins --rename SOL:SOLX")
-    symbol, new = given["symbol"], given["new"]
+    symbol, new = _both(entry, "NEW", r"[^:\s]+", "rename SOL:SOLX")
     choices = coin_choices(settings.data_path)
     with _no_job(settings), Resources(settings, task="coins", clock=system_clock, writes=True) as resources:
         table, kept = resources.repository(CoinMarketCapClickHouseAdapter), choices.load()
@@ -157,6 +140,13 @@ def rename(entry: str) -> int:
     say(f"id {cmc_id} is {new} now, before {symbol}; its prices are in the views under {new}")
     say(f"now set {renamed_entry(settings.symbols, {symbol: (new, cmc_id)})}")
     return DONE
+
+
+def _both(entry: str, name: str, pattern: str, example: str) -> tuple[str, str]:
+    given = re.fullmatch(rf"([^:\s]+):({pattern})", entry.strip().upper())
+    if given is None:
+        raise ConfigurationError(f"{entry!r} is not SYMBOL:{name}", next_step=f"such as ./run.sh coins --{example}")
+    return given[1], given[2]
 
 
 def _no_job(settings: Settings) -> ProcessLock:

@@ -38,15 +38,7 @@ _StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     """Compare the hours before the present one, print the result, return the exit code: 1 if prices differ.
 
-    Args:
-        hours: one or more.
-        tolerance: in percent.
-        as_json: one JSON object instead of text.
-
-    Raises:
-        ConfigurationError: the tolerance is not a number.
-        LockHeldError: a running job has the embedded engine open.
-        StorageRejected: there is no database yet.
+    `tolerance` is in percent.
     """
     if not math.isfinite(tolerance):
         raise ConfigurationError(f"--tolerance {tolerance} is not a number of percent", next_step="give one, such as 1")

@@ -77,10 +77,6 @@ def install(name: str, schedule: str | None, *, dry_run: bool, **chosen: bool) -
     Args:
         schedule: None for that of the installed line, or else the usual one.
         chosen: ``heal`` for the job's heal, ``backup`` or ``watch``.
-
-    Raises:
-        ConfigurationError: the job is unknown, the schedule is invalid, or several tasks are chosen.
-        StateError: the crontab cannot be read or written.
     """
     now = system_clock()
     task, heal = _task(name, chosen), chosen["heal"]

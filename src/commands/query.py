@@ -47,10 +47,6 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     """Print a statement's result, or the tables and views without one, and return the exit code.
 
     Names without a database are those of the configured one. `form` is of `FORMATS`.
-
-    Raises:
-        ConfigurationError: it is not one statement, or not a read-only one.
-        StorageRejected: ClickHouse rejects it.
     """
     if form not in FORMATS:
         raise ConfigurationError(

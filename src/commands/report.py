@@ -31,11 +31,6 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
     """Write the page of the present hour and the hours before it, print its path, and return the exit code.
 
     All reports but the latest `keep` are removed.
-
-    Raises:
-        ConfigurationError: a page cannot show so many hours.
-        StorageRejected: the database or the table is missing.
-        StateError: the file cannot be written; none is left behind.
     """
     settings = settings_with_log(quiet=quiet)
     require_database(settings)
@@ -52,7 +47,13 @@ def report(hours: int, *, keep: int, quiet: bool) -> int:
 
 
 def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> None:
-    """Write the page; arguments and errors are those of `report`."""
+    """Write the page.
+
+    Raises:
+        ConfigurationError: it cannot show so many hours.
+        StorageRejected: the database or the table is missing.
+        StateError: the file cannot be written; none is left behind.
+    """
     # By their keys: when Tehran's clock was set back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     with Resources(settings, task="report", clock=system_clock) as resources:

@@ -28,12 +28,7 @@ _GRACE_SECONDS = 10.0
 
 
 def show(count: int, *, as_json: bool) -> int:
-    """Print the last `count` runs of all jobs, latest first, then why runs failed; return the exit code.
-
-    Raises:
-        LockHeldError: a running job has the embedded engine open.
-        StorageUnavailable, StorageRejected: the database cannot be read.
-    """
+    """Print the last `count` runs of all jobs, latest first, then why runs failed; return the exit code."""
     settings = interactive_timeouts(settings_with_log())
     with resources_for_reading(settings, "runs") as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.

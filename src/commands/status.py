@@ -71,16 +71,7 @@ _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database c
 
 
 def status(name: str | None, *, as_json: bool, everything: bool) -> int:
-    """Print the state of the jobs in use, return the exit code: 1 if something needs attention.
-
-    Args:
-        name: of one job; None for all.
-        as_json: one JSON object instead of text.
-        everything: every symbol, also beyond a screenful.
-
-    Raises:
-        ConfigurationError: there is no such job, or a setting is invalid.
-    """
+    """Print the state of a job, or of the jobs in use, return the exit code: 1 if something needs attention."""
     settings, now = interactive_timeouts(settings_with_log()), system_clock()
     found = _read_all(name, settings, now)
     wanting = _wanting(found)
@@ -101,10 +92,8 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
 def watch(name: str | None) -> int:
     """Print only what needs attention, and return the exit code.
 
-    Off a terminal, the monitor of HEALTHCHECK_URL_STATUS is pinged, and ALERT_COMMAND receives what was printed.
-
-    Raises:
-        EtlError: as `status`, after the alarm.
+    Off a terminal, the monitor of HEALTHCHECK_URL_STATUS is pinged, and ALERT_COMMAND receives what was printed, or the
+    error, which is raised afterwards.
     """
     error, lines = None, []
     try:
@@ -335,16 +324,12 @@ def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
     show_table((), list(_fields(job, now)))
     if not job.series:
         return
-    # Only a terminal hides symbols.
-    size, stale = terminal_size(), stale_symbols(job, now)
-    room = len(job.series) if everything or size is None else max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)
-    hidden = len(job.series) - room
-    shown = job.series
+    shown, size, stale = job.series, terminal_size(), stale_symbols(job, now)
     if job.follows_list and not everything:
         shown = [one for one in shown if not one.has_left][:_LARGEST]
-        hidden = len(job.series) - len(shown)
-    elif hidden > 0:
+    elif size and not everything and (room := max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)) < len(shown):
         shown = sorted(shown, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
+    hidden = len(job.series) - len(shown)
     say("")
     show_table(
         ("symbol", "price", "24 h", "hour (Tehran)", f"stored in\n{'/'.join(SPANS)}", "last 24 h"),
@@ -357,11 +342,11 @@ def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
         show_table((), outages)
     if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
         say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
-    if hidden > 0 and job.follows_list:
+    if hidden and job.follows_list:
         gaps, left = sum(bool(one.coverage.missing) for one in job.series), sum(one.has_left for one in job.series)
         say(f"{hidden} of {len(job.series)} coins are hidden, the largest are shown; --all shows every one")
         say(f"of all, {gaps} have missing hours, {left} left the list in 30 d")
-    elif hidden > 0:
+    elif hidden:
         say(f"{counted(hidden, 'symbol')} hidden; the worst are shown first; --all shows every one")
 
 

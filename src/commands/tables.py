@@ -58,12 +58,7 @@ def require_consent(name: str | None, *, unasked: bool) -> None:
 
 
 def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
-    """Back up and drop the table of a job, or of every job; return the exit code. Asks, unless `unasked`.
-
-    Raises:
-        ConfigurationError: there is no such job, or no terminal to ask on.
-        LockHeldError: a job is running.
-    """
+    """Back up and drop the table of a job, or of every job; return the exit code. Asks, unless `unasked`."""
     settings = settings_with_log(quiet=quiet, writes=True)
     require_consent(name, unasked=unasked)
     repositories = [JOBS[one].repository for one in ([name] if name else JOBS)]
@@ -103,9 +98,6 @@ def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
 
     Args:
         accept: take the size of this backup as right, even if it is far smaller than those before.
-
-    Raises:
-        LockHeldError: a job is still running after the wait.
     """
     settings = settings_with_log(quiet=quiet, writes=True)
     require_database(settings)

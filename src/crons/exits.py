@@ -86,22 +86,17 @@ def guarded(
         tell(StopError("ended by Ctrl-C"))
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        tell(_host_error(error))
+        fault = error if isinstance(error, OSError) else OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        where = f"{fault.filename}: " if fault.filename else ""
+        tell(StateError(f"{where}{fault.strerror or fault}", next_step=fix_for(fault)))
         return FAILED
     except Exception as error:  # the one broad catch: the log gets all of it
-        if fault := import_fault(error):
-            tell(fault)
+        if missing := import_fault(error):
+            tell(missing)
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
     return code
-
-
-def _host_error(error: OSError | MemoryError) -> EtlError:
-    if not isinstance(error, OSError):
-        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-    where = f"{error.filename}: " if error.filename else ""
-    return StateError(f"{where}{error.strerror or error}", next_step=fix_for(error))
 
 
 def _warn_of_near_misses() -> None:

@@ -25,12 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> None:
-    """Put a run that has ended into the history, unless it was a dry run, and close its database.
+    """Put a run that has ended, by an error or well, into the history, unless it was a dry run; close its database.
 
     A failure of that is a warning in the log; the record waits on the disk for the next run.
-
-    Args:
-        error: what ended the run; None for a good one.
 
     Raises:
         SignalledError: the process was asked to end meanwhile.
@@ -63,9 +60,7 @@ def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> No
 def keep_record(run: JobContext, error: EtlError | None, *, busy: bool = False) -> None:
     """Put a run into the history whose process does not hold the lock by it.
 
-    Args:
-        error: what ended it; None for a good one.
-        busy: whether it did nothing, because another process holds the lock, which then stores the record.
+    A `busy` one did nothing, because another process holds the lock, which then stores the record.
     """
     made = _record_of(run, error)
     made.status = BUSY if busy else made.status

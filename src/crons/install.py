@@ -47,18 +47,14 @@ def check_schedule(schedule: str) -> str:
     Raises:
         ConfigurationError: it is not a schedule. One that only this host's cron rejects is found when it is installed.
     """
-    fields, problem = schedule.split(), ""
-    if len(fields) != len(_FIELDS):  # not every cron knows words such as @hourly
-        problem = f"needs five fields: {', '.join(_FIELDS)}"
-    else:
-        try:
-            CronSim(" ".join(fields), datetime(2000, 1, 1, tzinfo=timezone.utc))
-        except CronSimError as error:
-            problem = str(error)
-    if problem:
-        raise ConfigurationError(
-            f"schedule {schedule!r}: {problem}", next_step='give five fields, such as "30 * * * *"'
-        )
+    fields = schedule.split()
+    try:
+        if len(fields) != len(_FIELDS):  # not every cron knows words such as @hourly
+            raise CronSimError(f"needs five fields: {', '.join(_FIELDS)}")  # noqa: TRY301 - as one that CronSim finds
+        CronSim(" ".join(fields), datetime(2000, 1, 1, tzinfo=timezone.utc))
+    except CronSimError as error:
+        step = 'give five fields, such as "30 * * * *"'
+        raise ConfigurationError(f"schedule {schedule!r}: {error}", next_step=step) from error
     return " ".join(fields)
 
 
@@ -94,7 +90,6 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
 
     Args:
         task: the job's name, or `heal_of` it, `BACKUP` or `WATCH`, here and below.
-        schedule: see `check_schedule`.
         checkout: absolute; the working folder. What tasks print is appended to its ``logs/cron.log``.
         python: absolute; ``.venv/bin/python``, its links not resolved.
 
@@ -127,7 +122,6 @@ def with_task(current: str, task: str | None, line: str | None, *, checkout: Pat
     An existing line of the task is replaced in its place. The marks go with the last line.
 
     Args:
-        current: the present crontab; empty when there is none.
         task: None, with no line, for all of them.
         line: None to remove the task's line.
 
@@ -152,17 +146,11 @@ def with_task(current: str, task: str | None, line: str | None, *, checkout: Pat
 
 
 class Schedules(NamedTuple):
-    """A checkout's lines in the crontab.
+    """A checkout's lines in the crontab."""
 
-    Attributes:
-        installed: task to the schedule of its line, for tasks that have one.
-        unknown: why the crontab could not be read; None when it could, or when the command is missing.
-        cron_runs: whether a daemon runs, which starts them.
-    """
-
-    installed: Mapping[str, str]
-    unknown: StateError | None = None
-    cron_runs: bool = True
+    installed: Mapping[str, str]  # task to the schedule of its line, for tasks that have one
+    unknown: StateError | None = None  # why the crontab cannot be read; None if it can, or if the command is missing
+    cron_runs: bool = True  # whether a daemon runs, which starts them
 
 
 def read_schedules(checkout: Path) -> Schedules:
@@ -206,7 +194,6 @@ def change_crontab(
         task, line: see `with_task`.
         checkout: its ``backups`` keeps a copy of the previous crontab.
         now: in Tehran; names the copy.
-        dry_run: change nothing.
 
     Raises:
         StateError: the crontab cannot be read or written, its copy not kept, or the block is damaged.

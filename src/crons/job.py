@@ -142,41 +142,36 @@ class BackfillRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One source into one table, hourly: everything in which a pipeline differs from the others.
+    """One source into one table, hourly: everything in which a pipeline differs from the others."""
 
-    Attributes:
-        summary: one line for the list of jobs.
-        run: stores the present hour: extract, transform, load. Idempotent: a later run of the hour updates its rows.
-            Raises `EtlError`; what was fetched before is in the spool.
-        check: whether the source answers, and what an operator should know of it. Spends nothing.
-        check_symbols: whether each followed symbol can be followed, at no cost; None if `check` says that.
-        backfill: asks the source for `Past.wanted` hours and yields an answer at a time; the caller stores them. A heal
-            is the same for missing hours. None for a source without a past.
-        followed: by the settings, the symbols that have a row every hour, each with what it means there, such as a
-            coin's id or a pair; None if the settings leave that open.
-        optional: show nothing of it on a host that never ran it, and expect no hour of a symbol without any row.
-        members: of coins with their ids, those of the list of the largest that it follows, with what they mean here.
-        verify: what else is wrong with the stored rows, given the job's name and the present moment.
-        past_needs: the setting without which the source refuses past hours, if any.
-        beginnings: where the source's history of each symbol begins, a line each, as far as it is kept.
-        charges: whether past hours cost credits, which ``--max-credits`` limits.
-    """
-
-    summary: str
+    summary: str  # one line for the list of jobs
     source: str
     repository: type[HourlyRepository]
+    # Stores the present hour: extract, transform, load. Idempotent: a later run of the hour updates its rows. Raises
+    # `EtlError`; what was fetched before is in the spool.
     run: Callable[[JobContext], Awaitable[None]]
+    # Whether the source answers, and what an operator should know of it. Spends nothing.
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
+    # Whether each followed symbol can be followed, at no cost; None if `check` says that.
     check_symbols: Callable[[JobContext], Coroutine[Any, Any, Finding]] | None = None
+    # Asks the source for `Past.wanted` hours and yields an answer at a time; the caller stores them. A heal is the same
+    # for missing hours. None for a source without a past.
     backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
+    # By the settings, the symbols that have a row every hour, each with what it means there, such as a coin's id or a
+    # pair; None if the settings leave that open.
     followed: Callable[[Settings], Mapping[str, object]]
-    optional: bool = False
+    optional: bool = (
+        False  # show nothing of it on a host that never ran it, and expect no hour of a symbol without rows
+    )
+    # Of coins with their ids, those of the list of the largest that it follows, with what they mean here.
     members: Callable[[Mapping[str, int]], Mapping[str, object]] = lambda _coins: {}
+    # What else is wrong with the stored rows, given the job's name and the present moment.
     verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
+    # Where the source's history of each symbol begins, a line each, as far as it is kept.
     beginnings: Callable[[Settings], list[str]] = lambda _settings: []
-    charges: bool = False
+    charges: bool = False  # whether past hours cost credits, which --max-credits limits
 
     def expected(self, settings: Settings, table: HourlyRepository, *, since: str = "") -> Mapping[str, object]:
         """The symbols whose hours are missing if they have no row: those followed, and the largest coins since an hour.

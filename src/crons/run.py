@@ -50,11 +50,7 @@ class Options(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None, *, clock: Callable[[], datetime] = system_clock) -> int:
-    """Run a job and log what happened; the exit code, see `crons.exits`.
-
-    Args:
-        arguments: as on the command line; None takes the process's own.
-    """
+    """Run a job and log what happened; the exit code, see `crons.exits`. None takes the process's own arguments."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [MAIN_JOB]
     # The usual line of cron needs no parser: importing Typer would take a tenth of an hourly run.
     if not name.startswith("-") and rest in ([], ["--quiet"]):
@@ -126,9 +122,8 @@ def _past_hours(options: Options, now: datetime) -> BackfillRequest:
     wanted = BackfillRequest(hours or 0, options.dry_run, options.ask_all, most, first, end)
     count = hours or len(wanted.starts(now))
     if not count:
-        raise ConfigurationError(
-            f"no past hour from {options.first} to {options.end or 'now'}", next_step="give an earlier --from"
-        )
+        span = f"from {options.first} to {options.end or 'now'}"
+        raise ConfigurationError(f"no past hour {span}", next_step="give an earlier --from")
     if count > MAX_HOURS:
         raise ConfigurationError(f"these are {count:,} hours", next_step=f"ask for {MAX_HOURS:,} at most at once")
     return wanted
