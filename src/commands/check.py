@@ -33,14 +33,7 @@ from commands.screen import (
     stale_groups,
 )
 from commands.tables import is_used
-from configurations.config import (
-    ENV_FILE,
-    PROJECT_ROOT,
-    Settings,
-    load_settings,
-    nearly_right,
-    origins,
-)
+from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right, origins
 from crons.exits import DONE, FAILED
 from crons.inspection import ttl_finding, verify_table
 from crons.install import Schedules, read_schedules

@@ -19,9 +19,8 @@ from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, no_color, set_up_logging, stderr_width
 from crons.job import Finding, Job
-from crons.resources import PATIENCE, Resources, require_owner, system_clock
+from crons.resources import Resources, require_owner, system_clock
 
-_SHORT_WAIT_SECONDS = 2.0  # for a job that has the embedded engine open
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
 _COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
 _GLUE = "\ue000"  # stands for the blanks of a command while a table is laid out
@@ -43,7 +42,7 @@ def settings_with_log(*, quiet: bool = False, writes: bool = False) -> Settings:
 
 def resources_for_reading(settings: Settings, task: str) -> Resources:
     """Resources of a command that only reads: it waits briefly for the embedded engine and for an answer."""
-    return Resources(settings, task=task, clock=system_clock, wait_seconds=_SHORT_WAIT_SECONDS, retry=PATIENCE)
+    return Resources(settings, task=task, clock=system_clock, briefly=True)
 
 
 def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:

@@ -14,14 +14,7 @@ import typer
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.schema import Definition
-from adapters._bases.table_backup import (
-    export_table,
-    insert_missing,
-    read_backup,
-    reporting,
-    table_in,
-    tables_there,
-)
+from adapters._bases.table_backup import export_table, insert_missing, read_backup, reporting, table_in, tables_there
 from adapters._bases.upsert import UpsertReport
 from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS

@@ -350,18 +350,13 @@ class _Given(NamedTuple):
 
 
 def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process.
-
-    Args:
-        env_file: read for what the environment does not set; it may be absent.
-        environment: None for the process's own.
+    """The settings of this process, or of one with that environment. `env_file` may be absent.
 
     Raises:
         SettingsError: something is wrong; the next step says where each variable was set.
     """
     given, problem = _read_given(env_file, environment)
-    wrong = {"": problem} if problem else {}
-    values: dict[str, Any] = {}
+    wrong, values = {"": problem} if problem else {}, dict[str, Any]()
     for name in SETTINGS:
         try:
             values[name] = _parsed(name, given.get(name))
@@ -477,11 +472,7 @@ def nearly_right(env_file: Path) -> dict[str, str]:
 
 
 def only_set_here(elsewhere: Settings, env_file: Path = ENV_FILE) -> list[str]:
-    """The variables whose value in this process's environment differs from that in another one, such as cron's.
-
-    Raises:
-        SettingsError: the settings are wrong here.
-    """
+    """The variables whose value in this process's environment differs from that in another one, such as cron's."""
     here = load_settings(env_file)
     return [name.upper() for name in SETTINGS if getattr(here, name) != getattr(elsewhere, name)]
 

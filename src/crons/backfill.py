@@ -110,9 +110,8 @@ class Past:
 
     def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
         """Note a call that failed, while others were answered."""
-        for symbols, ranges in describe_alike(
-            {symbol: hours.values() for symbol, hours in asked.items() if hours}
-        ).items():
+        hours_of = {symbol: hours.values() for symbol, hours in asked.items() if hours}
+        for symbols, ranges in describe_alike(hours_of).items():
             self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
 
     async def store(self, batches: AsyncIterator[Batch]) -> None:
@@ -137,9 +136,8 @@ class Past:
             for symbols, ranges in describe_alike(self._short).items():
                 requested = self._requested[symbols[0]]
                 counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
-                self._ctx.report.failures.append(
-                    f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}"
-                )
+                why = f"{counts}; missing without an explanation: {ranges}"
+                self._ctx.report.failures.append(f"{listed(symbols)}: {why}")
 
     async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
@@ -177,11 +175,8 @@ class Past:
             self._requested[symbol] = self._requested.get(symbol, 0) + len(hours)
             if lacking:
                 self._lacking.setdefault(symbol, []).extend(lacking.values())
-            unexplained = {
-                key: start
-                for key, start in lacking.items()
-                if (symbol, key) not in batch.unusable and start <= self.settled
-            }
+            settled = {key: start for key, start in lacking.items() if start <= self.settled}
+            unexplained = {key: start for key, start in settled.items() if (symbol, key) not in batch.unusable}
             if symbol not in batch.short:
                 noted_at = tehran_text(ctx.started)
                 self._holes += [Hole(symbol, key, self._meant[symbol], noted_at, ctx.run_id) for key in unexplained]

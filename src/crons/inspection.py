@@ -44,10 +44,10 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
 def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> list[Finding]:
     duplicates, wrong, future = table.duplicate_keys(), table.wrong_keys(), table.future_rows(present=hour_key(now))
     superseded, stuck = table.count_superseded(), table.stuck_mutations()
+    idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
+    keep = f"to keep the rows that the view shows: {duplicates.repair}"
     return [
-        finding(
-            "duplicate keys", _lines(duplicates.rows), f"to keep the rows that the view shows: {duplicates.repair}"
-        ),
+        finding("duplicate keys", _lines(duplicates.rows), keep),
         # Older versions of changed rows, which the view does not show.
         *[Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")][: bool(superseded)],
         finding(
@@ -61,7 +61,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
             f"check the clock of the host that wrote them, then remove them: {future.repair}",
         ),
         _absurd(name, table.absurd_values(), followed, now),
-        *([_stale(table, followed, now)] if table.has_trades else ()),
+        *([finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")] if table.has_trades else ()),
         _mixed(name, table, followed, now),
         *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
@@ -78,11 +78,6 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
 def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
     """The symbols whose price is stale: no trade in 48 hours."""
     return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER)) if table.has_trades else []
-
-
-def _stale(table: HourlyRepository, followed: Collection[str], now: datetime) -> Finding:
-    lines = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
-    return finding("stale prices", lines, "name other pairs in BINANCE_PAIRS, or none")
 
 
 def _corrected(table: HourlyRepository, now: datetime) -> list[Finding]:

@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ RepositoryT = TypeVar("RepositoryT", bound=HourlyRepository)
 # How long to wait for another process that has the embedded engine's folder open; most take seconds.
 ENGINE_WAIT_SECONDS = 120.0
 # For reads that a user waits for.
+_SHORT_WAIT_SECONDS = 2.0
 PATIENCE = RetryPolicy(attempts=2, total_seconds=5)
 # What a run reserves for storing when it retries a source: room for an upsert on a busy server.
 _STORING_SECONDS = 60.0
@@ -47,52 +48,35 @@ def system_clock() -> datetime:
     return datetime.now(timezone.utc)
 
 
+@dataclass(eq=False, repr=False)
 class Resources(AbstractContextManager["Resources"]):
-    """Connections and folders. The database is opened when it is first used, and closed by the context manager.
+    """Connections and folders. The database is opened when it is first used, and closed by the context manager."""
 
-    Args:
-        task: what they are used for, for the message of a process that has to wait for this one.
-        wait_seconds: how long to wait for a process that has the embedded engine open, or writes to the same database.
-        writes: whether rows are written or dropped; a reader of a server waits for no other process.
-        limit_seconds: of the run that begins now: failures that may pass are retried until then. None: five tries.
-        retry: for the database, in place of that.
-    """
+    settings: Settings
+    _: KW_ONLY
+    task: str  # what they are used for, for the message of a process that has to wait for this one
+    clock: Callable[[], datetime]
+    writes: bool = False  # whether rows are written or dropped; a reader of a server waits for no other process
+    briefly: bool = False  # for a read that a user waits for: wait briefly for the embedded engine and for an answer
+    limit_seconds: float | None = (
+        None  # of the run that begins now, until which is retried what may pass; else five tries
+    )
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        task: str,
-        clock: Callable[[], datetime],
-        wait_seconds: float = ENGINE_WAIT_SECONDS,
-        writes: bool = False,
-        limit_seconds: float | None = None,
-        retry: RetryPolicy | None = None,
-    ) -> None:
-        self.settings = settings
-        self.clock = clock
-        self._task = task
-        self._wait_seconds = wait_seconds
-        self._writes = writes
-        self._limit_seconds = limit_seconds
+    def __post_init__(self) -> None:
+        cluster, quorum = self.settings.clickhouse_cluster, self.settings.clickhouse_insert_quorum
+        self._replication = Replication(cluster, self.settings.clickhouse_changes, quorum)
         self._began = time.monotonic()
         self._http: list[HttpAdapter] = []
         self._repositories: dict[type[HourlyRepository], HourlyRepository] = {}
-        self._replication = Replication(
-            settings.clickhouse_cluster, settings.clickhouse_changes, settings.clickhouse_insert_quorum
-        )
-        self.retry = retry or self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
+        self.retry = PATIENCE if self.briefly else self._until_limit(reserve=_ENDING_SECONDS, share=0.1)
 
     def _until_limit(self, *, reserve: float, share: float) -> RetryPolicy:
         """Retry until the run's limit, minus a reserve in seconds, or a share of a short run."""
-        limit, run = self._limit_seconds, self.settings.run_timeout_seconds
+        limit, run = self.limit_seconds, self.settings.run_timeout_seconds
         if limit is None:
             return RetryPolicy(total_seconds=run / 2)
-        return RetryPolicy(
-            attempts=None,
-            total_seconds=run - min(reserve, run * share),
-            deadline=self._began + limit - min(reserve, limit * share),
-        )
+        deadline = self._began + limit - min(reserve, limit * share)
+        return RetryPolicy(attempts=None, total_seconds=run - min(reserve, run * share), deadline=deadline)
 
     @cached_property
     def database(self) -> ClickHouseAdapter:
@@ -108,9 +92,9 @@ class Resources(AbstractContextManager["Resources"]):
         )
         lock = ProcessLock(
             engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
-            task=self._task,
+            task=self.task,
             clock=self.clock,
-            wait_seconds=self._wait_seconds,
+            wait_seconds=_SHORT_WAIT_SECONDS if self.briefly else ENGINE_WAIT_SECONDS,
             step="using the database",
             private=not settings.embedded,
         )
@@ -119,7 +103,7 @@ class Resources(AbstractContextManager["Resources"]):
             connect_timeout_seconds=settings.http_timeout_seconds,
             query_timeout_seconds=settings.run_timeout_seconds / 2,
             waking_seconds=_WAKING_SECONDS if settings.clickhouse_host.endswith(_CLOUD_HOSTS) else 0,
-            guard=lock if settings.embedded or self._writes else None,
+            guard=lock if settings.embedded or self.writes else None,
         )
 
     @cached_property
