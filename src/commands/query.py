@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -107,9 +108,11 @@ def _refused(error: StorageRejected) -> StorageRejected:
 def _show_rows(path: Path, *, limit: int) -> None:
     with path.open(encoding="utf-8") as lines:
         names, *rows = map(json.loads, lines)
-    shown = [["NULL" if value == _NULL else _CONTROLS.sub(_escaped, value) for value in row] for row in rows]
-    cut = 0 < limit <= len(shown)
-    shown = shown[: MOST_ROWS if cut else None]
+    cut = 0 < limit <= len(rows)
+    escape = partial(_CONTROLS.sub, lambda control: control[0].encode("unicode_escape").decode())
+    shown = [
+        ["NULL" if value == _NULL else escape(value) for value in row] for row in rows[: MOST_ROWS if cut else None]
+    ]
     size = terminal_size()
     width = sum(max(map(len, column)) + 2 for column in zip(names, *shown, strict=True)) - 2
     if size is None or len(names) == 1 or width <= size.columns:
@@ -123,10 +126,6 @@ def _show_rows(path: Path, *, limit: int) -> None:
                 say(f"{name:{indent}}{value}".rstrip())
     if cut:
         tell(f"only the first {MOST_ROWS:,} rows are shown; --all shows all rows")
-
-
-def _escaped(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode()
 
 
 def _show_columns(settings: Settings) -> int:

@@ -28,11 +28,7 @@ _UNLIMITED_WIDTH = 1 << 40
 
 
 def settings_with_log(*, quiet: bool = False, writes: bool = False) -> Settings:
-    """Load the settings and set up the log accordingly, or for errors only if quiet.
-
-    Raises:
-        ConfigurationError: a setting is invalid, or a command that `writes` runs as another user: see `require_owner`.
-    """
+    """Load the settings and set up the log accordingly, or for errors only if quiet; `require_owner` of what writes."""
     settings = load_settings()
     if writes:
         require_owner(settings)
@@ -126,7 +122,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles:
         # A command stays on one line, to be pasted.
         column.min_width = max((len(found) for cell in cells for found in _COMMAND.findall(cell)), default=None)
     for row, style in zip_longest(rows, styles):
-        table.add_row(*(Text(_COMMAND.sub(_glued, cell)) for cell in row), style=style)
+        glued = [_COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), cell) for cell in row]
+        table.add_row(*map(Text, glued), style=style)
     size = terminal_size()
     # Without a height rich takes a dumb terminal for one of 80 columns.
     console = Console(width=size.columns if size else _UNLIMITED_WIDTH, height=25, no_color=no_color())
@@ -135,10 +132,6 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles:
         console.print(table)
     lines = drawn.get().removesuffix("\n").replace(_GLUE, " ")
     say(lines if size else "\n".join(line.rstrip() for line in lines.splitlines()))
-
-
-def _glued(command: re.Match[str]) -> str:
-    return command[0].replace(" ", _GLUE)
 
 
 def show_findings(findings: Sequence[Finding], *, as_json: bool, **fields: object) -> None:

@@ -66,8 +66,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    no_color = settings is not None and bool(settings.no_color)
-    short = terminal_renderer(colors=settings is not None and not no_color)
+    short = terminal_renderer(colors=settings is not None and not settings.no_color)
     redaction = _redaction(settings.secrets() if settings else ())
     shown, whole = (
         structlog.stdlib.ProcessorFormatter(
@@ -77,7 +76,9 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         for last in (renderer if as_json or not sys.stderr.isatty() else short, renderer)
     )
     level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(handlers=[_Handler(shown, whole, no_color=no_color)], level=level, force=True)
+    logging.basicConfig(
+        handlers=[_Handler(shown, whole, no_color=bool(settings and settings.no_color))], level=level, force=True
+    )
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.

@@ -117,8 +117,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         step: what is being done now.
 
     Raises:
-        RunTimedOutError: the limit was reached.
-        SignalledError: SIGTERM or SIGINT came.
+        RunTimedOutError, SignalledError: the limit was reached, or SIGTERM or SIGINT came.
     """
     limit_seconds, setting = limit
     loop = asyncio.new_event_loop()

@@ -103,16 +103,13 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
     module, target = modules.get(task, f"crons.run {task}"), "" if task == WATCH else f" >> {output} 2>&1"
     command = f"cd {folder} && env PYTHONPATH={source} {program} -m {module}{target} # {task}"
     if re.search(r"[\x00-\x1f\x7f]", command):
-        raise ConfigurationError(
-            "a crontab line cannot hold a control character", next_step="move the checkout to a path without one"
-        )
+        step = "move the checkout to a path without one"
+        raise ConfigurationError("a crontab line cannot hold a control character", next_step=step)
     # To cron a bare % ends the command, and a backslash before one disappears.
     escaped = command.replace("\\", "\\\\").replace("%", "\\%")
     if len(escaped.encode(errors="surrogateescape")) > _MAX_COMMAND_BYTES:
-        raise ConfigurationError(
-            f"the crontab line exceeds the {_MAX_COMMAND_BYTES} bytes that cron accepts",
-            next_step="move the checkout to a shorter path",
-        )
+        what = f"the crontab line exceeds the {_MAX_COMMAND_BYTES} bytes that cron accepts"
+        raise ConfigurationError(what, next_step="move the checkout to a shorter path")
     return f"{check_schedule(schedule)} {escaped}\n"
 
 
@@ -124,9 +121,6 @@ def with_task(current: str, task: str | None, line: str | None, *, checkout: Pat
     Args:
         task: None, with no line, for all of them.
         line: None to remove the task's line.
-
-    Raises:
-        StateError: the block has lost one of its marks, or exists twice.
     """
     before, block, after = _split(current, checkout)
     changed: list[str] = []
@@ -178,11 +172,11 @@ def installed_since(task: str, checkout: Path) -> datetime | None:
 
 
 class CrontabChange(NamedTuple):
-    """A crontab before and after a change; `backup` keeps `before`, None when nothing was written."""
+    """A crontab before and after a change."""
 
     before: str
     after: str
-    backup: Path | None
+    backup: Path | None  # which keeps `before`; None if nothing was written
 
 
 def change_crontab(

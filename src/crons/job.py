@@ -216,11 +216,7 @@ class JobContext:
         step: Callable[[str], None] = lambda _step: None,
         symbols: Sequence[str] = (),
     ) -> JobContext:
-        """A run that begins now, for `symbols` only, or for all if that is empty.
-
-        Raises:
-            ConfigurationError: one of them is not among the job's.
-        """
+        """A run that begins now, for `symbols` only, see `only_symbols`, or for all if that is empty."""
         followed, now = job.followed(resources.settings), resources.clock
         settings = only_symbols(resources.settings, symbols, followed)
         table, spool = resources.repository(job.repository), resources.spool(name)

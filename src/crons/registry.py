@@ -40,11 +40,7 @@ JOBS = _Jobs()
 
 
 def find_job(name: str, *, with_past: bool = False) -> Job:
-    """The job of that name.
-
-    Raises:
-        ConfigurationError: it is unknown, or with_past and its source gives the present hour only.
-    """
+    """The job of that name. Raises ConfigurationError if it is unknown, or has no past although `with_past`."""
     if name not in JOBS:
         raise ConfigurationError(f"unknown job {name!r}", next_step=f"name one of these: {', '.join(sorted(JOBS))}")
     job = JOBS[name]

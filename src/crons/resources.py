@@ -197,11 +197,7 @@ def has_no_database(settings: Settings) -> bool:
 
 
 def require_owner(settings: Settings) -> None:
-    """Refuse to write as another user than the owner of the data, or beside files that this one cannot change.
-
-    Raises:
-        ConfigurationError: a folder, or a file at the top of one, belongs to another user; nothing was written.
-    """
+    """Raise ConfigurationError if a folder of the data, or a file at the top of one, belongs to another user."""
     data, spool = settings.data_path, settings.data_path / "spool"
     of_engine = [settings.clickhouse_path] if settings.embedded else []
     folders = [data, data / "locks", spool, *spool.glob("*/"), *spool.glob("*/*/"), settings.backup_path, *of_engine]

@@ -139,12 +139,7 @@ async def _run_beside(past: JobContext) -> None:
 
 
 def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
-    """Inform the monitor and, if it can be reached, the history of a run that wrong settings prevent.
-
-    Raises:
-        SettingsError: the given one.
-        EtlError: what prevented even that.
-    """
+    """Inform the monitor and, if it can be reached, the history of a run that wrong settings prevent; raise them."""
 
     def fail() -> NoReturn:
         raise error
