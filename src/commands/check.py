@@ -67,11 +67,7 @@ def check(*, as_json: bool) -> int:
 
 
 def show_settings() -> int:
-    """Print the settings with their origin, secrets masked, and return the exit code.
-
-    Raises:
-        ConfigurationError: some are wrong; they were printed all the same.
-    """
+    """Print the settings with their origin, secrets masked, also wrong ones, which then are an error."""
     show_table(("setting", "value", "origin"), origins())
     load_settings()
     return DONE

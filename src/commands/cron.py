@@ -34,7 +34,7 @@ from crons.install import (
     read_schedules,
     usual_schedule,
 )
-from crons.job import Needed
+from crons.job import Job
 from crons.registry import JOBS, find_job
 from crons.resources import require_owner, system_clock
 
@@ -96,7 +96,7 @@ def install(name: str, schedule: str | None, *, dry_run: bool, **chosen: bool) -
         tip = f'{counted(late, "minute")} into the Tehran hour; for its beginning: --schedule "{begins}"'
         zone = f"minute {begins.split()[0]} on this host's clock ({now.astimezone():%Z})"
         say(f"that is {tip}" if late else f"that is when an hour begins in Tehran, {zone}")
-    for warning in _lacking_under_cron(job.past_needs if heal else None):
+    for warning in _lacking_under_cron(job if heal else None):
         tell(f"warning: {warning}")
     if not found.cron_runs:
         tell(f"warning: no cron daemon runs, so cron starts nothing: {START_CRON}")
@@ -133,18 +133,18 @@ def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
     return True
 
 
-def _lacking_under_cron(needed: Needed | None) -> Iterator[str]:
+def _lacking_under_cron(healed: Job | None) -> Iterator[str]:
     """Settings that the line needs and cron does not see: only ``.env`` applies there, not this shell's environment."""
     try:
         settings = load_settings(environment={})
     except ConfigurationError as error:
         yield f"runs under cron will fail: {'; '.join(error.message.splitlines())}; {error.next_step}"
         return
-    missing = needed.variable if needed and not getattr(settings, needed.variable.lower()) else None
+    missing = healed and healed.lacks(settings)
     if missing:
-        yield f"{missing} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
+        yield f"{missing.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
     with suppress(ConfigurationError):  # of variables that cron does not see
-        if unseen := [name for name in only_set_here(settings) if name != missing]:
+        if unseen := [name for name in only_set_here(settings) if not missing or name != missing.variable]:
             yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"
     if proxies := network_variables():
         yield f"cron will not see {', '.join(proxies)}: set it where cron reads it, such as /etc/environment"

@@ -128,10 +128,8 @@ def _format(target: str, form: str | None) -> str:
     ending = "csv" if target == "-" else Path(target.removesuffix(".gz")).suffix.removeprefix(".").lower()
     chosen = form or ending
     if chosen not in FORMATS:
-        given = f"--format {form}" if form else f"the ending of {target}"
-        raise ConfigurationError(
-            f"{given} is not an export format", next_step=f"give --format, one of: {', '.join(FORMATS)}"
-        )
+        given, step = f"--format {form}" if form else f"the ending of {target}", f"one of: {', '.join(FORMATS)}"
+        raise ConfigurationError(f"{given} is not an export format", next_step=f"give --format, {step}")
     if chosen == "xlsx":
         try:
             import xlsxwriter  # noqa: F401, PLC0415 - optional
@@ -180,9 +178,8 @@ def _columns(database: ClickHouseAdapter, name: str, wanted: Sequence[str], *, t
     """The columns to select, with times as times that other programs understand."""
     kinds = {str(column): str(kind) for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
     if unknown := [column for column in wanted if column not in kinds]:
-        raise ConfigurationError(
-            f"there is no column {', '.join(unknown)}", next_step=f"use some of: {', '.join(kinds)}"
-        )
+        step = f"use some of: {', '.join(kinds)}"
+        raise ConfigurationError(f"there is no column {', '.join(unknown)}", next_step=step)
     zone = "'UTC'" if utc else "'Asia/Tehran'"
     forms = {}
     for column, kind in kinds.items():

@@ -61,10 +61,6 @@ def end_all() -> int:
 
     SIGTERM first, SIGKILL after the grace time. A process that does not have the lock open is left alone, though a note
     names it: the system may have reused the pid.
-
-    Raises:
-        ConfigurationError: DATA_PATH is wrong.
-        StateError: a lock is held by a process that its note does not name; the others are ended.
     """
     try:
         settings = load_settings()

@@ -58,9 +58,8 @@ def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
 
 def after_needs(job: Job, settings: Settings, command: str) -> str:
     """A command that asks for past hours, preceded by the setting that the source needs and does not have."""
-    needed = job.past_needs
-    lacking = needed is not None and not getattr(settings, needed.variable.lower(), True)
-    return f"set {needed.variable}, then {command}" if needed and lacking else command
+    needed = job.lacks(settings)
+    return f"set {needed.variable}, then {command}" if needed else command
 
 
 def say(text: str) -> None:
@@ -135,11 +134,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, styles:
 
 
 def show_findings(findings: Sequence[Finding], *, as_json: bool, **fields: object) -> None:
-    """Print findings as a table, and below it the next steps, each on one line to be pasted; or all as JSON.
-
-    Args:
-        fields: further ones of the JSON object.
-    """
+    """Print findings as a table, and below it the next steps, each on one line to be pasted; or all as JSON."""
     states = [finding.state for finding in findings]
     if as_json:
         counts = {"failed": states.count("fail"), "warnings": states.count("warn")}

@@ -118,11 +118,7 @@ def is_used(job: str, table: HourlyRepository) -> bool:
 
 
 def put_back(path: Path, *, quiet: bool) -> int:
-    """Store the rows of a backup, or of one file of it, and return the exit code. Idempotent.
-
-    Raises:
-        StateError: a file is missing or damaged; nothing was changed.
-    """
+    """Store the rows of a backup, or of one file of it, and return the exit code. Idempotent."""
     settings = settings_with_log(quiet=quiet, writes=True)
     with _undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
@@ -139,9 +135,8 @@ def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
     table = table_in(file)
     count = sum(1 for _ in read_backup(table, file))
     if rows not in (None, count):
-        raise StateError(
-            f"{file} has {counted(count, 'row')}, not {rows:,}", next_step="Nothing was changed; use another backup."
-        )
+        step = "Nothing was changed; use another backup."
+        raise StateError(f"{file} has {counted(count, 'row')}, not {rows:,}", next_step=step)
     return table, count
 
 

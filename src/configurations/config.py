@@ -312,11 +312,7 @@ def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEn
 
 
 def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collection[str]) -> Settings:
-    """The settings with some of the symbols that a job follows alone; with all of them if none is named.
-
-    Raises:
-        ConfigurationError: a symbol is not followed.
-    """
+    """The settings with some of the symbols that a job follows alone; with all of them if none is named."""
     if not symbols:
         return settings
     unknown = [symbol for symbol in symbols if symbol not in followed]
@@ -330,17 +326,12 @@ def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collectio
 
 
 class SettingsError(ConfigurationError):
-    """Some variables are wrong; the message has a line for each, and no secret value.
-
-    Attributes:
-        settings: those that are right; the wrong ones have their defaults.
-        wrong: the names of the wrong fields; empty text stands for an unreadable file.
-    """
+    """Some variables are wrong; the message has a line for each, and no secret value."""
 
     def __init__(self, message: str, *, next_step: str, settings: Settings, wrong: Collection[str]) -> None:
         super().__init__(message, next_step=next_step)
-        self.settings = settings
-        self.wrong = frozenset(wrong)
+        self.settings = settings  # the wrong ones have their defaults
+        self.wrong = frozenset(wrong)  # names of fields; empty text stands for an unreadable file
 
 
 class _Given(NamedTuple):

@@ -253,10 +253,10 @@ async def fill_past(ctx: JobContext, request: BackfillRequest, run_hour: Callabl
     What earlier runs left in the spool is stored before anything is spent. What was fetched before an error is stored
     or in the spool.
     """
-    job, needed = ctx.job, ctx.job.past_needs
+    job = ctx.job
     if job.backfill is None:
         raise SourceRejected(f"{job.source} gives the present hour only")
-    if needed is not None and not getattr(ctx.settings, needed.variable.lower()):
+    if needed := job.lacks(ctx.settings):
         raise SourceRejected(f"a {ctx.kind} needs {needed.variable}, which is not set", next_step=needed.next_step)
     if not request.dry_run:
         ctx.step("storing the rows in the spool")

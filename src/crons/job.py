@@ -173,6 +173,11 @@ class Job:
     beginnings: Callable[[Settings], list[str]] = lambda _settings: []
     charges: bool = False  # whether past hours cost credits, which --max-credits limits
 
+    def lacks(self, settings: Settings) -> Needed | None:
+        """The setting that the source needs for past hours and does not have, if any."""
+        needed = self.past_needs
+        return needed if needed and not getattr(settings, needed.variable.lower()) else None
+
     def expected(self, settings: Settings, table: HourlyRepository, *, since: str = "") -> Mapping[str, object]:
         """The symbols whose hours are missing if they have no row: those followed, and the largest coins since an hour.
 
