@@ -18,7 +18,7 @@ if __name__ == "__main__":
 import typer
 
 from commands.interface import (  # isort: skip
-    Backup, DryRun, End, First, Heal, Hours, JobName, JobOption, Json, LogQuiet, MaxCredits, NameOrHours, OneJob,
+    Backup, DryRun, End, First, Heal, Hours, JobName, Json, LogQuiet, MaxCredits, NameOrHours, OneJob,
     PastHours, Quiet, Schedule, Symbols, Watch, Yes, app, become, command, finish, name_and_hours, start_job,
 )  # fmt: skip
 from crons.exits import DONE, FAILED, leave
@@ -236,7 +236,7 @@ def report(
 @command("prices.parquet --symbols BTC,ETH --from 2026-11-01")
 def export(
     target: Annotated[str, typer.Argument(metavar="FILE", help="the file to write, or - for stdout")] = "-",
-    job: JobOption = MAIN_JOB,
+    job: Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")] = MAIN_JOB,
     *,
     form: Annotated[
         str | None,

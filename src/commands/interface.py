@@ -18,7 +18,6 @@ from crons.registry import MAIN_JOB
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")]
-JobOption = Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")]
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
 Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
 Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]

@@ -50,9 +50,8 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     Names without a database are those of the configured one. `form` is of `FORMATS`.
     """
     if form not in FORMATS:
-        raise ConfigurationError(
-            f"there is no format {form!r}", next_step=f"give --format, one of: {', '.join(FORMATS)}"
-        )
+        step = f"give --format, one of: {', '.join(FORMATS)}"
+        raise ConfigurationError(f"there is no format {form!r}", next_step=step)
     settings = settings_with_log()
     require_database(settings)
     if sql is None:

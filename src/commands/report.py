@@ -115,7 +115,6 @@ def _tables_in_use(resources: Resources) -> dict[str, tuple[HourlyRepository, in
     tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
     found = {name: (table, table.count_hours()) for name, table in tables.items() if table.is_ready()}
     if not found:
-        raise StorageRejected(
-            f"there is no {tables[MAIN_JOB].view_name} yet", next_step="run `./run.sh setup_db`, then cron_run"
-        )
+        step = "run `./run.sh setup_db`, then cron_run"
+        raise StorageRejected(f"there is no {tables[MAIN_JOB].view_name} yet", next_step=step)
     return {name: one for name, one in found.items() if one[1]} or dict([next(iter(found.items()))])

@@ -110,10 +110,8 @@ class JobFacts:
     @property
     def next_run(self) -> str:
         """What makes a run now, and later ones."""
-        now = f"{self.see_log}./run.sh cron_run {self.name}"
-        return (
-            now if self.run or self.crontab_unknown else f"{now}; not in the crontab: ./run.sh setup_cron {self.name}"
-        )
+        install = "" if self.run or self.crontab_unknown else f"; not in the crontab: ./run.sh setup_cron {self.name}"
+        return f"{self.see_log}./run.sh cron_run {self.name}{install}"
 
     @property
     def in_use(self) -> bool:

@@ -44,9 +44,8 @@ class SignalledError(StopError):
 
     def __init__(self, number: int, step: str) -> None:
         name = signal.Signals(number).name
-        super().__init__(
-            f"ended by {name} while {step}", next_step="nothing is lost: what was fetched is stored by the next run"
-        )
+        kept = "nothing is lost: what was fetched is stored by the next run"
+        super().__init__(f"ended by {name} while {step}", next_step=kept)
         self.exit_code = 128 + number
 
 

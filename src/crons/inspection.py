@@ -27,9 +27,8 @@ def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> li
     """What is wrong with a job's stored rows, one finding for each check. Reads the whole table."""
     table = resources.repository(job.repository)
     differences = table.differences()
-    shape = finding(
-        "shape", differences, "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
-    )
+    step = "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
+    shape = finding("shape", differences, step)
     try:
         expected = job.expected(resources.settings, table)
         found = [shape, *_faults(name, table, expected, now), *job.verify(name, table, now)]
@@ -46,20 +45,15 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
     superseded, stuck = table.count_superseded(), table.stuck_mutations()
     idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
     keep = f"to keep the rows that the view shows: {duplicates.repair}"
+    heal = f"./run.sh cron_heal {name} {reach(_instants(wrong.rows), now)}, once they are gone: {wrong.repair}"
+    remove = f"check the clock of the host that wrote them, then remove them: {future.repair}"
+    withdraw = "; ".join(mutation.kill_statement for mutation in stuck)
     return [
         finding("duplicate keys", _lines(duplicates.rows), keep),
         # Older versions of changed rows, which the view does not show.
         *[Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")][: bool(superseded)],
-        finding(
-            "keys against fetched_at",
-            _lines(wrong.rows),
-            f"./run.sh cron_heal {name} {reach(_instants(wrong.rows), now)}, once they are gone: {wrong.repair}",
-        ),
-        finding(
-            "future rows",
-            _lines(future.rows),
-            f"check the clock of the host that wrote them, then remove them: {future.repair}",
-        ),
+        finding("keys against fetched_at", _lines(wrong.rows), heal),
+        finding("future rows", _lines(future.rows), remove),
         _absurd(name, table.absurd_values(), followed, now),
         *([finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")] if table.has_trades else ()),
         _mixed(name, table, followed, now),
@@ -70,7 +64,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
         finding(
             "stuck mutations",
             [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck],
-            f"withdraw them, then see why they failed: {'; '.join(mutation.kill_statement for mutation in stuck)}",
+            f"withdraw them, then see why they failed: {withdraw}",
         ),
     ]
 
