@@ -41,10 +41,10 @@ class Tables:
 
     def trade(self, symbol: str, prices: Sequence[float]) -> None:
         """Store Binance's prices in USDT."""
-        names = ("symbol", "fetched_at", "pair", "price", "high", "low", "close", "currency", "candles")
+        names = ("symbol", "fetched_at", "pair", "price", "high", "low", "close", "trades", "currency", "candles")
         columns = {name: BINANCE_PRICES.types[name] for name in names}
         rows = [
-            (symbol, hour, f"{symbol}USDT", price, price, price, price, "USDT", 2)
+            (symbol, hour, f"{symbol}USDT", price, price, price, price, 9, "USDT", 2)
             for hour, price in zip(self.hours, prices, strict=False)
         ]
         self._embedded.insert(f"{self._database}.binance_prices", columns, rows)
