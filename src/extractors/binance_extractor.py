@@ -18,7 +18,7 @@ from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
 from extractors.candles import Answered, Candle, CandleCall, ask_whole
-from extractors.concurrently import Failures, concurrently
+from extractors.concurrently import Failures, concurrently, in_time
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
@@ -138,7 +138,8 @@ def extract_historical(
     begins: dict[str, datetime] = {}
 
     async def ask(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
-        name = pairs[call.symbol].pair
+        if (name := pairs[call.symbol].pair) in gone:
+            raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
 
         async def ask_for(start: datetime, end: datetime) -> Answered:
             answer = await extract_candles(source, name, start, end)
@@ -152,8 +153,6 @@ def extract_historical(
                     begins[name] = hour_start(await _first_candle(source, name))
             return begins.get(name)
 
-        if name in gone:
-            raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
         return await ask_whole(call, ask_for, first=first_of, settled=settled)
 
     def tolerate(call: CandleCall, error: EtlError) -> bool:
@@ -193,19 +192,18 @@ async def resolve_pairs(
     for symbol, name in wanted.items():
         before = kept.get(symbol)
         try:
-            found.known[symbol] = await asyncio.wait_for(find(symbol, name), _LOOK_UP_SECONDS)
+            found.known[symbol] = await in_time(find(symbol, name), _LOOK_UP_SECONDS)
         except SourceRejected as error:
             if error.code is None:  # the refusal concerns more than this pair
                 raise
             found.complaints.append(f"{symbol}: {error.message} ({name})")
-        except (SourceUnavailable, ContractError, asyncio.TimeoutError) as error:
-            late = f"its look-up has no answer within {_LOOK_UP_SECONDS} seconds", "try again later"
-            reason, step = (error.message, error.next_step) if isinstance(error, EtlError) else late
-            found.failures.append(SourceUnavailable(f"{symbol}: {reason} ({name})", next_step=step))
+        except (SourceUnavailable, ContractError) as error:
+            reason = f"{symbol}: {error.message} ({name})"
+            found.failures.append(SourceUnavailable(reason, next_step=error.next_step))
         else:
             if before is not None and before.pair != name:
-                now_means = f"{symbol} now means {name}, previously {before.pair}"
-                found.notes.append(f"{now_means}; stored prices stay as they are")
+                means = f"{symbol} now means {name}, previously {before.pair}"
+                found.notes.append(f"{means}; stored prices stay as they are")
     if any(kept.get(symbol) != pair for symbol, pair in found.known.items()):
         choices.save({**kept, **found.known})
     return found

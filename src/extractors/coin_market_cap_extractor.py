@@ -40,14 +40,10 @@ class Refusal(NamedTuple):
 async def extract_latest(
     source: CoinMarketCapHttpAdapter, coins: Sequence[Coin], *, clock: Callable[[], datetime]
 ) -> LatestExtraction:
-    """The latest quote of each coin, in concurrent calls of at most 250.
+    """The latest quote of each coin, in concurrent calls of at most 250; raises as `all_at_once` does.
 
-    Args:
-        coins: an id under two symbols is requested once and returned for both.
-        clock: a quote is observed when its answer came, which may be in a later hour than the run's start.
-
-    Raises:
-        EtlError: every call failed; the first one's error.
+    An id under two symbols is requested once and returned for both. A quote is observed when its answer came, which may
+    be in a later hour than the run's start.
     """
 
     async def answer_for(batch: Sequence[int]) -> Parsed:

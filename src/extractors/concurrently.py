@@ -58,7 +58,7 @@ async def concurrently(
 
     def begin() -> None:
         while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
-            pending[asyncio.create_task(_in_time(ask(call)))] = call
+            pending[asyncio.create_task(in_time(ask(call), _LONGEST_SECONDS))] = call
 
     begin()
     try:
@@ -87,13 +87,12 @@ async def concurrently(
         raise failure or noted.calls[0][1]
 
 
-async def _in_time(answer: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+async def in_time(answer: Coroutine[Any, Any, AnswerT], seconds: float) -> AnswerT:
+    """An answer; raises SourceUnavailable if it has not come after a number of seconds."""
     try:
-        return await asyncio.wait_for(answer, _LONGEST_SECONDS)
+        return await asyncio.wait_for(answer, seconds)
     except asyncio.TimeoutError as error:
-        raise SourceUnavailable(
-            f"no answer in {_LONGEST_SECONDS / 60:.0f} minutes", next_step="try again later"
-        ) from error
+        raise SourceUnavailable(f"no answer within {seconds:.0f} seconds", next_step="try again later") from error
 
 
 async def all_at_once(

@@ -24,7 +24,6 @@ class ExchangeStandIn(Serving):
     """A local Binance.
 
     Args:
-        market: the one of the simulated CoinMarketCap.
         clock: gives an aware instant; everything served follows it.
         is_down: whether the exchange has no candle that opens at an aware instant.
     """

@@ -35,10 +35,6 @@ class StandIn(Serving):
         update_every_seconds: how often prices change.
         extra_coins: how many generated coins to list, from the symbol ``C0001`` and the id `market.FIRST_EXTRA_ID` on.
         is_hole: whether a coin (by id) has no historical quote at an aware instant in UTC.
-
-    Attributes:
-        credits_used: credits charged so far.
-        first_quotes: when the history of a coin (by id) began; None where the map does not say so.
     """
 
     key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
@@ -55,7 +51,7 @@ class StandIn(Serving):
     ) -> None:
         self.market = Market(listed_coins(extra_coins=extra_coins), update_every_seconds=update_every_seconds)
         self.credits_used = 0
-        self.first_quotes: dict[int, str] = {}
+        self.first_quotes: dict[int, str] = {}  # when the history of a coin (by id) began, if the map says so
         self._is_hole = is_hole
         self._lock = threading.Lock()
         self._endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {

@@ -59,20 +59,14 @@ _COINS = (
 
 def listed_coins(*, extra_coins: int = 0) -> tuple[ListedCoin, ...]:
     """All coins and some generated ones, not ordered by rank, as at the real source."""
-    numbers = range(1, extra_coins + 1)
     return _COINS + tuple(
         ListedCoin(FIRST_EXTRA_ID - 1 + number, f"Coin {number}", f"C{number:04d}", 1_000 + number, 1_000 / number, 1e6)
-        for number in numbers
+        for number in range(1, extra_coins + 1)
     )
 
 
 class Market:
-    """Prices and volumes of all coins in USD.
-
-    Args:
-        coins: listed in this order.
-        update_every_seconds: values change only at multiples of it since 1970 UTC, as behind the source's own cache.
-    """
+    """Prices and volumes of all coins in USD, which change at multiples of an interval since 1970 UTC only."""
 
     def __init__(self, coins: Iterable[ListedCoin], *, update_every_seconds: float = 60) -> None:
         self.coins = tuple(coins)

@@ -40,9 +40,6 @@ class Serving:
     Args:
         respond: called with the target and the headers (names in lower case) of each GET.
         clock: the aware time, also for the Date header.
-
-    Attributes:
-        base_url: replaces the source's own address.
     """
 
     def __init__(self, *, respond: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]) -> None:

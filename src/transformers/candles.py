@@ -54,7 +54,6 @@ def hour_rows(
         candles: in any order; of those with one opening time the last one counts.
         hours: aware starts by key.
         as_of: aware; the moment up to which the candles are certain.
-        make: a row from an hour; may raise `InvalidRowError`.
         flaws: collects, by key, what else is wrong with an hour's candles.
     """
     over = last_over(as_of)

@@ -60,14 +60,10 @@ class ProcessLock:
     """A lock that one process at a time holds, and that the kernel frees when that process ends.
 
     Args:
-        path: the lock file; its folder is made if missing. The note is ``path`` with ``.json`` added.
-        task: as in `Holder`, like `run_id` and `step`.
+        path: the lock file; its folder is made if missing.
+        task, run_id, step: as in `Holder`.
         wait_seconds: how long to wait for another holder; by default just long enough for it to write its note.
         private: whether to `make_private` its folder, for one in a place where every user may create it.
-
-    Attributes:
-        step: what its holder does now.
-        left_behind: the holder before, if it was killed or the power was lost.
     """
 
     def __init__(
@@ -82,7 +78,7 @@ class ProcessLock:
         private: bool = False,
     ) -> None:
         self.step = step
-        self.left_behind: Holder | None = None
+        self.left_behind: Holder | None = None  # the holder before, if it was killed or the power was lost
         self._path, self._private = path, private
         self._task, self._run_id, self._since = task, run_id, ""
         self._clock = clock

@@ -39,10 +39,8 @@ class Batch(NamedTuple):
 class Spool:
     """A folder of batches, oldest first.
 
-    Args:
-        folder: made when first written to. Damaged files go to ``rejected/`` inside it, and rows that the database
-            acknowledged and does not show to ``held/``.
-        disk: None for the host's.
+    The folder is made when first written to. Damaged files go to ``rejected/`` inside it, and rows that the database
+    acknowledged and does not show to ``held/``.
     """
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:

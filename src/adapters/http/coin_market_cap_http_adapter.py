@@ -61,9 +61,6 @@ class CoinMarketCapHttpAdapter:
         http: with CoinMarketCap's host as its base URL, and the key, if there is one, in the header `KEY_HEADER`.
         clock: the present moment, aware; compared with that of every good answer.
         keyless: use the public API, which has the latest quotes and the map only.
-
-    Attributes:
-        credits_used: so far by CoinMarketCap's own count (``status.credit_count``).
     """
 
     def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime], keyless: bool) -> None:
@@ -71,7 +68,7 @@ class CoinMarketCapHttpAdapter:
         self._clock = clock
         self._keyless = keyless
         self._limiter = AsyncLimiter(*burst_and_period(_MODEST_CALLS_PER_MINUTE))
-        self.credits_used = 0
+        self.credits_used = 0  # by CoinMarketCap's own count, status.credit_count
 
     async def latest(self, ids: Sequence[int]) -> object:
         """``data`` of the latest quotes, a JSON value, for 1 credit for each 250 coins begun.
@@ -111,12 +108,9 @@ class CoinMarketCapHttpAdapter:
         return await self._data("/v3/cryptocurrency/quotes/historical", params, needs_key="past prices")
 
     async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
-        """The refusal of past quotes since a moment that the key's plan does not reach, else None; free of charge.
+        """The refusal of past quotes since a moment, aware, that the key's plan does not reach, else None.
 
         Requests a coin that does not exist, which is refused in any case: refusals cost nothing.
-
-        Args:
-            since: aware, exclusive, as in `historical`.
         """
         end = since + timedelta(hours=1)
         try:
@@ -148,20 +142,15 @@ class CoinMarketCapHttpAdapter:
         return info
 
     async def coin_map(self, symbols: Sequence[str]) -> object:
-        """``data`` of the map, free of charge: every coin that has one of these symbols, several for most.
-
-        Raises:
-            SourceRejected: code 400 if one of the symbols is unknown.
-        """
+        """``data`` of the map, free of charge: every coin that has one of these symbols; code 400 if one is unknown."""
         return await self._data("/v1/cryptocurrency/map", {"symbol": ",".join(symbols)})
 
     async def _data(
         self, path: str, params: Mapping[str, str], *, needs_key: str = "", of_this_hour: bool = False
     ) -> object:
         if self._keyless and needs_key:
-            raise SourceRejected(
-                f"CoinMarketCap gives {needs_key} only with an API key, and none is set", next_step=USE_A_KEY
-            )
+            message = f"CoinMarketCap gives {needs_key} only with an API key, and none is set"
+            raise SourceRejected(message, next_step=USE_A_KEY)
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
         read = partial(self._read, of_this_hour=of_this_hour)
         return await self._http.get(path, params, read, gate=lambda: self._limiter)
