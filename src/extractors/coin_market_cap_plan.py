@@ -92,13 +92,13 @@ def credits_of(calls: Iterable[HistoricalCall]) -> int:
     return sum(call.credits for call in calls)
 
 
-def within_credits(calls: Sequence[HistoricalCall], most: int) -> list[HistoricalCall]:
+def within_credits(calls: Sequence[HistoricalCall], most: float) -> list[HistoricalCall]:
     """The first of the calls that together cost at most ``most`` credits, the last one reduced to fit."""
     taken: list[HistoricalCall] = []
     for call in calls:
         left = most - credits_of(taken)
         if call.credits > left:
-            points = left * POINTS_PER_CREDIT
+            points = int(left) * POINTS_PER_CREDIT
             # The part that fits: fewer coins, else fewer hours of one coin.
             if coins := points // (call.points // len(call.ids)):
                 taken.append(call._replace(ids=call.ids[:coins]))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -113,14 +113,9 @@ async def resolve_coins(
 
 async def beginnings(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> dict[int, datetime]:
     """When the history of coins begins, by id, as far as CoinMarketCap's map, which is free of charge, says so."""
-    symbols = sorted({coin.symbol for coin in coins})
-    begins: dict[int, datetime] = {}
-    for start in range(0, len(symbols), _MOST_SYMBOLS):
-        rows = await _map_of(source, symbols[start : start + _MOST_SYMBOLS])
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and (first := instant(str(row.get("first_historical_data")))) is not None:
-                begins[whole(row.get("id")) or 0] = first
-    return begins
+    rows = [row for row in await _map_of(source, sorted({coin.symbol for coin in coins})) if isinstance(row, dict)]
+    begins = {whole(row.get("id")): instant(str(row.get("first_historical_data"))) for row in rows}
+    return {cmc_id: first for cmc_id, first in begins.items() if cmc_id is not None and first is not None}
 
 
 async def misnamed(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> list[str]:
@@ -128,11 +123,9 @@ async def misnamed(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> l
 
     A symbol with other characters than letters and digits is left out: the map refuses it.
     """
-    listed: dict[str, list[Candidate]] = {}
     symbols = sorted({coin.symbol for coin in coins if coin.symbol.isascii() and coin.symbol.isalnum()})
-    for start in range(0, len(symbols), _MOST_SYMBOLS):
-        some = symbols[start : start + _MOST_SYMBOLS]
-        listed |= {symbol: [] for symbol in some} | _candidates(await _map_of(source, some), some, {})
+    found = _candidates(await _map_of(source, symbols), symbols, {})
+    listed = {symbol: found.get(symbol, []) for symbol in symbols}
     return [
         f"{coin.symbol} (id {coin.cmc_id}): CoinMarketCap's active coins of this symbol are "
         f"{', '.join(map(str, listed[coin.symbol])) or 'none'}"
@@ -159,52 +152,47 @@ async def _refused(pins: Mapping[str, int], kept: Mapping[str, int], stored: Sto
 
 async def _look_up(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
     """The coin that CoinMarketCap's map has for each symbol, and for others why none can be chosen."""
-    found: dict[str, int] = {}
     doubts: dict[str, str] = {}
-    for start in range(0, len(symbols), _MOST_SYMBOLS):
-        some = symbols[start : start + _MOST_SYMBOLS]
-        coins = _candidates(await _map_of(source, some), some, doubts)
-        for symbol, candidates in coins.items():
-            if symbol not in doubts:
-                found[symbol] = candidates[0].cmc_id
-                _log_choice(symbol, *candidates)
-    return found, doubts
+    coins = _candidates(await _map_of(source, symbols), symbols, doubts)
+    chosen = {symbol: candidates for symbol, candidates in coins.items() if symbol not in doubts}
+    for symbol, candidates in chosen.items():
+        _log_choice(symbol, *candidates)
+    return {symbol: candidates[0].cmc_id for symbol, candidates in chosen.items()}, doubts
 
 
-async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> object:
+async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> list[Any]:
     """The map's rows of the symbols, without those that make it refuse the whole list."""
-    try:
-        return await source.coin_map(symbols)
-    except SourceRejected as exc:
-        if exc.code != _INVALID_VALUE:
-            raise
-        named = _NAMED_UNKNOWN.search(exc.message)
-        blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
-    others = [symbol for symbol in symbols if symbol not in blamed]
-    if len(others) < len(symbols):
-        return await _map_of(source, others) if others else []
-    # If it names none of them, any may be the reason: it is asked for half of them, and half of those, down to one.
-    rows: list[object] = []
-    middle = len(symbols) // 2
-    for half in (symbols[:middle], symbols[middle:]) if middle else ():
-        found = await _map_of(source, half)
-        if not isinstance(found, list):
-            return found
-        rows += found
-    return rows
+    if not symbols:
+        return []
+    parts = [symbols[:_MOST_SYMBOLS], symbols[_MOST_SYMBOLS:]]
+    if not parts[1]:
+        try:
+            rows = await source.coin_map(symbols)
+        except SourceRejected as exc:
+            if exc.code != _INVALID_VALUE:
+                raise
+            named = _NAMED_UNKNOWN.search(exc.message)
+            blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
+            parts = [[symbol for symbol in symbols if symbol not in blamed]]
+            if len(parts[0]) == len(symbols):
+                # If it names none of them, any may be the reason: it is asked for each half, down to one symbol.
+                middle = len(symbols) // 2
+                parts = [symbols[:middle], symbols[middle:]] if middle else []
+        else:
+            if isinstance(rows, list):
+                return rows
+            step = "write the coins' ids into SYMBOLS (such as BTC:1)"
+            raise ContractError("CoinMarketCap's map is not a list of coins", next_step=step)
+    return [row for part in parts for row in await _map_of(source, part)]
 
 
-def _candidates(rows: object, symbols: Sequence[str], doubts: dict[str, str]) -> dict[str, list[Candidate]]:
+def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str, str]) -> dict[str, list[Candidate]]:
     """The map's active coins of each symbol that has any, the lowest rank first, then the lowest id.
 
     A row that cannot be read adds to ``doubts``: a choice is kept for good, and that coin may be the right one.
     """
-    if not isinstance(rows, list):
-        raise ContractError(
-            "CoinMarketCap's map is not a list of coins",
-            next_step="write the coins' ids into SYMBOLS (such as BTC:1)",
-        )
     found: dict[str, list[Candidate]] = {}
+    symbols = frozenset(symbols)
     for index, row in enumerate(rows):
         symbol = str(row.get("symbol")).upper() if isinstance(row, dict) else ""
         if symbol not in symbols or whole(row.get("is_active")) == 0:

@@ -39,7 +39,7 @@ async def concurrently(
     calls: Iterable[CallT],
     ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
     *,
-    tolerate: Callable[[CallT, EtlError], bool],
+    tolerate: Callable[[CallT, EtlError], bool] = lambda _call, _error: False,
     failed: Failures[CallT] | None = None,
 ) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
     """Each call with its answer, in the order of the answers.

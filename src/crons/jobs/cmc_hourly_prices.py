@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta, timezone
+from functools import partial
 
 import structlog
 
@@ -149,18 +150,10 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         known = "not known" if credits_left is None else credits_left
         past.estimate(len(every), credits=credits_of(every), credits_left=known)
         calls, spare = _affordable(ctx, past, every, credits_left)
-
-        def asked(call: HistoricalCall) -> dict[str, Hours]:
-            ids, start, end = set(call.ids), call.start, call.end
-            return {
-                coin.symbol: {key: at for key, at in wanted.get(coin.symbol, {}).items() if start <= at < end}
-                for coin in coins
-                if coin.cmc_id in ids
-            }
-
+        asked = partial(_asked, coins, wanted)
         if calls != every and not past.request.dry_run:
             ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
-        lacking = [coin for coin in coins if coin.symbol in wanted]
+        unpriced = set(wanted)
         transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
         try:
             if past.request.dry_run:
@@ -173,10 +166,10 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 async for _, parts in answers:
                     for call, answer, short in parts:
                         batch = _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
-                        lacking = [coin for coin in lacking if coin.symbol not in {row.symbol for row in batch.rows}]
+                        unpriced -= {row.symbol for row in batch.rows}
                         yield batch
             # A coin without any price is perhaps not the symbol's.
-            ctx.report.failures.extend(await misnamed(source, lacking) if lacking else ())
+            ctx.report.failures.extend(await misnamed(source, [coin for coin in coins if coin.symbol in unpriced]))
         except SourceRejected as error:
             raise _within_reach(ctx, past, error) from error
         finally:
@@ -184,6 +177,16 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 past.note_refused(asked(refusal.call), refusal.error)
             for call, reason in failed.calls:
                 past.note_failed(asked(call), reason)
+
+
+def _asked(coins: Iterable[Coin], wanted: Mapping[str, Hours], call: HistoricalCall) -> dict[str, Hours]:
+    """Symbol to the wanted hours that a call is for."""
+    ids, start, end = set(call.ids), call.start, call.end
+    return {
+        coin.symbol: {key: at for key, at in wanted.get(coin.symbol, {}).items() if start <= at < end}
+        for coin in coins
+        if coin.cmc_id in ids
+    }
 
 
 async def _expected_coins(ctx: JobContext, past: Past, named: Sequence[Coin]) -> list[Coin]:
@@ -351,27 +354,25 @@ def _affordable(
     ctx: JobContext, past: Past, calls: Sequence[HistoricalCall], credits_left: int | None
 ) -> tuple[Sequence[HistoricalCall], float]:
     """The calls that --max-credits allows and, for a heal, the key's credits; a backfill beyond those is refused."""
-    of_key = credits_left if past.only_missing else None
-    limits = [limit for limit in (past.request.max_credits, of_key) if limit is not None]
-    chosen = within_credits(calls, min(limits)) if limits else calls
+    most, left = (math.inf if limit is None else limit for limit in (past.request.max_credits, credits_left))
+    limit = min(most, left) if past.only_missing else most
+    chosen = within_credits(calls, limit)
     cost, every = credits_of(chosen), credits_of(calls)
-    if credits_left is not None and cost > credits_left:
+    if cost > left:
         raise SourceRejected(
-            f"a backfill would cost about {counted(cost, 'credit')}, and {credits_left:,} are left; nothing was spent",
+            f"a backfill would cost about {counted(cost, 'credit')}, and {left:,} are left; nothing was spent",
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
     if chosen != calls:
-        limit = f"the key's {credits_left} remaining credits, see `./run.sh check`"
-        if min(limits) == past.request.max_credits:
-            limit = f"--max-credits {past.request.max_credits}"
+        limited = (
+            f"--max-credits {most}" if limit == most else f"the key's {left} remaining credits, see `./run.sh check`"
+        )
         hours = (hour_start(ctx.started).astimezone(timezone.utc) - past.starts[0]) // HOUR
         ctx.report.warnings.append(
-            f"{every - cost:,} of {every:,} credits' worth of hours are left out by {limit}; "
+            f"{every - cost:,} of {every:,} credits' worth of hours are left out by {limited}; "
             f"`./run.sh cron_heal {ctx.name} {hours} --max-credits {every}` fetches those that are still missing"
         )
-    return chosen, min(
-        (limit for limit in (past.request.max_credits, credits_left) if limit is not None), default=math.inf
-    ) - cost
+    return chosen, min(most, left) - cost
 
 
 async def _rehearse(

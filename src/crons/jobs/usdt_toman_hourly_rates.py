@@ -66,25 +66,24 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     past.estimate(len(calls))
     if past.request.dry_run:
         return
-    failed: dict[str, EtlError] = {}
+    failures: list[EtlError] = []
 
-    async def ask_unless_failed(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
-        if error := failed.get(call.symbol):
-            raise error
+    async def ask_for(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
         return await ask_whole(call, partial(ask, call.symbol), settled=past.settled)
 
-    def tolerate(call: CandleCall, error: EtlError) -> bool:
-        failed[call.symbol] = error
-        return len(failed) < len(ctx.symbols)
-
-    async with (
-        _exchanges(ctx) as ask,
-        aclosing(concurrently(calls, ask_unless_failed, tolerate=tolerate)) as answers,
-    ):
-        async for _, parts in answers:
-            for call, answer in parts:
-                yield _batch(ctx, call, answer)
-    _name(ctx, failed.values())
+    async with _exchanges(ctx) as ask:
+        for symbol in ctx.symbols:
+            own = [call for call in calls if call.symbol == symbol]
+            try:
+                async with aclosing(concurrently(own, ask_for)) as answers:
+                    async for _, parts in answers:
+                        for call, answer in parts:
+                            yield _batch(ctx, call, answer)
+            except EtlError as error:
+                failures.append(error)
+    if len(failures) == len(ctx.symbols):
+        raise failures[0]
+    _name(ctx, failures)
 
 
 @asynccontextmanager
