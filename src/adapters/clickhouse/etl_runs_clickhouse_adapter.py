@@ -117,8 +117,10 @@ class EtlRunsAdapter:
         Args:
             perhaps_there: first check which of them an earlier attempt, whose answer was lost, has stored.
         """
+        statement = f"SELECT run_id FROM {self._table} WHERE run_id IN {{ids:Array(String)}}"  # noqa: S608 - the name is quoted
         try:
-            self._insert([run for run in runs if run.run_id not in self._stored(runs)] if perhaps_there else runs)
+            stored = self._clickhouse.query(statement, {"ids": [run.run_id for run in runs]}) if perhaps_there else []
+            self._insert([run for run in runs if (run.run_id,) not in stored])
         except StorageRejected as error:
             if error.code not in NOT_THERE:
                 raise
@@ -148,13 +150,6 @@ class EtlRunsAdapter:
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
             self._clickhouse.insert(self._table, definition(TABLE).types, [run.values() for run in runs])
-
-    def _stored(self, runs: Sequence[RunRecord]) -> set[str]:
-        found = self._clickhouse.query(
-            f"SELECT run_id FROM {self._table} WHERE run_id IN {{ids:Array(String)}}",  # noqa: S608 - the name is quoted
-            {"ids": [run.run_id for run in runs]},
-        )
-        return {str(run_id) for (run_id,) in found}
 
     def _select(self, where: str, parameters: dict[str, object], order: str) -> list[RunRecord]:
         names = ", ".join(quoted_identifier(name) for name in FIELDS)

@@ -171,7 +171,8 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             # A coin without any price is perhaps not the symbol's.
             ctx.report.failures.extend(await misnamed(source, [coin for coin in coins if coin.symbol in unpriced]))
         except SourceRejected as error:
-            raise _within_reach(ctx, past, error) from error
+            _name_reach(ctx, past, error)
+            raise
         finally:
             for refusal in refusals:
                 past.note_refused(asked(refusal.call), refusal.error)
@@ -253,13 +254,12 @@ async def check_symbols(ctx: JobContext) -> Finding:
 
 def _described(info: KeyInfo) -> str:
     left, limit = info.credits_left, info.credit_limit_monthly
-    known = left is not None and limit is not None and limit >= left
+    known = "CoinMarketCap does not say how many credits are left"
+    if left is not None:
+        of_all = limit is not None and limit >= left
+        known = f"{left:,} of {limit:,} credits left" if of_all else f"{counted(left, 'credit')} left"
     parts = [
-        "CoinMarketCap does not say how many credits are left"
-        if left is None
-        else f"{left:,} of {limit:,} credits left"
-        if known
-        else f"{counted(left, 'credit')} left",
+        known,
         f"{counted(info.requests_per_minute, 'call')} a minute" if info.requests_per_minute is not None else "",
         f"credits reset: {info.reset}" if info.reset else "",
     ]
@@ -389,26 +389,22 @@ async def _rehearse(
     return refused
 
 
-def _within_reach(ctx: JobContext, past: Past, error: SourceRejected) -> SourceRejected:
-    """A refusal of hours beyond the plan's reach, with the command for those within; any other as it is.
+def _name_reach(ctx: JobContext, past: Past, error: SourceRejected) -> None:
+    """Add to a refusal of hours beyond the plan's reach the command for those within; any other stays as it is.
 
     An hour that goes out of reach before the present hour is over does not count: the command is given a bit later.
     """
     if (limit := reach_of(error)) is None:
-        return error
+        return
     limit += hour_start(ctx.started) + HOUR - ctx.started
     reached = [start for start in past.starts if start - 2 * STEP > limit]
+    error.message += f"; {len(reached):,} of the {len(past.starts):,} hours are in reach"
     hours = str(len(reached))
     if reached and past.request.first is not None:
         end = reached[-1].astimezone(timezone.utc) + HOUR
         hours = f"--from '{hour_key(reached[0])[:16]}' --to '{hour_key(end)[:16]}'"
-    command = f"./run.sh cron_{ctx.kind} {ctx.name} {hours} fetches those; a higher plan reaches further"
-    return SourceRejected(
-        f"{error.message}; {len(reached):,} of the {len(past.starts):,} hours are in reach",
-        next_step=command if reached else error.next_step,
-        status=error.status,
-        code=error.code,
-    )
+    if reached:
+        error.next_step = f"./run.sh cron_{ctx.kind} {ctx.name} {hours} fetches those; a higher plan reaches further"
 
 
 JOB = Job(

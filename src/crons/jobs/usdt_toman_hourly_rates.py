@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from statistics import median
+from typing import Any
 
 from aiolimiter import AsyncLimiter
 
@@ -14,7 +15,7 @@ from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
-from adapters._bases.wording import counted
+from adapters._bases.wording import counted, listed
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from crons.backfill import Batch, Past
 from crons.inspection import finding
@@ -32,7 +33,7 @@ _HOURS_BACK = 2
 _MOST_TRIES = 3
 _FAR_APART_PERCENT = 10.0
 
-Ask = Callable[[str, datetime, datetime], Awaitable[Answered]]
+Ask = Callable[[datetime, datetime], Coroutine[Any, Any, Answered]]
 
 
 async def run(ctx: JobContext) -> None:
@@ -43,11 +44,11 @@ async def run(ctx: JobContext) -> None:
     now, report = ctx.now(), ctx.report
     report.hours_asked = len(ctx.symbols)
     ctx.step("asking Nobitex and Wallex for the latest rates")
-    answers, failures = await _latest(ctx, [*hours_before(now, _HOURS_BACK), hour_start(now)])
+    batches, failures = await _latest(ctx, [*hours_before(now, _HOURS_BACK), hour_start(now)])
     _name(ctx, failures)
-    rows = [row for _, batch in answers for row in batch.rows]
+    rows = [row for batch in batches for row in batch.rows]
     there = {row.symbol for row in rows if row.fetched_at >= hour_key(now)}
-    report.missing.extend(call.symbol for call, _ in answers if call.symbol not in there)
+    report.missing.extend(symbol for batch in batches for symbol in batch.asked if symbol not in there)
     report.without_quote = len(report.missing)
     if not there:
         report.failures.append("neither Nobitex nor Wallex has a rate of the present hour")
@@ -67,54 +68,47 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     if past.request.dry_run:
         return
     failures: list[EtlError] = []
-
-    async def ask_for(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
-        return await ask_whole(call, partial(ask, call.symbol), settled=past.settled)
-
-    async with _exchanges(ctx) as ask:
-        for symbol in ctx.symbols:
+    async with _exchanges(ctx) as exchanges:
+        for symbol, ask in exchanges.items():
             own = [call for call in calls if call.symbol == symbol]
             try:
-                async with aclosing(concurrently(own, ask_for)) as answers:
+                async with aclosing(concurrently(own, partial(ask_whole, ask=ask, settled=past.settled))) as answers:
                     async for _, parts in answers:
                         for call, answer in parts:
                             yield _batch(ctx, call, answer)
             except EtlError as error:
                 failures.append(error)
-    if len(failures) == len(ctx.symbols):
+    if len(failures) == len(exchanges):
         raise failures[0]
     _name(ctx, failures)
 
 
 @asynccontextmanager
-async def _exchanges(ctx: JobContext) -> AsyncIterator[Ask]:
-    """The function that asks the exchange of a symbol for the candles between two moments."""
-    sources = [source for source in SOURCES if source.symbol in ctx.symbols]
-    if not sources:
-        raise ConfigurationError("NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty", next_step="set one of them")
+async def _exchanges(ctx: JobContext) -> AsyncIterator[dict[str, Ask]]:
+    """Symbol to the function that asks its exchange for the candles between two moments."""
+    exchanges: dict[str, Ask] = {}
     async with AsyncExitStack() as opened:
-        asks = {}
-        for source in sources:
-            # As Nobitex asks of programs.
-            headers = {"User-Agent": "TraderBot/DataProcessor"}
-            http = await opened.enter_async_context(ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES))
-            # A fifth at once, the others over a minute: never more than the limit in any minute.
-            limiter = AsyncLimiter(CALLS_A_MINUTE / 5, 15)
-            asks[source.symbol] = partial(extract_candles, http, source, limiter=limiter)
-        yield lambda symbol, start, end: asks[symbol](start, end)
+        for source in SOURCES:
+            if source.symbol in ctx.symbols:
+                # As Nobitex asks of programs.
+                headers = {"User-Agent": "TraderBot/DataProcessor"}
+                http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
+                # A fifth at once, the others over a minute: never more than the limit in any minute.
+                limiter = AsyncLimiter(CALLS_A_MINUTE / 5, 15)
+                opened_http = await opened.enter_async_context(http)
+                exchanges[source.symbol] = partial(extract_candles, opened_http, source, limiter=limiter)
+        if not exchanges:
+            message = "NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty"
+            raise ConfigurationError(message, next_step="set one of them")
+        yield exchanges
 
 
-async def _latest(
-    ctx: JobContext, hours: Sequence[datetime]
-) -> tuple[list[tuple[CandleCall, Batch]], Sequence[EtlError]]:
+async def _latest(ctx: JobContext, hours: Sequence[datetime]) -> tuple[list[Batch], list[EtlError]]:
     """The rates of these hours of each exchange that answers, and the failures of the others."""
-
-    async def ask_for(call: CandleCall) -> Batch:
-        return _batch(ctx, call, await ask(call.symbol, call.first, call.last + HOUR))
-
     calls = [CandleCall(symbol, hours_by_key(hours)) for symbol in ctx.symbols]
-    async with _exchanges(ctx) as ask:
-        return await all_at_once(calls, ask_for)
+    async with _exchanges(ctx) as exchanges:
+        answers, failures = await all_at_once(calls, lambda call: exchanges[call.symbol](call.first, call.last + HOUR))
+    return [_batch(ctx, call, answer) for call, answer in answers], failures
 
 
 def _batch(ctx: JobContext, call: CandleCall, answer: Answered) -> Batch:
@@ -131,8 +125,8 @@ def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
 
 async def check(ctx: JobContext) -> Finding:
     """Whether Nobitex and Wallex answer here."""
-    answers, failures = await _latest(ctx, hours_before(ctx.started, 1))
-    found = [f"{call.symbol} answers, {len(batch.rows)} rate of the last hour" for call, batch in answers]
+    batches, failures = await _latest(ctx, hours_before(ctx.started, 1))
+    found = [f"{listed([*batch.asked])} answers, {len(batch.rows)} rate of the last hour" for batch in batches]
     detail = "; ".join([*found, *(failure.message for failure in failures)])
     return Finding(JOB.source, "warn" if failures else "ok", detail, failures[0].next_step if failures else "")
 

@@ -112,7 +112,7 @@ async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
     cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
 ) -> None:
     first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
-    with pytest.raises(SourceRejected, match="are in reach") as refused:
+    with pytest.raises(SourceRejected) as refused:
         await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
     assert source.credits_used == 0
     found = re.search(r"cron_backfill cmc_hourly_prices --from '(.*)' --to '(.*)' fetches", refused.value.next_step)
