@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from adapters._bases.errors import ContractError, InvalidRowError
-from adapters._bases.json_values import instant, shown, whole
+from adapters._bases.json_values import instant, whole
+from adapters._bases.wording import shown
 from adapters.http.coin_market_cap_http_adapter import CURRENCY
 
 # The maximum of the table's column; CoinMarketCap's ids have five digits so far.

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import structlog
 
 from adapters._bases.errors import ConfigurationError, ContractError, SourceRejected, StateError
-from adapters._bases.json_values import instant, shown, whole
+from adapters._bases.json_values import instant, whole
+from adapters._bases.wording import shown
 from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
 from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, Coin

@@ -14,8 +14,8 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass
-from adapters._bases.json_values import one_line
 from adapters._bases.tehran_time import HOUR, TEHRAN
+from adapters._bases.wording import one_line
 from extractors.candles import Answered, Candle
 
 CALLS_A_MINUTE = 60

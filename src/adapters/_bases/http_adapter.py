@@ -28,10 +28,10 @@ from adapters._bases.errors import (
     SourceUnavailable,
     causes,
 )
-from adapters._bases.json_values import json_value, one_line, whole
+from adapters._bases.json_values import json_value, whole
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
-from adapters._bases.wording import shortened
+from adapters._bases.wording import one_line, shortened
 
 if TYPE_CHECKING:
     import httpx

@@ -13,7 +13,6 @@ import msgspec
 
 # Python refuses to make an int of more than 4,300 digits, and with it the whole text that holds them.
 _LONGEST_INT = 4_000
-_LONGEST_SHOWN, _LONGEST_LINE = 40, 1_000
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
 _BELOW_MICROSECOND = re.compile(r"(\.\d{6})\d+")
 # Before the first bitcoin: a time such as 0001-01-01 or 1970-01-01 is a zero.
@@ -38,22 +37,6 @@ def json_value(text: bytes) -> object:
     # Half a character, which a log or a database would refuse, becomes a question mark.
     standard: object = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     return standard
-
-
-def shown(value: object) -> str:
-    """A foreign value for a message: short and on one line, regardless of its size."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    if isinstance(value, int) and value.bit_length() > 128:  # noqa: PLR2004 - longer than any number of a source
-        return "a huge number"
-    return ascii(value[:_LONGEST_SHOWN] if isinstance(value, str) else value)
-
-
-def one_line(text: str) -> str:
-    """Foreign text for a message: one line, printable, of at most 1,000 characters."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_LINE])
-    line = " ".join(printable.split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
 
 
 def whole(value: object) -> int | None:

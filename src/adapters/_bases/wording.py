@@ -1,4 +1,4 @@
-"""Numbers and lists in sentences: thousands separators, plurals, and as many names as can be read."""
+"""Numbers, lists and foreign text in messages: separators, plurals, and as much as can be read. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _MOST_NAMES = 10
+_LONGEST_SHOWN, _LONGEST_LINE = 40, 1_000
 
 
 def counted(number: int, noun: str) -> str:
@@ -22,3 +23,19 @@ def listed(names: Sequence[str]) -> str:
     """The first ten names, and how many more there are."""
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def shown(value: object) -> str:
+    """A foreign value for a message: short and on one line, regardless of its size."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > 128:  # noqa: PLR2004 - longer than any number of a source
+        return "a huge number"
+    return ascii(value[:_LONGEST_SHOWN] if isinstance(value, str) else value)
+
+
+def one_line(text: str) -> str:
+    """Foreign text for a message: one line, printable, of at most 1,000 characters."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_LINE])
+    line = " ".join(printable.split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

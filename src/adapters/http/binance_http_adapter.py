@@ -11,7 +11,8 @@ from datetime import datetime
 
 from adapters._bases.errors import SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import CALL_LESS, Answer, HttpAdapter, json_answer, may_pass
-from adapters._bases.json_values import one_line, whole
+from adapters._bases.json_values import whole
+from adapters._bases.wording import one_line
 
 # The maximum of one call.
 MAX_CANDLES = 1000

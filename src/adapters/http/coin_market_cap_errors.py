@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import may_pass
-from adapters._bases.json_values import instant, one_line, whole
+from adapters._bases.json_values import instant, whole
+from adapters._bases.wording import one_line
 
 _OK = 0
 _HTTP_OK = 200

@@ -15,8 +15,9 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
-from adapters._bases.json_values import one_line, whole
+from adapters._bases.json_values import whole
 from adapters._bases.tehran_time import hour_start, tehran_text
+from adapters._bases.wording import one_line
 from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach, read_envelope
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"

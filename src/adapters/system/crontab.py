@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from adapters._bases.durable import Disk
+from adapters._bases.durable import Disk, state_errors
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import TEHRAN
 
@@ -111,15 +111,11 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
         StateError: the file cannot be written, or exists.
     """
     path = folder / now.strftime(_COPY)
-    try:
+    with state_errors(f"cannot keep a copy of the previous crontab in {path}", otherwise="; nothing was changed"):
         disk = Disk()
         disk.make_folder(folder)
         disk.write(path, text.encode(errors="surrogateescape"), mode=0o600)
         disk.sync_folder(folder)
-    except OSError as error:
-        raise StateError(
-            f"cannot keep a copy of the previous crontab: {error}", next_step="nothing was changed"
-        ) from error
     return path
 
 

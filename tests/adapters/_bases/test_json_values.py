@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.json_values import instant, json_value, shown, whole
+from adapters._bases.json_values import instant, json_value, whole
+from adapters._bases.wording import shown
 
 NOTHING: list[object] = [None, [], {}]
 
