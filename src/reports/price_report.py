@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -24,15 +26,16 @@ from markupsafe import Markup
 from adapters._bases.tehran_time import from_text, jalali_date, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.comparison_text import differences_in_words, notes
-from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, summarize
-from transformers.comparison import Overview
+from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, spread, summarize
+from transformers.comparison import DOLLAR_COINS, Overview
 from transformers.coverage import Share
 
 SHOWN_FIRST = 6
 """How many symbols the price chart shows at first, the largest ones."""
 _LISTED_RUNS = 200  # in the table; the chart and the totals include all
 _SHOWN_DIGITS = 6  # of a price in a table
-_MOST_DECIMALS = 14
+_COUNTED_ZEROS = 4  # that many behind the point are written as their number
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _FEWEST_DAYS = 3
 UNKNOWN = "\N{EN DASH}"
 _SCRIPTS = ("theme", "tables", "coins", "choice", "prices", "coverage", "runs", "download", "start")
@@ -74,6 +77,7 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
     runs = [(run, run_seconds(run)) for run in contents.runs]
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     facts["toman"] = rates_by_hour(hours, contents.tables)
+    facts["jalali"] = {hour[:10]: jalali_date(from_text(hour)) for hour in hours}
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     environment = Environment(
         loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
@@ -87,7 +91,11 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
         **facts,
         contents=contents,
         symbols=symbols,
-        coverage=Share(*map(sum, zip(*(symbol.coverage for symbol in symbols), strict=True))),
+        coins=[list(lines) for _, lines in groupby(symbols, attrgetter("symbol"))],
+        coverage=_coverage(symbols),
+        coverage_by_source={
+            table.source: _coverage([one for one in symbols if one.source == table.source]) for table in contents.tables
+        },
         runs=runs[:_LISTED_RUNS],
         style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
         library=Markup(library),  # noqa: S704
@@ -105,10 +113,15 @@ def run_seconds(run: RunRecord) -> float | None:
         return None
 
 
+def _coverage(symbols: Sequence[SymbolSummary]) -> Share:
+    return Share(*map(sum, zip(*(symbol.coverage for symbol in symbols), strict=True)))
+
+
 def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord, float | None]]) -> dict[str, Any]:
-    shown = ("label", "name", "currency", "followed", "prices", "states")
+    shown = ("symbol", "label", "source", "name", "currency", "followed", "prices", "states")
     return {
         "shownFirst": SHOWN_FIRST,
+        "dollars": ["USD", *sorted(DOLLAR_COINS)],
         "symbols": [{name: getattr(symbol, name) for name in shown} for symbol in symbols],
         "runs": [
             {
@@ -126,11 +139,15 @@ def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord
 
 
 def price_text(value: float | None) -> str:
-    """A price in at least six digits, without exponent, such as ``0.00000789110``, or a dash for None."""
+    """A price in six digits or more, without exponent; many zeros by their number, ``0.0₈1226``; a dash for None."""
     if value is None:
         return UNKNOWN
+    digits, exponent = f"{abs(value):.3e}".split("e")
+    zeros = -int(exponent) - 1
+    if zeros >= _COUNTED_ZEROS:
+        return f"{'-' * (value < 0)}0.0{str(zeros).translate(_SUBSCRIPTS)}{digits.replace('.', '')}"
     magnitude = math.floor(math.log10(abs(value))) + 1 if value else 1
-    return f"{value:,.{min(max(2, _SHOWN_DIGITS - magnitude), _MOST_DECIMALS)}f}"
+    return f"{value:,.{max(2, _SHOWN_DIGITS - magnitude)}f}"
 
 
 def percent_text(value: float | None, digits: int = 1) -> str:
@@ -195,6 +212,7 @@ _FILTERS = {
     "count": "{:,}".format,
     "period": period_text,
     "jalali": lambda hour: jalali_date(from_text(hour)),
+    "spread": spread,
     "difference": differences_in_words,
     "notes": notes,
 }

@@ -11,6 +11,7 @@ from itertools import chain, groupby
 from adapters._bases.corrections import NO_CORRECTIONS, Corrections
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
+from transformers.comparison import DOLLAR_COINS
 from transformers.coverage import HourState, Share, Spans, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
@@ -118,6 +119,14 @@ def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[Symbol
     for one in found:
         caps[one.symbol] = max(caps.get(one.symbol, 0.0), one.market_cap or 0.0)
     return sorted(found, key=lambda one: (-caps[one.symbol], one.symbol))
+
+
+def spread(lines: Sequence[SymbolSummary]) -> float | None:
+    """A coin's second price relative to its first, in percent, in the last hour with both; None across currencies."""
+    if len({"USD" if one.currency in DOLLAR_COINS else one.currency for one in lines}) > 1:
+        return None
+    both = [pair for pair in zip(*(one.prices for one in lines[:2]), strict=True) if None not in pair]
+    return _change(*both[-1]) if both and len(lines) > 1 else None
 
 
 def rates_by_hour(hours: Sequence[str], tables: Iterable[PriceTable]) -> list[float | None]:

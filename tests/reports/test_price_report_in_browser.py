@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 
 from reports.price_report import SHOWN_FIRST, ReportContents, build_page
 from tests.support.browser import MISSING, Browser, running_browser
+from tests.support.eventually import eventually
 from tests.support.report_contents import (
     hour_keys,
     price_wave,
@@ -49,18 +50,18 @@ def show(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
 def two_hundred_symbols() -> ReportContents:
     hours = hour_keys(168)
     prices = price_wave(200, hours)
-    return report_contents(prices, hours=hours, followed={price.symbol for price in prices})
+    return report_contents(prices[1:], hours=hours, followed={price.symbol for price in prices}, stored_before=["BTC"])
 
 
 def test_three_symbols_are_drawn_without_console_messages(show: Show) -> None:
     """A line for each symbol, a map row for each, both kinds of run, and not a word in the console."""
     page = show(three_symbols())
 
-    assert [trace["name"] for trace in page.traces("price-chart")] == ["BTC", "ETH", "SOL"]
+    assert [trace["name"] for trace in page.traces("price-chart")] == ["Jalali", "BTC", "ETH", "SOL"]
     assert [trace["type"] for trace in page.traces("coverage-chart")] == ["heatmap", "scatter", "scatter"]
-    assert [(trace["name"], trace["points"]) for trace in page.traces("run-chart")] == [("ok", 2), ("failed", 1)]
+    assert [(trace["name"], trace["points"]) for trace in page.traces("run-chart")] == [("ok", 19), ("failed", 1)]
     assert (
-        page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 5
+        page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 6
     )  # two are broken by a gap
     assert page.messages() == []
 
@@ -109,12 +110,18 @@ def test_colors_follow_system_and_switch(show: Show, dark: bool) -> None:  # noq
 
 
 def test_two_hundred_symbols_can_be_filtered(show: Show) -> None:
-    """The chart begins with the largest ones, the filter narrows every list, and all can be drawn."""
+    """The chart begins with the largest ones, the filter narrows every list, and all can be drawn, most in gray."""
     page = show(two_hundred_symbols())
     listed = "return [...document.querySelectorAll('.chip')].filter((chip) => !chip.hidden).length"
 
-    assert [trace["name"] for trace in page.traces("price-chart")][:3] == ["BTC", "ETH", "SOL"]
-    assert len(page.traces("price-chart")) == SHOWN_FIRST
+    assert [trace["name"] for trace in page.traces("price-chart")][1:4] == ["BTC", "ETH", "SOL"]
+    assert len(page.traces("price-chart")) == 1 + SHOWN_FIRST
+    took = page.run(
+        "const began = performance.now(); document.querySelector('#choose-filtered').click();"
+        "return new Promise((done) => requestAnimationFrame(() => done(performance.now() - began)))"
+    )
+    assert took < 2000
+    assert [trace["name"] for trace in page.traces("price-chart")][:2] == ["192 more", "BTC"]
     assert page.run(listed) == 200
     page.run(
         "const box = document.getElementById('filter'); box.value = 'coin 19'; box.dispatchEvent(new Event('input'))"
@@ -122,8 +129,73 @@ def test_two_hundred_symbols_can_be_filtered(show: Show) -> None:
     assert page.run(listed) == 11
     assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 11
     page.click("#choose-filtered")
-    assert len(page.traces("price-chart")) == 11
+    assert page.traces("price-chart")[0]["name"] == "3 more"
     assert page.messages() == []
+
+
+def two_sources() -> ReportContents:
+    """Of a large coin, a dollar coin and a small one from both sources, and the price of the dollar in Toman."""
+    prices = [
+        stored_price(symbol, hour, name=symbol, price=price + i / 1000 * price * (symbol != "USDC"), market_cap=price)
+        for symbol, price in (("BTC", 90_000.0), ("USDC", 1.0), ("PEPE", 4.4e-6))
+        for i, hour in enumerate(HOURS)
+    ]
+    pairs = [price._replace(name=f"{price.symbol}USDT", currency="USDT", market_cap=None) for price in prices]
+    rates = [stored_price("USDT@nobitex", hour, name="", price=1e5, market_cap=None, currency="IRT") for hour in HOURS]
+    beside = [table_of(pairs, source="Binance"), table_of(rates, source="Rates")]
+    return report_contents(prices, hours=HOURS, followed=[], beside=beside)
+
+
+def test_sources_of_a_coin_share_its_color(show: Show) -> None:
+    """The second one dashed; names are at the ends, dollar coins not among the largest, one currency on the axis."""
+    page = show(two_sources())
+    lines = (
+        "return document.getElementById('price-chart').data.filter((one) => one.hovertemplate === '%{text}')"
+        ".map((one) => [one.name, one.line.color, one.line.dash])"
+    )
+    colors = ["#0072b2", "#0072b2", "#d55e00", "#d55e00"]
+    names = [
+        f"{symbol} \N{MIDDLE DOT} {source}" for symbol in ("BTC", "PEPE") for source in ("CoinMarketCap", "Binance")
+    ]
+    dashes = ["solid", "4px,3px"] * 2
+    assert page.run(lines) == [list(one) for one in zip(names, colors, dashes, strict=True)]
+
+    page.click("#unit input[value=price]")
+    page.run("document.querySelectorAll('.chip input')[3].click()")
+    layout = "return document.getElementById('price-chart')._fullLayout"
+    assert page.run(f"{layout}.yaxis.title.text") == "Price, USD"
+    assert page.run(f"{layout}.annotations.map((one) => one.text)") == ["BTC", "PEPE"]
+    assert "USDT@nobitex \N{MIDDLE DOT} Rates (IRT)" in page.run(
+        "return document.getElementById('left-out').textContent"
+    )
+    page.click("#log-hint button")
+    assert page.run(f"{layout}.yaxis.type") == "log"
+    assert page.run("return document.getElementById('log-hint').hidden")
+    texts = page.run("return document.getElementById('price-chart').data.map((one) => one.text[0])")
+    assert texts == ["1405-08-30", "90,000.00 USD", "90,000.00 USDT", "0.0₅4400 USD", "0.0₅4400 USDT"]
+
+
+def test_keyboard_skips_to_the_content_and_stops_once_at_the_chips(show: Show) -> None:
+    page = show(three_symbols())
+    stops = "return [...document.querySelectorAll('#chips input')].map((box) => box.tabIndex)"
+    assert page.run("return document.querySelector('a, button, input').getAttribute('href')") == "#main"
+    assert page.run(stops) == [0, -1, -1]
+    page.run(
+        "const [box] = document.querySelectorAll('#chips input'); box.focus();"
+        "box.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }))"
+    )
+    assert page.run(stops) == [-1, 0, -1]
+
+
+def test_charts_fit_the_paper(show: Show) -> None:
+    page = show(three_symbols(), dark=True)
+    width = "return document.querySelector('#price-chart .main-svg').clientWidth"
+    shown = page.run(width)
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run(width) == 980
+    assert page.run("return document.getElementById('price-chart')._fullLayout.font.color") == "#16202c"
+    page.run("dispatchEvent(new Event('afterprint'))")
+    eventually(lambda: page.run(width) == shown)
 
 
 def test_map_shows_states_by_more_than_color(show: Show) -> None:
@@ -144,6 +216,10 @@ def test_page_fits_a_phone(show: Show, contents: ReportContents) -> None:
     page = show(contents, phone=True)
 
     assert page.run("return document.documentElement.scrollWidth") == 390
+    assert page.run(
+        "return [...document.querySelectorAll('#coin-table tbody td')].slice(1, 4).map((cell) =>"
+        " cell.getBoundingClientRect().right <= 368)"
+    ) in ([], [True] * 3)
     for chart in ("price-chart", "coverage-chart", "run-chart"):
         mode = f"const c = document.getElementById('{chart}'); return c && c._fullLayout.dragmode"
         assert page.run(mode) in (None, False)
@@ -253,11 +329,11 @@ def test_numbers_sort_by_size(show: Show) -> None:
     page = show(four_coins())
 
     assert coins_of(page) == ["C2", "C10", "C1", "NEW"]
-    assert sort_by(page, "coin-table", "Price, USD") == "descending"
+    assert sort_by(page, "coin-table", "Price") == "descending"
     assert coins_of(page) == ["C10", "C1", "C2", "NEW"]
-    assert sort_by(page, "coin-table", "Price, USD") == "ascending"
+    assert sort_by(page, "coin-table", "Price") == "ascending"
     assert coins_of(page) == ["C2", "C1", "C10", "NEW"]
-    assert sort_by(page, "coin-table", "Price, USD") == "none"
+    assert sort_by(page, "coin-table", "Price") == "none"
     assert coins_of(page) == ["C2", "C10", "C1", "NEW"]
 
 
@@ -273,12 +349,12 @@ def test_table_downloads_as_shown(show: Show, saved: Path) -> None:
     """Filtered and sorted, with numbers in full, whole hours, and a word on what is not followed."""
     page = show(four_coins())
     page.run("const box = document.getElementById('filter'); box.value = 'c'; box.dispatchEvent(new Event('input'))")
-    sort_by(page, "coin-table", "Price, USD")
+    sort_by(page, "coin-table", "Price")
     path = page.download(".csv[data-name=coins]", saved)
     head, *rows = read_csv(path)
 
     assert path.name == "coins-2026-11-23_12-35.csv"
-    assert head[:5] == ["Coin", "Name", "Price, USD", "24 h change, %", "7 d change, %"]
+    assert head[:5] == ["Coin", "Name", "Price", "24 h change, %", "7 d change, %"]
     assert [row[:4] for row in rows] == [
         ["C10", "C10, a coin", "1000", "0"],
         ["C1", "C1, a coin", "20", "0"],

@@ -106,7 +106,7 @@ def report_contents(
 
 
 def three_symbols() -> ReportContents:
-    """Of 48 hours three symbols with a gap, a hole, an update, and runs of which one failed."""
+    """Of 48 hours three symbols with a gap, a hole, an update, and 20 runs, one of them failed."""
     hours = hour_keys(48)
     prices = [
         price
@@ -114,5 +114,5 @@ def three_symbols() -> ReportContents:
         if (price.symbol, price.datetime) not in {("BTC", hours[5]), ("SOL", hours[9])}
     ]
     prices[0] = prices[0]._replace(is_updated=True)
-    runs = [stored_run(), stored_run(95, status="failed", error="no answer"), stored_run(155)]
+    runs = [stored_run(95, status="failed", error="no answer"), *(stored_run(35 + 120 * i) for i in range(19))]
     return report_contents(prices, hours=hours, holes={"SOL": {hours[9]}}, runs=runs)

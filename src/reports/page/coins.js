@@ -18,9 +18,8 @@ function sparkPath(prices) {
 }
 
 function drawSparks() {
-  const byLabel = new Map(data.symbols.map((one) => [one.label, one]));
   for (const row of document.querySelectorAll('#coin-table tbody tr')) {
-    const { prices } = byLabel.get(row.dataset.symbol);
+    const [{ prices }] = coins.get(row.dataset.symbol);
     if (prices.every((price) => price === null)) continue;
     const picture = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     picture.setAttribute('viewBox', `0 0 ${SPARK.width} ${SPARK.height}`);

@@ -34,16 +34,18 @@ function stateScale() {
 function mapTrace(shown) {
   const values = Object.fromEntries(STATES.map((state, i) => [state.letter, i]));
   const labels = Object.fromEntries(STATES.map((state) => [state.letter, state.label]));
+  const times = data.hours.map(timeText);
   return {
     type: 'heatmap',
     x: data.hours,
+    customdata: shown.map(() => times),
     y: shown.map((one) => plain(one.label)),
     z: shown.map((one) => Array.from(one.states, (letter) => values[letter] ?? null)),
     text: shown.map((one) => Array.from(one.states, (letter, i) => {
       const price = one.prices[i];
-      return price === null ? labels[letter] : `${labels[letter]}<br>${price.toLocaleString('en', { maximumSignificantDigits: 8 })} ${plain(one.currency)}`;
+      return price === null ? labels[letter] : `${labels[letter]}<br>${priceText(price)} ${plain(one.currency)}`;
     })),
-    hovertemplate: '<b>%{y}</b>  %{x|%Y-%m-%d %H:00}<br>%{text}<extra></extra>',
+    hovertemplate: '<b>%{y}</b>  %{customdata}<br>%{text}<extra></extra>',
     hoverongaps: false,
     colorscale: stateScale(),
     zmin: -0.5,
@@ -80,10 +82,11 @@ function wholeSpan() {
 }
 
 function drawCoverage() {
+  const chart = document.getElementById('coverage-chart');
+  if (!chart) return Promise.resolve(); // nothing is missing
   showKey();
   const gapsOnly = document.getElementById('gaps-only').checked;
   const shown = listedSymbols().filter((one) => !gapsOnly || one.states.includes('m'));
-  const chart = document.getElementById('coverage-chart');
   document.getElementById('no-gaps').hidden = shown.length > 0;
   chart.hidden = !shown.length;
   if (!shown.length) return Promise.resolve();
@@ -91,7 +94,7 @@ function drawCoverage() {
   layout.height = 44 + ROW_PIXELS * shown.length;
   layout.margin = { l: 8, r: 8, t: 36, b: 8 };
   layout.uirevision = 'coverage';
-  Object.assign(layout.xaxis, { side: 'top', showgrid: false, ticks: 'outside', ticklen: 4, nticks: narrow.matches ? 4 : 9, range: wholeSpan() });
+  Object.assign(layout.xaxis, { side: 'top', showgrid: false, ticks: 'outside', ticklen: 4, range: wholeSpan() });
   Object.assign(layout.yaxis, {
     type: 'category',
     categoryorder: 'array',
@@ -108,5 +111,5 @@ function drawCoverage() {
 }
 
 function wireCoverage() {
-  document.getElementById('gaps-only').addEventListener('change', drawCoverage);
+  document.getElementById('gaps-only')?.addEventListener('change', drawCoverage);
 }

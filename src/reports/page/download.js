@@ -22,12 +22,11 @@ function tableRows(table) {
 
 // The lines as they are drawn, an hour a row, of the span in view.
 function chartRows() {
-  const chart = document.getElementById('price-chart');
-  const indexed = checkedValue('unit') === 'index';
-  const [begin, end] = chart._fullLayout.xaxis.range.map((time) => milliseconds(time.slice(0, 19)));
-  const rows = data.hours.map((hour, i) => [hour, ...chart.data.map((line) => line.y[i])]);
+  const [begin, end] = shownSpan();
+  const lines = drawnLines();
+  const rows = data.hours.map((hour, i) => [hour, ...lines.map((one) => one.values[i])]);
   return [
-    ['Hour, Tehran', ...chosenSymbols().map((one) => `${one.label}, ${indexed ? 'indexed' : one.currency}`)],
+    ['Hour, Tehran', ...lines.map((one) => `${one.label}, ${checkedValue('unit') === 'index' ? 'indexed' : one.currency}`)],
     ...rows.filter(([hour]) => begin <= milliseconds(hour) && milliseconds(hour) <= end),
   ];
 }

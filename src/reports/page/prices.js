@@ -1,9 +1,10 @@
 // The chart of prices.
 
-const LISTED_AT_MOST = 12; // prices that fit into one tooltip
+const LISTED_AT_MOST = 16; // prices that fit into one tooltip
 const LIKE_SIZE = 2; // prices of which none is more than so many times another show their moves on one axis
+const LOG_FROM = 20; // times the smallest value, from where a log scale shows more
 const OPENED_AS_PRICES = 3;
-const DASHED_AT_MOST = 24; // more lines than this are a cloud anyway, and dashes make it noise
+const LABEL = { height: 14, letters: 12, letterWidth: 8 };
 
 function checkedValue(name) {
   return document.querySelector(`input[name="${name}"]:checked`).value;
@@ -16,28 +17,92 @@ function inToman(one) {
   return { ...one, prices, currency: 'Toman' };
 }
 
-function priceTrace(one, indexed, crowded) {
-  const base = one.prices.find((price) => price !== null && price > 0);
-  const values = indexed ? one.prices.map((price) => (price === null ? null : 100 * (price / base))) : one.prices;
-  const look = lineLook(choice.slots.get(one.label));
-  const alone = one.prices.map((price, i) => price !== null && (one.prices[i - 1] ?? null) === null && (one.prices[i + 1] ?? null) === null);
+function indexedPrices(prices) {
+  const base = prices.find((price) => price !== null && price > 0);
+  return prices.map((price) => (price === null ? null : 100 * (price / base)));
+}
+
+function axisCurrency(one) {
+  return data.dollars.includes(one.currency) ? 'USD' : one.currency;
+}
+
+// The chosen lines with the values to draw: as prices only those in the currency of the axis, the first one's.
+function drawnLines() {
+  const unit = checkedValue('unit');
+  const chosen = chosenLines();
+  if (unit === 'index') return chosen.map((one) => ({ ...one, values: indexedPrices(one.prices) }));
+  if (unit === 'toman') return chosen.map(inToman).map((one) => ({ ...one, values: one.prices }));
+  const first = chosen.find((one) => one.currency);
+  return chosen.filter((one) => !one.currency || axisCurrency(one) === axisCurrency(first)).map((one) => ({ ...one, values: one.prices }));
+}
+
+function isSecond(one) {
+  return coins.get(one.symbol)[0].label !== one.label;
+}
+
+function isColored(one) {
+  return choice.slots.get(one.symbol) < LINES.light.length;
+}
+
+function hoverText(one, price, value) {
+  if (price === null) return '';
+  const text = `${priceText(price)} ${plain(one.currency)}`;
+  return checkedValue('unit') === 'index' ? `${value.toFixed(2)} (${text})` : text;
+}
+
+function priceTrace(one) {
+  const { values } = one;
+  const color = lineColor(choice.slots.get(one.symbol));
+  const alone = values.map((value, i) => value !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
   const trace = {
     type: 'scatter',
     mode: 'lines',
     name: plain(one.label),
     x: data.hours,
     y: values,
-    customdata: one.prices,
+    text: one.prices.map((price, i) => hoverText(one, price, values[i])),
     connectgaps: false,
-    line: crowded ? { color: look.color, width: 1 } : { ...look, width: 2 },
-    hovertemplate: (indexed ? '%{y:.2f} (%{customdata:,.8~g} CURRENCY)' : '%{y:,.8~g} CURRENCY').replace('CURRENCY', plain(one.currency)),
+    line: { color, width: 2, dash: isSecond(one) ? '4px,3px' : 'solid' },
+    hovertemplate: '%{text}',
+    meta: isSecond(one) ? '' : one.symbol, // its label at the end
   };
   if (alone.includes(true)) {
-    // A price with no neighbour makes no line.
+    // A price with no neighbor makes no line.
     trace.mode = 'lines+markers';
-    trace.marker = { color: look.color, size: alone.map((yes) => (yes ? 6 : 0)), line: { width: 0 } };
+    trace.marker = { color, size: alone.map((yes) => (yes ? 6 : 0)), line: { width: 0 } };
   }
   return trace;
+}
+
+// The first source's lines beyond the colors as one trace, which is drawn at once.
+function restTrace(lines) {
+  const times = [...data.hours, data.hours[0]].map(milliseconds);
+  return {
+    type: 'scatter',
+    mode: 'lines',
+    name: `${lines.length} more`,
+    x: lines.flatMap(() => times),
+    y: lines.flatMap((one) => [...one.values, null]),
+    text: lines.flatMap((one) => Array(times.length).fill(plain(one.label))),
+    connectgaps: false,
+    line: { color: lineColor(Infinity), width: 1 },
+    hovertemplate: '%{text}: %{y:,.6~g}<extra></extra>',
+  };
+}
+
+// Not seen itself: the first entry of the tooltip that lists all lines, the date in the other calendar.
+function dateTrace() {
+  return {
+    type: 'scatter',
+    mode: 'lines',
+    name: 'Jalali',
+    x: data.hours,
+    y: data.hours.map(() => 0),
+    yaxis: 'y2',
+    text: data.hours.map((hour) => data.jalali[hour.slice(0, 10)]),
+    line: { width: 0 },
+    hovertemplate: '%{text}<extra></extra>',
+  };
 }
 
 function spanRange(hours) {
@@ -47,10 +112,61 @@ function spanRange(hours) {
   return [from, last].map(wallTime);
 }
 
-function unitLabel(chosen, indexed) {
-  if (indexed) return `Indexed, first price in these ${data.period} = 100`;
-  const currencies = [...new Set(chosen.map((one) => one.currency).filter(Boolean))];
-  return ['Price', ...currencies.map(plain)].join(', ');
+function shownSpan() {
+  return document.getElementById('price-chart')._fullLayout.xaxis.range.map((time) => milliseconds(time.slice(0, 19)));
+}
+
+function unitLabel(lines) {
+  if (checkedValue('unit') === 'index') return `Indexed, first price in these ${data.period} = 100`;
+  const first = lines.find((one) => one.currency);
+  return first ? `Price, ${plain(axisCurrency(first))}` : 'Price';
+}
+
+// What is not drawn and why, and whether another scale would show more.
+function showHints(lines) {
+  const drawn = new Set(lines.map((one) => one.label));
+  const left = chosenLines().filter((one) => !drawn.has(one.label));
+  const text = document.getElementById('left-out');
+  text.hidden = !left.length;
+  text.textContent = `Not on this axis, for another currency: ${left.map((one) => `${one.label} (${one.currency})`).join(', ')}. Indexed to 100 shows them.`;
+  const values = lines.flatMap((one) => one.values).filter((value) => value > 0);
+  const differ = values.reduce((a, b) => Math.max(a, b), 0) > LOG_FROM * values.reduce((a, b) => Math.min(a, b), Infinity);
+  document.getElementById('log-hint').hidden = checkedValue('scale') === 'log' || !differ;
+}
+
+// The names of coins at the ends of their lines, moved apart where they would overlap.
+function labelEnds() {
+  const chart = document.getElementById('price-chart');
+  const { yaxis, _size: size } = chart._fullLayout;
+  const [begin, end] = shownSpan();
+  const named = chart.data.filter((trace) => trace.meta);
+  if (!named.length) return;
+  const seen = (hour) => begin <= milliseconds(hour) && milliseconds(hour) <= end;
+  const ends = named.map((trace) => {
+    const last = trace.y.findLastIndex((value, i) => value !== null && seen(trace.x[i]));
+    return { trace, down: last < 0 ? NaN : yaxis.d2p(trace.y[last]) };
+  }).filter(({ down }) => down >= 0 && down <= size.h).sort((a, b) => a.down - b.down);
+  ends.forEach((one, i) => {
+    if (i) one.down = Math.max(one.down, ends[i - 1].down + LABEL.height);
+  });
+  ends.reduceRight((limit, one) => {
+    one.down = Math.min(one.down, limit);
+    return one.down - LABEL.height;
+  }, size.h);
+  const annotations = ends.map(({ trace, down }) => ({
+    text: plain(trace.meta.slice(0, LABEL.letters)),
+    font: { color: trace.line.color },
+    showarrow: false,
+    xref: 'paper',
+    x: 1,
+    xanchor: 'left',
+    yref: 'paper',
+    y: 1 - down / size.h,
+    yanchor: 'middle',
+  }));
+  // Drawing them ends with this very call again.
+  const places = (labels) => JSON.stringify(labels.map(({ text, y, font }) => [text, y, font.color]));
+  if (places(annotations) !== places(chart.layout.annotations)) Plotly.relayout(chart, { annotations });
 }
 
 // As prices where one axis shows how each of them moves, else indexed.
@@ -60,41 +176,58 @@ function openingUnit(symbols) {
   return last.length <= OPENED_AS_PRICES && alike ? 'price' : 'index';
 }
 
-function drawPrices() {
-  const indexed = checkedValue('unit') === 'index';
+function priceLayout(lines) {
   const scale = checkedValue('scale');
-  const chosen = chosenSymbols().map((one) => (checkedValue('unit') === 'toman' ? inToman(one) : one));
   const layout = sharedLayout();
-  const chart = document.getElementById('price-chart');
-  Object.assign(layout.xaxis, { range: spanRange(Number(chart.dataset.span ?? 0)), hoverformat: '%Y-%m-%d %H:00', nticks: narrow.matches ? 4 : 9 });
+  const span = Number(document.getElementById('price-chart').dataset.span ?? 0);
+  const letters = lines.filter(isColored).map((one) => Math.min(one.symbol.length, LABEL.letters)).reduce((a, b) => Math.max(a, b), 0);
+  layout.margin.r = 8 + LABEL.letterWidth * letters;
+  Object.assign(layout.xaxis, { range: spanRange(span), hoverformat: '%a %Y-%m-%d %H:00' });
   Object.assign(layout.yaxis, {
     type: scale,
-    title: { text: unitLabel(chosen, indexed), font: { size: 12 }, standoff: 12 },
+    title: { text: unitLabel(lines), font: { size: 12 }, standoff: 12 },
     exponentformat: 'none',
     // Zoom outlives a change of the choice, not one of the unit.
     uirevision: `${checkedValue('unit')} ${scale}`,
-    tickformat: scale === 'log' && !indexed ? ',~g' : '',
+    tickformat: scale === 'log' && checkedValue('unit') !== 'index' ? ',~r' : '',
     autorange: true,
   });
-  const lack = chosen.some((one) => one.prices.some((price) => price !== null)) ? '' : chosen.length ? 'No price in these hours' : 'No coin is chosen';
-  Object.assign(layout, {
+  const lack = lines.some((one) => one.values.some((value) => value !== null)) ? '' : choice.slots.size ? 'No price in these hours' : 'No coin is chosen';
+  return Object.assign(layout, {
+    yaxis2: { overlaying: 'y', visible: false, range: [0, 1], fixedrange: true },
     uirevision: 'prices',
-    hovermode: chosen.length <= LISTED_AT_MOST && !narrow.matches ? 'x unified' : 'closest',
+    hovermode: lines.length <= LISTED_AT_MOST && lines.every(isColored) && !narrow.matches ? 'x unified' : 'closest',
     showlegend: false, // the coins above the chart are its legend
     annotations: lack ? [{ text: lack, showarrow: false, font: { size: 14 }, xref: 'paper', yref: 'paper', x: 0.5, y: 0.5 }] : [],
   });
-  const traces = chosen.map((one) => priceTrace(one, indexed, chosen.length > DASHED_AT_MOST));
+}
+
+function drawPrices() {
+  const lines = drawnLines();
+  showHints(lines);
+  const layout = priceLayout(lines);
+  const traces = lines.filter(isColored).map(priceTrace);
+  const rest = lines.filter((one) => !isColored(one) && !isSecond(one));
+  if (rest.length) traces.unshift(restTrace(rest));
   if (layout.hovermode === 'closest') {
+    const times = data.hours.map(timeText);
     traces.forEach((trace) => {
-      trace.hovertemplate = `%{x|%Y-%m-%d %H:00}<br>${trace.hovertemplate}`;
+      trace.customdata = trace.x.map((_, i) => times[i % (data.hours.length + (trace.x.length > data.hours.length))]);
+      trace.hovertemplate = `%{customdata}<br>${trace.hovertemplate}`;
     });
+  } else if (traces.length) {
+    traces.unshift(dateTrace());
   }
-  return Plotly.react(chart, traces, layout, sharedConfig('prices'));
+  return Plotly.react(document.getElementById('price-chart'), traces, layout, sharedConfig('prices'));
 }
 
 function wirePrices() {
-  document.querySelector(`input[name="unit"][value="${openingUnit(data.symbols)}"]`).checked = true;
+  document.querySelector(`input[name="unit"][value="${openingUnit(largestCoins().map((symbol) => coins.get(symbol)[0]))}"]`).checked = true;
   for (const id of ['unit', 'scale']) document.getElementById(id).addEventListener('change', drawPrices);
+  document.getElementById('use-log').addEventListener('click', () => {
+    document.querySelector('input[name="scale"][value="log"]').checked = true;
+    drawPrices();
+  });
   const chart = document.getElementById('price-chart');
   const buttons = [...document.querySelectorAll('#span button')];
   const hours = buttons.map((button) => Number(button.dataset.hours));

@@ -7,8 +7,8 @@ function runTrace(runs, label, marker) {
     name: label,
     x: runs.map((run) => run.started),
     y: runs.map((run) => run.seconds),
-    text: runs.map((run) => plain([`${run.job} ${run.kind}`, `${run.rows.toLocaleString('en')} rows`, run.error.slice(0, 120)].filter(Boolean).join('\n')).replace(/\n/g, '<br>')),
-    hovertemplate: `<b>${label}</b>  %{x|%Y-%m-%d %H:%M:%S}, %{y:,.0f} s<br>%{text}<extra></extra>`,
+    text: runs.map((run) => plain([`${timeText(run.started)}, ${run.seconds} s`, `${run.job} ${run.kind}`, `${run.rows.toLocaleString('en')} rows`, run.error.slice(0, 120)].filter(Boolean).join('\n')).replace(/\n/g, '<br>')),
+    hovertemplate: `<b>${label}</b>  %{text}<extra></extra>`,
     marker,
     cliponaxis: false,
   };
@@ -32,7 +32,7 @@ function drawRuns() {
   layout.hovermode = 'closest';
   layout.showlegend = true;
   layout.legend = { orientation: 'h', y: 1.02, yanchor: 'bottom', x: 0, itemclick: false, itemdoubleclick: false };
-  Object.assign(layout.xaxis, { range: runSpan(), nticks: narrow.matches ? 4 : 9 });
+  Object.assign(layout.xaxis, { range: runSpan() });
   Object.assign(layout.yaxis, { title: { text: 'seconds', font: { size: 12 }, standoff: 12 }, rangemode: 'tozero', fixedrange: true, nticks: 5 });
   const traces = [
     runTrace(data.runs.filter((run) => !run.failed), 'ok', { symbol: 'circle', size: 7, color: LINES[theme()][0] }),
