@@ -125,21 +125,6 @@ def test_coverage_counts_from_the_first_stored_hour(ask: Ask) -> None:
     assert ask("Coverage") == [(88.8,)]
 
 
-def test_coin_that_was_dropped_is_not_missing(
-    ask: Ask,
-    embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
-    first: datetime,
-) -> None:
-    last = first - timedelta(days=40)
-    make_repository(embedded).upsert_prices([price_row("ETH", 1.0, fetched_at=hour_key(last))])
-    start, end = last - timedelta(hours=1), last + timedelta(hours=10)
-    assert ask("Hours missing", start, end) == [(10,)], "it is stored again"
-    later = f"ALTER TABLE {make_repository(embedded).name} DELETE WHERE datetime > '{hour_key(last)}'"
-    embedded.command(f"{later} SETTINGS mutations_sync = 2")
-    assert (ask("Hours missing", start, end), ask("Coverage", start, end)) == ([(0,)], [(100.0,)])
-
-
 def test_spread_is_of_the_hours_of_both_sources(ask: Ask) -> None:
     assert [row[1:] for row in ask("Spread between the sources")][-1] == ("BTC", pytest.approx((105 / 55 - 1) * 100))
     assert len(ask("Price at Binance")) == 6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,13 +236,3 @@ def test_a_missing_table_is_a_source_without_prices(
     done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     assert "no price is stored from Binance" in done.out
-
-
-def test_the_report_has_a_section(tables: Tables, program: Installation) -> None:
-    prices = walk(168)
-    tables.quote("BTC", [*prices[:160], prices[160] * 1.05, *prices[161:]])
-    for shown in (False, True):
-        if shown:
-            tables.trade("BTC", prices)
-        page = Path(program.at_clock("report", "--quiet").out.strip()).read_text()
-        assert ('id="comparison-table"' in page, "1 hour of 1 symbol over 1 %" in page) == (shown, shown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import zipfile
@@ -101,18 +100,6 @@ def test_times_are_instants_in_typed_files(prices: Installation, tmp_path: Path,
     if form == "parquet":
         assert pandas.read_parquet(path)["time"].to_list() == [pandas.Timestamp(instant)]
         assert polars.read_parquet(path)["time"].to_list() == [instant]
-
-
-def test_stdout_has_rows_only(prices: Installation) -> None:
-    done = prices.command("export", "-", "--symbols", "BTC", "--from", "2026-11-01")
-    assert (done.code, done.log) == (0, "")
-    [row] = csv.DictReader(done.out.splitlines())
-    assert (row["datetime"], row["time"], row["time_utc"]) == (
-        "2026-11-23 11:00:00",
-        "2026-11-23 11:00:00",
-        "2026-11-23 07:30:00",
-    )
-    assert (row["price"], row["cmc_rank"]) == ("0.30000000000000004", "")
 
 
 @pytest.mark.parametrize(

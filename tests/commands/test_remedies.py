@@ -84,20 +84,6 @@ def test_wrong_keys(program: Installation, embedded: ClickHouseAdapter, database
     assert embedded.query(f"SELECT symbol, datetime FROM {database}.crypto_prices ORDER BY ALL") == hours
 
 
-def test_future_rows(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    assert program.run_job("backfill", "3").code == program.run_job().code == 0
-    put(
-        embedded,
-        database,
-        ("BTC", tehran_text(clock() + timedelta(hours=1)), 90_000.0),
-        ("X", "2100-01-01 00:00:00", 1),
-    )
-    [statement] = STATEMENT.findall(steps_of(program)["future rows"])
-    embedded.command(statement)
-    assert steps_of(program) == {}
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_prices") == [(12,)]
-
-
 def test_absurd_prices(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
     """A run asks again for the present hour, a backfill for past ones, and both where both are wrong."""
     assert program.run_job("backfill", "31").code == program.run_job().code == 0

@@ -107,9 +107,9 @@ def test_missing_right_is_named_and_changes_nothing(
 @pytest.mark.parametrize(
     ("profile", "setting", "command"),
     [
-        *(("limit locked", "limit", command) for command in ("status", "coins", "cron_run", "setup_db", "drop_db")),
-        *(("apply_patch_parts locked", "apply_patch_parts", command) for command in ("status", "cron_run")),
-        *(("read only", "readonly", command) for command in ("cron_run", "drop_db")),
+        *(("limit locked", "limit", command) for command in ("status", "coins", "cron_run", "setup_db")),
+        ("apply_patch_parts locked", "apply_patch_parts", "cron_run"),
+        ("read only", "readonly", "drop_db"),
     ],
 )
 def test_harmful_profile_is_named_and_changes_nothing(

@@ -19,7 +19,7 @@ from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings, SettingsError
 from crons.backfill import Batch, Past
 from crons.history import records_of
-from crons.job import BackfillRequest, JobContext, Kind
+from crons.job import BackfillRequest, JobContext
 from crons.registry import JOBS
 from crons.runner import Request, execute, fail_for_settings
 from tests.support.clickhouse_front import ClickHouseFront, Fault
@@ -108,19 +108,6 @@ def test_failed_record_does_not_fail_the_run(
     run(settings, clock)
     assert [record.status for record in history.recent(JOB, 10)] == ["ok", "ok", "ok"]
     assert waiting(settings) == []
-
-
-@pytest.mark.parametrize("kind", ["backfill", "heal"])
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_dry_run_is_marked_in_the_log_and_not_recorded(
-    settings: Settings, clock: SteppedClock, history: EtlRunsAdapter, *, kind: Kind, dry_run: bool
-) -> None:
-    with capture_logs() as lines:
-        execute(Request(JOB, JOBS[JOB], kind, BackfillRequest(5, dry_run)), settings, clock)
-    first, last = (next(line for line in lines if line["event"] == event) for event in ("run started", "run finished"))
-    assert [line.get("dry_run", False) for line in (first, last)] == [dry_run, dry_run]
-    assert ("writes" in first) is not dry_run
-    assert len(history.recent(JOB, 10)) == (0 if dry_run else 1)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -127,9 +127,3 @@ def test_outdated_set_up_is_found(root: Path, changed: list[str]) -> None:
         with (root / name).open("a") as file:
             file.write("new-package==1.0\n")
     assert sorted(stale_groups(root)) == changed
-
-
-def test_set_up_without_stamps_is_not_judged(tmp_path: Path) -> None:
-    (tmp_path / ".venv").mkdir()
-    assert stale_groups(tmp_path) == []
-    assert stale_groups(tmp_path / "nowhere") == []

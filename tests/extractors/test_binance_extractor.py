@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import (
-    first_hour,
     other_base,
     pair_state,
     read_candles,
@@ -90,11 +89,6 @@ def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
     calls = plan_calls({"BTC": wanted})
     assert [hour for call in calls for hour in call.hours.items()] == list(wanted.items())
     assert all(call.last - call.first < HOURS_PER_CALL * HOUR for call in calls)
-
-
-def test_pair_begins_with_the_hour_of_its_first_candle() -> None:
-    """On Tehran's clock, which then was four and a half hours ahead: 08:30 lies in the hour of 08:00."""
-    assert first_hour(PAIR) == LISTED - timedelta(minutes=30)
 
 
 def wire(router: respx.MockRouter, *, status: str = "TRADING") -> respx.Route:

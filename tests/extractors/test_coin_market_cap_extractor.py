@@ -14,7 +14,7 @@ import respx
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.tehran_time import HOUR
-from extractors.coin_market_cap_extractor import PastPart, Refusal, extract_historical, extract_latest
+from extractors.coin_market_cap_extractor import PastPart, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
 from extractors.concurrently import Failures, concurrently
@@ -23,9 +23,6 @@ from tests.support.http_sources import CMC, coin_market_cap, good, refused
 LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
 HISTORICAL = f"{CMC}/v3/cryptocurrency/quotes/historical"
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
-
-
-BEYOND_REACH = refused(400, 400, "Your plan allows 1 months of historical access")
 
 
 def ids_of(request: httpx.Request) -> list[int]:
@@ -90,12 +87,12 @@ def past_of(*arguments: Any, **options: Any) -> AsyncGenerator[tuple[HistoricalC
     return extract_historical(*arguments, settled=NOW, failed=Failures(), **options)
 
 
-async def read(number: int, refusals: list[Refusal] | None = None) -> tuple[list[HistoricalCall], object]:
+async def read(number: int) -> tuple[list[HistoricalCall], object]:
     """The calls of that number that were answered, and the error that ended them."""
     answered: list[HistoricalCall] = []
     async with coin_market_cap(NOW) as source:
         try:
-            async for call, _ in past_of(source, calls_of(number), coins_of(number), refusals=refusals):
+            async for call, _ in past_of(source, calls_of(number), coins_of(number)):
                 answered.append(call)
         except EtlError as error:
             return answered, error

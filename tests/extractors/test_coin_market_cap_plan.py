@@ -65,13 +65,6 @@ def test_unbroken_span_is_requested_once(number: int, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "count", "calls"), [(100, 168, 4), (3, 48, 1), (250, 1, 1), (1000, 720, 167), (1, 20_000, 5)]
-)
-def test_coins_and_hours_are_batched(number: int, count: int, calls: int) -> None:
-    assert len(plan_calls(dict.fromkeys(range(number), hours(*range(count))))) == calls
-
-
-@pytest.mark.parametrize(
     ("wanted", "shape"),
     [
         ({}, []),

@@ -91,12 +91,10 @@ def test_prices_keep_every_digit(program: Installation, source: FaultySource, ta
     [
         (faults.html_page(403), "CMC_BASE_URL"),
         (faults.json_body({"status": {"error_code": 451}}, status=451), "country"),
-        (faults.gateway_error(503), "503"),
         (faults.empty_data(), "no valid price"),
         (faults.wrong_types(), "status"),
         (faults.truncated_json(), "JSON"),
         (faults.slow_drip(), "3 s"),
-        (faults.reset_in_body(), ""),
         (faults.refused(1010, as_text=True), "monthly rate limit"),
         (faults.refused(1008, retry_after_seconds=3000), "minute"),
         (faults.refused(1001, status=200), "CMC_API_KEY"),

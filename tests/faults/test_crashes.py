@@ -143,12 +143,12 @@ def test_killed_at_random_with_the_embedded_engine(
     embedded_table.assert_right(at_least=fetched | keys_of_now(program))
 
 
-@pytest.mark.parametrize("path", ["/cryptocurrency/map", "/quotes/latest", "/key/info", "/quotes/historical"])
+@pytest.mark.parametrize("path", ["/quotes/latest", "/quotes/historical"])
 def test_killed_while_waiting_for_the_source(
     path: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """A process killed in any call of the source leaves no lock, no row and no file that is in the next run's way."""
-    arguments = ("backfill", "5") if path in {"/key/info", "/quotes/historical"} else ()
+    arguments = ("backfill", "5") if path == "/quotes/historical" else ()
     hang = source.faults.push(faults.hang(), path=path)
     job = program.start_job(*arguments)
     assert hang.reached.wait(PATIENCE_SECONDS)

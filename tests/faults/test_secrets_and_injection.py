@@ -55,9 +55,12 @@ def test_untrusted_server_receives_no_request(
 
 
 def test_secure_setting_sends_nothing_in_clear(program: Installation, front: ClickHouseFront) -> None:
-    run = program.run_job(CLICKHOUSE_SECURE="true", RUN_TIMEOUT_SECONDS="4")
+    """And is not retried, for only an operator can correct it."""
+    run = program.run_job(CLICKHOUSE_SECURE="true")
     assert run.code == 1
-    assert front.statements == []
+    assert "does not speak TLS" in run.errors[0]
+    assert ("CLICKHOUSE_SECURE=false" in run.log, "retry scheduled" in run.log) == (True, False)
+    assert (front.statements, len(program.spooled)) == ([], 1)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from loaders.spooled_loader import LoadReport, SpooledLoader
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
 from tests.support.price_rows import price_row
+from tests.support.scale import LARGE
 from tests.support.small_disk import filled, small_disk
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
@@ -203,7 +204,12 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
         pass
 
     Machine.front, Machine.clickhouse = front, server
-    few = settings(max_examples=20, stateful_step_count=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    few = settings(
+        max_examples=40 if LARGE else 10,
+        stateful_step_count=8,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     run_state_machine_as_test(Machine, settings=few)
 
 

@@ -26,8 +26,6 @@ RECORDED = json.loads((FIXTURES / "binance" / "klines.json").read_text())
 LENGTHS = {"1w": 7 * 86_400_000, "1m": 60_000}
 HALF_HOUR = 1_800_000
 MARKET = Market(listed_coins())
-HOLE = datetime(2026, 11, 22, 8, 30, tzinfo=timezone.utc)
-DOWN = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -37,10 +35,8 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def stand_in(clock: SteppedClock) -> Iterator[FaultySource]:
-    """A source without Bitcoin's quotes from 08:30 to 09:30 UTC of that day."""
-    with FaultySource(
-        clock=clock, is_hole=lambda coin_id, instant: coin_id == 1 and HOLE <= instant < HOLE + timedelta(hours=1)
-    ) as serving:
+    """CoinMarketCap."""
+    with FaultySource(clock=clock) as serving:
         yield serving
 
 
@@ -53,11 +49,8 @@ def client(stand_in: FaultySource) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def binance(clock: SteppedClock) -> Iterator[httpx.Client]:
-    """Asks a Binance that was down for an hour of the day before."""
-    with (
-        ExchangeStandIn(MARKET, clock=clock, is_down=lambda at: DOWN <= at < DOWN + timedelta(hours=1)) as exchange,
-        httpx.Client(base_url=exchange.base_url) as client,
-    ):
+    """Asks Binance."""
+    with ExchangeStandIn(MARKET, clock=clock) as exchange, httpx.Client(base_url=exchange.base_url) as client:
         yield client
 
 

@@ -79,11 +79,6 @@ def test_the_median_ignores_the_sign_and_the_bias_keeps_it(percents: list[float]
     assert found.bias == pytest.approx(median(percents), abs=0.001)
 
 
-def test_the_pair_is_the_latest() -> None:
-    candles = candles_of("BTC", HOURS[:24], PRICES, currency="USDC") | candles_of("BTC", HOURS[24:], PRICES)
-    assert compared(quotes_of("BTC", HOURS, PRICES), candles).pair == "BTCUSDT"
-
-
 @pytest.mark.parametrize(("minute", "over"), [(0, 48), (4, 48), (5, 0), (30, 0)])
 def test_a_late_price_is_compared_with_the_range_of_the_hour(minute: int, over: int) -> None:
     """From five minutes on, the nearest traded price counts; before, the hour's first one."""
@@ -180,10 +175,6 @@ def test_price_that_cannot_follow_because_of_a_coarse_tick_is_not_stale(moved: f
     found = of_week(quoted, [*[1.2e-7] * 4, *[1.6e-7, 1.7e-7] * 82])
     assert len(found.over) > 2
     assert kinds(found) == expected
-
-
-def test_steady_prices_of_both_sources_are_not_stale() -> None:
-    assert kinds(of_week([103.0] * 168, [100.0] * 168)) == []
 
 
 @pytest.mark.parametrize(("lag", "when"), [(-1, "earlier"), (1, "later")])

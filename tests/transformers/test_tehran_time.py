@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import (
     HOUR,
-    describe_hours,
     from_text,
     hour_key,
     hour_ranges,
@@ -68,11 +67,6 @@ def test_hours_before_are_adjacent(now: datetime, count: int) -> None:
     assert hour_start(now).astimezone(UTC) - starts[-1] == HOUR
 
 
-def test_zero_hours_is_rejected() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        hours_before(datetime(2026, 1, 1, tzinfo=UTC), 0)
-
-
 @given(instants)
 def test_text_round_trip(instant: datetime) -> None:
     """Text read back is the same second, or the hour before where the wall hour came twice."""
@@ -95,12 +89,6 @@ def test_range_continues_after_a_repeated_hour() -> None:
     hours = [first + HOUR * number for number in range(4)]
     assert hour_ranges(hours) == hour_ranges([*hours[:2], hours[3]]) == [(hours[0], hours[3])]
     assert hour_ranges([hours[0], hours[3]]) == [(hours[0], hours[0]), (hours[3], hours[3])]
-
-
-def test_hours_described_as_ranges() -> None:
-    base = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
-    hours = [base, base + HOUR * 4, base + HOUR * 5]
-    assert describe_hours(hours) == "2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-22 19:00"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.clickhouse_errors import storage_error
 from adapters._bases.errors import ConfigurationError, EtlError, RetryableError, StorageRejected, StorageUnavailable
 from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.odd_ports import ALERT, NATIVE, TLS, answering, hanging_up, plain, port_of, with_page, with_tls
+from tests.support.odd_ports import ALERT, NATIVE, TLS, answering, plain, port_of, with_page, with_tls
 
 
 def door(front: ClickHouseFront, **values: object) -> ClickHouseAdapter:
@@ -176,11 +176,3 @@ def test_name_that_dns_denies_is_tried_twice() -> None:
     slow = storage_error(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "here")
     assert isinstance(slow, RetryableError)
     assert slow.most_tries is None
-
-
-def test_server_that_hangs_up_is_waited_for() -> None:
-    """None of the driver's own empty words stands for the cause."""
-    with port_of(hanging_up) as port:
-        error = asked_of_clickhouse("127.0.0.1", port)
-    assert isinstance(error, StorageUnavailable)
-    assert "closed connection" in error.message or "reset" in error.message

@@ -40,7 +40,7 @@ def opened(folder: Path, limit: str = "-c 0", **environment: str) -> subprocess.
     )
 
 
-@pytest.mark.parametrize("zone", ["<+0330>-3:30", "Asia/tehran", ":/etc/localtime", "", None])
+@pytest.mark.parametrize("zone", ["<+0330>-3:30", ":/etc/localtime", None])
 def test_engine_starts_in_any_zone_and_leaves_it(tmp_path: Path, zone: str | None) -> None:
     """Schedules are computed by it."""
     done = opened(tmp_path / "engine", **({} if zone is None else {"TZ": zone}))

@@ -8,9 +8,8 @@ from contextlib import nullcontext
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable
-from adapters._bases.topology import Replication, Topology, settings_of_writes, topology_of
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
+from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.topology import Topology, settings_of_writes, topology_of
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 
 CLUSTER = Topology("cluster", "prod-1", 2)
@@ -126,16 +125,3 @@ def test_settings_of_writes_to_replicas() -> None:
     assert sent(CLUSTER._replace(replicas=3))["insert_quorum"] == "auto"
     assert sent(CLUSTER, "2") == {**always, "insert_quorum": "2", "insert_quorum_timeout": 30_000}
     assert "insert_quorum" not in sent(CLOUD, "2")
-
-
-def test_queued_ddl_of_the_run_table_is_retryable(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str
-) -> None:
-    report(front, clusters=[PAIR])
-    front.faults.append(Fault("error", "CREATE DATABASE", code=159, text="Distributed DDL task is not finished"))
-    runs = EtlRunsAdapter(clickhouse=server, database=database, keep_days=9, replication=Replication("pair"))
-
-    with pytest.raises(StorageUnavailable, match="159"):
-        runs.ensure_ready()
-
-    assert front.asked("CREATE") == [f"CREATE DATABASE IF NOT EXISTS `{database}` ON CLUSTER `pair`"]

@@ -9,7 +9,6 @@ from tests.support.price_rows import price_row
 from tests.support.price_table import Repository
 
 DAY = "2026-11-22"
-PRESENT = f"{DAY} 14:00:00"
 
 
 @pytest.fixture

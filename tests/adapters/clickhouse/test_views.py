@@ -264,29 +264,6 @@ def test_latest_has_changes_between_stored_hours(
     ]
 
 
-def test_older_database_gets_the_views_and_keeps_its_rows(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str
-) -> None:
-    """The old view is replaced, missing ones are created, and the table is not touched."""
-    repository = make_repository(embedded)
-    repository.ensure_ready()
-    repository.upsert_prices([price_row()])
-    for name in reversed(CRYPTO_PRICES.views):
-        embedded.command(f"DROP VIEW {database}.{name}")
-    embedded.command(OLD_VIEW.format(database=database))
-    of_table = f"name = 'crypto_prices' AND database = '{database}'"
-    made = f"SELECT uuid, metadata_modification_time FROM system.tables WHERE {of_table}"
-    before = embedded.query(made)
-    assert not repository.is_ready()
-
-    repository.ensure_ready()
-
-    assert repository.is_ready()
-    assert repository.differences() == []
-    assert embedded.query(f"SELECT count(), max(time) > 0 FROM {database}.crypto_prices_hourly") == [(1, True)]
-    assert embedded.query(made) == before
-
-
 def test_view_with_another_select_is_replaced(
     make_repository: MakeRepository, embedded: ClickHouseAdapter, database: str
 ) -> None:

@@ -93,22 +93,6 @@ def test_note_is_not_written_through_a_link(tmp_path: Path) -> None:
         assert read_holder(path) is not None
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_private_folder_is_closed_to_others(tmp_path: Path, *, there: bool) -> None:
-    """Regardless of the umask; a folder of ours that others could only read is closed too. Idempotent."""
-    folder = tmp_path / "locks"
-    if there:
-        folder.mkdir()
-        folder.chmod(0o755)
-    before = os.umask(0)
-    try:
-        for _ in range(2):
-            make_private(folder)
-            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    finally:
-        os.umask(before)
-
-
 @pytest.mark.parametrize("rights", [0o770, 0o707, 0o1777])
 def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, rights: int) -> None:
     folder = tmp_path / "locks"
