@@ -116,7 +116,7 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
 
 def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
     yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources.runs))
-    context = JobContext.begin(name, job, resources)
+    context = JobContext(name, job, resources)
     yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
     if look := job.check_symbols:
         yield from _or_failed("symbols", lambda: [asyncio.run(look(context))])

@@ -83,10 +83,9 @@ def tell(text: str) -> None:
 def tell_error(error: EtlError) -> None:
     """Print an expected error to stderr: what failed, and the next step."""
     tell(f"error: {error.message}")
-    if error.next_step and sys.stderr.isatty():
-        print(*next_step(error.next_step, stderr_width()), sep="\n", file=sys.stderr)  # noqa: T201 - as above
-    elif error.next_step:
-        tell(f"next: {error.next_step}")
+    if error.next_step:
+        lines = next_step(error.next_step, stderr_width()) if sys.stderr.isatty() else [f"next: {error.next_step}"]
+        print(*lines, sep="\n", file=sys.stderr)  # noqa: T201 - as above
 
 
 def mention(text: str) -> None:

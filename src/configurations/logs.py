@@ -76,9 +76,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         for last in (renderer if as_json or not sys.stderr.isatty() else short, renderer)
     )
     level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(
-        handlers=[_Handler(shown, whole, no_color=bool(settings and settings.no_color))], level=level, force=True
-    )
+    logging.basicConfig(handlers=[_Handler(shown, whole, settings)], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
@@ -113,11 +111,11 @@ def _handlers() -> list[_Handler]:
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 cannot subscript it
     """Writes lines to stderr, and keeps the last ones with all their facts."""
 
-    def __init__(self, shown: logging.Formatter, whole: logging.Formatter, *, no_color: bool) -> None:
+    def __init__(self, shown: logging.Formatter, whole: logging.Formatter, settings: Settings | None) -> None:
         super().__init__()
         self.setFormatter(shown)
         self._whole = whole
-        self.no_color = no_color
+        self.no_color = bool(settings and settings.no_color)
         self.lines = deque[str](maxlen=_KEPT_LINES)
 
     def format(self, record: logging.LogRecord) -> str:

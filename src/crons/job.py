@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -17,7 +17,6 @@ from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from adapters.files.spool import Spool
 from configurations.config import Settings, only_symbols
 from crons.resources import Resources
 from loaders.spooled_loader import LoadReport, SpooledLoader
@@ -191,42 +190,28 @@ class Job:
         return known if self.optional else {**known, **followed}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class JobContext:
-    """One run of a job. All times are aware."""
+    """One run of a job, which begins now. All times are aware."""
 
     name: str
     job: Job
-    kind: Kind
-    run_id: str  # written to each row, and bound to each line of the log
-    started: datetime
-    now: Callable[[], datetime]
     resources: Resources  # their maker closes them
-    repository: HourlyRepository
-    spool: Spool  # the job's own
-    settings: Settings  # SYMBOLS has the symbols of this run only
-    symbols: Sequence[str]  # those of this run
-    step: Callable[[str], None]  # notes what the run is doing, for messages about a run that is waited for or was ended
+    _: KW_ONLY
+    kind: Kind = "run"
+    run_id: str = ""  # written to each row, and bound to each line of the log
+    only: Sequence[str] = ()  # the symbols to ask for, see `only_symbols`; empty for all that the job follows
+    # Notes what the run is doing, for messages about a run that is waited for or was ended.
+    step: Callable[[str], None] = lambda _step: None
     report: RunReport = field(default_factory=RunReport)
 
-    @classmethod
-    def begin(
-        cls,
-        name: str,
-        job: Job,
-        resources: Resources,
-        *,
-        kind: Kind = "run",
-        run_id: str = "",
-        step: Callable[[str], None] = lambda _step: None,
-        symbols: Sequence[str] = (),
-    ) -> JobContext:
-        """A run that begins now, for `symbols` only, see `only_symbols`, or for all if that is empty."""
-        followed, now = job.followed(resources.settings), resources.clock
-        settings = only_symbols(resources.settings, symbols, followed)
-        table, spool = resources.repository(job.repository), resources.spool(name)
-        symbols = list(symbols or followed)
-        return cls(name, job, kind, run_id, now(), now, resources, table, spool, settings, symbols, step)
+    def __post_init__(self) -> None:
+        settings, followed = self.resources.settings, self.job.followed(self.resources.settings)
+        self.settings = only_symbols(settings, self.only, followed)  # SYMBOLS has the symbols of this run only
+        self.symbols = list(self.only or followed)  # those of this run
+        self.repository, self.spool = self.resources.repository(self.job.repository), self.resources.spool(self.name)
+        self.now = self.resources.clock
+        self.started = self.now()
 
     def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
         """Count what a loader did with own rows and with those of earlier runs."""

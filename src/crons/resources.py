@@ -109,13 +109,8 @@ class Resources(AbstractContextManager["Resources"]):
     @cached_property
     def runs(self) -> EtlRunsAdapter:
         """The table of runs."""
-        days = self.settings.run_history_days
-        return EtlRunsAdapter(
-            clickhouse=self.database,
-            database=self.settings.clickhouse_db,
-            keep_days=days,
-            replication=self._replication,
-        )
+        name, days = self.settings.clickhouse_db, self.settings.run_history_days
+        return EtlRunsAdapter(clickhouse=self.database, database=name, keep_days=days, replication=self._replication)
 
     def repository(self, kind: type[RepositoryT]) -> RepositoryT:
         """The one repository of a table."""

@@ -71,7 +71,7 @@ def execute(
     lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
     limit = request.limit(settings)
     resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-    run = JobContext.begin(name, job, resources, kind=kind, run_id=run_id, step=lock.note, symbols=request.symbols)
+    run = JobContext(name, job, resources, kind=kind, run_id=run_id, step=lock.note, only=request.symbols)
     with ExitStack() as held:
         try:
             held.enter_context(lock)
@@ -113,7 +113,7 @@ def _recorded(run: JobContext, work: Callable[[], None], *, dry_run: bool) -> Ru
 
 async def _run_beside(past: JobContext) -> None:
     """Make the hourly run that cannot start while a backfill or heal holds the lock. Its failure ends only itself."""
-    hour = JobContext.begin(past.name, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
+    hour = JobContext(past.name, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
 
     def recorded() -> RunReport:
         structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone

@@ -67,7 +67,7 @@ def open_resources(
 @pytest.fixture
 def context(open_resources: Callable[[], Resources]) -> Callable[[], JobContext]:
     """The context of a run of its own."""
-    return lambda: JobContext.begin("cmc_hourly_prices", JOB, open_resources())
+    return lambda: JobContext("cmc_hourly_prices", JOB, open_resources())
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def contexts(name: str, job: Job, clock: Callable[[], datetime], **usual: object
         def make(**changes: object) -> JobContext:
             settings = make_settings(**{**usual, **changes})
             resources = opened.enter_context(Resources(settings, task="test", clock=clock))
-            return JobContext.begin(name, job, resources, run_id="r1")
+            return JobContext(name, job, resources, run_id="r1")
 
         yield make
 

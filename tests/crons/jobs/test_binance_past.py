@@ -33,7 +33,7 @@ async def test_backfill_stores_what_is_served(
     assert (report.inserted, report.hours_asked, report.failures, report.missing) == (3300, 3300, [], [])
     # For each pair its state, its first candle and, with 500 hours a call, three calls.
     assert report.calls == 3 * (2 + 3)
-    chosen = JobContext.begin("binance_hourly_prices", JOB, binance_context().resources, symbols=["ETH"])
+    chosen = JobContext("binance_hourly_prices", JOB, binance_context().resources, only=["ETH"])
     again = await backfill(chosen, 24)
     assert (again.updated, again.unchanged) == (0, 24)
 
