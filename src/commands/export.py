@@ -80,13 +80,7 @@ def export(
     utc: bool,
     force: bool,
 ) -> int:
-    """Write the file, print the number of rows, and return the exit code.
-
-    Raises:
-        ConfigurationError: the arguments do not fit together.
-        StateError: the file exists, or cannot be written; nothing is left behind.
-        StorageRejected: there is no such view.
-    """
+    """Write the file, or nothing at all, print the number of rows, and return the exit code."""
     chosen = _format(target, form)
     _check_target(target, force=force)
     if utc and view in VIEWS and VIEWS[view].period:

@@ -112,11 +112,6 @@ def backups_of(settings: Settings) -> Backups:
     return Backups(settings.backup_path, settings.engine, settings.clickhouse_db)
 
 
-def is_used(job: str, table: HourlyRepository) -> bool:
-    """Whether a job's table exists and, unless it is the main job's, contains rows: few users run every job."""
-    return table.table_exists() and (job == MAIN_JOB or table.count_rows() > 0)
-
-
 def put_back(path: Path, *, quiet: bool) -> int:
     """Store the rows of a backup, or of one file of it, and return the exit code. Idempotent."""
     settings = settings_with_log(quiet=quiet, writes=True)

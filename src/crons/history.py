@@ -82,12 +82,9 @@ def record_killed(run: JobContext, holder: Holder) -> None:
 
 
 def store(runs: EtlRunsAdapter, spool: Spool) -> None:
-    """Store all records of a spool by one INSERT. Idempotent.
+    """Store all records of a spool by one INSERT; if that fails, they stay. Idempotent.
 
     A damaged file is set aside, and one that can be neither moved nor removed is left; both are logged.
-
-    Raises:
-        StorageUnavailable, StorageRejected: the database does not answer, or refuses; the records stay.
     """
     batches = [spool.read(path) for path in spool.waiting()]
     records = [record for batch in batches for record in records_of(batch)]

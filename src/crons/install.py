@@ -93,8 +93,7 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
         checkout: absolute; the working folder. What tasks print is appended to its ``logs/cron.log``.
         python: absolute; ``.venv/bin/python``, its links not resolved.
 
-    Raises:
-        ConfigurationError: a crontab line cannot hold the schedule or a path.
+    Raises ConfigurationError if a crontab line cannot hold the schedule or a path.
     """
     log = checkout / "logs" / "cron.log"
     folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
@@ -188,9 +187,6 @@ def change_crontab(
         task, line: see `with_task`.
         checkout: its ``backups`` keeps a copy of the previous crontab.
         now: in Tehran; names the copy.
-
-    Raises:
-        StateError: the crontab cannot be read or written, its copy not kept, or the block is damaged.
     """
     before = read_crontab()
     after = with_task(before, task, line, checkout=checkout)

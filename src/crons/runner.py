@@ -129,8 +129,7 @@ async def _run_beside(past: JobContext) -> None:
         _log_end(hour.report, dry_run=False)
         return hour.report
 
-    address = past.resources.settings.healthcheck_url
-    url = address.value if address else None
+    url = Request(past.name, past.job).monitor(past.resources.settings)
     try:
         # In a thread, because the monitor has an event loop of its own.
         await asyncio.to_thread(monitored, url, recorded, clock=past.now)
