@@ -184,11 +184,8 @@ def terminal_renderer(*, colors: bool, width: int | None = None) -> Callable[[Wr
     """Render an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
 
     A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
-    three that are neither empty nor 0. A fact named ``what`` goes without its name.
-
-    Args:
-        colors: color warnings and errors.
-        width: columns; by default those of the terminal, asked for each event.
+    three that are neither empty nor 0. A fact named ``what`` goes without its name. The width is by default that of the
+    terminal, asked for each event.
     """
 
     def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

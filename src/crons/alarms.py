@@ -80,12 +80,7 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
 
 
 def alert(command: Secret | None, what: str, text: str) -> None:
-    """Run ALERT_COMMAND, if there is one, in the checkout, for 30 seconds at most.
-
-    Args:
-        what: for the first line of its stdin, after this host's name.
-        text: the other lines.
-    """
+    """Run ALERT_COMMAND, if there is one, in the checkout, for 30 seconds at most; its stdin begins with `what`."""
     if command is None:
         return
     whole, problem = f"data-processor on {socket.gethostname()}: {what}\n{text}\n", ""

@@ -248,10 +248,8 @@ class Past:
 async def fill_past(ctx: JobContext, request: BackfillRequest, run_hour: Callable[[], Awaitable[None]]) -> None:
     """Store past hours: all of them for a backfill, the missing ones for a heal. Idempotent.
 
-    When an hour begins meanwhile, `run_hour` is called, between two answers or at the end.
-
-    What earlier runs left in the spool is stored before anything is spent. What was fetched before an error is stored
-    or in the spool.
+    When an hour begins meanwhile, `run_hour` is called, between two answers or at the end. What earlier runs left in
+    the spool is stored before anything is spent. What was fetched before an error is stored or in the spool.
     """
     job = ctx.job
     if job.backfill is None:

@@ -78,7 +78,7 @@ def record_killed(run: JobContext, holder: Holder) -> None:
         return
     log.warning("the previous run was killed, or the power was lost", was=str(holder))
     ending, kind = f"was killed, or the power was lost, while {holder.step}", holder.task.rpartition(" ")[2]
-    _keep(run, _made(run, holder.run_id, kind, started=holder.since, finished=holder.since, error=ending))
+    _keep(run, _made(run, holder.run_id, kind, (holder.since, holder.since), ending))
 
 
 def store(runs: EtlRunsAdapter, spool: Spool) -> None:
@@ -116,17 +116,16 @@ def _record_of(run: JobContext, error: BaseException | None) -> RunRecord:
         ending = error.message
     elif error is not None:  # its text may hold a secret
         ending = f"unexpected {type(error).__name__}, see the log"
-    started, finished = tehran_text(run.started), tehran_text(run.now())
-    made = _made(run, run.run_id, run.kind, started=started, finished=finished, error=" ".join(ending.split()))
+    span = tehran_text(run.started), tehran_text(run.now())
+    made = _made(run, run.run_id, run.kind, span, " ".join(ending.split()))
     for name, count in run.report.counts().items():
         setattr(made, name, count)
     return made
 
 
-def _made(run: JobContext, run_id: str, kind: str, *, started: str, finished: str, error: str) -> RunRecord:
-    made = RunRecord(run_id, run.name, kind, started, finished, FAILED if error else OK)
-    made.error, made.host, made.version = error, socket.gethostname(), VERSION
-    return made
+def _made(run: JobContext, run_id: str, kind: str, span: tuple[str, str], error: str) -> RunRecord:
+    status, host = FAILED if error else OK, socket.gethostname()
+    return RunRecord(run_id, run.name, kind, *span, status, error=error, host=host, version=VERSION)
 
 
 def _keep(run: JobContext, record: RunRecord, owner: str = "") -> None:
