@@ -10,7 +10,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import in_tehran
-from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Installation
 from tests.support.main_at import __file__ as main_at
@@ -92,14 +91,6 @@ def test_two_backups_in_one_second_are_two_folders(program: Installation, clock:
     for _ in range(2):
         assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
     assert len(backups(program)) == 2
-
-
-def test_failed_backup_removes_nothing(program: Installation, front: ClickHouseFront) -> None:
-    assert program.run_job().code == 0
-    old = backed_up(program, "--keep", "1")
-    front.faults.append(Fault("half_answer", statement="SELECT `symbol`", times=99))
-    assert program.command("backup", "--keep", "1").code == 1
-    assert [path.name for path in old.parent.iterdir()] == [old.name]
 
 
 def test_backup_without_rows_creates_nothing(program: Installation, embedded_program: Installation) -> None:

@@ -29,20 +29,6 @@ def test_a_reason_that_many_coins_have_is_one_line(reason: str) -> None:
     assert line.endswith("C9 (id 9) and 990 more")
 
 
-def test_few_coins_keep_a_line_each() -> None:
-    groups = ReasonGroups()
-    groups.add("ETH (id 1027)", "CoinMarketCap calls id 1027 'XETH', not 'ETH'", HOURS[0])
-    groups.add("BTC (id 1)", "CoinMarketCap calls id 1 'XBTC', not 'BTC'", HOURS[0])
-    groups.add("BTC (id 1)", "no price (null)", HOURS[1])
-    groups.add("SOL (id 5426)", "its id is not a number")
-    assert list(groups) == [
-        f"ETH (id 1027) {HOURS[0]}: CoinMarketCap calls id 1027 'XETH', not 'ETH'",
-        f"BTC (id 1) {HOURS[0]}: CoinMarketCap calls id 1 'XBTC', not 'BTC'",
-        f"BTC (id 1) {HOURS[1]}: no price (null)",
-        "SOL (id 5426): its id is not a number",
-    ]
-
-
 def test_the_points_of_a_coin_are_one_line() -> None:
     groups = ReasonGroups()
     for point in range(336):

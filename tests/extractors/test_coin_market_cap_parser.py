@@ -175,12 +175,6 @@ def test_rank_up_to_the_columns_maximum_is_kept(rank: object) -> None:
     assert (quote.cmc_rank, quote.flaws) == (None if rank is None else int(str(rank)), ())
 
 
-@pytest.mark.parametrize("form", [1, 1.0, "1", " 1 ", "1.0", "01", True])
-def test_ids_and_ranks_count_in_any_notation(form: object) -> None:
-    (quote,) = latest([bitcoin(id=form, cmc_rank=form)]).quotes
-    assert (quote.cmc_id, quote.cmc_rank, quote.flaws) == (1, 1, ())
-
-
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_price_keeps_every_digit(price: float) -> None:
     for form in (price, int(price)) if abs(price) < 1e15 else (price,):

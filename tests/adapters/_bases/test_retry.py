@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from structlog.testing import capture_logs
 
-from adapters._bases.errors import SourceRejected, SourceUnavailable, StorageUnavailable
+from adapters._bases.errors import SourceUnavailable, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 
 QUICK = {"wait_initial_seconds": 0.001, "wait_max_seconds": 0.002, "wait_jitter_seconds": 0.0}
@@ -48,14 +47,6 @@ def test_wait_beyond_the_end_is_not_begun(asked: float) -> None:
     with pytest.raises(SourceUnavailable):
         RetryPolicy(attempts=None, total_seconds=60).call(call)
     assert call.tries == 1
-
-
-def test_error_that_a_retry_cannot_fix_is_tried_once() -> None:
-    """A refusal passes through at once, and nothing is logged of it."""
-    call = Failing(9, SourceRejected("no"))
-    with capture_logs() as logs, pytest.raises(SourceRejected):
-        RetryPolicy(attempts=None).call(call)
-    assert (call.tries, logs) == (1, [])
 
 
 @pytest.mark.parametrize(("tries", "wait"), [(1, 0.5), (2, 1), (7, 32), (8, 60), (1200, 60)])
