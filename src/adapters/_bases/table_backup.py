@@ -97,14 +97,10 @@ def read_backup(table: Definition, path: Path) -> Iterator[Sequence[object]]:
                 yield from native_rows(file, table.stored)
             else:
                 yield from _json_rows(file, table)
-    except OSError as error:
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise StateError(
-            f"the backup {path} cannot be read: {error.strerror or error}",
+            f"the backup {path} is not a table's, or cannot be read: {getattr(error, 'strerror', None) or error}",
             next_step="Nothing was changed; name a folder that backup or drop_db printed.",
-        ) from error
-    except (ValueError, EOFError, zlib.error) as error:
-        raise StateError(
-            f"{path} is not a whole backup of a table: {error}", next_step="Nothing was changed; use another file."
         ) from error
 
 

@@ -5,7 +5,7 @@ See https://clickhouse.com/docs/engines/table-engines/mergetree-family/replicati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
@@ -61,15 +61,13 @@ class Topology(NamedTuple):
 
         It is complete on every replica that is up; the others run it later.
         """
-        settings: dict[str, object] = {}
-        if self.replicated:
-            # The server answers before the client gives up; a replica that has not finished keeps it queued.
-            settings = {
-                "distributed_ddl_task_timeout": clickhouse.patience_seconds,
-                "distributed_ddl_output_mode": "throw_only_active",
-            }
+        # The server answers before the client gives up; a replica that has not finished keeps it queued.
+        settings: dict[str, object] = {
+            "distributed_ddl_task_timeout": clickhouse.patience_seconds,
+            "distributed_ddl_output_mode": "throw_only_active",
+        }
         filled = statement.format(on_cluster=self.on_cluster, replicated=self.replicated, **names)
-        clickhouse.command(filled, settings)
+        clickhouse.command(filled, settings if self.replicated else {})
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
         """Make the database if it is missing. `database` is its plain name."""
@@ -143,7 +141,6 @@ _SELECT = (
     "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster)), "
     "(SELECT max(total_replicas) FROM system.replicas WHERE database = {database:String})"
 )
-_Clusters = list[tuple[str, int, int, int]]
 
 
 def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> Topology:
@@ -168,29 +165,27 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
 def _topology(database: str, cluster: str, reported: Sequence[object]) -> Topology:
     engine, cloud, macros, found, by_hand = reported
     # Arrays of texts, because some versions name the elements of a tuple.
-    clusters = [(str(name), int(one), int(two), int(here)) for name, one, two, here in cast("list[list[str]]", found)]
+    rows = cast("list[list[str]]", found)
+    clusters = {name: (int(shards), int(replicas), int(here)) for name, shards, replicas, here in rows}
     if str(cloud) in ("1", "true"):
         return Topology("cloud")
     if engine == "Replicated":
-        return Topology(
-            "replicated database", database, max((one[2] for one in clusters if one[0] == database), default=1)
-        )
+        return Topology("replicated database", database, clusters.get(database, (1, 1))[1])
     if cluster:
         return Topology("cluster", cluster, _replicas_of(cluster, clusters, macros=bool(macros)))
     # The example cluster in a stock configuration comes without the macro.
-    others = [name for name, _, replicas, here in clusters if here and replicas > 1 and macros]
+    others = [name for name, (_, replicas, here) in clusters.items() if here and replicas > 1 and macros]
     return Topology(replicas=max(1, int(str(by_hand or 0))), neighbors=others[0] if others else "")
 
 
-def _replicas_of(cluster: str, clusters: _Clusters, *, macros: bool) -> int:
-    known = {name: (shards, replicas) for name, shards, replicas, _ in clusters}
-    if cluster not in known:
-        listed = f"the server has {', '.join(known)}" if known else "no clusters are configured"
+def _replicas_of(cluster: str, clusters: Mapping[str, tuple[int, ...]], *, macros: bool) -> int:
+    if cluster not in clusters:
+        listed = f"the server has {', '.join(clusters)}" if clusters else "no clusters are configured"
         raise ConfigurationError(
             f"CLICKHOUSE_CLUSTER: unknown cluster {cluster}; {listed}",
             next_step="correct CLICKHOUSE_CLUSTER, or remote_servers in the server's configuration",
         )
-    shards, replicas = known[cluster]
+    shards, replicas, _ = clusters[cluster]
     if shards > 1:
         raise ConfigurationError(
             f"CLICKHOUSE_CLUSTER: {cluster} has {shards} shards, which would split the rows",
