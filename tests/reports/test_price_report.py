@@ -187,6 +187,15 @@ def test_largest_corrections_and_the_jalali_days_are_shown() -> None:
     assert page_of(contents).find(".//table[@id='correction-table']") is None
 
 
+@pytest.mark.parametrize(("runs", "charts"), [(19, ["price-chart"]), (20, ["price-chart", "run-chart"])])
+def test_full_coverage_is_a_sentence_and_few_runs_a_table(runs: int, charts: list[str]) -> None:
+    runs_of_page = [stored_run(35 + place, run_id=str(place)) for place in range(runs)]
+    tree = page_of(report_contents(price_wave(3, HOURS), hours=HOURS, runs=runs_of_page))
+
+    assert text_of(tree, ".//p[@id='whole']") == "All 18 expected coin-hours are stored."
+    assert [chart.attrib["id"] for chart in tree.findall(".//*[@class='chart']")] == charts
+
+
 def test_empty_table_names_the_command_that_fills_it() -> None:
     tree = page_of(report_contents())
 

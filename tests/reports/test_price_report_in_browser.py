@@ -54,7 +54,7 @@ def two_hundred_symbols() -> ReportContents:
 
 
 def test_three_symbols_are_drawn_without_console_messages(show: Show) -> None:
-    """A line for each symbol, a map row for each, both kinds of run, and not a word in the console."""
+    """A line for each symbol, a map whose states are words and marks, both kinds of run, and an empty console."""
     page = show(three_symbols())
 
     assert [trace["name"] for trace in page.traces("price-chart")] == ["Jalali", "BTC", "ETH", "SOL"]
@@ -63,6 +63,12 @@ def test_three_symbols_are_drawn_without_console_messages(show: Show) -> None:
     assert (
         page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 6
     )  # two are broken by a gap
+    texts = page.run("return document.getElementById('coverage-chart')._fullData[0].text.map((row) => [...row])")
+    assert (texts[0][5], texts[2][9]) == ("missing", "without a quote at the source")
+    assert texts[0][0].startswith("stored, updated later<br>")
+    key = page.run("return document.getElementById('coverage-key').textContent")
+    assert "✕missing: 1" in key
+    assert "○without a quote at the source: 1" in key
     assert page.messages() == []
 
 
@@ -198,19 +204,6 @@ def test_charts_fit_the_paper(show: Show) -> None:
     eventually(lambda: page.run(width) == shown)
 
 
-def test_map_shows_states_by_more_than_color(show: Show) -> None:
-    """Hover text in words, marks over what is not stored, and a key that names and counts the states."""
-    page = show(three_symbols())
-    texts = page.run("return document.getElementById('coverage-chart')._fullData[0].text.map((row) => [...row])")
-    key = page.run("return document.getElementById('coverage-key').textContent")
-
-    assert texts[0][5] == "missing"
-    assert texts[2][9] == "without a quote at the source"
-    assert texts[0][0].startswith("stored, updated later<br>")
-    assert "✕missing: 1" in key
-    assert "○without a quote at the source: 1" in key
-
-
 @pytest.mark.parametrize("contents", [three_symbols(), report_contents()], ids=["three", "empty"])
 def test_page_fits_a_phone(show: Show, contents: ReportContents) -> None:
     page = show(contents, phone=True)
@@ -324,8 +317,8 @@ def read_csv(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_numbers_sort_by_size(show: Show) -> None:
-    """Largest first, then smallest first, then as the page had them; what has no number is last in both."""
+def test_tables_sort(show: Show) -> None:
+    """Largest first, then smallest first, then as written; without a number last; a failed run keeps its reason."""
     page = show(four_coins())
 
     assert coins_of(page) == ["C2", "C10", "C1", "NEW"]
@@ -335,10 +328,6 @@ def test_numbers_sort_by_size(show: Show) -> None:
     assert coins_of(page) == ["C2", "C1", "C10", "NEW"]
     assert sort_by(page, "coin-table", "Price") == "none"
     assert coins_of(page) == ["C2", "C10", "C1", "NEW"]
-
-
-def test_failed_run_keeps_its_reason_when_sorted(show: Show) -> None:
-    page = show(four_coins())
     sort_by(page, "run-table", "Status")
     rows = page.run("return [...document.querySelectorAll('#run-table tbody tr')].map((row) => row.className)")
 

@@ -98,7 +98,8 @@ function showChoice() {
   if (!boxes.some((box) => box.getAttribute('tabindex') === '0')) stopAt(boxes[0]);
   for (const row of document.querySelectorAll('tr[data-symbol]')) row.hidden = !listed.has(row.dataset.symbol);
   document.getElementById('no-match').hidden = listed.size > 0;
-  document.getElementById('chosen-count').textContent = `${choice.slots.size} of ${coins.size} in the chart`;
+  const gray = [...choice.slots.values()].filter((slot) => slot >= LINES.light.length).length;
+  document.getElementById('chosen-count').textContent = `${choice.slots.size} of ${coins.size} in the chart${gray ? `, ${gray} in gray` : ''}`;
 }
 
 function wireChoice(redraw, redrawMap) {

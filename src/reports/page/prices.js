@@ -4,6 +4,7 @@ const LISTED_AT_MOST = 16; // prices that fit into one tooltip
 const LIKE_SIZE = 2; // prices of which none is more than so many times another show their moves on one axis
 const LOG_FROM = 20; // times the smallest value, from where a log scale shows more
 const OPENED_AS_PRICES = 3;
+const REST_POINTS = 40000; // of the gray lines
 const LABEL = { height: 14, letters: 12, letterWidth: 8 };
 
 function checkedValue(name) {
@@ -74,19 +75,24 @@ function priceTrace(one) {
   return trace;
 }
 
-// The first source's lines beyond the colors as one trace, which is drawn at once.
+// The first source's lines beyond the colors as one trace, thinned so that it is drawn at once.
 function restTrace(lines) {
-  const times = [...data.hours, data.hours[0]].map(milliseconds);
+  const step = Math.ceil((lines.length * data.hours.length) / REST_POINTS);
+  const kept = data.hours.map((_, i) => i).filter((i) => i % step === 0 || i === data.hours.length - 1);
+  const hours = kept.map((i) => data.hours[i]);
+  const times = [...hours.map(timeText), ''];
+  const places = [...hours, hours[0]].map(milliseconds);
   return {
     type: 'scatter',
     mode: 'lines',
     name: `${lines.length} more`,
-    x: lines.flatMap(() => times),
-    y: lines.flatMap((one) => [...one.values, null]),
+    x: lines.flatMap(() => places),
+    y: lines.flatMap((one) => [...kept.map((i) => one.values[i]), null]),
     text: lines.flatMap((one) => Array(times.length).fill(plain(one.label))),
+    customdata: lines.flatMap(() => times),
     connectgaps: false,
     line: { color: lineColor(Infinity), width: 1 },
-    hovertemplate: '%{text}: %{y:,.6~g}<extra></extra>',
+    hovertemplate: '%{customdata}<br>%{text}: %{y:,.6~g}<extra></extra>',
   };
 }
 
@@ -208,16 +214,13 @@ function drawPrices() {
   const layout = priceLayout(lines);
   const traces = lines.filter(isColored).map(priceTrace);
   const rest = lines.filter((one) => !isColored(one) && !isSecond(one));
-  if (rest.length) traces.unshift(restTrace(rest));
   if (layout.hovermode === 'closest') {
-    const times = data.hours.map(timeText);
-    traces.forEach((trace) => {
-      trace.customdata = trace.x.map((_, i) => times[i % (data.hours.length + (trace.x.length > data.hours.length))]);
-      trace.hovertemplate = `%{customdata}<br>${trace.hovertemplate}`;
-    });
+    const customdata = data.hours.map(timeText);
+    traces.forEach((trace) => Object.assign(trace, { customdata, hovertemplate: `%{customdata}<br>${trace.hovertemplate}` }));
   } else if (traces.length) {
     traces.unshift(dateTrace());
   }
+  if (rest.length) traces.unshift(restTrace(rest));
   return Plotly.react(document.getElementById('price-chart'), traces, layout, sharedConfig('prices'));
 }
 
