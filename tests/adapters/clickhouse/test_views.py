@@ -25,6 +25,7 @@ from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
+from tests.support.scale import LARGE
 from transformers.coverage import HourState, hour_states
 
 OLD_VIEW = (
@@ -170,7 +171,7 @@ def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -
     assert found == [(f"{day:%Y-%m-%d}", f"{day:%Y-%m}", day.year, day.weekday() + 1) for day in wanted]
 
 
-@settings(max_examples=10)
+@settings(max_examples=20 if LARGE else 5)
 @given(
     stored=st.sets(st.integers(1, 60), min_size=1),
     holes=st.sets(st.integers(1, 60)),
