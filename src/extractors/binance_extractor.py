@@ -184,7 +184,10 @@ async def resolve_pairs(
     async def find(symbol: str, name: str) -> KnownPair:
         pair = kept.get(symbol)
         if pair is None or pair.pair != name:
-            pair = await _look_up(source, symbol, name, found.notes)
+            info = await _info(source, name)
+            trouble = _not_trading(info)  # noted, unless the pair has no candles either
+            pair = KnownPair(name, info.quote, await _first_candle(source, name, otherwise=trouble), info.base)
+            found.notes.extend([f"{symbol}: {trouble}"] if trouble else ())
         if since is not None and first_hour(pair) > since:
             pair = msgspec.structs.replace(pair, listed=min(pair.listed, await _first_candle(source, name)))
         return pair
@@ -230,15 +233,6 @@ def other_base(symbol: str, name: str, base: str) -> str:
 def _not_trading(info: _Info) -> str:
     status = info.status
     return "" if status == _TRADING else f"{info.symbol} is not trading now, its status at Binance is {status}"
-
-
-async def _look_up(source: BinanceHttpAdapter, symbol: str, name: str, notes: list[str]) -> KnownPair:
-    """The pair, also if it is not traded now, which is noted; `SourceRejected`, with a code, if it has no candles."""
-    info = await _info(source, name)
-    trouble = _not_trading(info)
-    listed = await _first_candle(source, name, otherwise=trouble)
-    notes += [f"{symbol}: {trouble}"] if trouble else []
-    return KnownPair(name, info.quote, listed, info.base)
 
 
 async def _first_candle(source: BinanceHttpAdapter, name: str, *, otherwise: str = "") -> datetime:
