@@ -61,11 +61,12 @@ class Quote(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A coin, or one point of a coin, that the answer holds but that cannot be read."""
+    """A coin, or one point of a coin, that the answer holds but that cannot be read or stored."""
 
     symbol: str  # as requested, or the place in the answer if the coin is unknown or was not requested
     cmc_id: int | None
-    reason: str  # one line, with the place in the answer
+    reason: str  # one line, with the place in the answer if it cannot be read
+    hour: str = ""  # the hour key that its row would have; empty if it cannot be read
 
 
 class Parsed(NamedTuple):

@@ -10,26 +10,17 @@ from typing import NamedTuple
 
 from adapters._bases.tehran_time import hour_key, in_tehran, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
-from extractors.coin_market_cap_parser import Quote
+from extractors.coin_market_cap_parser import Problem, Quote
 
 # Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.
 FUTURE_TOLERANCE = timedelta(minutes=5)
-
-
-class Reject(NamedTuple):
-    """A quote that is not stored, with the hour key it would have had, and why in one line."""
-
-    symbol: str
-    cmc_id: int
-    hour: str
-    reason: str
 
 
 class Transformed(NamedTuple):
     """Rows to store, and rejects."""
 
     rows: list[PriceRow]
-    rejects: list[Reject]
+    rejects: list[Problem]
 
 
 class CoinMarketCapTransformer:
@@ -49,7 +40,7 @@ class CoinMarketCapTransformer:
     def latest(self, quotes: Iterable[Quote]) -> Transformed:
         """Rows of the present hour: the first quote for a symbol; any other is a reject."""
         rows: dict[str, PriceRow] = {}
-        rejects: list[Reject] = []
+        rejects: list[Problem] = []
         for quote in quotes:
             reason = self._objection(quote)
             if not reason and quote.source_updated_at is not None and quote.source_updated_at < self._oldest:
@@ -57,7 +48,7 @@ class CoinMarketCapTransformer:
             if not reason and quote.symbol in rows:
                 reason = "the source gave this coin twice"
             if reason:
-                rejects.append(Reject(quote.symbol, quote.cmc_id, hour_key(quote.observed_at), reason))
+                rejects.append(Problem(quote.symbol, quote.cmc_id, reason, hour_key(quote.observed_at)))
             else:
                 rows[quote.symbol] = self._row(quote)
         return Transformed(list(rows.values()), rejects)
@@ -73,7 +64,7 @@ class CoinMarketCapTransformer:
                 those outside ``hours``, the wanted hour keys.
         """
         earliest: dict[tuple[str, str], Quote] = {}
-        rejects: list[Reject] = []
+        rejects: list[Problem] = []
         for quote in quotes:
             _, hour, comes_again = _tehran_of(quote.observed_at.astimezone(timezone.utc))
             if hour not in hours or comes_again or quote.price is None:
@@ -83,7 +74,7 @@ class CoinMarketCapTransformer:
             if not reason and other and quote.observed_at == other.observed_at and quote.price != other.price:
                 reason = "the source gave two prices for the same time, and the first is used"
             if reason:
-                rejects.append(Reject(quote.symbol, quote.cmc_id, hour, reason))
+                rejects.append(Problem(quote.symbol, quote.cmc_id, reason, hour))
             elif other is None or quote.observed_at < other.observed_at:
                 earliest[quote.symbol, hour] = quote
         return Transformed([self._row(quote) for quote in earliest.values()], rejects)

@@ -86,7 +86,7 @@ def test_valid_quote_becomes_a_row() -> None:
 def test_invalid_quote_is_rejected_with_its_reason(changes: dict[str, object], reason: str) -> None:
     rows, rejects = transformer().latest([quote(**changes), quote(symbol="ETH", source_symbol="ETH", cmc_id=1027)])
     assert [row.symbol for row in rows] == ["ETH"]
-    assert [reject[:3] for reject in rejects] == [("BTC", 1, HOUR_NOW)]
+    assert [(one.symbol, one.cmc_id, one.hour) for one in rejects] == [("BTC", 1, HOUR_NOW)]
     assert reason in rejects[0].reason
 
 
@@ -123,7 +123,7 @@ def test_second_price_for_the_same_time_is_rejected() -> None:
     for served, price in (([past(30, 2.0), past(30, 2.0), past(30, 3.0)], 2.0), ([past(60, 1.0), past(60, 1.5)], 1.0)):
         rows, rejects = transformer().historical(served, WANTED)
         assert [row.price for row in rows] == [price]
-        assert [reject[:3] for reject in rejects] == [("BTC", 1, "2026-11-23 14:00:00")]
+        assert [(one.symbol, one.cmc_id, one.hour) for one in rejects] == [("BTC", 1, "2026-11-23 14:00:00")]
         assert "same time" in rejects[0].reason
 
 

@@ -33,7 +33,7 @@ from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall, credi
 from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
 from extractors.concurrently import Failures
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
-from transformers.coin_market_cap_transformer import CoinMarketCapTransformer, Reject
+from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 from transformers.coverage import Hours
 
 KEY = Needed(
@@ -59,7 +59,7 @@ async def run(ctx: JobContext) -> None:
         ctx.step("asking CoinMarketCap for the latest quotes")
         answer = await _latest(ctx, source, found.coins)
     rows, rejects = _transformer(ctx).latest(answer.quotes)
-    _report(ctx, answer.quotes, rows, rejects, answer.problems)
+    _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
     ctx.report.without_quote = len(answer.missing)
     if answer.missing:
         ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
@@ -85,7 +85,7 @@ async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequ
     ctx.report.hours_asked = len(members) + len(asked)
     answer = LatestExtraction([], [], [], [])
     try:
-        answer = await extract_latest(source, asked, clock=ctx.now) if asked else answer
+        answer = await extract_latest(source, asked, clock=ctx.now)
     except EtlError as error:
         if not members:
             raise
@@ -309,24 +309,15 @@ def _transformer(ctx: JobContext) -> CoinMarketCapTransformer:
     return CoinMarketCapTransformer(now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
 
 
-def _report(
-    ctx: JobContext,
-    quotes: Sequence[Quote],
-    rows: Iterable[PriceRow],
-    rejects: Iterable[Reject],
-    problems: Iterable[Problem],
-) -> None:
+def _report(ctx: JobContext, quotes: Sequence[Quote], rows: Iterable[PriceRow], problems: Iterable[Problem]) -> None:
     """Report what of an answer is not stored, and what could not be read of stored quotes."""
     report = ctx.report
     report.extracted += len(quotes)
     for problem in problems:
-        report.reject(f"{problem.symbol} (id {problem.cmc_id})", problem.reason)
-    for reject in rejects:
-        report.reject(f"{reject.symbol} (id {reject.cmc_id})", reject.reason, reject.hour)
-    flawed = [quote for quote in quotes if quote.flaws]
-    stored = {(row.symbol, row.fetched_at) for row in rows} if flawed else set()
-    for quote in flawed:
-        if (quote.symbol, tehran_text(quote.observed_at)) in stored:
+        report.reject(f"{problem.symbol} (id {problem.cmc_id})", problem.reason, problem.hour)
+    stored = {(row.symbol, row.fetched_at) for row in rows}
+    for quote in quotes:
+        if quote.flaws and (quote.symbol, tehran_text(quote.observed_at)) in stored:
             for flaw in quote.flaws:
                 coin = f"{quote.symbol} (id {quote.cmc_id})"
                 report.flaws.add(coin, f"stored, but {flaw}", hour_key(quote.observed_at))
@@ -344,7 +335,7 @@ def _batch(
     found = transformer.historical(answer.quotes, keys)
     rows = [row for row in found.rows if row.hour_key in asked.get(row.symbol, ())]
     rejects = [reject for reject in found.rejects if reject.hour in asked.get(reject.symbol, ())]
-    _report(ctx, answer.quotes, rows, rejects, answer.problems)
+    _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
     unusable = {(reject.symbol, reject.hour) for reject in rejects}
     unusable |= {(problem.symbol, key) for problem in answer.problems for key in asked.get(problem.symbol, ())}
     return Batch(asked, rows, unusable, short)
