@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import NamedTuple
@@ -74,7 +74,9 @@ class Past:
             first_hours: symbol to the aware start of its first hour at the source; earlier ones are not wanted.
         """
         self._meant, self._first_hours = meant, first_hours
-        ttl, expired = await asyncio.to_thread(self._ctx.repository.expired, self._hours)
+        ttl, expired = "", set[str]()
+        with suppress(StorageUnavailable):  # without a database the rows go into the spool
+            ttl, expired = await asyncio.to_thread(self._ctx.repository.expired, self._hours)
         if expired:
             left_out = f"{counted(len(expired), 'hour')} of {len(self._hours):,} left out"
             self._ctx.report.warnings.append(f"{left_out}: the TTL of {self._ctx.repository.name} deletes them: {ttl}")

@@ -442,9 +442,9 @@ class HourlyRepository:
         return self._retry.call(lambda: ttl_of(self._clickhouse, self._database, self.table.name))
 
     def expired(self, hours: Collection[str]) -> tuple[str, set[str]]:
-        """The table's TTL, and those of these hour keys whose rows it would delete."""
-        ttl = self.ttl()
-        return ttl, self._retry.call(lambda: expired_hours(self._clickhouse, self.table, ttl, hours)) if ttl else set()
+        """The table's TTL, and those of these hour keys whose rows it would delete. Asks once, without retries."""
+        ttl = ttl_of(self._clickhouse, self._database, self.table.name)
+        return ttl, expired_hours(self._clickhouse, self.table, ttl, hours) if ttl else set()
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
