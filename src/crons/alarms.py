@@ -22,7 +22,6 @@ from configurations.logs import last_lines
 from crons.job import RunReport
 from crons.start_up import import_fault
 
-_ALERT_SECONDS = 30
 _PING_SECONDS = 3.0
 _LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand bytes
 
@@ -79,8 +78,8 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
         loop.close()
 
 
-def alert(command: Secret | None, what: str, text: str) -> None:
-    """Run ALERT_COMMAND, if there is one, in the checkout, for 30 seconds at most; its stdin begins with `what`."""
+def alert(command: Secret | None, what: str, text: str, *, limit_seconds: float = 30) -> None:
+    """Run ALERT_COMMAND, if there is one, in the checkout, within the limit; its stdin begins with `what`."""
     if command is None:
         return
     whole, problem = f"data-processor on {socket.gethostname()}: {what}\n{text}\n", ""
@@ -90,11 +89,11 @@ def alert(command: Secret | None, what: str, text: str) -> None:
             ["/bin/sh", "-c", command.value], stdin=subprocess.PIPE, stdout=2, cwd=PROJECT_ROOT, start_new_session=True
         ) as process:
             try:
-                process.communicate(whole.encode(errors="replace"), _ALERT_SECONDS)
+                process.communicate(whole.encode(errors="replace"), limit_seconds)
                 problem = f"exit code {process.returncode}" if process.returncode else ""
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                problem = f"killed after {_ALERT_SECONDS} s"
+                problem = f"killed after {limit_seconds} s"
     except OSError as error:
         problem = str(error.strerror)
     if problem:
