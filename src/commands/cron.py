@@ -13,14 +13,7 @@ from adapters._bases.tehran_time import in_tehran
 from adapters._bases.wording import counted
 from adapters.system.crontab import START_CRON, has_crontab
 from commands.screen import say, say_json, show_table, tell
-from configurations.config import (
-    ENV_FILE,
-    PROJECT_ROOT,
-    load_settings,
-    network_variables,
-    only_set_here,
-    usable_settings,
-)
+from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, load_settings, network_variables, usable_settings
 from crons.exits import DONE
 from crons.install import (
     BACKUP,
@@ -144,7 +137,9 @@ def _lacking_under_cron(healed: Job | None) -> Iterator[str]:
     if missing:
         yield f"{missing.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
     with suppress(ConfigurationError):  # of variables that cron does not see
-        if unseen := [name for name in only_set_here(settings) if not missing or name != missing.variable]:
+        here, known = load_settings(), missing.variable if missing else ""
+        unseen = [name.upper() for name in SETTINGS if getattr(here, name) != getattr(settings, name)]
+        if unseen := [name for name in unseen if name != known]:
             yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"
     if proxies := network_variables():
         yield f"cron will not see {', '.join(proxies)}: set it where cron reads it, such as /etc/environment"

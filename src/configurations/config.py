@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import partial
+from io import StringIO
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from adapters._bases.errors import ConfigurationError
@@ -24,8 +26,9 @@ SymbolEntry = tuple[str, int | None]  # with the CoinMarketCap id given with it,
 
 VERSION = "0.1.0"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+_ENVIRONMENT: Mapping[str, str] = os.environ  # noqa: TID251 - this is its one reader
 # The demo names /dev/null here, so that its processes ignore the user's settings.
-ENV_FILE = Path(os.environ.get("DATA_PROCESSOR_ENV_FILE", PROJECT_ROOT / ".env"))  # noqa: TID251 - this is that reader
+ENV_FILE = Path(_ENVIRONMENT.get("DATA_PROCESSOR_ENV_FILE", PROJECT_ROOT / ".env"))
 EMBEDDED = "embedded"
 TOP = "top"  # not a symbol, which is in upper case: the largest coins
 MOST_LISTED = 5000
@@ -44,13 +47,17 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OF_SEVERAL_LINES = {"symbols", "binance_pairs", "alert_command"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_EntriesT = TypeVar("_EntriesT", bound=Sequence[tuple[str, Any]])
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Text that ``repr`` and ``str`` do not show."""
+    """Text that ``repr`` and ``str`` do not show; false if it is empty."""
 
     value: str = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
 
 
 # --- parsers: from the text of a variable to its value; a ValueError says what is needed ---
@@ -73,8 +80,7 @@ def _symbols(text: str) -> tuple[SymbolEntry, ...]:
     entries = tuple(map(_symbol_entry, split_list(text)))
     if not entries:
         raise ValueError("at least one symbol is needed, such as BTC,ETH,SOL")
-    _refuse_repeated([symbol for symbol, _ in entries])
-    return entries
+    return _distinct(entries)
 
 
 def _symbol_entry(part: str) -> SymbolEntry:
@@ -100,8 +106,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
         if not (match := _PAIR.fullmatch(part)):
             raise ValueError(f"{part!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
         entries.append((match[1].upper(), match[2]))
-    _refuse_repeated([symbol for symbol, _ in entries])
-    return tuple(entries)
+    return _distinct(tuple(entries))
 
 
 def split_list(text: str) -> list[str]:
@@ -109,13 +114,17 @@ def split_list(text: str) -> list[str]:
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def _refuse_repeated(symbols: Sequence[str]) -> None:
-    if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+def _distinct(entries: _EntriesT) -> _EntriesT:
+    counts = Counter(symbol for symbol, _ in entries)
+    if repeated := sorted(symbol for symbol, count in counts.items() if count > 1):
         raise ValueError(f"named more than once: {', '.join(repeated)}")
+    return entries
 
 
 def source_address(text: str) -> str:
-    """A base URL without a trailing slash."""
+    """A base URL without a trailing slash; empty for a source that is left out."""
+    if not text:
+        return ""
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("an address such as https://api.example.com is needed")
@@ -125,26 +134,17 @@ def source_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def optional_address(text: str) -> str:
-    """As `source_address`; empty for a source that is left out."""
-    return source_address(text) if text else ""
-
-
-def _monitor_address(text: str) -> Secret | None:
+def _monitor_address(text: str) -> Secret:
     parts = urlsplit(text)
     if text and not (parts.scheme in {"http", "https"} and parts.hostname):
         raise ValueError("an address such as https://hc-ping.com/your-check is needed")
-    return _secret(text)
+    return Secret(text)
 
 
-def _secret(text: str) -> Secret | None:
-    return Secret(text) if text else None
-
-
-def _api_key(text: str) -> Secret | None:
+def _api_key(text: str) -> Secret:
     if not re.fullmatch(r"[!-~]*", text):
         raise ValueError("printable ASCII without spaces is needed: an HTTP header cannot carry anything else")
-    return _secret(text)
+    return Secret(text)
 
 
 def _folder(text: str) -> Path:
@@ -234,14 +234,14 @@ class Settings:
     clickhouse_insert_quorum: str = _setting(
         _matching, pattern=r"auto|[0-9]{0,2}", needed="a number of replicas is needed, or: auto"
     )
-    cmc_api_key: Secret | None = _setting(_api_key)
+    cmc_api_key: Secret = _setting(_api_key)
     cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
     # An empty list of symbols is more likely a mistake than a wish for the default ones.
     symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL", empty_counts=True)
     binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
     binance_pairs: tuple[tuple[str, str], ...] = _setting(_pairs)
-    nobitex_base_url: str = _setting(optional_address, "https://apiv2.nobitex.ir", empty_counts=True)
-    wallex_base_url: str = _setting(optional_address, "https://api.wallex.ir", empty_counts=True)
+    nobitex_base_url: str = _setting(source_address, "https://apiv2.nobitex.ir", empty_counts=True)
+    wallex_base_url: str = _setting(source_address, "https://api.wallex.ir", empty_counts=True)
     http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
     # Less than an hour, so that a run is over before the next one starts.
     run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
@@ -254,10 +254,10 @@ class Settings:
     data_path: Path = _setting(_folder, "data")
     backup_path: Path = _setting(_folder, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
-    healthcheck_url: Secret | None = _setting(_monitor_address)
-    healthcheck_url_heal: Secret | None = _setting(_monitor_address)
-    healthcheck_url_status: Secret | None = _setting(_monitor_address)
-    alert_command: Secret | None = _setting(_secret)  # it may contain a token
+    healthcheck_url: Secret = _setting(_monitor_address)
+    healthcheck_url_heal: Secret = _setting(_monitor_address)
+    healthcheck_url_status: Secret = _setting(_monitor_address)
+    alert_command: Secret = _setting(Secret)  # it may contain a token
     no_color: str = _setting(str)
 
     @property
@@ -293,8 +293,7 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """The values that the log must never show."""
-        held = [getattr(self, name) for name in SETTINGS]
-        return tuple(value.value for value in held if isinstance(value, Secret) and value.value)
+        return tuple(one.value for one in vars(self).values() if isinstance(one, Secret) and one)
 
 
 SETTINGS = {field.name: field for field in fields(Settings)}
@@ -335,19 +334,19 @@ class SettingsError(ConfigurationError):
 
 
 class _Given(NamedTuple):
-    name: str  # empty for a line that cannot be read
     value: str
-    line: int | None  # of .env; None if the environment set it
+    line: int | None = None  # of .env; None if the environment set it
 
 
-def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] = _ENVIRONMENT) -> Settings:
     """The settings of this process, or of one with that environment. `env_file` may be absent.
 
     Raises:
         SettingsError: something is wrong; the next step says where each variable was set.
     """
-    given, problem = _read_given(env_file, environment)
-    wrong, values = {"": problem} if problem else {}, dict[str, Any]()
+    given = _read_given(env_file, environment)
+    wrong = {"": f"{env_file}: {given[''].value}"} if "" in given else {}
+    values = {}
     for name in SETTINGS:
         try:
             values[name] = _parsed(name, given.get(name))
@@ -370,19 +369,30 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] | No
     )
 
 
-def _read_given(env_file: Path, environment: Mapping[str, str] | None) -> tuple[dict[str, _Given], str]:
-    """What is set, by lower-case name, and what is wrong with the file."""
-    outside = os.environ if environment is None else environment  # noqa: TID251 - this is that reader
+def _read_given(env_file: Path, environment: Mapping[str, str]) -> dict[str, _Given]:
+    """What is set, by lower-case name; what is wrong with the file by an empty one."""
     given: dict[str, _Given] = {}
-    problem = ""
     try:
-        given = {one.name.lower(): one for one in _lines_of(env_file)}
-        # The line may hold a secret: its number is shown, not its text.
-        if unreadable := given.pop("", None):
-            problem = f"{env_file}: line {unreadable.line} is neither NAME=value nor a comment"
+        if env_file.exists():
+            given = _lines_of(env_file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        problem = f"{env_file}: cannot be read ({error})"
-    return given | {name.lower(): _Given(name, value, None) for name, value in outside.items()}, problem
+        given[""] = _Given(f"cannot be read ({error})")
+    return given | {name.lower(): _Given(value) for name, value in environment.items()}
+
+
+def _lines_of(file: str) -> dict[str, _Given]:
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - most hosts of a container have no .env
+
+    lines = {}
+    for one in parse_stream(StringIO(file)):
+        text = one.original.string
+        # It begins with the blank lines above it.
+        line = one.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+        if one.error:  # its number is shown, not its text, which may hold a secret
+            lines[""] = _Given(f"line {line} is neither NAME=value nor a comment", line)
+        elif one.key:
+            lines[one.key.lower()] = _Given(one.value or "", line)
+    return lines
 
 
 def origins(env_file: Path = ENV_FILE) -> list[tuple[str, str, str]]:
@@ -390,17 +400,16 @@ def origins(env_file: Path = ENV_FILE) -> list[tuple[str, str, str]]:
 
     With the variables of the environment that choose the route of HTTP calls. Wrong settings are shown as they are.
     """
-    given, _ = _read_given(env_file, None)
+    given = _read_given(env_file, _ENVIRONMENT)
     rows = []
     for name, setting in SETTINGS.items():
         one = given.get(name)
         if one is None or not one.value:
             rows.append((name.upper(), setting.metadata["default"], "default"))
             continue
-        value = "***" if "Secret" in str(setting.type) else _without_password(one.value)
+        value = "***" if setting.type == "Secret" else _without_password(one.value)
         rows.append((name.upper(), value, f".env:{one.line}" if one.line else "environment"))
-    environment = os.environ  # noqa: TID251 - this is that reader
-    return rows + [(name, _without_password(environment[name]), "environment") for name in network_variables()]
+    return rows + [(name, _without_password(_ENVIRONMENT[name]), "environment") for name in network_variables()]
 
 
 def _without_password(text: str) -> str:
@@ -439,35 +448,13 @@ def _where_to_correct(wrong: Mapping[str, str], given: Mapping[str, _Given], env
     return f"{'; '.join(steps)} (see env.example)"
 
 
-def _lines_of(env_file: Path) -> list[_Given]:
-    if not env_file.exists():
-        return []
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - most hosts of a container have no .env
-
-    lines = []
-    with env_file.open(encoding="utf-8-sig") as stream:
-        for one in parse_stream(stream):
-            text = one.original.string
-            # It begins with the blank lines above it.
-            line = one.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-            if one.key or one.error:
-                lines.append(_Given("" if one.error else str(one.key), one.value or "", line))
-    return lines
-
-
 def nearly_right(env_file: Path) -> dict[str, str]:
     """Names in the file that resemble a setting's, with the setting that was probably meant; others are ignored."""
     known = {name.upper() for name in SETTINGS}
-    found = {one.name.upper() for one in _lines_of(env_file) if one.name} - known
+    found = {name.upper() for name in _read_given(env_file, {})} - known
     return {name: close[0] for name in sorted(found) if (close := get_close_matches(name, known, 1, cutoff=0.73))}
-
-
-def only_set_here(elsewhere: Settings, env_file: Path = ENV_FILE) -> list[str]:
-    """The variables whose value in this process's environment differs from that in another one, such as cron's."""
-    here = load_settings(env_file)
-    return [name.upper() for name in SETTINGS if getattr(here, name) != getattr(elsewhere, name)]
 
 
 def network_variables() -> list[str]:
     """The variables of this environment that choose the route and the trusted authorities of HTTP calls."""
-    return sorted(name for name in os.environ if name.upper() in _NETWORK)  # noqa: TID251 - this is that reader
+    return sorted(name for name in _ENVIRONMENT if name.upper() in _NETWORK)

@@ -28,9 +28,9 @@ _LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand b
 log = structlog.get_logger(__name__)
 
 
-def monitored(url: str | None, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
-    """What ``run`` returns or raises, with the monitor, if any, pinged at its start and end."""
-    if url is None:
+def monitored(url: str, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
+    """What ``run`` returns or raises, with the monitor, unless `url` is empty, pinged at its start and end."""
+    if not url:
         return run()
     inform(url, "start", "", clock)
     try:
@@ -78,9 +78,9 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
         loop.close()
 
 
-def alert(command: Secret | None, what: str, text: str, *, limit_seconds: float = 30) -> None:
+def alert(command: Secret, what: str, text: str, *, limit_seconds: float = 30) -> None:
     """Run ALERT_COMMAND, if there is one, in the checkout, within the limit; its stdin begins with `what`."""
-    if command is None:
+    if not command:
         return
     whole, problem = f"data-processor on {socket.gethostname()}: {what}\n{text}\n", ""
     try:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -100,9 +99,8 @@ def guarded(
 
 def _warn_of_near_misses() -> None:
     """Warn of the names in ``.env`` that have no effect but resemble a setting's."""
-    with suppress(OSError, UnicodeDecodeError):
-        for name, meant in nearly_right(ENV_FILE).items():
-            log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
+    for name, meant in nearly_right(ENV_FILE).items():
+        log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:

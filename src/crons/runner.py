@@ -45,10 +45,10 @@ class Request(NamedTuple):
             return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
         return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
 
-    def monitor(self, settings: Settings) -> str | None:
-        """The address to ping, if any. A heal has its own: it must not hide a missing hourly run."""
+    def monitor(self, settings: Settings) -> str:
+        """The address to ping; empty for none. A heal has its own: it must not hide a missing hourly run."""
         address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
-        return address.value if address and not self.fill.dry_run else None
+        return address.value if address and not self.fill.dry_run else ""
 
 
 def execute(

@@ -55,7 +55,7 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("CLICKHOUSE_DB", "of_environment")
     monkeypatch.setenv("CMC_API_KEY", "")
     settings = load(tmp_path, "CLICKHOUSE_DB=of_file\nCMC_API_KEY=of-file\nSYMBOLS=ada\n")
-    assert (settings.clickhouse_db, settings.cmc_api_key) == ("of_environment", None)
+    assert (settings.clickhouse_db, settings.cmc_api_key.value) == ("of_environment", "")
     assert settings.symbols == (("ADA", None),)
 
 

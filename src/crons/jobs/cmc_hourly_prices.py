@@ -208,7 +208,7 @@ async def _expected_coins(ctx: JobContext, past: Past, named: Sequence[Coin]) ->
 @asynccontextmanager
 async def open_source(ctx: JobContext) -> AsyncIterator[CoinMarketCapHttpAdapter]:
     """CoinMarketCap's API, with the key or keyless; the credits used are counted even if the run fails."""
-    settings, key = ctx.settings, ctx.settings.cmc_api_key.value if ctx.settings.cmc_api_key else ""
+    settings, key = ctx.settings, ctx.settings.cmc_api_key.value
     log.info("source", reads=settings.cmc_base_url, symbols=len(settings.symbols))
     if not key:
         log.info("no CMC_API_KEY: the keyless public API is asked, which limits its callers by their address")
@@ -223,7 +223,7 @@ async def open_source(ctx: JobContext) -> AsyncIterator[CoinMarketCapHttpAdapter
 async def check(ctx: JobContext) -> Finding:
     """Whether CoinMarketCap answers and the key is valid, with its plan and the credits left; free of charge."""
     async with open_source(ctx) as source:
-        if ctx.settings.cmc_api_key is None:
+        if not ctx.settings.cmc_api_key:
             await source.coin_map(["BTC"])
             return Finding(
                 "CoinMarketCap",
