@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 from aiolimiter import AsyncLimiter
 
-from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, may_pass
+from adapters._bases.errors import ContractError
+from adapters._bases.http_adapter import Answer, HttpAdapter, failure, json_answer
 from adapters._bases.tehran_time import HOUR, TEHRAN
 from adapters._bases.wording import one_line
 from extractors.candles import Answered, Candle
@@ -89,22 +89,13 @@ async def extract_candles(
 def _read(http: HttpAdapter, source: RateSource, answer: Answer) -> Answered:
     body = json_answer(answer)
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
-    text = one_line(str(fields.get("errmsg") or fields.get("message") or fields.get("s")))
-    said, status = f"(HTTP {answer.status}: {text})", answer.status
-    if status == _FORBIDDEN:
-        step = f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out"
-        raise SourceRejected(f"{source.name} refuses this host {said}", next_step=step, status=status)
-    if may_pass(status):
+    text = one_line(str(fields.get("errmsg") or fields.get("message") or fields.get("s") or ""))
+    if answer.status != _OK or fields.get("s") not in ("ok", "no_data"):
+        way_out = f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out"
+        refused = way_out if answer.status == _FORBIDDEN else source.correct
         wait = fields.get("backOff")
-        raise SourceUnavailable(
-            f"{source.name}: it makes its callers wait, or fails {said}",
-            next_step="try again later",
-            retry_after_seconds=float(wait) if isinstance(wait, int | float) else None,
-            status=status,
-        )
-    if status != _OK or fields.get("s") not in ("ok", "no_data"):
-        message = f"{source.name} refuses the request {said}"
-        raise SourceRejected(message, next_step=source.correct, status=status)
+        wait = float(wait) if isinstance(wait, int | float) else None
+        raise failure(source.name, answer.status, text, refused=refused, wait=wait)
     try:
         times, *columns = msgspec.convert([fields.get(name, []) for name in "tohlcv"], list[list[Any]])
         opens = [datetime.fromtimestamp(int(at), timezone.utc) for at in times]

@@ -128,6 +128,41 @@ def may_pass(status: int) -> bool:
     return status in (408, _BANNED, 425, _TOO_MANY) or 201 <= status <= 299 or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
+def failure(
+    source: str,
+    status: int,
+    text: str = "",
+    *,
+    code: int | None = None,
+    passes: bool | None = None,
+    refused: str = _CHECK_ADDRESS,
+    later: str = "",
+    wait: float | None = None,
+) -> SourceUnavailable | SourceRejected:
+    """The error that an answer means: its HTTP status, and the source's own text, free of secrets, and code.
+
+    Args:
+        passes: whether to retry; None: as the status says.
+        refused, later: the next step if it is final, and if not.
+        wait: the seconds to wait before a retry, if the answer names none.
+    """
+    passes, limited = may_pass(status) if passes is None else passes, status in (_BANNED, _TOO_MANY)
+    how = "refuses the request" if not passes else "allows no more calls now" if limited else "is overloaded or failing"
+    message = f"{source} {how} (HTTP {status}{f', code {code}' if code else ''}){text and f': {text}'}"
+    if not passes:
+        return SourceRejected(message, next_step=refused, status=status, code=code)
+    later = later or (CALL_LESS if limited else _TRY_LATER)
+    return SourceUnavailable(message, next_step=later, retry_after_seconds=wait, status=status, code=code)
+
+
+def read_json(answer: Answer) -> object:
+    """The JSON value of a service that says everything by its HTTP statuses; raises as `failure` and `json_answer`."""
+    value = json_answer(answer)
+    if answer.status != _OK:
+        raise failure(answer.where, answer.status)
+    return value
+
+
 def json_answer(answer: Answer) -> object:
     """The JSON value of an answer, regardless of its status.
 
@@ -274,9 +309,9 @@ class HttpAdapter:
 
         Args:
             path: below the base URL, beginning with a slash.
-            read: returns the content of an answer, or raises: a `RetryableError` to have the call retried
-                (``Retry-After``, if sent, sets the wait), any other error to stop. An error with the status 418 or
-                429 holds back all calls for the wait.
+            read: returns the content of an answer, such as `read_json`, or raises: a `RetryableError` to have the
+                call retried (``Retry-After``, if sent, sets the wait), any other error to stop. An error with the
+                status 418 or 429 holds back all calls for the wait.
             gate: entered around each try, and not held during the wait between two.
 
         Raises:
@@ -301,19 +336,6 @@ class HttpAdapter:
 
         where = f"{self._host}{shortened(self._client.base_url.path.rstrip('/') + path)}{self._via}"
         return await self._retry.acall(one_try)
-
-    async def get_json(self, path: str, params: Mapping[str, str]) -> object:
-        """The JSON value of a service that says everything by its HTTP statuses; errors as of `get`."""
-
-        def read(answer: Answer) -> object:
-            value, failed = json_answer(answer), f"{answer.where}: HTTP {answer.status}"
-            if may_pass(answer.status):
-                raise SourceUnavailable(failed, next_step=_TRY_LATER, status=answer.status)
-            if answer.status != _OK:
-                raise SourceRejected(failed, next_step="check the request's settings", status=answer.status)
-            return value
-
-        return await self.get(path, params, read)
 
     async def post_text(self, path: str, text: str) -> None:
         """POST a text once, as UTF-8, ignoring the answer's body. The path may be secret: no message shows it."""

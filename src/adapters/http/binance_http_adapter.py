@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from adapters._bases.errors import SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import CALL_LESS, Answer, HttpAdapter, json_answer, may_pass
+from adapters._bases.errors import SourceRejected
+from adapters._bases.http_adapter import Answer, HttpAdapter, failure, json_answer, may_pass
 from adapters._bases.json_values import whole
 from adapters._bases.wording import one_line
 
@@ -83,18 +83,12 @@ def body_of(answer: Answer) -> object:
     if status == _OK and not error:
         return body
     code, text = whole(error.get("code")), one_line(str(error.get("msg", "")))
-    said = f"HTTP {status}{'' if code is None else f', code {code}'}{f': {text}' if text else ''}"
-    if status in (_BANNED, _TOO_MANY) or code == _TOO_MANY_CALLS:
-        message = f"Binance: this address makes too many calls ({said})"
-        status = _BANNED if status == _BANNED else _TOO_MANY
-        raise SourceUnavailable(message, next_step=CALL_LESS, status=status, code=code)
-    if may_pass(status) or (status == _OK and code in _PASSING_CODES):
-        message = f"Binance: it is overloaded or failing ({said})"
-        raise SourceUnavailable(message, next_step="try again later", status=status, code=code)
-    if code == UNKNOWN_PAIR:
+    passes = may_pass(status) or (status == _OK and code in _PASSING_CODES)
+    if code == UNKNOWN_PAIR and not passes:
         raise SourceRejected("Binance has no such pair", next_step="see BINANCE_PAIRS", status=status, code=code)
-    next_step = "check BINANCE_BASE_URL; if it is right, the API has changed"
-    raise SourceRejected(f"Binance refuses the request ({said})", next_step=next_step, status=status, code=code)
+    status = _TOO_MANY if code == _TOO_MANY_CALLS and status != _BANNED else status
+    refused = "check BINANCE_BASE_URL; if it is right, the API has changed"
+    raise failure("Binance", status, text, code=code, passes=passes or status == _TOO_MANY, refused=refused)
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -1,4 +1,4 @@
-"""CoinMarketCap's ``status`` block, and its error codes as our errors. Pure.
+"""CoinMarketCap's error codes as our errors. Pure.
 
 Codes and their meaning: CoinMarketCap's error guide and the error models of its official SDK 5.0.0. A message is
 CoinMarketCap's own text; the code, then the HTTP status, decides whether to retry and what to do.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import NamedTuple
 
-from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import may_pass
-from adapters._bases.json_values import instant, whole
-from adapters._bases.wording import one_line
+from adapters._bases.errors import ContractError, EtlError, SourceRejected
+from adapters._bases.http_adapter import failure, may_pass
+from adapters._bases.json_values import instant
 
 _OK = 0
 _HTTP_OK = 200
@@ -51,39 +49,16 @@ _BEYOND_REACH = "the requested hours are beyond the plan's reach"
 _NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
 
 
-class Envelope(NamedTuple):
-    """An answer's status block."""
-
-    http_status: int
-    code: int | None = None  # error_code; 0 for success, None if it cannot be read
-    text: str = ""  # error_message, as one_line
-    credits_used: int = 0  # credit_count, the authoritative cost of the call
-    timestamp: datetime | None = None  # aware; CoinMarketCap's time of the answer
-
-
-def read_envelope(http_status: int, status: object) -> Envelope:
-    """The envelope of any JSON value for ``status``: v3 has the error code as a string."""
-    if not isinstance(status, dict):
-        return Envelope(http_status)
-    text, stamp = status.get("error_message"), status.get("timestamp")
-    return Envelope(
-        http_status,
-        whole(status.get("error_code")),
-        one_line(text) if isinstance(text, str) else "",
-        max(whole(status.get("credit_count")) or 0, 0),
-        instant(stamp) if isinstance(stamp, str) else None,
-    )
-
-
-def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | None:
+def error_of(status: int, code: int | None, text: str, *, now: datetime, keyless: bool) -> EtlError | None:
     """The error that an answer means; None for success.
 
     Args:
-        envelope: its text already free of secrets.
+        status: of HTTP.
+        code: ``error_code``, 0 for success; None if it cannot be read.
+        text: ``error_message`` as `one_line`, free of secrets.
         now: aware; the minute limit is waited for until the next minute.
         keyless: no key was sent, so a key is the remedy for limits.
     """
-    status, code = envelope.http_status, envelope.code
     if status == _HTTP_OK and code == _OK:
         return None
     if status == _HTTP_OK and code is None:
@@ -91,23 +66,20 @@ def error_of(envelope: Envelope, *, now: datetime, keyless: bool) -> EtlError | 
             "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
             next_step="check CMC_BASE_URL; if it is right, the API has changed",
         )
-    why, passing, wait = envelope.text or "the request was refused", False, None
-    next_step = _NEXT_STEPS.get(code or _OK) or _NEXT_STEPS.get(status, "check SYMBOLS and CMC_BASE_URL")
+    # On a 200 the code says what the status would have said.
+    passes, wait = may_pass(code if status == _HTTP_OK and code else status), None
+    later = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
+    refused = _NEXT_STEPS.get(code or _OK) or _NEXT_STEPS.get(status, "check SYMBOLS and CMC_BASE_URL")
     if code in _LIMITS:
-        passing, (next_step, wait) = True, _LIMITS[code]
+        passes, (later, wait) = True, _LIMITS[code]
         if code == _MINUTE_LIMIT:
             wait -= now.second + now.microsecond / 1e6
-    # On a 200 the code says what the status would have said.
-    elif code not in _NEXT_STEPS and may_pass(code if status == _HTTP_OK and code is not None else status):
-        passing = True
-        next_step = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
-    elif code not in _NEXT_STEPS and "historical access" in envelope.text:
-        why = f"{_BEYOND_REACH}, nothing was charged: {envelope.text}"
-        next_step = f"request fewer hours, or use a higher plan: {_CHECK_PLAN}"
-    message = f"CoinMarketCap: {why} (HTTP {status}{'' if code in (None, _OK) else f', code {code}'})"
-    if passing:
-        return SourceUnavailable(message, next_step=next_step, retry_after_seconds=wait, status=status, code=code)
-    return SourceRejected(message, next_step=next_step, status=status, code=code)
+    elif code in _NEXT_STEPS:
+        passes = False
+    elif not passes and "historical access" in text:
+        text = f"{_BEYOND_REACH}, nothing was charged: {text}"
+        refused = f"request fewer hours, or use a higher plan: {_CHECK_PLAN}"
+    return failure("CoinMarketCap", status, text, code=code, passes=passes, refused=refused, later=later, wait=wait)
 
 
 def is_beyond_reach(error: SourceRejected) -> bool:

@@ -15,10 +15,10 @@ from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
-from adapters._bases.json_values import whole
+from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import hour_start, tehran_text
 from adapters._bases.wording import one_line
-from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach, read_envelope
+from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 # Of every requested price.
@@ -159,14 +159,15 @@ class CoinMarketCapHttpAdapter:
     def _read(self, answer: Answer, *, of_this_hour: bool) -> object:
         body = json_answer(answer)
         fields = body if isinstance(body, dict) else {}
-        envelope = read_envelope(answer.status, fields.get("status"))
+        block, now = fields.get("status"), self._clock()
+        said = block if isinstance(block, dict) else {}
         # Keyless answers name a cost that is not charged.
-        self.credits_used += 0 if self._keyless else envelope.credits_used
-        safe = envelope._replace(text=self._http.redact(envelope.text))
-        error = error_of(safe, now=self._clock(), keyless=self._keyless)
+        self.credits_used += 0 if self._keyless else max(whole(said.get("credit_count")) or 0, 0)
+        text = self._http.redact(one_line(str(said.get("error_message") or "")))
+        error = error_of(answer.status, whole(said.get("error_code")), text, now=now, keyless=self._keyless)
         if error is not None:
             raise error
-        made, now = envelope.timestamp, self._clock()
+        made = instant(str(said.get("timestamp")))
         if self._http.is_old(answer, made, source="CoinMarketCap") and of_this_hour and made and made < hour_start(now):
             message = f"CoinMarketCap: the answer is of {tehran_text(made)} in Tehran, so it comes from a cache"
             raise SourceUnavailable(message, next_step="try again later; check the proxy and CMC_BASE_URL")

@@ -28,6 +28,7 @@ from adapters._bases.http_adapter import (
     Answer,
     HttpAdapter,
     json_answer,
+    read_json,
     retry_after_seconds,
 )
 from adapters._bases.retry import RetryPolicy
@@ -149,7 +150,9 @@ async def test_limit_holds_back_every_call(answer: httpx.Response, seconds: floa
     """As long as the answer says, in a header or in its text; for a minute if it does not."""
     route = respx.get(PRICE).mock(side_effect=[answer])
     async with opened() as adapter:
-        found = await asyncio.gather(*(adapter.get_json("/v1/price", {}) for _ in range(3)), return_exceptions=True)
+        found = await asyncio.gather(
+            *(adapter.get("/v1/price", {}, read_json) for _ in range(3)), return_exceptions=True
+        )
     for error in found:
         assert isinstance(error, SourceUnavailable)
         assert seconds - 5 <= (error.retry_after_seconds or 0) <= seconds
@@ -176,7 +179,7 @@ async def test_refused_country_is_final_and_explained(status: int, page: str, *,
     respx.get(PRICE).respond(status, text=page)
     async with opened(setting="PRICE_BASE_URL", retry=RetryPolicy()) as adapter:
         with pytest.raises(SourceRejected if country else SourceUnavailable, match=f"HTTP {status}") as caught:
-            await adapter.get_json("/v1/price", {})
+            await adapter.get("/v1/price", {}, read_json)
         assert (adapter.calls_made, "country" in caught.value.message) == (1 if country else 2, country)
     assert all(name in caught.value.next_step for name in ("PRICE_BASE_URL", "HTTPS_PROXY", "ALL_PROXY"))
 
@@ -198,7 +201,7 @@ async def test_wrong_port_or_certificate_is_not_retried(
     with port_of(serve) as port:
         async with opened(f"{scheme}://127.0.0.1:{port}", retry=THRICE) as adapter:
             with pytest.raises(SourceRejected if words else SourceUnavailable, match=words) as caught:
-                await adapter.get_json("/v1/price", {})
+                await adapter.get("/v1/price", {}, read_json)
             assert adapter.calls_made == (1 if words else 3)
     assert "base URL" in caught.value.next_step or words is None
 
@@ -209,7 +212,7 @@ async def test_refused_connection_and_unknown_host_are_named() -> None:
         await ask(opened("http://127.0.0.1:1"))
     async with opened("http://no-such-host.invalid", retry=THRICE) as adapter:
         with pytest.raises(SourceUnavailable, match="unknown host name"):
-            await adapter.get_json("/", {})
+            await adapter.get("/", {}, read_json)
         assert adapter.calls_made == 2
 
 
@@ -278,12 +281,12 @@ async def test_message_shows_no_header_and_no_query(answer: httpx.Response | Exc
         *((status, SourceRejected) for status in (400, 401, 403, 404, 499)),
     ],
 )
-async def test_get_json_is_judged_by_the_status(status: int, kind: type[EtlError]) -> None:
+async def test_answer_is_judged_by_its_status(status: int, kind: type[EtlError]) -> None:
     respx.get(PRICE).respond(status, json={"message": f"quotes {SECRET}"})
     async with opened(retry=THRICE) as adapter:
-        with pytest.raises(kind, match=rf"prices\.test/v1/price: HTTP {status}") as caught:
-            await adapter.get_json("/v1/price", {})
+        with pytest.raises(kind, match=rf"prices\.test/v1/price .* \(HTTP {status}\)") as caught:
+            await adapter.get("/v1/price", {}, read_json)
         assert adapter.calls_made == (3 if kind is SourceUnavailable else 1)
         respx.get(PRICE).respond(json=[1.5])
-        assert await adapter.get_json("/v1/price", {}) == [1.5]
+        assert await adapter.get("/v1/price", {}, read_json) == [1.5]
     assert SECRET not in caught.value.message

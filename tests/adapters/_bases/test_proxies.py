@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from adapters._bases.errors import ConfigurationError, SourceUnavailable
-from adapters._bases.http_adapter import HttpAdapter
+from adapters._bases.http_adapter import HttpAdapter, read_json
 from adapters._bases.retry import RetryPolicy
 from tests.support.socks_server import SocksServer
 
@@ -40,7 +40,7 @@ async def test_call_goes_through_socks(
     with SocksServer() as proxy:
         monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
         async with adapter(httpserver.url_for("").rstrip("/")) as door:
-            assert await door.get_json("/price", {}) == 1
+            assert await door.get("/price", {}, read_json) == 1
         assert proxy.asked_for == [(httpserver.host, httpserver.port)]
 
 
@@ -52,7 +52,7 @@ async def test_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(name, proxy.replace("//", "//me:secret-word@"))
     async with adapter("http://prices.example") as door:
         with pytest.raises(SourceUnavailable) as caught:
-            await door.get_json("/price", {})
+            await door.get("/price", {}, read_json)
     assert f"(via the proxy in {name}): it cannot be reached" in caught.value.message
     assert "secret-word" not in caught.value.message + caught.value.next_step
 
@@ -62,7 +62,7 @@ async def test_host_in_no_proxy_is_not_reported_behind_a_proxy(monkeypatch: pyte
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     async with adapter("http://127.0.0.1:1") as door:
         with pytest.raises(SourceUnavailable) as caught:
-            await door.get_json("/price", {})
+            await door.get("/price", {}, read_json)
     assert "proxy in" not in caught.value.message
 
 

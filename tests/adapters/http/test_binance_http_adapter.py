@@ -74,7 +74,7 @@ async def test_failing_server_is_retried(respx_mock: respx.MockRouter, status: i
     ("code", "text", "words"),
     [
         (UNKNOWN_PAIR, "Invalid symbol.", "no such pair"),
-        *((code, "Bad.\nx", f"code {code}: Bad. x") for code in (-1100, -1130)),
+        *((code, "Bad.\nx", f"code {code}): Bad. x") for code in (-1100, -1130)),
         (0, "Service unavailable from a restricted location according to 'b. Eligibility'", "country"),
     ],
 )

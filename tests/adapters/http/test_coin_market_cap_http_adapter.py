@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from adapters._bases.errors import (
     ClockError,
     ContractError,
     EtlError,
-    RetryableError,
     SourceRejected,
     SourceUnavailable,
 )
+from adapters._bases.json_values import whole
 from adapters._bases.retry import RetryPolicy
-from adapters.http.coin_market_cap_errors import error_of, reach_of, read_envelope
+from adapters.http.coin_market_cap_errors import error_of, reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, burst_and_period
 from tests.support.http_sources import CMC, KEY, coin_market_cap
 
@@ -43,7 +43,8 @@ def failed(code: object, message: object = "words") -> dict[str, Any]:
 
 
 def error_for(status: int, answer: dict[str, Any], *, keyless: bool = False) -> EtlError:
-    error = error_of(read_envelope(status, answer["status"]), now=NOW, keyless=keyless)
+    block = answer["status"]
+    error = error_of(status, whole(block["error_code"]), block["error_message"], now=NOW, keyless=keyless)
     assert error is not None
     return error
 
@@ -189,14 +190,17 @@ JSON = st.recursive(
 STATUS = st.fixed_dictionaries({}, optional={"error_code": JSON, "error_message": JSON, "credit_count": JSON})
 
 
-@given(st.integers(200, 599), JSON | STATUS)
-def test_any_status_block_is_success_or_one_of_our_errors(status: int, answer: object) -> None:
-    envelope = read_envelope(status, answer)
-    error = error_of(envelope, now=NOW, keyless=False)
-    assert isinstance(error, (RetryableError, SourceRejected, ContractError, type(None)))
-    assert (error is None) == ((status, envelope.code) == (200, 0))
-    assert error is None or (error.message.isprintable() and error.next_step)
-    assert envelope.credits_used >= 0
+@given(st.integers(200, 299) | st.integers(400, 599), JSON | STATUS)
+async def test_any_status_block_is_success_or_one_of_our_errors(status: int, block: object) -> None:
+    with respx.mock:
+        respx.get(LATEST).respond(status, json={"status": block, "data": []})
+        async with source() as adapter:
+            good = status == 200 and isinstance(block, dict) and whole(block.get("error_code")) == 0
+            ours = (SourceUnavailable, SourceRejected, ContractError)
+            with nullcontext() if good else pytest.raises(ours) as caught:
+                assert await adapter.latest([1]) == []
+            assert caught is None or (caught.value.message.isprintable() and caught.value.next_step)
+            assert adapter.credits_used >= 0
 
 
 @given(st.integers(2, 100_000))

@@ -104,7 +104,7 @@ async def test_run_without_any_exchange_fails(
 ) -> None:
     exchanges.refused.update(PAIRS.values())
     for attempt in (run(context()), backfill(context(), 5)):
-        with pytest.raises(SourceRejected, match="refuses this host"):
+        with pytest.raises(SourceRejected, match="refuses the request"):
             await attempt
     with pytest.raises(ConfigurationError, match="both empty"):
         await run(context(nobitex_base_url="", wallex_base_url=""))
