@@ -36,7 +36,7 @@ from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_setting
 from crons.exits import DONE, FAILED
 from crons.inspection import ttl_finding, verify_table
 from crons.install import Schedules, read_schedules
-from crons.job import Finding, Job, JobContext, State
+from crons.job import Finding, Job, JobContext, Request, State
 from crons.registry import JOBS, MAIN_JOB
 from crons.resources import Resources, interactive_timeouts, require_database, system_clock
 from crons.start_up import REMEDY
@@ -118,7 +118,7 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
 
 def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
     yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources.runs))
-    context = JobContext(name, job, resources)
+    context = JobContext(Request(name), job, resources)
     yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
     if look := job.check_symbols:
         yield from _or_failed("symbols", lambda: [asyncio.run(look(context))])

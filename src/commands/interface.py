@@ -101,10 +101,11 @@ def finish(action: Callable[[], int], *, names_checked: bool = False) -> NoRetur
 
 def start_job(context: typer.Context, **options: Any) -> NoReturn:
     """Run a job; tests hand a clock in."""
+    from crons.job import Request  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
-    from crons.run import Options, start  # noqa: PLC0415
+    from crons.run import start  # noqa: PLC0415
 
-    raise typer.Exit(start(Options(**options), context.obj or system_clock))
+    raise typer.Exit(start(Request(**options), context.obj or system_clock))
 
 
 def name_and_hours(name: str | None, hours: str | None) -> dict[str, Any]:

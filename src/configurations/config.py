@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import partial
 from io import StringIO
@@ -308,20 +308,6 @@ def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEn
     """The whole entry of ``.env`` for these symbols, with new ones in the place of those that were renamed."""
     entries = [renamed.get(symbol, (symbol, cmc_id)) for symbol, cmc_id in symbols]
     return f"SYMBOLS={','.join(f'{symbol}:{cmc_id}' if cmc_id else symbol for symbol, cmc_id in entries)}"
-
-
-def only_symbols(settings: Settings, symbols: Sequence[str], followed: Collection[str]) -> Settings:
-    """The settings with some of the symbols that a job follows alone; with all of them if none is named."""
-    if not symbols:
-        return settings
-    unknown = [symbol for symbol in symbols if symbol not in followed]
-    if unknown and not settings.top:  # the list may hold them
-        raise ConfigurationError(
-            f"the job does not follow {', '.join(unknown)}, by SYMBOLS",
-            next_step=f"name some of these: {', '.join(followed)}",
-        )
-    ids = dict(settings.symbols)
-    return replace(settings, symbols=tuple((symbol, ids.get(symbol)) for symbol in symbols))
 
 
 class SettingsError(ConfigurationError):

@@ -13,9 +13,9 @@ import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
-from adapters._bases.tehran_time import describe_alike, describe_hours, hour_start, tehran_text
+from adapters._bases.tehran_time import describe_alike, describe_hours, hour_start, tehran_text, time_span
 from adapters._bases.wording import counted, listed
-from crons.job import BackfillRequest, JobContext
+from crons.job import JobContext
 from crons.progress import progress
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Hours, hours_by_key, missing_among
@@ -44,11 +44,11 @@ class Batch(NamedTuple):
 class Past:
     """The past hours of a backfill or a heal, and what became of them."""
 
-    def __init__(self, ctx: JobContext, request: BackfillRequest, run_hour: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
         self._ctx = ctx
         self._run_hour, self._ran = run_hour, hour_start(ctx.started)
-        self.request = request
-        self.starts = request.starts(ctx.started)  # oldest first, at least one
+        self.request = ctx.request
+        self.starts = ctx.request.starts(ctx.started)  # oldest first, at least one
         self.only_missing = ctx.kind == "heal"
         self._hours = hours_by_key(self.starts)
         self._meant: Mapping[str, object] = {}
@@ -247,21 +247,23 @@ class Past:
         return {symbol: hours for symbol, hours in missing.items() if hours}
 
 
-async def fill_past(ctx: JobContext, request: BackfillRequest, run_hour: Callable[[], Awaitable[None]]) -> None:
+async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
     """Store past hours: all of them for a backfill, the missing ones for a heal. Idempotent.
 
     When an hour begins meanwhile, `run_hour` is called, between two answers or at the end. What earlier runs left in
     the spool is stored before anything is spent. What was fetched before an error is stored or in the spool.
     """
-    job = ctx.job
+    job, request = ctx.job, ctx.request
     if job.backfill is None:
         raise SourceRejected(f"{job.source} gives the present hour only")
     if needed := job.lacks(ctx.settings):
         raise SourceRejected(f"a {ctx.kind} needs {needed.variable}, which is not set", next_step=needed.next_step)
+    if both_calendars := time_span(request.first, request.end)[2]:
+        log.info("hours in both calendars", span=both_calendars)
     if not request.dry_run:
         ctx.step("storing the rows in the spool")
         await SpooledLoader(ctx).store_kept()
-    past, report = Past(ctx, request, run_hour), ctx.report
+    past, report = Past(ctx, run_hour), ctx.report
     try:
         async with aclosing(job.backfill(ctx, past)) as batches:
             await past.store(batches)

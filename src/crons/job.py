@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import structlog
 
-from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable
+from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between
+from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between, time_span
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from configurations.config import Settings, only_symbols
+from configurations.config import Settings, split_list
 from crons.resources import Resources
 from loaders.spooled_loader import LoadReport, SpooledLoader
 
@@ -121,22 +121,39 @@ class RunReport(RunCounts):
 
 
 @dataclass(frozen=True)
-class BackfillRequest:
-    """Which past hours a backfill or a heal is to store, and how. Times are aware."""
+class Request:
+    """What a run is asked to do: the options of cron_run, cron_backfill and cron_heal."""
 
-    hours: int  # before the present one; ignored if there is a `first`
+    name: str  # of the job
+    kind: Kind = "run"
+    _: KW_ONLY
+    quiet: bool = False
+    hours: int | None = None  # before the present one, unless there is a `first`
+    first: str | None = None  # a time, see `time_span`
+    end: str | None = None  # the first hour that is left out; None for the present one
+    symbols: str | None = None  # the only ones to ask for; None for all that the job follows
+    max_credits: int | None = None
     dry_run: bool = False  # stop after the estimate, before anything is spent
     ask_all: bool = False  # heal: also hours that the source had no quote for before
-    max_credits: int | None = None
-    first: datetime | None = None
-    end: datetime | None = None  # the first hour that is left out; None for the present one
 
     def starts(self, now: datetime) -> list[datetime]:
         """The starts of the hours, in Tehran, oldest first; empty if none is before the present hour."""
-        if self.first is None:
-            return hours_before(now, self.hours)
+        first, end, _ = time_span(self.first, self.end)
+        if first is None:
+            return hours_before(now, self.hours or 0)
         present = hour_start(now)
-        return hours_between(self.first, min(self.end or present, present))
+        return hours_between(first, min(end or present, present))
+
+    def limit(self, settings: Settings) -> tuple[float, str]:
+        """The time limit in seconds, and the variable that sets it."""
+        if self.kind == "run":
+            return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
+        return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
+
+    def monitor(self, settings: Settings) -> str:
+        """The address to ping; empty for none. A heal has its own: it must not hide a missing hourly run."""
+        address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
+        return address.value if address and not self.dry_run else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,21 +211,23 @@ class Job:
 class JobContext:
     """One run of a job, which begins now. All times are aware."""
 
-    name: str
+    request: Request
     job: Job
     resources: Resources  # their maker closes them
     _: KW_ONLY
-    kind: Kind = "run"
     run_id: str = ""  # written to each row, and bound to each line of the log
-    only: Sequence[str] = ()  # the symbols to ask for, see `only_symbols`; empty for all that the job follows
     # Notes what the run is doing, for messages about a run that is waited for or was ended.
     step: Callable[[str], None] = lambda _step: None
     report: RunReport = field(default_factory=RunReport)
 
     def __post_init__(self) -> None:
-        settings, followed = self.resources.settings, self.job.followed(self.resources.settings)
-        self.settings = only_symbols(settings, self.only, followed)  # SYMBOLS has the symbols of this run only
-        self.symbols = list(self.only or followed)  # those of this run
+        self.name, self.kind = self.request.name, self.request.kind
+        self.settings = self.resources.settings
+        self.symbols = list(self.job.followed(self.settings))
+        if self.request.symbols is not None:
+            self.symbols = _named(self.request.symbols, self.symbols, listed_too=bool(self.settings.top))
+            ids = dict(self.settings.symbols)
+            self.settings = replace(self.settings, symbols=tuple((one, ids.get(one)) for one in self.symbols))
         self.repository, self.spool = self.resources.repository(self.job.repository), self.resources.spool(self.name)
         self.now = self.resources.clock
         self.started = self.now()
@@ -232,6 +251,21 @@ class JobContext:
         """Count a run without a valid quote as failed."""
         if not self.report.failures:
             self.report.failures.append(f"{self.job.source} gave no valid {self.repository.table.value}")
+
+
+def _named(text: str, followed: Collection[str], *, listed_too: bool) -> list[str]:
+    """The symbols in a list, in any case of letters; with `listed_too` others than those that the job follows too."""
+    names = {symbol.upper(): symbol for symbol in followed}
+    symbols = list(dict.fromkeys(names.get(one.upper(), one.upper()) for one in split_list(text)))
+    if not symbols:
+        raise ConfigurationError("--symbols is empty", next_step="name some, such as BTC,ETH, or leave it out")
+    unknown = [symbol for symbol in symbols if symbol not in followed]
+    if unknown and not listed_too:
+        raise ConfigurationError(
+            f"the job does not follow {', '.join(unknown)}, by SYMBOLS",
+            next_step=f"name some of these: {', '.join(followed)}",
+        )
+    return symbols
 
 
 async def run_hour(ctx: JobContext) -> None:

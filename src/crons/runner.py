@@ -6,8 +6,9 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import structlog
 
@@ -21,7 +22,7 @@ from crons.alarms import monitored
 from crons.backfill import fill_past
 from crons.exits import supervise
 from crons.history import keep_record, record, record_killed
-from crons.job import BackfillRequest, Job, JobContext, Kind, RunReport, run_hour
+from crons.job import Job, JobContext, Request, RunReport, run_hour
 from crons.resources import Resources
 
 # They go first, because a line at a terminal has room for three facts.
@@ -30,29 +31,8 @@ _FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
 log = structlog.get_logger(__name__)
 
 
-class Request(NamedTuple):
-    """A job to run."""
-
-    name: str
-    job: Job
-    kind: Kind = "run"
-    fill: BackfillRequest = BackfillRequest(hours=1)  # ignored by a run
-    symbols: tuple[str, ...] = ()  # the only ones to ask for; empty for all that the job follows
-
-    def limit(self, settings: Settings) -> tuple[float, str]:
-        """The time limit in seconds, and the variable that sets it."""
-        if self.kind == "run":
-            return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
-        return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
-
-    def monitor(self, settings: Settings) -> str:
-        """The address to ping; empty for none. A heal has its own: it must not hide a missing hourly run."""
-        address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
-        return address.value if address and not self.fill.dry_run else ""
-
-
 def execute(
-    request: Request, settings: Settings, clock: Callable[[], datetime], *, failure: EtlError | None = None
+    request: Request, job: Job, settings: Settings, clock: Callable[[], datetime], *, failure: EtlError | None = None
 ) -> RunReport:
     """Run a job under its lock and within its time limit, and log what it did.
 
@@ -63,7 +43,7 @@ def execute(
         LockHeldError: another process runs this job; nothing was done.
         EtlError: the run failed.
     """
-    name, job, kind, dry_run = request.name, request.job, request.kind, request.fill.dry_run
+    name, kind, dry_run = request.name, request.kind, request.dry_run
     run_id = uuid.uuid4().hex[:12]
     structlog.contextvars.bind_contextvars(job=name, run=run_id)
     lock_file, task = settings.data_path / "locks" / f"{name}.lock", f"{name} {kind}"
@@ -71,7 +51,7 @@ def execute(
     lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
     limit = request.limit(settings)
     resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
-    run = JobContext(name, job, resources, kind=kind, run_id=run_id, step=lock.note, only=request.symbols)
+    run = JobContext(request, job, resources, run_id=run_id, step=lock.note)
     with ExitStack() as held:
         try:
             held.enter_context(lock)
@@ -91,7 +71,7 @@ def execute(
         def work() -> None:
             if failure is not None:
                 raise failure
-            hours = run_hour(run) if kind == "run" else fill_past(run, request.fill, lambda: _run_beside(run))
+            hours = run_hour(run) if kind == "run" else fill_past(run, lambda: _run_beside(run))
             supervise(hours, limit=limit, step=lambda: lock.step)
 
         monitored(request.monitor(settings), lambda: _recorded(run, work, dry_run=dry_run), clock=clock)
@@ -113,7 +93,8 @@ def _recorded(run: JobContext, work: Callable[[], None], *, dry_run: bool) -> Ru
 
 async def _run_beside(past: JobContext) -> None:
     """Make the hourly run that cannot start while a backfill or heal holds the lock. Its failure ends only itself."""
-    hour = JobContext(past.name, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
+    request = Request(past.name)
+    hour = JobContext(request, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
 
     def recorded() -> RunReport:
         structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone
@@ -129,16 +110,16 @@ async def _run_beside(past: JobContext) -> None:
         _log_end(hour.report, dry_run=False)
         return hour.report
 
-    url = Request(past.name, past.job).monitor(past.resources.settings)
     try:
         # In a thread, because the monitor has an event loop of its own.
-        await asyncio.to_thread(monitored, url, recorded, clock=past.now)
+        await asyncio.to_thread(monitored, request.monitor(past.settings), recorded, clock=past.now)
     except EtlError as error:
         log.error("run failed", run=hour.run_id, reason=error.message, next=error.next_step)  # noqa: TRY400 - expected
 
 
-def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
+def fail_for_settings(request: Request, job: Job, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
     """Inform the monitor and, if it can be reached, the history of a run that wrong settings prevent; raise them."""
+    request = replace(request, symbols=None)  # SYMBOLS may be among the wrong ones
 
     def fail() -> NoReturn:
         raise error
@@ -147,7 +128,7 @@ def fail_for_settings(request: Request, error: SettingsError, clock: Callable[[]
     if any(not name or name.startswith(("clickhouse_", "data_path")) for name in error.wrong):
         monitored(request.monitor(error.settings), fail, clock=clock)
     else:
-        execute(request, error.settings, clock, failure=error)
+        execute(request, job, error.settings, clock, failure=error)
     raise error
 
 

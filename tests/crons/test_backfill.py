@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
 from crons.backfill import Batch, Past
-from crons.job import BackfillRequest, JobContext
+from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.job_runs import backfill, contexts, heal
@@ -94,7 +94,7 @@ async def test_hole_is_remembered_once_its_hour_is_settled(context: Context) -> 
     assert [key for _, key in again.asked] == KEYS[4:]
     assert lines[-1]["event"] == "still missing"  # holes too
     every = ListedSource()
-    await heal(context(every), BackfillRequest(6, ask_all=True))
+    await heal(context(every), 6, ask_all=True)
     assert [key for _, key in every.asked] == KEYS[:4]
 
 
@@ -184,8 +184,8 @@ async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouse
 
 
 def test_request_names_its_hours() -> None:
-    assert BackfillRequest(6).starts(NOW) == HOURS
-    assert BackfillRequest(0, first=HOURS[2], end=HOURS[4]).starts(NOW) == HOURS[2:4]
-    for end in (None, NOW, NOW + timedelta(days=2)):
-        assert BackfillRequest(0, first=HOURS[2], end=end).starts(NOW) == HOURS[2:]
-    assert BackfillRequest(0, first=NOW).starts(NOW) == []
+    assert Request("x", hours=6).starts(NOW) == HOURS
+    assert Request("x", first=KEYS[2], end=KEYS[4]).starts(NOW) == HOURS[2:4]
+    for end in (None, tehran_text(NOW), "2026-11-25"):
+        assert Request("x", first=KEYS[2], end=end).starts(NOW) == HOURS[2:]
+    assert Request("x", first=tehran_text(NOW)).starts(NOW) == []

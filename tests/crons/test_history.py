@@ -19,9 +19,9 @@ from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings, SettingsError
 from crons.backfill import Batch, Past
 from crons.history import records_of
-from crons.job import BackfillRequest, JobContext
+from crons.job import JobContext, Request
 from crons.registry import JOBS
-from crons.runner import Request, execute, fail_for_settings
+from crons.runner import execute, fail_for_settings
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
@@ -71,7 +71,7 @@ def history(embedded: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
 
 def run(settings: Settings, clock: SteppedClock) -> None:
     """Run the job as the command line does."""
-    execute(Request(JOB, JOBS[JOB]), settings, clock)
+    execute(Request(JOB), JOBS[JOB], settings, clock)
 
 
 def waiting(settings: Settings) -> list[Path]:
@@ -123,9 +123,9 @@ def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(
                 raise SourceUnavailable("the source is down")
             yield batch
 
-    request = Request(JOB, replace(JOBS[JOB], backfill=backfill), "backfill", BackfillRequest(2), ("BTC",))
+    job = replace(JOBS[JOB], backfill=backfill)
     with pytest.raises(SourceUnavailable) if fails else nullcontext():
-        execute(request, settings, clock)
+        execute(Request(JOB, "backfill", hours=2, symbols="BTC"), job, settings, clock)
     of_kind = {one.kind: one for one in history.recent(JOB, 10)}
     assert (of_kind["backfill"].failed, of_kind["backfill"].inserted) == (fails, 0 if fails else 2)
     assert (of_kind["run"].status, of_kind["run"].inserted, of_kind["run"].calls) == ("ok", 3, 2)
@@ -191,7 +191,7 @@ def test_wrong_settings_are_recorded(
 ) -> None:
     wrong = SettingsError("BINANCE_PAIRS: no", next_step="correct it", settings=settings, wrong=["binance_pairs"])
     with pytest.raises(SettingsError):
-        fail_for_settings(Request(JOB, JOBS[JOB]), wrong, clock)
+        fail_for_settings(Request(JOB), JOBS[JOB], wrong, clock)
     record = only(history)
     assert (record.kind, record.status, record.error) == ("run", "failed", "BINANCE_PAIRS: no")
     assert source.requests == []

@@ -11,7 +11,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from crons.inspection import verify_table
-from crons.job import BackfillRequest, JobContext
+from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
@@ -67,7 +67,7 @@ def open_resources(
 @pytest.fixture
 def context(open_resources: Callable[[], Resources]) -> Callable[[], JobContext]:
     """The context of a run of its own."""
-    return lambda: JobContext("cmc_hourly_prices", JOB, open_resources())
+    return lambda: JobContext(Request("cmc_hourly_prices"), JOB, open_resources())
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_runs_are_right_behind_a_round_robin(
     clock.advance(timedelta(minutes=10))
     repeated = await run(context())
     filled = await backfill(context(), 5, dry_run=False)
-    healed = await heal(context(), BackfillRequest(5, dry_run=False))
+    healed = await heal(context(), 5, dry_run=False)
     assert (repeated.updated, filled.inserted, healed.inserted) == (COINS, 5 * COINS, 0)
     found = {one.subject: one for one in verify_table("cmc_hourly_prices", JOB, context().resources, clock())}
     assert (found["duplicate keys"].state, found["superseded versions"].state) == ("ok", "ok")

@@ -14,9 +14,9 @@ from adapters._bases.errors import SourceRejected
 from configurations.config import Secret
 from configurations.logs import set_up_logging
 from crons.alarms import alert, monitored
-from crons.job import BackfillRequest, RunReport
+from crons.job import Request, RunReport
 from crons.registry import JOBS
-from crons.runner import Request, execute
+from crons.runner import execute
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
@@ -50,16 +50,15 @@ def test_repeated_run_makes_few_round_trips(
         for now in (NOW, NOW.replace(minute=20), NOW.replace(hour=13)):
             clock.now = now
             front.statements.clear()
-            reports.append(execute(Request("cmc_hourly_prices", JOB), settings, clock))
+            reports.append(execute(Request("cmc_hourly_prices"), JOB, settings, clock))
             assert front.round_trips <= MOST_ROUND_TRIPS or len(reports) == 1
     assert reports[1].updated == 3
 
 
 def test_past_hours_have_a_limit_of_their_own() -> None:
     settings = make_settings(run_timeout_seconds=60, backfill_timeout_seconds=7200)
-    assert Request("x", JOB).limit(settings) == (60, "RUN_TIMEOUT_SECONDS")
-    for kind in ("backfill", "heal"):
-        past = Request("x", JOB, kind, BackfillRequest(24))
+    assert Request("x").limit(settings) == (60, "RUN_TIMEOUT_SECONDS")
+    for past in (Request("x", "backfill"), Request("x", "heal")):
         assert past.limit(settings) == (7200, "BACKFILL_TIMEOUT_SECONDS")
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+from adapters._bases.tehran_time import tehran_text
 from crons.backfill import fill_past
-from crons.job import BackfillRequest, Job, JobContext, RunReport, run_hour
+from crons.job import Job, JobContext, Kind, Request, RunReport, run_hour
 from crons.resources import Resources
 from tests.support.settings import make_settings
 
@@ -24,7 +26,7 @@ def contexts(name: str, job: Job, clock: Callable[[], datetime], **usual: object
         def make(**changes: object) -> JobContext:
             settings = make_settings(**{**usual, **changes})
             resources = opened.enter_context(Resources(settings, task="test", clock=clock))
-            return JobContext(name, job, resources, run_id="r1")
+            return JobContext(Request(name), job, resources, run_id="r1")
 
         yield make
 
@@ -35,17 +37,20 @@ async def run(context: JobContext) -> RunReport:
     return context.report
 
 
-async def backfill(context: JobContext, hours: int | BackfillRequest, *, dry_run: bool = False) -> RunReport:
-    """These past hours."""
-    request = hours if isinstance(hours, BackfillRequest) else BackfillRequest(hours, dry_run)
-    await fill_past(replace(context, kind="backfill"), request, _no_hour)
-    return context.report
+async def backfill(context: JobContext, hours: int | None = None, **asked: Any) -> RunReport:
+    """These past hours; options of cron_backfill by keyword, times as text or aware."""
+    return await _fill_past(context, "backfill", hours, asked)
 
 
-async def heal(context: JobContext, hours: int | BackfillRequest = 24) -> RunReport:
-    """Those of these past hours that are missing."""
-    request = hours if isinstance(hours, BackfillRequest) else BackfillRequest(hours)
-    await fill_past(replace(context, kind="heal"), request, _no_hour)
+async def heal(context: JobContext, hours: int | None = None, **asked: Any) -> RunReport:
+    """Those of these past hours that are missing, of the last day unless they are named."""
+    return await _fill_past(context, "heal", None if "first" in asked else hours or 24, asked)
+
+
+async def _fill_past(context: JobContext, kind: Kind, hours: int | None, asked: dict[str, Any]) -> RunReport:
+    times = {name: tehran_text(one) for name, one in asked.items() if isinstance(one, datetime)}
+    request = Request(context.name, kind, hours=hours, **{**asked, **times})
+    await fill_past(replace(context, request=request), _no_hour)
     return context.report
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between, time_bound
-from crons.job import BackfillRequest
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
@@ -107,8 +106,7 @@ async def test_pair_that_is_not_traded_does_not_affect_the_others(
 async def test_past_of_a_pair_no_longer_traded_is_fetched(
     binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    days = BackfillRequest(0, first=time_bound("2024-02-18"), end=time_bound("2024-02-20"))
-    report = await backfill(binance_context(symbols="XMR"), days)
+    report = await backfill(binance_context(symbols="XMR"), first="2024-02-18", end="2024-02-20")
     assert [("XMRUSDT is not trading now" in line) for line in report.warnings] == [True]
     should = expected(exchange, "XMRUSDT", hours_between(time_bound("2024-02-18"), time_bound("2024-02-20")))
     assert stored(embedded, database, "XMR") == should

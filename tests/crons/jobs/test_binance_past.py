@@ -9,8 +9,6 @@ from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hours_before, hours_between, time_bound
-from crons.job import BackfillRequest, JobContext
-from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
 from sandbox.market import Market, listed_coins
 from tests.crons.jobs.conftest import NOW
@@ -33,8 +31,7 @@ async def test_backfill_stores_what_is_served(
     assert (report.inserted, report.hours_asked, report.failures, report.missing) == (3300, 3300, [], [])
     # For each pair its state, its first candle and, with 500 hours a call, three calls.
     assert report.calls == 3 * (2 + 3)
-    chosen = JobContext("binance_hourly_prices", JOB, binance_context().resources, only=["ETH"])
-    again = await backfill(chosen, 24)
+    again = await backfill(binance_context(), 24, symbols="eth")
     assert (again.updated, again.unchanged) == (0, 24)
 
 
@@ -63,7 +60,7 @@ async def test_earlier_of_two_hours_with_one_key_is_stored(
 ) -> None:
     start = time_bound(f"{day} 20:00")
     end = start + 7 * HOUR
-    report = await backfill(binance_context(symbols="BTC"), BackfillRequest(0, first=start, end=end))
+    report = await backfill(binance_context(symbols="BTC"), first=start, end=end)
     twice = datetime.strptime(f"{day} 23", "%Y-%m-%d %H").replace(tzinfo=TEHRAN)
     assert twice.utcoffset() != twice.replace(fold=1).utcoffset()
     rows = stored(embedded, database, "BTC")
@@ -72,7 +69,7 @@ async def test_earlier_of_two_hours_with_one_key_is_stored(
     assert rows == expected(exchange, "BTCUSDT", hours_between(start, end))
     assert rows[f"{day} 23:00:00"] == expected(exchange, "BTCUSDT", [twice])[f"{day} 23:00:00"]
     assert (report.missing, holes(embedded, database)) == ([], set())
-    healed = await heal(binance_context(symbols="BTC"), BackfillRequest(0, first=end - 6 * HOUR, end=end))
+    healed = await heal(binance_context(symbols="BTC"), first=end - 6 * HOUR, end=end)
     assert healed.hours_asked == 0
 
 
@@ -81,7 +78,7 @@ async def test_skipped_hour_is_not_missing(
     binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str, day: str
 ) -> None:
     start = time_bound(f"{day} 01:00") - 3 * HOUR
-    report = await backfill(binance_context(symbols="BTC"), BackfillRequest(0, first=start, end=start + 6 * HOUR))
+    report = await backfill(binance_context(symbols="BTC"), first=start, end=start + 6 * HOUR)
     rows = stored(embedded, database, "BTC")
     assert [key[11:13] for key in rows] == ["21", "22", "23", "01", "02", "03"]
     assert rows == expected(exchange, "BTCUSDT", hours_between(start, start + 6 * HOUR))

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import HOUR, hour_key
-from crons.job import JobContext
+from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
 from tests.crons.jobs.conftest import IDS, NOW
@@ -125,6 +125,6 @@ async def test_check_says_only_what_is_known_of_a_plan(
     respx.get("https://cmc.example/v1/key/info").respond(json=body)
     settings = make_settings(cmc_base_url="https://cmc.example", cmc_api_key="a-key")
     with Resources(settings, task="test", clock=lambda: NOW) as resources:
-        checked = await JOB.check(JobContext("cmc_hourly_prices", JOB, resources))
+        checked = await JOB.check(JobContext(Request("cmc_hourly_prices"), JOB, resources))
     reset = ", credits reset: In 8 days" if plan["credit_limit_monthly_reset"] else ""
     assert (checked.detail, checked.state) == (f"key valid: {found}{reset}", state)

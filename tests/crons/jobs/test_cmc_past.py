@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
-from crons.job import BackfillRequest
 from tests.crons.jobs.conftest import IDS, NOW
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
@@ -113,25 +112,25 @@ async def test_range_beyond_the_plans_reach_offers_its_part_in_reach(
 ) -> None:
     first, end = (hour_start(clock()) - timedelta(days=days) for days in (60, 20))
     with pytest.raises(SourceRejected) as refused:
-        await backfill(cmc_context(), BackfillRequest(0, first=first, end=end))
+        await backfill(cmc_context(), first=first, end=end)
     assert source.credits_used == 0
     found = re.search(r"cron_backfill cmc_hourly_prices --from '(.*)' --to '(.*)' fetches", refused.value.next_step)
     assert found is not None
     assert time_bound(found[2]) == end
-    await backfill(cmc_context(), BackfillRequest(0, first=time_bound(found[1]), end=end))
+    await backfill(cmc_context(), first=time_bound(found[1]), end=end)
     assert rows()
 
 
 async def test_limit_on_credits_leaves_the_rest_to_a_heal(
     cmc_context: MakeContext, source: FaultySource, rows: Rows
 ) -> None:
-    report = await backfill(cmc_context(), BackfillRequest(24 * 20, max_credits=2))
+    report = await backfill(cmc_context(), 24 * 20, max_credits=2)
     assert source.credits_used == report.credits == 2
     [warning] = report.warnings
     found = re.search(r"./run.sh cron_heal cmc_hourly_prices 480 --max-credits (\d+)", warning)
     assert found is not None
     before = len(rows())
-    healed = await heal(cmc_context(), BackfillRequest(24 * 20, max_credits=int(found[1])))
+    healed = await heal(cmc_context(), 24 * 20, max_credits=int(found[1]))
     assert healed.warnings == []
     assert len(rows()) == before + healed.inserted == 24 * 20 * 3
 
@@ -195,7 +194,7 @@ async def test_limit_of_a_heal_is_named(
     cmc_context: MakeContext, clock: SteppedClock, rows: Rows, *, left_of_the_key: int, most: int, limit: str
 ) -> None:
     with FaultySource(clock=clock, credits_monthly=left_of_the_key) as source:
-        report = await heal(cmc_context(cmc_base_url=source.base_url), BackfillRequest(24, max_credits=most))
+        report = await heal(cmc_context(cmc_base_url=source.base_url), 24, max_credits=most)
     [warning] = report.warnings
     assert limit in warning
     assert (report.credits, len(rows())) == ((1, 48) if most else (0, 0))

@@ -11,7 +11,6 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, hours_between, time_bound
-from crons.job import BackfillRequest
 from crons.jobs import usdt_toman_hourly_rates
 from crons.jobs.usdt_toman_hourly_rates import JOB
 from sandbox.server import Answer
@@ -146,8 +145,7 @@ async def test_backfill_stores_what_is_served(
 
 
 async def test_backfill_begins_with_1401(context: MakeContext, embedded: ClickHouseAdapter, database: str) -> None:
-    days = BackfillRequest(0, first=time_bound("2022-03-20"), end=time_bound("2022-03-23"))
-    await backfill(context(), days)
+    await backfill(context(), first="2022-03-20", end="2022-03-23")
     assert stored(embedded, database, "USDT@nobitex") == expected(
         "USDT@nobitex", hours_between(time_bound("2022-03-21"), time_bound("2022-03-23"))
     )

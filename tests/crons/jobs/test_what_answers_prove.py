@@ -15,7 +15,6 @@ import respx
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, hours_between, time_bound
 from adapters.files.choices import pair_choices
-from crons.job import BackfillRequest
 from crons.jobs import binance_hourly_prices
 from sandbox.market import iso
 from sandbox.server import Answer
@@ -128,9 +127,9 @@ async def test_short_answer_is_asked_again_in_halves(
     context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str, alter: Alter
 ) -> None:
     exchange.alter["BTCUSDT"] = alter
-    days = BackfillRequest(0, first=time_bound("2021-01-01"), end=time_bound("2021-02-12"))
-    report = await backfill(context(), days)
-    assert list(stored(embedded, database, "BTC")) == [hour_key(hour) for hour in days.starts(NOW)]
+    report = await backfill(context(), first="2021-01-01", end="2021-02-12")
+    days = hours_between(time_bound("2021-01-01"), time_bound("2021-02-12"))
+    assert list(stored(embedded, database, "BTC")) == list(map(hour_key, days))
     assert (report.failures, report.missing, holes(embedded, database)) == ([], [], set())
 
 
@@ -179,7 +178,7 @@ async def test_hole_takes_two_findings_a_day_apart(
         clock.advance(step)
         if step == HOUR:
             exchange.odd = {opens: [] for opens in list(exchange.odd)[:2]}
-        report = await heal(context(), BackfillRequest(0, first=gone, end=gone + 5 * HOUR))
+        report = await heal(context(), first=gone, end=gone + 5 * HOUR)
         asked.append((report.hours_asked, report.inserted, report.failures))
         table = context().repository
         certain = table.holes_by_symbol(["BTC"], first="", last="9")
@@ -196,15 +195,13 @@ async def test_history_of_a_pair_begins_where_its_first_candle_opens(
 ) -> None:
     """A first candle that is wrong is looked up again, and one that is right explains what is not there."""
     exchange.first["SOLUSDT"] = at("2020-08-11 06:00")
-    years = BackfillRequest(0, first=time_bound("2018-01-01"), end=time_bound("2018-02-01"))
-    report = await backfill(context(symbols="SOL"), years)
+    report = await backfill(context(symbols="SOL"), first="2018-01-01", end="2018-02-01")
     assert (report.failures, report.missing, report.hours_asked) == ([], [], 0)
     assert ("SOLUSDT begins 2020-08-11" in capsys.readouterr().out, holes(embedded, database)) == (True, set())
     exchange.alter["SOLUSDT"] = once(0, lambda *_: [row(FIRST)])
-    days = BackfillRequest(0, first=time_bound("2020-08-10"), end=time_bound("2020-08-20"))
     pair_choices(context().settings.data_path).path.unlink()
     exchange.calls.clear()
-    report = await backfill(context(symbols="SOL"), days)
+    report = await backfill(context(symbols="SOL"), first="2020-08-10", end="2020-08-20")
     assert (report.inserted, report.failures) == (206, [])
     assert len(holes(embedded, database)) == 34
 
@@ -244,7 +241,7 @@ async def test_backfill_since_2017_stores_every_hour_with_an_open_on_the_grid(
         [at("2019-06-09 23:00"), 107.0, 150, 50, 101, 2, None, 9, 3, None, None, None]
     ]
     start = time_bound("2017-08-17 08:00")
-    report = await backfill(context(), BackfillRequest(0, first=start, end=NOW))
+    report = await backfill(context(), first=start, end=NOW)
     grid = [
         opens
         for opens in range(FIRST, int(NOW.timestamp() * 1000), STEP)
@@ -371,7 +368,7 @@ async def test_history_of_a_coin_may_begin_in_the_hours(
 
 async def test_second_asking_stays_within_the_credits(cmc_context: MakeContext, source: FaultySource) -> None:
     source.faults.push(altered("empty", lambda _quotes: []), path=PAST)
-    report = await backfill(cmc_context(), BackfillRequest(168, max_credits=11))
+    report = await backfill(cmc_context(), 168, max_credits=11)
     [failure] = report.failures
     assert (failure.startswith("ETH: requested 168 hours, received 0; "), report.credits) == (True, 11)
 
@@ -383,13 +380,13 @@ async def test_null_price_is_a_hole(
     rows: Callable[[], dict[tuple[str, str], float]],
 ) -> None:
     """The hour's second point has no price either; a heal ends well, names it, and spends no credit every day."""
-    await backfill(cmc_context(), BackfillRequest(0, first=hours_before(NOW, 24)[0], end=hours_before(NOW, 12)[0]))
+    await backfill(cmc_context(), first=hours_before(NOW, 24)[0], end=hours_before(NOW, 12)[0])
     for step, spent in ((timedelta(), 1), (HOUR, 0), (timedelta(hours=23), 1), (timedelta(days=1), 0)):
         clock.advance(step)
         source.faults.clear()
         source.faults.push(altered("null", lambda quotes: null(quotes, 1, 2)), path=PAST)
         hour = hours_before(NOW, 12)[0]
-        report = await heal(cmc_context(symbols="ETH"), BackfillRequest(0, first=hour, end=hour + HOUR))
+        report = await heal(cmc_context(symbols="ETH"), first=hour, end=hour + HOUR)
         assert (report.failures, report.rejected, report.credits) == ([], 0, spent)
         assert report.missing == [f"ETH: 1 h: {hour_key(hour)[:16]}"] * spent
     assert ("ETH", hour_key(hour)) not in rows()
