@@ -244,8 +244,8 @@ def _of_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
     found = []
     if pending := spool.waiting():
         found.append(Finding(subject, "warn", counted(len(pending), "pending file"), f"./run.sh cron_run {job}"))
-    if held := spool.held():
-        rows = f"{counted(len(held), 'row')} acknowledged and not visible, in {spool.held_folder}"
+    if held := spool.held.waiting():
+        rows = f"{counted(len(held), 'row')} acknowledged and not visible, in {spool.held.folder}"
         found.append(Finding(subject, "warn", rows, f"./run.sh cron_run {job} says why, and releases visible ones"))
     return found + [
         Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")

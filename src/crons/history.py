@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import MISSING, fields
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
-from adapters._bases.errors import EtlError, LockHeldError, StateError, StorageUnavailable
+from adapters._bases.errors import EtlError, LockHeldError, StorageUnavailable
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, FAILED, FIELDS, OK, EtlRunsAdapter, RunRecord
 from adapters.files.locks import Holder
@@ -18,7 +19,6 @@ from crons.exits import LEFT_BEHIND, SignalledError, supervise
 from crons.job import JobContext
 
 LIMIT_SECONDS = 20.0  # to record a run and close the database, beyond the run's own limit
-_REQUIRED = {field.name for field in fields(RunRecord) if field.default is MISSING}
 _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 
 log = structlog.get_logger(__name__)
@@ -45,16 +45,12 @@ def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> No
         finally:
             run.resources.close()
 
-    try:
+    with _warned():
         supervise(
             asyncio.to_thread(store_and_close),
             limit=(LIMIT_SECONDS, "nothing: the run itself was over"),
             step=lambda: "recording the run and closing the database",
         )
-    except SignalledError:
-        raise
-    except EtlError as failure:
-        _warn(failure)
 
 
 def keep_record(run: JobContext, error: EtlError | None, *, busy: bool = False) -> None:
@@ -64,12 +60,10 @@ def keep_record(run: JobContext, error: EtlError | None, *, busy: bool = False) 
     """
     made = _record_of(run, error)
     made.status = BUSY if busy else made.status
-    _keep(run, made, owner=run.run_id)
+    _keep(run, made, name=f"0-{run.run_id}-")
     if not busy and not isinstance(error, _OUT_OF_REACH):
-        try:
+        with _warned():
             store(run.resources.runs, run.resources.history_spool(run.name))
-        except EtlError as failure:
-            _warn(failure)
 
 
 def record_killed(run: JobContext, holder: Holder) -> None:
@@ -77,15 +71,14 @@ def record_killed(run: JobContext, holder: Holder) -> None:
     if not holder.run_id:  # a dry run
         return
     log.warning("the previous run was killed, or the power was lost", was=str(holder))
-    ending, kind = f"was killed, or the power was lost, while {holder.step}", holder.task.rpartition(" ")[2]
-    _keep(run, _made(run, holder.run_id, kind, (holder.since, holder.since), ending))
+    ending = f"was killed, or the power was lost, while {holder.step}"
+    kind, host = holder.task.rpartition(" ")[2], socket.gethostname()
+    span = holder.since, holder.since
+    _keep(run, RunRecord(holder.run_id, run.name, kind, *span, FAILED, error=ending, host=host, version=VERSION))
 
 
 def store(runs: EtlRunsAdapter, spool: Spool) -> None:
-    """Store all records of a spool by one INSERT; if that fails, they stay. Idempotent.
-
-    A damaged file is set aside, and one that can be neither moved nor removed is left; both are logged.
-    """
+    """Store all records of a spool by one INSERT; if that fails, they stay. Idempotent."""
     batches = [spool.read(path) for path in spool.waiting()]
     records = [record for batch in batches for record in records_of(batch)]
     # A run that was killed after it kept its record has two; its own counts, which is the earlier.
@@ -93,21 +86,14 @@ def store(runs: EtlRunsAdapter, spool: Spool) -> None:
     if once:
         runs.record(list(reversed(once.values())), perhaps_there=len(batches) > 1)
     for batch in batches:
-        try:
-            if batch.damage is None:
-                spool.remove(batch.path)
-            else:
-                target = spool.set_aside(batch.path, batch.damage)
-                log.warning("damaged history file set aside", file=str(target), reason=batch.damage)
-        except StateError as error:  # noqa: PERF203 - the others are still processed
-            log.warning("history file not processed", reason=error.message)
+        spool.settle(batch.path, batch.damage)
 
 
-def records_of(batch: Batch) -> list[RunRecord]:
+def records_of(batch: Batch) -> Iterator[RunRecord]:
     """The records of a spool file; what an older version did not know is zero or empty. Foreign ones are skipped."""
-    known = [{name: record[name] for name in FIELDS if name in record} for record in batch.records]
-    whole = [values for values in known if values.keys() >= _REQUIRED]
-    return [RunRecord(**values) for values in whole]  # type: ignore[arg-type]  # our own records, their checksum verified
+    for record in batch.records:
+        with suppress(TypeError):  # a field without a default is missing
+            yield RunRecord(**{name: record[name] for name in FIELDS if name in record})  # type: ignore[arg-type]
 
 
 def _record_of(run: JobContext, error: BaseException | None) -> RunRecord:
@@ -116,24 +102,31 @@ def _record_of(run: JobContext, error: BaseException | None) -> RunRecord:
         ending = error.message
     elif error is not None:  # its text may hold a secret
         ending = f"unexpected {type(error).__name__}, see the log"
-    span = tehran_text(run.started), tehran_text(run.now())
-    made = _made(run, run.run_id, run.kind, span, " ".join(ending.split()))
-    for name, count in run.report.counts().items():
-        setattr(made, name, count)
-    return made
+    return RunRecord(
+        run.run_id,
+        run.name,
+        run.kind,
+        tehran_text(run.started),
+        tehran_text(run.now()),
+        FAILED if ending else OK,
+        error=" ".join(ending.split()),
+        host=socket.gethostname(),
+        version=VERSION,
+        **run.report.counts(),
+    )
 
 
-def _made(run: JobContext, run_id: str, kind: str, span: tuple[str, str], error: str) -> RunRecord:
-    status, host = FAILED if error else OK, socket.gethostname()
-    return RunRecord(run_id, run.name, kind, *span, status, error=error, host=host, version=VERSION)
+def _keep(run: JobContext, record: RunRecord, name: str = "") -> None:
+    with _warned():
+        run.resources.history_spool(run.name).put(FIELDS, [record.values()], name=name)
 
 
-def _keep(run: JobContext, record: RunRecord, owner: str = "") -> None:
+@contextmanager
+def _warned() -> Iterator[None]:
+    """Turn a failure into a warning: the record waits on the disk for the next run."""
     try:
-        run.resources.history_spool(run.name).put(FIELDS, [record.values()], owner=owner)
-    except StateError as failure:
-        _warn(failure)
-
-
-def _warn(failure: EtlError) -> None:
-    log.warning("run not recorded yet", reason=failure.message)
+        yield
+    except SignalledError:
+        raise
+    except EtlError as failure:
+        log.warning("run not recorded yet", reason=failure.message)

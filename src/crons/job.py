@@ -244,8 +244,6 @@ class JobContext:
         elif self.kind == "run":
             report.values |= {row.symbol: getattr(row, self.repository.table.value) for row in rows}
         report.failures.extend(done.failures)
-        report.warnings.extend(f"damaged spool file set aside: {line}" for line in done.set_aside)
-        report.warnings.extend(f"spool file not processed: {line}" for line in done.left)
 
     def fail_if_nothing_stored(self) -> None:
         """Count a run without a valid quote as failed."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 import structlog
 
@@ -33,21 +34,14 @@ class LoadReport:
 
     stored: UpsertReport = field(default_factory=UpsertReport)  # the loader's own rows
     replayed: UpsertReport = field(default_factory=UpsertReport)  # rows of earlier runs, from the spool
-    set_aside: list[str] = field(default_factory=list)  # damaged spool files, each as path: reason
-    left: list[str] = field(default_factory=list)  # why files could not be moved; their readable rows are stored
     failures: list[str] = field(default_factory=list)  # why the run fails, although it goes on
 
 
 class LoadContext(Protocol):
     """What a loader needs of a run, such as `crons.job.JobContext`."""
 
-    @property
-    def repository(self) -> HourlyRepository:
-        """The table."""
-
-    @property
-    def spool(self) -> Spool:
-        """The job's own; its lock keeps every other process away."""
+    repository: HourlyRepository
+    spool: Spool  # the job's own; its lock keeps every other process away
 
     def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
         """Count what became of the loader's own rows and of the spool, also if an error follows."""
@@ -66,10 +60,9 @@ class SpooledLoader(Generic[RowT]):
         self._repository = ctx.repository
         self._spool = ctx.spool
         self._ready = False
-        self._kept: dict[Path, Sequence[RowT]] = {}
-        self._left: set[Path] = set()
-        self._held: dict[Key, Path] = {}  # rows that are not visible, by file
-        self._unproven: set[Key] = set()  # as `upsert` keeps it
+        self._kept: dict[Path, Sequence[RowT]] = {}  # own batches that are not stored yet, by file
+        self._left: set[Path] = set()  # files whose rows are stored and that cannot be moved
+        self._held: dict[Key, Path] = {}  # rows that the database acknowledged and does not show, by file
         self._doubtful: dict[Path, StorageUnavailable] = {}  # batches of which the database took nothing
         self._report = LoadReport()
 
@@ -80,10 +73,9 @@ class SpooledLoader(Generic[RowT]):
 
     async def ensure_ready(self) -> None:
         """Make the database, the table and its views if they are missing. Idempotent."""
-        if self._ready:
-            return
-        await asyncio.to_thread(self._repository.ensure_ready)
-        self._ready = True
+        if not self._ready:
+            await asyncio.to_thread(self._repository.ensure_ready)
+            self._ready = True
 
     async def load(self, rows: Sequence[RowT]) -> LoadReport:
         """Store rows: `keep`, then `store_kept`."""
@@ -102,7 +94,7 @@ class SpooledLoader(Generic[RowT]):
         if not rows:
             return
         try:
-            self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
+            self._put(rows)
         except StateError as error:
             log.warning("spool not writable, storing its rows first", reason=error.message)
             await self._keep_after_storing(rows)
@@ -113,23 +105,22 @@ class SpooledLoader(Generic[RowT]):
         A spool file that cannot be read, set aside or removed is reported and stops none of the others. A row that the
         database acknowledged and does not show is held: later runs update it once it is visible, and fail until then.
         """
-        self._report = LoadReport()
+        self._report, self._doubtful = LoadReport(), {}
         rows = [row for batch in self._kept.values() for row in batch]
-        waiting: list[Path] = []
+        earlier: list[Path] = []
         try:
-            waiting = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
-            self._held = {self._key(row): path for path in self._spool.held() for row in self._read(path)[0]}
-            self._unproven = set(self._held)
+            earlier = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
+            self._held = {_key(row): path for path in self._spool.held.waiting() for row in self._read(path)[0]}
         except StateError as error:
-            self._report.left.append(error.message)
+            log.warning("spool file not processed", reason=error.message)
         try:
-            if waiting or rows or self._held:
+            if earlier or rows or self._held:
                 await self.ensure_ready()
-            for path in waiting:
+            for path in earlier:
                 await self._replay(path)
-            own = {self._key(row) for row in rows}
-            if held := [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]:
-                self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
+            own = {_key(row) for row in rows}
+            held = [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]
+            self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
                 await self._store_own(rows)
             self._settle_doubtful()
@@ -138,22 +129,29 @@ class SpooledLoader(Generic[RowT]):
         return self._report
 
     def _note(self, rows: Sequence[HourlyRow]) -> None:
-        self._ctx.note_load([row for row in rows if self._key(row) not in self._held], self._report)
+        self._ctx.note_load([row for row in rows if _key(row) not in self._held], self._report)
+
+    def _put(self, rows: Sequence[RowT]) -> None:
+        self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
-        """Store the spool's rows, which are older, then put the rows, or store them without the spool."""
         failure: EtlError | None = None
         try:
             await self.store_kept()
         except EtlError as error:
             failure = error
         try:
-            self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
-        except StateError as error:
-            failure = failure or await self._store_unspooled(rows)
+            self._put(rows)
+        except StateError as unwritable:
+            if failure is None:
+                failure = await self._store_unspooled(rows)
             if failure is not None:
-                raise _lost(rows, error, failure) from failure
-            error.next_step = f"{error.next_step}; the rows are in the database all the same"
+                raise StateError(
+                    f"{counted(len(rows), 'fetched row')} lost: {unwritable.message}, and the database did not take "
+                    f"them either: {failure.message}",
+                    next_step=f"{unwritable.next_step}; {failure.next_step or 'repair the database'}",
+                ) from failure
+            unwritable.next_step += "; the rows are in the database all the same"
             raise
         if failure is not None:
             raise failure
@@ -172,6 +170,13 @@ class SpooledLoader(Generic[RowT]):
             log.warning("row lost, not storable", reason=reason)
         return None
 
+    async def _replay(self, path: Path) -> None:
+        """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
+        replayed = await self._store_file(path, *self._read(path))
+        self._report.replayed = self._report.replayed.plus(replayed)
+        if any(replayed):
+            log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
+
     async def _store_own(self, rows: Sequence[RowT]) -> None:
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
         try:
@@ -179,22 +184,11 @@ class SpooledLoader(Generic[RowT]):
         except InvalidRowError:
             for path, batch in list(self._kept.items()):
                 self._report.stored = self._report.stored.plus(await self._store_file(path, batch))
-                if path not in self._doubtful:
-                    del self._kept[path]
         else:
-            kept, self._kept = self._kept, {}
-            for path in kept:
-                self._settle(path, None)
+            for path in list(self._kept):
+                self._settle(path)
 
-    async def _replay(self, path: Path) -> None:
-        """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
-        rows, damage = self._read(path)
-        replayed = await self._store_file(path, rows, damage)
-        self._report.replayed = self._report.replayed.plus(replayed)
-        if any(replayed):
-            log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
-
-    async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str | None = None) -> UpsertReport:
+    async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str = "") -> UpsertReport:
         """Store a batch's rows, as many as the table takes; with others the file is set aside."""
         try:
             stored, refused = await self._store_sound(rows)
@@ -213,48 +207,34 @@ class SpooledLoader(Generic[RowT]):
                 raise error
             self._settle(path, error.message)
             self._report.failures.append(f"{path.name}: {error.message}; next: {error.next_step}")
-            self._kept.pop(path, None)
 
-    def _read(self, path: Path) -> tuple[list[HourlyRow], str | None]:
+    def _settle(self, path: Path, damage: str = "") -> None:
+        self._kept.pop(path, None)
+        if not self._spool.settle(path, damage):
+            self._left.add(path)
+
+    def _read(self, path: Path) -> tuple[list[HourlyRow], str]:
         """The readable rows of a spool file, and its damage."""
         batch, table = self._spool.read(path), self._repository.table
         # Without columns that are unknown by now, and with None for new ones.
-        return [table.row(*map(record.get, table.given)) for record in batch.records], batch.damage
+        return [table.row(*map(record.get, table.given)) for record in batch.records], batch.damage or ""
 
     async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
         """Upsert rows; hold those that are not visible then, and release those that are."""
+        unproven = set(self._held)
         try:
-            return await asyncio.to_thread(self._repository.upsert_prices, rows, unproven=self._unproven)
+            return await asyncio.to_thread(self._repository.upsert_prices, rows, unproven=unproven)
         except IncompleteWriteError as error:
-            held = f"; held in {self._spool.held_folder}" if self._unproven else ""
+            held = f"; held in {self._spool.held.folder}" if unproven else ""
             self._report.failures.append(f"{error.message}; next: {error.next_step}{held}")
             return error.stored
         finally:
-            for key, row in {self._key(row): row for row in rows if self._unproven or self._held}.items():
-                if key in self._unproven:
-                    self._held[key] = self._spool.hold(self._repository.table.given, tuple(row), key)
+            for key, row in {_key(row): row for row in rows if unproven or self._held}.items():
+                if key in unproven:
+                    name = quote(" ".join(key), safe=" :")
+                    self._held[key] = self._spool.held.put(self._repository.table.given, [tuple(row)], name=name)
                 elif key in self._held:
-                    self._spool.remove(self._held.pop(key))
-
-    @staticmethod
-    def _key(row: HourlyRow) -> Key:
-        return StoredRow(row, "").key
-
-    def _settle(self, path: Path, damage: str | None) -> None:
-        """Remove a file whose rows are stored, or set a damaged one aside."""
-        try:
-            if not damage:
-                self._spool.remove(path)
-                return
-            target = self._spool.set_aside(path, damage)
-        except StateError as error:
-            self._left.add(path)
-            reason = f"{error.message}; {damage}" if damage else error.message
-            log.warning("spool file left in place", file=str(path), reason=reason)
-            self._report.left.append(reason)
-        else:
-            log.warning("spool file set aside", file=str(target), reason=damage)
-            self._report.set_aside.append(f"{target}: {damage}")
+                    self._spool.held.remove(self._held.pop(key))
 
     async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
         """Store the rows that the table takes, and say why not the others."""
@@ -284,10 +264,5 @@ class SpooledLoader(Generic[RowT]):
         return stored, refused
 
 
-def _lost(rows: Sequence[HourlyRow], spool_error: StateError, error: EtlError) -> StateError:
-    """The one error for rows that neither the spool nor the database took."""
-    return StateError(
-        f"{counted(len(rows), 'fetched row')} lost: {spool_error.message}, and the database did not take them either: "
-        f"{error.message}",
-        next_step=f"{spool_error.next_step}; {error.next_step or 'repair the database'}",
-    )
+def _key(row: HourlyRow) -> Key:
+    return StoredRow(row, "").key

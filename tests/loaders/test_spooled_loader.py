@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
@@ -16,9 +16,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StorageUnavailable
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
@@ -180,16 +182,26 @@ def _rows(names: set[str], hour: int) -> list[PriceRow]:
     return [price_row(name, float(next(_PRICES)), fetched_at=at) for name in sorted(names)]
 
 
+def only_reason(spool: Spool) -> str:
+    """Why the one rejected file was set aside."""
+    [path] = spool.rejected()
+    return path.with_name(f"{path.name}.reason").read_text()
+
+
 @dataclass
 class Run:
-    """What a loader needs of a run, and what it told it."""
+    """What a loader needs of a run."""
 
-    repository: CoinMarketCapClickHouseAdapter
+    repository: HourlyRepository
     spool: Spool
-    loads: list[tuple[int, LoadReport]] = field(default_factory=list)
 
     def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
-        self.loads.append((len(rows), done))
+        pass
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
 
 
 def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader[PriceRow]:
@@ -230,9 +242,8 @@ async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fa
 
 
 async def test_kept_batches_are_stored_by_one_upsert(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, spool: Spool
 ) -> None:
-    spool = Spool(tmp_path / "spool")
     storing = loader(server, database, spool)
     for name in ("BTC", "ETH", "SOL"):
         await storing.keep([price_row(name)])
@@ -257,11 +268,13 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
         (tmp_path / "rejected").write_text("in the way")
     spool.put(PriceRow._fields, [price_row("SOL")])
     storing = loader(embedded, database, spool)
-    report = await storing.load([price_row("BTC")])
+    with capture_logs() as logs:
+        report = await storing.load([price_row("BTC")])
     assert (sum(report.stored), sum(report.replayed)) == (1, 1)
-    [told] = report.left if unmovable else report.set_aside
-    assert "0000000001" in told
-    assert "it cannot be read: Is a directory" in told
+    [warning] = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert warning["event"] == ("spool file not processed" if unmovable else "damaged spool file set aside")
+    assert "0000000001" in warning["file"]
+    assert "it cannot be read: Is a directory" in warning["reason"]
     assert [path.name for path in spool.waiting()] == ["0000000001.spool"] * unmovable
     assert await storing.load([]) == LoadReport()
 
@@ -276,25 +289,22 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     ids=str,
 )
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
-    clickhouse: ClickHouseAdapter, database: str, tmp_path: Path, bad: dict[str, object]
+    clickhouse: ClickHouseAdapter, database: str, spool: Spool, bad: dict[str, object]
 ) -> None:
-    spool = Spool(tmp_path / "spool")
     row = price_row("BAD")._replace(**bad)  # type: ignore[arg-type]
     spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), row, price_row("ADA"), price_row("DOT")])
     spool.put(PriceRow._fields, [price_row("SOL")])
     report = await loader(clickhouse, database, spool).load([price_row("BTC")])
     assert (report.stored, report.replayed) == (UpsertReport(inserted=1), UpsertReport(inserted=5))
-    assert len(report.set_aside) == 1
-    assert f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: " in report.set_aside[0]
-    assert len(spool.rejected()) == 1
+    assert f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: " in only_reason(spool)
     stored = {str(symbol) for (symbol,) in clickhouse.query(f"SELECT symbol FROM {database}.crypto_prices")}
     assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
 
 
 @pytest.fixture
-def limited(server: ClickHouseAdapter, database: str, tmp_path: Path) -> Callable[[str], SpooledLoader[PriceRow]]:
+def limited(server: ClickHouseAdapter, database: str, spool: Spool) -> Callable[[str], SpooledLoader[PriceRow]]:
     def make(condition: str) -> SpooledLoader[PriceRow]:
-        made = loader(server, database, Spool(tmp_path / "spool"))
+        made = loader(server, database, spool)
         asyncio.run(made.ensure_ready())
         server.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK {condition}")
         return made
@@ -307,27 +317,31 @@ COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193
 
 
 def test_rows_refused_alike_are_not_tried_one_by_one(
-    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront
+    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront, spool: Spool
 ) -> None:
     made = limited("price < 0")
     front.statements.clear()
     report = asyncio.run(made.load(COINS))
     assert not any(report.stored)
     assert len(front.asked("INSERT")) <= 32
-    [reason] = report.set_aside
+    reason = only_reason(spool)
     assert all(f"COIN{number}" in reason for number in ("001", "002", "191", "192"))
     assert "184 more rows, not tried" in reason
 
 
 @pytest.mark.parametrize("numbers", [[1], [50, 192], [2, 3, 98], [1, 2, 97, 190, 191, 192, 193]])
 def test_few_bad_rows_cost_no_other(
-    limited: Callable[[str], SpooledLoader[PriceRow]], server: ClickHouseAdapter, database: str, numbers: list[int]
+    limited: Callable[[str], SpooledLoader[PriceRow]],
+    server: ClickHouseAdapter,
+    database: str,
+    spool: Spool,
+    numbers: list[int],
 ) -> None:
     bad = [row for row in COINS if row.price in numbers]
     made = limited(f"price NOT IN ({', '.join(map(str, numbers))})")
     halved = price_row("COIN192", name="half a character: \ud800") if 193 in numbers else COINS[-1]
     report = asyncio.run(made.load([*COINS[:-1], halved]))
     assert report.stored.inserted == len(COINS) - len(bad)
-    assert all(row.symbol in report.set_aside[0] for row in bad)
+    assert all(row.symbol in only_reason(spool) for row in bad)
     found = server.query(f"SELECT price FROM {database}.crypto_prices")
     assert {price for (price,) in found} == {row.price for row in COINS if row not in bad}

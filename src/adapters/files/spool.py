@@ -13,19 +13,23 @@ import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from adapters._bases.durable import Disk, state_errors
+from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"
 _FORMAT = 1
 _RESERVES, _RESERVED_BYTES = 24, 4096
 _RESERVED_SHARE = 16  # at most this part of the free space is reserved
 _ENCODER = msgspec.json.Encoder()
+
+log = structlog.get_logger(__name__)
 
 
 class Batch(NamedTuple):
@@ -37,29 +41,41 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """A folder of batches, oldest first.
-
-    The folder is made when first written to. Damaged files go to ``rejected/`` inside it, and rows that the database
-    acknowledged and does not show to ``held/``.
-    """
+    """A folder of batches, oldest first, made when first written to. Damaged files go to ``rejected/`` inside it."""
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()
         self.folder = folder
         self._rejected = folder / "rejected"
-        self.held_folder = folder / "held"
 
-    def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, owner: str = "") -> Path:
+    @cached_property
+    def held(self) -> Spool:
+        """The rows that the database acknowledged and does not show, each in a file named by its key."""
+        return Spool(self.folder / "held", self._disk)
+
+    def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, name: str = "") -> Path:
         """Keep a batch. It is on the disk once this returns.
 
         Args:
-            owner: an id that makes its file's name its own, for a process that does not hold the job's lock.
+            name: of its file, in place of the next number; a process without the job's lock needs one of its own.
             rows: values in the order of `columns`; floats keep every digit, NaN and infinities become None.
 
         Raises:
             StateError: it cannot be written; no part of it stays.
         """
-        return self._put(self.folder, columns, list(rows), owner and f"0-{owner}-", owner)
+        records = list(rows)
+        header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
+        body = b"".join(map(_line, (header, *records)))
+        with state_errors(f"the spool {self.folder} cannot be written"):
+            self._disk.make_folder(self.folder)
+            path = self.folder / f"{name or f'{_next_number(self.folder, first=1):010d}'}{SUFFIX}"
+            try:
+                # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
+                self._disk.replace(path, body, aside=self.folder / f"{name or 'unfinished'}.tmp")
+            except OSError:
+                if not self._put_reserved(path, body):
+                    raise
+        return path
 
     def reserve(self) -> None:
         """Take the space of a day's records in advance, for `put` on a full disk. Idempotent; it may fail silently."""
@@ -73,7 +89,7 @@ class Spool:
 
     def _put_reserved(self, path: Path, body: bytes) -> bool:
         """Whether there was reserved space for a batch, which is on the disk then. May raise OSError."""
-        reserves = sorted(path.parent.glob("reserve-*"))
+        reserves = sorted(self.folder.glob("reserve-*"))
         if not reserves or len(body) > _RESERVED_BYTES:
             return False
         with reserves[0].open("r+b") as file:
@@ -82,40 +98,15 @@ class Spool:
             file.flush()
             self._disk.sync(file.fileno())
         self._disk.rename(reserves[0], path)
-        self._disk.sync_folder(path.parent)
+        self._disk.sync_folder(self.folder)
         return True
-
-    def hold(self, columns: Sequence[str], row: Sequence[object], key: Sequence[str]) -> Path:
-        """Keep a row under its key, in place of an earlier one. It is on the disk once this returns.
-
-        Raises:
-            StateError: it cannot be written; an earlier one stays.
-        """
-        return self._put(self.held_folder, columns, [row], name=quote(" ".join(key), safe=" :"))
-
-    def held(self) -> list[Path]:
-        """The held rows' files. Raises what `waiting` raises."""
-        return _batches(self.held_folder)
-
-    def _put(
-        self, folder: Path, columns: Sequence[str], records: Sequence[Sequence[object]], name: str = "", owner: str = ""
-    ) -> Path:
-        header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
-        body = b"".join(map(_line, (header, *records)))
-        with state_errors(f"the spool {folder} cannot be written"):
-            self._disk.make_folder(folder)
-            path = folder / f"{name or f'{_next_number(folder, first=1):010d}'}{SUFFIX}"
-            try:
-                # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
-                self._disk.replace(path, body, aside=folder / f"unfinished{owner}.tmp")
-            except OSError:
-                if not self._put_reserved(path, body):
-                    raise
-        return path
 
     def waiting(self) -> list[Path]:
         """The pending batches, oldest first. Raises StateError if the folder cannot be read."""
-        return [path for path in _batches(self.folder) if path.name[0].isdecimal()]
+        # Not by a glob, which would silently skip a folder that cannot be read.
+        with state_errors(f"the spool {self.folder} cannot be read"), suppress(FileNotFoundError):
+            return sorted(path for path in self.folder.iterdir() if path.suffix == SUFFIX)
+        return []
 
     def oldest(self) -> datetime | None:
         """Since when the oldest batch is pending, aware; None if there is none. Raises what `waiting` raises."""
@@ -126,7 +117,7 @@ class Spool:
 
     def rejected(self) -> list[Path]:
         """The damaged files; each has a ``.reason`` beside it. Raises what `waiting` raises."""
-        return _batches(self._rejected)
+        return Spool(self._rejected).waiting()
 
     def read(self, path: Path) -> Batch:
         """The batch in a file. Damage is returned, not raised, even if nothing can be read."""
@@ -152,6 +143,20 @@ class Spool:
             self._disk.unlink(path)
             self._disk.sync_folder(path.parent)
 
+    def settle(self, path: Path, damage: str | None = None) -> bool:
+        """Remove a file whose rows are stored, or set a damaged one aside. False, and a warning, if it has to stay."""
+        try:
+            if damage:
+                target = self.set_aside(path, damage)
+                log.warning("damaged spool file set aside", file=str(target), reason=damage)
+            else:
+                self.remove(path)
+        except StateError as error:
+            reason = "; ".join(filter(None, [error.message, damage]))
+            log.warning("spool file not processed", file=str(path), reason=reason)
+            return False
+        return True
+
     def set_aside(self, path: Path, reason: str) -> Path:
         """Move a damaged file to ``rejected/``, under a new number, with its reason beside it.
 
@@ -172,13 +177,6 @@ class Spool:
             self._disk.sync_folder(self._rejected)
             self._disk.sync_folder(self.folder)
         return target
-
-
-def _batches(folder: Path) -> list[Path]:
-    # Not by a glob, which would silently skip a folder that cannot be read.
-    with state_errors(f"the spool {folder} cannot be read"), suppress(FileNotFoundError):
-        return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
-    return []
 
 
 def _next_number(folder: Path, *, first: int) -> int:
