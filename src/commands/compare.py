@@ -20,7 +20,6 @@ from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.registry import MAIN_JOB, find_job
 from crons.resources import Resources, require_database, system_clock
-from reports.comparison_text import differences_in_words, notes
 from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol, mixed_up
 from transformers.coverage import hours_by_key, reach
 
@@ -96,10 +95,10 @@ def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
     except StorageRejected as error:
         return [Finding(subject, "fail", f"cannot be compared: {error.message}", error.next_step)]
     if not found.wrong:
-        return [Finding(subject, "ok", differences_in_words(found))] if found.symbols else []
+        return [Finding(subject, "ok", found.verdict)] if found.symbols else []
     suspicions = [f"{one.symbol} looks {it.kind}: {it.detail}" for one in found.wrong for it in one.suspicions]
     is_fault = suspicions or any(hour.size > _FAULT_PERCENT for one in found.wrong for hour in one.over)
-    lines = "\n".join([differences_in_words(found), *suspicions])
+    lines = "\n".join([found.verdict, *suspicions])
     return [Finding(subject, "fail" if is_fault else "warn", lines, step)]
 
 
@@ -186,8 +185,8 @@ def _show(found: Overview, now: datetime, settings: Settings) -> None:
         show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows)
     say("")
     suspicions = [(one.symbol, f"looks {it.kind}: {it.detail}") for one in found.wrong for it in one.suspicions]
-    show_table((), [*suspicions, *(("note", line) for line in notes(found))])
-    say(f"\n{differences_in_words(found)}")
+    show_table((), [*suspicions, *(("note", line) for line in found.notes)])
+    say(f"\n{found.verdict}")
     if found.wrong:
         hours = [from_text(hour.hour) for one in found.wrong for hour in one.over]
         back = reach(hours, now) if all(one.over for one in found.wrong) else len(found.hours)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
-from adapters._bases.durable import Disk, check_writable, fix_for
+from adapters._bases.durable import Disk, check_writable, state_errors
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
 from adapters._bases.wording import counted
@@ -218,12 +218,10 @@ def _written(target: str) -> Iterator[Path]:
             yield draft
             send_to_stdout(draft)
         return
-    try:
+    with state_errors(f"cannot write {target}"):
         check_writable(Path(target).absolute().parent)
         with Disk().replacing(Path(target).absolute()) as draft:
             yield draft
-    except OSError as error:
-        raise StateError(f"cannot write {target}: {error.strerror or error}", next_step=fix_for(error)) from error
 
 
 def send_to_stdout(path: Path) -> None:

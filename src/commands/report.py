@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from adapters._bases.durable import fix_for
-from adapters._bases.errors import ConfigurationError, StateError, StorageRejected
+from adapters._bases.durable import Disk, state_errors
+from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from adapters._bases.wording import counted
@@ -58,15 +57,10 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
     with Resources(settings, task="report", clock=system_clock) as resources:
         page = build_page(_contents(resources, keys, now))
-    draft = path.with_suffix(".new")
-    try:
+    with state_errors(f"cannot write {path}"):
         path.parent.mkdir(exist_ok=True)
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise StateError(f"cannot write {path}: {error.strerror or error}", next_step=fix_for(error)) from error
+        with Disk().replacing(path) as draft:
+            draft.write_text(page, encoding="utf-8")
 
 
 def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> ReportContents:

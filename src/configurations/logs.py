@@ -14,6 +14,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -48,7 +49,8 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         settings: None while they are not known: then no exception's text is shown, for it may hold a secret.
         least: the least level shown, if LOG_LEVEL is lower.
     """
-    as_json = settings is not None and settings.log_format == "json"
+    chosen = settings or Settings()
+    as_json = chosen.log_format == "json"
 
     def stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
         now = clock()
@@ -61,22 +63,22 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         stamp,
         structlog.processors.format_exc_info if settings else structlog.processors.ExceptionRenderer(_places_alone),
     ]
-    renderer: Processor = (
+    whole: Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short = terminal_renderer(colors=settings is not None and not settings.no_color)
-    redaction = _redaction(settings.secrets() if settings else ())
-    shown, whole = (
+    short = terminal_renderer(colors=settings is not None and not chosen.no_color)
+    redaction = _redaction(chosen.secrets())
+    formatters = [
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redaction, last],
         )
-        for last in (renderer if as_json or not sys.stderr.isatty() else short, renderer)
-    )
-    level = max(least, settings.log_level if settings else "INFO", key=logging.getLevelName)
-    logging.basicConfig(handlers=[_Handler(shown, whole, settings)], level=level, force=True)
+        for last in (short if sys.stderr.isatty() and not as_json else whole, whole)
+    ]
+    level = max(least, chosen.log_level, key=logging.getLevelName)
+    logging.basicConfig(handlers=[_Handler(*formatters, no_color=bool(chosen.no_color))], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns of each failed try, as our own errors do. Not "urllib3", whose level clickhouse_connect sets again.
@@ -111,11 +113,10 @@ def _handlers() -> list[_Handler]:
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 cannot subscript it
     """Writes lines to stderr, and keeps the last ones with all their facts."""
 
-    def __init__(self, shown: logging.Formatter, whole: logging.Formatter, settings: Settings | None) -> None:
+    def __init__(self, shown: logging.Formatter, whole: logging.Formatter, *, no_color: bool) -> None:
         super().__init__()
         self.setFormatter(shown)
-        self._whole = whole
-        self.no_color = bool(settings and settings.no_color)
+        self._whole, self.no_color = whole, no_color
         self.lines = deque[str](maxlen=_KEPT_LINES)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -127,22 +128,18 @@ class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 
         super().emit(record)
 
 
-def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool:
-    """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1``, and so on; whether it was renamed.
-
-    A failure is a warning: the output still goes where it went.
-    """
+def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> None:
+    """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1`` and so on; a failure is a warning."""
     if not path.exists():
-        return False
+        return
     try:
         outputs = [number for number in (1, 2) if os.path.samestat(os.fstat(number), path.stat())]
         if not outputs or path.stat().st_size < max_bytes:
-            return False
-        for number in range(keep - 1, 0, -1):
-            older = path.with_name(f"{path.name}.{number}")
-            if older.exists():
-                older.replace(path.with_name(f"{path.name}.{number + 1}"))
-        path.replace(path.with_name(f"{path.name}.1"))
+            return
+        older = [path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1)]
+        for source, target in reversed(list(pairwise([path, *older]))):
+            if source.exists():
+                source.replace(target)
         # Cron opened the log before the program started, so the open output is pointed at the new file.
         fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         for number in outputs:
@@ -150,8 +147,6 @@ def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> bool
         os.close(fresh)
     except OSError as error:
         log.warning("log not rotated; it keeps growing", path=str(path), reason=str(error))
-        return False
-    return True
 
 
 def _places_alone(exc_info: ExcInfo) -> str:
@@ -160,7 +155,6 @@ def _places_alone(exc_info: ExcInfo) -> str:
 
 
 def _redaction(secrets: Iterable[str]) -> Processor:
-    """Replaces secrets by ``***``."""
     # The longest first: one may contain another.
     longest_first = sorted(secrets, key=len, reverse=True)
     patterns = [
@@ -213,12 +207,10 @@ def terminal_renderer(*, colors: bool, width: int | None = None) -> Callable[[Wr
 
 
 def at_blanks(width: int, first: str = "") -> textwrap.TextWrapper:
-    """Breaks a paragraph at blanks only, so that a path can be pasted; ``first`` begins it and sets the indent."""
+    """Break a paragraph at blanks only, so that a path can be pasted; ``first`` begins it and sets the indent."""
     # The last column stays free: some terminals break after it.
-    return textwrap.TextWrapper(
-        max(width - 1, len(first) + _LEAST_WIDTH), initial_indent=first, subsequent_indent=" " * len(first),
-        break_on_hyphens=False, break_long_words=False, placeholder=" …",
-    )  # fmt: skip
+    width, indent = max(width - 1, len(first) + _LEAST_WIDTH), " " * len(first)
+    return textwrap.TextWrapper(width, first, indent, break_on_hyphens=False, break_long_words=False)
 
 
 def next_step(step: str, width: int, indent: str = "") -> list[str]:

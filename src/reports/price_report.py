@@ -25,7 +25,6 @@ from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, jalali_date, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.comparison_text import differences_in_words, notes
 from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, spread, summarize
 from transformers.comparison import DOLLAR_COINS, Overview
 from transformers.coverage import Share
@@ -43,51 +42,29 @@ _SCRIPTS = ("theme", "tables", "coins", "choice", "prices", "coverage", "runs", 
 
 @dataclass(frozen=True)
 class ReportContents:
-    """What the page shows.
+    """What the page shows."""
 
-    Attributes:
-        hours: hour keys, oldest first, at least one; the last one is the hour in progress.
-        tables: at least one.
-        runs: those that began in these hours, the latest first.
-        generated_at: aware.
-        comparison: of two sources; None if there is nothing to compare.
-    """
-
-    hours: Sequence[str]
-    tables: Sequence[PriceTable]
-    runs: Sequence[RunRecord]
-    generated_at: datetime
+    hours: Sequence[str]  # their keys, oldest first, at least one; the last one is the hour in progress
+    tables: Sequence[PriceTable]  # at least one
+    runs: Sequence[RunRecord]  # those that began in these hours, the latest first
+    generated_at: datetime  # aware
     version: str
-    comparison: Overview | None = None
+    comparison: Overview | None = None  # of two sources; None if there is nothing to compare
 
 
 def build_page(contents: ReportContents, *, library: str = "") -> str:
-    """The whole page.
-
-    Args:
-        library: the text of plotly.js; empty for the one that comes with the program.
-
-    Raises:
-        ValueError: `generated_at` is naive.
-    """
+    """The whole page; `library` is the text of plotly.js, by default of the one that comes with the program."""
     library = library or _part("plotly-cartesian-4.1.1.min.js")
     hours = shown_hours(contents.hours, contents.tables)
     symbols = summarize(hours, contents.tables)
     period = period_text(len(hours) - 1)
-    runs = [(run, run_seconds(run)) for run in contents.runs]
+    runs = [(run, _seconds(run)) for run in contents.runs]
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     facts["toman"] = rates_by_hour(hours, contents.tables)
     facts["jalali"] = {hour[:10]: jalali_date(from_text(hour)) for hour in hours}
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
-    environment = Environment(
-        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= _FILTERS
-    return environment.get_template("page.html").render(
+    return _render(
+        "page.html",
         **facts,
         contents=contents,
         symbols=symbols,
@@ -101,11 +78,33 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
         library=Markup(library),  # noqa: S704
         program=Markup(program),  # noqa: S704
         policy=_policy(library, program),
-        data=packed_json({**facts, **_chart_data(symbols, runs)}),
+        data=_packed({**facts, **_chart_data(symbols, runs)}),
     )
 
 
-def run_seconds(run: RunRecord) -> float | None:
+def _render(template: str, **values: Any) -> str:
+    environment = Environment(
+        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        price=price_text,
+        percent=percent_text,
+        change=change_text,
+        deviation=partial(percent_text, digits=2),
+        duration=duration_text,
+        count="{:,}".format,
+        period=period_text,
+        jalali=lambda hour: jalali_date(from_text(hour)),
+        spread=spread,
+    )
+    return environment.get_template(template).render(values)
+
+
+def _seconds(run: RunRecord) -> float | None:
     """How long a run took; None if its times are invalid."""
     try:
         return (from_text(run.finished_at) - from_text(run.started_at)).total_seconds()
@@ -177,12 +176,8 @@ def period_text(hours: int) -> str:
     return f"{days:,} d" if days >= _FEWEST_DAYS and not rest else f"{hours:,} h"
 
 
-def packed_json(value: object) -> str:
-    """JSON as gzip in base64, which cannot end a script element; the page's `theme.js` unpacks it.
-
-    Raises:
-        ValueError: a NaN or an infinity.
-    """
+def _packed(value: object) -> str:
+    """JSON as gzip in base64, which cannot end a script element; the page's `theme.js` unpacks it."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
@@ -201,18 +196,3 @@ def _policy(*scripts: str) -> str:
 
 def _part(name: str) -> str:
     return (files("reports") / "page" / name).read_text(encoding="utf-8")
-
-
-_FILTERS = {
-    "price": price_text,
-    "percent": percent_text,
-    "change": change_text,
-    "deviation": partial(percent_text, digits=2),
-    "duration": duration_text,
-    "count": "{:,}".format,
-    "period": period_text,
-    "jalali": lambda hour: jalali_date(from_text(hour)),
-    "spread": spread,
-    "difference": differences_in_words,
-    "notes": notes,
-}

@@ -23,84 +23,51 @@ UPDATED, IN_PROGRESS = "u", "w"
 
 @dataclass(frozen=True)
 class PriceTable:
-    """One table of the page.
-
-    Attributes:
-        prices: of the page's hours, in any order, and of the 7 days before them, for the changes.
-        holes: symbol to hour keys that the source had no quote for.
-        followed: symbols that need a row every hour since their first one.
-        first_hours: symbol to hour key, for followed ones with a row.
-        rows_stored: rows in all.
-        corrections: those made in the page's hours.
-        absences: symbol to spans in which no hour is expected.
-    """
+    """One table of the page."""
 
     source: str
     job: str
     view: str
-    prices: Sequence[StoredPrice]
-    holes: Mapping[str, Collection[str]]
-    followed: Collection[str]
-    first_hours: Mapping[str, str]
-    rows_stored: int
-    corrections: Corrections = NO_CORRECTIONS
-    absences: Mapping[str, Spans] = field(default_factory=dict)
+    prices: Sequence[StoredPrice]  # of the page's hours, in any order, and of the 7 days before them, for the changes
+    holes: Mapping[str, Collection[str]]  # symbol to hour keys that the source had no quote for
+    followed: Collection[str]  # symbols that need a row every hour since their first one
+    first_hours: Mapping[str, str]  # symbol to hour key, for followed ones with a row
+    rows_stored: int  # in all
+    corrections: Corrections = NO_CORRECTIONS  # made in the page's hours
+    absences: Mapping[str, Spans] = field(default_factory=dict)  # symbol to spans in which no hour is expected
 
 
 @dataclass(frozen=True)
 class SymbolSummary:
-    """One symbol of one table over the page's hours.
-
-    Attributes:
-        label: the symbol, with the source if the page has several tables.
-        name: of the coin, as last stored; empty if nothing is stored, like `currency`.
-        market_cap: as last stored; None when unknown.
-        prices: one an hour, to eight digits; None if there is no finite one.
-        known: those that are not None.
-        low: the lowest trade of the hours, or price where trades are unknown; None without a price, like `high`.
-        states: a letter an hour: of a `HourState`, or one of the two above.
-        coverage: without the hour in progress.
-        longest_gap: missing hours in a row.
-        last_hour: hour key of the last price; empty when there is none.
-        change: from the first of `known` to the last, in percent; None without two of them, or from zero.
-        change_24h: of the last price relative to 24 hours before it, in percent; None if unknown, like `change_7d`.
-        rows: hours with a row, including the one in progress.
-        updated: complete hours that were written again later.
-        never_stored: whether it is followed and has no row at all.
-    """
+    """One symbol of one table over the page's hours; None is what is unknown, changes are in percent."""
 
     symbol: str
-    label: str
+    label: str  # the symbol, with the source if the page has several tables
     source: str
-    name: str
+    name: str  # of the coin, as last stored; empty if nothing is stored, like `currency`
     currency: str
     followed: bool
-    market_cap: float | None
-    prices: Sequence[float | None]
-    known: Sequence[float]
-    low: float | None
+    market_cap: float | None  # as last stored
+    prices: Sequence[float | None]  # one an hour, to eight digits; None if there is no finite one
+    last_price: float | None
+    low: float | None  # the lowest trade of the hours, or price where trades are unknown
     high: float | None
-    states: str
-    coverage: Share
-    longest_gap: int
-    last_hour: str
-    change: float | None
-    change_24h: float | None
+    states: str  # a letter an hour: of a `HourState`, or one of the two above
+    coverage: Share  # without the hour in progress
+    longest_gap: int  # missing hours in a row
+    last_hour: str  # hour key of the last price; empty when there is none
+    change: float | None  # from the first price to the last
+    change_24h: float | None  # of the last price relative to 24 hours before it
     change_7d: float | None
-    rows: int
-    updated: int
-    never_stored: bool
+    rows: int  # hours with a row, including the one in progress
+    updated: int  # complete hours that were written again later
+    never_stored: bool  # whether it is followed and has no row at all
 
 
 def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable]) -> Sequence[str]:
-    """The hours without those before anything was stored or expected; at least a day and the present hour.
-
-    Args:
-        hours: hour keys, oldest first, the last one in progress.
-        tables: all that the page shows.
-    """
-    counted = [[*table.first_hours.values(), *(price.datetime for price in table.prices)] for table in tables]
-    begin = min(chain.from_iterable(counted), default="")
+    """The hour keys without those before anything was stored or expected; at least a day and the present hour."""
+    stored = [[*table.first_hours.values(), *(price.datetime for price in table.prices)] for table in tables]
+    begin = min(chain.from_iterable(stored), default="")
     empty = sum(hour < begin for hour in hours)
     return hours[max(0, min(empty, len(hours) - 1 - DAY)) :]
 
@@ -143,9 +110,9 @@ def _summary(
     first = table.first_hours.get(symbol) if symbol in table.followed else None
     rows = {hour: row for hour, row in stored.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else None
-    prices = [_finite(rows[hour].price) if hour in rows else None for hour in hours]
-    known = [price for price in prices if price is not None]
-    valid = [row for row in rows.values() if math.isfinite(row.price)]
+    priced = {hour: price for hour in hours if hour in rows and (price := _finite(rows[hour].price)) is not None}
+    known, valid = list(priced.values()), [rows[hour] for hour in priced]
+    last_hour = max(priced, default="")
     absent = table.absences.get(symbol, ())
     states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first, absent=absent)
     letters = [
@@ -154,7 +121,6 @@ def _summary(
     ]
     if states.pop() in (HourState.MISSING, HourState.WITHOUT_QUOTE):
         letters[-1] = IN_PROGRESS  # its price may still come
-    last_hour = max((hour for hour, price in zip(hours, prices, strict=True) if price is not None), default="")
     gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
     return SymbolSummary(
         symbol=symbol,
@@ -163,11 +129,11 @@ def _summary(
         name=last.name if last else "",
         currency=last.currency if last else "",
         followed=symbol in table.followed,
-        market_cap=_finite(last.market_cap) if last and last.market_cap is not None else None,
-        prices=prices,
-        known=known,
-        low=_finite(min(row.price if row.low is None else row.low for row in valid)) if valid else None,
-        high=_finite(max(row.price if row.high is None else row.high for row in valid)) if valid else None,
+        market_cap=_finite(last.market_cap) if last else None,
+        prices=[priced.get(hour) for hour in hours],
+        last_price=priced.get(last_hour),
+        low=_finite(min((row.price if row.low is None else row.low for row in valid), default=None)),
+        high=_finite(max((row.price if row.high is None else row.high for row in valid), default=None)),
         states="".join(letters),
         coverage=count_expected(states),
         longest_gap=max(gaps, default=0),
@@ -182,7 +148,6 @@ def _summary(
 
 
 def _change_over(stored: Mapping[str, StoredPrice], last: str, hours: int) -> float | None:
-    """The change up to the hour key `last`, which may be empty, from that many hours before it."""
     if not last:
         return None
     # In UTC: arithmetic on two times of one zone counts wall hours.
@@ -195,6 +160,6 @@ def _change(before: float, after: float) -> float | None:
     return _finite(100 * (after / before - 1)) if math.isfinite(before) and before > 0 else None
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """The value to eight digits, more than a chart shows; None for what JSON cannot hold."""
-    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{_SIGNIFICANT_DIGITS}g}")

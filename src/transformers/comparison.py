@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -17,6 +17,7 @@ from operator import attrgetter
 from statistics import median
 from typing import Literal, NamedTuple, TypeGuard
 
+from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
 
@@ -103,6 +104,35 @@ class Overview:
     def wrong(self) -> list[Comparison]:
         """The symbols that differ."""
         return [one for one in self.symbols if one.differs]
+
+    @property
+    def verdict(self) -> str:
+        """Whether anything differs, in one line."""
+        over = sum(len(one.over) for one in self.symbols)
+        symbols = counted(len(self.wrong), "symbol")
+        if over:
+            return f"{counted(over, 'hour')} of {symbols} over {self.tolerance:g} %"
+        compared = sum(one.compared for one in self.symbols)
+        none = f"no hour of {compared:,} is over {self.tolerance:g} %"
+        return f"{none}, but {symbols} must be wrong" if self.wrong else none
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """How prices were compared, and which were not, a line each."""
+        for coin in sorted({coin for one in self.symbols for coin in one.assumed}):
+            hours = sum(one.assumed.get(coin, 0) for one in self.symbols)
+            yield f"{coin} is taken for a dollar in {hours:,} h; add {coin} to SYMBOLS to use its own price"
+        if converted := sum(one.converted for one in self.symbols):
+            yield f"{converted:,} h are converted by the coin's own price at CoinMarketCap"
+        for one in self.symbols:
+            for currencies, hours in one.refused.items():
+                step = "name a pair in USDT in BINANCE_PAIRS"
+                yield f"{one.symbol}: {hours:,} h of {currencies} are not compared; {step}"
+            if one.invalid:
+                yield f"{one.symbol}: {one.invalid:,} h with an invalid price: ./run.sh verify lists them"
+        for source, symbols in (("CoinMarketCap", self.only_quoted), ("Binance", self.only_traded)):
+            if symbols:
+                yield f"only from {source}: {', '.join(symbols)}"
 
 
 def compare_symbol(
