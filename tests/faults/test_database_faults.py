@@ -39,7 +39,7 @@ def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
         (Fault("error", "INSERT", times=99, code=242), "242"),
         (Fault("error", "INSERT", times=99, code=164), "right to write"),
         (Fault("error", "INSERT", times=99, code=243, text="Not enough space"), "disk space"),
-        (Fault("half_answer", "SELECT toUInt64", times=99), "request failed"),
+        (Fault("half", "SELECT toUInt64", times=99), "request failed"),
         (Fault("error", "SELECT", times=99, code=516), "CLICKHOUSE_PASSWORD"),
     ],
     ids=["reset", "read-only replica", "read-only user", "full disk", "half an answer", "wrong password"],

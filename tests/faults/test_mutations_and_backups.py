@@ -77,7 +77,7 @@ def test_failed_backup_keeps_the_table(
     """The copy is verified before the drop: when the export fails, nothing is dropped and no half file stays."""
     assert program.run_job().code == 0
     before = fingerprint(program, embedded)
-    front.faults.append(Fault("half_answer", "SELECT `symbol`", times=9))
+    front.faults.append(Fault("half", "SELECT `symbol`", times=9))
     dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="4")
     assert dropped.code == 1
     assert fingerprint(program, embedded) == before

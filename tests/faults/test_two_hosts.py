@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.installation import Finished, Installation
 from tests.support.patience import PATIENCE_SECONDS
 
 COINS = 3
-
-
-@dataclass
-class GatedFront(ClickHouseFront):
-    """A server that holds back the first write to the prices until it may go on, and answers everything else.
-
-    Attributes:
-        reached: set once that write has come.
-        gate: what it waits for.
-    """
-
-    reached: threading.Event = field(default_factory=threading.Event)
-    gate: threading.Event = field(default_factory=threading.Event)
-
-    def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
-        """As in the base class, but for the wait."""
-        if statement.lstrip().startswith(("INSERT", "ALTER")) and "crypto_prices" in statement:
-            self.reached.set()
-            assert self.gate.wait(PATIENCE_SECONDS)
-        return super().execute(statement, body, parameters)
-
-
-@pytest.fixture
-def gated(engine_path: Path, front: ClickHouseFront) -> Iterator[GatedFront]:
-    """The same engine as behind `front`, by a server of its own."""
-    with GatedFront(engine_path, front.user, front.password) as server:
-        yield server  # type: ignore[misc]  # __enter__ is typed by the class above
 
 
 @pytest.fixture
@@ -52,32 +23,35 @@ def other_host(install: Callable[..., Installation], program: Installation) -> I
 
 
 @pytest.fixture
-def both_run(program: Installation, other_host: Installation, gated: GatedFront) -> Callable[[str], Finished]:
+def both_run(
+    program: Installation, other_host: Installation, front: ClickHouseFront, engine_path: Path
+) -> Iterator[Callable[[str, str], Finished]]:
     """Let both look at what is stored before either writes, and the other host write first; how the late one ended."""
+    with ClickHouseFront(engine_path, front.user, front.password) as gated:  # an address and so a lock of its own
 
-    def run(changes: str) -> Finished:
-        gated.reached.clear()
-        gated.gate.clear()
-        late = program.start_job(CLICKHOUSE_PORT=str(gated.port), CLICKHOUSE_CHANGES=changes)
-        assert gated.reached.wait(PATIENCE_SECONDS)
-        program.clock.advance(timedelta(minutes=2))  # the other one's quotes are newer
-        early = other_host.run_job(CLICKHOUSE_CHANGES=changes)
-        gated.gate.set()
-        assert early.code == 0, early.log
-        return late.ended()
+        def run(changes: str, write: str) -> Finished:
+            held_back = Fault("hang", f"{write} `{program.settings['CLICKHOUSE_DB']}`.`crypto_prices`")
+            gated.faults.append(held_back)
+            late = program.start_job(CLICKHOUSE_PORT=str(gated.port), CLICKHOUSE_CHANGES=changes)
+            assert held_back.reached.wait(PATIENCE_SECONDS)
+            program.clock.advance(timedelta(minutes=2))  # the other one's quotes are newer
+            early = other_host.run_job(CLICKHOUSE_CHANGES=changes)
+            held_back.released.set()
+            assert early.code == 0, early.log
+            return late.ended()
 
-    return run
+        yield run
 
 
 @pytest.mark.parametrize("changes", ["update", "insert"])
 def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     changes: str,
     program: Installation,
-    both_run: Callable[[str], Finished],
+    both_run: Callable[[str, str], Finished],
     embedded: ClickHouseAdapter,
     database: str,
 ) -> None:
-    """Both insert the hour's keys: the late run fails; `verify` names them, and its statement mends the table.
+    """Both insert the hour's keys: the late run fails; `verify` names them, and its statement repairs the table.
 
     Each view shows them once. Then both change them: nothing is doubled.
     """
@@ -87,7 +61,7 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
 
     embedded.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     assert program.command("setup_db").code == 0
-    late = both_run(changes)
+    late = both_run(changes, "INSERT INTO")
     assert (late.code, late.errors[-1].count("more than one row")) == (1, COINS)
     assert program.spooled == []
     assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
@@ -100,6 +74,7 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     assert program.command("verify").code == 0
 
     program.clock.advance(timedelta(minutes=10))
-    assert both_run(changes).code == 0
+    write = "ALTER TABLE" if changes == "update" else "INSERT INTO"
+    assert both_run(changes, write).code == 0
     assert [shown(view) for view in ("hourly", "daily", "latest")] == [COINS] * 3
     assert program.command("verify").code == 0

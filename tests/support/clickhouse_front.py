@@ -28,9 +28,17 @@ from tests.support.access import session_statements
 from tests.support.older_engine import OlderEngine
 
 FaultKind = Literal[
-    "reset", "execute_then_reset", "hang", "half_answer", "cut", "error", "execute_then_error", "redirect", "forget"
+    "reset",
+    "execute_then_reset",
+    "hang",
+    "execute_then_hang",
+    "half",
+    "cut",
+    "error",
+    "execute_then_error",
+    "forget",
+    "redirect",
 ]
-
 _Settings = tuple[tuple[str, str], ...]
 _NOT_SETTINGS = {
     "buffer_size",
@@ -53,17 +61,18 @@ class Fault:
     """One failure to come.
 
     Attributes:
-        kind: ``reset``: the connection is reset before anything is executed; ``execute_then_reset``: after it was;
-            ``hang``: no answer until the front is closed; ``half_answer``: the body ends in its middle; ``cut``: it
-            ends before its first block, without a length; ``forget``: nothing is executed, and the answer is good;
-            ``error``: an answer with `code`; ``execute_then_error``: that answer after it was executed;
-            ``redirect``: an answer with the HTTP status `code` that leads to `text`.
+        kind: ``reset``: the connection is reset; ``hang``: no answer until it is released, then the honest one;
+            ``half``: the body ends in its middle; ``cut``: it ends before its first block, without a length;
+            ``forget``: nothing is executed, and the answer is good; ``error``: an answer with `code`; ``redirect``: one
+            with the HTTP status `code` that leads to `text`. After ``execute_then_`` it befalls the answer.
         statement: the beginning of the statements that it befalls, such as ``INSERT``.
-        times: how many of them.
         body: befalls only statements with these bytes among their rows.
+        times: how many of them.
         spared: how many of them are executed before the first that it befalls.
         code: of ``error``: ClickHouse's error code; of ``redirect``: the HTTP status.
         text: of ``error``: what the answer says; of ``redirect``: the address.
+        reached: set once a statement hangs in it.
+        released: lets those that hang go; set when the front is closed.
     """
 
     kind: FaultKind
@@ -73,6 +82,8 @@ class Fault:
     spared: int = 0
     code: int = 0
     text: str = "injected."
+    reached: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -88,6 +99,7 @@ class ClickHouseFront:
         role: whose rights the user has, of `tests.support.access`; empty for all of them.
         profile: that of the user's settings, of `tests.support.access`; empty for none.
         statements: every statement that was asked, in order, those of the driver's handshake among them.
+        settings: those that each executed statement came with.
         faults: failures to come; each goes once it has befallen its statements.
         engine: of another version, in a process of its own; None for the one of this process.
         cached: whether a SELECT is answered as it was before, by its text and its URL without the id.
@@ -115,23 +127,24 @@ class ClickHouseFront:
     replacements: dict[str, str] = field(default_factory=dict)
     engine: OlderEngine | None = None
     port: int = 0
-    _closing: threading.Event = field(default_factory=threading.Event)
+    settings: list[_Settings] = field(default_factory=list)
+    is_closed: bool = False
     _server: _Server | None = None
-    _thread: threading.Thread | None = None
     _kept_port: socket.socket | None = None
+    _hanging: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _executing: threading.Lock = field(default_factory=threading.Lock)
     _sessions: dict[tuple[str, str, _Settings], Any] = field(default_factory=dict)
     _answers: dict[tuple[str, _Settings], bytes] = field(default_factory=dict)
 
     def __enter__(self) -> ClickHouseFront:
-        """Start to listen."""
         self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let every hanging answer go, and stop."""
-        self._closing.set()
+        self.is_closed = True
+        for fault in self._hanging:
+            fault.released.set()
         self.refuse()
         self._let_port_go()
         with self._executing:
@@ -142,16 +155,6 @@ class ClickHouseFront:
     def address(self) -> Server:
         """Where it listens, with its user and password."""
         return Server("127.0.0.1", self.port, self.user, self.password, secure=self.certificate is not None)
-
-    @property
-    def round_trips(self) -> int:
-        """How many requests were made."""
-        return len(self.statements)
-
-    @property
-    def settings(self) -> list[_Settings]:
-        """The sets of settings that requests came with."""
-        return [settings for _, _, settings in self._sessions]
 
     def asked(self, beginning: str) -> list[str]:
         """The statements that begin like this, in order."""
@@ -167,19 +170,17 @@ class ClickHouseFront:
             server.socket = context.wrap_socket(server.socket, server_side=True)
         self.port = server.server_address[1]
         self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self._thread.start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def refuse(self) -> None:
         """Take no connection any more, and close those there are; harmless twice."""
-        if self._server is None or self._thread is None:
+        if self._server is None:
             return
         self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()
-        self._thread.join()
-        self._server = self._thread = None
-        # Bound, and not listening: connections are refused, and nobody else gets the port meanwhile.
+        self._server = None
+        # Bound, and not listening: connections are refused, and no other process gets the port meanwhile.
         self._kept_port = socket.socket()
         self._kept_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._kept_port.bind(("127.0.0.1", self.port))
@@ -203,12 +204,9 @@ class ClickHouseFront:
                 fault.times -= 1
                 if fault.times == 0:
                     self.faults.remove(fault)
+                self._hanging.append(fault)
                 return fault
         return None
-
-    def wait_for_close(self) -> None:
-        """Wait until the front is closed."""
-        self._closing.wait()
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         """What the engine answers, in a session with the settings that came along."""
@@ -222,28 +220,30 @@ class ClickHouseFront:
         if self.cached and asked in self._answers:
             return self._answers[asked]
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
-        with self._executing:
-            connection = self._session(
-                tuple(
-                    pair
-                    for pair in parameters.items()
-                    if pair[0] not in _NOT_SETTINGS and pair[0][6:] not in bound and pair[0] not in self.dropped
-                )
-            )
-            if insert := _INSERT.fullmatch(statement):
-                return self._insert(connection, insert[1], insert[2], body)
-            answer = bytes(connection.query(statement, "TabSeparated", params=bound).bytes() or b"")
+        passed = {*parameters} - _NOT_SETTINGS - {f"param_{name}" for name in bound} - {*self.dropped}
+        settings = tuple((name, value) for name, value in parameters.items() if name in passed)
+        if insert := _INSERT.fullmatch(statement):
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(body)
+                file.flush()
+                stored = f"{insert[1]} FROM INFILE '{file.name}' COMPRESSION 'none' FORMAT {insert[2]}"
+                return self._query(stored, settings, {})
+        answer = self._query(statement, settings, bound)
         if self.cached and statement.lstrip().startswith("SELECT"):
             self._answers[asked] = answer
         return answer
+
+    def _query(self, statement: str, settings: _Settings, bound: dict[str, str]) -> bytes:
+        with self._executing:
+            self.settings.append(settings)
+            if self.engine is not None:
+                return self.engine.query(statement, settings, bound)
+            return bytes(self._session(settings).query(statement, "TabSeparated", params=bound).bytes() or b"")
 
     def _session(self, settings: _Settings) -> Any:
         """A connection to the engine; one for each set of settings, for setting them costs more than a statement."""
         key = (self.role, self.profile, settings)
         if key not in self._sessions:
-            if self.engine is not None:
-                self._sessions[key] = _Connection(self.engine, settings)
-                return self._sessions[key]
             connect: Any = chdb.connect  # its package is typed in one of its two distributions only
             connection = connect(str(self.path))
             try:
@@ -261,13 +261,6 @@ class ClickHouseFront:
         named += session_statements(self.role, self.profile) + (["SET readonly = 1"] if self.readonly else [])
         return named + [f"SET {name} = '{value}'" for name, value in settings if name != "database"]
 
-    def _insert(self, connection: Any, insert: str, kind: str, body: bytes) -> bytes:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(body)
-            file.flush()
-            connection.query(f"{insert} FROM INFILE '{file.name}' COMPRESSION 'none' FORMAT {kind}", "TabSeparated")
-        return b""
-
 
 def without_call(statement: str) -> str:
     """A statement without the column by which each call of it differs."""
@@ -278,24 +271,6 @@ def as_called(statement: str, other: str) -> str:
     """A SELECT with that column of another statement, if that has it."""
     call = _CALL.match(other)
     return statement.replace("SELECT ", call[0], 1) if call else statement
-
-
-class _Connection:
-    """A connection to an older engine, as the front asks the one of this process."""
-
-    def __init__(self, engine: OlderEngine, settings: _Settings) -> None:
-        self._engine, self._settings = engine, settings
-        self._answer = b""
-
-    def query(self, sql: str, _form: str, params: dict[str, str] | None = None) -> _Connection:
-        self._answer = self._engine.query(sql, self._settings, params or {})
-        return self
-
-    def bytes(self) -> bytes:
-        return self._answer
-
-    def close(self) -> None:
-        """The engine is its maker's to end."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -329,95 +304,83 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # else every answer waits for the kernel, 40 ms
 
-        def do_GET(self) -> None:
-            self._serve()
-
         def do_POST(self) -> None:
-            self._serve()
-
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
-
-        def _serve(self) -> None:
             parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
             body = self._body()
             if 0 < front.most_bytes < len(body):
-                self.send_response(413)
-                page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
-                self.send_header("Content-Length", str(len(page)))
-                self.end_headers()
-                self.wfile.write(page)
+                self._send(413, b"<html><head><title>413 Request Entity Too Large</title></head></html>", {})
                 return
             statement = parameters.pop("query", "")
             if not statement:
                 statement, body = _split(body)
-            if not self._is_known():
-                text = f"Code: 516. DB::Exception: {front.user}: Authentication failed. (AUTHENTICATION_FAILED)"
-                self._answer(403, text.encode(), 516)
+            login = base64.b64encode(f"{front.user}:{front.password}".encode()).decode()
+            if self.headers.get("Authorization", "") != f"Basic {login}":
+                self._refuse(
+                    516, f"Code: 516. DB::Exception: {front.user}: Authentication failed. (AUTHENTICATION_FAILED)"
+                )
                 return
             fault = front.take_fault(statement, body)
-            if fault is None:
-                self._execute(statement, body, parameters, half=False)
-            else:
-                self._fail(fault, statement, body, parameters)
+            try:
+                if fault is None:
+                    self._answer(front.execute(statement, body, parameters))
+                else:
+                    self._fail(fault, lambda: front.execute(statement, body, parameters))
+            except RuntimeError as error:
+                found = re.search(r"Code: (\d+)", str(error))
+                self._refuse(int(found[1]) if found else 1001, str(error))
 
-        def _fail(self, fault: Fault, statement: str, body: bytes, parameters: dict[str, str]) -> None:
-            if fault.kind == "hang":
-                front.wait_for_close()
-            elif fault.kind in ("error", "execute_then_error"):
-                if fault.kind == "execute_then_error":
-                    front.execute(statement, body, parameters)
-                text = f"Code: {fault.code}. DB::Exception: {fault.text} (INJECTED)"
-                self._answer(_STATUS_OF_CODE.get(fault.code, 500), text.encode(), fault.code)
-                return
-            elif fault.kind == "redirect":
-                self._redirect(fault)
-                return
-            elif fault.kind == "execute_then_reset":
-                front.execute(statement, body, parameters)
-            elif fault.kind == "forget":
-                self._answer(200, b"")
-                return
-            elif fault.kind == "cut":
+        do_GET = do_POST  # noqa: N815 - the base class calls it so
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+        def _fail(self, fault: Fault, execute: Callable[[], bytes]) -> None:
+            kind = fault.kind.removeprefix("execute_then_")
+            if kind != fault.kind:
+                execute()
+            if kind == "hang":
+                fault.reached.set()
+                fault.released.wait()
+            if kind == "hang" and not front.is_closed:
+                self._answer(execute())
+            elif kind == "error":
+                self._refuse(fault.code, f"Code: {fault.code}. DB::Exception: {fault.text} (INJECTED)")
+            elif kind == "redirect":
+                self._send(fault.code, b"", {"Location": fault.text})
+            elif kind == "forget":
+                self._answer(b"")
+            elif kind == "cut":
                 self.send_response(200)
                 self.end_headers()
                 self.close_connection = True
-                return
-            elif fault.kind == "half_answer":
-                self._execute(statement, body, parameters, half=True)
-            self._reset()
+            else:
+                if kind == "half":
+                    self._answer(execute(), half=True)
+                # The connection ends the hard way: no answer, not even its beginning.
+                self.close_connection = True
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
 
-        def _execute(self, statement: str, body: bytes, parameters: dict[str, str], *, half: bool) -> None:
-            try:
-                answer = front.execute(statement, body, parameters)
-            except RuntimeError as error:
-                found = re.search(r"Code: (\d+)", str(error))
-                code = int(found[1]) if found else 1001
-                self._answer(_STATUS_OF_CODE.get(code, 500), str(error).encode(), code)
-                return
-            self._answer(200, answer, half=half)
-
-        def _answer(self, status: int, answer: bytes, code: int = 0, *, half: bool = False) -> None:
-            self.send_response(status)
-            if "lz4" in self.headers.get("Accept-Encoding", "") and not code:
+        def _answer(self, answer: bytes, *, half: bool = False) -> None:
+            headers = {} if front.bare else {"X-ClickHouse-Summary": "{}"}
+            if "lz4" in self.headers.get("Accept-Encoding", ""):
                 # Comes with clickhouse-connect, which needs none from Python 3.14 on; it has no types.
                 import lz4.frame  # type: ignore[import-untyped]  # noqa: PLC0415
 
-                answer = lz4.frame.compress(answer)
-                self.send_header("Content-Encoding", "lz4")
-            if code and not front.bare:
-                self.send_header("X-ClickHouse-Exception-Code", str(code))
-            if not front.bare:
-                self.send_header("X-ClickHouse-Summary", "{}")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer[: len(answer) // 2] if half else answer)
+                answer, headers["Content-Encoding"] = lz4.frame.compress(answer), "lz4"
+            headers["Content-Length"] = str(len(answer))
+            self._send(200, answer[: len(answer) // 2] if half else answer, headers)
 
-        def _redirect(self, fault: Fault) -> None:
-            self.send_response(fault.code)
-            self.send_header("Location", fault.text)
-            self.send_header("Content-Length", "0")
+        def _refuse(self, code: int, text: str) -> None:
+            headers = {} if front.bare else {"X-ClickHouse-Exception-Code": str(code)}
+            self._send(_STATUS_OF_CODE.get(code, 500), text.encode(), headers)
+
+        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(body)
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "") != "chunked":
@@ -428,16 +391,6 @@ def _handler(front: ClickHouseFront) -> Callable[..., BaseHTTPRequestHandler]:
                 self.rfile.readline()
             self.rfile.readline()
             return body
-
-        def _is_known(self) -> bool:
-            login = base64.b64encode(f"{front.user}:{front.password}".encode()).decode()
-            return self.headers.get("Authorization", "") == f"Basic {login}"
-
-        def _reset(self) -> None:
-            """End the connection the hard way: no answer, not even its beginning."""
-            self.close_connection = True
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
 
     return Handler
 

@@ -83,15 +83,23 @@ def refused(
     return Fault(f"refused {code}", alter)
 
 
+def _spoilt(name: str, status: int, headers: Mapping[str, str], text: bytes = b"") -> Fault:
+    return Fault(name, lambda *_: SpoiltAnswer(status, {}, text=text, headers=headers))
+
+
 def gateway_error(status: int = 503) -> Fault:
     """A failure of the machines before the source: this status, and no body at all."""
-    return Fault(f"gateway error {status}", lambda *_: SpoiltAnswer(status, {}, text=b"", headers={"Content-Type": ""}))
+    return _spoilt(f"gateway error {status}", status, {"Content-Type": ""})
 
 
 def html_page(status: int) -> Fault:
     """A page of HTML in place of JSON."""
-    headers = {"Content-Type": "text/html; charset=utf-8"}
-    return Fault(f"HTML page {status}", lambda *_: SpoiltAnswer(status, {}, text=_BLOCK_PAGE, headers=headers))
+    return _spoilt(f"HTML page {status}", status, {"Content-Type": "text/html; charset=utf-8"}, _BLOCK_PAGE)
+
+
+def redirect(location: str) -> Fault:
+    """A redirect to another address, such as another stand-in's, which would tell whether the key followed."""
+    return _spoilt("redirect", 302, {"Location": location})
 
 
 def json_body(document: JsonObject, *, status: int = 200) -> Fault:
@@ -104,34 +112,27 @@ def wrong_types() -> Fault:
     return json_body({"status": "not a status", "data": {"1": 7, "1027": "text", "5426": [None, True]}})
 
 
-def text_code() -> Fault:
-    """The honest answer with its error code as a string."""
+def _changed(name: str, change: Callable[[JsonObject], object]) -> Fault:
+    """The honest answer, changed in place."""
 
     def alter(answer: Answer, _: datetime) -> Answer:
-        status = {**answer.document["status"], "error_code": str(answer.document["status"]["error_code"])}
-        return replace(answer, document={**answer.document, "status": status})
+        document = copy.deepcopy(answer.document)
+        change(document)
+        return replace(answer, document=document)
 
-    return Fault("error code as text", alter)
+    return Fault(name, alter)
+
+
+def text_code() -> Fault:
+    """The honest answer with its error code as a string."""
+    return _changed(
+        "error code as text", lambda found: found["status"].update(error_code=str(found["status"]["error_code"]))
+    )
 
 
 def empty_data() -> Fault:
     """A successful answer without a coin: an empty list or object, as the endpoint has it."""
-
-    def alter(answer: Answer, _: datetime) -> Answer:
-        empty = type(answer.document.get("data", []))()
-        return replace(answer, document={**answer.document, "data": empty})
-
-    return Fault("empty data", alter)
-
-
-def truncated_json() -> Fault:
-    """The first half of the honest JSON, as a complete HTTP answer."""
-
-    def alter(answer: Answer, _: datetime) -> Answer:
-        text = json.dumps(answer.document).encode()
-        return SpoiltAnswer(answer.status, answer.document, answer.credits, text=text[: len(text) // 2])
-
-    return Fault("truncated JSON", alter)
+    return _changed("empty data", lambda found: found["data"].clear())
 
 
 def odd_price(coin_id: int, price: Any) -> Fault:
@@ -142,22 +143,12 @@ def odd_price(coin_id: int, price: Any) -> Fault:
 def odd_fields(coin_id: int, **values: Any) -> Fault:
     """Any values in fields of the coin or of its quotes, wherever it has them."""
 
-    def spoil(coin: JsonObject) -> None:
-        for part in (coin, *_quotes(coin)):
-            part.update({name: value for name, value in values.items() if name in part})
+    def change(document: JsonObject) -> None:
+        for coin in _coins(document, coin_id):
+            for part in (coin, *_quotes(coin)):
+                part.update({name: value for name, value in values.items() if name in part})
 
-    return _each_coin(f"odd {', '.join(values)}", coin_id, spoil)
-
-
-def times_ten_million() -> Fault:
-    """Every price is 10^7 times too high."""
-
-    def raised(coins: list[JsonObject]) -> list[JsonObject]:
-        for quote in (quote for coin in coins for quote in _quotes(coin)):
-            quote["price"] *= 1e7
-        return coins
-
-    return _coin_list("ten million times", raised)
+    return _changed(f"odd {', '.join(values)}", change)
 
 
 def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
@@ -167,49 +158,41 @@ def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
 
 def renamed(coin_id: int, symbol: str) -> Fault:
     """The id is the coin's, symbol and name are another's."""
-    return _each_coin("renamed", coin_id, lambda coin: coin.update(symbol=symbol, name="Renamed (simulated)"))
+    return replace(odd_fields(coin_id, symbol=symbol, name="Renamed (simulated)"), name="renamed")
+
+
+def times_ten_million() -> Fault:
+    """Every price is 10^7 times too high."""
+
+    def change(document: JsonObject) -> None:
+        for quote in (quote for coin in _coins(document) for quote in _quotes(coin)):
+            quote["price"] *= 1e7
+
+    return _changed("ten million times", change)
 
 
 def left_out(coin_id: int) -> Fault:
-    """The coin is silently missing."""
-    return _coin_list("left out", lambda coins: [coin for coin in coins if coin["id"] != coin_id])
+    """The coin is silently missing from the latest quotes."""
+    return _changed(
+        "left out", lambda found: found.update(data=[coin for coin in found["data"] if coin["id"] != coin_id])
+    )
 
 
 def duplicated(coin_id: int) -> Fault:
     """The coin is in the list of latest quotes twice, the second time 1 % dearer."""
 
-    def twice(coins: list[JsonObject]) -> list[JsonObject]:
-        again = copy.deepcopy([coin for coin in coins if coin["id"] == coin_id])
-        for quote in (quote for coin in again for quote in _quotes(coin)):
-            quote["price"] *= 1.01
-        return coins + again
+    def change(document: JsonObject) -> None:
+        (coin,) = copy.deepcopy(_coins(document, coin_id))
+        coin["quote"][0]["price"] *= 1.01
+        document["data"].append(coin)
 
-    return _coin_list("duplicated", twice)
-
-
-def _each_coin(name: str, coin_id: int, spoil: Callable[[JsonObject], None]) -> Fault:
-    def change(coins: list[JsonObject]) -> list[JsonObject]:
-        for coin in coins:
-            if coin["id"] == coin_id:
-                spoil(coin)
-        return coins
-
-    return _coin_list(name, change)
+    return _changed("duplicated", change)
 
 
-def _coin_list(name: str, change: Callable[[list[JsonObject]], list[JsonObject]]) -> Fault:
-    """A fault that changes the coins of an answer; a refusal, which has none, is left as it is."""
-
-    def alter(answer: Answer, _: datetime) -> Answer:
-        document = copy.deepcopy(answer.document)
-        data = document.get("data")
-        if isinstance(data, list):
-            document["data"] = change(data)
-        elif isinstance(data, dict):
-            document["data"] = {str(coin["id"]): coin for coin in change(list(data.values()))}
-        return replace(answer, document=document)
-
-    return Fault(name, alter)
+def _coins(document: JsonObject, coin_id: int | None = None) -> list[JsonObject]:
+    """The coins of an answer, or that coin; a refusal has none."""
+    data = document.get("data", [])
+    return [coin for coin in (data.values() if isinstance(data, dict) else data) if coin_id in (None, coin["id"])]
 
 
 def _quotes(coin: JsonObject) -> Iterator[JsonObject]:
@@ -217,6 +200,16 @@ def _quotes(coin: JsonObject) -> Iterator[JsonObject]:
     yield from coin.get("quote", ())
     for row in coin.get("quotes", ()):
         yield from row["quote"].values()
+
+
+def truncated_json() -> Fault:
+    """The first half of the honest JSON, as a complete HTTP answer."""
+
+    def alter(answer: Answer, _: datetime) -> Answer:
+        text = json.dumps(answer.document).encode()
+        return SpoiltAnswer(answer.status, answer.document, answer.credits, text=text[: len(text) // 2])
+
+    return Fault("truncated JSON", alter)
 
 
 def reset_in_body() -> Fault:
@@ -259,11 +252,6 @@ def slow_drip() -> Fault:
 
     fault = _delivered("slow drip", deliver)
     return fault
-
-
-def redirect(location: str) -> Fault:
-    """A redirect to another address, such as another stand-in's, which would tell whether the key followed."""
-    return Fault("redirect", lambda *_: SpoiltAnswer(302, {}, text=b"", headers={"Location": location}))
 
 
 def _delivered(name: str, deliver: Delivery) -> Fault:
