@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta, timezone
@@ -11,11 +12,11 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters._bases.errors import EtlError, SourceRejected, StorageRejected, StorageUnavailable
+from adapters._bases.errors import EtlError, SourceRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow
-from adapters._bases.tehran_time import describe_alike, describe_hours, hour_start, tehran_text, time_span
+from adapters._bases.tehran_time import describe_alike, describe_hours, hour_key, hour_start, tehran_text, time_span
 from adapters._bases.wording import counted, listed
-from crons.job import JobContext
+from crons.job import JobContext, salvage
 from crons.progress import progress
 from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Hours, hours_by_key, missing_among
@@ -45,22 +46,20 @@ class Past:
     """The past hours of a backfill or a heal, and what became of them."""
 
     def __init__(self, ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
-        self._ctx = ctx
+        self._ctx, self._loader = ctx, SpooledLoader[HourlyRow](ctx)
         self._run_hour, self._ran = run_hour, hour_start(ctx.started)
         self.request = ctx.request
         self.starts = ctx.request.starts(ctx.started)  # oldest first, at least one
-        self.only_missing = ctx.kind == "heal"
-        self._hours = hours_by_key(self.starts)
-        self._meant: Mapping[str, object] = {}
-        self._first_hours: Mapping[str, datetime] = {}
-        self._calls, self._total = 0, 0
         self.settled = ctx.started - SETTLED_AFTER  # later hours may still come
-        self._lacking: dict[str, list[datetime]] = {}
-        self._short: dict[str, list[datetime]] = {}
-        self._requested: dict[str, int] = {}
+        self.only_missing = ctx.kind == "heal"
+        self._meant: Mapping[str, object] = {}
+        self._expected: Mapping[str, Hours] = {}
+        self._calls, self._total = 0, 0
+        # By symbol: the hours without a row, those of them without a reason, and how many were requested.
+        self._lacking, self._short = defaultdict[str, list[datetime]](list), defaultdict[str, list[datetime]](list)
+        self._requested = Counter[str]()
         self._holes: list[Hole] = []
-        self._answered: set[Key] = set()
-        self._refused: set[Key] = set()
+        self._answered, self._refused = set[Key](), set[Key]()
 
     async def wanted(
         self, meant: Mapping[str, object], first_hours: Mapping[str, datetime] = MappingProxyType({})
@@ -70,27 +69,25 @@ class Past:
         An hour that the source had no quote for is not missing, as long as its symbol means the same as then.
 
         Args:
-            meant: what each symbol means at the source, as the table's holes have it.
+            meant: what each symbol means at the source.
             first_hours: symbol to the aware start of its first hour at the source; earlier ones are not wanted.
         """
-        self._meant, self._first_hours = meant, first_hours
+        ctx, hours = self._ctx, hours_by_key(self.starts)
         ttl, expired = "", set[str]()
         with suppress(StorageUnavailable):  # without a database the rows go into the spool
-            ttl, expired = await asyncio.to_thread(self._ctx.repository.expired, self._hours)
+            ttl, expired = await asyncio.to_thread(ctx.repository.expired, hours)
         if expired:
-            left_out = f"{counted(len(expired), 'hour')} of {len(self._hours):,} left out"
-            self._ctx.report.warnings.append(f"{left_out}: the TTL of {self._ctx.repository.name} deletes them: {ttl}")
-            self._hours = {key: hour for key, hour in self._hours.items() if key not in expired}
-        if not self._hours:
-            return {}
-        if self.only_missing:
-            self._ctx.step("looking for missing hours")
+            left_out = f"{counted(len(expired), 'hour')} of {len(hours):,} left out"
+            ctx.report.warnings.append(f"{left_out}: the TTL of {ctx.repository.name} deletes them: {ttl}")
+            hours = {key: hour for key, hour in hours.items() if key not in expired}
+        self._meant = meant if hours else {}
+        wanted = self._expected = {symbol: _since(first_hours.get(symbol), hours) for symbol in self._meant}
+        if hours and self.only_missing:
+            ctx.step("looking for missing hours")
             wanted = await asyncio.to_thread(self._missing, ask_all=self.request.ask_all)
             if not wanted:
                 log.info("no missing hours that the source may have", hours=describe_hours(self.starts))
             _log_missing("missing hours", wanted)
-        else:
-            wanted = {symbol: self._hours_since(first_hours.get(symbol)) for symbol in meant}
         self._total = sum(map(len, wanted.values()))
         return wanted
 
@@ -118,78 +115,71 @@ class Past:
 
     async def store(self, batches: AsyncIterator[Batch]) -> None:
         """Store each answer; then say what is still missing, also when the source fails."""
-        loader = SpooledLoader[HourlyRow](self._ctx)
         try:
-            await self._keep_all(batches, loader)
-        except (StorageUnavailable, StorageRejected):
-            raise
-        except EtlError:
-            try:
-                await self._finish(loader)
-            except EtlError as error:
-                log.warning("fetched rows not stored, or missing hours unknown", reason=error.message)
-            raise
-        else:
-            await self._finish(loader)
+            await salvage(self._ctx, self._keep_all(batches), self._finish)
+            await self._finish()
         finally:
+            report = self._ctx.report
             for symbols, ranges in describe_alike(self._lacking).items():
-                hours = len(self._lacking[symbols[0]])
-                self._ctx.report.missing.append(f"{listed(symbols)}: {hours:,} h: {ranges}")
+                report.missing.append(f"{listed(symbols)}: {len(self._lacking[symbols[0]]):,} h: {ranges}")
             for symbols, ranges in describe_alike(self._short).items():
                 requested = self._requested[symbols[0]]
                 counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
-                why = f"{counts}; missing without an explanation: {ranges}"
-                self._ctx.report.failures.append(f"{listed(symbols)}: {why}")
+                report.failures.append(f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}")
 
-    async def _keep_all(self, batches: AsyncIterator[Batch], loader: SpooledLoader[HourlyRow]) -> None:
+    async def _keep_all(self, batches: AsyncIterator[Batch]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
-        ctx = self._ctx
-        done = 0
+        ctx, done = self._ctx, 0
         with progress(ctx.now, counted="hours", least=0) as advance:
             async for batch in batches:
                 self._take(batch)
-                await loader.keep(batch.rows)
-                if loader.kept >= _ROWS_A_LOAD:
-                    await self._store(loader)
-                await self.run_begun_hour(loader)
+                await self._loader.keep(batch.rows)
+                if self._loader.kept >= _ROWS_A_LOAD:
+                    await self._store()
+                await self.run_begun_hour(self._store)
                 ctx.step(f"asking {ctx.job.source} for past quotes, {counted(self._calls, 'call')}")
                 done += sum(map(len, batch.asked.values()))
                 advance("asking", done, ctx.report.hours_asked)
 
-    async def run_begun_hour(self, loader: SpooledLoader[HourlyRow] | None = None) -> None:
-        """If an hour has begun since the last look, make its run, which cannot start while this one holds the lock."""
+    async def run_begun_hour(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        """If an hour has begun since the last look, make its run, which cannot start while this one holds the lock.
+
+        Args:
+            before: stores the kept rows, which the run would else store as an earlier run's.
+        """
         if self.request.dry_run or (present := hour_start(self._ctx.now())) == self._ran:
             return
         self._ran = present
         try:
-            if loader:  # so that the run does not store these rows as an earlier run's
-                await self._store(loader)
+            if before:
+                await before()
         finally:
             await self._run_hour()
 
     def _take(self, batch: Batch) -> None:
         """Count what an answer has, and note what it lacks."""
-        report, ctx = self._ctx.report, self._ctx
+        ctx = self._ctx
         given = {(row.symbol, f"{row.fetched_at[:13]}:00:00") for row in batch.rows}
         for symbol, hours in batch.asked.items():
+            self._requested[symbol] += len(hours)
             lacking = {key: start for key, start in hours.items() if (symbol, key) not in given}
-            report.without_quote += len(lacking)
-            self._requested[symbol] = self._requested.get(symbol, 0) + len(hours)
-            if lacking:
-                self._lacking.setdefault(symbol, []).extend(lacking.values())
+            if not lacking:
+                continue
+            ctx.report.without_quote += len(lacking)
+            self._lacking[symbol] += lacking.values()
             settled = {key: start for key, start in lacking.items() if start <= self.settled}
             unexplained = {key: start for key, start in settled.items() if (symbol, key) not in batch.unusable}
             if symbol not in batch.short:
                 noted_at = tehran_text(ctx.started)
                 self._holes += [Hole(symbol, key, self._meant[symbol], noted_at, ctx.run_id) for key in unexplained]
             elif unexplained:
-                self._short.setdefault(symbol, []).extend(unexplained.values())
+                self._short[symbol] += unexplained.values()
         if self.only_missing:
             self._answered |= _keys(batch.asked)
 
-    async def _store(self, loader: SpooledLoader[HourlyRow]) -> None:
-        self._ctx.step(f"storing {counted(loader.kept, 'row')}")
-        await loader.store_kept()
+    async def _store(self) -> None:
+        self._ctx.step(f"storing {counted(self._loader.kept, 'row')}")
+        await self._loader.store_kept()
         holes, self._holes = self._holes, []
         try:
             await asyncio.to_thread(self._ctx.repository.note_holes, holes)
@@ -197,12 +187,12 @@ class Past:
             warning = f"not remembered: {counted(len(holes), 'hour')} without a quote: {error.message}"
             self._ctx.report.warnings.append(warning)
 
-    async def _finish(self, loader: SpooledLoader[HourlyRow]) -> None:
+    async def _finish(self) -> None:
         """Store the rest, and log what a heal leaves missing, and why."""
         if self.request.dry_run:
             return
-        await self._store(loader)
-        if not self.only_missing or not self._meant or not self._hours:
+        await self._store()
+        if not self.only_missing or not self._meant:
             return
         self._ctx.step("looking for what is still missing")
         missing = await asyncio.to_thread(self._missing, ask_all=True)
@@ -220,31 +210,23 @@ class Past:
             without_a_valid_price=len(keys & self._answered - self._refused),
         )
 
-    def _hours_since(self, first: datetime | None) -> Hours:
-        # In UTC: two times of one zone are compared by their wall time. All symbols share one object if they can.
-        start = first.astimezone(timezone.utc) if first else self.starts[0].astimezone(timezone.utc)
-        if start <= self.starts[0].astimezone(timezone.utc):
-            return self._hours
-        return {key: hour for key, hour in self._hours.items() if hour.astimezone(timezone.utc) >= start}
-
     def _missing(self, *, ask_all: bool) -> dict[str, Hours]:
         """Symbol to the hours without a price, or with that of their start only. Asks the database, in this thread."""
         table, symbols = self._ctx.repository, list(self._meant)
-        first, last = min(self._hours), max(self._hours)
+        first, last = hour_key(self.starts[0]), hour_key(self.starts[-1])
         stored = table.stored(symbols, first=first, last=last, valued_from=last)
         # What was found once is asked for again after a day, when a second finding makes it certain.
         day = tehran_text(self._ctx.started - timedelta(days=1))
         found = table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant, noted_since=day)
         holes = {} if ask_all else found
         unfinished, absent = table.unfinished(symbols, first=first, last=last), table.absences(symbols)
-        missing = {}
-        for symbol in symbols:
+        missing: dict[str, Hours] = {}
+        for symbol, hours in self._expected.items():
             again = unfinished.get(symbol, set())
             there = stored[symbol].hours - again if symbol in stored else ()
-            hours = self._hours_since(self._first_hours.get(symbol))
-            of_holes = holes.get(symbol, set()) - again
-            missing[symbol] = missing_among(hours, there, of_holes, absent.get(symbol, ()))
-        return {symbol: hours for symbol, hours in missing.items() if hours}
+            lacking = missing_among(hours, there, holes.get(symbol, set()) - again, absent.get(symbol, ()))
+            missing |= {symbol: lacking} if lacking else {}
+        return missing
 
 
 async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
@@ -272,6 +254,13 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
         await past.run_begun_hour()
     if report.rejected and not report.failures and not report.inserted + report.updated + report.unchanged:
         ctx.fail_if_nothing_stored()
+
+
+def _since(first: datetime | None, hours: Hours) -> Hours:
+    # In UTC: two times of one zone are compared by their wall time. All symbols share one object if they can.
+    starts = {key: start.astimezone(timezone.utc) for key, start in hours.items()} if first else {}
+    later = {key: hours[key] for key, start in starts.items() if first and start >= first}
+    return hours if first is None or len(later) == len(hours) else later
 
 
 def _keys(hours: Mapping[str, Hours]) -> set[Key]:

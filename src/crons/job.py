@@ -266,26 +266,32 @@ def _named(text: str, followed: Collection[str], *, listed_too: bool) -> list[st
     return symbols
 
 
-async def run_hour(ctx: JobContext) -> None:
-    """Run the present hour of a job; if the source fails, store at least what is in the spool."""
-    calls_before = ctx.resources.calls_made
+async def salvage(ctx: JobContext, work: Awaitable[None], store: Callable[[], Awaitable[object]]) -> None:
+    """Do work; if the source fails, store at least what there is before its error is raised."""
     try:
-        await ctx.job.run(ctx)
+        await work
     except (StorageUnavailable, StorageRejected):
         raise
     except EtlError:
         try:
             ctx.step("storing the rows in the spool")
-            await SpooledLoader(ctx).store_kept()
+            await store()
         except EtlError as error:
-            log.warning("spool not emptied either", reason=error.message)
+            log.warning("rows in the spool not stored either", reason=error.message)
         raise
+
+
+async def run_hour(ctx: JobContext) -> None:
+    """Run the present hour of a job; if the source fails, store at least what is in the spool."""
+    calls_before = ctx.resources.calls_made
+    try:
+        await salvage(ctx, ctx.job.run(ctx), SpooledLoader(ctx).store_kept)
     finally:
         ctx.report.calls = ctx.resources.calls_made - calls_before
-    if not ctx.report.values:
-        ctx.fail_if_nothing_stored()
-    else:
+    if ctx.report.values:
         await asyncio.to_thread(_note_absurd, ctx)
+    else:
+        ctx.fail_if_nothing_stored()
 
 
 def _note_absurd(ctx: JobContext) -> None:
