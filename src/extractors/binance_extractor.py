@@ -18,7 +18,7 @@ from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
 from extractors.candles import Answered, Candle, CandleCall, ask_whole
-from extractors.concurrently import Failures, concurrently, in_time
+from extractors.concurrently import concurrently, in_time
 
 # The length of a candle.
 STEP = timedelta(minutes=30)
@@ -123,7 +123,7 @@ def extract_historical(
     *,
     settled: datetime,
     gone: set[str],
-    failed: Failures[CandleCall],
+    failed: list[tuple[CandleCall, EtlError]],
 ) -> AsyncGenerator[tuple[CandleCall, list[tuple[CandleCall, Answered]]], None]:
     """Each call with its parts and their answers, in the order of the answers: see `concurrently` and `ask_whole`.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.json_values import whole
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote, parse_historical, parse_latest
+from extractors.coin_market_cap_parser import HIGHEST_ID, LONGEST_TEXT, Coin, Parsed, Problem, Quote, parse_quotes
 from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall
 from extractors.coin_market_cap_resolver import beginnings
-from extractors.concurrently import Failures, all_at_once, concurrently
+from extractors.concurrently import all_at_once, concurrently
 from transformers.coverage import is_whole
 
 # A refusal with this code concerns one call, not the account: another call may be answered.
@@ -30,13 +31,6 @@ class LatestExtraction(NamedTuple):
     failures: list[EtlError]  # the run's failure, once the quotes are stored
 
 
-class Refusal(NamedTuple):
-    """A call that CoinMarketCap refused without charge, such as one beyond the plan's reach."""
-
-    call: HistoricalCall
-    error: SourceRejected
-
-
 async def extract_latest(
     source: CoinMarketCapHttpAdapter, coins: Sequence[Coin], *, clock: Callable[[], datetime]
 ) -> LatestExtraction:
@@ -48,7 +42,7 @@ async def extract_latest(
 
     async def answer_for(batch: Sequence[int]) -> Parsed:
         data = await source.latest(batch)
-        return parse_latest(data, [coin for coin in coins if coin.cmc_id in set(batch)], clock())
+        return parse_quotes(data, _with_ids(coins, batch), "latest", observed_at=clock())
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
     answers, failures = await all_at_once([ids[at : at + MAX_IDS] for at in range(0, len(ids), MAX_IDS)], answer_for)
@@ -57,7 +51,50 @@ async def extract_latest(
     lacking = {cmc_id for batch, _ in answers for cmc_id in batch}.difference(
         (quote.cmc_id for quote in quotes), (problem.cmc_id for problem in problems)
     )
-    return LatestExtraction(quotes, [coin for coin in coins if coin.cmc_id in lacking], problems, failures)
+    return LatestExtraction(quotes, _with_ids(coins, lacking), problems, failures)
+
+
+def _with_ids(coins: Iterable[Coin], ids: Iterable[int]) -> list[Coin]:
+    wanted = set(ids)
+    return [coin for coin in coins if coin.cmc_id in wanted]
+
+
+class Listed(NamedTuple):
+    """The list, the largest coin first."""
+
+    coins: list[Coin]
+    twins: dict[str, list[int]]  # ticker to the ids of other coins with it, which are not stored
+    answer: Parsed
+
+
+async def extract_listed(
+    source: CoinMarketCapHttpAdapter, number: int, *, kept: Mapping[str, int], clock: Callable[[], datetime]
+) -> Listed:
+    """The largest coins, one for each ticker: that which the ticker already means, else the larger one.
+
+    Args:
+        kept: ticker to the id that it means, for good: no other coin takes it, not even if that one leaves the list.
+
+    Raises:
+        EtlError: the call failed.
+        ContractError: the answer is not a list of coins.
+    """
+    data = await source.listings(number)
+    if not isinstance(data, list) or not data:
+        raise ContractError("CoinMarketCap's listings are not a list of coins", next_step="the API has changed")
+    tickers: dict[str, list[int]] = {}
+    for row in data:
+        fields = row if isinstance(row, dict) else {}
+        ticker, cmc_id = fields.get("symbol"), whole(fields.get("id"))
+        if isinstance(ticker, str) and 0 < len(ticker) <= LONGEST_TEXT and cmc_id and 1 <= cmc_id <= HIGHEST_ID:
+            tickers.setdefault(ticker.upper(), []).append(cmc_id)
+    meant = {ticker: kept.get(ticker, ids[0]) for ticker, ids in tickers.items()}
+    coins = [Coin(ticker, meant[ticker]) for ticker, ids in tickers.items() if meant[ticker] in ids]
+    twins = {ticker: [one for one in ids if one != meant[ticker]] for ticker, ids in tickers.items()}
+    others = {one for ids in twins.values() for one in ids}
+    rows = [row for row in data if not isinstance(row, dict) or whole(row.get("id")) not in others]
+    answer = parse_quotes(rows, coins, "listings", observed_at=clock())
+    return Listed(coins, {ticker: ids for ticker, ids in twins.items() if ids}, answer)
 
 
 class PastPart(NamedTuple):
@@ -97,9 +134,8 @@ class _PastCalls:
         return parts
 
     async def _answer_to(self, call: HistoricalCall) -> PastPart:
-        ids = set(call.ids)
         data = await self.source.historical(call.ids, time_start=call.asked_from, time_end=call.end, count=call.limit)
-        return self._judged(call, parse_historical(data, [coin for coin in self.coins if coin.cmc_id in ids]))
+        return self._judged(call, parse_quotes(data, _with_ids(self.coins, call.ids), "historical"))
 
     def _judged(self, call: HistoricalCall, answer: Parsed) -> PastPart:
         points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
@@ -119,8 +155,8 @@ def extract_historical(
     *,
     settled: datetime,
     spare: float = math.inf,
-    failed: Failures[HistoricalCall],
-    refusals: list[Refusal] | None = None,
+    failed: list[tuple[HistoricalCall, EtlError]],
+    refusals: list[tuple[HistoricalCall, SourceRejected]] | None = None,
 ) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
     """Each call with its parts, in the order of the answers: see `concurrently`.
 
@@ -142,7 +178,7 @@ def extract_historical(
         # A 200 may hide the refusal in its code.
         if refusals is None or not isinstance(error, SourceRejected) or _BAD_REQUEST not in (error.status, error.code):
             return False
-        refusals.append(Refusal(call, error))
+        refusals.append((call, error))
         return len(refusals) < len(calls)
 
     return concurrently(calls, _PastCalls(source, coins, settled, spare).ask, tolerate=tolerate, failed=failed)

@@ -25,8 +25,13 @@ from adapters.http.coin_market_cap_http_adapter import CURRENCY
 HIGHEST_ID = 2**32 - 1
 HIGHEST_RANK = 2**31 - 1
 # Characters of a symbol or a name: a stored text of megabytes could not be read back from a backup.
-_LONGEST_TEXT = 200
+LONGEST_TEXT = 200
 _SPARE = ("volume_24h", "market_cap", "percent_change_1h", "percent_change_24h", "percent_change_7d")
+
+Endpoint = Literal["latest", "historical", "listings"]
+"""The last: a member of the list of the largest coins."""
+_Fields = Mapping[str, object]
+_Place = tuple[str, _Fields]  # of an object in the answer, such as data[0].quote.USD
 
 
 class Coin(NamedTuple):
@@ -46,16 +51,11 @@ class Quote(NamedTuple):
     source_symbol: str  # in the answer; differs after a project renames itself
     cmc_id: int
     name: str
-    price: float | None
-    volume_24h: float | None
-    market_cap: float | None
-    percent_change_1h: float | None
-    percent_change_24h: float | None
-    percent_change_7d: float | None
+    price: float | None  # in `CURRENCY`
+    numbers: Mapping[str, float | None]  # beside the price, by column
     cmc_rank: int | None
-    currency: str
-    endpoint: Literal["latest", "historical", "listings"]  # the last: a member of the list of the largest coins
-    observed_at: datetime  # aware; when the answer came for latest, the quote's own time for historical
+    endpoint: Endpoint
+    observed_at: datetime  # aware; when the answer came, or a past quote's own time
     source_updated_at: datetime | None  # aware
     flaws: tuple[str, ...] = ()  # one line for each field that could not be read, and is None or replaced
 
@@ -77,28 +77,18 @@ class Parsed(NamedTuple):
 
     def of(self, ids: Collection[int]) -> Parsed:
         """What is of these coins."""
-        quotes, problems = ([one for one in some if one.cmc_id in ids] for some in (self.quotes, self.problems))
-        return Parsed(quotes, problems)  # type: ignore[arg-type]  # two kinds
+        quotes = [one for one in self.quotes if one.cmc_id in ids]
+        return Parsed(quotes, [one for one in self.problems if one.cmc_id in ids])
 
 
-_Fields = Mapping[str, object]
-_Head = tuple[str, str, int, str]
-_Value = float | None
-
-
-def parse_latest(
-    data: object,
-    coins: Sequence[Coin],
-    observed_at: datetime,
-    *,
-    endpoint: Literal["latest", "listings"] = "latest",
+def parse_quotes(
+    data: object, coins: Sequence[Coin], endpoint: Endpoint, *, observed_at: datetime | None = None
 ) -> Parsed:
-    """The quotes in ``data`` of ``quotes/latest`` or ``listings/latest``.
+    """The quotes in ``data``, a JSON value; of ``quotes/historical`` one for each point.
 
     Args:
-        data: a JSON value.
         coins: those requested.
-        observed_at: aware; when the answer came.
+        observed_at: aware; when the answer came. None for past quotes, each of which has its own time.
 
     Raises:
         ContractError: ``data`` is neither a list nor an object.
@@ -108,58 +98,16 @@ def parse_latest(
         flaws: list[str] = []
         try:
             head = _head(coin, found, path, flaws)
-            place, numbers = _quote_in(found, path)
-            values = _values(numbers, place, flaws)
+            points = [(path, found)] if observed_at else _points(found, path)
         except InvalidRowError as exc:
             parsed.problems.append(Problem(coin.symbol, coin.cmc_id, exc.message))
             continue
-        rank = whole(found.get("cmc_rank"))
-        if found.get("cmc_rank") is not None and (rank is None or not 1 <= rank <= HIGHEST_RANK):
-            flaws.append(f"{path}.cmc_rank is not a rank: {shown(found['cmc_rank'])}; it is left empty")
-            rank = None
-        updated = _first_time("last_updated", [(place, numbers), (path, found)], flaws)
-        parsed.quotes.append(Quote(*head, *values, rank, CURRENCY, endpoint, observed_at, updated, tuple(flaws)))
-    return parsed
-
-
-def parse_historical(data: object, coins: Sequence[Coin]) -> Parsed:
-    """The quotes in ``data`` of ``quotes/historical``, one for each point. Arguments and errors as in `parse_latest`.
-
-    Each point has two stamps: the outer one is the interval's; the inner one, in the quote, is when that price was
-    taken. They differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16). The inner one goes
-    into ``observed_at``, so that no price is stored before the moment it was taken; the outer one replaces a missing
-    inner one. So a point may lie a little outside the requested span.
-    """
-    parsed = Parsed([], [])
-    for coin, path, found in _coins_in(data, coins, parsed.problems):
-        flaws: list[str] = []
-        try:
-            head = _head(coin, found, path, flaws)
-        except InvalidRowError as exc:
-            parsed.problems.append(Problem(coin.symbol, coin.cmc_id, exc.message))
-            continue
-        points = found.get("quotes")
-        if not isinstance(points, list):
-            parsed.problems.append(Problem(coin.symbol, coin.cmc_id, f"{path}.quotes is not a list: {shown(points)}"))
-            continue
-        for index, point in enumerate(points):
+        for place, point in points:
             try:
-                parsed.quotes.append(_past_quote(head, point, f"{path}.quotes[{index}]", flaws))
+                parsed.quotes.append(_quote(head, (place, point), endpoint, observed_at, [*flaws]))
             except InvalidRowError as exc:  # noqa: PERF203 - each point fails alone
                 parsed.problems.append(Problem(coin.symbol, coin.cmc_id, exc.message))
     return parsed
-
-
-def _past_quote(head: _Head, point: object, path: str, coin_flaws: Sequence[str]) -> Quote:
-    if not isinstance(point, dict):
-        raise InvalidRowError(f"{path} is not an object: {shown(point)}")
-    flaws = [*coin_flaws]
-    place, numbers = _quote_in(point, path)
-    values = _values(numbers, place, flaws)
-    taken_at = _first_time("timestamp", [(place, numbers), (path, point)], flaws)
-    if taken_at is None:
-        raise InvalidRowError(f"{path} has no timestamp that can be read")
-    return Quote(*head, *values, None, CURRENCY, "historical", taken_at, taken_at, tuple(flaws))
 
 
 def _coins_in(data: object, coins: Sequence[Coin], problems: list[Problem]) -> Iterator[tuple[Coin, str, _Fields]]:
@@ -200,42 +148,60 @@ def _members(data: object) -> Iterator[tuple[str, object]]:
                 yield path, item
 
 
-def _head(coin: Coin, found: _Fields, path: str, flaws: list[str]) -> _Head:
+def _head(coin: Coin, found: _Fields, path: str, flaws: list[str]) -> tuple[str, str, int, str]:
     symbol, given = found.get("symbol"), found.get("name")
-    if not isinstance(symbol, str) or len(symbol) > _LONGEST_TEXT:
-        raise InvalidRowError(f"{path}.symbol is not a text of at most {_LONGEST_TEXT} characters")
-    name = given[:_LONGEST_TEXT] if isinstance(given, str) else coin.symbol
+    if not isinstance(symbol, str) or len(symbol) > LONGEST_TEXT:
+        raise InvalidRowError(f"{path}.symbol is not a text of at most {LONGEST_TEXT} characters")
+    name = given[:LONGEST_TEXT] if isinstance(given, str) else coin.symbol
     if name != given:
-        flaws.append(f"{path}.name is not a text of at most {_LONGEST_TEXT} characters; replaced by {name!a}")
+        flaws.append(f"{path}.name is not a text of at most {LONGEST_TEXT} characters; replaced by {name!a}")
     return coin.symbol, symbol, coin.cmc_id, name
 
 
-def _quote_in(fields: _Fields, path: str) -> tuple[str, _Fields]:
-    """The place and the fields of a quote in the one currency that is requested."""
+def _points(found: _Fields, path: str) -> list[tuple[str, _Fields]]:
+    points = found.get("quotes")
+    if not isinstance(points, list):
+        raise InvalidRowError(f"{path}.quotes is not a list: {shown(points)}")
+    return [(f"{path}.quotes[{index}]", point) for index, point in enumerate(points)]
+
+
+def _quote(
+    head: tuple[str, str, int, str], point: _Place, endpoint: Endpoint, observed_at: datetime | None, flaws: list[str]
+) -> Quote:
+    path, fields = point
+    if not isinstance(fields, dict):
+        raise InvalidRowError(f"{path} is not an object: {shown(fields)}")
     quoted = fields.get("quote")
     if isinstance(quoted, list):
         quoted = {one["symbol"]: one for one in quoted if isinstance(one, dict) and one.get("symbol") == CURRENCY}
-    found = quoted.get(CURRENCY) if isinstance(quoted, dict) else None
-    if not isinstance(found, dict):
+    own = quoted.get(CURRENCY) if isinstance(quoted, dict) else None
+    if not isinstance(own, dict):
         raise InvalidRowError(f"{path}.quote has no quote in {CURRENCY}")
-    return f"{path}.quote.{CURRENCY}", found
+    place = f"{path}.quote.{CURRENCY}"
+    price = _number(own.get("price"), f"{place}.price")
+    numbers = {name: _spare_number(own.get(name), f"{place}.{name}", flaws) for name in _SPARE}
+    rank = whole(fields.get("cmc_rank"))
+    if fields.get("cmc_rank") is not None and (rank is None or not 1 <= rank <= HIGHEST_RANK):
+        flaws.append(f"{path}.cmc_rank is not a rank: {shown(fields['cmc_rank'])}; it is left empty")
+        rank = None
+    # A point has two stamps, which differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16):
+    # the outer one is the interval's; the inner one is when that price was taken, before which it must not be stored.
+    updated = _first_time("last_updated" if observed_at else "timestamp", [(place, own), point], flaws)
+    seen_at = observed_at or updated
+    if seen_at is None:
+        raise InvalidRowError(f"{path} has no timestamp that can be read")
+    return Quote(*head, price, numbers, rank, endpoint, seen_at, updated, tuple(flaws))
 
 
-def _values(numbers: _Fields, path: str, flaws: list[str]) -> tuple[_Value, _Value, _Value, _Value, _Value, _Value]:
-    """The price, which must be readable, and the numbers beside it."""
-    price = _number(numbers.get("price"), f"{path}.price")
-    spare: list[_Value] = []
-    for name in _SPARE:
-        try:
-            spare.append(_number(numbers.get(name), f"{path}.{name}"))
-        except InvalidRowError as error:  # noqa: PERF203 - each number fails alone
-            flaws.append(f"{error.message}; it is left empty")
-            spare.append(None)
-    volume, market_cap, hour, day, week = spare
-    return price, volume, market_cap, hour, day, week
+def _spare_number(value: object, place: str, flaws: list[str]) -> float | None:
+    try:
+        return _number(value, place)
+    except InvalidRowError as error:
+        flaws.append(f"{error.message}; it is left empty")
+        return None
 
 
-def _number(value: object, place: str) -> _Value:
+def _number(value: object, place: str) -> float | None:
     """A number to all its digits; None if null. Not a bool."""
     if value is None or type(value) is float:
         return value
@@ -245,8 +211,8 @@ def _number(value: object, place: str) -> _Value:
     raise InvalidRowError(f"{place} is not a number: {shown(value)}")
 
 
-def _first_time(name: str, stamped: Sequence[tuple[str, _Fields]], flaws: list[str]) -> datetime | None:
-    """The first time that can be read in a field of several objects, each with its place."""
+def _first_time(name: str, stamped: Sequence[_Place], flaws: list[str]) -> datetime | None:
+    """The first time that can be read in a field of several objects."""
     for path, fields in stamped:
         value = fields.get(name)
         found = instant(value) if isinstance(value, str) else None

@@ -15,14 +15,13 @@ from adapters._bases.json_values import instant, whole
 from adapters._bases.wording import shown
 from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, Coin
+from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, LONGEST_TEXT, Coin
 
 _INVALID_VALUE = 400
 # The map answers a list of unknown symbols with 400 and names them in its text.
 _NAMED_UNKNOWN = re.compile(r'Invalid values? for "symbol": "([^"]*)"')
 # Symbols of a call: keeps the request line below the 8,190 bytes that common servers take.
 _MOST_SYMBOLS = 250
-_LONGEST_NAME = 200
 
 # The id of the latest stored price of each symbol that has any; None if that cannot be read now.
 Stored = Callable[[Sequence[str]], Mapping[str, int] | None]
@@ -210,7 +209,7 @@ def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str,
                 f"{', '.join(wrong)}); name the id: SYMBOLS={symbol}:ID"
             )
         else:
-            name = name[:_LONGEST_NAME] if isinstance(name, str) else symbol
+            name = name[:LONGEST_TEXT] if isinstance(name, str) else symbol
             found.setdefault(symbol, []).append(Candidate(cmc_id or 0, name, rank))
     for symbol, candidates in found.items():
         candidates.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from adapters._bases.errors import ContractError, EtlError, SourceUnavailable
 
@@ -19,28 +18,12 @@ CallT = TypeVar("CallT")
 AnswerT = TypeVar("AnswerT")
 
 
-@dataclass
-class Failures(Generic[CallT]):
-    """Calls without a usable answer. They affect no other call, unless several fail in a row or none is answered."""
-
-    calls: list[tuple[CallT, EtlError]] = field(default_factory=list)
-    in_a_row: int = 0
-
-    def tolerate(self, call: CallT, error: EtlError) -> bool:
-        """Whether other calls go on after the failure of this one, which is noted then."""
-        if not isinstance(error, SourceUnavailable | ContractError):
-            return False
-        self.calls.append((call, error))
-        self.in_a_row += 1
-        return self.in_a_row < _ENOUGH
-
-
 async def concurrently(
     calls: Iterable[CallT],
     ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
     *,
     tolerate: Callable[[CallT, EtlError], bool] = lambda _call, _error: False,
-    failed: Failures[CallT] | None = None,
+    failed: list[tuple[CallT, EtlError]] | None = None,
 ) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
     """Each call with its answer, in the order of the answers.
 
@@ -49,9 +32,10 @@ async def concurrently(
 
     Args:
         tolerate: whether to go on after a call's failure; such a call is not yielded.
-        failed: the failures that need not be tolerated, if it is to go on after others too.
+        failed: collects other calls without a usable answer, which affect no other call, unless several fail in a row
+            or none is answered; None: each is a failure.
     """
-    remaining, noted = iter(calls), failed or Failures[CallT]()
+    remaining, in_a_row = iter(calls), 0
     pending: dict[asyncio.Task[AnswerT], CallT] = {}
     failure: EtlError | None = None
     at_a_time, answered = 1, False
@@ -71,10 +55,14 @@ async def concurrently(
                 try:
                     answer = await task
                 except EtlError as error:
-                    if not (failed and failed.tolerate(call, error)) and not tolerate(call, error):
+                    if failed is not None and isinstance(error, SourceUnavailable | ContractError):
+                        failed.append((call, error))
+                        in_a_row += 1
+                        failure = failure or (error if in_a_row >= _ENOUGH else None)
+                    elif not tolerate(call, error):
                         failure = failure or error
                 else:
-                    at_a_time, noted.in_a_row, answered = _AT_A_TIME, 0, True
+                    at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
                     begin()
                     yield call, answer
             at_a_time = at_a_time if done else _AT_A_TIME
@@ -83,8 +71,10 @@ async def concurrently(
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    if failure or (noted.calls and not answered):
-        raise failure or noted.calls[0][1]
+    if failed and not answered:
+        failure = failure or failed[0][1]
+    if failure:
+        raise failure
 
 
 async def in_time(answer: Coroutine[Any, Any, AnswerT], seconds: float) -> AnswerT:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from adapters._bases.tehran_time import hour_key, in_tehran, tehran_text
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from adapters.http.coin_market_cap_http_adapter import CURRENCY
 from extractors.coin_market_cap_parser import Problem, Quote
 
 # Clocks of two hosts differ by seconds; a quote further ahead than this says that one of them is wrong.
@@ -102,13 +103,9 @@ class CoinMarketCapTransformer:
             cmc_id=quote.cmc_id,
             name=quote.name,
             price=quote.price or math.nan,  # a number: see `_objection`
-            volume_24h=quote.volume_24h,
-            market_cap=quote.market_cap,
-            percent_change_1h=quote.percent_change_1h,
-            percent_change_24h=quote.percent_change_24h,
-            percent_change_7d=quote.percent_change_7d,
+            **quote.numbers,
             cmc_rank=quote.cmc_rank,
-            currency=quote.currency,
+            currency=CURRENCY,
             endpoint=quote.endpoint,
             run_id=self._run_id,
             source_updated_at=None if updated is None else _tehran_of(updated.astimezone(timezone.utc))[0],

@@ -17,7 +17,7 @@ from adapters._bases.tehran_time import HOUR
 from extractors.coin_market_cap_extractor import PastPart, extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
-from extractors.concurrently import Failures, concurrently
+from extractors.concurrently import concurrently
 from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
 LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
@@ -84,7 +84,7 @@ def calls_of(number: int) -> list[HistoricalCall]:
 
 
 def past_of(*arguments: Any, **options: Any) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
-    return extract_historical(*arguments, settled=NOW, failed=Failures(), **options)
+    return extract_historical(*arguments, settled=NOW, failed=[], **options)
 
 
 async def read(number: int) -> tuple[list[HistoricalCall], object]:
@@ -109,11 +109,11 @@ async def test_call_that_fails_affects_no_other_unless_many_fail_in_a_row(bad: s
             raise SourceUnavailable("down")
         return number
 
-    failed = Failures[int]()
+    failed: list[tuple[int, EtlError]] = []
     with pytest.raises(SourceUnavailable) if calls == 8 else nullcontext():
         found = concurrently(range(20), ask, tolerate=lambda _call, _error: False, failed=failed)
         assert [call async for call, _ in found] == [number for number in range(20) if number not in bad]
-    assert (len(made), {call for call, _ in failed.calls}) == (calls, bad & set(range(8)))
+    assert (len(made), {call for call, _ in failed}) == (calls, bad & set(range(8)))
 
 
 @respx.mock

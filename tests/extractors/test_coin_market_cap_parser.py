@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.errors import ContractError
 from adapters._bases.json_values import json_value
-from extractors.coin_market_cap_parser import Coin, Parsed, parse_historical, parse_latest
+from extractors.coin_market_cap_parser import Coin, Parsed, parse_quotes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
 NOW = datetime(2026, 11, 22, 12, 0, 21, tzinfo=timezone.utc)
@@ -37,11 +37,11 @@ def read(data: object) -> object:
 
 
 def latest(data: object, coins: list[Coin] = COINS) -> Parsed:
-    return parse_latest(read(data), coins, NOW)
+    return parse_quotes(read(data), coins, "latest", observed_at=NOW)
 
 
 def historical(data: object) -> Parsed:
-    return parse_historical(read(data), COINS)
+    return parse_quotes(read(data), COINS, "historical")
 
 
 def bitcoin(*, quoted: Mapping[str, object] | None = None, **changes: object) -> dict[str, Any]:
@@ -86,9 +86,8 @@ def test_every_number_goes_to_its_own_field() -> None:
         "percent_change_7d": 6.5,
     }
     (quote,) = latest([bitcoin(quoted=numbers)]).quotes
-    assert quote[:6] == ("BTC", "BTC", 1, "Bitcoin", 87654.5, 2.5)
-    assert quote[6:12] == (3.0, 4.5, -5.5, 6.5, 1, "USD")
-    assert isinstance(quote.market_cap, float)
+    assert quote[:7] == ("BTC", "BTC", 1, "Bitcoin", 87654.5, numbers, 1)
+    assert isinstance(quote.numbers["market_cap"], float)
 
 
 def test_coin_is_identified_by_its_own_id() -> None:
@@ -163,7 +162,8 @@ SPARE = ["volume_24h", "market_cap", "percent_change_1h", "percent_change_24h", 
 def test_unreadable_spare_field_is_left_empty_and_noted(bad: object, field: str) -> None:
     parsed = latest([bad])
     (quote,) = parsed.quotes
-    assert (quote.price, getattr(quote, field), parsed.problems) == (87654.5, None, [])
+    value = quote.numbers[field] if field in SPARE else getattr(quote, field)
+    assert (quote.price, value, parsed.problems) == (87654.5, None, [])
     (flaw,) = quote.flaws
     assert flaw.startswith("data[0]")
     assert f".{'last_updated' if field == 'source_updated_at' else field} is not" in flaw
@@ -211,7 +211,7 @@ def test_historical_is_read_in_every_layout(name: str) -> None:
 
 def test_recorded_prices_keep_their_last_digit() -> None:
     first = historical(data_of("v3_quotes_historical_daily_btc")).quotes[0]
-    assert (first.price, first.market_cap) == (8553.96966079, 156084173198.82953)
+    assert (first.price, first.numbers["market_cap"]) == (8553.96966079, 156084173198.82953)
     assert (first.observed_at, first.cmc_rank) == (datetime(2020, 3, 2, tzinfo=timezone.utc), None)
 
 

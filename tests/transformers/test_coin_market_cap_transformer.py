@@ -15,6 +15,13 @@ from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
 HOUR_NOW = "2026-11-23 15:00:00"
+NUMBERS = {
+    "volume_24h": 1.5,
+    "market_cap": 2.5,
+    "percent_change_1h": 3.5,
+    "percent_change_24h": -4.5,
+    "percent_change_7d": None,
+}
 WANTED = frozenset({"2026-11-23 14:00:00"})
 
 
@@ -30,13 +37,8 @@ def quote(**changes: object) -> Quote:
         cmc_id=1,
         name="Bitcoin",
         price=87654.32109876,
-        volume_24h=48123456789.12,
-        market_cap=1.7e12,
-        percent_change_1h=0.1,
-        percent_change_24h=-1.2,
-        percent_change_7d=None,
+        numbers=NUMBERS,
         cmc_rank=1,
-        currency="USD",
         endpoint="latest",
         observed_at=NOW,
         source_updated_at=NOW - timedelta(seconds=67),
@@ -51,8 +53,7 @@ def past(minutes: int, price: float | None = 1.0) -> Quote:
 
 
 def test_valid_quote_becomes_a_row() -> None:
-    changes = {"volume_24h": 1.5, "market_cap": 2.5, "percent_change_1h": 3.5, "percent_change_24h": -4.5}
-    rows, rejects = transformer().latest([quote(**changes, percent_change_7d=5.5, cmc_rank=7)])
+    rows, rejects = transformer().latest([quote(cmc_rank=7)])
     assert rejects == []
     assert rows == [
         PriceRow(
@@ -60,14 +61,13 @@ def test_valid_quote_becomes_a_row() -> None:
             cmc_id=1,
             name="Bitcoin",
             price=87654.32109876,
-            percent_change_7d=5.5,
+            **NUMBERS,
             cmc_rank=7,
             currency="USD",
             endpoint="latest",
             run_id="r1",
             source_updated_at="2026-11-23 15:29:00",
             fetched_at="2026-11-23 15:30:07",
-            **changes,
         )
     ]
 

@@ -31,7 +31,7 @@ from extractors.binance_extractor import (
     resolve_pairs,
 )
 from extractors.candles import Answered, CandleCall, plan_calls
-from extractors.concurrently import Failures, all_at_once
+from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
 from transformers.binance_transformer import pair_rows
 from transformers.candles import last_over
@@ -72,7 +72,7 @@ async def run(ctx: JobContext) -> None:
 async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     """Ask for past hours of each pair since its first candle, those included that were stored before they were over."""
     gone: set[str] = set()
-    failed = Failures[CandleCall]()
+    failed: list[tuple[CandleCall, EtlError]] = []
     troubles: dict[str, str] = {}
     async with open_source(ctx) as source:
         pairs = await _known_pairs(ctx, source, since=past.starts[0])
@@ -98,7 +98,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                     is_idle = not answer.is_whole and await _trouble(ctx, source, symbol, pair, troubles)
                     unusable = {(symbol, hour) for hour in (call.hours if is_idle else rejects)}
                     yield Batch({symbol: call.hours}, rows, unusable, () if answer.is_whole else (symbol,))
-    for call, error in failed.calls:
+    for call, error in failed:
         past.note_failed({call.symbol: call.hours}, error)
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
 

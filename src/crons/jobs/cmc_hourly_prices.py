@@ -26,12 +26,16 @@ from crons.backfill import Batch, Past
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext, Needed
 from crons.resources import PATIENCE
-from extractors.coin_market_cap_extractor import LatestExtraction, Refusal, extract_historical, extract_latest
-from extractors.coin_market_cap_list import Listed, extract_listed
+from extractors.coin_market_cap_extractor import (
+    LatestExtraction,
+    Listed,
+    extract_historical,
+    extract_latest,
+    extract_listed,
+)
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
 from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall, credits_of, plan_calls, within_credits
 from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
-from extractors.concurrently import Failures
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 from transformers.coverage import Hours
@@ -139,8 +143,8 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         SourceRejected: a backfill costs more than is left, or all hours are beyond the plan's reach; nothing was spent.
         EtlError: the source failed.
     """
-    refusals: list[Refusal] = []
-    failed = Failures[HistoricalCall]()
+    refusals: list[tuple[HistoricalCall, SourceRejected]] = []
+    failed: list[tuple[HistoricalCall, EtlError]] = []
     async with open_source(ctx) as source:
         ctx.step("asking CoinMarketCap for the key's plan")
         credits_left = (await source.key_info()).credits_left
@@ -174,9 +178,9 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             _name_reach(ctx, past, error)
             raise
         finally:
-            for refusal in refusals:
-                past.note_refused(asked(refusal.call), refusal.error)
-            for call, reason in failed.calls:
+            for call, refusal in refusals:
+                past.note_refused(asked(call), refusal)
+            for call, reason in failed:
                 past.note_failed(asked(call), reason)
 
 
@@ -368,13 +372,13 @@ def _affordable(
 
 async def _rehearse(
     ctx: JobContext, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall], *, only_missing: bool
-) -> list[Refusal]:
+) -> list[tuple[HistoricalCall, SourceRejected]]:
     """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
     first = min((call.start for call in calls), default=ctx.started)
     if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - 2 * STEP)) is None:
         return []
     limit = reach_of(error)
-    refused = [Refusal(call, error) for call in calls if limit is None or call.asked_from < limit]
+    refused = [(call, error) for call in calls if limit is None or call.asked_from < limit]
     if not only_missing or len(refused) == len(calls):
         raise error
     return refused
