@@ -16,7 +16,7 @@ from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import from_text
 from adapters.files.locks import Holder, held_locks, is_open_in
 from commands.screen import resources_for_reading, say, say_json, settings_with_log, show_table
-from commands.status_facts import describe_age
+from commands.status_facts import describe_age, latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
 from crons.history import records_of
@@ -35,8 +35,7 @@ def show(count: int, *, as_json: bool) -> int:
         spools = [resources.history_spool(name) for name in JOBS]
         found = [run for spool in spools for path in spool.waiting() for run in records_of(spool.read(path))]
         found += [] if has_no_database(settings) else resources.runs.latest(count)
-    by_id = {run.run_id: run for run in found}
-    runs = sorted(by_id.values(), key=lambda run: (run.started_at, run.run_id), reverse=True)[:count]
+    runs = latest_first(found)[:count]
     if as_json:
         say_json(system_clock(), runs=[asdict(run) for run in runs])
         return DONE

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from itertools import takewhile
+from datetime import datetime, timedelta
+from itertools import groupby, takewhile
 from typing import Any
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
@@ -38,7 +38,17 @@ from commands.screen import (
     stale_groups,
     terminal_size,
 )
-from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, describe_age, needs, stale_symbols
+from commands.status_facts import (
+    DatabaseFacts,
+    JobFacts,
+    Series,
+    SpoolFacts,
+    Turn,
+    describe_age,
+    latest_first,
+    needs,
+    stale_symbols,
+)
 from commands.tables import backups_of
 from configurations.config import PROJECT_ROOT, Settings, usable_settings
 from crons.alarms import alert, inform
@@ -117,8 +127,17 @@ def _read_all(name: str | None, settings: Settings, now: datetime) -> list[tuple
     """The jobs to show, each with what needs attention."""
     if name is not None:
         find_job(name)
+    schedules, database, jobs = read_schedules(PROJECT_ROOT), DatabaseFacts(), []
     with resources_for_reading(settings, "status") as resources:
-        jobs = _read_jobs([name] if name else list(JOBS), resources, now)
+        for one in [name] if name else JOBS:
+            # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
+            spool = resources.history_spool(one)
+            history = _read_spool(spool)
+            kept = [run for path in history.waiting for run in records_of(spool.read(path))]
+            if database.state == "ok":  # else it is not asked again
+                database = _read_database(one, resources, now)
+            facts = _facts(one, resources, latest_first([*kept, *database.runs]), schedules, now)
+            jobs.append(replace(facts, history=history, database=database))
     # The main job is shown as long as no other one is used.
     if name or not any(job.in_use for job in jobs[1:]):
         jobs[0] = replace(jobs[0], expected=True)
@@ -134,25 +153,6 @@ def _wanting(found: Sequence[tuple[JobFacts, Sequence[str]]]) -> list[str]:
     return [line if len(names) == len(found) else f"{', '.join(names)}: {line}" for line, names in jobs.items()]
 
 
-def _read_jobs(names: Sequence[str], resources: Resources, now: datetime) -> list[JobFacts]:
-    schedules = read_schedules(PROJECT_ROOT)
-    # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
-    histories = {one: resources.history_spool(one) for one in names}
-    runs = {
-        one: [run for path in _read_spool(history).waiting for run in records_of(history.read(path))]
-        for one, history in histories.items()
-    }
-    jobs, database = [], DatabaseFacts("ok")
-    for one in names:
-        series = None
-        if database.state == "ok":
-            database, stored, series = _read_database(one, resources, now)
-            runs[one] += stored
-        facts = _facts(one, resources, runs[one], schedules, now)
-        jobs.append(replace(facts, database=database, series=series))
-    return jobs
-
-
 def _read_spool(spool: Spool) -> SpoolFacts:
     try:
         return SpoolFacts(spool.waiting(), spool.oldest(), spool.rejected())
@@ -160,22 +160,23 @@ def _read_spool(spool: Spool) -> SpoolFacts:
         return SpoolFacts(unknown=f"{error.message}: {error.next_step}")
 
 
-def _read_database(
-    name: str, resources: Resources, now: datetime
-) -> tuple[DatabaseFacts, list[RunRecord], list[Series] | None]:
+def _read_database(name: str, resources: Resources, now: datetime) -> DatabaseFacts:
     job, settings = JOBS[name], resources.settings
     if has_no_database(settings):
-        return DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db"), [], None
+        return DatabaseFacts("empty", "there is no database yet: ./run.sh setup_db")
     try:
         table = resources.repository(job.repository)
-        series = _series_of(table, list(job.expected(settings, table, since=hour_key(now - _LONGEST))), now)
-        corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE)).total
-        return DatabaseFacts("ok", corrections_7d=corrected), resources.runs.recent(name, _RECENT_RUNS), series
+        symbols = list(job.expected(settings, table, since=hour_key(now - _LONGEST)))
+        return DatabaseFacts(
+            series=_series_of(table, symbols, now),
+            corrections_7d=table.corrections(since=tehran_text(now - CORRECTIONS_SINCE)).total,
+            runs=resources.runs.recent(name, _RECENT_RUNS),
+        )
     except LockHeldError as error:
         holder = read_holder(engine_lock(settings.clickhouse_path))
-        return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None), [], None
+        return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
     except EtlError as error:
-        return DatabaseFacts("unreachable", " ".join(error.message.split())), [], None
+        return DatabaseFacts("unreachable", " ".join(error.message.split()))
 
 
 def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -> list[Series]:
@@ -192,18 +193,23 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
     idle, absent = idle_symbols(table, symbols, now), table.absences(symbols)
     series = []
     for symbol in symbols:
-        there = stored.get(symbol, _NOTHING)
-        last_hour, last = there.last_hour or None, _finite(there.last_value)
-        change = None
-        if last is not None and last_hour:
-            a_day_before = from_text(last_hour).astimezone(timezone.utc) - _TREND_HOURS * HOUR
-            before = _finite(there.values.get(hour_key(a_day_before)))
-            change = (last / before - 1) * 100 if before else None
-        spans = absent.get(symbol, ())
-        coverage = cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol), absent=spans)
-        left = any(since <= keys[-1] and until > present for since, until in spans)
-        trend = [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)]
-        series.append(Series(symbol, last_hour, last, coverage, trend, change, symbol in absurd, symbol in idle, left))
+        there, spans = stored.get(symbol, _NOTHING), absent.get(symbol, ())
+        last, before = _finite(there.last_value), None
+        if there.last_hour:
+            before = _finite(there.values.get(hour_key(from_text(there.last_hour) - _TREND_HOURS * HOUR)))
+        series.append(
+            Series(
+                symbol,
+                there.last_hour or None,
+                last,
+                cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol), absent=spans),
+                [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)],
+                change_24h=(last / before - 1) * 100 if last is not None and before else None,
+                is_absurd=symbol in absurd,
+                is_idle=symbol in idle,
+                has_left=any(since <= keys[-1] and until > present for since, until in spans),
+            )
+        )
     return series
 
 
@@ -211,52 +217,48 @@ def _finite(price: float | None) -> float | None:
     return price if price is not None and math.isfinite(price) else None
 
 
-def _beginnings(name: str, settings: Settings) -> list[str]:
-    with suppress(StateError):  # `check` tells of it
-        return JOBS[name].beginnings(settings)
-    return []
-
-
 def _facts(
-    name: str, resources: Resources, found: Sequence[RunRecord], schedules: Schedules, now: datetime
+    name: str, resources: Resources, records: Sequence[RunRecord], schedules: Schedules, now: datetime
 ) -> JobFacts:
-    job, settings = JOBS[name], resources.settings
-    table, backups = job.repository.table.name, backups_of(settings)
-    by_id = {run.run_id: run for run in found}
-    every_record = sorted(by_id.values(), key=lambda run: run.started_at, reverse=True)
-    records = [run for run in every_record if run.status != BUSY]
-    runs, heals = ([run for run in records if run.kind == kind] for kind in ("run", "heal"))
+    job, settings, beginnings = JOBS[name], resources.settings, list[str]()
+    table, backups, lock = (
+        job.repository.table.name,
+        backups_of(settings),
+        settings.data_path / "locks" / f"{name}.lock",
+    )
+    ended = [run for run in records if run.status != BUSY]
+    runs, heals = ([run for run in ended if run.kind == kind] for kind in ("run", "heal"))
     turns = {
         task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
         for task, schedule in schedules.installed.items()
     }
-    lock = settings.data_path / "locks" / f"{name}.lock"
     since = installed_since(BACKUP, PROJECT_ROOT)
+    with suppress(StateError):  # which `check` reports
+        beginnings = job.beginnings(settings)
     return JobFacts(
         name=name,
-        beginnings=_beginnings(name, settings),
+        beginnings=beginnings,
         follows_list=bool(settings.top) and not job.optional,
         every=turns[name].every if name in turns else longest_interval(usual_schedule(job.schedule, now), now),
         run=turns.get(name),
         heal=turns.get(heal_of(name)),
         backup=turns.get(BACKUP),
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
+        cron_runs=schedules.cron_runs,
         running=str(read_holder(lock) or "a process without a note") if is_held(lock) else None,
         last_success=next((run for run in runs if not run.failed), None),
-        last_failure=next((run for run in records if run.failed), None),
+        last_failure=next((run for run in ended if run.failed), None),
         last_heal=next(iter(heals), None),
-        busy_runs=[run for run in every_record if run.status == BUSY and run.kind == "run"],
+        busy_runs=[run for run in records if run.status == BUSY and run.kind == "run"],
         failed_runs=list(takewhile(lambda run: run.failed, runs)),
         failed_heals=list(takewhile(lambda run: run.failed, heals)),
         spool=_read_spool(resources.spool(name)),
-        history=_read_spool(resources.history_spool(name)),
         fill=after_needs(job, settings, f"./run.sh cron_heal {name}") if job.backfill else None,
         stale_set_up=stale_groups(),
         last_backup=next((one.made for one in reversed(backups.found()) if table in one.manifest.rows), None),
         shrunk_backup="".join(backups.shrunk([table])),
         backup_due=next_run(turns[BACKUP].schedule, since) if BACKUP in turns and since else None,
-        cron_runs=schedules.cron_runs,
-        log="logs/cron.log" if (PROJECT_ROOT / "logs" / "cron.log").exists() else "",
+        see_log="see logs/cron.log, then " if (PROJECT_ROOT / "logs" / "cron.log").exists() else "",
     )
 
 
@@ -282,7 +284,7 @@ def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, A
         "history": _spool_document(job.history, now),
         "beginnings": job.beginnings,
         "corrections_7d": job.database.corrections_7d,
-        "symbols": None if job.series is None else [_symbol_document(one) for one in job.series],
+        "symbols": [_symbol_document(one) for one in job.database.series] if job.database.state == "ok" else None,
     }
 
 
@@ -322,14 +324,14 @@ def _symbol_document(one: Series) -> dict[str, Any]:
 
 def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
     show_table((), list(_fields(job, now)))
-    if not job.series:
+    series, stale, size = job.database.series, set(stale_symbols(job, now)), terminal_size()
+    if not series:
         return
-    shown, size, stale = job.series, terminal_size(), stale_symbols(job, now)
+    shown = series
     if job.follows_list and not everything:
-        shown = [one for one in shown if not one.has_left][:_LARGEST]
-    elif size and not everything and (room := max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)) < len(shown):
-        shown = sorted(shown, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
-    hidden = len(job.series) - len(shown)
+        shown = [one for one in series if not one.has_left][:_LARGEST]
+    elif size and not everything and (room := max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)) < len(series):
+        shown = sorted(series, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
     say("")
     show_table(
         ("symbol", "price", "24 h", "hour (Tehran)", f"stored in\n{'/'.join(SPANS)}", "last 24 h"),
@@ -337,27 +339,27 @@ def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
         styles=["red" if one.symbol in stale else "yellow" if one.coverage.missing else "" for one in shown],
     )
     say("stored: percent of the hours since the first stored one, without the present hour")
-    if outages := _describe_outages(job.series):
+    if outages := _describe_outages(series):
         say("missing in 30 d:")
         show_table((), outages)
-    if asked := {one.symbol: len(one.coverage.without_quote) for one in shown if one.coverage.without_quote}:
-        say(f"no quote at the source: {', '.join(f'{symbol} {hours:,} h' for symbol, hours in asked.items())}")
+    if asked := [f"{one.symbol} {hours:,} h" for one in shown if (hours := len(one.coverage.without_quote))]:
+        say(f"no quote at the source: {', '.join(asked)}")
+    hidden = len(series) - len(shown)
     if hidden and job.follows_list:
-        gaps, left = sum(bool(one.coverage.missing) for one in job.series), sum(one.has_left for one in job.series)
-        say(f"{hidden} of {len(job.series)} coins are hidden, the largest are shown; --all shows every one")
+        gaps, left = sum(bool(one.coverage.missing) for one in series), sum(one.has_left for one in series)
+        say(f"{hidden} of {len(series)} coins are hidden, the largest are shown; --all shows every one")
         say(f"of all, {gaps} have missing hours, {left} left the list in 30 d")
     elif hidden:
         say(f"{counted(hidden, 'symbol')} hidden; the worst are shown first; --all shows every one")
 
 
 def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
+    database = job.database
     yield "last success", _describe_run(job.last_success, job, now)
     yield "last failure", _describe_run(job.last_failure, job, now)
-    if job.crontab_unknown:
-        yield "next run", f"unknown: {job.crontab_unknown}"
-    else:
-        missing = f"not in the crontab: ./run.sh setup_cron {job.name}"
-        yield "next run", _describe_turn(job.run) if job.run else missing
+    unset = f"unknown: {job.crontab_unknown}" if job.crontab_unknown else ""
+    unset = unset or f"not in the crontab: ./run.sh setup_cron {job.name}"
+    yield "next run", _describe_turn(job.run) if job.run else unset
     if job.last_heal and job.last_heal is job.last_failure:
         yield "last heal", "the last failure"
     elif job.last_heal or job.heal:
@@ -370,17 +372,18 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
         yield "beginnings", listed(job.beginnings)
     if job.history.waiting or job.history.unknown:
         yield "history", _describe_spool(job.history, now)
-    if job.database.corrections_7d:
-        yield "corrections", f"{counted(job.database.corrections_7d, 'price')} in 7 days; verify lists the largest"
-    if job.database.state not in {"ok", "unreachable"}:  # which needs attention, with its reason
-        yield "database", f"{job.database.state}: {job.database.detail}"
+    if database.corrections_7d:
+        yield "corrections", f"{counted(database.corrections_7d, 'price')} in 7 days; verify lists the largest"
+    if database.state in {"in use", "empty"}:  # an unreachable one needs attention, with its reason
+        yield "database", f"{database.state}: {database.detail}"
 
 
 def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
     if run is None:
-        return f"unknown: {_NOT_KNOWN[job.database.state]}" if job.database.state in _NOT_KNOWN else "none known"
-    age = describe_age(now - from_text(run.finished_at))
+        reason = _NOT_KNOWN.get(job.database.state)
+        return f"unknown: {reason}" if reason else "none known"
     failed, reason = (", failed", f": {run.error}") if run.failed else ("", "")
+    age = describe_age(now - from_text(run.finished_at))
     return f"{run.finished_at} in Tehran, {age} ago{failed} ({run.kind}){reason}"
 
 
@@ -423,14 +426,12 @@ def _describe_outages(series: Sequence[Series]) -> list[tuple[str, str]]:
     for one in series:
         for hour in one.coverage.missing:
             lacking.setdefault(hour, []).append(one.symbol)
-    by_symbols: dict[tuple[str, ...], list[datetime]] = {}
-    for hour, symbols in lacking.items():
-        by_symbols.setdefault(tuple(symbols), []).append(hour)
     outages = [
-        (first, describe_hours(hour for hour in own if first <= hour <= last), ", ".join(symbols))
-        for symbols, own in by_symbols.items()
-        for first, last in hour_ranges(own)
+        (describe_hours(hours), ", ".join(symbols))
+        for first, last in hour_ranges(lacking)
+        for symbols, hours in groupby(sorted(one for one in lacking if first <= one <= last), lacking.__getitem__)
     ]
-    rows = [(hours, symbols) for _, hours, symbols in sorted(outages)[-_SHOWN_OUTAGES:]]
-    earlier, total = counted(len(outages) - len(rows), "earlier gap"), counted(len(lacking), "hour")
-    return [("…", f"{earlier}, {total} in total"), *rows] if len(rows) < len(outages) else rows
+    if len(outages) <= _SHOWN_OUTAGES:
+        return outages
+    earlier, total = counted(len(outages) - _SHOWN_OUTAGES, "earlier gap"), counted(len(lacking), "hour")
+    return [("…", f"{earlier}, {total} in total"), *outages[-_SHOWN_OUTAGES:]]

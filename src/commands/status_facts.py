@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from transformers.coverage import Coverage, reach
 _LEAST_STALE_AFTER = timedelta(hours=2)
 _SPOOL_AFTER = timedelta(hours=1)
 _MISSING_AFTER = timedelta(days=1)  # without an installed heal; with one, two of its intervals
-_FAILURES_IN_A_ROW = 2
 _READ = {"ok", "empty"}
 _RECENT_HEALS = timedelta(days=8)  # failed heals of a line that was removed since are not news
 
@@ -54,15 +53,14 @@ class Series(NamedTuple):
 
 
 class DatabaseFacts(NamedTuple):
-    """Whether the database can be read."""
+    """What the database has of a job, as far as it can be read."""
 
-    state: Literal["ok", "in use", "unreachable", "empty"]  # empty: there is none yet
+    state: Literal["ok", "in use", "unreachable", "empty"] = "ok"  # empty: there is none yet
     detail: str = ""  # who uses it, or why it cannot be read
     in_use_since: datetime | None = None  # aware
-    corrections_7d: int | None = None  # None if the database cannot be read
-
-
-_OK = DatabaseFacts("ok")
+    runs: Sequence[RunRecord] = ()
+    series: Sequence[Series] = ()
+    corrections_7d: int | None = None  # None if it cannot be read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,40 +76,28 @@ class JobFacts:
     heal: Turn | None = None
     backup: Turn | None = None
     crontab_unknown: str | None = None  # why the crontab cannot be read
+    cron_runs: bool = True
     running: str | None = None  # who holds its lock
-    database: DatabaseFacts = _OK
+    database: DatabaseFacts = DatabaseFacts()  # noqa: RUF009 - it cannot change
     last_success: RunRecord | None = None  # of the hourly runs
     last_failure: RunRecord | None = None  # of any kind
     last_heal: RunRecord | None = None
     busy_runs: Sequence[RunRecord] = ()  # that found the lock held, latest first
     failed_runs: Sequence[RunRecord] = ()  # hourly ones since the last success, latest first
     failed_heals: Sequence[RunRecord] = ()  # likewise
-    spool: SpoolFacts  # of rows
-    history: SpoolFacts  # of records of runs
+    spool: SpoolFacts = SpoolFacts()  # noqa: RUF009 - of rows; as above
+    history: SpoolFacts = SpoolFacts()  # noqa: RUF009 - of records of runs; as above
     fill: str | None  # the command that fills missing hours, without its HOURS
-    series: Sequence[Series] | None = None
     stale_set_up: Sequence[str] = ()  # requirements files that have changed since the installation
     last_backup: datetime | None = None  # of its table, aware
     shrunk_backup: str = ""  # why backups are not pruned; empty if they are
     backup_due: datetime | None = None  # the first time of an installed backup, as far as it is known
-    cron_runs: bool = True
-    log: str = ""  # where cron's output is; empty if there is none yet
+    see_log: str = ""  # how a next step begins that needs cron's log; empty if there is none yet
 
     @property
     def stale_after(self) -> timedelta:
         """The age at which the last successful run and a symbol's last price are too old."""
         return max(_LEAST_STALE_AFTER, 2 * self.every)
-
-    @property
-    def see_log(self) -> str:
-        """How a next step begins that needs the log."""
-        return f"see {self.log}, then " if self.log else ""
-
-    @property
-    def next_run(self) -> str:
-        """What makes a run now, and later ones."""
-        install = "" if self.run or self.crontab_unknown else f"; not in the crontab: ./run.sh setup_cron {self.name}"
-        return f"{self.see_log}./run.sh cron_run {self.name}{install}"
 
     @property
     def in_use(self) -> bool:
@@ -122,40 +108,69 @@ class JobFacts:
     def is_known(self) -> bool:
         """Whether there is anything to show."""
         spools = [fact for one in (self.spool, self.history) for fact in (one.waiting, one.unknown, one.damaged)]
-        stored = [one.last_hour for one in self.series or ()]
+        stored = [one.last_hour for one in self.database.series]
         return any((self.in_use, self.last_heal, self.heal, self.running, *spools, *stored))
+
+
+def latest_first(found: Iterable[RunRecord]) -> list[RunRecord]:
+    """Runs, each once."""
+    by_id = {run.run_id: run for run in found}
+    return sorted(by_id.values(), key=lambda run: (run.started_at, run.run_id), reverse=True)
 
 
 def needs(job: JobFacts, now: datetime) -> list[str]:
     """What needs attention, one line each; empty if nothing does. `now` is aware."""
-    return [*_of_runs(job, now), *_of_storage(job, now), *_of_prices(job, now)]
+    outage, lost = _outage(job, now)
+    return [*_of_runs(job, now, outage, lost), *_of_storage(job, now), *_of_prices(job, now, lost)]
 
 
-def _of_runs(job: JobFacts, now: datetime) -> Iterator[str]:
+def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
+    """Symbols without a price since `stale_after` before the present hour."""
+    least = hour_start(now) - job.stale_after
+    expected = [one for one in job.database.series if not one.has_left]
+    return [one.symbol for one in expected if one.last_hour is None or from_text(one.last_hour) < least]
+
+
+def _outage(job: JobFacts, now: datetime) -> tuple[timedelta | None, list[str]]:
+    """How long ago the last success was, if that is too long, and the stale symbols whose prices end with it."""
+    success = job.last_success
+    age = now - from_text(success.finished_at) if success else timedelta()
+    if success is None or age <= job.stale_after or job.database.state == "in use":
+        return None, []
+    last_hours = {one.symbol: one.last_hour or "" for one in job.database.series}
+    hour = hour_key(from_text(success.started_at))
+    return age, [symbol for symbol in stale_symbols(job, now) if last_hours[symbol] >= hour]
+
+
+def _of_runs(job: JobFacts, now: datetime, outage: timedelta | None, lost: Sequence[str]) -> Iterator[str]:
     if job.stale_set_up:
         names = ", ".join(job.stale_set_up)
         yield f"the set-up is older than {names}, so cron's next run may lack a package: ./run.sh install"
     if not job.cron_runs and (job.run or job.heal or job.backup):
         yield f"no cron daemon runs, so cron starts nothing: {START_CRON}"
-    database, success = job.database, job.last_success
+    database, prices, run = job.database, job.database.series, f"./run.sh cron_run {job.name}"
     if database.state == "unreachable":
         yield f"the database cannot be read: {database.detail}"
     if database.in_use_since and now - database.in_use_since > job.stale_after:
         held = describe_age(now - database.in_use_since)
         yield f"the database has been in use for {held}: {database.detail}; ./run.sh kill ends this checkout's jobs"
-    failed = len(job.failed_runs)
-    why = f"{failed:,} runs in a row failed, the last one because {job.failed_runs[0].error}" if failed > 1 else ""
-    if age := _outage(job, now):
-        prices = f", so no price of {listed(without)}" if (without := _stale_by_outage(job, now)) else ""
-        yield f"no successful run for {describe_age(age)}{prices}: {why or job.next_run}"
-    elif why:
-        yield why
-    elif job.in_use and not success and database.state in _READ and (not job.series or stale_symbols(job, now)):
-        yield f"no successful run yet: ./run.sh cron_run {job.name}"
-    if len(job.failed_heals) >= _FAILURES_IN_A_ROW:
-        last = job.failed_heals[0]
-        if now - from_text(last.finished_at) <= _RECENT_HEALS:
-            yield f"{len(job.failed_heals):,} heals in a row failed, the last one because {last.error}"
+    failures = _in_a_row("runs", job.failed_runs)
+    if outage:
+        without = f", so no price of {listed(lost)}" if lost else ""
+        install = "" if job.run or job.crontab_unknown else f"; not in the crontab: ./run.sh setup_cron {job.name}"
+        yield f"no successful run for {describe_age(outage)}{without}: {failures or f'{job.see_log}{run}{install}'}"
+    elif failures:
+        yield failures
+    elif job.in_use and not job.last_success and database.state in _READ and (not prices or stale_symbols(job, now)):
+        yield f"no successful run yet: {run}"
+    heals = _in_a_row("heals", job.failed_heals)
+    if heals and now - from_text(job.failed_heals[0].finished_at) <= _RECENT_HEALS:
+        yield heals
+
+
+def _in_a_row(what: str, failed: Sequence[RunRecord]) -> str:
+    last = f", the last one because {failed[0].error}" if failed else ""
+    return f"{len(failed):,} {what} in a row failed{last}" if len(failed) > 1 else ""
 
 
 def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
@@ -176,62 +191,32 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
         yield job.shrunk_backup
 
 
-def _of_prices(job: JobFacts, now: datetime) -> Iterator[str]:
-    missing_keys = {hour_key(hour) for one in job.series or () for hour in one.coverage.missing}
-    if lost := [run for run in job.busy_runs if f"{run.started_at[:13]}:00:00" in missing_keys]:
-        names = listed(sorted({f"{run.started_at[:13]}:00" for run in lost}))
-        first = from_text(f"{lost[-1].started_at[:13]}:00:00")
-        fill = f": {job.fill} {reach([first], now)}" if job.fill else ""
-        yield f"no price of {names}, whose run found another one busy{fill}"
-    reported = _stale_by_outage(job, now)  # by `_of_runs`
+def _of_prices(job: JobFacts, now: datetime, reported: Sequence[str]) -> Iterator[str]:
+    series = job.database.series
+    missing = {hour_key(hour): hour for one in series for hour in one.coverage.missing}
+    if busy := {key for run in job.busy_runs if (key := f"{run.started_at[:13]}:00:00") in missing}:
+        fill = f": {job.fill} {reach([missing[key] for key in busy], now)}" if job.fill else ""
+        yield f"no price of {listed(sorted(key[:16] for key in busy))}, whose run found another one busy{fill}"
     if job.last_success and (stale := [symbol for symbol in stale_symbols(job, now) if symbol not in reported]):
         yield f"no price for over {job.stale_after // HOUR:,} hours of {listed(stale)}: {job.see_log}check SYMBOLS"
-    if absurd := [one.symbol for one in job.series or () if one.is_absurd]:
+    if absurd := [one.symbol for one in series if one.is_absurd]:
         yield f"prices of {listed(absurd)} are far off their neighbors: ./run.sh verify lists them"
-    if idle := [one.symbol for one in job.series or () if one.is_idle]:
+    if idle := [one.symbol for one in series if one.is_idle]:
         yield f"no trade of {listed(idle)} in 48 hours, so the price is stale: see BINANCE_PAIRS"
-    overdue = {one.symbol: hours for one in job.series or () if (hours := _overdue_hours(one, job, now))}
+    overdue = {one.symbol: hours for one in series if (hours := _overdue_hours(one, job, now))}
     if overdue and job.fill:
-        missing = [hour for hours in overdue.values() for hour in hours]
-        count = counted(len(missing), "hour")
-        age = describe_age(now - min(missing))
-        yield f"{count} of {listed(list(overdue))} missing, the oldest for {age}: {job.fill} {reach(missing, now)}"
-
-
-def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
-    """Symbols without a price since `stale_after` before the present hour."""
-    least = hour_start(now) - job.stale_after
-    expected = [one for one in job.series or () if not one.has_left]
-    return [one.symbol for one in expected if one.last_hour is None or from_text(one.last_hour) < least]
-
-
-def _outage(job: JobFacts, now: datetime) -> timedelta | None:
-    """How long ago the last success was, if that is too long."""
-    age = now - from_text(job.last_success.finished_at) if job.last_success else timedelta()
-    return age if age > job.stale_after and job.database.state != "in use" else None
-
-
-def _stale_by_outage(job: JobFacts, now: datetime) -> list[str]:
-    """The stale symbols whose prices end with the last successful run."""
-    if job.last_success is None or not _outage(job, now):
-        return []
-    hour = hour_key(from_text(job.last_success.started_at))
-    last_hours = {one.symbol: one.last_hour or "" for one in job.series or ()}
-    return [symbol for symbol in stale_symbols(job, now) if last_hours[symbol] >= hour]
+        late = [hour for hours in overdue.values() for hour in hours]
+        lacking, age = f"{counted(len(late), 'hour')} of {listed(list(overdue))}", describe_age(now - min(late))
+        yield f"{lacking} missing, the oldest for {age}: {job.fill} {reach(late, now)}"
 
 
 def _overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
     """The hours before a symbol's last stored one that have been missing for too long."""
-    after = 2 * job.heal.every if job.heal else _MISSING_AFTER
+    after, missing = 2 * job.heal.every if job.heal else _MISSING_AFTER, one.coverage.missing
     # A gap shorter than the interval of the runs is not theirs to fill.
-    gaps = [(first, last) for first, last in hour_ranges(one.coverage.missing) if last - first + HOUR >= job.every]
-    return [
-        hour
-        for hour in one.coverage.missing
-        if now - hour > after
-        and any(first <= hour <= last for first, last in gaps)
-        and hour_key(hour) < (one.last_hour or "")
-    ]
+    gaps = [(first, last) for first, last in hour_ranges(missing) if last - first + HOUR >= job.every]
+    late = [hour for hour in missing if now - hour > after and hour_key(hour) < (one.last_hour or "")]
+    return [hour for hour in late if any(first <= hour <= last for first, last in gaps)]
 
 
 def describe_age(age: timedelta) -> str:

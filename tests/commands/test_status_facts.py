@@ -9,7 +9,7 @@ import pytest
 
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
-from commands.status_facts import DatabaseFacts, JobFacts, Series, SpoolFacts, Turn, needs
+from commands.status_facts import DatabaseFacts, JobFacts, Series, Turn, needs
 from transformers.coverage import Coverage
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
@@ -27,11 +27,8 @@ def job_missing(
         name="job",
         every=HOUR * every,
         heal=None if heal_every is None else Turn("17 4 * * *", NOW, HOUR * heal_every),
-        database=DatabaseFacts("ok"),
-        spool=SpoolFacts(),
-        history=SpoolFacts(),
+        database=DatabaseFacts(series=[series]),
         fill=fill,
-        series=[series],
     )
 
 
@@ -74,12 +71,19 @@ def test_outage_is_reported_once_and_a_coin_lost_before_it_by_itself() -> None:
         for symbol, ago in {"BTC": 5, "ETH": 4, "DEAD": 99}.items()
     ]
     success = RunRecord("id", "job", "run", tehran_text(NOW - HOUR * 5), tehran_text(NOW - HOUR * 5), "ok")
-    job = replace(job_missing(1), last_success=success, series=series, run=Turn("0 * * * *", NOW, HOUR))
+    job = replace(
+        job_missing(1),
+        last_success=success,
+        database=DatabaseFacts(series=series),
+        run=Turn("0 * * * *", NOW, HOUR),
+    )
     assert needs(job, NOW) == [
         "no successful run for 5 h 0 min, so no price of BTC, ETH: ./run.sh cron_run job",
         "no price for over 2 hours of DEAD: check SYMBOLS",
     ]
-    assert all(": see logs/cron.log, then " in need for need in needs(replace(job, log="logs/cron.log"), NOW))
+    assert all(
+        ": see logs/cron.log, then " in need for need in needs(replace(job, see_log="see logs/cron.log, then "), NOW)
+    )
 
 
 def test_hours_after_the_last_stored_one_do_not_count() -> None:
