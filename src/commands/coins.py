@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Annotated
+
+import typer
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import StoredMeaning
@@ -14,7 +17,7 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, pair_choices, twin_choices
 from adapters.files.locks import ProcessLock
-from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
+from commands.screen import action, resources_for_reading, say, settings_with_log, show_table, tell
 from configurations.config import Settings, renamed_entry
 from crons.exits import DONE
 from crons.registry import MAIN_JOB
@@ -23,11 +26,28 @@ from crons.resources import Resources, has_no_database, interactive_timeouts, sy
 _LARGEST = 10
 
 
-def show(*, everything: bool = False) -> int:
-    """Print a row for each symbol and coin, and for each symbol and pair; return the exit code.
+@action("--accept BTC:1")
+def coins(
+    *,
+    reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
+    accept: Annotated[str, typer.Option(metavar="SYMBOL:ID", help="confirm that the symbol means this coin now")] = "",
+    rename: Annotated[str, typer.Option(metavar="SYMBOL:NEW", help="the coin's ticker has changed")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="every coin, not only the ten largest of top:N")] = False,
+) -> int:
+    """Show which coin each symbol means, or change it.
 
-    With a list of the largest coins, only of the ten largest and of the named ones, unless `everything` is asked for.
+    Without an option, a row for each symbol and coin: CoinMarketCap's id, the name, since when prices are stored under
+    it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused until --accept confirms it.
+    Stored prices stay as they are. After --rename the views show a coin's prices under its new ticker.
     """
+    changes = [(change, value) for change, value in ((_reset, reset), (_accept, accept), (_rename, rename)) if value]
+    if len(changes) > 1:
+        raise ConfigurationError(
+            "these options exclude each other", next_step="give one of --reset, --accept and --rename"
+        )
+    if changes:
+        change, value = changes[0]
+        return change(value)
     settings = interactive_timeouts(settings_with_log())
     coins, pairs, largest, unknown = _stored(settings)
     rows = _coin_rows(settings, coins, unknown=bool(unknown))
@@ -95,7 +115,7 @@ def _pair_rows(settings: Settings, stored: Sequence[StoredMeaning]) -> list[Sequ
     return rows
 
 
-def reset(symbol: str) -> int:
+def _reset(symbol: str) -> int:
     """Forget which coin a symbol means; return the exit code. Idempotent."""
     symbol = symbol.strip().upper()
     if before := _choose(settings_with_log(writes=True), symbol, None):
@@ -105,7 +125,7 @@ def reset(symbol: str) -> int:
     return DONE
 
 
-def accept(entry: str) -> int:
+def _accept(entry: str) -> int:
     """Use an id for a symbol from now on, regardless of what is stored under it; return the exit code. Idempotent."""
     settings = settings_with_log(writes=True)
     symbol, number = _both(entry, "ID", r"[1-9][0-9]{0,9}", "accept BTC:1")
@@ -118,7 +138,7 @@ def accept(entry: str) -> int:
     return DONE
 
 
-def rename(entry: str) -> int:
+def _rename(entry: str) -> int:
     """Give a coin's stored prices the ticker that it has now; return the exit code.
 
     Raises:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -14,7 +16,17 @@ from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, 
 from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, StoredCandle
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, StoredQuote
-from commands.screen import after_needs, mention, resources_for_reading, say, say_json, settings_with_log, show_table
+from commands.interface import Json, PastHours
+from commands.screen import (
+    action,
+    after_needs,
+    mention,
+    resources_for_reading,
+    say,
+    say_json,
+    settings_with_log,
+    show_table,
+)
 from configurations.config import Settings
 from crons.exits import DONE, FAILED
 from crons.job import Finding
@@ -34,10 +46,20 @@ _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
 _StoredT = TypeVar("_StoredT", StoredQuote, StoredCandle)
 
 
-def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
-    """Compare the hours before the present one, print the result, return the exit code: 1 if prices differ.
+@action("720 --tolerance 2")
+def compare(
+    hours: PastHours = 168,
+    *,
+    tolerance: Annotated[
+        float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="the largest accepted deviation")
+    ] = 1.0,
+    as_json: Json = False,
+) -> int:
+    """Compare the stored prices of the two sources.
 
-    `tolerance` is in percent.
+    CoinMarketCap's with Binance's, for each symbol and hour that both have: the median and the largest deviation, and
+    the hours over the tolerance. Exit code 1 with their list if there are any, or if prices are certainly stale,
+    shifted by an hour, or swapped between two symbols. Read-only: a source never fills an hour of the other.
     """
     if not math.isfinite(tolerance):
         raise ConfigurationError(f"--tolerance {tolerance} is not a number of percent", next_step="give one, such as 1")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import in_tehran
 from adapters._bases.wording import counted
 from adapters.system.crontab import START_CRON, has_crontab
-from commands.screen import say, say_json, show_table, tell
+from commands.interface import JobName, Json
+from commands.screen import action, say, say_json, show_table, tell
 from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, load_settings, network_variables, usable_settings
 from crons.exits import DONE
 from crons.install import (
@@ -28,14 +32,20 @@ from crons.install import (
     usual_schedule,
 )
 from crons.job import Job
-from crons.registry import JOBS, find_job
+from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import require_owner, system_clock
+
+Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
+Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
+Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 
 _DAILY_WORDS = {BACKUP: "copy every table to backups/", WATCH: "report what needs attention"}
 
 
-def show(*, as_json: bool) -> int:
-    """Print the jobs and the daily tasks with their crontab lines, and return the exit code."""
+@action("--json")
+def jobs(*, as_json: Json = False) -> int:
+    """List the jobs, their schedules and their crontab lines."""
     now, tasks = system_clock(), []
     for name, job in JOBS.items():
         tasks.append((name, job.summary, usual_schedule(job.schedule, now), name))
@@ -62,17 +72,27 @@ def show(*, as_json: bool) -> int:
     return DONE
 
 
-def install(name: str, schedule: str | None, *, dry_run: bool, **chosen: bool) -> int:
-    """Install the line of a job or of the chosen task, and return the exit code. Idempotent.
+@action('--schedule "5 * * * *" --dry-run')
+def setup_cron(
+    name: JobName = MAIN_JOB,
+    *,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="CRON", help="a cron expression, in this host's time zone")
+    ] = None,
+    heal: Heal = False,
+    backup: Backup = False,
+    watch: Watch = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Install a job's crontab line.
 
-    Warns about what cron's own environment lacks.
-
-    Args:
-        schedule: None for that of the installed line, or else the usual one.
-        chosen: ``heal`` for the job's heal, ``backup`` or ``watch``.
+    The line goes into a block marked with this checkout's path. Other lines stay, and the previous crontab is kept in
+    backups/. An installed line keeps its schedule, unless --schedule; a new one starts when an hour begins in Tehran.
+    --heal installs a second line, a daily cron_heal; --backup a daily backup of every table that keeps the latest 30;
+    --watch a daily status --quiet. Idempotent.
     """
     now = system_clock()
-    task, heal = _task(name, chosen), chosen["heal"]
+    task = _task(name, heal=heal, backup=backup, watch=watch)
     job = find_job(name, with_past=heal)
     usual = DAILY.get(task) or (HEAL_SCHEDULE if heal else usual_schedule(job.schedule, now))
     found = read_schedules(PROJECT_ROOT)
@@ -96,14 +116,27 @@ def install(name: str, schedule: str | None, *, dry_run: bool, **chosen: bool) -
     return DONE
 
 
-def remove(name: str, *, everything: bool, dry_run: bool, **chosen: bool) -> int:
-    """Remove the line of a job or of the chosen task, or every line, and return the exit code. Idempotent."""
+@action("--all --dry-run")
+def remove_cron(
+    name: JobName = MAIN_JOB,
+    *,
+    heal: Heal = False,
+    backup: Backup = False,
+    watch: Watch = False,
+    everything: Annotated[bool, typer.Option("--all", help="every line of this checkout")] = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Remove a job's crontab line.
+
+    Other lines stay, and the previous crontab is kept in backups/. --heal, --backup and --watch remove the lines of
+    setup_cron with the same option instead. Idempotent.
+    """
     find_job(name)
-    _change(None if everything else _task(name, chosen), None, dry_run=dry_run)
+    _change(None if everything else _task(name, heal=heal, backup=backup, watch=watch), None, dry_run=dry_run)
     return DONE
 
 
-def _task(name: str, chosen: Mapping[str, bool]) -> str:
+def _task(name: str, **chosen: bool) -> str:
     names = [one for one, given in chosen.items() if given]
     if len(names) > 1:
         words = " and ".join(f"--{one}" for one in names)

@@ -1,4 +1,4 @@
-"""What the commands of ``main.py`` share: the application, how a command's help looks, and options with one meaning."""
+"""What all commands share: the application, how a command's help looks, and options with one meaning."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import os
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib import import_module
 from inspect import getdoc
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from configurations.config import PROJECT_ROOT
-from crons.exits import EPILOG, USAGE, guarded
+from crons.exits import EPILOG, USAGE
 from crons.registry import MAIN_JOB
 
 JobName = Annotated[str, typer.Argument(metavar="NAME", help="the job")]
 OneJob = Annotated[str | None, typer.Argument(metavar="NAME", help="one job; default: all")]
-Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
-Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
-Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
-Schedule = Annotated[str | None, typer.Option(metavar="CRON", help="a cron expression, in this host's time zone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors and requested output only")]
 LogQuiet = Annotated[bool, typer.Option("--quiet", help="log warnings and errors only")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 PastHours = Annotated[int, typer.Argument(metavar="HOURS", min=1, max=100_000, help="hours before the present one")]
 Symbols = Annotated[str | None, typer.Option(metavar="BTC,ETH", help="only these symbols")]
 First = Annotated[str | None, typer.Option("--from", metavar="TIME", help="the first hour or day")]
@@ -36,6 +32,15 @@ Hours = Annotated[str | None, typer.Argument(metavar="HOURS", help="how many hou
 MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend at most N credits")]
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
+
+# The module of each command that is not in main.py itself: it is imported when its command is used.
+MODULES = {
+    **dict.fromkeys(("check", "config", "verify"), "check"),
+    **dict.fromkeys(("setup_cron", "remove_cron", "jobs"), "cron"),
+    **dict.fromkeys(("runs", "kill"), "runs"),
+    **dict.fromkeys(("setup_db", "backup", "restore", "drop_db", "clean"), "tables"),
+    **{name: name for name in ("coins", "compare", "export", "query", "report", "status")},
+}
 
 
 class _Plain(TyperCommand):
@@ -56,11 +61,15 @@ class _Plain(TyperCommand):
 class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command of that name; an unknown one is the last line, with what was probably meant."""
-        if args[0] in self.commands:
+        name = args[0]
+        if name in MODULES:
+            import_module(f"commands.{MODULES[name]}")
+            self.commands = vars(get_command(app))["commands"]
+        if name in self.commands:
             return super().resolve_command(ctx, args)
-        close = " or ".join(get_close_matches(args[0], self.commands))
+        close = " or ".join(get_close_matches(name, {**self.commands, **MODULES}))
         hint = f"did you mean {close}?" if close else "./run.sh help lists them"
-        typer.echo(f"unknown command: {args[0]}; {hint}", err=True)
+        typer.echo(f"unknown command: {name}; {hint}", err=True)
         raise typer.Exit(USAGE)
 
 
@@ -89,14 +98,6 @@ def become(module: str, *arguments: str) -> NoReturn:
     sys.stdout.flush()
     os.chdir(PROJECT_ROOT)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
-
-
-def finish(action: Callable[[], int], *, names_checked: bool = False) -> NoReturn:
-    """Run a command's action and end with its exit code; warn of nearly right names in .env, unless it did itself."""
-    from commands.screen import tell_error  # noqa: PLC0415
-    from crons.resources import system_clock  # noqa: PLC0415
-
-    raise typer.Exit(guarded(action, tell=tell_error, clock=system_clock, names_checked=names_checked))
 
 
 def start_job(context: typer.Context, **options: Any) -> NoReturn:

@@ -8,11 +8,14 @@ import tempfile
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
-from commands.screen import say, settings_with_log, show_table, tell, terminal_size
+from commands.screen import action, say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
 from crons.resources import Resources, require_database, system_clock
@@ -44,10 +47,17 @@ _COLUMNS = (
 )
 
 
-def query(sql: str | None, *, form: str, every_row: bool) -> int:
-    """Print a statement's result, or the tables and views without one, and return the exit code.
+@action('"SELECT * FROM crypto_prices_latest"')
+def query(
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one read-only statement")] = None,
+    *,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, csv, json or parquet")] = "table",
+    every_row: Annotated[bool, typer.Option("--all", help="every row, not the first 1,000 of a table")] = False,
+) -> int:
+    """Run your own read-only SQL.
 
-    Names without a database are those of the configured one. `form` is of `FORMATS`.
+    ClickHouse refuses statements that change anything or reach outside the database. Without SQL, lists the tables and
+    views with their columns and what they hold.
     """
     if form not in FORMATS:
         step = f"give --format, one of: {', '.join(FORMATS)}"

@@ -9,13 +9,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import psutil
+import typer
 
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import from_text
 from adapters.files.locks import Holder, held_locks, is_open_in
-from commands.screen import resources_for_reading, say, say_json, settings_with_log, show_table
+from commands.interface import Json
+from commands.screen import action, resources_for_reading, say, say_json, settings_with_log, show_table
 from commands.status_facts import describe_age, latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
@@ -27,8 +30,13 @@ _SHORT = timedelta(minutes=2)
 _GRACE_SECONDS = 10.0
 
 
-def show(count: int, *, as_json: bool) -> int:
-    """Print the last `count` runs of all jobs, latest first, then why runs failed; return the exit code."""
+@action("50")
+def runs(
+    count: Annotated[int, typer.Argument(metavar="N", min=1, max=100_000, help="how many")] = 20,
+    *,
+    as_json: Json = False,
+) -> int:
+    """List the last runs and why runs failed."""
     settings = interactive_timeouts(settings_with_log())
     with resources_for_reading(settings, "runs") as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
@@ -55,11 +63,11 @@ def show(count: int, *, as_json: bool) -> int:
     return DONE
 
 
-def end_all() -> int:
-    """End the running jobs of this checkout, print them, and return the exit code. Needs DATA_PATH only.
+@action()
+def kill() -> int:
+    """End the running jobs of this checkout.
 
-    SIGTERM first, SIGKILL after the grace time. A process that does not have the lock open is left alone, though a note
-    names it: the system may have reused the pid.
+    Sends SIGTERM, and SIGKILL after ten seconds. Other checkouts' jobs are not affected.
     """
     try:
         settings = load_settings()
@@ -89,6 +97,7 @@ def _send(number: signal.Signals, holders: Mapping[Path, Holder]) -> list[Path]:
     sent, processes = [], []
     for path, holder in holders.items():
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            # The system may have reused the pid of a note.
             if is_open_in(holder.pid, path):
                 processes.append(psutil.Process(holder.pid))
                 os.kill(holder.pid, number)

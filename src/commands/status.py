@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
@@ -28,7 +30,9 @@ from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from adapters.files.locks import is_held, read_holder
 from adapters.files.spool import Spool
+from commands.interface import Json, OneJob
 from commands.screen import (
+    action,
     after_needs,
     resources_for_reading,
     say,
@@ -80,8 +84,24 @@ _NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
 
-def status(name: str | None, *, as_json: bool, everything: bool) -> int:
-    """Print the state of a job, or of the jobs in use, return the exit code: 1 if something needs attention."""
+@action("--json")
+def status(
+    name: OneJob = None,
+    *,
+    as_json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="only what needs attention, for cron")] = False,
+) -> int:
+    """Show the last runs, the missing hours and the prices.
+
+    Exit code 1 if something needs attention: no success, or no price of a symbol, for two intervals of the schedule; an
+    hour missing for a day or two intervals of the heal; two failures in a row; pending or damaged rows in the spool; a
+    database that does not answer; no backup for two intervals; no cron daemon. docs/operating.md has the details.
+
+    With --quiet, unless on a terminal, it also pings HEALTHCHECK_URL_STATUS, and ALERT_COMMAND receives what is wrong.
+    """
+    if quiet:
+        return _watch(name)
     settings, now = interactive_timeouts(settings_with_log()), system_clock()
     found = _read_all(name, settings, now)
     wanting = _wanting(found)
@@ -99,12 +119,7 @@ def status(name: str | None, *, as_json: bool, everything: bool) -> int:
     return FAILED if wanting else DONE
 
 
-def watch(name: str | None) -> int:
-    """Print only what needs attention, and return the exit code.
-
-    Off a terminal, the monitor of HEALTHCHECK_URL_STATUS is pinged, and ALERT_COMMAND receives what was printed, or the
-    error, which is raised afterwards.
-    """
+def _watch(name: str | None) -> int:
     error, lines = None, []
     try:
         lines = _wanting(_read_all(name, interactive_timeouts(settings_with_log()), system_clock()))

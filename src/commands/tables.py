@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -20,16 +21,24 @@ from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.files.backups import ENDING, Backups, files_of
 from adapters.files.locks import ProcessLock
-from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
+from commands.interface import OneJob, Quiet, become
+from commands.runs import kill
+from commands.screen import action, mention, resources_for_reading, say, settings_with_log, tell
 from configurations.config import Settings
 from crons.exits import DONE, FAILED
 from crons.progress import progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
 
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
-def set_up() -> int:
-    """Create missing tables and views, and return the exit code. Idempotent."""
+
+@action()
+def setup_db() -> int:
+    """Create the database, the tables and their views.
+
+    Only what is missing is created. Idempotent.
+    """
     settings = interactive_timeouts(settings_with_log(writes=True))
     with Resources(settings, task="setup_db", clock=system_clock) as resources:
         for name, job in JOBS.items():
@@ -43,17 +52,21 @@ def set_up() -> int:
     return DONE
 
 
-def require_consent(name: str | None, *, unasked: bool) -> None:
+def _require_consent(name: str | None, *, unasked: bool) -> None:
     """Raise ConfigurationError if there is no such job, or neither --yes nor a terminal to ask on."""
     find_job(name or MAIN_JOB)
     if not unasked and not sys.stdin.isatty():
         raise ConfigurationError("there is no terminal to ask on; nothing was changed", next_step="add --yes")
 
 
-def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
-    """Back up and drop the table of a job, or of every job; return the exit code. Asks, unless `unasked`."""
+@action("cmc_hourly_prices --yes")
+def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) -> int:
+    """Back up the tables, verify the copies, drop the tables.
+
+    It asks first, unless --yes, which it needs without a terminal.
+    """
     settings = settings_with_log(quiet=quiet, writes=True)
-    require_consent(name, unasked=unasked)
+    _require_consent(name, unasked=unasked)
     repositories = [JOBS[one].repository for one in ([name] if name else JOBS)]
     if not unasked and not _agreed(settings, repositories):
         say("nothing was changed")
@@ -75,6 +88,16 @@ def drop(name: str | None, *, unasked: bool, quiet: bool) -> int:
     return DONE
 
 
+@action("cmc_hourly_prices --yes")
+def clean(name: OneJob = None, *, unasked: Yes = False) -> int:
+    """Start over: kill, drop_db, setup_db, cron_run.
+
+    The first of them that fails ends it. It asks before dropping, unless --yes, which it needs without a terminal.
+    """
+    _require_consent(name, unasked=unasked)
+    return kill() or drop_db(name, unasked=unasked) or setup_db() or become("crons.run", name or MAIN_JOB)
+
+
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
     with resources_for_reading(settings, "drop_db") as resources:
         tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
@@ -86,11 +109,19 @@ def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]
         return False
 
 
-def back_up(keep: int | None, *, accept: bool, quiet: bool) -> int:
-    """Copy every table that has rows, prune all but the latest `keep`, and return the exit code.
+@action("--keep 30")
+def backup(
+    *,
+    keep: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="remove older backups made with --keep beyond the latest N")
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="confirm that the tables are as small as they are")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Copy the tables to a new folder and verify the copies.
 
-    Args:
-        accept: take the size of this backup as right, even if it is far smaller than those before.
+    The folder, in BACKUP_PATH, holds prices, holes and run history, a file for each table that has rows. Backups made
+    by drop_db or without --keep are never removed. If prices have shrunk to less than half, none is, until --accept.
     """
     settings = settings_with_log(quiet=quiet, writes=True)
     require_database(settings)
@@ -112,9 +143,18 @@ def backups_of(settings: Settings) -> Backups:
     return Backups(settings.backup_path, settings.engine, settings.clickhouse_db)
 
 
-def put_back(path: Path, *, quiet: bool) -> int:
-    """Store the rows of a backup, or of one file of it, and return the exit code. Idempotent."""
-    settings = settings_with_log(quiet=quiet, writes=True)
+@action("backups/FOLDER")
+def restore(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="a backup, or one file of it")],
+    *,
+    quiet: Quiet = False,
+) -> int:
+    """Put a backup back into its tables.
+
+    By the same upsert as a run's: rows whose key is in the backup take its values, the others stay. Of holes and runs
+    only those that are missing are stored. Nothing changes if a file is damaged.
+    """
+    settings, path = settings_with_log(quiet=quiet, writes=True), path.resolve()
     with _undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
         for table, rows, file in [(*_checked(file, rows), file) for file, rows in files_of(path).items()]:
