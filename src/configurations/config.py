@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -277,9 +277,13 @@ class Settings:
 
     @property
     def pairs(self) -> dict[str, str]:
-        """Symbol to its pair at Binance, for each of SYMBOLS that has one: from BINANCE_PAIRS, or else with USDT."""
-        own = dict(self.binance_pairs)
-        return {symbol: pair for symbol, _ in self.named if (pair := own.get(symbol, usual_pair(symbol)))}
+        """The pairs of the symbols in SYMBOLS."""
+        return self.pairs_of(dict(self.named))
+
+    def pairs_of(self, symbols: Iterable[str]) -> dict[str, str]:
+        """Symbol to its pair at Binance, for each that has one: from BINANCE_PAIRS, or else with USDT."""
+        own = {_QUOTE: "", **dict(self.binance_pairs)}
+        return {symbol: pair for symbol in symbols if (pair := own.get(symbol, f"{symbol}{_QUOTE}"))}
 
     @property
     def named(self) -> tuple[SymbolEntry, ...]:
@@ -297,11 +301,6 @@ class Settings:
 
 
 SETTINGS = {field.name: field for field in fields(Settings)}
-
-
-def usual_pair(symbol: str) -> str:
-    """The pair of a symbol that BINANCE_PAIRS does not name; empty if it has none."""
-    return "" if symbol == _QUOTE else f"{symbol}{_QUOTE}"
 
 
 def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEntry]) -> str:

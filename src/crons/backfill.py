@@ -18,7 +18,9 @@ from adapters._bases.tehran_time import describe_alike, describe_hours, hour_key
 from adapters._bases.wording import counted, listed
 from crons.job import JobContext, salvage
 from crons.progress import progress
+from extractors.candles import Answered, CandleCall
 from loaders.spooled_loader import SpooledLoader
+from transformers.candles import HourRows
 from transformers.coverage import Hours, hours_by_key, missing_among
 
 # A missing quote of a younger hour is not remembered: it may still come.
@@ -40,6 +42,17 @@ class Batch(NamedTuple):
     unusable: Collection[Key] = ()
     # Symbols of which the source may have more than it gave: see `transformers.coverage.is_whole`.
     short: Collection[str] = ()
+
+
+def candle_batch(ctx: JobContext, call: CandleCall, answer: Answered, made: HourRows, *, name: str) -> Batch:
+    """What became of a call's candles, which is reported under a name."""
+    ctx.report.extracted += len(made.rows) + len(made.rejects)
+    for hour, reason in made.rejects.items():
+        ctx.report.reject(name, reason, hour)
+    for hour, flaw in made.flaws.items():
+        ctx.report.flaws.add(name, flaw, hour)
+    unusable = {(call.symbol, hour) for hour in made.rejects}
+    return Batch({call.symbol: call.hours}, made.rows, unusable, () if answer.is_whole else (call.symbol,))
 
 
 class Past:

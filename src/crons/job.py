@@ -113,12 +113,6 @@ class RunReport(RunCounts):
         self.rejected += 1
         self.rejects.add(symbol, reason, hour)
 
-    def note_hours(self, symbol: str, rows: Sequence[HourlyRow], rejects: Mapping[str, str]) -> None:
-        """Count the rows made of an answer, and the hours (by key, with the reason) that are not stored."""
-        self.extracted += len(rows) + len(rejects)
-        for hour, reason in rejects.items():
-            self.reject(symbol, reason, hour)
-
 
 @dataclass(frozen=True)
 class Request:
@@ -180,7 +174,7 @@ class Job:
         False  # show nothing of it on a host that never ran it, and expect no hour of a symbol without rows
     )
     # Of coins with their ids, those of the list of the largest that it follows, with what they mean here.
-    members: Callable[[Mapping[str, int]], Mapping[str, object]] = lambda _coins: {}
+    members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
     # What else is wrong with the stored rows, given the job's name and the present moment.
     verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
@@ -200,7 +194,7 @@ class Job:
         The largest coins first. Nothing is expected of a symbol without any row if the source need not have it.
         """
         followed = dict(self.followed(settings))
-        members = dict(self.members(table.listed(since=since))) if settings.top else {}
+        members = dict(self.members(settings, table.listed(since=since))) if settings.top else {}
         doubtful = followed if self.optional else members
         stored = table.first_hours(list(doubtful)) if doubtful else {}
         known = {symbol: meaning for symbol, meaning in doubtful.items() if symbol in stored}

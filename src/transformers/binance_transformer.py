@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP
-from extractors.candles import Candle
-from transformers.candles import HourCandle, hour_rows
+from extractors.candles import Answered
+from transformers.candles import HourCandle, HourRows, hour_rows
 
 
 def pair_rows(
-    symbol: str,
-    pair: KnownPair,
-    candles: Iterable[Candle],
-    hours: Mapping[str, datetime],
-    *,
-    as_of: datetime,
-    run_id: str,
-    flaws: dict[str, str] | None = None,
-) -> tuple[list[PairRow], dict[str, str]]:
-    """A pair's rows and rejects; the other arguments are those of `hour_rows`."""
+    symbol: str, pair: KnownPair, answer: Answered, hours: Mapping[str, datetime], *, run_id: str
+) -> HourRows:
+    """What becomes of a pair's candles: see `hour_rows`."""
 
     def row(hour: HourCandle) -> PairRow:
         closed = hour.closed
@@ -45,4 +38,4 @@ def pair_rows(
             fetched_at=tehran_text(hour.opens),
         )
 
-    return hour_rows(candles, hours, as_of=as_of, make=row, flaws=flaws)
+    return hour_rows(answer, hours, row)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_start, tehran_text
-from extractors.candles import Candle
+from extractors.candles import Answered, Candle
 
 # How long after its end a candle still counts as open: the answer may be as old.
 _SETTLES_IN = timedelta(seconds=10)
-
-RowT = TypeVar("RowT", bound=HourlyRow)
 
 
 class HourCandle(NamedTuple):
@@ -32,36 +30,30 @@ class HourCandle(NamedTuple):
     trades: int | None = None
 
 
+class HourRows(NamedTuple):
+    """What becomes of candles; the reasons, one line each, by the hour's key."""
+
+    rows: list[Any]
+    rejects: dict[str, str]  # why hours are not stored
+    flaws: dict[str, str]  # what else is wrong with an hour's candles
+
+
 def last_over(as_of: datetime) -> datetime:
     """The start, in UTC, of the last hour whose candles were certainly closed at an aware moment."""
     return hour_start(as_of - _SETTLES_IN).astimezone(timezone.utc) - HOUR
 
 
-def hour_rows(
-    candles: Iterable[Candle],
-    hours: Mapping[str, datetime],
-    *,
-    as_of: datetime,
-    make: Callable[[HourCandle], RowT],
-    flaws: dict[str, str] | None = None,
-) -> tuple[list[RowT], dict[str, str]]:
-    """The rows of the hours that have a candle, and the hours that are not stored, by key, with the reason in one line.
+def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[HourCandle], HourlyRow]) -> HourRows:
+    """The rows, made by `make`, of those of these hours, aware starts by key, that have a candle.
 
     A price is the open of the first candle. High, low, close and volumes are those of closed candles of an hour that is
-    over, never of one that is open.
-
-    Args:
-        candles: in any order; of those with one opening time the last one counts.
-        hours: aware starts by key.
-        as_of: aware; the moment up to which the candles are certain.
-        flaws: collects, by key, what else is wrong with an hour's candles.
+    over, never of one that is open. Candles are in any order; of those with one opening time the last one counts.
     """
-    over = last_over(as_of)
+    over = last_over(answer.as_of)
     of_hours: dict[datetime, list[Candle]] = {}
-    for candle in sorted({candle.opens: candle for candle in candles}.values()):
+    for candle in sorted({candle.opens: candle for candle in answer.candles}.values()):
         of_hours.setdefault(hour_start(candle.opens).astimezone(timezone.utc), []).append(candle)
-    rows: list[RowT] = []
-    rejects: dict[str, str] = {}
+    made = HourRows([], {}, {})
     for key, hour in hours.items():
         start = hour.astimezone(timezone.utc)
         found, wrong = of_hours.get(start, []), []
@@ -71,12 +63,12 @@ def hour_rows(
             wrong.append(f"a candle that opens at {tehran_text(odd)} in Tehran, not on the half hour, gives no price")
         try:
             if on_grid:
-                rows.append(make(_merged(on_grid, wrong, over=start <= over)))
+                made.rows.append(make(_merged(on_grid, wrong, over=start <= over)))
         except InvalidRowError as error:
-            rejects[key] = error.message
-        if wrong and flaws is not None:
-            flaws[key] = "; ".join(wrong)
-    return rows, rejects
+            made.rejects[key] = error.message
+        if wrong:
+            made.flaws[key] = "; ".join(wrong)
+    return made
 
 
 def _merged(candles: Sequence[Candle], wrong: list[str], *, over: bool) -> HourCandle:

@@ -10,7 +10,7 @@ from statistics import mode
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.toman_clickhouse_adapter import TomanRow
 from extractors.candles import Answered
-from transformers.candles import HourCandle, hour_rows
+from transformers.candles import HourCandle, HourRows, hour_rows
 
 CURRENCY = "IRT"
 # No market moves as far from one hour to the next, and no two exchanges are as far apart.
@@ -20,16 +20,14 @@ Rates = Mapping[str, Mapping[str, float]]
 """Symbol to its rates by hour key."""
 
 
-def toman_rows(
-    symbol: str, pair: str, answer: Answered, hours: Mapping[str, datetime], *, run_id: str
-) -> tuple[list[TomanRow], dict[str, str]]:
-    """The rows and rejects of an answer: see `hour_rows`."""
+def toman_rows(symbol: str, pair: str, answer: Answered, hours: Mapping[str, datetime], *, run_id: str) -> HourRows:
+    """What becomes of an exchange's candles: see `hour_rows`."""
 
     def row(hour: HourCandle) -> TomanRow:
         prices = (hour.open, hour.high, hour.low, hour.close, hour.volume)
         return TomanRow(symbol, pair, *prices, CURRENCY, run_id, tehran_text(hour.opens))
 
-    return hour_rows(answer.candles, hours, as_of=answer.as_of, make=row)
+    return hour_rows(answer, hours, row)
 
 
 def tenfold_rates(rates: Rates) -> Iterator[tuple[str, list[str]]]:

@@ -13,9 +13,9 @@ from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.binance_extractor import STEP
-from extractors.candles import Candle
+from extractors.candles import Answered, Candle
 from transformers.binance_transformer import pair_rows
-from transformers.candles import last_over
+from transformers.candles import HourRows, last_over
 from transformers.coverage import hours_by_key
 
 HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -26,8 +26,14 @@ FIRST = Candle(HOUR_START, "100.0", "120.0", "90.0", "110.0", "1.5", "150.0", 10
 SECOND = Candle(HOUR_START + STEP, "110.5", "130.0", "100.0", "105.0", "2.25", "240.0", 20)
 
 
+def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) -> HourRows:
+    """What becomes of candles in the hour, and in some before it."""
+    hours = hours_by_key(HOUR_START - HOUR * back for back in range(before, -1, -1))
+    return pair_rows("BTC", PAIR, Answered(list(candles), as_of), hours, run_id="r1")
+
+
 def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[PairRow]:
-    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=as_of, run_id="r1")
+    rows, rejects, _ = hours_of(*candles, as_of=as_of)
     assert rejects == {}
     return rows
 
@@ -91,9 +97,7 @@ def test_prices_and_volumes_keep_every_digit(number: float) -> None:
 
 @pytest.mark.parametrize("price", ["0.0", "-1", "NaN", "inf", "soon", "None"])
 def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
-    candles = [FIRST._replace(open=price), SECOND]
-    rows, rejects = pair_rows("BTC", PAIR, candles, hours_by_key([HOUR_START]), as_of=LONG_AFTER, run_id="r1")
-    assert (rows, rejects) == ([], {"2026-11-23 15:00:00": f"not a price: {price!r}"})
+    assert hours_of(FIRST._replace(open=price), SECOND)[:2] == ([], {"2026-11-23 15:00:00": f"not a price: {price!r}"})
 
 
 @pytest.mark.parametrize(
@@ -113,10 +117,7 @@ def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
 )
 def test_impossible_number_loses_that_number_only(change: dict[str, object], column: str | None) -> None:
     """The close of the first candle is not stored in any case."""
-    candles = [FIRST._replace(**change), SECOND]  # type: ignore[arg-type]  # any field, by its name
-    flaws: dict[str, str] = {}
-    hours = hours_by_key([HOUR_START])
-    rows, rejects = pair_rows("BTC", PAIR, candles, hours, as_of=LONG_AFTER, run_id="r1", flaws=flaws)
+    rows, rejects, flaws = hours_of(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
     [(name, value)] = change.items()
     [sound] = made(FIRST, SECOND)
     lacking: dict[str, Any] = {column: None} if column else {}
@@ -126,10 +127,7 @@ def test_impossible_number_loses_that_number_only(change: dict[str, object], col
 
 def test_candle_off_the_grid_gives_no_price_and_is_named() -> None:
     late = FIRST._replace(opens=HOUR_START - timedelta(milliseconds=105_211))
-    flaws: dict[str, str] = {}
-    hours = hours_by_key([HOUR_START - HOUR, HOUR_START])
-    candles = [late, SECOND, SECOND, FIRST]
-    rows, rejects = pair_rows("BTC", PAIR, candles, hours, as_of=LONG_AFTER, run_id="r1", flaws=flaws)
+    rows, rejects, flaws = hours_of(late, SECOND, SECOND, FIRST, before=1)
     assert (rows, rejects) == (made(FIRST, SECOND), {})
     [(hour, flaw)] = flaws.items()
     assert (hour, "2026-11-23 14:58:14" in flaw) == ("2026-11-23 14:00:00", True)

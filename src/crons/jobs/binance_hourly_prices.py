@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -14,11 +14,11 @@ from adapters._bases.errors import ContractError, EtlError, SourceRejected, Sour
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
 from adapters._bases.wording import counted, listed
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter, PairRow
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
-from configurations.config import Settings, usual_pair
-from crons.backfill import Batch, Past
+from configurations.config import Settings
+from crons.backfill import Batch, Past, candle_batch
 from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
     begins,
@@ -35,7 +35,7 @@ from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
 from transformers.binance_transformer import pair_rows
 from transformers.candles import last_over
-from transformers.coverage import Hours, hours_by_key
+from transformers.coverage import hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
 _STALE_AFTER_HOURS = 48
@@ -64,7 +64,7 @@ async def run(ctx: JobContext) -> None:
             report.failures.append(failure.message)
     if report.without_quote and report.without_quote == len(answers):
         report.failures.append("Binance has no candle of the present hour")
-    rows = [row for _, of_pair in answers for row in of_pair]
+    rows = [row for _, batch in answers for row in batch.rows]
     ctx.step(f"storing {counted(len(rows), 'row')}")
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
@@ -92,12 +92,11 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         async with aclosing(answers):
             async for _, parts in answers:
                 for call, answer in parts:
-                    symbol, pair = call.symbol, pairs[call.symbol]
-                    rows, rejects = _rows(ctx, symbol, pair, answer, call.hours)
+                    batch = _batch(ctx, pairs[call.symbol], call, answer)
                     # That a pair is not traded explains what an answer lacks; its past may be asked for again.
-                    is_idle = not answer.is_whole and await _trouble(ctx, source, symbol, pair, troubles)
-                    unusable = {(symbol, hour) for hour in (call.hours if is_idle else rejects)}
-                    yield Batch({symbol: call.hours}, rows, unusable, () if answer.is_whole else (symbol,))
+                    if batch.short and await _trouble(ctx, source, call.symbol, pairs[call.symbol], troubles):
+                        batch = batch._replace(unusable={(call.symbol, hour) for hour in call.hours})
+                    yield batch
     for call, error in failed:
         past.note_failed({call.symbol: call.hours}, error)
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
@@ -126,28 +125,29 @@ async def _known_pairs(
 ) -> dict[str, KnownPair]:
     """Symbol to its pair; those without one or not traded now are reported, and those that trade something else."""
     ctx.step("asking Binance which pairs are traded")
-    wanted, members = ctx.settings.pairs, await asyncio.to_thread(_members, ctx)
-    choices = pair_choices(ctx.settings.data_path)
-    found = await resolve_pairs(source, choices, {**_pairs_of(members), **wanted}, since=since)
-    lacking = members.keys() - found.known.keys() - wanted.keys()
-    if lacking:
-        ctx.report.warnings.append(f"{len(lacking)} of {len(members)} coins of the list have no pair at Binance")
-        prefixes = tuple(f"{symbol}: " for symbol in lacking)
-        found = found._replace(complaints=[one for one in found.complaints if not one.startswith(prefixes)])
-    ctx.report.warnings.extend(found.notes)
+    settings, report, members = ctx.settings, ctx.report, dict[str, int]()
+    if settings.top:
+        members = await asyncio.to_thread(ctx.repository.listed, since=hour_key(ctx.started - timedelta(days=1)))
+    wanted = {**settings.pairs_of(members), **settings.pairs}
+    found = await resolve_pairs(source, pair_choices(settings.data_path), wanted, since=since)
+    complaints = found.complaints
+    if lacking := members.keys() - found.known.keys() - settings.pairs.keys():
+        report.warnings.append(f"{len(lacking)} of {len(members)} coins of the list have no pair at Binance")
+        complaints = [one for one in complaints if one.partition(": ")[0] not in lacking]
+    report.warnings.extend(found.notes)
     if not found.known and found.failures:
         raise found.failures[0]
-    ctx.report.failures.extend(failure.message for failure in found.failures)
+    report.failures.extend(failure.message for failure in found.failures)
     if not found.known:
-        raise SourceRejected("; ".join(found.complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
-    ctx.report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in found.complaints)
+        raise SourceRejected("; ".join(complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
+    report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in complaints)
     others = (other_base(symbol, pair.pair, pair.base) for symbol, pair in found.known.items())
-    ctx.report.warnings.extend(filter(None, others))
+    report.warnings.extend(filter(None, others))
     return found.known
 
 
-async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[str, KnownPair]) -> list[PairRow]:
-    """A pair's rows of the present hour and of the last that is over."""
+async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[str, KnownPair]) -> Batch:
+    """A pair's answer about the present hour and of the last that is over."""
     symbol, pair = of_symbol
     try:
         since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
@@ -166,7 +166,7 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         raise
-    return _rows(ctx, symbol, pair, answer, hours)[0]
+    return _batch(ctx, pair, CandleCall(symbol, hours), answer)
 
 
 async def _trouble(
@@ -182,31 +182,14 @@ async def _trouble(
     return known[symbol]
 
 
-def _rows(
-    ctx: JobContext, symbol: str, pair: KnownPair, answer: Answered, hours: Hours
-) -> tuple[list[PairRow], dict[str, str]]:
-    """Rows and rejects, reported."""
-    flaws: dict[str, str] = {}
-    rows, rejects = pair_rows(symbol, pair, answer.candles, hours, as_of=answer.as_of, run_id=ctx.run_id, flaws=flaws)
-    ctx.report.note_hours(f"{symbol} ({pair.pair})", rows, rejects)
-    for hour, flaw in flaws.items():
-        ctx.report.flaws.add(f"{symbol} ({pair.pair})", flaw, hour)
-    return rows, rejects
+def _batch(ctx: JobContext, pair: KnownPair, call: CandleCall, answer: Answered) -> Batch:
+    made = pair_rows(call.symbol, pair, answer, call.hours, run_id=ctx.run_id)
+    return candle_batch(ctx, call, answer, made, name=f"{call.symbol} ({pair.pair})")
 
 
 def _beginnings(settings: Settings) -> list[str]:
     pairs = pair_choices(settings.data_path).load()
     return [begins(pair) for symbol, pair in pairs.items() if settings.pairs.get(symbol) == pair.pair]
-
-
-def _members(ctx: JobContext) -> dict[str, int]:
-    """The coins that a list of the last 24 hours held."""
-    return ctx.repository.listed(since=hour_key(ctx.started - timedelta(days=1))) if ctx.settings.top else {}
-
-
-def _pairs_of(coins: Mapping[str, int]) -> dict[str, str]:
-    """The usual pairs of coins of the list."""
-    return {symbol: pair for symbol in coins if (pair := usual_pair(symbol))}
 
 
 JOB = Job(
@@ -217,6 +200,6 @@ JOB = Job(
     check=check,
     backfill=backfill,
     followed=lambda settings: settings.pairs,
-    members=_pairs_of,
+    members=Settings.pairs_of,
     beginnings=_beginnings,
 )

@@ -411,7 +411,7 @@ JOB = Job(
     check_symbols=check_symbols,
     backfill=backfill,
     followed=lambda settings: dict(settings.named),
-    members=lambda coins: coins,
+    members=lambda _settings, coins: coins,
     past_needs=KEY,
     charges=True,
 )

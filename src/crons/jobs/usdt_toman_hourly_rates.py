@@ -17,7 +17,7 @@ from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
-from crons.backfill import Batch, Past
+from crons.backfill import Batch, Past, candle_batch
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext
 from extractors.candles import Answered, CandleCall, ask_whole, plan_calls
@@ -112,11 +112,9 @@ async def _latest(ctx: JobContext, hours: Sequence[datetime]) -> tuple[list[Batc
 
 
 def _batch(ctx: JobContext, call: CandleCall, answer: Answered) -> Batch:
-    symbol, hours = call
-    pair = str(JOB.followed(ctx.settings)[symbol])
-    rows, rejects = toman_rows(symbol, pair, answer, hours, run_id=ctx.run_id)
-    ctx.report.note_hours(symbol, rows, rejects)
-    return Batch({symbol: hours}, rows, {(symbol, hour) for hour in rejects}, () if answer.is_whole else (symbol,))
+    pair = str(JOB.followed(ctx.settings)[call.symbol])
+    made = toman_rows(call.symbol, pair, answer, call.hours, run_id=ctx.run_id)
+    return candle_batch(ctx, call, answer, made, name=call.symbol)
 
 
 def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
