@@ -29,17 +29,7 @@ from adapters._bases.clickhouse_errors import (
     grant,
     storage_error,
 )
-from adapters._bases.clickhouse_settings import (
-    NEWER,
-    NOT_DEDUPLICATED,
-    PINNED,
-    WANTED,
-    harmful,
-    learn,
-    refuse_harmful,
-    send,
-    value_of,
-)
+from adapters._bases.clickhouse_settings import NEWER, NOT_DEDUPLICATED, PINNED, WANTED, harmful, refuse_harmful
 from adapters._bases.embedded_engine import (
     EmbeddedEngine,
     engine_failure,
@@ -52,6 +42,7 @@ from adapters._bases.errors import ConfigurationError, StorageRejected, StorageU
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.models import SettingDef
     from clickhouse_connect.driver.query import QueryResult
     from urllib3 import PoolManager
 
@@ -60,7 +51,12 @@ log = structlog.get_logger(__name__)
 _PIECE_BYTES = 1 << 20
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
 _SELECT = re.compile(r"\ASELECT (DISTINCT )?")
-_SELECT_BOUNDED = "SELECT groupArray(name) FROM system.settings WHERE isNotNull(min) OR isNotNull(max)"
+# In one row, which most limits let pass; not as tuples, whose elements some versions name. A bounded setting counts as
+# one that cannot be changed.
+_SELECT_SETTINGS = (
+    "SELECT groupArray(name), groupArray(value), groupArray(readonly OR isNotNull(min) OR isNotNull(max)) "
+    "FROM system.settings"
+)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -126,27 +122,24 @@ class ClickHouseAdapter:
         guard: AbstractContextManager[object] | None = None,
     ) -> None:
         self.address = address
-        self.waking_seconds = round(waking_seconds)
-        self._guard = nullcontext() if guard is None else guard
+        self._guard = guard or nullcontext()
         self._held = ExitStack()
         self._connect_timeout_seconds = max(1, round(connect_timeout_seconds))
         self._query_timeout_seconds = max(1, round(query_timeout_seconds))
+        self.waking_seconds = round(waking_seconds)
+        # Less than the client waits, so that a statement has ended on the server by the next try.
+        self.patience_seconds = max(1, self._query_timeout_seconds * 3 // 4)
+        self._wanted = {**WANTED, "max_execution_time": str(self.patience_seconds)}
         self._client: Client | None = None
-        self._bounded: set[str] = set()
-
-    @property
-    def patience_seconds(self) -> int:
-        """How long a statement may take on the server: less than the client waits, so it has ended by the next try."""
-        return max(1, self._query_timeout_seconds * 3 // 4)
 
     def value_of(self, setting: str) -> str | None:
         """The value in force, by the server's own words; None if the server does not know the setting."""
-        return value_of(self._connected(), setting)
+        found = self._connected().server_settings.get(setting)
+        return found.value if found else None
 
     def kept_settings(self) -> dict[str, str]:
         """The wanted settings that stay at another value, because of the profile, each with that value."""
-        found = {name: (self.value_of(name), value) for name, value in self._wanted_settings().items()}
-        return {name: kept for name, (kept, value) in found.items() if kept not in (None, value)}
+        return {name: known.value for name, known in self._differing(self._connected()).items()}
 
     def server_version(self) -> tuple[int, ...]:
         """Such as ``(26, 9, 2, 1)``."""
@@ -183,13 +176,13 @@ class ClickHouseAdapter:
         """Run one statement without rows, with settings as far as the server knows and allows them. Complete."""
         client = self._connected()
         with self._translated_errors():
-            client.command(sql, settings={**self._changeable(client, settings or {}), **_WHOLE_ANSWER})
+            client.command(sql, settings={**(settings or {}), **_WHOLE_ANSWER})
 
     def keep_settings(self, settings: Mapping[str, object]) -> None:
         """Send these with every statement from now on, as far as the server knows and allows them. Idempotent."""
         client = self._connected()
         with self._translated_errors():
-            send(client, self._changeable(client, settings))
+            self._send(client, settings)
 
     def insert(
         self,
@@ -218,8 +211,8 @@ class ClickHouseAdapter:
         # Not the driver's insert, which sends the rows again when the connection drops, even if the server has stored
         # them. A body that is an iterator is sent once. Its first line is the statement, which raw_insert adds itself.
         body = (piece for piece in (written[written.index(b"\n") + 1 :],))
+        sent = {**NOT_DEDUPLICATED, **(settings or {}), **_WHOLE_ANSWER}
         with self._translated_errors():
-            sent = {**self._changeable(client, {**NOT_DEDUPLICATED, **(settings or {})}), **_WHOLE_ANSWER}
             client.raw_insert(table, list(columns), body, fmt="Native", settings=sent)
 
     def stream(self, sql: str) -> Iterator[tuple[object, ...]]:
@@ -249,9 +242,7 @@ class ClickHouseAdapter:
             read_only: have ClickHouse refuse changes and access to the outside; this connection stays so.
         """
         client = self._connected()
-        changed = self._changeable(client, settings or {})
-        if read_only:
-            changed |= self._changeable(client, {"readonly": 1})  # last: it forbids further changes
+        changed = {**(settings or {}), **({"readonly": 1} if read_only else {})}  # last: it forbids further changes
         with self._translated_errors():
             client.database = database or client.database
             if isinstance(self.address, EmbeddedEngine):
@@ -262,7 +253,11 @@ class ClickHouseAdapter:
                 return
             stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**changed, **_WHOLE_ANSWER}))
         with closing(stream), path.open("wb") as file:
-            while piece := self._read_piece(stream):
+            while True:
+                with self._translated_errors():
+                    piece = stream.read(_PIECE_BYTES)
+                if not piece:
+                    break
                 file.write(piece)
 
     def close(self) -> None:
@@ -276,22 +271,34 @@ class ClickHouseAdapter:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _wanted_settings(self) -> dict[str, str]:
-        # Each is sent if the server knows it and the profile lets it be changed freely. One that is locked or bounded
-        # stays; if it is pinned, it is refused.
-        return {**WANTED, "max_execution_time": str(self.patience_seconds)}
+    def _differing(self, client: Client) -> dict[str, SettingDef]:
+        """The wanted settings that are in force with another value."""
+        found = {name: client.server_settings.get(name) for name in self._wanted}
+        return {name: known for name, known in found.items() if known and known.value != self._wanted[name]}
 
-    def _changeable(self, client: Client, settings: Mapping[str, object]) -> dict[str, object]:
-        known = client.server_settings
-        free = {name for name in known if not known[name].readonly} - self._bounded
-        return {name: value for name, value in settings.items() if name in free}
+    def _send(self, client: Client, settings: Mapping[str, object]) -> None:
+        """Send these with every statement from now on, and learn what is in force then: a proxy may drop them."""
+        for name, value in settings.items():
+            client.set_client_setting(name, value)
+        if settings:
+            self._learn(client, settings)
 
-    def _read_piece(self, stream: BinaryIO) -> bytes:
-        with self._translated_errors():
-            return stream.read(_PIECE_BYTES)
+    def _learn(self, client: Client, names: Iterable[str] = ()) -> None:
+        """Ask the server for the values in force, by default of all settings."""
+        from clickhouse_connect.driver.models import SettingDef  # noqa: PLC0415 - as the driver itself
+
+        listed = ", ".join(f"'{name}'" for name in names)
+        in_force = f"{_SELECT_SETTINGS} WHERE name IN ({listed})" if listed else _SELECT_SETTINGS
+        found = zip(*client.query(in_force).result_rows[0], strict=True)
+        client.server_settings |= {name: SettingDef(name, *rest) for name, *rest in found}
 
     def _connected(self) -> Client:
         if self._client is None:
+            # Half the start-up time of a command that needs no database.
+            from clickhouse_connect import common  # noqa: PLC0415
+
+            common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types no table here has
+            common.set_setting("invalid_setting_action", "drop")  # of those that the server does not know or allow
             # The translated error says what the driver would log.
             logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
             with ExitStack() as held:
@@ -308,11 +315,8 @@ class ClickHouseAdapter:
         return self._client
 
     def _open_server(self, server: Server, pool: PoolManager) -> Client:
-        # Half the start-up time of a command that needs no database.
-        import clickhouse_connect  # noqa: PLC0415
-        from clickhouse_connect import common  # noqa: PLC0415
+        import clickhouse_connect  # noqa: PLC0415 - as above
 
-        common.set_setting("use_protocol_version", False)  # noqa: FBT003 - a round trip, for types that no table here has
         if self.waking_seconds > self._query_timeout_seconds:
             log.info("connecting; an idle service may take a minute or two to wake", most=self.waking_seconds)
         connect = partial(
@@ -342,7 +346,7 @@ class ClickHouseAdapter:
         from clickhouse_connect.driver.httpclient import HttpClient  # noqa: PLC0415 - as above
 
         # The driver reads a system table before this adapter can send settings, and so learns what is in force.
-        HttpClient.params = {name: value for name, value in self._wanted_settings().items() if name not in NEWER}
+        HttpClient.params = {name: value for name, value in self._wanted.items() if name not in NEWER}
         try:
             with self._translated_errors():
                 return connect()
@@ -359,13 +363,14 @@ class ClickHouseAdapter:
             return connect()
 
     def _set_up_session(self, client: Client) -> None:
-        if isinstance(self.address, Server) and client.get_client_setting("limit") is None:  # the handshake without
-            self._bounded = {name for row in client.query(_SELECT_BOUNDED).result_rows for name in row[0]}
-        wanted = self._wanted_settings()
-        if missing := wanted.keys() - client.server_settings.keys() - set(NEWER):  # a limit cut the list of settings
-            learn(client, missing)
-        late = self._changeable(client, wanted)
-        send(client, {name: value for name, value in late.items() if value_of(client, name) != value})
+        # A wanted setting is sent if the server knows it and the profile lets it be changed freely. One that is locked
+        # or bounded stays; if it is pinned, it is refused.
+        missing = self._wanted.keys() - client.server_settings.keys() - set(NEWER)  # a limit cut the list of settings
+        by_default = isinstance(self.address, Server) and client.get_client_setting("limit") is None
+        if missing or by_default:  # the handshake was made without
+            self._learn(client)
+        late = [name for name, known in self._differing(client).items() if not known.readonly]
+        self._send(client, {name: self._wanted[name] for name in late})
         refuse_harmful(client, str(self.address), cut=bool(missing))
 
     @contextmanager

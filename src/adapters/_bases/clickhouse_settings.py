@@ -1,15 +1,13 @@
-"""The settings of a session: what is sent, what is in force by the server's own words, and which values are harmful."""
+"""The settings of a session: what is sent, and which values in force are harmful."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 from adapters._bases.errors import StorageRejected
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-    from clickhouse_connect.driver.models import SettingDef
 
 _TRUNCATES, _HIDES = "truncates results", "hides rows"
 # Setting to the only value at which answers and rows are right, and the harm of any other, usually without an error.
@@ -59,51 +57,17 @@ NEWER = ("apply_patch_parts",)
 NOT_DEDUPLICATED = {"insert_deduplicate": "0", "deduplicate_insert": "disable"}
 
 
-class _Setting(NamedTuple):
-    """As the driver has it."""
-
-    name: str
-    value: str
-    readonly: int
-
-
-def value_of(client: Client, setting: str) -> str | None:
-    """The value in force; None if the server does not know the setting."""
-    known = client.server_settings.get(setting)
-    return None if known is None else known.value
-
-
-def send(client: Client, settings: Mapping[str, object]) -> None:
-    """Send these with every statement from now on, and learn what is in force then: a proxy may drop them."""
-    for name, value in settings.items():
-        client.set_client_setting(name, value)
-    if settings:
-        learn(client, settings)
-
-
-def learn(client: Client, names: Iterable[str]) -> None:
-    """Ask the server for the values in force."""
-    listed = ", ".join(f"'{name}'" for name in names)
-    # In one row, which most limits let pass; not as tuples, whose elements some versions name.
-    in_force = (
-        "SELECT groupArray(name), groupArray(value), groupArray(readonly) "  # noqa: S608 - names
-        f"FROM system.settings WHERE name IN ({listed})"
-    )
-    found = zip(*client.query(in_force).result_rows[0], strict=True)
-    client.server_settings |= {name: cast("SettingDef", _Setting(name, *rest)) for name, *rest in found}
-
-
 def refuse_harmful(client: Client, address: str, *, cut: bool) -> None:
     """Raise `StorageRejected` if a value in force makes answers or rows wrong.
 
     Args:
         cut: whether the server's list of settings was cut short.
     """
-    found = {name: value_of(client, name) for name in PINNED}
-    wrong = next((name for name, value in found.items() if value not in (None, PINNED[name][0])), "")
+    known = client.server_settings
+    wrong = next((name for name, (value, _) in PINNED.items() if name in known and known[name].value != value), "")
     if name := wrong or ("limit" if cut else ""):
         # ClickHouse hides limit and offset from a statement that they cut.
-        value = f"{name} = {found[name]}" if wrong else f"{name} or offset"
+        value = f"{name} = {known[name].value}" if wrong else f"{name} or offset"
         if client.get_client_setting(name) is None:
             raise harmful(name, f"the database user's profile has {value}")
         raise harmful(name, f"a proxy in front of {address} drops a setting, so that the server has {value}")
