@@ -14,12 +14,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from adapters._bases.clickhouse_adapter import lacking
 from adapters._bases.durable import Disk, check_writable, fix_for
 from adapters._bases.errors import EtlError, LockHeldError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import OLDEST_VERSION
 from adapters._bases.wording import counted
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
 from commands.compare import compared_sources
@@ -43,6 +42,7 @@ from crons.registry import JOBS, MAIN_JOB
 from crons.resources import Resources, interactive_timeouts, require_database, system_clock
 from crons.start_up import REMEDY
 
+_OLDEST_VERSION = (24, 8)  # of ClickHouse that is supported
 _LITTLE_BYTES, _TOO_LITTLE_BYTES, _TRIAL_BYTES = 500 * 10**6, 50 * 10**6, 8192
 
 
@@ -97,7 +97,7 @@ def verify(*, as_json: Json = False, quiet: Quiet = False) -> int:
     findings, now = list[Finding](), system_clock()
     with resources_for_reading(settings, "verify") as resources:
         tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
-        there = {name: table for name, table in tables.items() if table.table_exists()}
+        there = {name: table for name, table in tables.items() if table.schema.has_table()}
         # Few users run every job.
         jobs = {name: JOBS[name] for name, table in there.items() if name == MAIN_JOB or table.count_rows()}
         if not jobs:
@@ -135,7 +135,7 @@ def _findings(settings: Settings | None) -> Iterator[Finding]:
 
 
 def _of_job(name: str, job: Job, resources: Resources) -> Iterator[Finding]:
-    yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources.runs))
+    yield from _or_failed("ClickHouse", partial(_of_database, resources.repository(job.repository), resources))
     context = JobContext(Request(name), job, resources)
     yield from _or_failed(job.source, lambda: [asyncio.run(job.check(context))])
     if look := job.check_symbols:
@@ -230,21 +230,23 @@ def _fault_of(folder: Path, existing: Path) -> Finding | None:
     return None if durable else Finding("folders", "warn", unsafe)
 
 
-def _of_database(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
-    server = Finding("ClickHouse", "ok", table.describe_server())
-    if table.is_old():
-        oldest = ".".join(map(str, OLDEST_VERSION))
+def _of_database(table: HourlyRepository, resources: Resources) -> list[Finding]:
+    version = resources.retry.call(resources.database.server_version)
+    server = Finding("ClickHouse", "ok", f"{resources.database.address}, version {'.'.join(map(str, version))}")
+    if version[:2] < _OLDEST_VERSION:
+        oldest = ".".join(map(str, _OLDEST_VERSION))
         server = server._replace(state="warn", next_step=f"not tried below {oldest}: upgrade ClickHouse")
-    topology = Finding("topology", "ok", table.describe_topology())
-    return [server, topology, *_of_user(table, runs), *_or_failed("table", lambda: _of_table(table))]
+    topology = Finding("topology", "ok", table.schema.describe())
+    return [server, topology, *_of_user(table, resources), *_or_failed("table", lambda: _of_table(table))]
 
 
-def _of_user(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
+def _of_user(table: HourlyRepository, resources: Resources) -> list[Finding]:
     found = [
         Finding("settings", "ok", f"the profile keeps {name} = {value}; a run works within it")
-        for name, value in table.kept_settings().items()
+        for name, value in resources.database.kept_settings().items()
     ] or [Finding("settings", "ok", "the profile allows all settings of a run")]
-    missing = table.lacking_rights(runs.wanted_rights())
+    wanted = [*table.schema.wanted_rights(), *resources.runs.wanted_rights()]
+    missing = resources.retry.call(partial(lacking, resources.database, wanted))
     if missing is None:
         return [*found, Finding("rights", "ok", "not checked: this version of ClickHouse has no CHECK GRANT")]
     rights = [Finding("rights", "fail", f"the user lacks {right}", next_step) for right, next_step in missing]
@@ -252,7 +254,7 @@ def _of_user(table: HourlyRepository, runs: EtlRunsAdapter) -> list[Finding]:
 
 
 def _of_table(table: HourlyRepository) -> list[Finding]:
-    if not table.table_exists():
+    if not table.schema.has_table():
         return [Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")]
     stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
     return [Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}"), *stuck, *ttl_finding(table)]

@@ -117,7 +117,7 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
 def _tables_in_use(resources: Resources) -> dict[str, tuple[HourlyRepository, int]]:
     """The tables that contain rows, by job, and how many; if none does, the first that exists."""
     tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
-    found = {name: (table, table.count_hours()) for name, table in tables.items() if table.is_ready()}
+    found = {name: (table, table.count_hours()) for name, table in tables.items() if table.schema.is_ready()}
     if not found:
         step = "run `./run.sh setup_db`, then cron_run"
         raise StorageRejected(f"there is no {tables[MAIN_JOB].view_name} yet", next_step=step)

@@ -73,11 +73,11 @@ def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) 
         return FAILED
     # Locked, because rows that a run stores between the copy and the drop would be lost.
     with _undisturbed(settings, "drop_db") as resources:
-        tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
+        tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
         own = {table for one in tables for table in (one.table.name, *one.table.beside)}
         backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
         for table in tables:
-            table.drop_table()
+            table.schema.drop()
     if not quiet:
         if not tables:
             say(f"there is no {settings.clickhouse_db}.{repositories[0].table.name}: nothing to drop")
@@ -100,7 +100,7 @@ def clean(name: OneJob = None, *, unasked: Yes = False) -> int:
 
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
     with resources_for_reading(settings, "drop_db") as resources:
-        tables = [table for table in map(resources.repository, repositories) if table.table_exists()]
+        tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
         counts = ", ".join(f"{table.table.name} ({counted(table.count_rows(), 'row')})" for table in tables)
     try:
         return not tables or typer.confirm(f"Drop {counts} of the database {settings.clickhouse_db}, after a backup?")

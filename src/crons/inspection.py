@@ -26,7 +26,7 @@ CORRECTIONS_SINCE = timedelta(days=7)
 def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> list[Finding]:
     """What is wrong with a job's stored rows, one finding for each check. Reads the whole table."""
     table = resources.repository(job.repository)
-    differences = table.differences()
+    differences = table.schema.differences()
     step = "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
     shape = finding("shape", differences, step)
     try:
@@ -55,7 +55,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
         finding("keys against fetched_at", _lines(wrong.rows), heal),
         finding("future rows", _lines(future.rows), remove),
         _absurd(name, table.absurd_values(), followed, now),
-        *([finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")] if table.has_trades else ()),
+        *[finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")][: table.table.has_trades],
         _mixed(name, table, followed, now),
         *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
         _missing(name, table, followed, now),
@@ -71,7 +71,7 @@ def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], 
 
 def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
     """The symbols whose price is stale: no trade in 48 hours."""
-    return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER)) if table.has_trades else []
+    return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER))
 
 
 def _corrected(table: HourlyRepository, now: datetime) -> list[Finding]:

@@ -17,9 +17,8 @@ from operator import attrgetter
 from statistics import median
 from typing import Literal, NamedTuple, TypeGuard
 
+from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.wording import counted
-from adapters.clickhouse.binance_clickhouse_adapter import StoredCandle
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
 
 DOLLAR_COINS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "DAI"})
 """Coins pegged to the US dollar: prices in them are compared with prices in USD."""
@@ -137,8 +136,8 @@ class Overview:
 
 def compare_symbol(
     symbol: str,
-    quotes: Mapping[str, StoredQuote],
-    candles: Mapping[str, StoredCandle],
+    quotes: Mapping[str, StoredPrice],
+    candles: Mapping[str, StoredPrice],
     *,
     hours: Sequence[str],
     rates: Rates,
@@ -168,7 +167,7 @@ def compare_symbol(
         shifted += _shifted(unexplained, [(one, other) for one, other in moved if other], when)
     return Comparison(
         symbol=symbol,
-        pair=candles[max(candles)].pair,
+        pair=candles[max(candles)].name,
         both=len(common),
         only_quoted=len(quotes) - len(common),
         only_traded=len(candles) - len(common),
@@ -185,7 +184,7 @@ def compare_symbol(
     )
 
 
-def _deviation(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[Deviation | None, tuple[str, str]]:
+def _deviation(quote: StoredPrice, candle: StoredPrice, rates: Rates) -> tuple[Deviation | None, tuple[str, str]]:
     """Compare two prices; and how they were compared, or why not, for the counts."""
     rate, how = 1.0, ("same", "")
     if quote.currency != candle.currency:
@@ -207,8 +206,8 @@ def _deviation(quote: StoredQuote, candle: StoredCandle, rates: Rates) -> tuple[
 
 def mixed_up(
     one: Comparison,
-    quotes: Mapping[str, Mapping[str, StoredQuote]],
-    candles: Mapping[str, Mapping[str, StoredCandle]],
+    quotes: Mapping[str, Mapping[str, StoredPrice]],
+    candles: Mapping[str, Mapping[str, StoredPrice]],
     *,
     rates: Rates,
     tolerance: float,

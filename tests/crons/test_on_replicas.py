@@ -123,9 +123,9 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     table = context().repository
     resources, path = context().resources, tmp_path / "crypto_prices.jsonl.gz"
     assert copied(resources.database, resources.settings.clickhouse_db, path) == COINS
-    table.drop_table()
-    assert not table.table_exists()
-    assert not table.table_exists()  # on the other one
+    table.schema.drop()
+    assert not table.schema.has_table()
+    assert not table.schema.has_table()  # on the other one
     assert table.restore(path).inserted == COINS
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))

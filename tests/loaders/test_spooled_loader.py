@@ -174,7 +174,7 @@ class LoaderMachine(RuleBasedStateMachine):
         assert {key for key, allowed in self.expected.table.items() if stored.get(key) not in allowed} == set()
         assert set(stored) <= set(self.expected.table)
         # From here on what is stored is known.
-        self.expected.table = {key: {stored.get(key)} for key in self.expected.table}  # type: ignore[arg-type]
+        self.expected.table = {key: {stored.get(key)} for key in self.expected.table}
 
 
 def _rows(names: set[str], hour: int) -> list[PriceRow]:

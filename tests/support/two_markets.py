@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from adapters.clickhouse.binance_clickhouse_adapter import StoredCandle
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import StoredQuote
+from adapters._bases.hourly_table import StoredPrice
 
-Quotes = dict[str, StoredQuote]
-Candles = dict[str, StoredCandle]
+Prices = dict[str, StoredPrice]
 
 
 def walk(hours: int, *, start: float = 100.0, seed: int = 1, percent: float = 1.5) -> list[float]:
@@ -23,21 +21,29 @@ def walk(hours: int, *, start: float = 100.0, seed: int = 1, percent: float = 1.
 
 def quotes_of(
     symbol: str, hours: Sequence[str], prices: Sequence[float], *, minute: int = 0, currency: str = "USD"
-) -> Quotes:
+) -> Prices:
     """CoinMarketCap's prices, each taken ``minute`` minutes into its hour; a millionth off, as sources differ."""
     return {
-        hour: StoredQuote(symbol, hour, price * 1.000001, currency, f"{hour[:13]}:{minute:02d}:03")
+        hour: StoredPrice(
+            symbol, hour, symbol, price * 1.000001, currency=currency, taken_at=f"{hour[:13]}:{minute:02d}:03"
+        )
         for hour, price in zip(hours, prices, strict=False)
     }
 
 
 def candles_of(
     symbol: str, hours: Sequence[str], prices: Sequence[float], *, currency: str = "USDT", swing: float = 0.0
-) -> Candles:
+) -> Prices:
     """Binance's prices; each hour goes below its open and above it by ``swing`` percent."""
     return {
-        hour: StoredCandle(
-            symbol, hour, symbol + currency, price, price * (1 - swing / 100), price * (1 + swing / 100), currency
+        hour: StoredPrice(
+            symbol,
+            hour,
+            symbol + currency,
+            price,
+            currency=currency,
+            low=price * (1 - swing / 100),
+            high=price * (1 + swing / 100),
         )
         for hour, price in zip(hours, prices, strict=False)
     }

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import hour_key, hours_before
-from tests.support.two_markets import Candles, Quotes, candles_of, quotes_of, walk
+from tests.support.two_markets import Prices, candles_of, quotes_of, walk
 from transformers.comparison import Comparison, Rates, compare_symbol
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=timezone.utc)
@@ -23,7 +23,7 @@ PRICES = walk(48)
 SEEDS = st.integers(0, 10_000)
 
 
-def compared(quotes: Quotes, candles: Candles, *, tolerance: float = 1.0, rates: Rates | None = None) -> Comparison:
+def compared(quotes: Prices, candles: Prices, *, tolerance: float = 1.0, rates: Rates | None = None) -> Comparison:
     return compare_symbol("BTC", quotes, candles, hours=HOURS, rates=rates or {}, tolerance=tolerance)
 
 

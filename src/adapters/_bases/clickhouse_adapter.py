@@ -74,6 +74,11 @@ def quoted_identifier(name: str) -> str:
     return f"`{name}`"
 
 
+def quoted_name(database: str, name: str) -> str:
+    """The name of a table or view with its database, both as of `quoted_identifier`."""
+    return f"{quoted_identifier(database)}.{quoted_identifier(name)}"
+
+
 def quoted_text(text: str) -> str:
     """A String literal. Every character survives, NUL and line ends too."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
@@ -145,7 +150,7 @@ class ClickHouseAdapter:
         """Such as ``(26, 9, 2, 1)``."""
         return tuple(int(part) for part in re.findall(r"\d+", self._connected().server_version or "")[:4])
 
-    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a SELECT, its ``{name:Type}`` parameters bound by the server.
 
         It is never answered by a cache: each statement differs, by a first column that its rows must have.
@@ -161,7 +166,7 @@ class ClickHouseAdapter:
             )
         return [row[selects:] for row in rows]
 
-    def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+    def query_if_there(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """As `query`, without rows if the table, the database or the embedded engine's folder is missing."""
         if isinstance(self.address, EmbeddedEngine) and not self.address.path.exists():
             return []  # a connection would make the folder

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
-from adapters._bases.schema import definition
-
-LEDGER = "price_corrections"
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_name
+from adapters._bases.schema import LEDGER, definition
 
 
 class Correction(NamedTuple):
@@ -51,7 +49,7 @@ NO_CORRECTIONS = Corrections()
 
 def note_corrections(clickhouse: ClickHouseAdapter, database: str, corrections: Sequence[Correction]) -> None:
     """Add corrections of one table, at least one, to its ledger. Idempotent until the next correction of a key."""
-    ledger = f"{quoted_identifier(database)}.{LEDGER}"
+    ledger = quoted_name(database, LEDGER)
     ((noted,),) = clickhouse.query(
         # One row, which no break can cut short unnoticed.
         "SELECT groupArray((symbol, datetime, last.1, last.2, last.3)) FROM (SELECT symbol, datetime, "  # noqa: S608 - quoted
@@ -65,19 +63,7 @@ def note_corrections(clickhouse: ClickHouseAdapter, database: str, corrections: 
             "last": max(one.datetime for one in corrections),
         },
     )
-    known = set(map(tuple, noted))  # type: ignore[call-overload]  # an array of tuples
-    new = [one for one in corrections if (*one[1:5], one.run_id) not in known]
-    if new:
+    known = set(map(tuple, noted))
+    if new := [one for one in corrections if (*one[1:5], one.run_id) not in known]:
         columns = {name: kind for name, kind in definition(LEDGER).types.items() if name in Correction._fields}
         clickhouse.insert(ledger, columns, new)
-
-
-def read_corrections(clickhouse: ClickHouseAdapter, database: str, table: str, *, since: str, most: int) -> Corrections:
-    """The corrections of a table since a Tehran time, of which the `most` largest in full; none without a ledger."""
-    found = clickhouse.query_if_there(
-        f"SELECT {', '.join(Correction._fields)}, count() OVER () FROM {quoted_identifier(database)}.{LEDGER} "  # noqa: S608 - quoted
-        "WHERE table_name = {table:String} AND corrected_at >= {since:String} "
-        "ORDER BY abs(new_price / old_price - 1) DESC, datetime LIMIT {most:UInt32}",
-        {"table": table, "since": since, "most": most},
-    )
-    return Corrections(int(str(found[0][-1])) if found else 0, [Correction._make(row[:-1]) for row in found])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, lacking, quoted_identifier, quoted_text
-from adapters._bases.corrections import LEDGER, Corrections, read_corrections
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
+from adapters._bases.corrections import Correction, Corrections
 from adapters._bases.hourly_table import (
     IS_UPDATED,
-    OLDEST_VERSION,
+    NEW_VERSION,
     Defects,
     Hole,
     HourlyRow,
@@ -22,13 +23,11 @@ from adapters._bases.hourly_table import (
     StoredPrice,
     Wrong,
 )
-from adapters._bases.mutations import StuckMutation, stuck_mutations
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.schema import Schema, definition
+from adapters._bases.schema import LEDGER, Schema, definition
 from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
 from adapters._bases.tehran_time import from_text, tehran_text
-from adapters._bases.time_to_live import expired_hours, ttl_of
-from adapters._bases.topology import AS_FOUND, Replication
+from adapters._bases.topology import AS_FOUND, Replication, StuckMutation, stuck_mutations
 from adapters._bases.upsert import Key, StoredRow, UpsertReport, upsert
 
 MOST_FOUND = 10_000
@@ -42,6 +41,22 @@ _FORM = "'%Y-%m-%d %H:%i:%s'"
 _ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 _IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
 _OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
+_TTL = re.compile(r" TTL (.+?)(?: SETTINGS .*)?$")
+# Of one expression that deletes rows; several, or those that move or merge rows, are reported only.
+_DELETES = re.compile(
+    r"(?P<until>(?:(?! TO (?:DISK|VOLUME) | GROUP BY | RECOMPRESS ).)+?)(?: DELETE)?(?: WHERE (?P<rows>.+))?"
+)
+# The columns of a row of an hour that is stored now; of the others a TTL sees the default.
+_STORED_NOW = {
+    "datetime": "arrayJoin({hours:Array(String)})",
+    "fetched_at": "datetime",
+    "date": "substring(datetime, 1, 10)",
+    "updated_at": "formatDateTime(now('Asia/Tehran'), '%Y-%m-%d %H:%i:%S')",
+    "version": NEW_VERSION,
+}
+
+
+_T = TypeVar("_T")
 
 
 class HourlyRepository:
@@ -71,75 +86,26 @@ class HourlyRepository:
         self._retry = retry
         self._clock = clock
         self._database = database
-        names = (self.table.name, self.table.view, self.table.holes, self.table.renames or "none")
-        self._table, self._view, self._holes, self._renames = (
-            f"{quoted_identifier(database)}.{quoted_identifier(name)}" for name in names
+        self._table, self._view, self._holes, self._renames, self._lists, self._absences = (
+            quoted_name(database, name)
+            for name in (
+                self.table.name,
+                self.table.view,
+                self.table.holes,
+                self.table.renames or "none",
+                self.table.lists or "none",
+                f"{self.table.lists}_absences",
+            )
         )
-        self._schema = Schema(
-            clickhouse=clickhouse,
-            database=database,
-            table=self.table.name,
-            views=self.table.views,
-            beside=[*self.table.beside, LEDGER],
-            replication=replication,
+        self.schema = Schema(
+            clickhouse=clickhouse, database=database, table=self.table, retry=retry, replication=replication
         )
-
-    @property
-    def name(self) -> str:
-        """The table's name with its database, for messages."""
-        return f"{self._database}.{self.table.name}"
-
-    @property
-    def has_trades(self) -> bool:
-        """Whether a row says how many trades its hour had."""
-        return "trades" in self.table.given
-
-    @property
-    def view_name(self) -> str:
-        """The view's name with its database, for messages."""
-        return f"{self._database}.{self.table.view}"
-
-    def describe_server(self) -> str:
-        """The server's address and version."""
-        version = ".".join(map(str, self._retry.call(self._clickhouse.server_version)))
-        return f"{self._clickhouse.address}, version {version}"
-
-    def describe_topology(self) -> str:
-        """Where the database is, and how a changed row is written."""
-        changes = "the insert of a newer version" if self._retry.call(self._schema.inserts_changes) else "update"
-        return f"{self._retry.call(self._schema.checked_topology)}; changes are written by {changes}"
-
-    def is_old(self) -> bool:
-        """Whether the server is older than the oldest supported version."""
-        return self._retry.call(self._clickhouse.server_version)[:2] < OLDEST_VERSION
-
-    def lacking_rights(self, also: Sequence[Right] = ()) -> list[tuple[Right, str]] | None:
-        """The rights, these also, that a run needs and the user lacks: see `lacking`."""
-        return self._retry.call(lambda: lacking(self._clickhouse, [*self._schema.wanted_rights(), *also]))
-
-    def kept_settings(self) -> dict[str, str]:
-        """The settings that the profile keeps at another value than a run requests, each with that value."""
-        return self._retry.call(self._clickhouse.kept_settings)
+        # With the database, for messages.
+        self.name, self.view_name = f"{database}.{self.table.name}", f"{database}.{self.table.view}"
 
     def ensure_ready(self) -> None:
         """Make missing tables and views, renew older views: see `Schema.ensure_ready`."""
-        self._retry.call(self._schema.ensure_ready)
-
-    def table_exists(self) -> bool:
-        """Whether the table exists."""
-        return self._retry.call(self._schema.has_table)
-
-    def is_ready(self) -> bool:
-        """Whether the table and its views exist, regardless of their shape."""
-        return self._retry.call(self._schema.is_ready)
-
-    def differences(self) -> list[str]:
-        """How the table and its views differ from their definitions: see `Schema.differences`."""
-        return self._retry.call(self._schema.differences)
-
-    def drop_table(self) -> None:
-        """Drop the table and its views: see `Schema.drop`."""
-        self._retry.call(self._schema.drop)
+        self.schema.ensure_ready()
 
     def upsert_prices(
         self, rows: Iterable[HourlyRow], target_hour: datetime | None = None, *, unproven: set[Key] | None = None
@@ -159,7 +125,7 @@ class HourlyRepository:
         updated_at = tehran_text(self._clock())
         hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
         placed = (row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row for row in rows)
-        return self._upsert((StoredRow(row, updated_at) for row in placed), updated_at, unproven)
+        return upsert((StoredRow(row, updated_at) for row in placed), self.schema, now=updated_at, unproven=unproven)
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
@@ -183,7 +149,7 @@ class HourlyRepository:
         found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
             # The highest of several versions of an hour comes last.
-            str(symbol): StoredHours(frozenset(hours), str(last), value, {hour: one for hour, _, _, one in valued})  # type: ignore[arg-type,attr-defined,call-overload]  # as the statement says
+            symbol: StoredHours(frozenset(hours), last, value, {hour: one for hour, _, _, one in valued})
             for symbol, hours, last, value, valued in found
         }
 
@@ -197,58 +163,52 @@ class HourlyRepository:
         Empty without a list.
         """
         statement = (
-            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._lists()} "  # noqa: S608 - quoted
+            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._lists} "  # noqa: S608 - quoted
             "WHERE endpoint = 'listings' AND datetime >= {since:String} GROUP BY symbol "
             "ORDER BY argMax(ifNull(cmc_rank, 4294967295), (datetime, version)), symbol"
         )
-        rows = self._read(statement, since=since) if self.table.lists else []
-        return {str(symbol): int(str(cmc_id)) for symbol, cmc_id in rows}
+        return dict(self._read(statement, since=since)) if self.table.lists else {}
 
     def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         """Symbol to spans of hour keys, both ends included, in which no list held it: no hour of them is expected.
 
         Empty for symbols that no list ever held.
         """
-        statement = f"SELECT symbol, since, until FROM {self._lists('_absences')} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
-        spans: dict[str, list[tuple[str, str]]] = {}
-        for symbol, since, until in self._read(statement, symbols=list(symbols)) if self.table.lists else ():
-            spans.setdefault(str(symbol), []).append((str(since), str(until)))
-        return spans
-
-    def _lists(self, view: str = "") -> str:
-        return f"{quoted_identifier(self._database)}.{quoted_identifier(self.table.lists + view)}"
+        statement = f"SELECT symbol, since, until FROM {self._absences} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
+        rows = self._read(statement, symbols=list(symbols)) if self.table.lists else []
+        return _grouped((symbol, (since, until)) for symbol, since, until in rows)
 
     def symbols(self, *, first: str, last: str) -> set[str]:
         """The symbols stored in a span; none without a table."""
         statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN} AND {self._named}"  # noqa: S608 - quoted
-        return {str(symbol) for (symbol,) in self._read(statement, first=first, last=last)}
+        return {symbol for (symbol,) in self._read(statement, first=first, last=last)}
 
-    def prices(self, *, first: str, last: str) -> list[StoredPrice]:
-        """What the view shows of a span, by symbol and hour; empty without a view."""
-        table = self.table
-        market_cap = "market_cap" if "market_cap" in table.given else "NULL"
-        currency = "currency" if "currency" in table.given else "''"
-        extremes = "low, high" if {"low", "high"} <= set(table.given) else "NULL, NULL"
-        columns = f"symbol, datetime, {table.label}, {table.value}, {market_cap}, {currency}, {IS_UPDATED}, {extremes}"
-        rows = self._shown(columns, first=first, last=last)
-        return [StoredPrice._make((*of, bool(is_updated), low, high)) for *of, is_updated, low, high in rows]
+    def prices(self, symbols: Sequence[str] | None = None, *, first: str, last: str) -> list[StoredPrice]:
+        """What the view shows of these symbols, by default of all, in a span; by symbol and hour; empty without it."""
+        optional = {"market_cap": "NULL", "currency": "''", "low": "NULL", "high": "NULL"}
+        known = {name: name if name in self.table.given else other for name, other in optional.items()}
+        taken_at = "ifNull(source_updated_at, fetched_at)" if "source_updated_at" in self.table.given else "fetched_at"
+        columns = ("symbol", "datetime", self.table.label, self.table.value, *known.values(), taken_at, IS_UPDATED)
+        rows = self._shown(", ".join(columns), symbols, first=first, last=last)
+        return [StoredPrice._make((*values, bool(is_updated))) for *values, is_updated in rows]
 
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
-        return self._retry.call(
-            lambda: read_corrections(self._clickhouse, self._database, self.table.name, since=since, most=most)
+        rows = self._read(
+            f"SELECT {', '.join(Correction._fields)}, count() OVER () FROM {quoted_name(self._database, LEDGER)} "  # noqa: S608 - quoted
+            "WHERE table_name = {table:String} AND corrected_at >= {since:String} "
+            "ORDER BY abs(new_price / old_price - 1) DESC, datetime LIMIT {most:UInt32}",
+            table=self.table.name,
+            since=since,
+            most=most,
         )
+        return Corrections(rows[0][-1] if rows else 0, [Correction._make(row[:-1]) for row in rows])
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
         """Note what a run found; what was found at least a day before too is certain. Idempotent.
 
         Missing tables are made first.
         """
-
-        def note() -> None:
-            self._schema.ensure_ready()
-            self._clickhouse.insert(self._holes, definition(self.table.holes).types, new)
-
         hours = [hole.datetime for hole in holes] or [""]
         symbols = sorted({hole.symbol for hole in holes})
         known = {one[:3]: one for one in self.holes(symbols, first=min(hours), last=max(hours))}
@@ -260,7 +220,8 @@ class HourlyRepository:
             elif not before.is_certain and before.noted_at <= tehran_text(from_text(hole.noted_at) - timedelta(days=1)):
                 new.append(hole._replace(noted_at=f"{before.noted_at} and {hole.noted_at}"))
         if new:
-            self._retry.call(note)
+            self.ensure_ready()
+            self._insert(self.table.holes, new)
 
     def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
         """The noted holes of these symbols in a span, by symbol and hour."""
@@ -291,7 +252,8 @@ class HourlyRepository:
         if meant is None:
             last_meaning = f"argMax({self.table.meaning}, (datetime, version))"
             meant = self._by_symbol(last_meaning, sorted({hole.symbol for hole in noted}))
-        return _grouped((hole.symbol, hole.datetime) for hole in noted if hole.meaning == meant.get(hole.symbol))
+        holes = _grouped((hole.symbol, hole.datetime) for hole in noted if hole.meaning == meant.get(hole.symbol))
+        return {symbol: set(hours) for symbol, hours in holes.items()}
 
     def meanings(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredMeaning]:
         """The coins or pairs whose prices are stored, by symbol and first hour; empty without a table.
@@ -309,9 +271,7 @@ class HourlyRepository:
             "AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol)) "
             f"AND {self._named} GROUP BY symbol, {meaning} ORDER BY symbol, first, {meaning}"
         )
-        parameters = {"symbols": list(symbols)}
-        rows = (retry or self._retry).call(lambda: self._clickhouse.query_if_there(statement, parameters))
-        return [StoredMeaning._make(row) for row in rows]
+        return [StoredMeaning._make(row) for row in self._read(statement, retry, symbols=list(symbols))]
 
     def rename(self, symbol: str, renamed_to: str, meaning: int) -> None:
         """Copy rows and holes to the symbol's new name, and leave them out under the old one. Idempotent.
@@ -327,9 +287,8 @@ class HourlyRepository:
                 f"(SELECT datetime FROM {name} WHERE symbol = {quoted_text(renamed_to)})"
             )
             self._retry.call(partial(self._clickhouse.command, statement))
-        rows = [(one, meaning, renamed_to, tehran_text(self._clock())) for one in (symbol, renamed_to)]
-        types = definition(self.table.renames).types
-        self._retry.call(lambda: self._clickhouse.insert(self._renames, types, rows))
+        at = tehran_text(self._clock())
+        self._insert(self.table.renames, [(one, meaning, renamed_to, at) for one in (symbol, renamed_to)])
 
     @cached_property
     def _named(self) -> str:
@@ -338,20 +297,23 @@ class HourlyRepository:
             return "1"
         meaning = self.table.meaning
         renamed = f"SELECT symbol, {meaning} FROM {self._renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
-        if self._schema.is_made:
+        if self.schema.is_made:
             return f"(symbol, {meaning}) NOT IN ({renamed})"
         # Read apart: a table of an older version has no such table beside it yet.
         found = self._read(renamed)
-        pairs = ", ".join(f"({quoted_text(str(symbol))}, {cmc_id})" for symbol, cmc_id in found)
+        pairs = ", ".join(f"({quoted_text(symbol)}, {cmc_id})" for symbol, cmc_id in found)
         return f"(symbol, {meaning}) NOT IN ({pairs})" if pairs else "1"
 
     def unfinished(self, symbols: Sequence[str], *, first: str, last: str) -> dict[str, set[str]]:
         """Symbol to the hours of a span that were stored before they were over, and not completed since."""
         if not self.table.completed_by:
             return {}
-        unfinished = f"isNull({self.table.completed_by})"
-        rows = self._shown("symbol, datetime", symbols, first=first, last=last, where=unfinished)
-        return _grouped((str(symbol), str(hour)) for symbol, hour in rows)
+        statement = (
+            f"SELECT symbol, groupArray(datetime) FROM {self._view} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} "  # noqa: S608 - quoted
+            f"AND isNull({self.table.completed_by}) GROUP BY symbol"
+        )
+        rows = self._read(statement, symbols=list(symbols), first=first, last=last)
+        return {symbol: set(hours) for symbol, hours in rows}
 
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
@@ -389,7 +351,7 @@ class HourlyRepository:
     def absurd_values(self, *, first: str = "") -> list[Wrong]:
         """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
         # Only a column of another type, one of the `differences`, can hold a NULL.
-        value, is_traded = self.table.value, "ifNull(trades, 1) > 0" if self.has_trades else "1"
+        value, is_traded = self.table.value, "ifNull(trades, 1) > 0" if self.table.has_trades else "1"
         at, until = (f"parseDateTimeOrNull({hour}, {_FORM}, 'UTC')" for hour in ("datetime", "until"))
         off_neighbors, off_earlier = (
             f"({median} > 0 AND ({value} > factor * {median} OR {value} * factor < {median}))"
@@ -413,14 +375,16 @@ class HourlyRepository:
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
+        if not self.table.has_trades:
+            return []
         statement = (
             f"SELECT symbol FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol "  # noqa: S608 - quoted
             "HAVING min(datetime) <= {since:String} AND countIf(datetime >= {since:String} AND trades > 0) = 0 "
             f"AND (SELECT max(datetime) FROM {self._table}) >= {{since:String}} ORDER BY symbol"
         )
-        return [str(symbol) for (symbol,) in self._read(statement, symbols=list(symbols), since=since)]
+        return [symbol for (symbol,) in self._read(statement, symbols=list(symbols), since=since)]
 
-    def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[str, str, str]]:
+    def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[Any, ...]]:
         """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
 
         Rows after the hour key `last` and those whose key is not a time are left out: other checks find them.
@@ -435,75 +399,70 @@ class HourlyRepository:
             f"parseDateTimeOrNull(datetime, {_FORM}, 'UTC')) > 1 "
             f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         )
-        return [(one.symbol, one.hour, one.detail) for one in self._wrong(statement, symbols=list(symbols), last=last)]
+        return self._read(statement, symbols=list(symbols), last=last)
 
-    def ttl(self) -> str:
-        """The table's TTL, as ClickHouse shows it; empty if there is none."""
-        return self._retry.call(lambda: ttl_of(self._clickhouse, self._database, self.table.name))
+    def ttl(self, retry: RetryPolicy | None = None) -> str:
+        """The table's TTL, as ClickHouse shows it; empty if there is none. `retry` as for `meanings`."""
+        statement = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+        rows = self._read(statement, retry, database=self._database, name=self.table.name)
+        found = _TTL.search(rows[0][0]) if rows else None
+        return found[1] if found else ""
 
     def expired(self, hours: Collection[str]) -> tuple[str, set[str]]:
-        """The table's TTL, and those of these hour keys whose rows it would delete. Asks once, without retries."""
-        ttl = ttl_of(self._clickhouse, self._database, self.table.name)
-        return ttl, expired_hours(self._clickhouse, self.table, ttl, hours) if ttl else set()
+        """The table's TTL, and those of these hour keys whose rows it would delete. Asks without retries."""
+        once = RetryPolicy(attempts=1)
+        ttl = self.ttl(once)
+        if not (deletes := _DELETES.fullmatch(ttl)):
+            return ttl, set()
+        columns = ", ".join(
+            f"{_STORED_NOW.get(name, f'defaultValueOfTypeName({kind!r})')} AS {quoted_identifier(name)}"
+            for name, kind in {**dict.fromkeys(_STORED_NOW, ""), **self.table.types}.items()
+        )
+        statement = (
+            f"SELECT groupArray(datetime) FROM (SELECT {columns}) "  # noqa: S608 - types and the server's own expression
+            f"WHERE toDateTime({deletes['until']}) <= now() AND ({deletes['rows'] or 1})"
+        )
+        [(expired,)] = self._read(statement, once, hours=sorted(hours))
+        return ttl, set(expired)
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
-        return self._retry.call(lambda: stuck_mutations(self._clickhouse, self._database, self.table.name))
+        return self._retry.call(partial(stuck_mutations, self._clickhouse, self._database, self.table.name))
 
     def restore(self, path: Path, total: int | None = None, progress: Progress = no_progress) -> UpsertReport:
         """Upsert the rows of a backup that was read to its end before. A missing key is restored with its version."""
         self.ensure_ready()
         rows = reporting(progress, "storing", read_backup(definition(self.table.name), path), total)
         stored = (
-            StoredRow(self.table.row(*given), str(updated_at), int(str(version)))
+            StoredRow(self.table.row(*given), updated_at, version)
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
         )
-        return self._upsert(stored, tehran_text(self._clock()))
+        return upsert(stored, self.schema, now=tehran_text(self._clock()))
 
-    def _upsert(self, rows: Iterable[StoredRow], now: str, unproven: set[Key] | None = None) -> UpsertReport:
-        return upsert(
-            rows,
-            clickhouse=self._clickhouse,
-            database=self._database,
-            table=self.table,
-            retry=self._retry,
-            now=now,
-            replicated=self._retry.call(self._schema.is_replicated),
-            inserts_changes=self._retry.call(self._schema.inserts_changes),
-            unproven=unproven,
-        )
+    def _read(self, statement: str, retry: RetryPolicy | None = None, **parameters: object) -> list[tuple[Any, ...]]:
+        """The rows; none without the table or view."""
+        return (retry or self._retry).call(partial(self._clickhouse.query_if_there, statement, parameters))
 
     def _number(self, statement: str) -> int:
-        return int(str(self._retry.call(lambda: self._clickhouse.query(statement))[0][0]))
+        return sum(int(number) for (number,) in self._read(statement))
 
-    def _read(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
-        return self._retry.call(lambda: self._clickhouse.query_if_there(statement, parameters))
+    def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
+        """Insert rows into a table beside, perhaps twice: it keeps one row of each key."""
+        types, name = definition(table).types, quoted_name(self._database, table)
+        self._retry.call(partial(self._clickhouse.insert, name, types, rows))
 
     def _by_symbol(self, expression: str, symbols: Sequence[str]) -> dict[str, Any]:
         statement = (
             f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"  # noqa: S608 - quoted
         )
-        return {str(symbol): value for symbol, value in self._read(statement, symbols=list(symbols))} if symbols else {}
+        return dict(self._read(statement, symbols=list(symbols))) if symbols else {}
 
     def _shown(
-        self,
-        columns: str,
-        symbols: Sequence[str] | None = None,
-        *,
-        first: str,
-        last: str,
-        source: str = "",
-        where: str = "1",
-    ) -> list[tuple[object, ...]]:
-        """Columns, in SQL, of what the view or another source shows of these symbols, or of all, in a span.
-
-        By symbol and hour; empty without the source.
-        """
-        where += "" if symbols is None else f" AND {_OF_SYMBOLS}"
-        statement = (
-            f"SELECT {columns} FROM {source or self._view} WHERE {_IN_SPAN} AND {where} "  # noqa: S608 - quoted
-            "ORDER BY symbol, datetime"
-        )
+        self, columns: str, symbols: Sequence[str] | None, *, first: str, last: str, source: str = ""
+    ) -> list[tuple[Any, ...]]:
+        """Columns of the view, or of another source, of these symbols, or of all, in a span, by symbol and hour."""
+        where = _IN_SPAN if symbols is None else f"{_IN_SPAN} AND {_OF_SYMBOLS}"
+        statement = f"SELECT {columns} FROM {source or self._view} WHERE {where} ORDER BY symbol, datetime"  # noqa: S608 - quoted
         return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
 
     def _rows_where(self, condition: str) -> Defects:
@@ -515,13 +474,12 @@ class HourlyRepository:
             f"DELETE FROM {self._table} WHERE {condition}",  # noqa: S608 - quoted
         )
 
-    def _wrong(self, statement: str, **parameters: object) -> list[Wrong]:
-        found = self._retry.call(lambda: self._clickhouse.query(statement, parameters))
-        return [Wrong(str(symbol), str(hour), str(detail)) for symbol, hour, detail in found]
+    def _wrong(self, statement: str, **parameters: Any) -> list[Wrong]:
+        return [Wrong._make(row) for row in self._read(statement, **parameters)]
 
 
-def _grouped(keys: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    hours: dict[str, set[str]] = {}
-    for symbol, hour in keys:
-        hours.setdefault(symbol, set()).add(hour)
-    return hours
+def _grouped(pairs: Iterable[tuple[str, _T]]) -> dict[str, list[_T]]:
+    groups: dict[str, list[_T]] = {}
+    for symbol, one in pairs:
+        groups.setdefault(symbol, []).append(one)
+    return groups

@@ -20,8 +20,6 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from adapters._bases.schema import PRICE_VIEWS, SQL_FOLDER, definition
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
-OLDEST_VERSION = (24, 8)
-"""The oldest ClickHouse that is supported."""
 NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 """The version of a row that is inserted now, in SQL."""
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
@@ -78,13 +76,15 @@ class StoredPrice(NamedTuple):
 
     symbol: str
     datetime: str  # the hour key
-    name: str  # what the symbol stands for, as users know it
+    name: str  # what the symbol stands for, as users know it, such as a pair
     price: float  # the table's value, NaN and infinities included
-    market_cap: float | None
-    currency: str  # empty if the table does not have it
-    is_updated: bool  # whether the row was written again after its insert
-    low: float | None = None  # of the hour's trades; None if the table does not have them, like `high`
+    # What the table does not have is None or empty.
+    market_cap: float | None = None
+    currency: str = ""
+    low: float | None = None  # of the hour's trades
     high: float | None = None
+    taken_at: str = ""  # when the source updated it, or else when it was fetched, Tehran wall time
+    is_updated: bool = False  # whether the row was written again after its insert
 
 
 class StoredMeaning(NamedTuple):
@@ -155,6 +155,11 @@ class HourlyTable:
     def compared(self) -> tuple[str, ...]:
         """The columns that make a row differ: `updated` without the run and the time of writing."""
         return tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
+
+    @property
+    def has_trades(self) -> bool:
+        """Whether a row says how many trades its hour had."""
+        return "trades" in self.given
 
     @property
     def beside(self) -> tuple[str, ...]:

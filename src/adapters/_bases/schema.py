@@ -15,20 +15,27 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
+from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
+
+if TYPE_CHECKING:
+    from adapters._bases.hourly_table import HourlyTable
 
 log = structlog.get_logger(__name__)
 SQL_FOLDER = Path(__file__).parents[1] / "clickhouse" / "sql"
 PRICE_VIEWS = ("hours", "daily", "weekly", "monthly", "monthly_gregorian", "latest")
 """What the views of any table of prices are named after the table; each reads only those before it."""
+LEDGER = "price_corrections"
+"""The table of replaced prices, which is made beside every hourly table."""
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
 
 # What was fetched leaves the spool once the table has it, so it must be on the disk by then.
@@ -47,6 +54,8 @@ _PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "O
 _READS = re.compile(r"(?:FROM|JOIN) {database}\.(\w+)")
 _SHOWN_DIFFERENCES = 3
 
+Shapes = Mapping[str, Mapping[str, str]]
+"""What exists of the names of a `Schema`: property to value."""
 _SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "as defined", "reads")
 # One statement, so that all of it is of one moment and of one server. It has the SELECTs of the views, in the order of
 # the names, which this server formats as it formats those of its views.
@@ -62,17 +71,12 @@ _SELECT_SHAPES = (
 )
 
 
-def has_sound_patches(server_version: tuple[int, ...]) -> bool:
-    """Whether updates may be written as patch parts on a server of this version."""
-    return server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES
-
-
 def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
     """The SETTINGS of an hourly table."""
     if topology.kind == "cloud":  # has no disk of its own
         return ""
     # Patch parts have open faults on replicas.
-    patches = topology.kind == "single" and has_sound_patches(server_version)
+    patches = topology.kind == "single" and server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES
     return _DURABLE + _UNDEDUPLICATED + (_PATCH_PARTS if patches else "")
 
 
@@ -181,11 +185,9 @@ def table_definitions() -> list[Definition]:
 
 
 class Schema:
-    """A table, its views, and tables that are made together with it, in a database. Plain names.
+    """An hourly table, its views, and the tables that are made together with it, in a database.
 
-    Args:
-        views: each after those that it reads; one of another job's table is made once that exists.
-        beside: further tables, which the views may read; their shape is not checked.
+    A method may raise `StorageUnavailable`, after retries, and `StorageRejected`.
     """
 
     def __init__(
@@ -193,18 +195,18 @@ class Schema:
         *,
         clickhouse: ClickHouseAdapter,
         database: str,
-        table: str,
-        views: Sequence[str],
-        beside: Sequence[str],
+        table: HourlyTable,
+        retry: RetryPolicy,
         replication: Replication,
     ) -> None:
-        self._clickhouse = clickhouse
-        self._database = database
-        self._table = table
-        self._views = views
-        self._beside = beside
-        self._foreign = {name for view in views for name in definition(view).reads} - {table, *views, *beside}
+        self.clickhouse = clickhouse
+        self.database = database
+        self.table = table
+        self.retry = retry
         self._replication = replication
+        self._beside = (*table.beside, LEDGER)
+        own = {table.name, *table.views, *self._beside}
+        self._foreign = {name for view in table.views for name in definition(view).reads} - own
         self._topology: Topology | None = None
         self._engine = ""
         self.is_made = False  # whether everything is there, after `ensure_ready`
@@ -212,32 +214,39 @@ class Schema:
     def ensure_ready(self) -> None:
         """Make missing tables and views and their database, and replace an older view. Idempotent.
 
-        Two SELECTs if nothing is missing.
+        Two SELECTs if nothing is missing. A view of another job's table is made once that exists.
 
         Raises:
             StorageRejected: the table has another shape, an object with a view's name is not a view, or the rows would
                 be on one of several replicas or servers only; nothing is changed then.
             ConfigurationError: the settings name a cluster that the server does not have.
         """
-        shapes = self._shapes()
+        self.retry.call(self._make_missing)
+
+    def _make_missing(self) -> None:
+        name, shapes = self.table.name, self._shapes()
         self._check_placement(shapes)
         for mutation in self.topology().stuck:
-            if mutation.table == self._table:
+            if mutation.table == name:
                 log.warning("stuck mutation, may block updates", mutation=str(mutation))
-        if self._table not in shapes:
-            self.topology().make_database(self._clickhouse, self._database)
-            self._make(self._table)
+        if name not in shapes:
+            self.topology().make_database(self.clickhouse, self.database)
+            self._make(name)
             shapes = self._shapes()
-            if self._table not in shapes:  # a second table would split the rows
+            if name not in shapes:  # a second table would split the rows
                 raise StorageRejected(
-                    f"{self._full(self._table)} was just created, but another server answers, which does not have it",
+                    f"{self._full(name)} was just created, but another server answers, which does not have it",
                     next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
                 )
-        self._check_shape(self._table, definition(self._table).differences(shapes[self._table]))
-        self._prepare_writes(shapes[self._table]["engine"])
+        self._check_shape(name, definition(name).differences(shapes[name]))
+        self._engine = shapes[name]["engine"]
+        if is_replicated(self._engine):
+            quorum, patience = self._replication.insert_quorum, self.clickhouse.patience_seconds
+            writes = settings_of_writes(self.topology(), quorum, patience_seconds=patience)
+            self.clickhouse.keep_settings(writes)
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
-        for name in set(self._beside) - shapes.keys():
-            self._make(name)
+        for beside in set(self._beside) - shapes.keys():
+            self._make(beside)
         for view in self._possible_views(shapes):
             if view not in shapes:
                 self._make(view)
@@ -250,75 +259,79 @@ class Schema:
     def topology(self) -> Topology:
         """Where the database is; queried once."""
         if self._topology is None:
-            self._topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+            ask = partial(topology_of, self.clickhouse, self.database, self._replication.cluster)
+            self._topology = self.retry.call(ask)
         return self._topology
-
-    def checked_topology(self) -> Topology:
-        """As `topology`, after checking that no table has its rows on one of several replicas only."""
-        self._check_placement(self._shapes())
-        return self.topology()
 
     def is_replicated(self) -> bool:
         """Whether the table's rows are on every replica."""
         if not self._engine:
-            self._engine = self._shapes().get(self._table, {}).get("engine", "")
+            self._engine = self._engine_in(self._found())
         return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
 
     def inserts_changes(self) -> bool:
         """Whether a changed row is inserted as a newer version, in place of an update."""
         return (self._replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
 
+    def describe(self) -> str:
+        """Where the database is, after a check that no table is on one of several replicas only; how it is changed."""
+        self._check_placement(self._found())
+        changes = "the insert of a newer version" if self.inserts_changes() else "update"
+        return f"{self.topology()}; changes are written by {changes}"
+
     def differences(self) -> list[str]:
         """How the table and the views differ from their definitions, a line each; empty without a table."""
-        shapes = self._shapes()
-        if self._table not in shapes:
+        shapes, name = self._found(), self.table.name
+        if name not in shapes:
             return []
-        found = {self._table: definition(self._table).differences(shapes[self._table])}
+        found = {name: definition(name).differences(shapes[name])}
         for view in self._possible_views(shapes):
             found[view] = definition(view).differences_of_view(shapes[view]) if view in shapes else ["it is missing"]
         return [f"{self._full(name)}: {line}" for name, lines in found.items() for line in lines]
 
     def wanted_rights(self) -> list[Right]:
         """The rights that a run needs, those to make what is missing included."""
-        shapes = self._shapes()
-        tables = [self._table, *self._beside]
+        shapes = self._found()
+        tables = [self.table.name, *self._beside]
         views = self._possible_views(shapes)
         rights = [("SELECT", name) for name in (*tables, *views)] + [("INSERT", name) for name in tables]
         if not self.inserts_changes():
-            rights.append(("ALTER UPDATE", self._table))
-        if not shapes and not is_there(self._clickhouse, self._database):
+            rights.append(("ALTER UPDATE", self.table.name))
+        if not shapes and not is_there(self.clickhouse, self.database):
             rights.append(("CREATE DATABASE", ""))
         rights += [("CREATE TABLE", name) for name in tables if name not in shapes]
         rights += [("CREATE VIEW", name) for name in views if name not in shapes]
-        return [Right(right, self._database, name) for right, name in rights]
+        return [Right(right, self.database, name) for right, name in rights]
 
     def has_table(self) -> bool:
         """Whether the table exists, regardless of its shape."""
-        return self._table in self._shapes()
+        return self.table.name in self._found()
 
     def is_ready(self) -> bool:
         """Whether the table and its views exist, regardless of their shape."""
-        shapes = self._shapes()
-        return {self._table, *self._possible_views(shapes)} <= shapes.keys()
+        shapes = self._found()
+        return {self.table.name, *self._possible_views(shapes)} <= shapes.keys()
 
     def drop(self) -> None:
         """Drop the table and its views. The database and the tables beside stay. Idempotent."""
-        shapes = self._shapes()
+        shapes = self._found()
         if shapes.keys() <= {*self._beside, *self._foreign}:
             return
-        self.topology().refuse_partial_drop(self._full(self._table), shapes.get(self._table, {}).get("engine", ""))
+        self.topology().refuse_partial_drop(self._full(self.table.name), self._engine_in(shapes))
         # The table first: a user without the right to drop it keeps the views too.
-        self._send(f"DROP TABLE IF EXISTS {{database}}.{quoted_identifier(self._table)}{{on_cluster}} SYNC")
-        for view in reversed(self._views):
-            self._send(f"DROP VIEW IF EXISTS {{database}}.{quoted_identifier(view)}{{on_cluster}}")
+        dropped = [f"TABLE IF EXISTS {{database}}.{quoted_identifier(self.table.name)}{{on_cluster}} SYNC"]
+        dropped += [
+            f"VIEW IF EXISTS {{database}}.{quoted_identifier(view)}{{on_cluster}}" for view in self.table.views[::-1]
+        ]
+        for one in dropped:
+            self.retry.call(partial(self._send, f"DROP {one}"))
 
     def _make(self, name: str, *, replace: bool = False) -> None:
         made = definition(name)
         # Replacing needs rights that creating does not need.
         text = made.text if replace else made.text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
-        self._send(
-            text, definition=made.hash, settings=table_settings(self.topology(), self._clickhouse.server_version())
-        )
+        settings = table_settings(self.topology(), self.clickhouse.server_version())
+        self._send(text, definition=made.hash, settings=settings)
 
     def _renew(self, view: str, shape: Mapping[str, str]) -> None:
         try:
@@ -330,47 +343,42 @@ class Schema:
             log.warning("outdated view", view=self._full(view), reason=error.message, next=error.next_step)
 
     def _send(self, statement: str, **names: str) -> None:
-        self.topology().send(self._clickhouse, statement, database=quoted_identifier(self._database), **names)
+        self.topology().send(self.clickhouse, statement, database=quoted_identifier(self.database), **names)
 
     def _full(self, name: str) -> str:
-        return f"{self._database}.{name}"
+        return f"{self.database}.{name}"
 
-    def _prepare_writes(self, engine: str) -> None:
-        self._engine = engine
-        if is_replicated(engine):
-            self._clickhouse.keep_settings(
-                settings_of_writes(
-                    self.topology(),
-                    self._replication.insert_quorum,
-                    patience_seconds=self._clickhouse.patience_seconds,
-                )
-            )
+    def _engine_in(self, shapes: Shapes) -> str:
+        return shapes.get(self.table.name, {}).get("engine", "")
 
-    def _shapes(self) -> dict[str, dict[str, str]]:
-        names = [self._table, *self._views, *self._beside, *self._foreign]
+    def _found(self) -> Shapes:
+        return self.retry.call(self._shapes)
+
+    def _shapes(self) -> Shapes:
+        names = [self.table.name, *self.table.views, *self._beside, *self._foreign]
         shapes: dict[str, dict[str, str]] = {}
-        selects = [definition(name).select.replace("{database}", self._database) for name in names]
+        selects = [definition(name).select.replace("{database}", self.database) for name in names]
         statement = _SELECT_SHAPES.replace("SELECTS", ", ".join(map(quoted_text, selects)))
-        for found in self._clickhouse.query(statement, {"database": self._database, "names": names}):
+        for found in self.clickhouse.query(statement, {"database": self.database, "names": names}):
             table, *properties, name, kind, default_kind, expression = map(str, found)
             shape = shapes.setdefault(table, dict(zip(_SHAPE, properties, strict=True)))
             shape[f"column {name}"] = f"{kind} {default_kind} {expression}".strip()
         return shapes
 
-    def _possible_views(self, shapes: Mapping[str, Mapping[str, str]]) -> list[str]:
+    def _possible_views(self, shapes: Shapes) -> list[str]:
         """The views whose tables exist."""
-        possible, there = [], {self._table, *self._beside, *shapes}
-        for view in self._views:
+        possible, there = [], {self.table.name, *self._beside, *shapes}
+        for view in self.table.views:
             if definition(view).reads <= there:
                 possible.append(view)
                 there.add(view)
         return possible
 
-    def _check_placement(self, shapes: Mapping[str, Mapping[str, str]]) -> None:
+    def _check_placement(self, shapes: Shapes) -> None:
         topology = self.topology()
         # If a table was made by hand on each replica, the tables beside it may be on one.
         by_hand = topology.kind == "single" and not topology.neighbors
-        for name in (self._table, *(() if by_hand else self._beside)):
+        for name in (self.table.name, *(() if by_hand else self._beside)):
             topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
 
     def _check_shape(self, name: str, differences: Sequence[str]) -> None:

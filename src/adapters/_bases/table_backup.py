@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, native_rows, quoted_identifier, quoted_text
 from adapters._bases.errors import StateError, StorageUnavailable
@@ -82,7 +82,7 @@ def table_in(path: Path) -> Definition:
     return last
 
 
-def read_backup(table: Definition, path: Path) -> Iterator[Sequence[object]]:
+def read_backup(table: Definition, path: Path) -> Iterator[Sequence[Any]]:
     """Yield the rows of a file that `export_table` wrote, with the values of `Definition.stored`.
 
     Raises:

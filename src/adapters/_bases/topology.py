@@ -1,4 +1,4 @@
-"""Where a database's tables live: on one server, on the replicas of a cluster, or in ClickHouse Cloud.
+"""Where a database's tables live: on one server, on the replicas of a cluster, or in ClickHouse Cloud; stuck mutations.
 
 See https://clickhouse.com/docs/engines/table-engines/mergetree-family/replication and docs/cluster.md.
 """
@@ -6,13 +6,18 @@ See https://clickhouse.com/docs/engines/table-engines/mergetree-family/replicati
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier
+import structlog
+
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
-from adapters._bases.mutations import SELECT_STUCK, StuckMutation, described
 from adapters._bases.wording import counted
+
+log = structlog.get_logger(__name__)
+
+_REASON_LIMIT = 200
 
 Changes = Literal["", "update", "insert"]
 
@@ -26,6 +31,18 @@ class Replication(NamedTuple):
 
 
 AS_FOUND = Replication()
+
+
+class StuckMutation(NamedTuple):
+    """A mutation that has failed and is still queued, which blocks every later one of its table."""
+
+    table: str
+    mutation_id: str
+    reason: str  # of its last failure, on one line
+    kill_statement: str
+
+    def __str__(self) -> str:
+        return f"{self.mutation_id} fails: {self.reason}; to remove it: {self.kill_statement}"
 
 
 class Topology(NamedTuple):
@@ -132,6 +149,11 @@ def is_replicated(engine: str) -> bool:
     return engine.startswith(("Replicated", "Shared"))
 
 
+# Arrays, not tuples, whose elements some versions name.
+_SELECT_STUCK = (
+    "SELECT groupArray([table, mutation_id, latest_fail_reason]) FROM (SELECT * FROM system.mutations "
+    "WHERE database = {database:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id)"
+)
 _SELECT = (
     "SELECT (SELECT engine FROM system.databases WHERE name = {database:String}), "
     "(SELECT value FROM system.settings WHERE name = 'cloud_mode'), "
@@ -149,24 +171,21 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
     Raises:
         ConfigurationError: the cluster is unknown, or tables cannot be replicated there.
     """
-    for mutations in (f"({SELECT_STUCK})", "[]"):  # in the same statement, unless they alone are hidden
+    for mutations in (f"({_SELECT_STUCK})", "[]"):  # in the same statement, unless they alone are hidden
         try:
             [(*place, stuck)] = clickhouse.query(f"{_SELECT}, {mutations}", {"database": database})
         except StorageRejected as error:  # noqa: PERF203 - at most twice
             if error.code != ACCESS_DENIED:
                 raise
         else:
-            failed = described(database, cast("list[list[str]]", stuck))
-            return _topology(database, cluster, place)._replace(stuck=failed)
+            return _topology(database, cluster, place)._replace(stuck=_described(database, stuck))
     # Some managed services hide these tables: trust the setting.
     return Topology("cluster", cluster) if cluster else Topology()
 
 
-def _topology(database: str, cluster: str, reported: Sequence[object]) -> Topology:
+def _topology(database: str, cluster: str, reported: Sequence[Any]) -> Topology:
     engine, cloud, macros, found, by_hand = reported
-    # Arrays of texts, because some versions name the elements of a tuple.
-    rows = cast("list[list[str]]", found)
-    clusters = {name: (int(shards), int(replicas), int(here)) for name, shards, replicas, here in rows}
+    clusters = {name: (int(shards), int(replicas), int(here)) for name, shards, replicas, here in found}
     if str(cloud) in ("1", "true"):
         return Topology("cloud")
     if engine == "Replicated":
@@ -175,7 +194,7 @@ def _topology(database: str, cluster: str, reported: Sequence[object]) -> Topolo
         return Topology("cluster", cluster, _replicas_of(cluster, clusters, macros=bool(macros)))
     # The example cluster in a stock configuration comes without the macro.
     others = [name for name, (_, replicas, here) in clusters.items() if here and replicas > 1 and macros]
-    return Topology(replicas=max(1, int(str(by_hand or 0))), neighbors=others[0] if others else "")
+    return Topology(replicas=max(1, int(by_hand or 0)), neighbors=others[0] if others else "")
 
 
 def _replicas_of(cluster: str, clusters: Mapping[str, tuple[int, ...]], *, macros: bool) -> int:
@@ -207,3 +226,35 @@ def settings_of_writes(topology: Topology, insert_quorum: str, *, patience_secon
     if quorum and topology.kind != "cloud":
         settings |= {"insert_quorum": quorum, "insert_quorum_timeout": patience_seconds * 1000}
     return settings
+
+
+def stuck_mutations(clickhouse: ClickHouseAdapter, database: str, table: str) -> list[StuckMutation]:
+    """The failed mutations in a table's queue, oldest first; none, with a warning, if the user may not see them."""
+    [(found,)] = if_allowed(clickhouse, _SELECT_STUCK, {"database": database}) or [([],)]
+    return [one for one in _described(database, found) if one.table == table]
+
+
+def if_allowed(
+    clickhouse: ClickHouseAdapter, statement: str, parameters: Mapping[str, object] | None = None
+) -> list[tuple[Any, ...]]:
+    """The rows; none, with a warning, if the user lacks the right."""
+    try:
+        return clickhouse.query(statement, parameters)
+    except StorageRejected as error:
+        if error.code != ACCESS_DENIED:
+            raise
+        log.warning("failed mutations cannot be inspected", reason=error.message, next=error.next_step)
+        return []
+
+
+def _described(database: str, found: Sequence[Sequence[str]]) -> tuple[StuckMutation, ...]:
+    kill = "KILL MUTATION WHERE database = {} AND table = {} AND mutation_id = {}"
+    return tuple(
+        StuckMutation(
+            table,
+            number,
+            " ".join(reason.split())[:_REASON_LIMIT],
+            kill.format(*map(quoted_text, (database, table, number))),
+        )
+        for table, number, reason in found
+    )

@@ -11,13 +11,14 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
 from adapters._bases.clickhouse_errors import (
     ABOUT_A_VALUE,
     ACCESS_DENIED,
@@ -28,9 +29,8 @@ from adapters._bases.clickhouse_errors import (
 from adapters._bases.corrections import Correction, note_corrections
 from adapters._bases.errors import EtlError, InvalidRowError, StorageRejected, StorageUnavailable, causes
 from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
-from adapters._bases.mutations import if_allowed, stuck_mutations
-from adapters._bases.retry import RetryPolicy
-from adapters._bases.schema import has_sound_patches
+from adapters._bases.schema import FIRST_VERSION_WITH_SOUND_PATCHES, Schema
+from adapters._bases.topology import if_allowed, stuck_mutations
 
 log = structlog.get_logger(__name__)
 
@@ -88,30 +88,16 @@ class IncompleteWriteError(StorageRejected):
         self.stored = stored
 
 
-def upsert(
-    rows: Iterable[StoredRow],
-    *,
-    clickhouse: ClickHouseAdapter,
-    database: str,
-    table: HourlyTable,
-    retry: RetryPolicy,
-    now: str,
-    replicated: bool = False,
-    inserts_changes: bool = False,
-    unproven: set[Key] | None = None,
-) -> UpsertReport:
+def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set[Key] | None = None) -> UpsertReport:
     """Store rows by key, chunk by chunk. Complete and visible when this returns. Idempotent.
 
     Before a stored value of an hour that is over is replaced, it goes into the ledger of corrections.
 
     Args:
         rows: the last of several rows with one key is stored.
+        now: Tehran wall time.
         unproven: keys that were acknowledged and not seen since, which are not inserted again; kept up to date, also if
             an error is raised.
-        now: Tehran wall time.
-        database: plain name.
-        replicated: whether the table's rows are on several replicas.
-        inserts_changes: whether a changed row is inserted as a newer version instead of updated.
 
     Raises:
         InvalidRowError: a value cannot be stored, and nothing of its chunk was written; or ClickHouse refused a value
@@ -120,32 +106,31 @@ def upsert(
         StorageRejected: ClickHouse refused; failed mutations have been killed.
         IncompleteWriteError: some rows are not visible as written, or an object that depends on the table failed.
     """
-    name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
-    limit = int(retry.call(lambda: clickhouse.value_of("max_query_size")) or 0)
+    retry, remaining, report, incomplete = schema.retry, iter(rows), UpsertReport(), list[_Chunk]()
+    limit = int(retry.call(partial(schema.clickhouse.value_of, "max_query_size")) or 0)
     chunk_rows = min(CHUNK_ROWS, limit // _ROW_BYTES) if limit else CHUNK_ROWS
-    report, remaining, chunks = UpsertReport(), iter(rows), list[_Chunk]()
-    unproven = set() if unproven is None else unproven
+    inserts_changes, unproven = schema.inserts_changes(), set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
-        check_values(table, chunk)
-        keyed = {row.key: row for row in chunk}
-        one = _Chunk(clickhouse, database, name, table, keyed, now, replicated, inserts_changes, unproven)
+        _check_values(schema.table, chunk)
+        one = _Chunk(schema, {row.key: row for row in chunk}, now, inserts_changes, unproven)
         try:
             report = report.plus(retry.call(one.store))
         except (StorageRejected, StorageUnavailable) as error:
             if error.code not in ABOUT_A_VALUE and not is_about_size(error):
                 raise
-            (symbol, hour), *others = keyed
-            named = f"one of {len(keyed):,} rows" if others else f"{symbol!r} at {hour}"
+            (symbol, hour), *others = one.rows
+            named = f"one of {len(one.rows):,} rows" if others else f"{symbol!r} at {hour}"
             raise InvalidRowError(f"{named}: {error.message}", next_step=error.next_step) from error
         if one.wrong or one.dependent_error:
-            chunks.append(one)
-    if chunks:
-        raise _incomplete(f"{database}.{table.name}", chunks, report)
+            incomplete.append(one)
+    if incomplete:
+        raise _incomplete(schema, incomplete, report)
     return report
 
 
-def _incomplete(name: str, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
+def _incomplete(schema: Schema, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
     """The error for chunks of which something is wrong."""
+    name = f"{schema.database}.{schema.table.name}"
     message, next_step = next((one.dependent_error for one in chunks if one.dependent_error), ("", ""))
     if wrong := [f"{symbol} at {hour}: {what}" for one in chunks for (symbol, hour), what in one.wrong.items()]:
         more = f" and {len(wrong) - _SHOWN_KEYS:,} more" if len(wrong) > _SHOWN_KEYS else ""
@@ -191,7 +176,7 @@ def update_statement(
         # Patch parts have open bugs on replicas, and a pruned mutation may skip rows that another replica just took.
         if server_version[:2] >= FIRST_VERSION_WITH_PRUNED_MUTATIONS:
             settings["optimize_mutations_with_partition_pruning"] = "0"
-    elif has_sound_patches(server_version):
+    elif server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES:
         settings["alter_update_mode"] = "'lightweight'"
     sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items())
     # The values travel inside the statement: a staging table would have to outlive it.
@@ -243,7 +228,7 @@ def _position_of(keys: Collection[Key]) -> str:
     return f"transform({_KEY_TEXT}, {texts}, range(1, {len(keys) + 1}), 0)"
 
 
-def check_values(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
+def _check_values(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
     """Check that every value can be stored as it is.
 
     Raises:
@@ -281,19 +266,19 @@ class _Found(NamedTuple):
 class _Chunk:
     """The upsert of some rows. Each call of `store` does what is still missing, so it may follow any failure."""
 
-    clickhouse: ClickHouseAdapter
-    database: str
-    name: str  # of the table, quoted, with its database
-    table: HourlyTable
+    schema: Schema
     rows: Mapping[Key, StoredRow]
     now: str  # Tehran wall time
-    replicated: bool
-    inserts_changes: bool
+    inserts_changes: bool  # see `Schema.inserts_changes`
     unproven: set[Key]  # see `upsert`
     report: UpsertReport | None = None
     written: int = 0  # rows that ClickHouse acknowledged
     wrong: dict[Key, str] = field(default_factory=dict)  # what is not as it was written
     dependent_error: tuple[str, str] | None = None  # of a view on the table: message and next step
+
+    def __post_init__(self) -> None:
+        self.clickhouse, self.table = self.schema.clickhouse, self.schema.table
+        self.name = quoted_name(self.schema.database, self.table.name)
 
     def store(self) -> UpsertReport:
         try:
@@ -309,7 +294,7 @@ class _Chunk:
             self._insert([*new.values()])
             self.unproven.update(new)
             if corrections := list(self._corrections(changed, stored)):
-                note_corrections(self.clickhouse, self.database, corrections)
+                note_corrections(self.clickhouse, self.schema.database, corrections)
             if self.inserts_changes:
                 self._insert([*self._newer(changed, stored)])
             elif changed:
@@ -327,7 +312,7 @@ class _Chunk:
 
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
-        answer = cast("list[Any]", self.clickhouse.query(select_statement(self.name, self.table, self.rows)))
+        answer = self.clickhouse.query(select_statement(self.name, self.table, self.rows))
         if len(answer) != 1 or len(answer[0][2]) != answer[0][1]:
             raise StorageUnavailable(f"ClickHouse ({self.clickhouse.address}): the look-up of keys was cut short")
         now, _, rows = answer[0]
@@ -366,18 +351,9 @@ class _Chunk:
             old: dict[str, Any] = dict(zip(self.table.compared, stored[symbol, hour][-1].compared, strict=True))
             new = row.row._asdict()
             if hour < present and old[value] is not None and old[value] != new[value]:
-                yield Correction(
-                    self.table.name,
-                    symbol,
-                    hour,
-                    old[value],
-                    new[value],
-                    new.get("currency", ""),
-                    self.now,
-                    new["run_id"],
-                    old.get("endpoint", ""),
-                    new.get("endpoint", ""),
-                )
+                of_run = new.get("currency", ""), self.now, new["run_id"]
+                endpoints = old.get("endpoint", ""), new.get("endpoint", "")
+                yield Correction(self.table.name, symbol, hour, old[value], new[value], *of_run, *endpoints)
 
     def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:
         """The rows as the next versions of the stored ones: with their sorting key and what they keep."""
@@ -417,8 +393,8 @@ class _Chunk:
             "SELECT arrayMap((one, name) -> concat(one, '.', name), dependencies_database, dependencies_table) "
             "FROM system.tables WHERE database = {database:String} AND name = {table:String}"
         )
-        parameters = {"database": self.database, "table": self.table.name}
-        [(found,)] = cast("list[tuple[list[str]]]", self.clickhouse.query(statement, parameters))
+        parameters = {"database": self.schema.database, "table": self.table.name}
+        [(found,)] = self.clickhouse.query(statement, parameters)
         # A view that the user has no right to is not in the list.
         views = [name for name in found if name in error.message] or found or _VIEW.findall(error.message)
         if not views:
@@ -432,9 +408,9 @@ class _Chunk:
         )
 
     def _update(self, rows: Mapping[Key, StoredRow]) -> None:
-        version = self.clickhouse.server_version()
+        version, replicated = self.clickhouse.server_version(), self.schema.is_replicated()
         try:
-            self.clickhouse.command(update_statement(self.name, self.table, rows, version, replicated=self.replicated))
+            self.clickhouse.command(update_statement(self.name, self.table, rows, version, replicated=replicated))
         except StorageUnavailable as error:
             if error.code == TIMEOUT_EXCEEDED or any(isinstance(cause, TimeoutError) for cause in causes(error)):
                 error.message = f"ClickHouse waits for the update: {error.message}"
@@ -448,7 +424,7 @@ class _Chunk:
             # A failed mutation stays queued and blocks every later one of the table.
             killed = [
                 one.mutation_id
-                for one in stuck_mutations(self.clickhouse, self.database, self.table.name)
+                for one in stuck_mutations(self.clickhouse, self.schema.database, self.table.name)
                 if if_allowed(self.clickhouse, one.kill_statement)
             ]
             if not killed:

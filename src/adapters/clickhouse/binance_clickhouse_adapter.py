@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters._bases.hourly_repository import HourlyRepository
@@ -42,24 +41,7 @@ BINANCE_PRICES = HourlyTable(
 )
 
 
-class StoredCandle(NamedTuple):
-    """One stored hour of one symbol."""
-
-    symbol: str
-    datetime: str  # the hour key
-    pair: str
-    price: float  # NaN and infinities included
-    low: float | None
-    high: float | None
-    currency: str
-
-
 class BinanceClickHouseAdapter(HourlyRepository):
     """One row for each (symbol, Tehran hour), in `binance_prices`; args and errors are those of `HourlyRepository`."""
 
     table = BINANCE_PRICES
-
-    def candles(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredCandle]:
-        """What the view shows of these symbols in a span, by symbol and hour; empty without a view."""
-        columns = "symbol, datetime, pair, price, low, high, currency"
-        return [StoredCandle._make(row) for row in self._shown(columns, symbols, first=first, last=last)]

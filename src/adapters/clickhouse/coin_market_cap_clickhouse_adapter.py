@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters._bases.hourly_repository import HourlyRepository
@@ -53,22 +52,7 @@ CRYPTO_PRICES = HourlyTable(
 )
 
 
-class StoredQuote(NamedTuple):
-    """One stored hour of one symbol."""
-
-    symbol: str
-    datetime: str  # the hour key
-    price: float  # NaN and infinities included
-    currency: str
-    taken_at: str  # when the source updated the quote, or else when it was fetched, Tehran wall time
-
-
 class CoinMarketCapClickHouseAdapter(HourlyRepository):
     """One row for each (symbol, Tehran hour), in `crypto_prices`; args and errors are those of `HourlyRepository`."""
 
     table = CRYPTO_PRICES
-
-    def quotes(self, symbols: Sequence[str], *, first: str, last: str) -> list[StoredQuote]:
-        """What the view shows of these symbols in a span, by symbol and hour; empty without a view."""
-        columns = "symbol, datetime, price, currency, ifNull(source_updated_at, fetched_at)"
-        return [StoredQuote._make(row) for row in self._shown(columns, symbols, first=first, last=last)]

@@ -155,4 +155,4 @@ class EtlRunsAdapter:
         names = ", ".join(quoted_identifier(name) for name in FIELDS)
         statement = f"SELECT {names} FROM {self._table} {where} ORDER BY {order}"  # noqa: S608 - every name is quoted
         found = self._clickhouse.query_if_there(statement, parameters)
-        return [RunRecord(*row) for row in found]  # type: ignore[arg-type]  # the columns are those of the record
+        return [RunRecord(*row) for row in found]

@@ -50,7 +50,7 @@ def test_dropped_table_is_restored_as_it_was(
 
     assert copied(clickhouse, database, path) == len(ROWS)
     assert table_in(path).name == "crypto_prices"
-    filled.drop_table()
+    filled.schema.drop()
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
 
     assert fingerprint(clickhouse, database) == before
@@ -72,7 +72,7 @@ def test_backup_of_an_older_version_is_restored(
                 f"SELECT {names} FROM {database}.crypto_prices WHERE {where}", "Native", tmp_path / "m"
             )
             backup.write((tmp_path / "m").read_bytes())
-    filled.drop_table()
+    filled.schema.drop()
 
     assert table_in(path).name == "crypto_prices"
     assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
@@ -87,7 +87,7 @@ def test_several_rows_of_a_key_are_restored_as_one(
     before = fingerprint(embedded, database)
 
     assert copied(embedded, database, path) == 2
-    repository.drop_table()
+    repository.schema.drop()
     assert repository.restore(path) == UpsertReport(inserted=1)
 
     assert fingerprint(embedded, database) == before

@@ -92,7 +92,7 @@ def test_interrupted_correction_is_noted_once(
 ) -> None:
     """A run ends between ledger and table, or loses an answer; the spool's replay then changes the table once."""
     change = "ALTER" if changes == "update" else f"INSERT INTO `{database}`.`crypto_prices`"
-    begin = change if statement == "CHANGE" else f"INSERT INTO `{database}`.price_corrections"
+    begin = change if statement == "CHANGE" else f"INSERT INTO `{database}`.`price_corrections`"
     store(1.0, NOW)
     front.faults.append(Fault(kind, statement=begin))  # type: ignore[arg-type]
     with pytest.raises(EtlError):

@@ -55,7 +55,7 @@ def test_queued_create_is_looked_for(
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))
     prices = make_repository(server)
     prices.ensure_ready()
-    assert prices.differences() == []
+    assert prices.schema.differences() == []
 
 
 def test_replica_of_an_earlier_table_stops_the_set_up(

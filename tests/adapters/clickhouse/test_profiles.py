@@ -62,7 +62,7 @@ def test_profile_changes_nothing(
     assert [price for (price,) in view("price")] == [row.price for row in second]
     hour = second[0].hour_key
     assert [row.price for row in repository.prices(first=hour, last=hour)] == [row.price for row in second]
-    assert repository.differences() == []
+    assert repository.schema.differences() == []
     assert repository.duplicate_keys().rows == []
 
 

@@ -74,9 +74,9 @@ def test_hand_made_replicated_table_is_used_and_written_by_inserts(replica: Clic
     prices = repository(replica, "hand")
     prices.ensure_ready()
 
-    assert prices.differences() == []
-    assert prices.is_ready()
-    assert prices.describe_topology() == "a single server; changes are written by the insert of a newer version"
+    assert prices.schema.differences() == []
+    assert prices.schema.is_ready()
+    assert prices.schema.describe() == "a single server; changes are written by the insert of a newer version"
 
 
 def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdapter) -> None:
@@ -104,7 +104,7 @@ def test_plain_table_in_a_cluster_is_neither_used_nor_dropped(replica: ClickHous
     make_by_hand(replica, "plain", prefix="")
     prices = repository(replica, "plain", PAIR)
 
-    for act in (prices.ensure_ready, prices.drop_table, prices.describe_topology):
+    for act in (prices.ensure_ready, prices.schema.drop, prices.schema.describe):
         with pytest.raises(StorageRejected, match="its rows are on one replica only"):
             act()
     assert replica.query("SELECT count() FROM system.tables WHERE database = 'plain'") == [(2,)]

@@ -73,14 +73,14 @@ def test_views_wait_for_the_tables_of_other_jobs(
     def names() -> list[str]:
         return [str(name) for (name,) in embedded.query(made, {"database": database})]
 
-    repository.drop_table()
+    repository.schema.drop()
     rates.ensure_ready()
-    assert (names(), rates.is_ready(), rates.differences()) == (own, True, [])
+    assert (names(), rates.schema.is_ready(), rates.schema.differences()) == (own, True, [])
     repository.ensure_ready()
-    assert rates.is_ready() is False
+    assert rates.schema.is_ready() is False
     rates.ensure_ready()
-    assert (names(), rates.is_ready(), rates.differences()) == ([*crypto, *own], True, [])
-    repository.drop_table()
+    assert (names(), rates.schema.is_ready(), rates.schema.differences()) == ([*crypto, *own], True, [])
+    repository.schema.drop()
     rates.ensure_ready()
-    rates.drop_table()
+    rates.schema.drop()
     assert names() == ["toman_rate_holes"]

@@ -275,11 +275,11 @@ def test_view_with_another_select_is_replaced(
     before.upsert_prices([price_row()])
     embedded.command(f"RENAME DATABASE {old} TO {database}")
     repository = make_repository(embedded)
-    differences = repository.differences()
+    differences = repository.schema.differences()
     assert [line.split(":")[0] for line in differences] == [f"{database}.{view}" for view in CRYPTO_PRICES.views]
     assert all(f"reads the database {old}" in line for line in differences)
     repository.ensure_ready()
-    assert repository.differences() == []
+    assert repository.schema.differences() == []
     assert len(embedded.query(f"SELECT symbol FROM {database}.crypto_prices_latest")) == 1
 
 

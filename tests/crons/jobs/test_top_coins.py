@@ -91,7 +91,7 @@ async def test_week_of_the_list_misses_the_failed_hours_alone(
         f"AND datetime < '{hour_key(present)}' GROUP BY datetime ORDER BY datetime"
     )
     assert [hour for hour, _ in counts] == failed
-    wanted = sum(count for _, count in counts)  # type: ignore[misc]  # a number
+    wanted = sum(count for _, count in counts)
     assert f"{wanted} hours of " in missing.detail
     # 24 hours after it left a coin is neither fetched nor expected, and not before its first hour.
     found = embedded.query(
@@ -121,7 +121,7 @@ async def test_named_symbols_and_the_list_cost_two_calls(
     three = await run(cmc_context(symbols="top:5,BTC:1,C0199"))
     assert (three.inserted, three.failures, three.credits) == (1, [], 2)
     kinds = f"SELECT endpoint, groupArray(symbol) FROM {database}.crypto_prices_hourly GROUP BY endpoint ORDER BY 1"
-    assert [(kind, sorted(symbols)) for kind, symbols in embedded.query(kinds)] == [  # type: ignore[call-overload]
+    assert [(kind, sorted(symbols)) for kind, symbols in embedded.query(kinds)] == [
         ("latest", ["BTC", "C0199"]),
         ("listings", ["BNB", "ETH", "USDT", "XRP"]),
     ]
