@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.embedded_engine import EmbeddedEngine
+from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.access import access_configuration
@@ -122,13 +123,15 @@ def database(embedded: ClickHouseAdapter) -> Iterator[str]:
 
 
 @pytest.fixture
-def make_repository(database: str) -> Callable[..., CoinMarketCapClickHouseAdapter]:
-    """Make a repository behind a door; its clock stands at `NOW` unless another is given."""
+def make_repository(database: str) -> Callable[..., Any]:
+    """Make a repository behind a door, of CoinMarketCap's table; its clock stands at `NOW` unless another is given."""
 
-    def make(adapter: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW) -> CoinMarketCapClickHouseAdapter:
-        return CoinMarketCapClickHouseAdapter(
-            clickhouse=adapter, database=database, retry=RetryPolicy(attempts=3), clock=clock
-        )
+    def make(
+        adapter: ClickHouseAdapter,
+        clock: Callable[[], datetime] = lambda: NOW,
+        kind: type[HourlyRepository] = CoinMarketCapClickHouseAdapter,
+    ) -> HourlyRepository:
+        return kind(clickhouse=adapter, database=database, retry=RetryPolicy(attempts=3), clock=clock)
 
     return make
 

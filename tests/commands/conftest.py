@@ -76,16 +76,7 @@ def install(
 @pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
     """The program with a server as its database."""
-    return install(
-        "checkout",
-        CLICKHOUSE_HOST="127.0.0.1",
-        CLICKHOUSE_PORT=str(front.port),
-        CLICKHOUSE_USER=front.user,
-        CLICKHOUSE_PASSWORD=front.password,
-        CLICKHOUSE_DB=database,
-        HTTP_TIMEOUT_SECONDS="5",
-        RUN_TIMEOUT_SECONDS="20",
-    )
+    return install("checkout", HTTP_TIMEOUT_SECONDS="5", RUN_TIMEOUT_SECONDS="20", **front.variables(database))
 
 
 @pytest.fixture

@@ -44,11 +44,7 @@ def house(tmp_path: Path, front: ClickHouseFront, database: str, httpserver: HTT
     settings = {
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
         "NO_PROXY": "127.0.0.1",
-        "CLICKHOUSE_HOST": "127.0.0.1",
-        "CLICKHOUSE_PORT": str(front.port),
-        "CLICKHOUSE_USER": front.user,
-        "CLICKHOUSE_PASSWORD": front.password,
-        "CLICKHOUSE_DB": database,
+        **front.variables(database),
         "FRANKFURTER_BASE_URL": httpserver.url_for(""),
         "RUN_TIMEOUT_SECONDS": "20",
     }

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
@@ -40,43 +39,28 @@ INSTANT = datetime(2026, 11, 22, 20, 30, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def stored(
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter, database: str
-) -> str:
+def stored(make_repository: Callable[..., Any], embedded: ClickHouseAdapter, database: str) -> str:
     """A database with two hours of BTC from each source, of two days in Tehran and of one in UTC."""
-    repository = make_repository(embedded)
-    repository.ensure_ready()
-    hours = {"2026-11-22 23:00:00": 1.0, "2026-11-23 00:00:00": 2.0}
-    repository.upsert_prices([price_row(fetched_at=hour, price=price) for hour, price in hours.items()])
-    pairs = BinanceClickHouseAdapter(
-        clickhouse=embedded,
-        database=database,
-        retry=RetryPolicy(attempts=1),
-        clock=lambda: INSTANT,
-    )
-    pairs.ensure_ready()
-    pairs.upsert_prices([pair_row(fetched_at=hour, price=price) for hour, price in hours.items()])
+    for kind, row in ((CoinMarketCapClickHouseAdapter, price_row), (BinanceClickHouseAdapter, pair_row)):
+        repository = make_repository(embedded, kind=kind)
+        repository.ensure_ready()
+        repository.upsert_prices(
+            [row(fetched_at="2026-11-22 23:00:00", price=1.0), row(fetched_at="2026-11-23 00:00:00", price=2.0)]
+        )
     return database
 
 
-def run(name: str) -> dict[str, Any]:
+def run(code: str) -> dict[str, Any]:
     """The names that a snippet leaves."""
     names: dict[str, Any] = {}
-    exec(compile(SNIPPETS[name], name, "exec"), names)  # noqa: S102 - the page's own
+    exec(compile(code, "snippet", "exec"), names)  # noqa: S102 - the page's own
     return names
 
 
 @pytest.fixture
 def program(stored: str, front: ClickHouseFront, tmp_path: Path) -> Installation:
     """The program on that database."""
-    settings = {
-        "PATH": os.environ["PATH"],
-        "CLICKHOUSE_HOST": "127.0.0.1",
-        "CLICKHOUSE_PORT": str(front.port),
-        "CLICKHOUSE_USER": front.user,
-        "CLICKHOUSE_PASSWORD": front.password,
-        "CLICKHOUSE_DB": stored,
-    }
+    settings = {"PATH": os.environ["PATH"], **front.variables(stored)}
     return Installation.make(tmp_path / "checkout", clock=SteppedClock(INSTANT), settings=settings)
 
 
@@ -89,24 +73,14 @@ def exported(program: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("exported")
-def test_pandas_reads_the_right_instants() -> None:
-    """And a day is Tehran's."""
-    names = run("pandas")
+def test_snippets_read_the_right_instants_and_days() -> None:
+    """Days are Tehran's."""
+    names = run(SNIPPETS["pandas"])
     assert names["prices"]["time"].max() == INSTANT
     assert [str(day.date()) for day in names["daily"].index] == ["2026-11-22", "2026-11-23"]
     assert names["daily"]["BTC"].to_list() == [1.0, 2.0]
-
-
-@pytest.mark.usefixtures("exported")
-def test_polars_reads_the_right_instants() -> None:
-    """The latest of each symbol."""
-    assert run("polars")["latest"].rows() == [("BTC", INSTANT, 2.0)]
-
-
-@pytest.mark.usefixtures("exported")
-def test_duckdb_reads_the_right_days() -> None:
-    """By Tehran's clock."""
-    means = run("duckdb")["means"].fetchall()
+    assert run(SNIPPETS["polars"])["latest"].rows() == [("BTC", INSTANT, 2.0)]
+    means = run(SNIPPETS["duckdb"])["means"].fetchall()
     assert means == [("BTC", date(2026, 11, 22), 1.0), ("BTC", date(2026, 11, 23), 2.0)]
 
 
@@ -121,9 +95,7 @@ def test_pandas_reads_a_server(stored: str, front: ClickHouseFront) -> None:
     }.items():
         assert old in code
         code = code.replace(old, new)
-    names: dict[str, Any] = {}
-    exec(compile(code, "server", "exec"), names)  # noqa: S102 - the page's own
-    assert names["prices"]["time"].max() == INSTANT
+    assert run(code)["prices"]["time"].max() == INSTANT
 
 
 def test_each_statement_runs(stored: str, embedded: ClickHouseAdapter) -> None:
@@ -151,9 +123,7 @@ def test_statements_for_the_reading_user_are_valid(embedded: ClickHouseAdapter) 
 
 
 @pytest.fixture
-def market(
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
-) -> dict[str, dict[datetime, float]]:
+def market(repository: CoinMarketCapClickHouseAdapter) -> dict[str, dict[datetime, float]]:
     """Five days of two coins from 2026-11-01 in Tehran on; BTC lacks four hours of the third day."""
     start = datetime(2026, 10, 31, 20, 30, tzinfo=timezone.utc)
     hours = [start + timedelta(hours=number) for number in range(120)]
@@ -165,15 +135,10 @@ def market(
             price *= 1 + random.uniform(-0.02, 0.02)
             if symbol == "ETH" or number not in range(60, 64):
                 prices.setdefault(symbol, {})[hour] = price
-    repository = make_repository(embedded)
-    repository.ensure_ready()
-    repository.upsert_prices(
-        [
-            price_row(symbol, price, fetched_at=hour_key(hour))
-            for symbol, of_symbol in prices.items()
-            for hour, price in of_symbol.items()
-        ]
-    )
+    for symbol, of_symbol in prices.items():
+        repository.upsert_prices(
+            [price_row(symbol, price, fetched_at=hour_key(hour)) for hour, price in of_symbol.items()]
+        )
     return prices
 
 
@@ -216,13 +181,7 @@ def test_recipes_give_what_python_gives(
     ]
     one, other = changes("BTC"), changes("ETH")
     common = sorted(one.keys() & other.keys())
-    assert ask("corr(") == [
-        (
-            "BTC",
-            "ETH",
-            pytest.approx(correlation([one[at] for at in common], [other[at] for at in common])),
-            len(common),
-        )
-    ]
+    correlated = correlation([one[at] for at in common], [other[at] for at in common])
+    assert ask("corr(") == [("BTC", "ETH", pytest.approx(correlated), len(common))]
     gap = ("BTC", "2026-11-03 12:00:00", "2026-11-03 15:00:00", 4, "missing")
     assert [row for row in ask("row_number()") if row[1] < "2026-11-06"] == [gap]

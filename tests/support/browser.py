@@ -38,13 +38,7 @@ class Browser:
         self._driver = driver
 
     def open(self, path: Path, *, dark: bool = False, phone: bool = False) -> None:
-        """Show a file once its charts are drawn.
-
-        Args:
-            path: of the HTML file.
-            dark: as a system whose user prefers dark pages.
-            phone: as a screen of 390 x 844 that is touched.
-        """
+        """Show a file, and return once its charts are drawn; a phone has a screen of 390 x 844 that is touched."""
         self._emulate(dark=dark, phone=phone)
         self._told("browser")
         self._told("performance")
@@ -52,13 +46,11 @@ class Browser:
         wait = WebDriverWait(self._driver, PATIENCE_SECONDS)
         wait.until(lambda driver: driver.execute_script("return document.documentElement.dataset.drawn === 'yes'"))
 
-    def run(self, script: str, *arguments: object) -> Any:
-        """Run JavaScript in the page after what it has under way is done; what it returns."""
+    def run(self, script: str) -> Any:
+        """Run JavaScript in the page, and let it finish what it has under way; what the script returns."""
         return self._driver.execute_async_script(
-            "const done = arguments[arguments.length - 1]; const given = [...arguments].slice(0, -1);"
-            f"const act = () => {{ {script} }};"
-            "Promise.resolve(act(...given)).then((value) => setTimeout(() => done(value), 50));",
-            *arguments,
+            f"const [done] = arguments; const act = () => {{ {script} }};"
+            "Promise.resolve(act()).then((value) => setTimeout(() => done(value), 50));",
         )
 
     def download(self, selector: str, folder: Path) -> Path:
@@ -74,10 +66,10 @@ class Browser:
         self.run(f"document.querySelector({selector!r}).click()")
 
     def traces(self, chart: str) -> list[dict[str, Any]]:
-        """The traces of a chart, by its element's id: name and type, how many points, the kinds of line."""
+        """The traces of a chart, by its element's id: name and type, and how many points."""
         traces: list[dict[str, Any]] = self.run(
             f"return document.getElementById('{chart}')._fullData.map((t) => "
-            "({name: t.name, type: t.type, points: t.x.length, color: t.line && t.line.color}))"
+            "({name: t.name, type: t.type, points: t.x.length}))"
         )
         return traces
 

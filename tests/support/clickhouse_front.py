@@ -156,6 +156,12 @@ class ClickHouseFront:
         """Where it listens, with its user and password."""
         return Server("127.0.0.1", self.port, self.user, self.password, secure=self.certificate is not None)
 
+    def variables(self, database: str) -> dict[str, str]:
+        """The environment of a program that uses it and this database."""
+        names = ("HOST", "PORT", "USER", "PASSWORD", "DB")
+        values = ("127.0.0.1", str(self.port), self.user, self.password, database)
+        return {f"CLICKHOUSE_{name}": value for name, value in zip(names, values, strict=True)}
+
     def asked(self, beginning: str) -> list[str]:
         """The statements that begin like this, in order."""
         return [statement for statement in self.statements if statement.lstrip().startswith(beginning)]
