@@ -18,13 +18,14 @@ from tests.crons.jobs.conftest import NOW
 from tests.support.faults import gateway_error
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
+from tests.support.scale import LARGE
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
-TOP, HOURS = 100, 168
+TOP, HOURS = 100, 168 if LARGE else 80
 LEFT, CAME, FLICKERED, CAME_BACK = "DOGE", "C0150", "TRX", "ADA"
-FAILED = (100, 130)
+FAILED = (62, 70)
 
 
 @pytest.fixture
@@ -34,13 +35,9 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 
 
 def is_listed(symbol: str, hour: int) -> bool:
-    """Whether a coin with a life of its own is in the list in that hour of the week."""
-    return {
-        LEFT: hour < 60,
-        CAME: hour >= 50,
-        FLICKERED: not 80 <= hour < 85,
-        CAME_BACK: not 20 <= hour < 54,
-    }[symbol]
+    """Whether a coin with a life of its own is in the list in that hour."""
+    alive = {LEFT: hour < 36, CAME: hour >= 30, FLICKERED: not 50 <= hour < 55, CAME_BACK: not 12 <= hour < 46}
+    return alive[symbol]
 
 
 def ranked(began: datetime) -> Callable[[ListedCoin, datetime], int]:
@@ -49,7 +46,7 @@ def ranked(began: datetime) -> Callable[[ListedCoin, datetime], int]:
         if coin.symbol in (LEFT, CAME, FLICKERED, CAME_BACK):
             return 10 if is_listed(coin.symbol, hour) else 4000
         if coin.id == ANOTHER_BTC_ID:  # from some hour on larger than Bitcoin
-            return 0 if hour >= 30 else 4821
+            return 0 if hour >= 20 else 4821
         return coin.rank
 
     return rank_of
@@ -60,7 +57,7 @@ def faults(context: MakeContext, now: datetime) -> list[Finding]:
     return [one for one in verify_table("cmc_hourly_prices", JOB, resources, now) if one.state == "fail"]
 
 
-async def test_week_of_the_list_misses_the_failed_hours_alone(
+async def test_days_of_the_list_miss_the_failed_hours_alone(
     cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """Coins come, leave, flicker and return, two share a ticker; a heal fills the failed hours, by the credits told."""
@@ -98,7 +95,8 @@ async def test_week_of_the_list_misses_the_failed_hours_alone(
         f"SELECT symbol, min(datetime), max(datetime), count() FROM {database}.crypto_prices GROUP BY symbol"
     )
     spans = {symbol: tuple(span) for symbol, *span in found}
-    lives = {LEFT: (0, 60 + 23, 84), CAME: (50, 167, 116), CAME_BACK: (0, 167, 166 - 10), FLICKERED: (0, 167, 166)}
+    end, ran = HOURS - 1, HOURS - len(FAILED)
+    lives = {LEFT: (0, 59, 60), CAME: (30, end, ran - 30), CAME_BACK: (0, end, ran - 10), FLICKERED: (0, end, ran)}
     for symbol, (first, last, rows) in lives.items():
         assert spans[symbol] == (hour_key(began + HOUR * first), hour_key(began + HOUR * last), rows), symbol
 
