@@ -78,8 +78,12 @@ def query(
                         FORMATS[form],
                         path,
                         database=settings.clickhouse_db,
-                        settings={**SETTINGS, "output_format_json_array_of_rows": int(form == "json"), "limit": limit},
-                        read_only=True,
+                        settings={
+                            **SETTINGS,
+                            "output_format_json_array_of_rows": int(form == "json"),
+                            "limit": limit,
+                            "readonly": 1,
+                        },
                     )
                 )
             except StorageRejected as error:

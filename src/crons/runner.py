@@ -72,7 +72,7 @@ def execute(
             if failure is not None:
                 raise failure
             hours = run_hour(run) if kind == "run" else fill_past(run, lambda: _run_beside(run))
-            supervise(hours, limit=limit, step=lambda: lock.step)
+            supervise(hours, limit=limit, step=lambda: lock.holder.step)
 
         monitored(request.monitor(settings), lambda: _recorded(run, work, dry_run=dry_run), clock=clock)
     _log_end(run.report, dry_run=dry_run)

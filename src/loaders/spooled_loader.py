@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -117,7 +117,10 @@ class SpooledLoader(Generic[RowT]):
             if earlier or rows or self._held:
                 await self.ensure_ready()
             for path in earlier:
-                await self._replay(path)
+                replayed = await self._store_file(path, *self._read(path))
+                self._report.replayed = self._report.replayed.plus(replayed)
+                if any(replayed):
+                    log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
             own = {_key(row) for row in rows}
             held = [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]
             self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
@@ -135,17 +138,11 @@ class SpooledLoader(Generic[RowT]):
         self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
-        failure: EtlError | None = None
-        try:
-            await self.store_kept()
-        except EtlError as error:
-            failure = error
+        failure = await _failure_of(self.store_kept())
         try:
             self._put(rows)
         except StateError as unwritable:
-            if failure is None:
-                failure = await self._store_unspooled(rows)
-            if failure is not None:
+            if failure := failure or await _failure_of(self._store_unspooled(rows)):
                 raise StateError(
                     f"{counted(len(rows), 'fetched row')} lost: {unwritable.message}, and the database did not take "
                     f"them either: {failure.message}",
@@ -156,26 +153,14 @@ class SpooledLoader(Generic[RowT]):
         if failure is not None:
             raise failure
 
-    async def _store_unspooled(self, rows: Sequence[RowT]) -> EtlError | None:
-        """Store rows that the spool did not take; the error if that fails too."""
+    async def _store_unspooled(self, rows: Sequence[RowT]) -> None:
         log.warning("rows bypass the spool", rows=len(rows))
         self._report = LoadReport()
-        try:
-            await self.ensure_ready()
-            self._report.stored, refused = await self._store_sound(rows)
-        except EtlError as error:
-            return error
+        await self.ensure_ready()
+        self._report.stored, refused = await self._store_sound(rows)
         self._note(rows)
         for reason in refused:
             log.warning("row lost, not storable", reason=reason)
-        return None
-
-    async def _replay(self, path: Path) -> None:
-        """Store a spool file of an earlier run. A damaged file's readable records are stored, and it is set aside."""
-        replayed = await self._store_file(path, *self._read(path))
-        self._report.replayed = self._report.replayed.plus(replayed)
-        if any(replayed):
-            log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
 
     async def _store_own(self, rows: Sequence[RowT]) -> None:
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
@@ -189,7 +174,7 @@ class SpooledLoader(Generic[RowT]):
                 self._settle(path)
 
     async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str = "") -> UpsertReport:
-        """Store a batch's rows, as many as the table takes; with others the file is set aside."""
+        """Store a batch's rows, as many as the table takes. A file with others, or a damaged one, is set aside."""
         try:
             stored, refused = await self._store_sound(rows)
         except StorageUnavailable as error:
@@ -262,6 +247,14 @@ class SpooledLoader(Generic[RowT]):
         if batches:
             refused.append(f"{counted(sum(map(len, batches)), 'more row')}, not tried: all of these were refused")
         return stored, refused
+
+
+async def _failure_of(work: Awaitable[object]) -> EtlError | None:
+    try:
+        await work
+    except EtlError as error:
+        return error
+    return None
 
 
 def _key(row: HourlyRow) -> Key:

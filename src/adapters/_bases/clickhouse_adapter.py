@@ -103,7 +103,7 @@ class Server:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-class ClickHouseAdapter:
+class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
     """A connection that is made on first use.
 
     Every method that talks to ClickHouse raises `StorageUnavailable` without an answer (what was done before is then
@@ -111,10 +111,10 @@ class ClickHouseAdapter:
     method returns.
 
     Args:
-        connect_timeout_seconds: rounded to whole seconds, at least one.
-        query_timeout_seconds: for one statement; rounded likewise.
+        connect_timeout_seconds: like the others, rounded to whole seconds, at least one.
+        query_timeout_seconds: for one statement.
         waking_seconds: in its place, at a service that sleeps when it is idle; 0 if it never sleeps.
-        guard: held from the first use until `close`: a lock that keeps other processes from the embedded folder.
+        guard: held from the first use until `close`: a lock that keeps other processes away.
     """
 
     def __init__(
@@ -234,8 +234,7 @@ class ClickHouseAdapter:
         path: Path,
         *,
         database: str = "",
-        settings: Mapping[str, object] | None = None,
-        read_only: bool = False,
+        settings: Mapping[str, object],
     ) -> None:
         """Write the result of a statement to a file, in one of ClickHouse's formats, in constant memory. Complete.
 
@@ -243,20 +242,18 @@ class ClickHouseAdapter:
             sql: one statement, without FORMAT and INTO OUTFILE.
             path: is overwritten.
             database: for names without one.
-            settings: as in `command`.
-            read_only: have ClickHouse refuse changes and access to the outside; this connection stays so.
+            settings: as in `command`, readonly last, because it forbids further changes; this connection may keep them.
         """
         client = self._connected()
-        changed = {**(settings or {}), **({"readonly": 1} if read_only else {})}  # last: it forbids further changes
         with self._translated_errors():
             client.database = database or client.database
             if isinstance(self.address, EmbeddedEngine):
                 # The driver would hold most formats in memory, and could not undo readonly.
-                for name, value in changed.items():
+                for name, value in settings.items():
                     client.set_client_setting(name, value)
                 client.command(f"{sql} INTO OUTFILE {quoted_text(str(path))} TRUNCATE FORMAT {form}")
                 return
-            stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**changed, **_WHOLE_ANSWER}))
+            stream = cast("BinaryIO", client.raw_stream(sql, fmt=form, settings={**settings, **_WHOLE_ANSWER}))
         with closing(stream), path.open("wb") as file:
             while True:
                 with self._translated_errors():
@@ -269,9 +266,6 @@ class ClickHouseAdapter:
         """Close the connection and release the embedded engine's folder. Idempotent."""
         self._client = None
         self._held.close()
-
-    def __enter__(self) -> ClickHouseAdapter:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -432,9 +426,7 @@ def _open_embedded(engine: EmbeddedEngine) -> Client:
                 interface="chdb", path=str(engine.path), show_clickhouse_errors="scrub"
             )
     except (ClickHouseError, ImportError, OSError, RuntimeError) as error:
-        failure = engine_failure(error, engine.path)
-        name_foreign_file(failure, engine.path)
-        raise failure from error
+        raise engine_failure(error, engine.path) from error
 
 
 def _pool(server: Server) -> PoolManager:

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, causes, innermost_words
+from adapters._bases.wording import one_line
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 TIMEOUT_EXCEEDED = 159
@@ -75,7 +76,7 @@ _TEXT_LIMIT = 400
 _STATUS = re.compile(r"HTTP status (\d+)")
 _MARKUP = re.compile(r"<[/!]?[A-Za-z][^<>]*>(: )?")  # Python objects too
 _CODE_PREFIX = re.compile(
-    r"^((Received ClickHouse exception, code: \d+|HTTP driver received HTTP status \d+), server response: )?"
+    r"^\s*((Received ClickHouse exception, code: \d+|HTTP driver received HTTP status \d+), server response: )?"
     r"(Code: \d+\. )?(DB::Exception: )?"
 )
 
@@ -86,31 +87,29 @@ _CHECK_SERVER = (
 )
 
 
+_CORRECT_ADDRESS = (
+    "Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE, or the proxy in front of ClickHouse."
+)
+
+
 class _Cause(NamedTuple):
-    said: str  # found in the lines ``kind: text`` of an error and its causes
-    message: str  # ``{}`` stands for the text of the lowest layer
+    said: str  # searched in the lines ``kind: text`` of an error and its causes
+    message: str  # {lowest} is the text of the lowest layer, {status} the HTTP status in brackets, if there is one
     next_step: str
     most_tries: int | None = 1  # 1 for what a retry cannot fix, None for no bound
 
 
-_CORRECT_ADDRESS = (
-    "Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE, or the proxy in front of ClickHouse."
-)
+# The first match counts.
 _CAUSES = (
     _Cause(
         r"HTTP status 413\b",
-        "a proxy in front of ClickHouse refuses a request of this size (HTTP status 413)",
+        "a proxy in front of ClickHouse refuses a request of this size{status}",
         "Raise the proxy's limit, such as client_max_body_size of nginx.",
     ),
     _Cause(
         r"HTTP status 40[137]\b",
-        "a proxy in front of ClickHouse refuses this user or host ({status})",
+        "a proxy in front of ClickHouse refuses this user or host{status}",
         "Correct CLICKHOUSE_USER, CLICKHOUSE_PASSWORD and CLICKHOUSE_HOST, or the proxy.",
-    ),
-    _Cause(
-        r"HTTP status 400[\s\S]*(HTTPS|SSL|TLS)|HTTP status 426\b",
-        "this port requires TLS ({status})",
-        f"Set CLICKHOUSE_SECURE=true, and CLICKHOUSE_PORT to the HTTPS port: {_PORTS}.",
     ),
     _Cause(
         "Unexpected response to server version query|an HTML page",
@@ -119,12 +118,12 @@ _CAUSES = (
     ),
     _Cause(
         "certificate has expired|certificate is not yet valid",
-        "the server's certificate is out of date: {}",
+        "the server's certificate is out of date: {lowest}",
         "Renew the certificate of CLICKHOUSE_HOST, or correct this host's clock.",
     ),
     _Cause(
         "CERTIFICATE_VERIFY_FAILED.*(mismatch|is not valid for|doesn't match)",
-        "the server's certificate is for another name: {}",
+        "the server's certificate is for another name: {lowest}",
         "Set CLICKHOUSE_HOST to a name in the certificate.",
     ),
     _Cause(
@@ -148,19 +147,17 @@ _CAUSES = (
         f"Set CLICKHOUSE_SECURE=false, or correct CLICKHOUSE_PORT: {_PORTS}.",
     ),
     _Cause(
-        r"\\x15\\x03",  # the first bytes of a TLS alert, quoted by a library that expected HTTP
-        "this port requires TLS",
+        # The last are the first bytes of a TLS alert, quoted by a library that expected HTTP.
+        r"HTTP status 400[\s\S]*(HTTPS|SSL|TLS)|HTTP status 426\b|\\x15\\x03",
+        "this port requires TLS{status}",
         f"Set CLICKHOUSE_SECURE=true, and CLICKHOUSE_PORT to the HTTPS port: {_PORTS}.",
     ),
+    _Cause(r"HTTP status 30\d", "the server answered with a redirect, which is not followed", _CORRECT_ADDRESS),
+    _Cause("^(ImportError|ModuleNotFoundError):", "the driver cannot be loaded: {lowest}", "./run.sh install"),
+    # EAI_NONAME, EAI_NODATA; 8 on macOS. It may be a slip of the name server, but mostly the name is wrong.
     _Cause(
-        r"HTTP status 30\d",
-        "the server answered with a redirect, which is not followed",
-        "Correct CLICKHOUSE_HOST, CLICKHOUSE_PORT and CLICKHOUSE_SECURE.",
-    ),
-    _Cause("^(ImportError|ModuleNotFoundError):", "the driver cannot be loaded: {}", "./run.sh install"),
-    _Cause(
-        r"^gaierror: \[Errno (-2|-5|8)\]",  # EAI_NONAME, EAI_NODATA; 8 on macOS
-        "unknown host name ({})",
+        r"^gaierror: \[Errno (-2|-5|8)\]",
+        "unknown host name ({lowest})",
         "Correct CLICKHOUSE_HOST, or this machine's DNS.",
         most_tries=2,
     ),
@@ -172,7 +169,7 @@ _CAUSES = (
     ),
     _Cause("^TimeoutError:", "the server did not answer in time", "", most_tries=None),
     # Except those by which a proxy asks for patience: 408 timeout, 425 too early, 429 too many requests.
-    _Cause(r"HTTP status 4(?!08|25|29)\d\d", "what answers is not ClickHouse ({status})", _CORRECT_ADDRESS),
+    _Cause(r"HTTP status 4(?!08|25|29)\d\d", "what answers is not ClickHouse{status}", _CORRECT_ADDRESS),
 )
 # The driver's classes for errors that a retry does not fix.
 _FINAL = re.compile("(Data|Integrity|Interface|Internal|NotSupported|Programming)Error|Warning")
@@ -192,28 +189,28 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
     # A proxy may strip the header with the code; the text has it too.
     found = re.search(r"\bCode: (\d+)\.", text)
     if isinstance(code := getattr(error, "code", None) or (found and int(found[1])), int):
-        return coded_error(code, text, where)
-    status = _STATUS.search(text)
+        return _coded_error(code, text, where)
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
+    status = _STATUS.search(text)
+    where, shown = f"ClickHouse ({where})", f" ({status[0]})" if status else ""
     if cause := next((cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE)), None):
-        words = cause.message.format(one_line(lowest), status=status and status[0])
-        message = f"ClickHouse ({where}): {words}"
+        message = f"{where}: {cause.message.format(lowest=plain(lowest), status=shown)}"
         if cause.most_tries == 1:
             return StorageRejected(message, next_step=cause.next_step, status=int(status[1]) if status else None)
         return StorageUnavailable(message, next_step=cause.next_step, most_tries=cause.most_tries)
-    message = f"ClickHouse ({where}): the request failed{f' with {status[0]}' if status else ''}: {one_line(text)}"
+    message = f"{where}: the request failed{shown}: {plain(text)}"
     if any(_FINAL.fullmatch(kind.__name__) for kind in type(error).__mro__):
         return StorageRejected(message)
     return StorageUnavailable(message, next_step=_CHECK_SERVER)
 
 
-def coded_error(code: int, text: str, where: str) -> EtlError:
+def _coded_error(code: int, text: str, where: str) -> EtlError:
     """The error for an answer of ClickHouse itself, by its error code."""
-    message = f"ClickHouse ({where}) answered error {code}: {one_line(text)}"
+    message = f"ClickHouse ({where}) answered error {code}: {plain(text)}"
     if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code], code=code)
     next_step = next((step for part, step in _NEXT_STEPS_BY_TEXT.items() if part in text), _NEXT_STEPS.get(code, ""))
-    if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(one_line(text))):
+    if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(plain(text))):
         # Of the whole table: rights to single columns would change with the table.
         next_step = grant(_COLUMNS.sub("", lacking["rights"]), lacking["of"], lacking["user"])
     return StorageRejected(message, next_step=next_step, code=code)
@@ -230,7 +227,6 @@ def grant(rights: str, what: str, user: str) -> str:
     return f"Have an administrator run: GRANT {rights} ON {what} TO {name}"
 
 
-def one_line(text: str) -> str:
-    """The text on one line, without markup and prefixes that repeat the code, cut after 400 characters."""
-    line = _CODE_PREFIX.sub("", " ".join(_MARKUP.sub(" ", text).split()))
-    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1] + "…"
+def plain(text: str) -> str:
+    """A text of ClickHouse on one line, without markup and prefixes that repeat the code."""
+    return one_line(_CODE_PREFIX.sub("", _MARKUP.sub(" ", text)), _TEXT_LIMIT)

@@ -99,8 +99,7 @@ class Disk:
     def replacing(self, path: Path, *, aside: Path | None = None) -> Iterator[Path]:
         """The path to write a file to, which is renamed to `path` if the block ends without an error.
 
-        Args:
-            aside: that path; None for a hidden name beside `path`. It is removed first, so it must have one writer.
+        It is `aside`, or a hidden name beside `path`; it is removed first, so it must have one writer.
         """
         draft = aside or path.with_name(f".{path.name}.new")
         try:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters._bases.clickhouse_errors import one_line
+from adapters._bases.clickhouse_errors import plain
 from adapters._bases.durable import check_writable, fix_for, fix_named_in, foreign_among
 from adapters._bases.errors import EtlError, StorageRejected, StorageUnavailable, innermost_words
 
@@ -34,7 +34,7 @@ class EmbeddedEngine:
 
 
 def prepare_embedded_folder(path: Path) -> None:
-    """Make the folder if it is missing, and check that no other process has it open. Idempotent.
+    """Make the folder if it is missing. Idempotent.
 
     Raises:
         StorageUnavailable: another process has it open; the message names it.
@@ -79,10 +79,7 @@ def _other_owner(path: Path) -> str:
 
 
 def import_engine() -> None:
-    """Import the engine, without its stack trace on a host that has no files of cgroups.
-
-    What else it writes to stderr is passed on.
-    """
+    """Import the engine, and keep its stack trace on a host without files of cgroups from stderr."""
     written, stderr, ours = os.memfd_create("stderr"), os.dup(2), sys.stderr
     sys.stderr = os.fdopen(stderr, "w", buffering=1, errors="replace")  # for our log, if the import does not return
     os.dup2(written, 2)
@@ -100,11 +97,8 @@ def import_engine() -> None:
 
 @contextmanager
 def engine_zone() -> Iterator[None]:
-    """Set TZ to UTC while the engine starts: it crashes on names that are not IANA's.
-
-    Every statement names its zone, so the engine's own does not matter. The rest of the process, which computes
-    schedules by TZ, keeps it.
-    """
+    """Set TZ to UTC while the engine starts: it crashes on names that are not IANA's."""
+    # Every statement names its zone, so the engine's own does not matter. Schedules are computed by the former TZ.
     environment = os.environ  # noqa: TID251 - the engine's setting, not ours
     before = environment.get("TZ")
     environment["TZ"] = "UTC"
@@ -127,15 +121,17 @@ def name_foreign_file(error: EtlError, path: Path) -> None:
 
 def engine_failure(error: BaseException, path: Path) -> StorageRejected:
     """The error for an engine that did not start."""
-    reason = one_line(innermost_words(error))
+    reason = plain(innermost_words(error))
     if isinstance(error, ImportError):
         return StorageRejected(
             f"the embedded engine cannot be loaded: {reason}",
             next_step="rm -rf .venv && ./run.sh install --embedded",
         )
-    return StorageRejected(
+    failure = StorageRejected(
         f"the embedded engine at {path} does not start: {reason}",
         next_step=fix_named_in(reason)
         or "fix what it wrote to stderr, just above in the log; "
         f"or move {path} away and run `./run.sh setup_db`, then restore a backup or cron_backfill",
     )
+    name_foreign_file(failure, path)
+    return failure

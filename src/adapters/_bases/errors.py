@@ -6,49 +6,29 @@ Errors of other libraries are translated where they appear, once, with ``raise .
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 
 
+@dataclass(eq=False, repr=False)
 class EtlError(Exception):
-    """Root of the tree.
+    """Root of the tree."""
 
-    Args:
-        message: one line for the operator: what failed and why, without secrets.
-        next_step: one line: what to do about it; empty if the message says it all.
-        status: the HTTP status; None if there is none.
-        code: the error code of the source or of ClickHouse; None if there is none.
-    """
+    message: str  # one line for the operator: what failed and why, without secrets
+    _: KW_ONLY
+    next_step: str = ""  # one line: what to do about it; empty if the message says it all
+    status: int | None = None  # the HTTP status, if there is one
+    code: int | None = None  # the error code of the source or of ClickHouse, if there is one
 
-    def __init__(
-        self, message: str, *, next_step: str = "", status: int | None = None, code: int | None = None
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.next_step = next_step
-        self.status = status
-        self.code = code
+    def __str__(self) -> str:
+        return self.message
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class RetryableError(EtlError):
-    """The same call may succeed later.
+    """The same call may succeed later."""
 
-    Args:
-        retry_after_seconds: the least wait that the other side asked for; None if it named none.
-        most_tries: tries in all that it is worth, where the operator probably has to act; None for no bound.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        next_step: str = "",
-        status: int | None = None,
-        code: int | None = None,
-        retry_after_seconds: float | None = None,
-        most_tries: int | None = None,
-    ) -> None:
-        super().__init__(message, next_step=next_step, status=status, code=code)
-        self.retry_after_seconds = retry_after_seconds
-        self.most_tries = most_tries
+    retry_after_seconds: float | None = None  # the least wait that the other side asked for
+    most_tries: int | None = None  # tries in all that it is worth, where the operator probably has to act
 
 
 class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state

@@ -42,13 +42,11 @@ class RetryPolicy:
 
     def call(self, function: Callable[[], T]) -> T:
         """The result of ``function()``, retried."""
-        tries = _Tries(self)
-        return stamina.RetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
+        return stamina.RetryingCaller(attempts=None, timeout=None)(self._waits(), function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
         """The awaited result of ``function()``, retried."""
-        tries = _Tries(self)
-        return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(tries.wait_for, tries.begin, function)
+        return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(self._waits(), function)
 
     def wait_after(self, tries: int) -> float:
         """The wait after a number of failed tries, in seconds."""
@@ -56,31 +54,26 @@ class RetryPolicy:
         grown = self.wait_initial_seconds * 2.0 ** min(tries - 1, 30)
         return min(grown + random.uniform(0, self.wait_jitter_seconds), self.wait_max_seconds)  # noqa: S311
 
+    def _waits(self) -> Callable[[Exception], bool | float]:
+        """The seconds to wait after each error of a call that begins now; False if there is no other try."""
+        tries, began, log_from = 0, time.monotonic(), -math.inf
+        end = min(began + self.total_seconds, math.inf if self.deadline is None else self.deadline)
 
-class _Tries:
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._policy = policy
-        self._began = time.monotonic()
-        self._end = min(self._began + policy.total_seconds, math.inf if policy.deadline is None else policy.deadline)
-        self._number = 0
-        self._log_from = -math.inf
+        def wait_for(error: Exception) -> bool | float:
+            nonlocal tries, began, log_from
+            tries += 1
+            if not isinstance(error, RetryableError) or tries in (self.attempts, error.most_tries):
+                return False
+            now = time.monotonic()
+            left = end - now - (now - began)  # less the time that the next try will probably take
+            least = error.retry_after_seconds or 0.0
+            if left <= 0 or left < max(least, self.wait_initial_seconds):
+                return False
+            wait = min(max(self.wait_after(tries), least), left)
+            began = now + wait
+            if now >= log_from:
+                log_from = now + _LOG_EVERY_SECONDS
+                log.warning("retry scheduled", reason=error.message, tries=tries, wait=f"{wait:.1f} s")
+            return wait
 
-    def begin(self, function: Callable[[], T]) -> T:
-        self._number += 1
-        self._began = time.monotonic()
-        return function()
-
-    def wait_for(self, error: Exception) -> bool | float:
-        """The seconds to wait before the next try; False if there is none."""
-        if not isinstance(error, RetryableError) or self._number in (self._policy.attempts, error.most_tries):
-            return False
-        now = time.monotonic()
-        left = self._end - now - (now - self._began)  # less the time that the next try will probably take
-        least = error.retry_after_seconds or 0.0
-        if left <= 0 or left < max(least, self._policy.wait_initial_seconds):
-            return False
-        wait = min(max(self._policy.wait_after(self._number), least), left)
-        if now >= self._log_from:
-            self._log_from = now + _LOG_EVERY_SECONDS
-            log.warning("retry scheduled", reason=error.message, tries=self._number, wait=f"{wait:.1f} s")
-        return wait
+        return wait_for

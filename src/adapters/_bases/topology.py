@@ -74,10 +74,7 @@ class Topology(NamedTuple):
         return "Replicated" if self.kind in ("cluster", "replicated database") else ""
 
     def send(self, clickhouse: ClickHouseAdapter, statement: str, **names: str) -> None:
-        """Run a DDL statement with `{on_cluster}`, `{replicated}` and `names` filled in.
-
-        It is complete on every replica that is up; the others run it later.
-        """
+        """Run a DDL statement with `names` filled in. Complete on every replica that is up; the others run it later."""
         # The server answers before the client gives up; a replica that has not finished keeps it queued.
         settings: dict[str, object] = {
             "distributed_ddl_task_timeout": clickhouse.patience_seconds,
@@ -87,7 +84,7 @@ class Topology(NamedTuple):
         clickhouse.command(filled, settings if self.replicated else {})
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
-        """Make the database if it is missing. `database` is its plain name."""
+        """Make the database of this plain name if it is missing."""
         try:
             statement = "CREATE DATABASE IF NOT EXISTS {database}{on_cluster}"
             self.send(clickhouse, statement, database=quoted_identifier(database))
@@ -97,12 +94,7 @@ class Topology(NamedTuple):
                 raise
 
     def refuse_unreplicated(self, name: str, engine: str) -> None:
-        """Raise `StorageRejected` if a table's rows are on one of several replicas only.
-
-        Args:
-            name: with its database, for the message.
-            engine: empty if the table is still to be made.
-        """
+        """Raise `StorageRejected` if the rows of a table, or of one to be made, are on one of several replicas only."""
         if engine == "Distributed":
             raise StorageRejected(
                 f"{name} is a Distributed table, which takes no update and shows several rows per key",

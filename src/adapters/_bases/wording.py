@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _MOST_NAMES = 10
-_LONGEST_SHOWN, _LONGEST_LINE = 40, 1_000
+_LONGEST_SHOWN = 40
 
 
 def counted(number: int, noun: str) -> str:
@@ -34,8 +34,8 @@ def shown(value: object) -> str:
     return ascii(value[:_LONGEST_SHOWN] if isinstance(value, str) else value)
 
 
-def one_line(text: str) -> str:
-    """Foreign text for a message: one line, printable, of at most 1,000 characters."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * _LONGEST_LINE])
+def one_line(text: str, most: int = 1_000) -> str:
+    """Foreign text for a message: one line, printable, cut after `most` characters."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
     line = " ".join(printable.split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+    return line if len(line) <= most else f"{line[:most]}…"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 import structlog
@@ -77,15 +76,14 @@ class ProcessLock:
         step: str = "starting",
         private: bool = False,
     ) -> None:
-        self.step = step
+        self.holder = Holder(os.getpid(), "", task, step, run_id)
         self.left_behind: Holder | None = None  # the holder before, if it was killed or the power was lost
         self._path, self._private = path, private
-        self._task, self._run_id, self._since = task, run_id, ""
         self._clock = clock
         self._wait_seconds = wait_seconds
         # Not by thread: the database's is taken in a worker thread and released in the main one.
         # Not a soft lock on file systems without others: it would outlive its process.
-        self._lock = FileLock(path, timeout=wait_seconds, thread_local=False, fallback_to_soft=False)
+        self._lock = FileLock(path, thread_local=False, fallback_to_soft=False)
 
     def __enter__(self) -> ProcessLock:
         """Take the lock.
@@ -97,8 +95,7 @@ class ProcessLock:
         try:
             if self._private:
                 make_private(self._path.parent)
-            else:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._acquire()
         except Timeout as error:
             holder = read_holder(self._path)
@@ -108,9 +105,9 @@ class ProcessLock:
             ) from error
         except OSError as error:
             raise _failed(self._path, error) from error
-        self._since = tehran_text(self._clock())
         self.left_behind = read_holder(self._path)
-        self.note(self.step)
+        self.holder = self.holder._replace(since=tehran_text(self._clock()))
+        self.note(self.holder.step)
         return self
 
     def _acquire(self) -> None:
@@ -125,8 +122,7 @@ class ProcessLock:
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
-        self.step = step
-        holder = Holder(os.getpid(), self._since, self._task, step, self._run_id)
+        self.holder = self.holder._replace(step=step)
         note = note_of(self._path)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = note.with_name(f"{note.name}.new")
@@ -134,12 +130,10 @@ class ProcessLock:
             # A link left there is replaced, not followed.
             beside.unlink(missing_ok=True)
             with beside.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(holder._asdict()))
+                file.write(json.dumps(self.holder._asdict()))
             beside.replace(note)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         note_of(self._path).unlink(missing_ok=True)
         self._lock.release()
 

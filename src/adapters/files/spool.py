@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -24,12 +24,17 @@ from adapters._bases.durable import Disk, state_errors
 from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"
-_FORMAT = 1
 _RESERVES, _RESERVED_BYTES = 24, 4096
 _RESERVED_SHARE = 16  # at most this part of the free space is reserved
 _ENCODER = msgspec.json.Encoder()
 
 log = structlog.get_logger(__name__)
+
+
+class _Header(msgspec.Struct):
+    format: Literal[1]
+    columns: list[str]
+    records: int
 
 
 class Batch(NamedTuple):
@@ -64,8 +69,7 @@ class Spool:
             StateError: it cannot be written; no part of it stays.
         """
         records = list(rows)
-        header = {"format": _FORMAT, "columns": list(columns), "records": len(records)}
-        body = b"".join(map(_line, (header, *records)))
+        body = b"".join(map(_line, (_Header(1, list(columns), len(records)), *records)))
         with state_errors(f"the spool {self.folder} cannot be written"):
             self._disk.make_folder(self.folder)
             path = self.folder / f"{name or f'{_next_number(self.folder, first=1):010d}'}{SUFFIX}"
@@ -127,15 +131,15 @@ class Spool:
             return Batch(path, [], None)
         except OSError as error:
             return Batch(path, [], f"it cannot be read: {error.strerror or error}")
-        header = _header(lines[0]) if lines else None
-        if header is None:
+        try:
+            header = msgspec.convert(_record(lines[0]), _Header)
+        except (IndexError, msgspec.ValidationError):
             return Batch(path, [], "its first line is not a spool header")
-        columns, count = header
         values = [_record(line) for line in lines[1:]]
-        sound = [value for value in values if isinstance(value, list) and len(value) == len(columns)]
-        records = [dict(zip(columns, value, strict=True)) for value in sound]
-        lost = count - len(records)
-        return Batch(path, records, f"{lost:,} of {count:,} records are damaged or missing" if lost else None)
+        sound = [value for value in values if isinstance(value, list) and len(value) == len(header.columns)]
+        records = [dict(zip(header.columns, value, strict=True)) for value in sound]
+        lost = header.records - len(records)
+        return Batch(path, records, f"{lost:,} of {header.records:,} records are damaged or missing" if lost else None)
 
     def remove(self, path: Path) -> None:
         """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""
@@ -192,15 +196,6 @@ def _line(record: object) -> bytes:
     except UnicodeEncodeError:  # half of a surrogate pair, which only json escapes
         text = json.dumps(record).encode()
     return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def _header(line: bytes) -> tuple[list[str], int] | None:
-    match _record(line):
-        case {"format": number, "columns": [*columns], "records": int(count)} if number == _FORMAT and all(
-            isinstance(column, str) for column in columns
-        ):
-            return columns, count
-    return None
 
 
 def _record(line: bytes) -> object:

@@ -68,9 +68,8 @@ def test_backup_of_an_older_version_is_restored(
     with gzip.open(path, "wb") as backup:
         for month in ("2026-01", "2026-02", "2026-11"):
             where = f"substring(datetime, 1, 7) = '{month}'"
-            embedded.write_answer(
-                f"SELECT {names} FROM {database}.crypto_prices WHERE {where}", "Native", tmp_path / "m"
-            )
+            sql = f"SELECT {names} FROM {database}.crypto_prices WHERE {where}"
+            embedded.write_answer(sql, "Native", tmp_path / "m", settings={})
             backup.write((tmp_path / "m").read_bytes())
     filled.schema.drop()
 
