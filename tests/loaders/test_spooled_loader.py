@@ -111,13 +111,6 @@ class LoaderMachine(RuleBasedStateMachine):
         self.front.faults.clear()
         self.expected.drain(all_but=len(self.spool.waiting()))
 
-    @rule(names=symbols, hour=hours, ending=endings)
-    def dies_after_the_spool_was_written(self, names: set[str], hour: int, ending: Ending) -> None:
-        self.disk.settle()
-        self.spool.put(PriceRow._fields, self._put(names, hour))
-        self.disk.restart(ending)
-        assert len(self.spool.waiting()) == len(self.expected.waiting)
-
     @rule(names=symbols, hour=hours, ending=endings, steps=st.integers(0, 12))
     def dies_at_the_disk(self, names: set[str], hour: int, ending: Ending, steps: int) -> None:
         self.disk.settle()
@@ -133,12 +126,6 @@ class LoaderMachine(RuleBasedStateMachine):
         if kept or waiting > len(self.expected.waiting):
             self.expected.put(rows)
         self.expected.drain(all_but=waiting)
-
-    @rule(torn=st.binary(max_size=40))
-    def killed_while_the_spool_was_written(self, torn: bytes) -> None:
-        folder = Path(self.folder.name) / "spool" / "job"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "unfinished.tmp").write_bytes(torn)
 
     @precondition(lambda self: self.spool.waiting() and self.spool.waiting()[0].read_bytes() not in self.touched)
     @rule(data=st.data(), kind=st.sampled_from(["torn tail", "zeroed", "flipped bit"]))
@@ -212,17 +199,10 @@ def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> Spoole
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
-    class Machine(LoaderMachine):
-        pass
-
-    Machine.front, Machine.clickhouse = front, server
-    few = settings(
-        max_examples=40 if LARGE else 10,
-        stateful_step_count=8,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    run_state_machine_as_test(Machine, settings=few)
+    LoaderMachine.front, LoaderMachine.clickhouse = front, server
+    examples, slow = 40 if LARGE else 10, [HealthCheck.too_slow]
+    few = settings(max_examples=examples, stateful_step_count=8, deadline=None, suppress_health_check=slow)
+    run_state_machine_as_test(LoaderMachine, settings=few)
 
 
 async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
@@ -280,13 +260,7 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [
-        {"name": "half a character: \ud800"},
-        {"fetched_at": "no time at all"},
-        {"symbol": ["BAD"]},
-    ],
-    ids=str,
+    "bad", [{"name": "half a character: \ud800"}, {"fetched_at": "no time at all"}, {"symbol": ["BAD"]}], ids=str
 )
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
     clickhouse: ClickHouseAdapter, database: str, spool: Spool, bad: dict[str, object]

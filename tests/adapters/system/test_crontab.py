@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,37 +25,24 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CrontabProgram:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "missing"),
     [
-        "no crontab for root",
-        "crontab: can't open 'root': No such file or directory",
-        "2026-11-23 12:00:00 INFO user alice has no fcrontab.",
+        ("no crontab for root", True),
+        ("crontab: can't open 'root': No such file or directory", True),
+        ("2026-11-23 12:00:00 INFO user alice has no fcrontab.", True),
+        ("You (alice) are not allowed to use this program (crontab)", False),
+        ("crontab: can't open 'alice': Permission denied", False),
+        ("crontab: you are not authorized to use cron.  Sorry.", False),
+        ("", False),
     ],
 )
-def test_missing_crontab_is_empty(program: CrontabProgram, words: str) -> None:
-    complain(program, words)
-    assert read_crontab() == ""
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "You (alice) are not allowed to use this program (crontab)",
-        "crontab: can't open 'alice': Permission denied",
-        "crontab: you are not authorized to use cron.  Sorry.",
-        "",
-    ],
-)
-def test_unreadable_crontab_is_an_error(program: CrontabProgram, words: str) -> None:
-    """It is never treated as an empty one, which would be written over."""
-    complain(program, words)
-    with pytest.raises(StateError, match="cannot read"):
-        read_crontab()
-
-
-def complain(program: CrontabProgram, words: str) -> None:
-    """Make the command fail with these words."""
+def test_crontab_that_is_missing_is_empty_and_an_unreadable_one_is_not(
+    program: CrontabProgram, words: str, *, missing: bool
+) -> None:
+    """It would be written over."""
     (program.folder / "crontab").write_text(f"#!/bin/sh\necho {shlex.quote(words)} >&2\nexit 1\n")
+    with nullcontext() if missing else pytest.raises(StateError, match="cannot read"):
+        assert read_crontab() == ""
 
 
 def test_bytes_that_are_not_utf8_stay_unchanged(program: CrontabProgram) -> None:
