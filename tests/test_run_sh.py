@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configurations.config import VERSION
-from tests.support.bare_checkout import BareCheckout
+from tests.support.bare_checkout import UV, BareCheckout
 from tests.support.patience import PATIENCE_SECONDS
 
 HASHED = "--no-deps --require-hashes"
@@ -79,7 +79,8 @@ def test_command_becomes_python_with_its_arguments(ready: BareCheckout, tmp_path
     first, second = tmp_path / "first", tmp_path / "second"
     first.symlink_to(ready.root / "run.sh")
     second.symlink_to("first")
-    with ready.start("setup_cron", "--schedule", "0 * * * *", script=second, cwd=tmp_path) as process:
+    command = [str(second), "setup_cron", "--schedule", "0 * * * *"]
+    with subprocess.Popen(command, cwd=tmp_path, env=ready.environment) as process:
         assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert ready.calls == ["run setup_cron --schedule 0 * * * *"]
     pid, cwd, path, _ = (ready.state / "process").read_text().splitlines()
@@ -94,7 +95,7 @@ def test_checkout_without_run_bits_works(ready: BareCheckout) -> None:
 
 def test_first_command_installs_with_hashes(checkout: BareCheckout) -> None:
     """Nothing goes to stdout."""
-    done = checkout.run("check", environment={"PYTHONPATH": "/elsewhere", "PYTHONOPTIMIZE": "2"})
+    done = checkout.run("check", PYTHONPATH="/elsewhere", PYTHONOPTIMIZE="2")
     assert (done.returncode, done.stdout) == (0, "")
     assert installed(checkout) == [MAIN, ENGINE]
     assert checkout.calls[0] == "venv .venv"
@@ -117,7 +118,7 @@ def test_only_options_of_fetching_count(checkout: BareCheckout) -> None:
     }
     named = "PIP_CONSTRAINT PIP_TARGET PIP_USER PIP_REQUIRE_VIRTUALENV PIP_QUIET PIP_PYTHON PIP_ONLY_BINARY UV_TARGET"
     lost = dict.fromkeys([*named.split(), "UV_PYTHON", "UV_OFFLINE", "UV_CONSTRAINT", "UV_NO_BINARY"], "1")
-    assert checkout.run("check", environment=kept | lost).returncode == 0
+    assert checkout.run("check", **kept, **lost).returncode == 0
     found = {name: value for name, value in checkout.installed_with.items() if name.startswith(("PIP_", "UV_"))}
     found["PIP_EXTRA_INDEX_URL"] = found["PIP_EXTRA_INDEX_URL"].strip()
     assert found == {
@@ -137,7 +138,7 @@ def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> No
     assert (installed(checkout), checkout.calls[0]) == ([BENCH], "venv bench")
     assert ".venv/bench/bin/python -m pip install" in checkout.calls[1]
     checkout.unsay("calls")
-    checkout.change_requirements("second")
+    (checkout.root / "requirements.txt").write_text("second")
     checkout.run("check")
     assert (installed(checkout), checkout.calls[-1]) == ([MAIN], "run check")
 
@@ -159,21 +160,21 @@ def test_each_group_is_installed_when_first_needed(checkout: BareCheckout) -> No
 )
 def test_server_needs_no_engine(checkout: BareCheckout, settings: str, host: str | None, *, engine: bool) -> None:
     """CLICKHOUSE_HOST of the environment, else of .env, decides; ``install`` installs more by its options."""
-    checkout.change_settings(settings)
+    (checkout.root / ".env").write_text(settings)
     environment = {"CLICKHOUSE_HOST": host} if host else {}
-    checkout.run("check", environment=environment)
+    checkout.run("check", **environment)
     assert installed(checkout) == [MAIN, *[ENGINE] * engine]
-    checkout.run("install", "--xlsx", "--embedded", environment=environment)
+    checkout.run("install", "--xlsx", "--embedded", **environment)
     assert installed(checkout) == [MAIN, ENGINE, XLSX]
 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_uv_installs_if_it_can(checkout: BareCheckout, *, works: bool) -> None:
     """Else pip, which may be configured for an index that uv does not know."""
-    checkout.add_uv()
+    checkout.add("uv", UV)
     if not works:
         checkout.say("no_uv")
-    assert checkout.run("check", environment={"UV_TARGET": "/elsewhere"}).returncode == 0
+    assert checkout.run("check", UV_TARGET="/elsewhere").returncode == 0
     assert installed(checkout) == [MAIN, ENGINE] if works else [MAIN, MAIN, ENGINE, ENGINE]
     assert checkout.calls[1].startswith("uv pip install --python .venv/bin/python ")
     assert "UV_TARGET" not in checkout.installed_with
@@ -204,7 +205,7 @@ def test_interrupted_installation_starts_over(ready: BareCheckout) -> None:
 def test_two_commands_install_once(checkout: BareCheckout) -> None:
     checkout.run("install")
     checkout.unsay("calls")
-    checkout.change_requirements("second")
+    (checkout.root / "requirements.txt").write_text("second")
     os.mkfifo(checkout.state / "gate")
     with checkout.start("check") as first:
         assert first.stderr
@@ -220,12 +221,12 @@ def test_two_commands_install_once(checkout: BareCheckout) -> None:
 
 def test_other_python_makes_another_environment(ready: BareCheckout) -> None:
     """PYTHON of another version replaces the environment; of the same version it changes nothing."""
-    ready.run("check", environment={"PYTHON": "python3"})
+    ready.run("check", PYTHON="python3")
     assert ready.calls == ["run check"]
     other = ready.bin / "python3.13"
     other.write_text((ready.bin / "python3").read_text().replace("version=3.11", "version=3.13"))
     other.chmod(0o755)
-    done = ready.run("check", environment={"PYTHON": "python3.13"})
+    done = ready.run("check", PYTHON="python3.13")
     assert "using Python 3.13" in done.stderr
     assert "venv .venv" in ready.calls
 
@@ -234,7 +235,7 @@ def test_other_python_makes_another_environment(ready: BareCheckout) -> None:
 @pytest.mark.parametrize("named", [{}, {"PYTHON": "python3"}], ids=["any", "PYTHON"])
 def test_unfit_python_is_refused(checkout: BareCheckout, version: str, named: dict[str, str]) -> None:
     checkout.say("version", version)
-    done = checkout.run("check", environment=named)
+    done = checkout.run("check", **named)
     assert done.returncode == 2
     assert "3.10 to 3.14" in done.stderr
     assert checkout.calls == []
@@ -250,7 +251,7 @@ def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
 @pytest.mark.parametrize("says", [None, "flock: 9: Bad file descriptor", "flock: 9: No locks available"])
 def test_machine_without_locks_installs(checkout: BareCheckout, says: str | None) -> None:
     """Without the program it is silent; without support of the file system it warns once."""
-    checkout.remove("flock")
+    (checkout.bin / "flock").unlink()
     if says:
         checkout.add("flock", f"#!/bin/sh\necho '{says}' >&2\nexit 65\n")
     done = checkout.run("check")
@@ -271,7 +272,7 @@ def test_texts_are_read_by_the_same_rules_in_every_language(checkout: BareChecko
     made = ["localedef", "-i", "tr_TR", "-f", "UTF-8", str(checkout.state / "tr_TR.UTF-8")]
     if not shutil.which("localedef") or subprocess.run(made, check=False, capture_output=True).returncode:
         pytest.skip("this machine has no sources of locales")
-    checkout.change_settings("clickhouse_host=db.example")
-    checkout.run("check", environment={"LOCPATH": str(checkout.state), "LC_ALL": "tr_TR.UTF-8"})
+    (checkout.root / ".env").write_text("clickhouse_host=db.example")
+    checkout.run("check", LOCPATH=str(checkout.state), LC_ALL="tr_TR.UTF-8")
     assert installed(checkout) == [MAIN]
     assert (checkout.state / "process").read_text().splitlines()[-1] == "tr_TR.UTF-8"

@@ -117,7 +117,7 @@ def test_a_run_that_was_killed_is_in_the_history(
     source.faults.push(faults.hang(), path="/quotes/latest")
     clock.advance(timedelta(seconds=1))
     running = program.start_job()
-    eventually(lambda: program.holder() == running.process.pid and "latest quotes" in program.step())
+    eventually(lambda: program.noted("pid") == running.process.pid and "latest quotes" in program.step())
     assert running.end().code == -signal.SIGKILL
     clock.advance(timedelta(seconds=1))
     assert "was killed" in program.run_job().log

@@ -96,7 +96,7 @@ def test_killed_at_random_with_a_server(
     def when(job: Running) -> tuple[Moment, float]:
         waiting, stated = len(program.spooled), len(front.statements) + chance.randrange(14)
         moments: list[Moment] = [
-            lambda: program.holder() == job.process.pid,
+            lambda: program.noted("pid") == job.process.pid,
             asked_again(source),
             lambda: len(program.spooled) > waiting,
             lambda: len(front.statements) > stated,

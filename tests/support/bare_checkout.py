@@ -14,22 +14,7 @@ from tests.support.patience import PATIENCE_SECONDS
 RUN_SH = Path(__file__).parents[2] / "run.sh"
 COMMANDS = re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", RUN_SH.read_text(), re.MULTILINE)
 """Those that run.sh lists, in its order."""
-_TOOLS = (
-    "bash",
-    "cat",
-    "cksum",
-    "cp",
-    "dirname",
-    "env",
-    "flock",
-    "mkdir",
-    "readlink",
-    "rm",
-    "sed",
-    "sh",
-    "sort",
-    "tail",
-)
+_TOOLS = "bash cat cksum cp dirname env flock mkdir readlink rm sed sh sort tail"
 
 _PYTHON = """#!/bin/sh
 state='{state}'
@@ -56,7 +41,7 @@ case "$*" in
 esac
 """
 
-_UV = """#!/bin/sh
+UV = """#!/bin/sh
 state='{state}'
 echo "uv $*" >> "$state/calls"
 env > "$state/environment"
@@ -86,7 +71,7 @@ class BareCheckout:
             shutil.copy(RUN_SH.parent / name, checkout.root / name)
         for group in ("", "-engine", "-xlsx", "-dev", "-bench"):
             (checkout.root / f"requirements{group}.txt").write_text(f"first{group}")
-        for tool in _TOOLS:
+        for tool in _TOOLS.split():
             (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
         checkout.add("python3", _PYTHON)
         return checkout
@@ -105,61 +90,38 @@ class BareCheckout:
         path = self.state / "calls"
         return path.read_text().replace(f"{self.root}/.venv", ".venv").splitlines() if path.exists() else []
 
+    @property
+    def installed_with(self) -> dict[str, str]:
+        lines = (self.state / "environment").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
     def say(self, name: str, text: str = "") -> None:
         (self.state / name).write_text(text)
 
     def unsay(self, name: str) -> None:
         (self.state / name).unlink()
 
-    def remove(self, program: str) -> None:
-        (self.bin / program).unlink()
-
-    def add_uv(self) -> None:
-        self.add("uv", _UV)
-
-    def change_requirements(self, text: str) -> None:
-        (self.root / "requirements.txt").write_text(text)
-
-    def change_settings(self, text: str) -> None:
-        (self.root / ".env").write_text(text)
-
-    @property
-    def installed_with(self) -> dict[str, str]:
-        lines = (self.state / "environment").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+    def add(self, name: str, text: str) -> None:
+        path = self.bin / name
+        path.write_text(text.format(state=self.state, root=self.root))
+        path.chmod(0o755)
 
     def files(self) -> set[str]:
         return {os.path.relpath(path, self.root) for path in self.root.rglob("*")}
 
-    def run(
-        self,
-        *arguments: str,
-        script: Path | None = None,
-        cwd: Path | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments, script=script, cwd=cwd, environment=environment) as process:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """With these variables besides its own."""
+        with self.start(*arguments, **environment) as process:
             out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def start(
-        self,
-        *arguments: str,
-        script: Path | None = None,
-        cwd: Path | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [str(script or self.root / "run.sh"), *arguments],
-            cwd=cwd or self.state,
-            env=self.environment | (environment or {}),
+            [str(self.root / "run.sh"), *arguments],
+            cwd=self.state,
+            env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    def add(self, name: str, text: str) -> None:
-        path = self.bin / name
-        path.write_text(text.format(state=self.state, root=self.root))
-        path.chmod(0o755)

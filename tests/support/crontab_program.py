@@ -26,11 +26,10 @@ esac
 
 @dataclass(frozen=True)
 class CrontabProgram:
-    """The command and its state.
+    """The command and its state, in an empty folder without blanks in its path.
 
-    Args:
-        folder: an empty folder without blanks in its path; a file in it named ``locked``, ``refusing`` or
-            ``forgetful`` makes the command behave so, and the text in one named ``header`` goes before each crontab.
+    A file in it named ``locked``, ``refusing`` or ``forgetful`` makes the command behave so, and the text in one named
+    ``header`` goes before each crontab.
     """
 
     folder: Path

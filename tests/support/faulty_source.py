@@ -16,25 +16,19 @@ from sandbox.server import Answer
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to spoil an answer.
-
-    Attributes:
-        alter: makes the spoilt answer from the honest one and the aware time of the request.
-        reached: set once a request hangs in it (hang and slow drip only).
-    """
+    """One way to spoil an answer."""
 
     name: str
-    alter: Callable[[Answer, datetime], Answer]
-    reached: threading.Event = field(default_factory=threading.Event)
+    alter: Callable[[Answer, datetime], Answer]  # from the honest one, and the aware time of the request
+    reached: threading.Event = field(default_factory=threading.Event)  # set once a request hangs in it
     released: threading.Event = field(default_factory=threading.Event)
 
     def release(self) -> None:
-        """Let requests that hang in it go on."""
         self.released.set()
 
 
 class FaultQueue:
-    """Faults in the order of arrival; each is used once. Safe to use from several threads."""
+    """Faults in the order of arrival; each is used once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,7 +52,6 @@ class FaultQueue:
             return found[0]
 
     def clear(self) -> None:
-        """Drop the faults that no request has met yet."""
         with self._lock:
             self._queued.clear()
 

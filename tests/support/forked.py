@@ -20,12 +20,7 @@ _SERVER.set_forkserver_preload(_LIBRARIES.split())
 class ForkedPython:
     """``python ARGUMENTS`` (``-m MODULE``, ``-c CODE`` or a script), with what tests use of `subprocess.Popen`.
 
-    Args:
-        arguments: without the interpreter.
-        cwd: its working folder.
-        environment: all of it, except what the interpreter reads when it starts (``PYTHON*``, the locale).
-        out: the file that takes stdout; it exists.
-        log: the file that takes stderr; it exists.
+    Its output goes to files that exist. What Python reads when it starts (``PYTHON*``, the locale) has no effect.
     """
 
     def __init__(self, arguments: list[str], *, cwd: Path, environment: dict[str, str], out: Path, log: Path) -> None:
@@ -34,18 +29,15 @@ class ForkedPython:
         self.pid = self._process.pid or 0
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it has ended."""
         self._process.join(timeout)
         code = self._process.exitcode
         assert code is not None, f"process {self.pid} did not end within {timeout} s"
         return code
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,21 +27,14 @@ _READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
 
 
 class Finished(NamedTuple):
-    """A process that has ended.
+    """A process that has ended."""
 
-    Attributes:
-        code: its exit code; negative for the number of the signal that ended it.
-        out: what it printed.
-        log: what it logged, to stderr.
-    """
-
-    code: int
+    code: int  # negative for the number of the signal that ended it
     out: str
-    log: str
+    log: str  # its stderr
 
     @property
     def errors(self) -> list[str]:
-        """The lines of the log that tell of an error."""
         return [line for line in self.log.splitlines() if "[error" in line]
 
 
@@ -69,7 +61,6 @@ class Running:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
         return self._log.read_text(errors="replace")
 
     def title(self) -> str:
@@ -84,7 +75,6 @@ class Running:
         threading.Thread(target=self.process.wait, daemon=True).start()
 
     def ended(self) -> Finished:
-        """Wait for its end."""
         self.titles.append(self.title())
         code = self.process.wait(PATIENCE_SECONDS)
         return Finished(code, self._out.read_text(errors="replace"), self.log)
@@ -114,12 +104,7 @@ class Installation:
 
     @classmethod
     def make(
-        cls,
-        root: Path,
-        *,
-        clock: SteppedClock,
-        settings: dict[str, str],
-        secrets: tuple[str, ...] = (),
+        cls, root: Path, *, clock: SteppedClock, settings: dict[str, str], secrets: tuple[str, ...] = ()
     ) -> Installation:
         """Copy the program to a new folder."""
         shutil.copytree(_SRC, root / "src")
@@ -129,12 +114,10 @@ class Installation:
 
     @property
     def data(self) -> Path:
-        """Where it keeps spool, locks and choices."""
         return self.root / "data"
 
     @property
     def lock_note(self) -> Path:
-        """The note of the job's lock."""
         return self.data / "locks" / f"{JOB}.lock.json"
 
     @property
@@ -144,13 +127,10 @@ class Installation:
 
     def step(self) -> str:
         """What the job said last that it does; empty when none runs."""
-        return str(self._noted("step") or "")
+        return str(self.noted("step") or "")
 
-    def holder(self) -> object:
-        """The pid of the process that took the job's lock last."""
-        return self._noted("pid")
-
-    def _noted(self, what: str) -> object:
+    def noted(self, what: str) -> object:
+        """A fact, such as the pid, of the process that took the job's lock last."""
         try:
             return json.loads(self.lock_note.read_text())[what]
         except (OSError, ValueError):
@@ -158,7 +138,12 @@ class Installation:
 
     def spooled_keys(self) -> set[tuple[str, str]]:
         """Symbol and hour of every record in the spool."""
-        return {(record[0], f"{record[-1][:13]}:00:00") for record in self._spooled_records()}
+        keys = set()
+        for path in self.spooled:
+            with suppress(FileNotFoundError):  # a job that runs may have stored it meanwhile
+                records = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()[1:]]
+                keys |= {(record[0], f"{record[-1][:13]}:00:00") for record in records}
+        return keys
 
     def start(self, *arguments: str, **settings: str) -> Running:
         """Start ``python`` with these arguments; settings of this one process go over the others."""
@@ -190,24 +175,13 @@ class Installation:
         return self.start("-m", "main", *arguments, **settings).ended()
 
     def end_all(self) -> None:
-        """End what still runs."""
         for running in self._started:
             if running.process.poll() is None:
                 running.end()
 
     def leaks(self) -> list[str]:
         """Where a secret came out: in a file that the program wrote or printed, in its name, in a process's title."""
-        titles = [(f"title of process {running.process.pid}", t) for running in self._started for t in running.titles]
-        places = [*self._texts(), *titles]
+        places = [(f"title of process {running.process.pid}", t) for running in self._started for t in running.titles]
+        files = [path for path in self.root.rglob("*") if path.is_file() and self.root / "src" not in path.parents]
+        places += [(str(path), f"{path}\n{path.read_bytes().decode(errors='replace')}") for path in files]
         return [place for place, text in places for secret in self.secrets if secret in text]
-
-    def _texts(self) -> Iterator[tuple[str, str]]:
-        for path in self.root.rglob("*"):
-            if path.is_file() and self.root / "src" not in path.parents:
-                yield str(path), f"{path}\n{path.read_bytes().decode(errors='replace')}"
-
-    def _spooled_records(self) -> Iterator[list[str]]:
-        for path in self.spooled:
-            with suppress(FileNotFoundError):  # a job that runs may have stored it meanwhile
-                for line in path.read_text().splitlines()[1:]:
-                    yield json.loads(line.partition(" ")[2])

@@ -27,7 +27,7 @@ print(connection.query(sys.argv[2], "JSONCompact"))
 
 
 class StoredPrice(NamedTuple):
-    """A row as it stands in the table; texts are Tehran wall time."""
+    """A row of the table."""
 
     symbol: str
     hour: str
@@ -37,18 +37,11 @@ class StoredPrice(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What there may be only one of."""
         return self.symbol, self.hour
 
 
 class PriceAudit:
-    """The rows, read past the view, so that a doubled one shows.
-
-    Args:
-        read: gives the rows of a SELECT.
-        database: of the table.
-        source: that served the prices.
-    """
+    """The rows, read past the view, so that a doubled one shows; `source` served their prices."""
 
     def __init__(self, *, read: Read, database: str, source: StandIn) -> None:
         self._read = read
@@ -64,7 +57,6 @@ class PriceAudit:
         return [StoredPrice(str(s), str(h), int(str(i)), float(str(p)), str(u)) for s, h, i, p, u in found]
 
     def keys(self) -> set[Key]:
-        """Symbol and hour of each row."""
         return {row.key for row in self.rows()}
 
     def assert_right(self, *, at_least: Iterable[Key] = ()) -> None:
@@ -83,12 +75,10 @@ class PriceAudit:
         for key, chain in chains.items():
             assert [old for old, _ in chain[1:]] + [stands[key]] == [new for _, new in chain], key
         assert [key for key, times in Counter(row.key for row in rows).items() if times > 1] == []
-        assert [row for row in rows if row.price != self._served(row)] == []
-        assert set(at_least) - {row.key for row in rows} == set()
-
-    def _served(self, row: StoredPrice) -> float | None:
-        updated = datetime.fromisoformat(row.source_updated_at).replace(tzinfo=TEHRAN)
-        return self._source.market.price(row.cmc_id, updated)
+        for row in rows:
+            updated = datetime.fromisoformat(row.source_updated_at).replace(tzinfo=TEHRAN)
+            assert row.price == self._source.market.price(row.cmc_id, updated), row
+        assert set(at_least) - stands.keys() == set()
 
 
 def by_adapter(adapter: ClickHouseAdapter) -> Read:
