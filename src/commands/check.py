@@ -105,7 +105,7 @@ def verify(*, as_json: Json = False, quiet: Quiet = False) -> int:
         for name, job in jobs.items():
             mention(f"checking the stored prices of {name}")
             prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
-            found = verify_table(name, job, resources, now)
+            found = verify_table(JobContext(Request(name), job, resources))
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
         findings += compared_sources(resources, now)
     wrong = [finding for finding in findings if finding.state == "fail"]

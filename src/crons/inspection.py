@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import groupby, pairwise
@@ -12,8 +12,7 @@ from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository
 from adapters._bases.hourly_table import StoredMeaning, Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, tehran_text
 from adapters._bases.wording import counted, listed
-from crons.job import Finding, Job
-from crons.resources import Resources
+from crons.job import Finding, JobContext
 from transformers.coverage import hours_by_key, missing_among, reach
 
 # An hour is unfinished only after a daily heal has had its turn.
@@ -23,62 +22,57 @@ _SHOWN = 10
 CORRECTIONS_SINCE = timedelta(days=7)
 
 
-def verify_table(name: str, job: Job, resources: Resources, now: datetime) -> list[Finding]:
+def verify_table(ctx: JobContext) -> list[Finding]:
     """What is wrong with a job's stored rows, one finding for each check. Reads the whole table."""
-    table = resources.repository(job.repository)
-    differences = table.schema.differences()
+    differences = ctx.repository.schema.differences()
     step = "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
     shape = finding("shape", differences, step)
     try:
-        expected = job.expected(resources.settings, table)
-        found = [shape, *_faults(name, table, expected, now), *job.verify(name, table, now)]
-        begins = job.beginnings(resources.settings)
-        return [*found, *([Finding("beginnings", "ok", listed(begins))] if begins else ())]
+        found = [shape, *_faults(ctx, ctx.job.expected(ctx.settings, ctx.repository)), *ctx.job.verify(ctx)]
     except StorageRejected as error:
         if not differences:
             raise
         return [shape, Finding("rows", "fail", f"the schema prevents the checks: {error.message}")]
+    begins = ctx.job.beginnings(ctx.settings)
+    return [*found, *([Finding("beginnings", "ok", listed(begins))] if begins else ())]
 
 
-def _faults(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> list[Finding]:
-    duplicates, wrong, future = table.duplicate_keys(), table.wrong_keys(), table.future_rows(present=hour_key(now))
-    superseded, stuck = table.count_superseded(), table.stuck_mutations()
-    idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
+def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding]:
+    table, now = ctx.repository, ctx.started
+    duplicates = table.duplicate_keys()
     keep = f"to keep the rows that the view shows: {duplicates.repair}"
-    heal = f"./run.sh cron_heal {name} {reach(_instants(wrong.rows), now)}, once they are gone: {wrong.repair}"
-    remove = f"check the clock of the host that wrote them, then remove them: {future.repair}"
+    yield finding("duplicate keys", _lines(duplicates.rows), keep)
+    # Older versions of changed rows, which the view does not show.
+    if superseded := table.count_superseded():
+        yield Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")
+    wrong = table.wrong_keys()
+    heal = f"{_heal(ctx, _instants(wrong.rows))}, once they are gone: {wrong.repair}"
+    yield finding("keys against fetched_at", _lines(wrong.rows), heal)
+    future = table.future_rows(present=hour_key(now))
+    clock = "check the clock of the host that wrote them, then remove them"
+    yield finding("future rows", _lines(future.rows), f"{clock}: {future.repair}")
+    yield _absurd(ctx, followed)
+    if table.table.has_trades:
+        idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
+        yield finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")
+    yield _mixed(ctx, followed)
+    if table.table.completed_by:
+        yield _unfinished(ctx, followed)
+    yield _missing(ctx, followed)
+    corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
+    if corrected.total:  # not wrong
+        head = f"{counted(corrected.total, 'price')} replaced in {CORRECTIONS_SINCE.days} days, most of all:"
+        yield Finding("corrections", "ok", "\n".join([head, *map(str, corrected.largest)]))
+    yield from ttl_finding(table)
+    stuck = table.stuck_mutations()
     withdraw = "; ".join(mutation.kill_statement for mutation in stuck)
-    return [
-        finding("duplicate keys", _lines(duplicates.rows), keep),
-        # Older versions of changed rows, which the view does not show.
-        *[Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")][: bool(superseded)],
-        finding("keys against fetched_at", _lines(wrong.rows), heal),
-        finding("future rows", _lines(future.rows), remove),
-        _absurd(name, table.absurd_values(), followed, now),
-        *[finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")][: table.table.has_trades],
-        _mixed(name, table, followed, now),
-        *([_unfinished(name, table, followed, now)] if table.table.completed_by else ()),
-        _missing(name, table, followed, now),
-        *_corrected(table, now),
-        *ttl_finding(table),
-        finding(
-            "stuck mutations",
-            [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck],
-            f"withdraw them, then see why they failed: {withdraw}",
-        ),
-    ]
+    reasons = [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck]
+    yield finding("stuck mutations", reasons, f"withdraw them, then see why they failed: {withdraw}")
 
 
 def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
     """The symbols whose price is stale: no trade in 48 hours."""
     return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER))
-
-
-def _corrected(table: HourlyRepository, now: datetime) -> list[Finding]:
-    """The largest corrections of the last days, which are not wrong; empty if there are none."""
-    found = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
-    head = f"{counted(found.total, 'price')} replaced in {CORRECTIONS_SINCE.days} days, most of all:"
-    return [Finding("corrections", "ok", "\n".join([head, *map(str, found.largest)]))][: found.total]
 
 
 def ttl_finding(table: HourlyRepository) -> list[Finding]:
@@ -89,26 +83,27 @@ def ttl_finding(table: HourlyRepository) -> list[Finding]:
     return [Finding("TTL", "warn", f"rows go by {ttl}", step)]
 
 
-def _absurd(name: str, absurd: Sequence[Wrong], followed: Collection[str], now: datetime) -> Finding:
+def _absurd(ctx: JobContext, followed: Collection[str]) -> Finding:
     """Absurd prices, and the runs that fetch them again: no backfill reaches the present hour."""
-    present = hour_key(now)
+    absurd, present = ctx.repository.absurd_values(), hour_key(ctx.started)
     past = [one for one in absurd if one.hour < present]
-    steps = [f"./run.sh cron_backfill {name} {reach(_instants(past), now)}"] if past else []
-    steps += [f"./run.sh cron_run {name}"] if any(one.hour == present for one in absurd) else []
+    steps = [f"./run.sh cron_backfill {ctx.name} {reach(_instants(past), ctx.started)}"] if past else []
+    steps += [f"./run.sh cron_run {ctx.name}"] if any(one.hour == present for one in absurd) else []
     unfollowed = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(unfollowed)} into SYMBOLS, then " if unfollowed else ""
     step = f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
     return finding("prices", _lines(absurd), f"{step}; prices that stay so may be another coin's under the same symbol")
 
 
-def _mixed(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:
+def _mixed(ctx: JobContext, followed: Mapping[str, object]) -> Finding:
     """Symbols with prices of two coins or pairs: wrong, unless the later one replaced the earlier one for good.
 
     For good means that their hours do not overlap, and that the settings do not name another one.
     """
-    subject = "coins" if table.table.label == "name" else f"{table.table.label}s"
+    label = ctx.repository.table.label
+    subject = "coins" if label == "name" else f"{label}s"
     wrong, changed, hours, symbols = [], [], [], 0
-    for symbol, group in groupby(table.meanings(), lambda one: one.symbol):
+    for symbol, group in groupby(ctx.repository.meanings(), lambda one: one.symbol):
         stored = list(group)
         lines = [_described(one) for one in stored]
         meant = followed.get(symbol) or stored[-1].meaning
@@ -120,7 +115,7 @@ def _mixed(name: str, table: HourlyRepository, followed: Mapping[str, object], n
         hours += [from_text(one.first) for one in stored if one.meaning != meant]
     if changed and not wrong:
         return Finding(subject, "ok", "\n".join(["none mixed; changed for good:", *changed]))
-    step = f"./run.sh coins shows what each symbol means; ./run.sh cron_backfill {name} {reach(hours, now)}"
+    step = f"./run.sh coins shows what each symbol means; ./run.sh cron_backfill {ctx.name} {reach(hours, ctx.started)}"
     found = f"{counted(symbols, 'symbol')} with prices of two {subject}"
     return finding(subject, wrong, f"{step} then replaces the prices", found=found)
 
@@ -130,37 +125,41 @@ def _described(one: StoredMeaning) -> str:
     return f"{one.symbol}: {what}, {one.hours:,} h from {one.first[:16]} to {one.last[:16]}"
 
 
-def _unfinished(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:
+def _unfinished(ctx: JobContext, followed: Collection[str]) -> Finding:
     """Hours with the price of their start only, which neither the next run nor a heal completed."""
-    hours = table.unfinished(list(followed), first="", last=hour_key(now - _COMPLETED_AFTER))
-    every = [from_text(key) for keys in hours.values() for key in keys]
-    return finding(
-        "unfinished hours",
-        _ranges({symbol: list(map(from_text, keys)) for symbol, keys in sorted(hours.items())}),
-        f"./run.sh cron_heal {name} {reach(every, now)}",
-        found=f"{counted(len(every), 'hour')} without high, low, close and volumes",
-    )
+    last = hour_key(ctx.started - _COMPLETED_AFTER)
+    found = sorted(ctx.repository.unfinished(list(followed), first="", last=last).items())
+    hours = {symbol: list(map(from_text, keys)) for symbol, keys in found}
+    return _of_hours(ctx, "unfinished hours", hours, "{hours} without high, low, close and volumes")
 
 
-def _missing(name: str, table: HourlyRepository, followed: Mapping[str, object], now: datetime) -> Finding:
+def _missing(ctx: JobContext, followed: Collection[str]) -> Finding:
     """Hours missing between the first and the last stored one of each symbol."""
-    symbols = list(followed)
-    breaks, holes = table.breaks(symbols, last=hour_key(now)), table.holes_by_symbol(symbols, first="", last="9999")
+    table, symbols = ctx.repository, list(followed)
+    holes, absent = table.holes_by_symbol(symbols, first="", last="9999"), table.absences(symbols)
     missing: dict[str, list[datetime]] = {}
-    absent = table.absences(symbols)
-    for symbol, before, after in breaks:
+    for symbol, before, after in table.breaks(symbols, last=hour_key(ctx.started)):
         # In UTC: until 2022 Tehran's clocks moved. The hour before the gap is among these if it came twice.
         first, end = from_text(before).astimezone(timezone.utc), from_text(after).astimezone(timezone.utc)
         hours = hours_by_key([(first + HOUR * at).astimezone(TEHRAN) for at in range(1, (end - first) // HOUR)])
         if gap := missing_among(hours, (before,), holes.get(symbol, ()), absent.get(symbol, ())):
             missing.setdefault(symbol, []).extend(gap.values())
-    every = [hour for gaps in missing.values() for hour in gaps]
-    return finding(
-        "missing hours",
-        _ranges(missing),
-        f"./run.sh cron_heal {name} {reach(every, now)}",
-        found=f"{counted(len(every), 'hour')} of {counted(len(missing), 'symbol')} missing",
-    )
+    return _of_hours(ctx, "missing hours", missing, "{hours} of {symbols} missing")
+
+
+def _of_hours(ctx: JobContext, subject: str, hours: Mapping[str, Sequence[datetime]], found: str) -> Finding:
+    """Hours of symbols that a heal fills; a line for all symbols with the same ones."""
+    every = [hour for of_symbol in hours.values() for hour in of_symbol]
+    lines = [
+        f"{', '.join(symbols)}: {len(hours[symbols[0]]):,} h{' each' * (len(symbols) > 1)}: {ranges}"
+        for symbols, ranges in describe_alike(hours).items()
+    ]
+    found = found.format(hours=counted(len(every), "hour"), symbols=counted(len(hours), "symbol"))
+    return finding(subject, lines, _heal(ctx, every), found=found)
+
+
+def _heal(ctx: JobContext, hours: Iterable[datetime]) -> str:
+    return f"./run.sh cron_heal {ctx.name} {reach(hours, ctx.started)}"
 
 
 def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
@@ -170,14 +169,6 @@ def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
         with suppress(ValueError):
             hours.append(from_text(one.hour))
     return hours
-
-
-def _ranges(hours: Mapping[str, Sequence[datetime]]) -> list[str]:
-    """A line for all symbols with the same hours."""
-    return [
-        f"{', '.join(symbols)}: {len(hours[symbols[0]]):,} h{' each' * (len(symbols) > 1)}: {ranges}"
-        for symbols, ranges in describe_alike(hours).items()
-    ]
 
 
 def _lines(wrong: Iterable[Wrong]) -> list[str]:

@@ -1,14 +1,11 @@
-"""A job's crontab line: its schedule, its text, and installing and removing it.
-
-A checkout keeps its jobs in one block of its own at the top of the crontab, one line a task: a job, or a job's heal::
+"""A checkout's lines in the crontab: one block at its top, one line a task.
 
     # >>> data-processor /srv/data-processor >>>
     0 * * * * cd /srv/data-processor && env PYTHONPATH=… … -m crons.run NAME >> … 2>&1 # NAME
     17 4 * * * cd /srv/data-processor && env PYTHONPATH=… … -m crons.run NAME heal >> … 2>&1 # NAME heal
     # <<< data-processor /srv/data-processor <<<
 
-At the top, because a ``SHELL=`` or ``PATH=`` line of the user applies to the lines below it only, and because a last
-line without its newline then stays as it is. The comment that ends a line, one to ``sh`` too, names the line's task.
+The comment that ends a line, one to ``sh`` too, names its task: a job's name, `heal_of` it, `BACKUP` or `WATCH`.
 """
 
 from __future__ import annotations
@@ -42,11 +39,7 @@ _OUR_LINE = re.compile(r"[^#\s].* # (?P<task>[a-z][a-z0-9_]*(?: heal)?)\r?\n?")
 
 
 def check_schedule(schedule: str) -> str:
-    """The schedule with single blanks between its five fields, as in crontab(5), in the host's time zone.
-
-    Raises:
-        ConfigurationError: it is not a schedule. One that only this host's cron rejects is found when it is installed.
-    """
+    """The schedule with single blanks between its five fields, as in crontab(5); raises ConfigurationError."""
     fields = schedule.split()
     try:
         if len(fields) != len(_FIELDS):  # not every cron knows words such as @hourly
@@ -81,19 +74,15 @@ def usual_schedule(schedule: str, now: datetime) -> str:
 
 
 def heal_of(job: str) -> str:
-    """The task that heals a job, with its own line beside the job's."""
+    """The task that heals a job."""
     return f"{job} heal"
 
 
 def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> str:
-    """The line that runs a task in cron's bare environment.
+    """The line that runs a task in cron's bare environment; paths are absolute, and links in them not resolved.
 
-    Args:
-        task: the job's name, or `heal_of` it, `BACKUP` or `WATCH`, here and below.
-        checkout: absolute; the working folder. What tasks print is appended to its ``logs/cron.log``.
-        python: absolute; ``.venv/bin/python``, its links not resolved.
-
-    Raises ConfigurationError if a crontab line cannot hold the schedule or a path.
+    Raises:
+        ConfigurationError: a crontab line cannot hold the schedule or a path.
     """
     log = checkout / "logs" / "cron.log"
     folder, program, source, output = (shlex.quote(str(path)) for path in (checkout, python, checkout / "src", log))
@@ -115,23 +104,21 @@ def crontab_line(task: str, schedule: str, *, checkout: Path, python: Path) -> s
 def with_task(current: str, task: str | None, line: str | None, *, checkout: Path) -> str:
     """The crontab with the task's line in this checkout's block, and every other character as it was. Idempotent.
 
-    An existing line of the task is replaced in its place. The marks go with the last line.
-
     Args:
         task: None, with no line, for all of them.
-        line: None to remove the task's line.
+        line: replaces the task's line in its place; None to remove it.
     """
     before, block, after = _split(current, checkout)
+    added = [line] if line else []
     changed: list[str] = []
     for present in block:
-        if (own := _task_of(present)) is None or task not in {None, own}:
-            changed.append(present)
-        elif line and line not in changed:
-            changed.append(line)
-    if line and line not in changed:
-        changed.append(line)
+        is_meant = (own := _task_of(present)) and task in {None, own}
+        changed += [one for one in added if one not in changed] if is_meant else [present]
+    changed += [one for one in added if one not in changed]
     if changed == block:
         return current
+    # The marks go with the last line. The block is at the top, because a SHELL= or PATH= line of the user applies to
+    # the lines below it only, and because a last line without its newline then stays as it is.
     if any(map(_task_of, changed)):
         first, last = _marks(checkout)
         changed = [f"{first}\n", *changed, f"{last}\n"]
@@ -181,13 +168,7 @@ class CrontabChange(NamedTuple):
 def change_crontab(
     task: str | None, line: str | None, *, checkout: Path, now: datetime, dry_run: bool = False
 ) -> CrontabChange:
-    """Install the task's line for this checkout, or remove it. Idempotent.
-
-    Args:
-        task, line: see `with_task`.
-        checkout: its ``backups`` keeps a copy of the previous crontab.
-        now: in Tehran; names the copy.
-    """
+    """Install or remove a line as `with_task` does; ``backups`` keeps a copy of the previous crontab. Idempotent."""
     before = read_crontab()
     after = with_task(before, task, line, checkout=checkout)
     if line and not dry_run:
@@ -229,6 +210,6 @@ def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
     return "".join(lines[: starts[0]]), lines[starts[0] + 1 : ends[0]], "".join(lines[ends[0] + 1 :])
 
 
-def _task_of(line: str) -> str | None:
+def _task_of(line: str) -> str:
     found = _OUR_LINE.fullmatch(line)
-    return found["task"] if found else None
+    return found["task"] if found else ""

@@ -175,8 +175,7 @@ class Job:
     )
     # Of coins with their ids, those of the list of the largest that it follows, with what they mean here.
     members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
-    # What else is wrong with the stored rows, given the job's name and the present moment.
-    verify: Callable[[str, HourlyRepository, datetime], list[Finding]] = lambda _name, _table, _now: []
+    verify: Callable[[JobContext], list[Finding]] = lambda _ctx: []  # what else is wrong with the stored rows
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     past_needs: Needed | None = None
     # Where the source's history of each symbol begins, a line each, as far as it is kept.

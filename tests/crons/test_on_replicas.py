@@ -100,7 +100,7 @@ async def test_runs_are_right_behind_a_round_robin(
     filled = await backfill(context(), 5, dry_run=False)
     healed = await heal(context(), 5, dry_run=False)
     assert (repeated.updated, filled.inserted, healed.inserted) == (COINS, 5 * COINS, 0)
-    found = {one.subject: one for one in verify_table("cmc_hourly_prices", JOB, context().resources, clock())}
+    found = {one.subject: one for one in verify_table(context())}
     assert (found["duplicate keys"].state, found["superseded versions"].state) == ("ok", "ok")
     assert found["superseded versions"].detail == f"{COINS}, until ClickHouse merges them"
     one, two = shown()

@@ -12,7 +12,6 @@ from typing import Any
 from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
@@ -129,16 +128,16 @@ async def check(ctx: JobContext) -> Finding:
     return Finding(JOB.source, "warn" if failures else "ok", detail, failures[0].next_step if failures else "")
 
 
-def verify(name: str, table: HourlyRepository, now: datetime) -> list[Finding]:
+def verify(ctx: JobContext) -> list[Finding]:
     """Whether rates are in Rial by mistake, and how far the two exchanges are apart."""
     rates: dict[str, dict[str, float]] = {}
-    for one in table.prices(first="", last=hour_key(now)):
+    for one in ctx.repository.prices(first="", last=hour_key(ctx.started)):
         if one.price > 0:
             rates.setdefault(one.symbol, {})[one.datetime] = one.price
     tenfold = {words: list(map(from_text, hours)) for words, hours in tenfold_rates(rates)}
     lines = [f"{words}, probably Rial for Toman: {describe_hours(hours)}" for words, hours in tenfold.items()]
-    back = reach([hour for hours in tenfold.values() for hour in hours], now)
-    found = [finding("unit", lines, f"./run.sh cron_backfill {name} {back} fetches them again")]
+    back = reach([hour for hours in tenfold.values() for hour in hours], ctx.started)
+    found = [finding("unit", lines, f"./run.sh cron_backfill {ctx.name} {back} fetches them again")]
     apart = {
         hour: abs(one / other - 1) * 100
         for hour, one in rates.get(SOURCES[0].symbol, {}).items()

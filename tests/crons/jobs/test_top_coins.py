@@ -12,7 +12,7 @@ from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from crons.inspection import verify_table
 from crons.job import Finding
-from crons.jobs.cmc_hourly_prices import JOB, check_symbols
+from crons.jobs.cmc_hourly_prices import check_symbols
 from sandbox.market import ANOTHER_BTC_ID, ListedCoin
 from tests.crons.jobs.conftest import NOW
 from tests.support.faults import gateway_error
@@ -52,9 +52,8 @@ def ranked(began: datetime) -> Callable[[ListedCoin, datetime], int]:
     return rank_of
 
 
-def faults(context: MakeContext, now: datetime) -> list[Finding]:
-    resources = context(symbols=f"top:{TOP}").resources
-    return [one for one in verify_table("cmc_hourly_prices", JOB, resources, now) if one.state == "fail"]
+def faults(context: MakeContext) -> list[Finding]:
+    return [one for one in verify_table(context(symbols=f"top:{TOP}")) if one.state == "fail"]
 
 
 async def test_days_of_the_list_miss_the_failed_hours_alone(
@@ -81,7 +80,7 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
 
     present = hour_start(clock()) - HOUR
     clock.now = present + timedelta(minutes=7)
-    [missing] = faults(cmc_context, clock())
+    [missing] = faults(cmc_context)
     failed = [hour_key(began + HOUR * hour) for hour in FAILED]
     counts = embedded.query(
         f"SELECT datetime, count() FROM {database}.crypto_prices_hours WHERE state = 'missing' "  # by the real clock
@@ -102,7 +101,7 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
 
     healed = await heal(cmc_context(symbols=f"top:{TOP}"), HOURS)
     assert (healed.hours_asked, healed.inserted, healed.failures) == (wanted, wanted, [])
-    assert faults(cmc_context, clock()) == []
+    assert faults(cmc_context) == []
     again = await heal(cmc_context(symbols=f"top:{TOP}"), HOURS)
     assert (again.hours_asked, again.credits) == (0, 0)
 

@@ -238,7 +238,7 @@ async def test_verify_names_a_factor_of_ten(context: MakeContext, embedded: Clic
     """Within a source and between the two; a year's agreement is stated."""
     made = context()
     await backfill(made, 24 * 365)
-    unit, agreement = JOB.verify("usdt_toman_hourly_rates", made.repository, NOW)
+    unit, agreement = JOB.verify(made)
     assert (unit.state, agreement.state, "8,760 h" in agreement.detail, "0.30 %" in agreement.detail) == (
         "ok",
         "ok",
@@ -250,7 +250,7 @@ async def test_verify_names_a_factor_of_ten(context: MakeContext, embedded: Clic
         f"ALTER TABLE {database}.toman_rates UPDATE usdt_toman = usdt_toman * 10 "
         f"WHERE symbol = 'USDT@wallex' AND datetime IN {tuple(wrong)!r} SETTINGS mutations_sync = 2"
     )
-    unit, agreement = JOB.verify("usdt_toman_hourly_rates", made.repository, NOW)
+    unit, agreement = JOB.verify(made)
     assert (unit.state, agreement.state) == ("fail", "warn")
     for words in ("USDT@wallex is ten times its other rates", "USDT@wallex is ten times USDT@nobitex", wrong[0][:16]):
         assert words in unit.detail
