@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -177,18 +177,18 @@ def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
 
 def _store(table: Definition, file: Path, rows: int, resources: Resources) -> UpsertReport:
     repositories = [resources.repository(job.repository) for job in JOBS.values()]
-    with progress(system_clock) as row_progress:
+    with progress(system_clock) as shown:
+
+        def read() -> Iterator[Sequence[Any]]:
+            return reporting(shown, "storing", read_backup(table, file), rows)
+
         for one in repositories:
             if one.table.name == table.name:
-                return one.restore(file, rows, row_progress)
+                return one.restore(read())
         beside = {name: one for one in repositories for name in one.table.beside}
         (resources.runs if table.name == RUNS else beside.get(table.name, repositories[0])).ensure_ready()
-
-        def insert() -> int:
-            stored = reporting(row_progress, "storing", read_backup(table, file), rows)
-            return insert_missing(resources.database, resources.settings.clickhouse_db, table, stored)
-
-        inserted = resources.retry.call(insert)
+        database, name = resources.database, resources.settings.clickhouse_db
+        inserted = resources.retry.call(lambda: insert_missing(database, name, table, read()))
     return UpsertReport(inserted=inserted, unchanged=rows - inserted)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import astuple
 
 import structlog
 
@@ -118,7 +119,7 @@ def _record_of(run: JobContext, error: BaseException | None) -> RunRecord:
 
 def _keep(run: JobContext, record: RunRecord, name: str = "") -> None:
     with _warned():
-        run.resources.history_spool(run.name).put(FIELDS, [record.values()], name=name)
+        run.resources.history_spool(run.name).put(FIELDS, [astuple(record)], name=name)
 
 
 @contextmanager

@@ -13,8 +13,6 @@ from configurations.logs import is_watched, no_color
 
 # In a log, for each step.
 _LINES = 10
-# In a log, for a step whose total is unknown.
-_ROWS_A_LINE = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +36,7 @@ def progress(clock: Callable[[], datetime], *, counted: str = "rows", least: int
     with rich.Progress(*columns, *numbers, console=Console(stderr=True, no_color=no_color()), transient=True) as bar:
         task = bar.add_task("", total=None)
 
-        def draw(doing: str, done: int, total: int | None) -> None:
+        def draw(doing: str, done: int, total: int) -> None:
             if doing != bar.tasks[0].description or done < bar.tasks[0].completed:
                 bar.reset(task, description=doing)
             bar.update(task, total=total, completed=done)
@@ -54,19 +52,13 @@ class _LogLines:
         self._began = self._last = clock()
         self._doing, self._done = "", 0
 
-    def note(self, doing: str, done: int, total: int | None) -> None:
+    def note(self, doing: str, done: int, total: int) -> None:
         if doing != self._doing or done < self._done:
             self._doing, self._done, self._began = doing, 0, self._last
         before, self._done, self._last = self._done, done, self._clock()
-        if total is None:
-            due = done // _ROWS_A_LINE > before // _ROWS_A_LINE
-        else:
-            due = total >= self._least and done * _LINES // total > before * _LINES // total
-        if not due:
+        if total < self._least or done * _LINES // total == before * _LINES // total:
             return
         took = max((self._last - self._began).total_seconds(), 0.001)
-        facts = {"doing": doing, self._counted: str(done), "a_second": f"{done / took:.0f}"}
-        if total is not None:
-            left = timedelta(seconds=round(took * (total - done) / max(1, done)))
-            facts |= {self._counted: f"{done} of {total}", "time_left": str(left)}
-        log.info("progress", **facts)
+        left = timedelta(seconds=round(took * (total - done) / max(1, done)))
+        facts = {"doing": doing, self._counted: f"{done} of {total}", "a_second": f"{done / took:.0f}"}
+        log.info("progress", **facts, time_left=str(left))

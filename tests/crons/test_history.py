@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -155,7 +155,7 @@ def test_damaged_history_file_does_not_fail_the_run(host: Host, *, unmovable: bo
 
 def test_foreign_record_is_skipped(host: Host) -> None:
     ours = RunRecord("r0", JOB, "run", "2026-11-23 14:00:00", "2026-11-23 14:00:01", "ok")
-    host.records.put([*FIELDS[1:], "run_id"], [[*ours.values()[1:], ours.run_id]])
+    host.records.put([*FIELDS[1:], "run_id"], [[*astuple(ours)[1:], ours.run_id]])
     host.records.put(["symbol", "price"], [["BTC", 1.0]])
     host.run()
     assert [record.run_id for record in host.history.recent(JOB, 10)][1:] == ["r0"]

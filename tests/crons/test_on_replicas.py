@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.schema import definition
+from adapters._bases.table_backup import read_backup
 from crons.inspection import verify_table
 from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
@@ -126,7 +128,7 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     table.schema.drop()
     assert not table.schema.has_table()
     assert not table.schema.has_table()  # on the other one
-    assert table.restore(path).inserted == COINS
+    assert table.restore(read_backup(definition("crypto_prices"), path)).inserted == COINS
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))
 

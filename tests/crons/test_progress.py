@@ -28,10 +28,8 @@ def test_line_has_speed_and_time_left_of_its_step() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("rows", "total", "lines"), [(400_000, 400_000, 10), (90_000, 90_000, 0), (2_100_000, None, 2), (0, 0, 0)]
-)
-def test_log_gets_ten_lines_of_a_large_table(rows: int, total: int | None, lines: int) -> None:
+@pytest.mark.parametrize(("rows", "lines"), [(400_000, 10), (90_000, 0), (0, 0)])
+def test_log_gets_ten_lines_of_a_large_table(rows: int, lines: int) -> None:
     with capture_logs() as logged, progress(SteppedClock(NOW)) as note:
-        assert sum(1 for _ in reporting(note, "verifying", range(rows), total)) == rows
+        assert sum(1 for _ in reporting(note, "verifying", range(rows), rows)) == rows
     assert [line["doing"] for line in logged] == ["verifying"] * lines

@@ -35,7 +35,7 @@ def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
 
 def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str = "crypto_prices") -> int:
     """Copy a table to a file; the number of its rows."""
-    return export_table(clickhouse, database, definition(table), path)
+    return export_table(clickhouse, database, definition(table), path, lambda *_of: None)
 
 
 def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "", settings: str = "") -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
@@ -24,21 +23,13 @@ from adapters._bases.hourly_table import (
     Wrong,
 )
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.schema import LEDGER, Schema, definition
-from adapters._bases.table_backup import Progress, no_progress, read_backup, reporting
+from adapters._bases.schema import LEDGER, Schema, check_statement, definition
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication, StuckMutation, stuck_mutations
 from adapters._bases.upsert import Key, StoredRow, UpsertReport, upsert
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
-# A value is absurd if it is this many times above or below the median of itself and its two neighbors on either side,
-# or that of the three before it, since a wrong level may stay. After a pause of days the lower factor counts: a pair
-# that comes back at another level may be another coin.
-_ABSURD_FACTOR = 100
-_PAUSE_DAYS, _LEVEL_FACTOR = 7, 5
-_FORM = "'%Y-%m-%d %H:%i:%s'"
-_ALONG_HOURS = "PARTITION BY symbol ORDER BY datetime ROWS BETWEEN"
 _IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
 _OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
 _TTL = re.compile(r" TTL (.+?)(?: SETTINGS .*)?$")
@@ -54,8 +45,6 @@ _STORED_NOW = {
     "updated_at": "formatDateTime(now('Asia/Tehran'), '%Y-%m-%d %H:%i:%S')",
     "version": NEW_VERSION,
 }
-
-
 _T = TypeVar("_T")
 
 
@@ -86,17 +75,8 @@ class HourlyRepository:
         self._retry = retry
         self._clock = clock
         self._database = database
-        self._table, self._view, self._holes, self._renames, self._lists, self._absences = (
-            quoted_name(database, name)
-            for name in (
-                self.table.name,
-                self.table.view,
-                self.table.holes,
-                self.table.renames or "none",
-                self.table.lists or "none",
-                f"{self.table.lists}_absences",
-            )
-        )
+        names = (self.table.name, self.table.view, self.table.holes)
+        self._table, self._view, self._holes = (quoted_name(database, name) for name in names)
         self.schema = Schema(
             clickhouse=clickhouse, database=database, table=self.table, retry=retry, replication=replication
         )
@@ -113,12 +93,10 @@ class HourlyRepository:
         """Store rows by their keys (symbol, hour). Complete and visible when this returns. Idempotent.
 
         A new key is inserted, a stored key gets the new values in place, and a key with the same values (apart from
-        the run) is not written. Of rows with one key the later one is stored. An update keeps `fetched_at` and
-        `version`, by which the table is sorted and merged, and a known value in a column that `keeps_known`.
+        the run) is not written. An update keeps `fetched_at` and `version`, by which the table is sorted and merged,
+        and a known value in a column that `keeps_known`. See `upsert` for more, and for the errors.
 
         Args:
-            rows: any number; errors as of `upsert`.
-            unproven: see `upsert`.
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
                 hour of each row's `fetched_at`.
         """
@@ -158,24 +136,23 @@ class HourlyRepository:
         return self._by_symbol("min(datetime)", symbols)
 
     def listed(self, *, since: str) -> dict[str, int]:
-        """The coins that the list of the largest held in an hour from this key on, with their ids, the largest first.
-
-        Empty without a list.
-        """
+        """The coins that the list of the largest held from this hour key on, with their ids, the largest first."""
+        if not self.table.lists:
+            return {}
         statement = (
-            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {self._lists} "  # noqa: S608 - quoted
+            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {quoted_name(self._database, self.table.lists)} "  # noqa: S608 - quoted
             "WHERE endpoint = 'listings' AND datetime >= {since:String} GROUP BY symbol "
             "ORDER BY argMax(ifNull(cmc_rank, 4294967295), (datetime, version)), symbol"
         )
-        return dict(self._read(statement, since=since)) if self.table.lists else {}
+        return dict(self._read(statement, since=since))
 
     def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-        """Symbol to spans of hour keys, both ends included, in which no list held it: no hour of them is expected.
-
-        Empty for symbols that no list ever held.
-        """
-        statement = f"SELECT symbol, since, until FROM {self._absences} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
-        rows = self._read(statement, symbols=list(symbols)) if self.table.lists else []
+        """Symbol that a list held to spans of hour keys in which none held it: no hour of them is expected."""
+        if not self.table.lists:
+            return {}
+        absences = quoted_name(self._database, f"{self.table.lists}_absences")
+        statement = f"SELECT symbol, since, until FROM {absences} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
+        rows = self._read(statement, symbols=list(symbols))
         return _grouped((symbol, (since, until)) for symbol, since, until in rows)
 
     def symbols(self, *, first: str, last: str) -> set[str]:
@@ -205,10 +182,7 @@ class HourlyRepository:
         return Corrections(rows[0][-1] if rows else 0, [Correction._make(row[:-1]) for row in rows])
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
-        """Note what a run found; what was found at least a day before too is certain. Idempotent.
-
-        Missing tables are made first.
-        """
+        """Note what a run found; what was found at least a day before too is certain. Idempotent."""
         hours = [hole.datetime for hole in holes] or [""]
         symbols = sorted({hole.symbol for hole in holes})
         known = {one[:3]: one for one in self.holes(symbols, first=min(hours), last=max(hours))}
@@ -258,13 +232,12 @@ class HourlyRepository:
     def meanings(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredMeaning]:
         """The coins or pairs whose prices are stored, by symbol and first hour; empty without a table.
 
-        Rows without a meaning, which another program wrote, are left out.
-
         Args:
             symbols: empty for all.
             retry: in place of the repository's policy.
         """
         meaning, label = self.table.meaning, self.table.label
+        # Rows that another program wrote may have no meaning.
         statement = (
             f"SELECT symbol, {meaning}, argMax({label}, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
             f"uniqExact(datetime) FROM {self._table} FINAL WHERE toString({meaning}) NOT IN ('', '0') "
@@ -295,8 +268,8 @@ class HourlyRepository:
         """The condition, in SQL, on rows that the view shows under their symbol: see `rename`."""
         if not self.table.renames:
             return "1"
-        meaning = self.table.meaning
-        renamed = f"SELECT symbol, {meaning} FROM {self._renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
+        meaning, renames = self.table.meaning, quoted_name(self._database, self.table.renames)
+        renamed = f"SELECT symbol, {meaning} FROM {renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
         if self.schema.is_made:
             return f"(symbol, {meaning}) NOT IN ({renamed})"
         # Read apart: a table of an older version has no such table beside it yet.
@@ -317,20 +290,15 @@ class HourlyRepository:
 
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
-        table = self._table
         # For a table larger than the memory.
         self._retry.call(lambda: self._clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
-        several = f"FROM {table} GROUP BY symbol, datetime HAVING count() > 1"
+        several = "GROUP BY symbol, datetime HAVING count() > 1"
         repair = (  # leaves the row that the view shows
-            f"DELETE FROM {table} WHERE (symbol, datetime) IN (SELECT symbol, datetime {several}) "  # noqa: S608 - quoted
-            "AND (symbol, datetime, (version, fetched_at)) "
-            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) {several})"
+            f"DELETE FROM {self._table} WHERE (symbol, datetime) IN "  # noqa: S608 - quoted
+            f"(SELECT symbol, datetime FROM {self._table} {several}) AND (symbol, datetime, (version, fetched_at)) "
+            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) FROM {self._table} {several})"
         )
-        statement = (
-            f"SELECT symbol, datetime, concat(toString(count()), ' rows') FROM {table} FINAL "  # noqa: S608 - quoted
-            f"GROUP BY symbol, datetime HAVING count() > 1 ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
-        )
-        return Defects(self._wrong(statement), repair)
+        return self._defects("concat(toString(count()), ' rows')", several, repair)
 
     def count_superseded(self) -> int:
         """The number of rows with a newer version, until ClickHouse merges them."""
@@ -341,7 +309,7 @@ class HourlyRepository:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
         return self._rows_where(
             "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
-            f"OR isNull(parseDateTimeOrNull(fetched_at, {_FORM}, 'UTC'))"
+            "OR isNull(parseDateTimeOrNull(fetched_at, '%Y-%m-%d %H:%i:%s', 'UTC'))"
         )
 
     def future_rows(self, *, present: str) -> Defects:
@@ -350,28 +318,7 @@ class HourlyRepository:
 
     def absurd_values(self, *, first: str = "") -> list[Wrong]:
         """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
-        # Only a column of another type, one of the `differences`, can hold a NULL.
-        value, is_traded = self.table.value, "ifNull(trades, 1) > 0" if self.table.has_trades else "1"
-        at, until = (f"parseDateTimeOrNull({hour}, {_FORM}, 'UTC')" for hour in ("datetime", "until"))
-        off_neighbors, off_earlier = (
-            f"({median} > 0 AND ({value} > factor * {median} OR {value} * factor < {median}))"
-            for median in ("around", "earlier")
-        )
-        statement = f"""
-            SELECT symbol, datetime, concat('{value} ', ifNull(toString({value}), 'NULL'), multiIf(
-                {off_neighbors}, concat(', its neighbors are about ', toString(around)),
-                {off_earlier}, concat(', before it about ', toString(earlier), ' until ', until), ''))
-            FROM (
-                SELECT symbol, datetime, {value},
-                    medianExact({value}) OVER ({_ALONG_HOURS} 2 PRECEDING AND 2 FOLLOWING) AS around,
-                    medianExact({value}) OVER ({_ALONG_HOURS} 3 PRECEDING AND 1 PRECEDING) AS earlier,
-                    maxIf(datetime, {is_traded}) OVER ({_ALONG_HOURS} UNBOUNDED PRECEDING AND 1 PRECEDING) AS until,
-                    if(dateDiff('day', {until}, {at}) >= {_PAUSE_DAYS}, {_LEVEL_FACTOR}, {_ABSURD_FACTOR}) AS factor
-                FROM {self._table} FINAL WHERE {self._named} AND datetime >= {{first:String}}
-            )
-            WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 OR {off_neighbors} OR {off_earlier}
-            ORDER BY symbol, datetime LIMIT {MOST_FOUND}"""  # noqa: S608 - quoted
-        return self._wrong(statement, first=first)
+        return [Wrong._make(row) for row in self._check("absurd", first=first)]
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
@@ -385,21 +332,8 @@ class HourlyRepository:
         return [symbol for (symbol,) in self._read(statement, symbols=list(symbols), since=since)]
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[Any, ...]]:
-        """Gaps in the hours of these symbols, by wall clock: symbol, last hour before, first hour after.
-
-        Rows after the hour key `last` and those whose key is not a time are left out: other checks find them.
-        """
-        previous = f"OVER ({_ALONG_HOURS} 1 PRECEDING AND CURRENT ROW)"
-        statement = (
-            "SELECT symbol, before, datetime FROM "  # noqa: S608 - quoted
-            f"(SELECT symbol, datetime, lagInFrame(datetime, 1, '') {previous} AS before FROM {self._table} "
-            f"WHERE {_OF_SYMBOLS} AND {self._named} AND datetime <= {{last:String}} "
-            f"AND isNotNull(parseDateTimeOrNull(datetime, {_FORM}, 'UTC'))) "
-            f"WHERE before != '' AND dateDiff('hour', parseDateTimeOrNull(before, {_FORM}, 'UTC'), "
-            f"parseDateTimeOrNull(datetime, {_FORM}, 'UTC')) > 1 "
-            f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
-        )
-        return self._read(statement, symbols=list(symbols), last=last)
+        """Gaps in the hours of these symbols up to an hour key: symbol, last hour before, first hour after."""
+        return self._check("breaks", symbols=list(symbols), last=last)
 
     def ttl(self, retry: RetryPolicy | None = None) -> str:
         """The table's TTL, as ClickHouse shows it; empty if there is none. `retry` as for `meanings`."""
@@ -429,10 +363,9 @@ class HourlyRepository:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
         return self._retry.call(partial(stuck_mutations, self._clickhouse, self._database, self.table.name))
 
-    def restore(self, path: Path, total: int | None = None, progress: Progress = no_progress) -> UpsertReport:
-        """Upsert the rows of a backup that was read to its end before. A missing key is restored with its version."""
+    def restore(self, rows: Iterable[Sequence[Any]]) -> UpsertReport:
+        """Upsert the rows of a backup, see `read_backup`. A missing key is restored with its version."""
         self.ensure_ready()
-        rows = reporting(progress, "storing", read_backup(definition(self.table.name), path), total)
         stored = (
             StoredRow(self.table.row(*given), updated_at, version)
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
@@ -466,16 +399,21 @@ class HourlyRepository:
         return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
 
     def _rows_where(self, condition: str) -> Defects:
-        return Defects(
-            self._wrong(
-                f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) FROM {self._table} FINAL "  # noqa: S608 - quoted
-                f"WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
-            ),
-            f"DELETE FROM {self._table} WHERE {condition}",  # noqa: S608 - quoted
-        )
+        repair = f"DELETE FROM {self._table} WHERE {condition}"  # noqa: S608 - quoted
+        return self._defects("concat('fetched_at is ', fetched_at)", f"WHERE {condition}", repair)
 
-    def _wrong(self, statement: str, **parameters: Any) -> list[Wrong]:
-        return [Wrong._make(row) for row in self._read(statement, **parameters)]
+    def _defects(self, detail: str, which: str, repair: str) -> Defects:
+        statement = (
+            f"SELECT symbol, datetime, {detail} FROM {self._table} FINAL {which} "  # noqa: S608 - quoted
+            f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+        )
+        return Defects([Wrong._make(row) for row in self._read(statement)], repair)
+
+    def _check(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """What the statement in sql/checks finds."""
+        is_traded = "ifNull(trades, 1) > 0" if self.table.has_trades else "1"
+        names = {"table": self._table, "named": self._named, "value": self.table.value, "is_traded": is_traded}
+        return self._read(f"{check_statement(name, names)}LIMIT {MOST_FOUND}", **parameters)
 
 
 def _grouped(pairs: Iterable[tuple[str, _T]]) -> dict[str, list[_T]]:

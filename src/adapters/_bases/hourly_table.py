@@ -1,13 +1,9 @@
-"""A table with one row for each (symbol, Tehran hour).
+"""A table with one row for each (symbol, Tehran hour), and what is read from it.
 
-**The version.** `ReplacingMergeTree(version)` keeps, of rows with one sorting key, the one of the highest version, and
-the view shows, of rows with one (symbol, datetime), the same. A version comes from the server's clock in nanoseconds
-when a row is inserted, never from the client's, and it decides only between rows that were *inserted* beside each
-other, such as by hand. On a single server a later write does not compete by version: it finds the key and rewrites all
-its rows in place, so it wins even after a clock stepped back, and repeating it changes nothing.
-
-**Changes on replicas.** There a later write is inserted beside the stored row, under its sorting key and with a version
-above its own, until ClickHouse merges the two. It needs no mutation, which can be refused, hang or skip rows there.
+Of rows that were inserted beside each other, such as by hand, the one with the highest version counts, which the
+server's clock makes. On a single server a later write rewrites all rows of its key in place, so it wins even after a
+clock stepped back. On replicas it is inserted beside the stored row, with a version above that one's: a mutation can be
+refused, hang or skip rows there.
 """
 
 from __future__ import annotations

@@ -178,6 +178,14 @@ def definition(name: str) -> Definition:
     return Definition(name, _COMMENT_LINE.sub("", text).replace("{table}", table))
 
 
+def check_statement(name: str, names: Mapping[str, str]) -> str:
+    """The SELECT in sql/checks of this name, with `names` filled in and without its comments."""
+    text = _COMMENT_LINE.sub("", (SQL_FOLDER / "checks" / f"{name}.sql").read_text("utf-8"))
+    for placeholder, meant in names.items():
+        text = text.replace(f"{{{placeholder}}}", meant)
+    return text
+
+
 def table_definitions() -> list[Definition]:
     """Every table of the program, by name, without the views."""
     defined = (definition(path.stem) for path in sorted(SQL_FOLDER.glob("*.sql")))

@@ -14,7 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, native_rows, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import (
+    ClickHouseAdapter,
+    native_rows,
+    quoted_identifier,
+    quoted_name,
+    quoted_text,
+)
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.schema import Definition, table_definitions
 
@@ -22,16 +28,11 @@ _EVERY_ROWS = 20_000
 
 T = TypeVar("T")
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with the step, such as ``exporting``; the rows so far, from zero again when it is retried; and all rows, None
-if unknown."""
+Progress = Callable[[str, int, int], None]
+"""Called with the step, such as ``exporting``; the rows so far, from zero again when it is retried; and all rows."""
 
 
-def no_progress(_doing: str, _done: int, _total: int | None) -> None:
-    """Ignore progress."""
-
-
-def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int | None) -> Iterator[T]:
+def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int) -> Iterator[T]:
     """Yield the rows, and report progress every 20,000 rows and at the end."""
     done = 0
     for done, row in enumerate(rows, 1):
@@ -49,14 +50,10 @@ def tables_there(clickhouse: ClickHouseAdapter, database: str) -> list[Definitio
 
 
 def export_table(
-    clickhouse: ClickHouseAdapter, database: str, table: Definition, path: Path, progress: Progress = no_progress
+    clickhouse: ClickHouseAdapter, database: str, table: Definition, path: Path, progress: Progress
 ) -> int:
-    """Write every row to a file, verify it by reading it back, and return how many rows it holds. May raise OSError.
-
-    Raises:
-        StorageUnavailable: the database does not answer, or the stream ended early.
-    """
-    rows = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}{' FINAL' * table.replaces}"
+    """Write every row to a file, verify it by reading it back, and return how many rows it holds. May raise OSError."""
+    rows = f"{quoted_name(database, table.name)}{' FINAL' * table.replaces}"
     written = _write(clickhouse, rows, table, path, progress)
     count = sum(1 for _ in reporting(progress, "verifying", read_backup(table, path), written))
     stored = clickhouse.query(f"SELECT count() FROM {rows}")[0][0]  # noqa: S608 - the name is quoted
@@ -68,8 +65,7 @@ def export_table(
 def table_in(path: Path) -> Definition:
     """The table that a file is a copy of, by its columns; by its name too if several tables have these.
 
-    Raises:
-        StateError: the file cannot be read, or is not a backup of any table.
+    Raises StateError as `read_backup`.
     """
     *others, last = sorted(table_definitions(), key=lambda table: table.name not in path.name)
     for table in others:
@@ -92,11 +88,14 @@ def read_backup(table: Definition, path: Path) -> Iterator[Sequence[Any]]:
         if not path.stat().st_size:  # gzip takes an empty file for a whole one
             raise EOFError("it is empty")  # noqa: TRY301 - as a file that ends early
         with gzip.open(path, "rb") as compressed:
-            file = cast("BinaryIO", compressed)
             if path.name.endswith(".native.gz"):
-                yield from native_rows(file, table.stored)
-            else:
-                yield from _json_rows(file, table)
+                yield from native_rows(cast("BinaryIO", compressed), table.stored)
+                return
+            for number, line in enumerate(compressed, 1):
+                record = json.loads(line)
+                if not isinstance(record, dict) or tuple(record) != table.stored:
+                    raise ValueError(f"line {number} has other columns")  # noqa: TRY301 - likewise
+                yield tuple(record.values())
     except (OSError, ValueError, EOFError, zlib.error) as error:
         raise StateError(
             f"the backup {path} is not a table's, or cannot be read: {getattr(error, 'strerror', None) or error}",
@@ -111,7 +110,7 @@ def insert_missing(
 
     A row is stored if a row with its sorting key is, or an equal one in a table that keeps several of one key.
     """
-    name = f"{quoted_identifier(database)}.{quoted_identifier(table.name)}"
+    name = quoted_name(database, table.name)
     key = table.shape["sorting key"].split(", ") if table.replaces else table.stored
     places = [table.stored.index(column) for column in key]
     columns = ", ".join(map(quoted_identifier, key))
@@ -128,8 +127,8 @@ def _write(clickhouse: ClickHouseAdapter, rows: str, table: Definition, path: Pa
     # By partitions: a sort holds one of them in memory.
     partition = table.shape.get("partition key", "''")
     counts = f"SELECT {partition} AS part, count() FROM {rows} GROUP BY part ORDER BY part"  # noqa: S608 - quoted
-    parts = [(str(part), int(str(count))) for part, count in clickhouse.query(counts)]
-    total, done = sum(count for _, count in parts), 0
+    parts = clickhouse.query(counts)
+    total, done = int(sum(count for _, count in parts)), 0
     # Of several rows with one key, the one that counts comes last.
     order = [table.shape.get("primary key") or table.shape["sorting key"], *{"version"}.intersection(table.stored)]
     columns = ", ".join(map(quoted_identifier, table.stored))
@@ -148,11 +147,3 @@ def _write(clickhouse: ClickHouseAdapter, rows: str, table: Definition, path: Pa
         raw.flush()
         os.fsync(raw.fileno())
     return total
-
-
-def _json_rows(file: BinaryIO, table: Definition) -> Iterator[Sequence[object]]:
-    for number, line in enumerate(file, 1):
-        record = json.loads(line)
-        if not isinstance(record, dict) or tuple(record) != table.stored:
-            raise ValueError(f"line {number} has other columns")
-        yield tuple(record.values())

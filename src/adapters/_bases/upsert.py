@@ -1,8 +1,4 @@
-"""The upsert of an hourly table: look up the keys, update the stored ones, insert the others, look them up again.
-
-Both statements that read stored keys filter by symbol and datetime, the primary key, and by a range of datetime, which
-prunes partitions: their cost grows with the number of keys, not with the table.
-"""
+"""The upsert of an hourly table: look up the keys, update the stored ones, insert the others, look them up again."""
 
 from __future__ import annotations
 
@@ -149,7 +145,7 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
     """The SELECT of all rows with these keys, at least one, perhaps of others too.
 
     Its one row, which no break can cut short unnoticed: the version of a row inserted now, the number of rows, and the
-    rows: symbol, datetime, the compared columns, fetched_at, version. `name` is quoted, with its database.
+    rows: symbol, datetime, the compared columns, fetched_at, version.
     """
     where = _condition(keys, superset=_SUPERSET_LIMIT)
     columns = ("symbol", "datetime", *table.compared, "fetched_at", "version")
@@ -212,6 +208,7 @@ def _json_array(values: Iterable[object], element_type: str) -> str:
 
 def _condition(keys: Collection[Key], *, superset: int = 1) -> str:
     """Rows with these keys, and of others if that makes at most `superset` times as many."""
+    # By the primary key, and by a range that prunes partitions: the cost grows with the keys, not with the table.
     symbols, hours = sorted({symbol for symbol, _ in keys}), sorted({hour for _, hour in keys})
     condition = (
         f"datetime BETWEEN {quoted_text(hours[0])} AND {quoted_text(hours[-1])} "
@@ -229,12 +226,7 @@ def _position_of(keys: Collection[Key]) -> str:
 
 
 def _check_values(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
-    """Check that every value can be stored as it is.
-
-    Raises:
-        InvalidRowError: names a row with a value that is missing or outside its column's type: one of another Python
-            type, beyond the bounds, not finite, or a text with half a character.
-    """
+    """Raise InvalidRowError for a value that its column would not store as it is."""
     # ClickHouse's INSERT would take a missing number for zero, and a price of zero would be made up.
     for name, values in zip(table.given, zip(*(stored.row for stored in rows), strict=True), strict=True):
         kind = table.types[name]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_name
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.errors import StorageRejected
 from adapters._bases.schema import definition
@@ -58,10 +58,6 @@ class RunRecord(RunCounts, _Run):
         """Whether it did not end well."""
         return self.status == FAILED
 
-    def values(self) -> tuple[object, ...]:
-        """The field values in the order of `FIELDS`."""
-        return tuple(getattr(self, name) for name in FIELDS)
-
 
 FIELDS = tuple(field.name for field in fields(RunRecord))
 """The names of a record's fields, which are the table's columns."""
@@ -88,27 +84,27 @@ class EtlRunsAdapter:
         self._database = database
         self._keep_days = keep_days
         self._replication = replication
-        self._table = f"{quoted_identifier(database)}.{quoted_identifier(TABLE)}"
+        self._table = quoted_name(database, TABLE)
         self.name = f"{database}.{TABLE}"
 
     def ensure_ready(self) -> None:
         """Make the table if it is missing, and set how long it keeps runs. Idempotent."""
-        found = self._found()
+        engine, engine_full = self._engine()
         topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
         # As ClickHouse shows it.
         ttl = f"toDateTime(started_at, 'UTC') + toIntervalDay({self._keep_days})"
         if topology.kind != "single" or topology.neighbors:
-            topology.refuse_unreplicated(self.name, str(found[0][1]) if found else "")
-        if not found:
+            topology.refuse_unreplicated(self.name, engine)
+        if not engine:
             topology.make_database(self._clickhouse, self._database)
             names = {"database": quoted_identifier(self._database), "keep_days": str(self._keep_days)}
             topology.send(self._clickhouse, definition(TABLE).text, **names)
-        elif f"TTL {ttl} " not in f"{found[0][0]} ":
+        elif f"TTL {ttl} " not in f"{engine_full} ":
             topology.send(self._clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
 
     def wanted_rights(self) -> list[Right]:
         """The rights that a run needs."""
-        rights = ("SELECT", "INSERT") if self._found() else ("SELECT", "INSERT", "CREATE TABLE")
+        rights = ("SELECT", "INSERT") if self._engine()[0] else ("SELECT", "INSERT", "CREATE TABLE")
         return [Right(right, self._database, TABLE) for right in rights]
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
@@ -141,18 +137,18 @@ class EtlRunsAdapter:
         """The runs of every job that began at or after a Tehran time, latest first; none without a table."""
         return self._select("WHERE started_at >= {since:String}", {"since": started}, "started_at DESC, run_id DESC")
 
-    def _found(self) -> list[tuple[object, ...]]:
-        return self._clickhouse.query(
-            "SELECT engine_full, engine FROM system.tables WHERE database = {database:String} AND name = {name:String}",
-            {"database": self._database, "name": TABLE},
+    def _engine(self) -> tuple[str, str]:
+        """The table's engine and its clauses; empty without a table."""
+        statement = (
+            "SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
         )
+        found = self._clickhouse.query(statement, {"database": self._database, "name": TABLE})
+        return found[0] if found else ("", "")
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
-            self._clickhouse.insert(self._table, definition(TABLE).types, [run.values() for run in runs])
+            self._clickhouse.insert(self._table, definition(TABLE).types, list(map(astuple, runs)))
 
     def _select(self, where: str, parameters: dict[str, object], order: str) -> list[RunRecord]:
-        names = ", ".join(quoted_identifier(name) for name in FIELDS)
-        statement = f"SELECT {names} FROM {self._table} {where} ORDER BY {order}"  # noqa: S608 - every name is quoted
-        found = self._clickhouse.query_if_there(statement, parameters)
-        return [RunRecord(*row) for row in found]
+        statement = f"SELECT {', '.join(FIELDS)} FROM {self._table} {where} ORDER BY {order}"  # noqa: S608 - quoted
+        return [RunRecord(*row) for row in self._clickhouse.query_if_there(statement, parameters)]

@@ -24,6 +24,8 @@ ROWS = [
     for hour in range(3)
 ] + [price_row("NULLS", volume_24h=None, cmc_rank=None, source_updated_at=None, name="'\\\n\0 🪙")]
 
+TABLE = definition("crypto_prices")
+
 
 @pytest.fixture
 def filled(repository: Repository) -> Repository:
@@ -51,12 +53,12 @@ def test_dropped_table_is_restored_as_it_was(
     assert copied(clickhouse, database, path) == len(ROWS)
     assert table_in(path).name == "crypto_prices"
     filled.schema.drop()
-    assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
+    assert filled.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
 
     assert fingerprint(clickhouse, database) == before
     assert filled.count_rows() == len(ROWS)
     filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
-    assert filled.restore(path) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
+    assert filled.restore(read_backup(TABLE, path)) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
     assert filled.count_rows() == len(ROWS) + 1
 
 
@@ -74,7 +76,7 @@ def test_backup_of_an_older_version_is_restored(
     filled.schema.drop()
 
     assert table_in(path).name == "crypto_prices"
-    assert filled.restore(path) == UpsertReport(inserted=len(ROWS))
+    assert filled.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
     assert fingerprint(embedded, database) == before
 
 
@@ -87,7 +89,7 @@ def test_several_rows_of_a_key_are_restored_as_one(
 
     assert copied(embedded, database, path) == 2
     repository.schema.drop()
-    assert repository.restore(path) == UpsertReport(inserted=1)
+    assert repository.restore(read_backup(TABLE, path)) == UpsertReport(inserted=1)
 
     assert fingerprint(embedded, database) == before
     assert table("price, version") == [(1.0, 9)]
