@@ -21,8 +21,7 @@ from extractors.candles import Answered, Candle, CandleCall, ask_whole
 from extractors.concurrently import concurrently, in_time
 
 # The length of a candle.
-STEP = timedelta(minutes=30)
-_MINUTES = STEP // timedelta(minutes=1)
+_MINUTES = 30
 # Fewer candles say nothing of the usual length.
 _ENOUGH = 3
 _LOOK_UP_SECONDS = 150  # a limit that lasts a minute is waited out

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from adapters._bases.tehran_time import HOUR, hour_ranges
 
-# Tehran hours begin at half past in UTC, which hourly points never meet; half-hourly points do.
-STEP = timedelta(minutes=30)
 MAX_IDS = 250
 # The documented maximum of `count`, read as all coins of a call together, the safer of its two readings.
 MAX_POINTS = 10_000
 POINTS_PER_CREDIT = 100
-STEPS_PER_HOUR = 2
+# Tehran hours begin at half past in UTC, which hourly points never meet; half-hourly points do.
+POINTS_PER_HOUR = 2
 _AROUND = 2  # points of each coin beside those of its hours
 
 
@@ -31,12 +30,12 @@ class HistoricalCall(NamedTuple):
     @property
     def points(self) -> int:
         """Points in a complete answer, all coins together."""
-        return len(self.ids) * ((self.end - self.start) // STEP + _AROUND)
+        return len(self.ids) * ((self.end - self.start) // HOUR * POINTS_PER_HOUR + _AROUND)
 
     @property
     def asked_from(self) -> datetime:
         """The exclusive start to send."""
-        return self.start - 2 * STEP
+        return self.start - HOUR
 
     @property
     def hours(self) -> list[datetime]:
@@ -102,7 +101,7 @@ def within_credits(calls: Sequence[HistoricalCall], most: float) -> list[Histori
             # The part that fits: fewer coins, else fewer hours of one coin.
             if coins := points // (call.points // len(call.ids)):
                 taken.append(call._replace(ids=call.ids[:coins]))
-            elif hours := max(0, points - _AROUND) // STEPS_PER_HOUR:
+            elif hours := max(0, points - _AROUND) // POINTS_PER_HOUR:
                 taken.append(call._replace(ids=call.ids[:1], end=call.start + hours * HOUR))
             break
         taken.append(call)
@@ -126,11 +125,11 @@ def _joined(boxes: Sequence[HistoricalCall]) -> list[HistoricalCall]:
 
 def _split(box: HistoricalCall) -> Iterator[HistoricalCall]:
     """Calls within the API's bounds for every hour of every coin of a box."""
-    longest = (MAX_POINTS - 1 - _AROUND) // STEPS_PER_HOUR * HOUR
+    longest = (MAX_POINTS - 1 - _AROUND) // POINTS_PER_HOUR * HOUR
     start = box.start
     while start < box.end:
         end = min(start + longest, box.end)
-        size = min(MAX_IDS, MAX_POINTS // ((end - start) // STEP + 1 + _AROUND))
+        size = min(MAX_IDS, MAX_POINTS // ((end - start) // HOUR * POINTS_PER_HOUR + 1 + _AROUND))
         for first in range(0, len(box.ids), size):
             yield HistoricalCall(box.ids[first : first + size], start, end)
         start = end

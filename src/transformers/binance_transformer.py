@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from adapters._bases.tehran_time import tehran_text
+from adapters._bases.tehran_time import HOUR, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
-from extractors.binance_extractor import STEP
 from extractors.candles import Answered
 from transformers.candles import HourCandle, HourRows, hour_rows
 
@@ -34,7 +33,7 @@ def pair_rows(
             candles=max(1, len(closed)),
             endpoint="klines",
             run_id=run_id,
-            source_updated_at=tehran_text(closed[-1].opens + STEP) if closed else None,
+            source_updated_at=tehran_text(closed[-1].opens + HOUR / 2) if closed else None,
             fetched_at=tehran_text(hour.opens),
         )
 

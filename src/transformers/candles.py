@@ -73,7 +73,9 @@ def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[H
 
 def _merged(candles: Sequence[Candle], wrong: list[str], *, over: bool) -> HourCandle:
     """The candles of an hour, at least one, as one; what of them is impossible is added to `wrong`."""
-    opens, opened = candles[0].opens, number_of(candles[0].open)
+    opens, opened = candles[0].opens, _number(candles[0].open, above=0)
+    if opened is None:
+        raise InvalidRowError(f"not a price: {candles[0].open!r}")
     if not over:
         return HourCandle(opens, opened)
     highs, lows, closes, *amounts = zip(*(_figures(candle, wrong) for candle in candles), strict=True)
@@ -97,13 +99,6 @@ def _figures(candle: Candle, wrong: list[str]) -> tuple[Any, ...]:
         f"the {name} {text!r} of a candle is impossible, and left empty" for name, text, one in named if one is None
     ]
     return figures
-
-
-def number_of(text: str) -> float:
-    """A price: a finite number above 0; raises `InvalidRowError` if the text is not one."""
-    if (number := _number(text, above=0)) is None:
-        raise InvalidRowError(f"not a price: {text!r}")
-    return number
 
 
 def _number(text: str | float, above: float = -math.ulp(0.0)) -> float | None:

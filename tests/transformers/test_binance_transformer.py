@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
-from extractors.binance_extractor import STEP
 from extractors.candles import Answered, Candle
 from transformers.binance_transformer import pair_rows
 from transformers.candles import HourRows, last_over
@@ -23,7 +22,7 @@ HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 LONG_AFTER = HOUR_START + timedelta(days=1)
 PAIR = KnownPair("BTCUSDT", "USDT", datetime(2017, 8, 17, 4, tzinfo=timezone.utc))
 FIRST = Candle(HOUR_START, "100.0", "120.0", "90.0", "110.0", "1.5", "150.0", 10)
-SECOND = Candle(HOUR_START + STEP, "110.5", "130.0", "100.0", "105.0", "2.25", "240.0", 20)
+SECOND = Candle(HOUR_START + HOUR / 2, "110.5", "130.0", "100.0", "105.0", "2.25", "240.0", 20)
 
 
 def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) -> HourRows:
@@ -83,7 +82,7 @@ def test_one_candle_gives_the_whole_hour() -> None:
 
 
 def test_hour_without_a_candle_has_no_row() -> None:
-    before, after = FIRST._replace(opens=HOUR_START - STEP), FIRST._replace(opens=HOUR_START + HOUR)
+    before, after = FIRST._replace(opens=HOUR_START - HOUR / 2), FIRST._replace(opens=HOUR_START + HOUR)
     assert made(before, after) == []
     assert len(made(FIRST, after)) == 1
 

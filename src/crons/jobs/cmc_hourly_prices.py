@@ -34,7 +34,7 @@ from extractors.coin_market_cap_extractor import (
     extract_listed,
 )
 from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
-from extractors.coin_market_cap_plan import MAX_IDS, STEP, HistoricalCall, credits_of, plan_calls, within_credits
+from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall, credits_of, plan_calls, within_credits
 from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
@@ -375,7 +375,7 @@ async def _rehearse(
 ) -> list[tuple[HistoricalCall, SourceRejected]]:
     """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
     first = min((call.start for call in calls), default=ctx.started)
-    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - 2 * STEP)) is None:
+    if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - HOUR)) is None:
         return []
     limit = reach_of(error)
     refused = [(call, error) for call in calls if limit is None or call.asked_from < limit]
@@ -392,7 +392,7 @@ def _name_reach(ctx: JobContext, past: Past, error: SourceRejected) -> None:
     if (limit := reach_of(error)) is None:
         return
     limit += hour_start(ctx.started) + HOUR - ctx.started
-    reached = [start for start in past.starts if start - 2 * STEP > limit]
+    reached = [start for start in past.starts if start - HOUR > limit]
     error.message += f"; {len(reached):,} of the {len(past.starts):,} hours are in reach"
     hours = str(len(reached))
     if reached and past.request.first is not None:
