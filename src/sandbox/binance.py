@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,7 +16,6 @@ BROKEN_OFF = {"XMR": datetime(2024, 2, 20, 3, tzinfo=timezone.utc)}
 _FIRST_PAIRS = datetime(2017, 8, 17, 4, tzinfo=timezone.utc)
 _LISTED_AT = {"SOL": datetime(2020, 8, 11, 6, tzinfo=timezone.utc)}
 _CANDLE = 1_800_000
-_MOST_CANDLES = 1000
 _SAMPLES = 3  # prices looked at inside of a candle, besides its first
 _PAIR_SHARE = 0.1  # of all trading in a coin
 
@@ -51,23 +51,14 @@ class ExchangeStandIn(Serving):
         if asked["symbol"] not in self._pairs:
             return Answer(400, {"code": -1121, "msg": "Invalid symbol."})
         if url.path == "/api/v3/klines":
-            return Answer(200, self._klines(asked, now))
+            first = max(-(-int(asked["startTime"]) // _CANDLE) * _CANDLE, _milliseconds(_FIRST_PAIRS))
+            last = min(int(asked.get("endTime", 2**60)), _milliseconds(now))
+            candles = (self.candle(asked["symbol"], opens, now=now) for opens in range(first, last + 1, _CANDLE))
+            return Answer(200, list(islice(filter(None, candles), int(asked["limit"]))))
         base, quote = self._pairs[asked["symbol"]]
         status = "BREAK" if base.symbol in BROKEN_OFF else "TRADING"
         info = {"symbol": asked["symbol"], "status": status, "baseAsset": base.symbol, "quoteAsset": quote.symbol}
         return Answer(200, {"symbols": [info]})
-
-    def _klines(self, asked: Mapping[str, str], now: datetime) -> list[list[Any]]:
-        first = -(-int(asked["startTime"]) // _CANDLE) * _CANDLE
-        first = max(first, _milliseconds(_FIRST_PAIRS))
-        last = min(int(asked.get("endTime", 2**60)), _milliseconds(now))
-        found: list[list[Any]] = []
-        for opens in range(first, last + 1, _CANDLE):
-            if (candle := self.candle(asked["symbol"], opens, now=now)) is not None:
-                found.append(candle)
-            if len(found) == int(asked.get("limit", _MOST_CANDLES)):
-                break
-        return found
 
     def candle(self, name: str, opens: int, *, now: datetime) -> list[Any] | None:
         """The candle of a pair that opens at milliseconds since 1970 UTC; None if there is none.

@@ -55,27 +55,24 @@ class StandIn(Serving):
         self._is_hole = is_hole
         self._lock = threading.Lock()
         self._endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
-            "/v3/cryptocurrency/quotes/latest": self._latest,
+            "/v3/cryptocurrency/quotes/latest": lambda asked, now: self._priced(self._asked_coins(asked), now),
             "/v3/cryptocurrency/listings/latest": self._listings,
             "/v3/cryptocurrency/quotes/historical": self._historical,
             "/v1/cryptocurrency/map": self._map,
             "/v1/key/info": self._plan,
         }
-        super().__init__(respond=self._respond, clock=clock)
+        super().__init__(respond=self._charged, clock=clock)
 
     def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:  # noqa: ARG002 - for subclasses
         """The answer to a GET of path and query at `now`, in UTC; header names are in lower case."""
         url = urlsplit(target)
         return self._endpoints[url.path.removeprefix(KEYLESS_PREFIX)](dict(parse_qsl(url.query)), now)
 
-    def _respond(self, target: str, headers: dict[str, str]) -> Answer:
+    def _charged(self, target: str, headers: dict[str, str]) -> Answer:
         answer = self.answer(target, headers, self.now())
         with self._lock:
             self.credits_used += answer.credits
         return answer
-
-    def _latest(self, asked: Parameters, now: datetime) -> Answer:
-        return self._priced(self._asked_coins(asked), now)
 
     def _listings(self, asked: Parameters, now: datetime) -> Answer:
         start = int(asked["start"]) - 1

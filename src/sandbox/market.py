@@ -72,7 +72,8 @@ class Market:
         self.coins = tuple(coins)
         self.by_id = {coin.id: coin for coin in self.coins}
         self._update_every = update_every_seconds
-        self._phases = {coin.id: _phases(coin.id) for coin in self.coins}
+        chances = {coin.id: random.Random(coin.id) for coin in self.coins}  # noqa: S311 - prices, not secrets
+        self._phases = {one: [chance.uniform(0, math.tau) for _ in _WAVES] for one, chance in chances.items()}
 
     def price(self, coin_id: int, instant: datetime) -> float:
         """The price at an aware instant, as of the last update before it."""
@@ -100,8 +101,3 @@ def iso(seconds: float) -> str:
     """An instant as the source writes it: ISO 8601 in UTC, three decimals, ``Z``."""
     instant = datetime.fromtimestamp(seconds, timezone.utc)
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _phases(coin_id: int) -> list[float]:
-    chance = random.Random(coin_id)  # noqa: S311 - prices, not secrets
-    return [chance.uniform(0, math.tau) for _ in _WAVES]

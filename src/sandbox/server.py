@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -34,7 +33,7 @@ class Answer:
         handler.wfile.write(body)
 
 
-class Serving:
+class Serving(ThreadingHTTPServer):
     """Serves a simulated source, as a context manager from entry to exit.
 
     Args:
@@ -43,20 +42,18 @@ class Serving:
     """
 
     def __init__(self, *, respond: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.respond = respond
+        self.base_url = f"http://127.0.0.1:{self.server_port}"
         self._clock = clock
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self.base_url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self: ServingT) -> ServingT:
-        self._thread.start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
 
     def now(self) -> datetime:
         """The present time, in UTC."""
@@ -66,13 +63,10 @@ class Serving:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # small answers would wait for the client's delayed acknowledgement
-
-    def __init__(self, serving: Serving, *connection: Any) -> None:
-        self._serving = serving
-        super().__init__(*connection)
+    server: Serving
 
     def do_GET(self) -> None:
-        self._serving.respond(self.path, {name.lower(): value for name, value in self.headers.items()}).send(self)
+        self.server.respond(self.path, {name.lower(): value for name, value in self.headers.items()}).send(self)
 
     def handle(self) -> None:
         try:
@@ -81,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def date_time_string(self, timestamp: float | None = None) -> str:  # noqa: ARG002 - the signature of the base class
-        return format_datetime(self._serving.now(), usegmt=True)
+        return format_datetime(self.server.now(), usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         """Log nothing."""

@@ -93,14 +93,13 @@ _CAUSES = (
     _Cause(r"^gaierror: \[Errno (-2|-5|8)\]", "unknown host name", f"{_CHECK_ADDRESS}, and DNS", most_tries=2),
     _Cause("^ConnectError:", "it cannot be reached"),
     _Cause("^ProxyError:", "the proxy refused"),
-    _Cause("ProtocolError:", "the connection broke off or did not speak HTTP"),
-    _Cause("^(Read|Write|Close|Network)Error:", "the connection broke off"),
+    _Cause("(Protocol|^Read|^Write|^Close|^Network)Error:", "the connection broke off or did not speak HTTP"),
     _Cause("", "the exchange failed"),
 )
 
 
-def translated(error: Exception, where: str) -> EtlError:
-    """An exception of httpx as one of ours, without its own text, which may quote headers."""
+def _translated(error: Exception, where: str) -> EtlError:
+    # Without its own text, which may quote headers.
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     cause = next(cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE))
     words = [one.strerror for one in causes(error) if isinstance(one, OSError) and one.strerror]
@@ -121,10 +120,8 @@ class Answer(NamedTuple):
 
 
 def may_pass(status: int) -> bool:
-    """Whether a failure with this HTTP status may be temporary: RFC 9110, 8470 (425), 6585 (429), 418 for a ban.
-
-    A success other than 200, such as 202 with an empty body, comes from a gatekeeper.
-    """
+    """Whether a failure with this HTTP status may be temporary."""
+    # RFC 9110, 8470 (425). A success other than 200, such as 202 with an empty body, comes from a gatekeeper.
     return status in (408, _BANNED, 425, _TOO_MANY) or 201 <= status <= 299 or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
@@ -164,25 +161,17 @@ def read_json(answer: Answer) -> object:
 
 
 def json_answer(answer: Answer) -> object:
-    """The JSON value of an answer, regardless of its status.
-
-    Raises:
-        SourceUnavailable: not JSON, perhaps only for a while (an overloaded server's page, a truncated body).
-        SourceRejected: not JSON, and a status that says the address or the request is wrong.
-    """
+    """The JSON value of an answer, regardless of its status. Raises if it is not JSON, perhaps only for a while."""
     where, status, content, *_ = answer
     try:
         return json_value(content)
     except (ValueError, RecursionError) as exc:
         start = content.lstrip()[:1]
         found = {b"": "an empty body", b"<": "an HTML page", b"{": "truncated JSON", b"[": "truncated JSON"}
-        message = f"{where}: HTTP {status} with {found.get(start, 'a text')} instead of JSON"
         # 403 as an HTML page is Cloudflare's, made before the service is reached.
-        if status == _FORBIDDEN:
-            message += ": from a gatekeeper such as Cloudflare, not from the service"
-        elif 400 <= status <= 499 and not may_pass(status):  # noqa: PLR2004 - HTTP's own numbers
-            raise SourceRejected(message, next_step=_CHECK_ADDRESS, status=status) from exc
-        raise SourceUnavailable(message, next_step=_TRY_LATER, status=status) from exc
+        by = ", from a gatekeeper such as Cloudflare" if status == _FORBIDDEN else ""
+        passes = status in (_OK, _FORBIDDEN) or may_pass(status)
+        raise failure(where, status, f"{found.get(start, 'a text')} instead of JSON{by}", passes=passes) from exc
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
@@ -210,12 +199,7 @@ def header_time(text: str) -> datetime | None:
 
 
 async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, max_bytes: int) -> bytes:
-    """The whole body, decompressed from gzip, deflate or no encoding, with a limit before and after that.
-
-    Raises:
-        ContractError: the limit is exceeded, or the encoding was not requested.
-        SourceUnavailable: the compressed data are garbled or truncated.
-    """
+    """The whole body, decompressed from gzip, deflate or no encoding, with a limit before and after that."""
     # httpx's own decoding unpacks a piece before it can be measured (64 KiB of gzip may hold 64 MB), accepts truncated
     # gzip, and follows chains of encodings, each of which multiplies.
     names = [name for part in encoding.split(",") if (name := part.strip().lower()) not in _UNCOMPRESSED]
@@ -224,7 +208,8 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
             f"{where}: the answer is encoded as {one_line(encoding)}, which was not requested; probably by a proxy",
             next_step=f"check the proxy in HTTPS_PROXY or ALL_PROXY; {_CHECK_ADDRESS}",
         )
-    inflater = _inflater()
+    # 32 added to the window size: zlib tells gzip and deflate apart by itself.
+    inflater = zlib.decompressobj(window := zlib.MAX_WBITS | 32)
     received, body = 0, bytearray()
     async for piece in pieces:
         received += len(piece)
@@ -234,7 +219,7 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
                 if inflater.eof:  # gzip may have several members; other data after the end are ignored
                     if not packed.startswith(b"\x1f"):
                         break
-                    inflater = _inflater()
+                    inflater = zlib.decompressobj(window)
                 body += inflater.decompress(packed, max_bytes - len(body) + 1)
                 packed = inflater.unused_data
         except zlib.error as exc:
@@ -247,11 +232,6 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
     return bytes(body)
 
 
-def _inflater() -> zlib._Decompress:
-    # 32 added to the window size: zlib tells gzip and deflate apart by itself.
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)
-
-
 class HttpAdapter:
     """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
 
@@ -260,11 +240,9 @@ class HttpAdapter:
 
     Args:
         base_url: scheme, host and the start of every path, such as ``https://pro-api.coinmarketcap.com``.
-        headers: sent with each request, beside ``Accept`` and ``Accept-Encoding``; their values are secrets.
+        headers: sent with each request; their values are secrets.
         timeout_seconds: for one try from its first byte out to its last byte in, a slow drip included.
-        clock: the present moment, aware.
         setting: the variable of the base URL, for messages.
-        max_body_bytes: the limit of a body before and after decompression.
 
     Raises:
         ConfigurationError: the base URL, a header's value or a proxy variable of this machine is unusable.
@@ -279,7 +257,6 @@ class HttpAdapter:
         retry: RetryPolicy,
         clock: Callable[[], datetime],
         setting: str = "the base URL",
-        max_body_bytes: int = _MAX_BODY_BYTES,
     ) -> None:
         self.calls_made = 0  # GETs so far, retries included
         self._secrets = [value for value in headers.values() if value]
@@ -287,7 +264,6 @@ class HttpAdapter:
         self._retry = retry
         self._clock = clock
         self._another_way = f"set {setting} to a host that answers here, or HTTPS_PROXY or ALL_PROXY to another way"
-        self._max_body_bytes = max_body_bytes
         self._closed_until = 0.0  # by the monotonic clock
         self._newest: datetime | None = None  # by the source's clock, of its answers
         self._in_flight, self._was_answered = asyncio.Semaphore(1), False
@@ -309,16 +285,13 @@ class HttpAdapter:
 
         Args:
             path: below the base URL, beginning with a slash.
-            read: returns the content of an answer, such as `read_json`, or raises: a `RetryableError` to have the
-                call retried (``Retry-After``, if sent, sets the wait), any other error to stop. An error with the
-                status 418 or 429 holds back all calls for the wait.
+            read: such as `read_json`; raises a `RetryableError` to have the call retried (``Retry-After``, if sent,
+                sets the wait), any other error to stop. An error with the status 418 or 429 holds back all calls.
             gate: entered around each try, and not held during the wait between two.
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
-            SourceRejected: a redirect, an untrusted certificate, TLS on one side only, or the refusal of a country.
-            ContractError: the body exceeds the size limit or has an encoding that was not requested.
-            ConfigurationError: the address cannot be used.
+            SourceRejected, ContractError, ConfigurationError: a try is in vain.
         """
 
         async def one_try() -> T:
@@ -340,14 +313,13 @@ class HttpAdapter:
     async def post_text(self, path: str, text: str) -> None:
         """POST a text once, as UTF-8, ignoring the answer's body. The path may be secret: no message shows it."""
 
-        async def post() -> int:
+        async def post() -> httpx.Response:
             async with self._client.stream("POST", path, content=text.encode(errors="replace")) as response:
-                return response.status_code
+                return response
 
         where = f"{self._host}{self._via}"
-        status = await self._in_time(post(), where)
-        if not 200 <= status <= 299:  # noqa: PLR2004 - HTTP's own numbers
-            raise SourceUnavailable(f"{where}: HTTP {status}", next_step=_CHECK_NETWORK, status=status)
+        if not (response := await self._in_time(post(), where)).is_success:
+            raise failure(where, response.status_code)
 
     def redact(self, text: str) -> str:
         """The text without the headers' values: for what a service echoes, before it is shown or logged."""
@@ -368,8 +340,7 @@ class HttpAdapter:
     def is_old(self, answer: Answer, made: datetime | None, *, source: str) -> bool:
         """Whether an answer, made at an aware moment by the source's clock, is an old one from a cache.
 
-        Raises:
-            ClockError: the source's clock and this host's differ by more than `CLOCK_TOLERANCE`.
+        Raises ClockError if the source's clock and this host's differ by more than `CLOCK_TOLERANCE`.
         """
         now = self._clock()
         if made is None:
@@ -396,7 +367,7 @@ class HttpAdapter:
                 f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_CHECK_NETWORK
             ) from exc
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
-            raise translated(exc, where) from exc
+            raise _translated(exc, where) from exc
 
     async def _exchange(self, path: str, params: Mapping[str, str], read: Callable[[Answer], T], where: str) -> T:
         # Commas stay as they are: lists of ids would otherwise take half as much again of the URL.
@@ -412,7 +383,7 @@ class HttpAdapter:
             encoding = response.headers.get("content-encoding", "")
             # Closed here: past the limit the loop would otherwise be closed on a reader that is still open.
             async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_raw())) as pieces:
-                content = await read_body(pieces, where=where, encoding=encoding, max_bytes=self._max_body_bytes)
+                content = await read_body(pieces, where=where, encoding=encoding, max_bytes=_MAX_BODY_BYTES)
         answer = Answer(where, response.status_code, content, response.headers, asked_at)
         try:
             return read(answer)

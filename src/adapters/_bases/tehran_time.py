@@ -25,13 +25,9 @@ _DAY_ZERO = date(2009, 3, 21).toordinal() - 506_957  # before the first day of t
 _BOUND_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H", "%Y-%m-%d %H:%M", TEXT_FORMAT)
 
 
-def _load_zone() -> ZoneInfo:
-    # From the locked tzdata package: ZoneInfo("Asia/Tehran") prefers the host's data, which may be older than 2022.
-    with (files("tzdata.zoneinfo.Asia") / "Tehran").open("rb") as data:
-        return ZoneInfo.from_file(data, key="Asia/Tehran")
-
-
-TEHRAN = _load_zone()
+# From the locked tzdata package: ZoneInfo("Asia/Tehran") prefers the host's data, which may be older than 2022.
+with (files("tzdata.zoneinfo.Asia") / "Tehran").open("rb") as _data:
+    TEHRAN = ZoneInfo.from_file(_data, key="Asia/Tehran")
 
 
 def in_tehran(instant: datetime) -> datetime:
@@ -58,9 +54,7 @@ def hour_key(instant: datetime) -> str:
 
 
 def hours_before(now: datetime, hours: int) -> list[datetime]:
-    """The starts of that many Tehran hours, at least one, before the current one, oldest first."""
-    if hours < 1:
-        raise ValueError(f"at least one hour is needed, not {hours}")
+    """The starts of that many Tehran hours before the current one, oldest first."""
     # Arithmetic on a zoned datetime counts wall hours; in UTC it counts real ones.
     current = hour_start(now).astimezone(timezone.utc)
     return hours_between(current - HOUR * hours, current)

@@ -80,7 +80,7 @@ def test_garbled_or_truncated_gzip_is_unavailable() -> None:
 @pytest.mark.parametrize(
     ("status", "content", "kind", "words"),
     [
-        (200, b"<html>", SourceUnavailable, "HTTP 200 with an HTML page instead of JSON"),
+        (200, b"<html>", SourceUnavailable, r"\(HTTP 200\): an HTML page instead of JSON"),
         (200, b'{"data": [', SourceUnavailable, "truncated JSON"),
         (200, b"", SourceUnavailable, "an empty body"),
         (200, b"OK", SourceUnavailable, "a text"),
