@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -55,31 +55,21 @@ def hourly(plan: Plan) -> Iterator[tuple[str, ...]]:
     """One hourly run at a few and at many coins: ours, dlt's, the floor's."""
     yield "coins", "program", "wall", "wall of ours to it"
     with serving(plan.coins, 1) as source:
-        for coins in (FEW, plan.coins):
-            programs = programs_for(plan, f"hourly-{coins}", source, coins)
-            walls: dict[str, list[float]] = {name: [] for name in programs}
-            for number in range(plan.runs + 1):
-                for name, run in programs.items():
-                    wall = _timed(run)
-                    if number:  # the first is the warm-up
-                        walls[name].append(wall)
-            for name, times in walls.items():
-                yield f"{coins:,}", name, _seconds(times), _relative(walls["ours"], times)
+        programs = {coins: programs_for(plan, f"hourly-{coins}", source, coins) for coins in (FEW, plan.coins)}
+        rounds = [(f"{coins:,}", some) for coins, some in programs.items() for _ in range(plan.runs + 1)]
+        yield from _compared(rounds, warm_up=1)
 
 
 def backfill(plan: Plan) -> Iterator[tuple[str, ...]]:
     """A backfill on a fresh folder, then again with other prices, then unchanged: ours and dlt's."""
     coins, hours = plan.backfill
     yield f"{coins} coins, {hours} hours", "program", "wall", "wall of ours to it"
-    walls: dict[tuple[str, str], list[float]] = {}
     with serving(coins, 1) as source, serving(coins, 1_699) as other:
-        for number in range(max(1, plan.runs // 2)):
-            for title, address in (("first", source), ("other prices", other), ("unchanged", other)):
-                programs = programs_for(plan, f"backfill-{number}", address, coins, hours)
-                for name, run in programs.items():
-                    walls.setdefault((title, name), []).append(_timed(run))
-    for (title, name), times in walls.items():
-        yield title, name, _seconds(times), _relative(walls[title, "ours"], times)
+        yield from _compared(
+            (title, programs_for(plan, f"backfill-{number}", address, coins, hours))
+            for number in range(max(1, plan.runs // 2))
+            for title, address in (("first", source), ("other prices", other), ("unchanged", other))
+        )
 
 
 def table(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -191,8 +181,16 @@ def _seconds(times: Sequence[float]) -> str:
     return f"{statistics.median(times):.3f} s"
 
 
-def _relative(these: Sequence[float], those: Sequence[float]) -> str:
-    return f"{statistics.median(this / that for this, that in zip(these, those, strict=True)):.2f}"
+def _compared(rounds: Iterable[tuple[str, dict[str, Runner]]], *, warm_up: int = 0) -> Iterator[tuple[str, ...]]:
+    """Run the programs of each round in turn; a row for each title and program, without its first `warm_up` runs."""
+    walls: dict[tuple[str, str], list[float]] = {}
+    for title, programs in rounds:
+        for name, run in programs.items():
+            walls.setdefault((title, name), []).append(_timed(run))
+    for (title, name), times in walls.items():
+        pairs = list(zip(walls[title, "ours"], times, strict=True))[warm_up:]
+        ratio = statistics.median(ours / its for ours, its in pairs)
+        yield title, name, _seconds(times[warm_up:]), f"{ratio:.2f}"
 
 
 def _rows(symbols: int, hour: datetime, price: float) -> list[PriceRow]:

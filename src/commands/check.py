@@ -33,7 +33,7 @@ from commands.screen import (
     show_table,
     stale_groups,
 )
-from configurations.config import ENV_FILE, PROJECT_ROOT, Settings, load_settings, nearly_right, origins
+from configurations.config import ENV_FILE, LOOPBACK, PROJECT_ROOT, Settings, load_settings, nearly_right, origins
 from crons.exits import DONE, FAILED
 from crons.inspection import ttl_finding, verify_table
 from crons.install import Schedules, read_schedules
@@ -210,7 +210,8 @@ def _check_disks(settings: Settings) -> Iterator[Finding]:
         with suppress(OSError):
             trial.unlink(missing_ok=True)
     # Where a server elsewhere has its disk does not matter.
-    if settings.is_local and any({"database", "backups"} <= set(names) for names in disks.values()):
+    is_local = settings.embedded or settings.clickhouse_host in LOOPBACK
+    if is_local and any({"database", "backups"} <= set(names) for names in disks.values()):
         step = "set BACKUP_PATH to a folder on another disk"
         yield Finding("backups", "warn", "on the same disk as the data", step)
 

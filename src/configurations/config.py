@@ -43,7 +43,7 @@ _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
 _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
 _TOP = re.compile(TOP + r"\s*:(.*)")
 _PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([^\s:,'\"`\\;#=a-z]{2,20}|)")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OF_SEVERAL_LINES = {"symbols", "binance_pairs", "alert_command"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -129,7 +129,7 @@ def source_address(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError("an address such as https://api.example.com is needed")
     # Over plain http, the key could be read and the prices changed on the way.
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("https is needed: over http what is sent, a key too, could be read on the way")
     return text.rstrip("/")
 
@@ -264,11 +264,6 @@ class Settings:
     def embedded(self) -> bool:
         """Whether the database is the engine inside this process."""
         return self.clickhouse_host == EMBEDDED
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the database is on this host."""
-        return self.embedded or self.clickhouse_host in _LOOPBACK
 
     @property
     def engine(self) -> str:
