@@ -4,73 +4,70 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import hour_key, hours_before
-from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
 from sandbox.market import Market, listed_coins
+from tests.support.binance import pair_row
 from tests.support.installation import Installation
-from tests.support.price_table import typed
+from tests.support.price_rows import price_row
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
 
-
-class Tables:
-    """Both tables, filled directly with the 168 hours before the present one."""
-
-    def __init__(self, program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-        for kind in (CoinMarketCapClickHouseAdapter, BinanceClickHouseAdapter):
-            retry = RetryPolicy(attempts=1)
-            kind(clickhouse=embedded, database=database, retry=retry, clock=program.clock).ensure_ready()
-        self.hours = [hour_key(start) for start in hours_before(program.clock(), 168)]
-        self._program, self._embedded, self._database = program, embedded, database
-
-    def quote(self, symbol: str, prices: Sequence[float]) -> None:
-        """Store CoinMarketCap's prices in USD."""
-        columns = typed("symbol", "fetched_at", "price", "currency", "cmc_id")
-        rows = [(symbol, hour, price, "USD", 1) for hour, price in zip(self.hours, prices, strict=False)]
-        self._embedded.insert(f"{self._database}.crypto_prices", columns, rows)
-
-    def trade(self, symbol: str, prices: Sequence[float]) -> None:
-        """Store Binance's prices in USDT."""
-        names = ("symbol", "fetched_at", "pair", "price", "high", "low", "close", "trades", "currency", "candles")
-        columns = {name: BINANCE_PRICES.types[name] for name in names}
-        rows = [
-            (symbol, hour, f"{symbol}USDT", price, price, price, price, 9, "USDT", 2)
-            for hour, price in zip(self.hours, prices, strict=False)
-        ]
-        self._embedded.insert(f"{self._database}.binance_prices", columns, rows)
-
-    def document(self) -> Any:
-        """The object of ``--json``."""
-        done = self._program.at_clock("compare", "--json")
-        found = json.loads(done.out)
-        assert (done.code, done.log) == (int(found["differs"]), "")
-        return found
+Store = Callable[..., None]
 
 
 @pytest.fixture
-def tables(program: Installation, embedded: ClickHouseAdapter, database: str) -> Tables:
-    """Both tables, empty."""
-    return Tables(program, embedded, database)
+def hours(clock: SteppedClock) -> list[str]:
+    """The keys of the 168 hours before the present one."""
+    return [hour_key(start) for start in hours_before(clock(), 168)]
 
 
-def test_equal_prices_pass(tables: Tables, program: Installation) -> None:
+@pytest.fixture
+def store(
+    program: Installation, embedded: ClickHouseAdapter, make_repository: Callable[..., Any], hours: list[str]
+) -> Store:
+    """Make both tables, and store a symbol's prices in the first of these hours, by source: USD and USDT."""
+    kinds = (CoinMarketCapClickHouseAdapter, BinanceClickHouseAdapter)
+    quotes, candles = (make_repository(embedded, program.clock, kind) for kind in kinds)
+    for table in (quotes, candles):
+        table.ensure_ready()
+
+    def put(symbol: str, *, quoted: Sequence[float] = (), traded: Sequence[float] = ()) -> None:
+        rows = [price_row(symbol, price, fetched_at=hour) for hour, price in zip(hours, quoted, strict=False)]
+        quotes.upsert_prices(rows)
+        pair = f"{symbol}USDT"
+        candles.upsert_prices(
+            pair_row(symbol, price, pair=pair, fetched_at=hour, high=price, low=price, close=price)
+            for hour, price in zip(hours, traded, strict=False)
+        )
+
+    return put
+
+
+def document(program: Installation) -> Any:
+    """The object of ``--json``."""
+    done = program.at_clock("compare", "--json")
+    found = json.loads(done.out)
+    assert (done.code, done.log) == (int(found["differs"]), "")
+    return found
+
+
+def test_equal_prices_pass(store: Store, program: Installation, hours: list[str]) -> None:
     for number, symbol in enumerate(("BTC", "ETH")):
-        tables.quote(symbol, walk(168, seed=number))
-        tables.trade(symbol, walk(168, seed=number))
+        store(symbol, quoted=walk(168, seed=number), traded=walk(168, seed=number))
     done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     for symbol in ("BTC", "ETH"):
-        assert f"{symbol} {symbol}USDT 168/0/0 0.00 % +0.00 % +0.00 % {tables.hours[0][:16]} 0" in lines
+        assert f"{symbol} {symbol}USDT 168/0/0 0.00 % +0.00 % +0.00 % {hours[0][:16]} 0" in lines
     assert any(line.startswith("note USDT is taken for a dollar in 336 h") for line in lines)
     assert lines[-1] == "no hour of 336 is over 1 %"
 
@@ -102,15 +99,14 @@ def test_the_printed_commands_fix_the_prices(
         assert program.at_clock("compare").code == 0
 
 
-def test_an_hour_over_the_tolerance_is_listed(tables: Tables, program: Installation) -> None:
+def test_an_hour_over_the_tolerance_is_listed(store: Store, program: Installation, hours: list[str]) -> None:
     """With both prices and the commands that fetch it again: exit code 1, depending on HOURS and --tolerance."""
     prices = walk(168)
-    tables.quote("BTC", [*prices[:160], prices[160] * 1.05, *prices[161:]])
-    tables.trade("BTC", prices)
+    store("BTC", quoted=[*prices[:160], prices[160] * 1.05, *prices[161:]], traded=prices)
     done = program.at_clock("compare", "8")
     assert done.code == 1
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
-    assert f"BTC {tables.hours[160][:16]} +5.00 % {prices[160] * 1.05:.8g} {prices[160]:.8g}" in lines
+    assert f"BTC {hours[160][:16]} +5.00 % {prices[160] * 1.05:.8g} {prices[160]:.8g}" in lines
     assert "1 hour of 1 symbol over 1 %" in lines
     assert lines[-2:] == [f"./run.sh cron_backfill {job}_hourly_prices 8" for job in ("binance", "cmc")]
     assert program.at_clock("compare", "7").code == 0
@@ -118,10 +114,9 @@ def test_an_hour_over_the_tolerance_is_listed(tables: Tables, program: Installat
     assert program.at_clock("compare", "--tolerance", "4.9").code == 1
 
 
-def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables, program: Installation) -> None:
+def test_a_shift_is_reported_although_no_hour_is_over(store: Store, program: Installation) -> None:
     prices = walk(169, percent=0.5)
-    tables.quote("BTC", prices)
-    tables.trade("BTC", prices[1:])
+    store("BTC", quoted=prices, traded=prices[1:])
     done, verified = program.at_clock("compare"), program.at_clock("verify")
     assert done.code == verified.code == 1
     assert "BTC looks shifted: " in " ".join(done.out.split())
@@ -137,39 +132,36 @@ def test_a_shift_is_reported_although_no_hour_is_over(tables: Tables, program: I
         ("traded", "Binance's prices, of BTCUSDT, are those of ETH at CoinMarketCap"),
     ],
 )
-def test_prices_of_another_coin_are_recognized(tables: Tables, wrong: str, detail: str) -> None:
+def test_prices_of_another_coin_are_recognized(store: Store, program: Installation, wrong: str, detail: str) -> None:
     """As with BINANCE_PAIRS=BTC:ETHUSDT or a wrong id in SYMBOLS."""
     prices = {"BTC": walk(168, seed=1), "ETH": walk(168, seed=2, start=30.0), "SOL": walk(168, seed=3, start=2.0)}
     for symbol, own in prices.items():
-        tables.quote(symbol, prices["ETH"] if (symbol, wrong) == ("BTC", "quoted") else own)
-        tables.trade(symbol, prices["ETH"] if (symbol, wrong) == ("BTC", "traded") else own)
-    looks = {one["symbol"]: one["looks"] for one in tables.document()["symbols"]}
+        store(symbol, **{"quoted": own, "traded": own, **({wrong: prices["ETH"]} if symbol == "BTC" else {})})
+    looks = {one["symbol"]: one["looks"] for one in document(program)["symbols"]}
     assert [(one["looks"], one["detail"]) for one in looks.pop("BTC")] == [("mixed up", detail)]
     assert looks == {"ETH": [], "SOL": []}
 
 
-def test_a_stored_price_of_usdt_converts(tables: Tables, program: Installation) -> None:
+def test_a_stored_price_of_usdt_converts(store: Store, program: Installation) -> None:
     prices = walk(168)
-    tables.quote("BTC", [price * 0.97 for price in prices])
-    tables.trade("BTC", prices)
+    store("BTC", quoted=[price * 0.97 for price in prices], traded=prices)
     assert program.at_clock("compare").code == 1
-    tables.quote("USDT", [0.97] * 168)
+    store("USDT", quoted=[0.97] * 168)
     done = program.at_clock("compare")
     assert done.code == 0
     assert "note  168 h are converted" in done.out
     assert "note  only from CoinMarketCap: USDT" in done.out
 
 
-def test_json_has_every_hour(tables: Tables) -> None:
+def test_json_has_every_hour(store: Store, program: Installation, hours: list[str]) -> None:
     prices = walk(168, percent=3)
-    tables.quote("BTC", [*prices[:100], *[prices[100]] * 60, *prices[160:]])
-    tables.trade("BTC", prices)
-    tables.quote("XRP", [1.0])
-    tables.trade("ADA", [1.0])
-    found = tables.document()
+    store("BTC", quoted=[*prices[:100], *[prices[100]] * 60, *prices[160:]], traded=prices)
+    store("XRP", quoted=[1.0])
+    store("ADA", traded=[1.0])
+    found = document(program)
     assert (found["schema_version"], found["tolerance_percent"], found["differs"]) == (1, 1.0, True)
     span = (found["now"], found["first_hour"], found["last_hour"])
-    assert span == ("2026-11-23 15:37:09", tables.hours[0], tables.hours[-1])
+    assert span == ("2026-11-23 15:37:09", hours[0], hours[-1])
     assert (found["only_coinmarketcap"], found["only_binance"]) == (["XRP"], ["ADA"])
     (bitcoin,) = found["symbols"]
     documented = {
@@ -180,22 +172,19 @@ def test_json_has_every_hour(tables: Tables) -> None:
     assert set(bitcoin) == documented
     over = bitcoin["over"]
     assert len(over) > 30
-    assert {one["looks"] for one in over if tables.hours[100] <= one["hour"] < tables.hours[160]} == {"stale"}
+    assert {one["looks"] for one in over if hours[100] <= one["hour"] < hours[160]} == {"stale"}
     largest = max(over, key=lambda one: abs(one["percent"]))
     assert (bitcoin["largest_hour"], bitcoin["largest_percent"]) == (largest["hour"], largest["percent"])
     assert [one["looks"] for one in bitcoin["looks"]] == ["stale"]
 
 
-def test_verify_compares_the_last_week(tables: Tables, program: Installation) -> None:
+def test_verify_compares_the_last_week(store: Store, program: Installation) -> None:
     """Equal prices are ok, an hour over the tolerance is a warning, and one over 5 percent a failure."""
     prices = walk(168, percent=0.5)
-    tables.trade("BTC", prices)
+    store("BTC", traded=prices)
     assert "two sources" not in program.at_clock("verify").out
-    tables.quote("BTC", prices)
     for symbol, factor, state, code in (("BTC", 1.0, "ok", 0), ("ETH", 1.03, "warn", 0), ("SOL", 1.06, "fail", 1)):
-        if symbol != "BTC":
-            tables.quote(symbol, [*prices[:100], prices[100] * factor, *prices[101:]])
-            tables.trade(symbol, prices)
+        store(symbol, quoted=[*prices[:100], prices[100] * factor, *prices[101:]], traded=prices)
         done = program.at_clock("verify")
         assert done.code == code
         assert re.search(rf"^two sources, 168 h +{state} ", done.out, re.MULTILINE)
@@ -203,14 +192,12 @@ def test_verify_compares_the_last_week(tables: Tables, program: Installation) ->
 
 
 @pytest.mark.parametrize(("stored", "missing"), [("cmc", "Binance"), ("binance", "CoinMarketCap"), ("both", "")])
-def test_nothing_to_compare_names_what_to_fetch(
-    tables: Tables, program: Installation, stored: str, missing: str
-) -> None:
+def test_nothing_to_compare_names_what_to_fetch(store: Store, program: Installation, stored: str, missing: str) -> None:
     """Nothing differs, so the exit code is 0; what a backfill needs comes before its command."""
     if stored != "binance":
-        tables.quote("BTC", [1.0])
+        store("BTC", quoted=[1.0])
     if stored != "cmc":
-        tables.trade("ETH", [1.0])
+        store("ETH", traded=[1.0])
     program.settings["CMC_API_KEY"] = ""
     done = program.at_clock("compare")
     assert (done.code, "nothing to compare" in done.out, missing in done.out) == (0, True, True)
@@ -218,14 +205,13 @@ def test_nothing_to_compare_names_what_to_fetch(
     binance, cmc = (f"./run.sh cron_backfill {job}_hourly_prices 168" for job in ("binance", "cmc"))
     expected = {"cmc": [f"next: {binance}"], "binance": [f"next: set CMC_API_KEY, then {cmc}"]}
     assert steps == expected.get(stored, [*expected["binance"], *expected["cmc"]])
-    assert tables.document()["symbols"] == []
+    assert document(program)["symbols"] == []
 
 
 def test_a_missing_table_is_a_source_without_prices(
-    tables: Tables, program: Installation, embedded: ClickHouseAdapter, database: str
+    store: Store, program: Installation, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    tables.quote("BTC", walk(168))
-    tables.trade("BTC", walk(168))
+    store("BTC", quoted=walk(168), traded=walk(168))
     for view in ("binance_prices_latest", "binance_prices_daily", "binance_prices_hourly"):
         embedded.command(f"DROP VIEW {database}.{view}")
     done = program.at_clock("compare")

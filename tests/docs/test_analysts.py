@@ -7,17 +7,14 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
-from itertools import accumulate
+from datetime import date, datetime, timezone
 from pathlib import Path
-from random import Random
-from statistics import correlation, stdev
 from typing import Any
 
+import pandas  # type: ignore[import-untyped]
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.binance import pair_row
@@ -26,6 +23,7 @@ from tests.support.docs import ROOT
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
 from tests.support.stepped_clock import SteppedClock
+from tests.support.two_markets import walk
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text()
 SNIPPETS = {
@@ -122,66 +120,39 @@ def test_statements_for_the_reading_user_are_valid(embedded: ClickHouseAdapter) 
         assert str(formatted).split()[0] == statement.split()[0]
 
 
-@pytest.fixture
-def market(repository: CoinMarketCapClickHouseAdapter) -> dict[str, dict[datetime, float]]:
-    """Five days of two coins from 2026-11-01 in Tehran on; BTC lacks four hours of the third day."""
-    start = datetime(2026, 10, 31, 20, 30, tzinfo=timezone.utc)
-    hours = [start + timedelta(hours=number) for number in range(120)]
-    random = Random(7)  # noqa: S311 - a walk
-    prices: dict[str, dict[datetime, float]] = {}
-    for symbol in ("BTC", "ETH"):
-        price = 100.0
-        for number, hour in enumerate(hours):
-            price *= 1 + random.uniform(-0.02, 0.02)
-            if symbol == "ETH" or number not in range(60, 64):
-                prices.setdefault(symbol, {})[hour] = price
-    for symbol, of_symbol in prices.items():
-        repository.upsert_prices(
-            [price_row(symbol, price, fetched_at=hour_key(hour)) for hour, price in of_symbol.items()]
-        )
-    return prices
-
-
-def test_recipes_give_what_python_gives(
-    market: dict[str, dict[datetime, float]], embedded: ClickHouseAdapter, database: str
+def test_recipes_give_what_pandas_gives(
+    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Returns, volatility, drawdown, correlation and gaps, each computed again from the prices."""
+    """Returns, volatility, drawdown, correlation and gaps of five days; BTC lacks four hours of the third."""
+    hours = pandas.date_range("2026-11-01", periods=120, freq="h")
+    prices = pandas.DataFrame({"BTC": walk(119, seed=1), "ETH": walk(119, seed=2)}, index=hours)
+    prices.loc[hours[60:64], "BTC"] = math.nan
+    repository.upsert_prices(
+        price_row(symbol, price, fetched_at=str(hour))
+        for symbol in prices
+        for hour, price in prices[symbol].dropna().items()
+    )
 
     def ask(words: str) -> list[tuple[Any, ...]]:
         [statement] = [one for one in STATEMENTS if words in one]
         return embedded.query(statement.replace("crypto.", f"{database}."))
 
-    def changes(symbol: str) -> dict[datetime, float]:
-        of = market[symbol]
-        hour = timedelta(hours=1)
-        return {at: math.log(price / of[at - hour]) for at, price in of.items() if at - hour in of}
-
-    days = [
-        [price for at, price in market["BTC"].items() if tehran_text(at)[:10] == f"2026-11-0{day}"]
-        for day in range(1, 6)
+    daily = prices["BTC"].resample("D").last().pct_change() * 100
+    returns = [(str(row[1]), row[2], row[3]) for row in ask("return_percent") if row[0] == "BTC"]
+    assert returns == [
+        ("2026-11-02", "1405-08-11", pytest.approx(daily["2026-11-02"])),
+        ("2026-11-05", "1405-08-14", pytest.approx(daily["2026-11-05"])),
     ]
-    assert [len(day) for day in days] == [24, 24, 20, 24, 24]
-    returns = [row for row in ask("return_percent") if row[0] == "BTC"]
-    assert [(str(row[1]), row[2]) for row in returns] == [("2026-11-02", "1405-08-11"), ("2026-11-05", "1405-08-14")]
-    assert [row[3] for row in returns] == pytest.approx(
-        [(days[1][-1] / days[0][-1] - 1) * 100, (days[4][-1] / days[3][-1] - 1) * 100]
-    )
+    changes = prices.map(math.log).diff()
+    volatility = changes.std() * math.sqrt(24 * 365) * 100
     assert ask("volatility_percent") == [
-        (symbol, pytest.approx(stdev(changes(symbol).values()) * math.sqrt(24 * 365) * 100), len(changes(symbol)))
-        for symbol in ("BTC", "ETH")
+        (symbol, pytest.approx(volatility[symbol]), changes[symbol].count()) for symbol in prices
     ]
-    lowest = {
-        symbol: min(
-            (price / peak - 1, at) for (at, price), peak in zip(of.items(), accumulate(of.values(), max), strict=True)
-        )
-        for symbol, of in market.items()
-    }
-    assert [(row[0], row[1], row[2].astimezone(timezone.utc)) for row in ask("drawdown_percent")] == [
-        (symbol, pytest.approx(fall * 100), at) for symbol, (fall, at) in lowest.items()
+    falls = (prices / prices.cummax() - 1) * 100
+    assert [(row[0], row[1], f"{row[2]:%Y-%m-%d %H:%M:%S}") for row in ask("drawdown_percent")] == [
+        (symbol, pytest.approx(falls[symbol].min()), str(falls[symbol].idxmin())) for symbol in prices
     ]
-    one, other = changes("BTC"), changes("ETH")
-    common = sorted(one.keys() & other.keys())
-    correlated = correlation([one[at] for at in common], [other[at] for at in common])
-    assert ask("corr(") == [("BTC", "ETH", pytest.approx(correlated), len(common))]
+    correlated, both = changes["BTC"].corr(changes["ETH"]), len(changes.dropna())
+    assert ask("corr(") == [("BTC", "ETH", pytest.approx(correlated), both)]
     gap = ("BTC", "2026-11-03 12:00:00", "2026-11-03 15:00:00", 4, "missing")
     assert [row for row in ask("row_number()") if row[1] < "2026-11-06"] == [gap]
