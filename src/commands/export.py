@@ -100,7 +100,6 @@ def export(
     with its zone.
     """
     chosen = _format(target, form)
-    _check_target(target, force=force)
     if utc and view in VIEWS and VIEWS[view].period:
         raise ConfigurationError(f"the days of {view} are Tehran's", next_step="leave --utc out")
     *span, both_calendars = time_span(first, end, timezone.utc if utc else TEHRAN)
@@ -109,7 +108,7 @@ def export(
     settings = settings_with_log()
     require_database(settings)
     # The database is closed before the answer goes to a pipe, whose reader may be slow.
-    with _written(target) as path, Resources(settings, task="export", clock=system_clock) as resources:
+    with _written(target, force=force) as path, Resources(settings, task="export", clock=system_clock) as resources:
         name, condition = _selection(resources, job, view, split_list(symbols or ""), span)
         database = resources.database
         found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
@@ -127,13 +126,6 @@ def export(
         size = Path(target).stat().st_size / 1e6
         say(f"{counted(rows, 'row')} of {name.replace('`', '')} written to {target}, {size:,.1f} MB")
     return DONE
-
-
-def _check_target(target: str, *, force: bool) -> None:
-    if target != "-" and Path(target).exists() and not force:
-        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
-    if not Path(target).parent.is_dir():
-        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
 
 
 def _format(target: str, form: str | None) -> str:
@@ -228,7 +220,7 @@ def _converted(path: Path, form: str, *, compressed: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _written(target: str) -> Iterator[Path]:
+def _written(target: str, *, force: bool) -> Iterator[Path]:
     """A path to write to; it becomes the target, or goes to stdout, when it is complete."""
     if target == "-":
         with tempfile.TemporaryDirectory() as folder:
@@ -236,9 +228,14 @@ def _written(target: str) -> Iterator[Path]:
             yield draft
             send_to_stdout(draft)
         return
+    path = Path(target).absolute()
+    if path.exists() and not force:
+        raise StateError(f"{target} already exists", next_step="give another name, or --force to replace it")
+    if not path.parent.is_dir():
+        raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
     with state_errors(f"cannot write {target}"):
-        check_writable(Path(target).absolute().parent)
-        with Disk().replacing(Path(target).absolute()) as draft:
+        check_writable(path.parent)
+        with Disk().replacing(path) as draft:
             yield draft
 
 

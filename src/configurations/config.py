@@ -17,7 +17,7 @@ from functools import partial
 from io import StringIO
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from adapters._bases.errors import ConfigurationError
@@ -47,7 +47,6 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OF_SEVERAL_LINES = {"symbols", "binance_pairs", "alert_command"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-_EntriesT = TypeVar("_EntriesT", bound=Sequence[tuple[str, Any]])
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def split_list(text: str) -> list[str]:
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def _distinct(entries: _EntriesT) -> _EntriesT:
+def _distinct(entries: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
     counts = Counter(symbol for symbol, _ in entries)
     if repeated := sorted(symbol for symbol, count in counts.items() if count > 1):
         raise ValueError(f"named more than once: {', '.join(repeated)}")

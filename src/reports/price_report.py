@@ -62,6 +62,7 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     facts["toman"] = rates_by_hour(hours, contents.tables)
     facts["jalali"] = {hour[:10]: jalali_date(from_text(hour)) for hour in hours}
+    data = json.dumps({**facts, **_chart_data(symbols, runs)}, separators=(",", ":"), allow_nan=False)
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     return _render(
         "page.html",
@@ -78,7 +79,8 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
         library=Markup(library),  # noqa: S704
         program=Markup(program),  # noqa: S704
         policy=_policy(library, program),
-        data=_packed({**facts, **_chart_data(symbols, runs)}),
+        # It cannot end a script element; `theme.js` unpacks it.
+        data=base64.b64encode(gzip.compress(data.encode(), mtime=0)).decode(),
     )
 
 
@@ -174,12 +176,6 @@ def period_text(hours: int) -> str:
     """Whole days, three or more, as ``7 d``; else hours, ``36 h``."""
     days, rest = divmod(hours, 24)
     return f"{days:,} d" if days >= _FEWEST_DAYS and not rest else f"{hours:,} h"
-
-
-def _packed(value: object) -> str:
-    """JSON as gzip in base64, which cannot end a script element; the page's `theme.js` unpacks it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _policy(*scripts: str) -> str:

@@ -41,8 +41,10 @@ def store(
         table.ensure_ready()
 
     def put(symbol: str, *, quoted: Sequence[float] = (), traded: Sequence[float] = ()) -> None:
-        rows = [price_row(symbol, price, fetched_at=hour) for hour, price in zip(hours, quoted, strict=False)]
-        quotes.upsert_prices(rows)
+        quotes.upsert_prices(
+            price_row(symbol, price, fetched_at=hour, source_updated_at=hour)
+            for hour, price in zip(hours, quoted, strict=False)
+        )
         pair = f"{symbol}USDT"
         candles.upsert_prices(
             pair_row(symbol, price, pair=pair, fetched_at=hour, high=price, low=price, close=price)

@@ -15,6 +15,7 @@ import pandas  # type: ignore[import-untyped]
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.binance import pair_row
@@ -149,7 +150,7 @@ def test_recipes_give_what_pandas_gives(
         (symbol, pytest.approx(volatility[symbol]), changes[symbol].count()) for symbol in prices
     ]
     falls = (prices / prices.cummax() - 1) * 100
-    assert [(row[0], row[1], f"{row[2]:%Y-%m-%d %H:%M:%S}") for row in ask("drawdown_percent")] == [
+    assert [(row[0], row[1], tehran_text(row[2])) for row in ask("drawdown_percent")] == [
         (symbol, pytest.approx(falls[symbol].min()), str(falls[symbol].idxmin())) for symbol in prices
     ]
     correlated, both = changes["BTC"].corr(changes["ETH"]), len(changes.dropna())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,9 +49,7 @@ def show(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
 
 
 def type_filter(page: Browser, text: str) -> None:
-    page.run(
-        f"const box = document.getElementById('filter'); box.value = '{text}'; box.dispatchEvent(new Event('input'))"
-    )
+    page.run(f"const box = $('filter'); box.value = '{text}'; box.dispatchEvent(new Event('input'))")
 
 
 def test_three_symbols_are_drawn_without_messages_and_requests(show: Show) -> None:
@@ -60,13 +59,12 @@ def test_three_symbols_are_drawn_without_messages_and_requests(show: Show) -> No
     assert [trace["name"] for trace in page.traces("price-chart")] == ["Jalali", "BTC", "ETH", "SOL"]
     assert [trace["type"] for trace in page.traces("coverage-chart")] == ["heatmap", "scatter", "scatter"]
     assert [(trace["name"], trace["points"]) for trace in page.traces("run-chart")] == [("ok", 19), ("failed", 1)]
-    assert (
-        page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 6
-    )  # two are broken by a gap
-    texts = page.run("return document.getElementById('coverage-chart')._fullData[0].text.map((row) => [...row])")
+    # Two are broken by a gap.
+    assert page.run("return document.querySelectorAll('#price-chart .scatterlayer .js-line').length") == 6
+    texts = page.run("return $('coverage-chart')._fullData[0].text.map((row) => [...row])")
     assert (texts[0][5], texts[2][9]) == ("missing", "without a quote at the source")
     assert texts[0][0].startswith("stored, updated later<br>")
-    key = page.run("return document.getElementById('coverage-key').textContent")
+    key = page.run("return $('coverage-key').textContent")
     assert "✕missing: 1" in key
     assert "○without a quote at the source: 1" in key
     for selector in ("#unit input[value=price]", "#scale input[value=log]", "#theme input[value=dark]"):
@@ -93,10 +91,7 @@ def test_policy_blocks_foreign_scripts_and_requests(show: Show, httpserver: HTTP
 
 
 def test_colors_follow_system_and_switch(show: Show) -> None:
-    ink = (
-        "return [getComputedStyle(document.body).backgroundColor, "
-        "document.getElementById('price-chart')._fullLayout.font.color]"
-    )
+    ink = "return [getComputedStyle(document.body).backgroundColor, $('price-chart')._fullLayout.font.color]"
     dark, light = ["rgb(16, 19, 23)", "#e6eaf0"], ["rgb(245, 246, 248)", "#16202c"]
     for system, switch, colors in ((True, "light", [dark, light]), (False, "dark", [light, dark])):
         page = show(three_symbols(), dark=system)
@@ -118,7 +113,7 @@ def test_two_hundred_symbols_can_be_filtered(show: Show) -> None:
     assert page.run(listed) == 200
     type_filter(page, "coin 19")
     assert page.run(listed) == 11
-    assert page.run("return document.getElementById('coverage-chart')._fullData[0].y.length") == 11
+    assert page.run("return $('coverage-chart')._fullData[0].y.length") == 11
     page.click("#choose-filtered")
     assert page.traces("price-chart")[0]["name"] == "3 more"
     assert page.messages() == []
@@ -141,28 +136,25 @@ def test_sources_of_a_coin_share_its_color(show: Show) -> None:
     """The second one dashed; names are at the ends, dollar coins not among the largest, one currency on the axis."""
     page = show(two_sources())
     lines = (
-        "return document.getElementById('price-chart').data.filter((one) => one.hovertemplate === '%{text}')"
+        "return $('price-chart').data.filter((one) => one.hovertemplate === '%{text}')"
         ".map((one) => [one.name, one.line.color, one.line.dash])"
     )
-    colors = ["#0072b2", "#0072b2", "#d55e00", "#d55e00"]
-    names = [
-        f"{symbol} \N{MIDDLE DOT} {source}" for symbol in ("BTC", "PEPE") for source in ("CoinMarketCap", "Binance")
+    assert page.run(lines) == [
+        [f"{symbol} \N{MIDDLE DOT} {source}", color, dash]
+        for symbol, color in (("BTC", "#0072b2"), ("PEPE", "#d55e00"))
+        for source, dash in (("CoinMarketCap", "solid"), ("Binance", "4px,3px"))
     ]
-    dashes = ["solid", "4px,3px"] * 2
-    assert page.run(lines) == [list(one) for one in zip(names, colors, dashes, strict=True)]
 
     page.click("#unit input[value=price]")
     page.run("document.querySelectorAll('.chip input')[3].click()")
-    layout = "return document.getElementById('price-chart')._fullLayout"
+    layout = "return $('price-chart')._fullLayout"
     assert page.run(f"{layout}.yaxis.title.text") == "Price, USD"
     assert page.run(f"{layout}.annotations.map((one) => one.text)") == ["BTC", "PEPE"]
-    assert "USDT@nobitex \N{MIDDLE DOT} Rates (IRT)" in page.run(
-        "return document.getElementById('left-out').textContent"
-    )
+    assert "USDT@nobitex \N{MIDDLE DOT} Rates (IRT)" in page.run("return $('left-out').textContent")
     page.click("#log-hint button")
     assert page.run(f"{layout}.yaxis.type") == "log"
-    assert page.run("return document.getElementById('log-hint').hidden")
-    texts = page.run("return document.getElementById('price-chart').data.map((one) => one.text[0])")
+    assert page.run("return $('log-hint').hidden")
+    texts = page.run("return $('price-chart').data.map((one) => one.text[0])")
     assert texts == ["1405-08-30", "90,000.00 USD", "90,000.00 USDT", "0.0₅4400 USD", "0.0₅4400 USDT"]
 
 
@@ -184,7 +176,7 @@ def test_charts_fit_the_paper(show: Show) -> None:
     shown = page.run(width)
     page.run("dispatchEvent(new Event('beforeprint'))")
     assert page.run(width) == 980
-    assert page.run("return document.getElementById('price-chart')._fullLayout.font.color") == "#16202c"
+    assert page.run("return $('price-chart')._fullLayout.font.color") == "#16202c"
     page.run("dispatchEvent(new Event('afterprint'))")
     eventually(lambda: page.run(width) == shown)
 
@@ -224,7 +216,7 @@ def test_chart_opens_on_prices_or_index(show: Show, bases: list[float], unit: st
     """On prices for up to three coins of like size, else indexed; the axis says which, of what and of which hours."""
     prices = [stored_price(f"C{place}", hour, price=base) for place, base in enumerate(bases) for hour in HOURS]
     page = show(report_contents(prices, hours=HOURS, followed=[]))
-    title = page.run("return document.getElementById('price-chart')._fullLayout.yaxis.title.text")
+    title = page.run("return $('price-chart')._fullLayout.yaxis.title.text")
 
     assert page.run("return document.querySelector('#unit input:checked').value") == unit
     assert title == ("Price, USD" if unit == "price" else "Indexed, first price in these 48 h = 100")
@@ -241,7 +233,7 @@ def test_switch_shows_prices_in_toman_where_rates_are_stored(show: Show) -> None
     ]
     page = show(report_contents(prices, hours=HOURS, followed=[], beside=[table_of(rates, source="Rates")]))
     page.click("#unit input[value=toman]")
-    chart = "const chart = document.getElementById('price-chart'); return chart"
+    chart = "const chart = $('price-chart'); return chart"
     assert page.run(f"{chart}._fullLayout.yaxis.title.text") == "Price, Toman"
     drawn = page.run(f"{chart}.data.find((one) => one.name.startsWith('BTC')).y.slice(0, 3)")
     assert drawn == [200, 204, None]
@@ -251,9 +243,10 @@ def test_switch_shows_prices_in_toman_where_rates_are_stored(show: Show) -> None
 
 def four_coins() -> ReportContents:
     """Three coins, of which one is not followed, and one that was never stored; five runs, one of them failed."""
+    coins = (("C2", '"C", a\ncoin', 9.5), ("C10", "=HYPERLINK(1)", 1000.0), ("C1", "@SUM(1)", 20.0))
     prices = [
-        stored_price(symbol, hour, name=f"{symbol}, a coin", price=price, market_cap=rank)
-        for symbol, price, rank in (("C2", 9.5, 3.0), ("C10", 1000.0, 2.0), ("C1", 20.0, 1.0))
+        stored_price(symbol, hour, name=name, price=price, market_cap=3.0 - place)
+        for place, (symbol, name, price) in enumerate(coins)
         for hour in HOURS
     ]
     runs = [stored_run(35 + 60 * place, run_id=str(place)) for place in range(4)]
@@ -267,15 +260,6 @@ def sort_by(page: Browser, table: str, label: str) -> str:
         "head.querySelector('button').click(); return head.ariaSort"
     )
     return order
-
-
-def downloaded(page: Browser, folder: Path) -> tuple[str, list[list[str]]]:
-    """The name and the rows of the file that the button of the table of coins saves."""
-    folder.mkdir()
-    path = page.download(".csv[data-name=coins]", folder)
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return path.name, list(csv.reader(file))
 
 
 def test_tables_sort(show: Show) -> None:
@@ -296,30 +280,23 @@ def test_tables_sort(show: Show) -> None:
 
 
 def test_table_downloads_as_shown(show: Show, tmp_path: Path) -> None:
-    """Filtered and sorted, with numbers in full, whole hours, and a word on what is not followed."""
+    """Filtered and sorted, with numbers in full, and whole hours; names that a spreadsheet would compute are marked."""
     page = show(four_coins())
     type_filter(page, "c")
     sort_by(page, "coin-table", "Price")
-    name, [head, *rows] = downloaded(page, tmp_path / "saved")
+    (tmp_path / "saved").mkdir()
+    path = page.download(".csv[data-name=coins]", tmp_path / "saved")
+    text = path.read_bytes().decode()
+    head, *rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
 
-    assert name == "coins-2026-11-23_12-35.csv"
+    assert (path.name, text[0]) == ("coins-2026-11-23_12-35.csv", "\ufeff")
     assert head[:5] == ["Coin", "Name", "Price", "24 h change, %", "7 d change, %"]
     assert [row[:4] for row in rows] == [
-        ["C10", "C10, a coin", "1000", "0"],
-        ["C1", "C1, a coin", "20", "0"],
-        ["C2", "C2, a coin", "9.5", "0"],
+        ["C10", "'=HYPERLINK(1)", "1000", "0"],
+        ["C1", "'@SUM(1)", "20", "0"],
+        ["C2", '"C", a\ncoin', "9.5", "0"],
     ]
     assert [row[head.index("Followed")] for row in rows] == ["yes", "no", "yes"]
     assert {row[head.index("Last hour, Tehran")] for row in rows} == {HOURS[-1]}
     assert {len(row) for row in rows} == {len(head)}
     assert page.messages() == []
-
-
-def test_name_is_not_a_formula_in_a_spreadsheet(show: Show, tmp_path: Path) -> None:
-    """Names come from outside: those that would be computed get an apostrophe, the others are as they are."""
-    names = ["=HYPERLINK(1)", "@SUM(1)", 'a "b", c\nd']
-    prices = [stored_price(f"X{place}", HOURS[3], name=name) for place, name in enumerate(names)]
-    page = show(report_contents(prices, hours=HOURS, followed=[]))
-    _, [_, *rows] = downloaded(page, tmp_path / "saved")
-
-    assert [row[1] for row in rows] == ["'=HYPERLINK(1)", "'@SUM(1)", 'a "b", c\nd']

@@ -47,9 +47,10 @@ class Browser:
         wait.until(lambda driver: driver.execute_script("return document.documentElement.dataset.drawn === 'yes'"))
 
     def run(self, script: str) -> Any:
-        """Run JavaScript in the page, and let it finish what it has under way; what the script returns."""
+        """Run JavaScript in the page, where $ finds an element by its id, and let the page finish; what it returns."""
         return self._driver.execute_async_script(
-            f"const [done] = arguments; const act = () => {{ {script} }};"
+            "const [done] = arguments; const $ = (id) => document.getElementById(id);"
+            f"const act = () => {{ {script} }};"
             "Promise.resolve(act()).then((value) => setTimeout(() => done(value), 50));",
         )
 
@@ -68,8 +69,7 @@ class Browser:
     def traces(self, chart: str) -> list[dict[str, Any]]:
         """The traces of a chart, by its element's id: name and type, and how many points."""
         traces: list[dict[str, Any]] = self.run(
-            f"return document.getElementById('{chart}')._fullData.map((t) => "
-            "({name: t.name, type: t.type, points: t.x.length}))"
+            f"return $('{chart}')._fullData.map((t) => ({{name: t.name, type: t.type, points: t.x.length}}))"
         )
         return traces
 
