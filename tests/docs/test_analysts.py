@@ -150,7 +150,7 @@ def test_recipes_give_what_pandas_gives(
         (symbol, pytest.approx(volatility[symbol]), changes[symbol].count()) for symbol in prices
     ]
     falls = (prices / prices.cummax() - 1) * 100
-    assert [(row[0], row[1], tehran_text(row[2])) for row in ask("drawdown_percent")] == [
+    assert [(row[0], row[1], tehran_text(row[2].astimezone())) for row in ask("drawdown_percent")] == [
         (symbol, pytest.approx(falls[symbol].min()), str(falls[symbol].idxmin())) for symbol in prices
     ]
     correlated, both = changes["BTC"].corr(changes["ETH"]), len(changes.dropna())
