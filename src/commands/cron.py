@@ -166,13 +166,13 @@ def _lacking_under_cron(healed: Job | None) -> Iterator[str]:
     except ConfigurationError as error:
         yield f"runs under cron will fail: {'; '.join(error.message.splitlines())}; {error.next_step}"
         return
-    missing = healed and healed.lacks(settings)
+    missing = healed.lacks(settings)[0] if healed else ""
     if missing:
-        yield f"{missing.variable} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
+        yield f"{missing} is not set where cron sees it, so every heal will fail: set it in {ENV_FILE}"
     with suppress(ConfigurationError):  # of variables that cron does not see
-        here, known = load_settings(), missing.variable if missing else ""
+        here = load_settings()
         unseen = [name.upper() for name in SETTINGS if getattr(here, name) != getattr(settings, name)]
-        if unseen := [name for name in unseen if name != known]:
+        if unseen := [name for name in unseen if name != missing]:
             yield f"cron will not see {', '.join(unseen)}, set in this shell's environment alone: set it in {ENV_FILE}"
     if proxies := network_variables():
         yield f"cron will not see {', '.join(proxies)}: set it where cron reads it, such as /etc/environment"

@@ -82,8 +82,8 @@ def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
 
 def after_needs(job: Job, settings: Settings, command: str) -> str:
     """A command that asks for past hours, preceded by the setting that the source needs and does not have."""
-    needed = job.lacks(settings)
-    return f"set {needed.variable}, then {command}" if needed else command
+    variable, _ = job.lacks(settings)
+    return f"set {variable}, then {command}" if variable else command
 
 
 def say(text: str) -> None:

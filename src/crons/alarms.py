@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
@@ -28,26 +29,24 @@ _LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand b
 log = structlog.get_logger(__name__)
 
 
-def monitored(url: str, run: Callable[[], RunReport], *, clock: Callable[[], datetime]) -> RunReport:
-    """What ``run`` returns or raises, with the monitor, unless `url` is empty, pinged at its start and end."""
+@contextmanager
+def monitored(url: str, report: RunReport, *, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Ping a monitor, unless `url` is empty, as a run starts and ends, with what stopped it."""
     if not url:
-        return run()
+        yield
+        return
     inform(url, "start", "", clock)
     try:
-        report = run()
+        yield
     except BaseException as error:
-        inform(url, "fail", "\n".join([*last_lines(), _words(error)]), clock)
+        expected = import_fault(error) or error
+        words = f"unexpected error: {type(error).__name__}"  # its text may hold a secret
+        if isinstance(expected, EtlError):
+            words = expected.message + (f"; next: {expected.next_step}" if expected.next_step else "")
+        inform(url, "fail", "\n".join([*last_lines(), words]), clock)
         raise
     text = "\n".join([*last_lines(), *report.failures]) if report.failures else ""
     inform(url, "fail" if text else "success", text, clock)
-    return report
-
-
-def _words(error: BaseException) -> str:
-    error = import_fault(error) or error
-    if not isinstance(error, EtlError):  # its text may hold a secret
-        return f"unexpected error: {type(error).__name__}"
-    return f"{error.message}; next: {error.next_step}" if error.next_step else error.message
 
 
 def inform(url: str, event: Literal["start", "success", "fail"], text: str, clock: Callable[[], datetime]) -> None:
@@ -62,9 +61,8 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
 
     async def ping() -> None:
         address, once = f"{check.scheme}://{check.netloc}", RetryPolicy(attempts=1)
-        async with HttpAdapter(
-            base_url=address, headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock
-        ) as http:
+        made = HttpAdapter(base_url=address, headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock)
+        async with made as http:
             await http.post_text(f"{path}?{check.query}" if check.query else path, text[-_LONGEST_TEXT:])
 
     # Not asyncio.run: it would wait for a name look-up that hangs in a thread.

@@ -251,8 +251,9 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
     job, request = ctx.job, ctx.request
     if job.backfill is None:
         raise SourceRejected(f"{job.source} gives the present hour only")
-    if needed := job.lacks(ctx.settings):
-        raise SourceRejected(f"a {ctx.kind} needs {needed.variable}, which is not set", next_step=needed.next_step)
+    variable, step = job.lacks(ctx.settings)
+    if variable:
+        raise SourceRejected(f"a {ctx.kind} needs {variable}, which is not set", next_step=step)
     if both_calendars := time_span(request.first, request.end)[2]:
         log.info("hours in both calendars", span=both_calendars)
     if not request.dry_run:

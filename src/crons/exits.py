@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class SignalledError(StopError):
-    """A signal ended the run. The exit code is 128 and its number."""
+    """A signal ended the run."""
 
     def __init__(self, number: int, step: str) -> None:
         name = signal.Signals(number).name
@@ -68,14 +68,15 @@ def guarded(
     # Before anything can fail: structlog's own set-up would show local variables, and so secrets.
     set_up_logging(None, clock)
     try:
-        code = action()
-        if not names_checked:
-            _warn_of_near_misses()
-    except EtlError as error:
-        if isinstance(error, SettingsError):
+        try:
+            return action()
+        except SettingsError as error:
             set_up_logging(error.settings, clock)
-        if not names_checked:
-            _warn_of_near_misses()
+            raise
+        finally:
+            for name, meant in (nearly_right(ENV_FILE) if not names_checked else {}).items():
+                log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
+    except EtlError as error:
         tell(error)
         if isinstance(error, SignalledError):
             return error.exit_code
@@ -94,13 +95,6 @@ def guarded(
         else:
             log.exception("unexpected error", next="this is a bug; please report it with these lines")
         return FAILED
-    return code
-
-
-def _warn_of_near_misses() -> None:
-    """Warn of the names in ``.env`` that have no effect but resemble a setting's."""
-    for name, meant in nearly_right(ENV_FILE).items():
-        log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
 
 
 def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
@@ -111,10 +105,11 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
 
     Args:
         limit: seconds for all of it, and the variable that sets them.
-        step: what is being done now.
+        step: says what is being done now.
 
     Raises:
-        RunTimedOutError, SignalledError: the limit was reached, or SIGTERM or SIGINT came.
+        RunTimedOutError: the limit was reached.
+        SignalledError: SIGTERM or SIGINT came.
     """
     limit_seconds, setting = limit
     loop = asyncio.new_event_loop()

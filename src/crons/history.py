@@ -25,7 +25,7 @@ _OUT_OF_REACH = (StorageUnavailable, LockHeldError)
 log = structlog.get_logger(__name__)
 
 
-def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> None:
+def record(run: JobContext, error: BaseException | None) -> None:
     """Put a run that has ended, by an error or well, into the history, unless it was a dry run; close its database.
 
     A failure of that is a warning in the log; the record waits on the disk for the next run.
@@ -33,6 +33,7 @@ def record(run: JobContext, error: BaseException | None, *, dry_run: bool) -> No
     Raises:
         SignalledError: the process was asked to end meanwhile.
     """
+    dry_run = run.request.dry_run
     if not dry_run:
         _keep(run, _record_of(run, error))
     # After it was cut short, a thread of the run may still be inside the database.

@@ -47,13 +47,6 @@ class Finding(NamedTuple):
     next_step: str = ""
 
 
-class Needed(NamedTuple):
-    """A setting without which the source refuses past hours."""
-
-    variable: str
-    next_step: str  # where to get it
-
-
 @dataclass
 class _Coin:
     reason: str
@@ -138,12 +131,6 @@ class Request:
         present = hour_start(now)
         return hours_between(first, min(end or present, present))
 
-    def limit(self, settings: Settings) -> tuple[float, str]:
-        """The time limit in seconds, and the variable that sets it."""
-        if self.kind == "run":
-            return settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
-        return settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
-
     def monitor(self, settings: Settings) -> str:
         """The address to ping; empty for none. A heal has its own: it must not hide a missing hourly run."""
         address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
@@ -177,15 +164,15 @@ class Job:
     members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
     verify: Callable[[JobContext], list[Finding]] = lambda _ctx: []  # what else is wrong with the stored rows
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
-    past_needs: Needed | None = None
+    # The variable of the key without which the source refuses past hours, whose credits they cost; and where to get it.
+    past_key: tuple[str, str] | None = None
     # Where the source's history of each symbol begins, a line each, as far as it is kept.
     beginnings: Callable[[Settings], list[str]] = lambda _settings: []
-    charges: bool = False  # whether past hours cost credits, which --max-credits limits
 
-    def lacks(self, settings: Settings) -> Needed | None:
-        """The setting that the source needs for past hours and does not have, if any."""
-        needed = self.past_needs
-        return needed if needed and not getattr(settings, needed.variable.lower()) else None
+    def lacks(self, settings: Settings) -> tuple[str, str]:
+        """The variable that past hours need and that is not set, and where to get its value; empty if none."""
+        variable, step = self.past_key or ("", "")
+        return (variable, step) if variable and not getattr(settings, variable.lower()) else ("", "")
 
     def expected(self, settings: Settings, table: HourlyRepository, *, since: str = "") -> Mapping[str, object]:
         """The symbols whose hours are missing if they have no row: those followed, and the largest coins since an hour.

@@ -58,9 +58,7 @@ class Resources(AbstractContextManager["Resources"]):
     clock: Callable[[], datetime]
     writes: bool = False  # whether rows are written or dropped; a reader of a server waits for no other process
     briefly: bool = False  # for a read that a user waits for: wait briefly for the embedded engine and for an answer
-    limit_seconds: float | None = (
-        None  # of the run that begins now, until which is retried what may pass; else five tries
-    )
+    limit_seconds: float | None = None  # of the run that begins now, which retries until then; else five tries
 
     def __post_init__(self) -> None:
         cluster, quorum = self.settings.clickhouse_cluster, self.settings.clickhouse_insert_quorum

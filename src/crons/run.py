@@ -83,7 +83,7 @@ def _run(request: Request, clock: Callable[[], datetime]) -> int:
 
 def _of_past(request: Request, job: Job, now: datetime) -> Request:
     """A backfill or heal, with the defaults of a heal; raises ConfigurationError if it makes no sense."""
-    if request.max_credits is not None and not job.charges:
+    if request.max_credits is not None and not job.past_key:
         raise ConfigurationError(f"{request.name} uses no credits", next_step="leave --max-credits out")
     if request.kind == "heal":
         most = HEAL_CREDITS if request.max_credits is None else request.max_credits

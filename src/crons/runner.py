@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
@@ -49,7 +49,9 @@ def execute(
     lock_file, task = settings.data_path / "locks" / f"{name}.lock", f"{name} {kind}"
     # Without an id, a dry run stays out of the history even when it is killed.
     lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
-    limit = request.limit(settings)
+    limit = settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
+    if kind == "run":
+        limit = settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
     resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
     run = JobContext(request, job, resources, run_id=run_id, step=lock.note)
     with ExitStack() as held:
@@ -67,28 +69,25 @@ def execute(
             resources.history_spool(name).reserve()
         if lock.left_behind is not None:
             record_killed(run, lock.left_behind)
-
-        def work() -> None:
+        with monitored(request.monitor(settings), run.report, clock=clock), _recorded(run):
             if failure is not None:
                 raise failure
             hours = run_hour(run) if kind == "run" else fill_past(run, lambda: _run_beside(run))
             supervise(hours, limit=limit, step=lambda: lock.holder.step)
-
-        monitored(request.monitor(settings), lambda: _recorded(run, work, dry_run=dry_run), clock=clock)
-    _log_end(run.report, dry_run=dry_run)
+    _log_end(run)
     return run.report
 
 
-def _recorded(run: JobContext, work: Callable[[], None], *, dry_run: bool) -> RunReport:
+@contextmanager
+def _recorded(run: JobContext) -> Iterator[None]:
     try:
-        work()
+        yield
     except BaseException as error:
-        if isinstance(error, EtlError) and not dry_run:
+        if isinstance(error, EtlError) and not run.request.dry_run:
             error.next_step = "; ".join(filter(None, [error.next_step.rstrip("."), kept(run.spool)]))
-        record(run, error, dry_run=dry_run)
+        record(run, error)
         raise
-    record(run, None, dry_run=dry_run)
-    return run.report
+    record(run, None)
 
 
 async def _run_beside(past: JobContext) -> None:
@@ -96,23 +95,23 @@ async def _run_beside(past: JobContext) -> None:
     request = Request(past.name)
     hour = JobContext(request, past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
 
-    def recorded() -> RunReport:
-        structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone
-        log.info("run started", kind="run", within=f"the {past.kind} that holds the lock")
+    def run() -> None:
         failure = None
-        try:
-            asyncio.run(run_hour(hour))
-        except EtlError as error:
-            failure = error
-            raise
-        finally:
-            keep_record(hour, failure)
-        _log_end(hour.report, dry_run=False)
-        return hour.report
+        structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone
+        with monitored(request.monitor(past.settings), hour.report, clock=past.now):
+            log.info("run started", kind="run", within=f"the {past.kind} that holds the lock")
+            try:
+                asyncio.run(run_hour(hour))
+            except EtlError as error:
+                failure = error
+                raise
+            finally:
+                keep_record(hour, failure)
+        _log_end(hour)
 
     try:
         # In a thread, because the monitor has an event loop of its own.
-        await asyncio.to_thread(monitored, request.monitor(past.settings), recorded, clock=past.now)
+        await asyncio.to_thread(run)
     except EtlError as error:
         log.error("run failed", run=hour.run_id, reason=error.message, next=error.next_step)  # noqa: TRY400 - expected
 
@@ -120,15 +119,11 @@ async def _run_beside(past: JobContext) -> None:
 def fail_for_settings(request: Request, job: Job, error: SettingsError, clock: Callable[[], datetime]) -> NoReturn:
     """Inform the monitor and, if it can be reached, the history of a run that wrong settings prevent; raise them."""
     request = replace(request, symbols=None)  # SYMBOLS may be among the wrong ones
-
-    def fail() -> NoReturn:
-        raise error
-
     # With these wrong, the history may be elsewhere.
     if any(not name or name.startswith(("clickhouse_", "data_path")) for name in error.wrong):
-        monitored(request.monitor(error.settings), fail, clock=clock)
-    else:
-        execute(request, job, error.settings, clock, failure=error)
+        with monitored(request.monitor(error.settings), RunReport(), clock=clock):
+            raise error
+    execute(request, job, error.settings, clock, failure=error)
     raise error
 
 
@@ -140,7 +135,8 @@ def kept(spool: Spool) -> str:
     return f"{counted(rows, 'row')} kept in {folder}; the next run stores them"
 
 
-def _log_end(report: RunReport, *, dry_run: bool) -> None:
+def _log_end(run: JobContext) -> None:
+    report = run.report
     # The failures last, where people look first.
     for line in report.rejects:
         log.warning("quote rejected", quote=line)
@@ -155,7 +151,7 @@ def _log_end(report: RunReport, *, dry_run: bool) -> None:
     what = ", ".join(f"{count:,} {name}" for name, count in rows.items() if count) or "nothing stored"
     log.info(
         "run failed" if report.failures else "run finished",
-        **({"dry_run": True} if dry_run else {"what": what}),
+        **({"dry_run": True} if run.request.dry_run else {"what": what}),
         **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
     )
     for line in report.failures:

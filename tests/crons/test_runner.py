@@ -55,13 +55,6 @@ def test_repeated_run_makes_few_round_trips(
     assert reports[1].updated == 3
 
 
-def test_past_hours_have_a_limit_of_their_own() -> None:
-    settings = make_settings(run_timeout_seconds=60, backfill_timeout_seconds=7200)
-    assert Request("x").limit(settings) == (60, "RUN_TIMEOUT_SECONDS")
-    for past in (Request("x", "backfill"), Request("x", "heal")):
-        assert past.limit(settings) == (7200, "BACKFILL_TIMEOUT_SECONDS")
-
-
 @pytest.mark.parametrize(
     ("command", "reason"),
     [("exit 3", "exit code 3"), ("sleep 60 & sleep 60", "killed after 0.5 s"), ("head -c 1 > /dev/null", "")],
@@ -98,13 +91,10 @@ def test_failed_run_pings_failure(httpserver: HTTPServer, ending: RunReport | Ex
     for event in ("/start", "/fail"):
         httpserver.expect_request(f"/ping{event}", method="POST", query_string="create=1").respond_with_data()
 
-    def run() -> RunReport:
+    report = ending if isinstance(ending, RunReport) else RunReport()
+    with suppress(SourceRejected, KeyError), monitored(httpserver.url_for("/ping?create=1"), report, clock=lambda: NOW):
         if isinstance(ending, Exception):
             raise ending
-        return ending
-
-    with suppress(SourceRejected, KeyError):
-        monitored(httpserver.url_for("/ping?create=1"), run, clock=lambda: NOW)
     [_, (failure, _)] = httpserver.log
     assert failure.path == "/ping/fail"
     assert failure.get_data(as_text=True).splitlines()[-1] == words

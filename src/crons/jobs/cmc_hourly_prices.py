@@ -14,17 +14,14 @@ import structlog
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters._bases.wording import counted, listed
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CoinMarketCapClickHouseAdapter,
-    PriceRow,
-)
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from adapters.files.choices import coin_choices, twin_choices
 from adapters.http.coin_market_cap_errors import reach_of
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, KeyInfo
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import renamed_entry
 from crons.backfill import Batch, Past
 from crons.inspection import finding
-from crons.job import Finding, Job, JobContext, Needed
+from crons.job import Finding, Job, JobContext
 from crons.resources import PATIENCE
 from extractors.coin_market_cap_extractor import (
     LatestExtraction,
@@ -40,10 +37,6 @@ from loaders.coin_market_cap_loader import CoinMarketCapLoader
 from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 from transformers.coverage import Hours
 
-KEY = Needed(
-    "CMC_API_KEY",
-    "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/",
-)
 # The smallest plan reaches a month back; the shortest month.
 _SHORTEST_REACH = timedelta(days=28)
 # How long a coin that has left the list is fetched: the view crypto_prices_absences has the same rule.
@@ -95,11 +88,8 @@ async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequ
             raise
         failures.append(error)
     # A named coin is expected for its name, also while the list holds it.
-    own = set(named)
-    quotes = [
-        quote._replace(endpoint="latest") if Coin(quote.symbol, quote.cmc_id) in own else quote
-        for quote in top.answer.quotes
-    ]
+    own = {coin.symbol for coin in named if coin in members}
+    quotes = [one._replace(endpoint="latest") if one.symbol in own else one for one in top.answer.quotes]
     problems = [*top.answer.problems, *answer.problems]
     return LatestExtraction([*quotes, *answer.quotes], answer.missing, problems, [*failures, *answer.failures])
 
@@ -115,9 +105,8 @@ async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Listed:
     twins = {ticker: sorted({*before.get(ticker, ()), *ids}) for ticker, ids in found.twins.items()}
     if new := [f"{ticker}:{one}" for ticker, ids in twins.items() for one in ids if one not in before.get(ticker, ())]:
         known.save({**before, **twins})
-        ctx.report.warnings.append(
-            f"not stored, because another coin has the ticker: {listed(new)}; ./run.sh coins lists them"
-        )
+        why = "not stored, because another coin has the ticker"
+        ctx.report.warnings.append(f"{why}: {listed(new)}; ./run.sh coins lists them")
     return found
 
 
@@ -137,11 +126,6 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     """Ask for past hours, as far as the credits go; the highest cost is known before the first call.
 
     A heal skips calls beyond the plan's reach; a backfill ends with the first one.
-
-    Raises:
-        ConfigurationError: no symbol has an active coin.
-        SourceRejected: a backfill costs more than is left, or all hours are beyond the plan's reach; nothing was spent.
-        EtlError: the source failed.
     """
     refusals: list[tuple[HistoricalCall, SourceRejected]] = []
     failed: list[tuple[HistoricalCall, EtlError]] = []
@@ -161,7 +145,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
         try:
             if past.request.dry_run:
-                refusals += await _rehearse(ctx, source, calls, only_missing=past.only_missing)
+                refusals += await _rehearse(ctx, past, source, calls)
                 return
             answers = extract_historical(
                 source, calls, coins, settled=past.settled, spare=spare, failed=failed, refusals=tolerated
@@ -229,15 +213,19 @@ async def check(ctx: JobContext) -> Finding:
     async with open_source(ctx) as source:
         if not ctx.settings.cmc_api_key:
             await source.coin_map(["BTC"])
-            return Finding(
-                "CoinMarketCap",
-                "warn",
-                "no CMC_API_KEY: the keyless public API answers, and serves the hourly run",
-                "set CMC_API_KEY in .env for backfills and a rate limit of your own",
-            )
+            found = "no CMC_API_KEY: the keyless public API answers, and serves the hourly run"
+            step = "set CMC_API_KEY in .env for backfills and a rate limit of your own"
+            return Finding("CoinMarketCap", "warn", found, step)
         info = await source.key_info()
-    found = f"key valid: {_described(info)}"
-    if info.credits_left == 0:
+    left, limit = info.credits_left, info.credit_limit_monthly
+    known = "CoinMarketCap does not say how many credits are left"
+    if left is not None:
+        of_all = limit is not None and limit >= left
+        known = f"{left:,} of {limit:,} credits left" if of_all else f"{counted(left, 'credit')} left"
+    calls = "" if info.requests_per_minute is None else f"{counted(info.requests_per_minute, 'call')} a minute"
+    reset = f"credits reset: {info.reset}" if info.reset else ""
+    found = f"key valid: {', '.join(filter(None, [known, calls, reset]))}"
+    if left == 0:
         return Finding("CoinMarketCap", "fail", found, "wait for the reset, or use a higher plan")
     return Finding("CoinMarketCap", "ok", found)
 
@@ -254,20 +242,6 @@ async def check_symbols(ctx: JobContext) -> Finding:
             said.append(f"top:{top} costs {cost} an hour, 1 more with a coin that the list does not hold")
         return Finding("symbols", "ok", "; ".join(said))
     return finding("symbols", lines, "correct SYMBOLS; for a renamed coin ./run.sh cron_run names the command")
-
-
-def _described(info: KeyInfo) -> str:
-    left, limit = info.credits_left, info.credit_limit_monthly
-    known = "CoinMarketCap does not say how many credits are left"
-    if left is not None:
-        of_all = limit is not None and limit >= left
-        known = f"{left:,} of {limit:,} credits left" if of_all else f"{counted(left, 'credit')} left"
-    parts = [
-        known,
-        f"{counted(info.requests_per_minute, 'call')} a minute" if info.requests_per_minute is not None else "",
-        f"credits reset: {info.reset}" if info.reset else "",
-    ]
-    return ", ".join(filter(None, parts))
 
 
 async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: bool = True) -> Resolution:
@@ -359,9 +333,8 @@ def _affordable(
             next_step="ask for fewer hours or symbols, or wait for the plan's next period",
         )
     if chosen != calls:
-        limited = (
-            f"--max-credits {most}" if limit == most else f"the key's {left} remaining credits, see `./run.sh check`"
-        )
+        of_key = f"the key's {left} remaining credits, see `./run.sh check`"
+        limited = f"--max-credits {most}" if limit == most else of_key
         hours = (hour_start(ctx.started).astimezone(timezone.utc) - past.starts[0]) // HOUR
         ctx.report.warnings.append(
             f"{every - cost:,} of {every:,} credits' worth of hours are left out by {limited}; "
@@ -371,7 +344,7 @@ def _affordable(
 
 
 async def _rehearse(
-    ctx: JobContext, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall], *, only_missing: bool
+    ctx: JobContext, past: Past, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall]
 ) -> list[tuple[HistoricalCall, SourceRejected]]:
     """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
     first = min((call.start for call in calls), default=ctx.started)
@@ -379,7 +352,7 @@ async def _rehearse(
         return []
     limit = reach_of(error)
     refused = [(call, error) for call in calls if limit is None or call.asked_from < limit]
-    if not only_missing or len(refused) == len(calls):
+    if not past.only_missing or len(refused) == len(calls):
         raise error
     return refused
 
@@ -412,6 +385,5 @@ JOB = Job(
     backfill=backfill,
     followed=lambda settings: dict(settings.named),
     members=lambda _settings, coins: coins,
-    past_needs=KEY,
-    charges=True,
+    past_key=("CMC_API_KEY", "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"),
 )
