@@ -16,12 +16,12 @@ from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, pair_choices, twin_choices
-from adapters.files.locks import ProcessLock
 from commands.screen import action, resources_for_reading, say, settings_with_log, show_table, tell
+from commands.tables import undisturbed
 from configurations.config import Settings, renamed_entry
 from crons.exits import DONE
 from crons.registry import MAIN_JOB
-from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
+from crons.resources import has_no_database, interactive_timeouts, system_clock
 
 _LARGEST = 10
 
@@ -94,10 +94,10 @@ def _coin_rows(settings: Settings, stored: Sequence[StoredMeaning], *, unknown: 
         elif cmc_id not in (None, kept[symbol]):
             chosen[symbol, cmc_id] = "not confirmed"
     rows: list[Sequence[str]] = []
-    for symbol, cmc_id in sorted({*coins, *chosen}):
-        coin = coins.get((symbol, cmc_id))
-        facts = (coin.label, coin.first, coin.last, f"{coin.hours:,}") if coin else ("", "?" if unknown else "", "", "")
-        rows.append((symbol, str(cmc_id or ""), chosen.get((symbol, cmc_id), "no"), *facts))
+    for key in sorted({*coins, *chosen}):
+        (symbol, cmc_id), coin = key, coins.get(key)
+        name, span = (coin.label, _span(coin)) if coin else ("", ("?" if unknown else "", "", ""))
+        rows.append((symbol, str(cmc_id or ""), chosen.get(key, "no"), name, *span))
     return rows
 
 
@@ -107,18 +107,22 @@ def _pair_rows(settings: Settings, stored: Sequence[StoredMeaning]) -> list[Sequ
     pairs = {(one.symbol, str(one.meaning)): one for one in stored}
     asked = {(symbol, pair.pair): pair for symbol, pair in kept.items()}
     rows: list[Sequence[str]] = []
-    for symbol, name in sorted({*pairs, *asked, *followed.items()}) if pairs or asked else ():
-        pair, one = asked.get((symbol, name)), pairs.get((symbol, name))
-        chosen = "no" if followed.get(symbol) != name else "in use" if pair else "at the next run"
+    for key in sorted({*pairs, *asked, *followed.items()}) if pairs or asked else ():
+        pair, one = asked.get(key), pairs.get(key)
+        chosen = "no" if key not in followed.items() else "in use" if pair else "at the next run"
         known = (pair.quote, f"{pair.listed:%Y-%m-%d %H:%M}") if pair else ("", "")
-        rows.append((symbol, name, chosen, *known, *((one.first, one.last, f"{one.hours:,}") if one else [""] * 3)))
+        rows.append((*key, chosen, *known, *(_span(one) if one else ("", "", ""))))
     return rows
 
 
+def _span(one: StoredMeaning) -> tuple[str, str, str]:
+    return one.first, one.last, f"{one.hours:,}"
+
+
 def _reset(symbol: str) -> int:
-    """Forget which coin a symbol means; return the exit code. Idempotent."""
     symbol = symbol.strip().upper()
-    if before := _choose(settings_with_log(writes=True), symbol, None):
+    before = _choose(settings_with_log(writes=True), symbol, None)
+    if before:
         say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
     else:
         say(f"no coin is kept for {symbol}: nothing to forget")
@@ -126,7 +130,6 @@ def _reset(symbol: str) -> int:
 
 
 def _accept(entry: str) -> int:
-    """Use an id for a symbol from now on, regardless of what is stored under it; return the exit code. Idempotent."""
     settings = settings_with_log(writes=True)
     symbol, number = _both(entry, "ID", r"[1-9][0-9]{0,9}", "accept BTC:1")
     cmc_id = int(number)
@@ -139,15 +142,10 @@ def _accept(entry: str) -> int:
 
 
 def _rename(entry: str) -> int:
-    """Give a coin's stored prices the ticker that it has now; return the exit code.
-
-    Raises:
-        ConfigurationError: there is no such coin, or another one has the new symbol.
-    """
     settings = settings_with_log(writes=True)
     symbol, new = _both(entry, "NEW", r"[^:\s]+", "rename SOL:SOLX")
     choices = coin_choices(settings.data_path)
-    with _no_job(settings), Resources(settings, task="coins", clock=system_clock, writes=True) as resources:
+    with undisturbed(settings, "coins", jobs=[MAIN_JOB]) as resources:
         table, kept = resources.repository(CoinMarketCapClickHouseAdapter), choices.load()
         stored = {one.symbol: int(str(one.meaning)) for one in table.meanings([symbol, new])}  # the latest
         cmc_id = kept.get(symbol, stored.get(symbol))
@@ -169,14 +167,9 @@ def _both(entry: str, name: str, pattern: str, example: str) -> tuple[str, str]:
     return given[1], given[2]
 
 
-def _no_job(settings: Settings) -> ProcessLock:
-    """The lock of the job, which would overwrite a changed choice with its own."""
-    return ProcessLock(settings.data_path / "locks" / f"{MAIN_JOB}.lock", task="coins", clock=system_clock)
-
-
 def _choose(settings: Settings, symbol: str, cmc_id: int | None) -> int | None:
-    """Keep another id, or none; return the one before."""
-    with _no_job(settings):
+    """Keep another id, or none; return the one before. The job is locked out: it would restore its own choice."""
+    with undisturbed(settings, "coins", jobs=[MAIN_JOB]):
         choices = coin_choices(settings.data_path)
         kept = choices.load()
         before = kept.pop(symbol, None)

@@ -18,19 +18,8 @@ from adapters.system.crontab import START_CRON, has_crontab
 from commands.interface import JobName, Json
 from commands.screen import action, say, say_json, show_table, tell
 from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, load_settings, network_variables, usable_settings
+from crons import install
 from crons.exits import DONE
-from crons.install import (
-    BACKUP,
-    DAILY,
-    HEAL_SCHEDULE,
-    WATCH,
-    change_crontab,
-    crontab_line,
-    heal_of,
-    next_run,
-    read_schedules,
-    usual_schedule,
-)
 from crons.job import Job
 from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import require_owner, system_clock
@@ -40,7 +29,7 @@ Backup = Annotated[bool, typer.Option("--backup", help="the daily line that back
 Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 
-_DAILY_WORDS = {BACKUP: "copy every table to backups/", WATCH: "report what needs attention"}
+_DAILY_WORDS = {install.BACKUP: "copy every table to backups/", install.WATCH: "report what needs attention"}
 
 
 @action("--json")
@@ -48,11 +37,11 @@ def jobs(*, as_json: Json = False) -> int:
     """List the jobs, their schedules and their crontab lines."""
     now, tasks = system_clock(), []
     for name, job in JOBS.items():
-        tasks.append((name, job.summary, usual_schedule(job.schedule, now), name))
+        tasks.append((name, job.summary, install.usual_schedule(job.schedule, now), name))
         if job.backfill is not None:
-            tasks.append((heal_of(name), "fill its missing hours", HEAL_SCHEDULE, f"{name} --heal"))
-    tasks += [(task, words, DAILY[task], f"--{task}") for task, words in _DAILY_WORDS.items()]
-    found = read_schedules(PROJECT_ROOT)
+            tasks.append((install.heal_of(name), "fill its missing hours", install.HEAL_SCHEDULE, f"{name} --heal"))
+    tasks += [(task, words, install.DAILY[task], f"--{task}") for task, words in _DAILY_WORDS.items()]
+    found = install.read_schedules(PROJECT_ROOT)
     rows = []
     for task, summary, usual, arguments in tasks:
         state = "not known" if found.unknown else "yes" if task in found.installed else "no"
@@ -94,18 +83,18 @@ def setup_cron(
     now = system_clock()
     task = _task(name, heal=heal, backup=backup, watch=watch)
     job = find_job(name, with_past=heal)
-    usual = DAILY.get(task) or (HEAL_SCHEDULE if heal else usual_schedule(job.schedule, now))
-    found = read_schedules(PROJECT_ROOT)
+    usual = install.DAILY.get(task) or (install.HEAL_SCHEDULE if heal else install.usual_schedule(job.schedule, now))
+    found = install.read_schedules(PROJECT_ROOT)
     if schedule is None:
         schedule = found.installed.get(task, usual)
     # The links of the path are not resolved: as .venv/bin/python it finds the installed packages.
-    line = crontab_line(task, schedule, checkout=PROJECT_ROOT, python=Path(sys.executable))
+    line = install.crontab_line(task, schedule, checkout=PROJECT_ROOT, python=Path(sys.executable))
     changed = _change(task, line, dry_run=dry_run)
-    start = next_run(schedule, now)
+    start = install.next_run(schedule, now)
     times = f"{start:%Y-%m-%d %H:%M} on this host's clock, {in_tehran(start):%Y-%m-%d %H:%M} in Tehran"
     say(f"cron {'would start' if dry_run and changed else 'starts'} it next at {times}")
     if task == name:
-        begins, late = usual_schedule("", now), in_tehran(start).minute
+        begins, late = install.usual_schedule("", now), in_tehran(start).minute
         tip = f'{counted(late, "minute")} into the Tehran hour; for its beginning: --schedule "{begins}"'
         zone = f"minute {begins.split()[0]} on this host's clock ({now.astimezone():%Z})"
         say(f"that is {tip}" if late else f"that is when an hour begins in Tehran, {zone}")
@@ -141,7 +130,7 @@ def _task(name: str, **chosen: bool) -> str:
     if len(names) > 1:
         words = " and ".join(f"--{one}" for one in names)
         raise ConfigurationError(f"{words} are separate lines", next_step="give one of them at a time")
-    return name if not names else heal_of(name) if names == ["heal"] else names[0]
+    return name if not names else install.heal_of(name) if names == ["heal"] else names[0]
 
 
 def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
@@ -149,7 +138,7 @@ def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
     if not dry_run:
         require_owner(usable_settings())
     now = in_tehran(system_clock())
-    before, after, backup = change_crontab(task, line, checkout=PROJECT_ROOT, now=now, dry_run=dry_run)
+    before, after, backup = install.change_crontab(task, line, checkout=PROJECT_ROOT, now=now, dry_run=dry_run)
     if before == after:
         say("the crontab is already up to date")
         return False

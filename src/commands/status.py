@@ -16,16 +16,7 @@ import typer
 from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import StoredHours
-from adapters._bases.tehran_time import (
-    HOUR,
-    describe_hours,
-    from_text,
-    hour_key,
-    hour_ranges,
-    hours_before,
-    in_tehran,
-    tehran_text,
-)
+from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_ranges, hours_before, tehran_text
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from adapters.files.locks import is_held, read_holder
@@ -55,20 +46,11 @@ from commands.status_facts import (
 )
 from commands.tables import backups_of
 from configurations.config import PROJECT_ROOT, Settings, usable_settings
+from crons import install
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import CORRECTIONS_SINCE, idle_symbols
-from crons.install import (
-    BACKUP,
-    Schedules,
-    heal_of,
-    installed_since,
-    longest_interval,
-    next_run,
-    read_schedules,
-    usual_schedule,
-)
 from crons.registry import JOBS, find_job
 from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
@@ -142,7 +124,7 @@ def _read_all(name: str | None, settings: Settings, now: datetime) -> list[tuple
     """The jobs to show, each with what needs attention."""
     if name is not None:
         find_job(name)
-    schedules, database, jobs = read_schedules(PROJECT_ROOT), DatabaseFacts(), []
+    schedules, database, jobs = install.read_schedules(PROJECT_ROOT), DatabaseFacts(), []
     with resources_for_reading(settings, "status") as resources:
         for one in [name] if name else JOBS:
             # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
@@ -211,7 +193,7 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
         there, spans = stored.get(symbol, _NOTHING), absent.get(symbol, ())
         last, before = _finite(there.last_value), None
         if there.last_hour:
-            before = _finite(there.values.get(hour_key(from_text(there.last_hour) - _TREND_HOURS * HOUR)))
+            before = _finite(there.values.get(hour_key(from_text(there.last_hour) - timedelta(hours=_TREND_HOURS))))
         series.append(
             Series(
                 symbol,
@@ -233,7 +215,7 @@ def _finite(price: float | None) -> float | None:
 
 
 def _facts(
-    name: str, resources: Resources, records: Sequence[RunRecord], schedules: Schedules, now: datetime
+    name: str, resources: Resources, records: Sequence[RunRecord], schedules: install.Schedules, now: datetime
 ) -> JobFacts:
     job, settings, beginnings = JOBS[name], resources.settings, list[str]()
     table, backups, lock = (
@@ -244,20 +226,21 @@ def _facts(
     ended = [run for run in records if run.status != BUSY]
     runs, heals = ([run for run in ended if run.kind == kind] for kind in ("run", "heal"))
     turns = {
-        task: Turn(schedule, next_run(schedule, now), longest_interval(schedule, now))
-        for task, schedule in schedules.installed.items()
+        task: Turn(line, install.next_run(line, now), install.longest_interval(line, now))
+        for task, line in schedules.installed.items()
     }
-    since = installed_since(BACKUP, PROJECT_ROOT)
+    schedule = schedules.installed.get(name) or install.usual_schedule(job.schedule, now)
+    backup, since = turns.get(install.BACKUP), install.installed_since(install.BACKUP, PROJECT_ROOT)
     with suppress(StateError):  # which `check` reports
         beginnings = job.beginnings(settings)
     return JobFacts(
         name=name,
         beginnings=beginnings,
         follows_list=bool(settings.top) and not job.optional,
-        every=turns[name].every if name in turns else longest_interval(usual_schedule(job.schedule, now), now),
+        every=install.longest_interval(schedule, now),
         run=turns.get(name),
-        heal=turns.get(heal_of(name)),
-        backup=turns.get(BACKUP),
+        heal=turns.get(install.heal_of(name)),
+        backup=backup,
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         cron_runs=schedules.cron_runs,
         running=str(read_holder(lock) or "a process without a note") if is_held(lock) else None,
@@ -272,7 +255,7 @@ def _facts(
         stale_set_up=stale_groups(),
         last_backup=next((one.made for one in reversed(backups.found()) if table in one.manifest.rows), None),
         shrunk_backup="".join(backups.shrunk([table])),
-        backup_due=next_run(turns[BACKUP].schedule, since) if BACKUP in turns and since else None,
+        backup_due=install.next_run(backup.schedule, since) if backup and since else None,
         see_log="see logs/cron.log, then " if (PROJECT_ROOT / "logs" / "cron.log").exists() else "",
     )
 
@@ -330,7 +313,7 @@ def _symbol_document(one: Series) -> dict[str, Any]:
             name: {"stored": share.stored, "expected": share.expected, "percent": share.percent}
             for name, share in coverage.shares.items()
         },
-        "missing": [[tehran_text(in_tehran(bound)) for bound in span] for span in hour_ranges(coverage.missing)],
+        "missing": [[tehran_text(bound) for bound in span] for span in hour_ranges(coverage.missing)],
         "missing_hours": len(coverage.missing),
         "without_quote_hours": len(coverage.without_quote),
         "last_24_hours": one.trend,
@@ -403,8 +386,8 @@ def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
 
 
 def _describe_turn(turn: Turn) -> str:
-    tehran = f"{in_tehran(turn.at):%Y-%m-%d %H:%M}"
-    return f"{turn.at:%Y-%m-%d %H:%M} on this host ({turn.at:%Z}), {tehran} in Tehran ({turn.schedule})"
+    in_tehran = tehran_text(turn.at)[:16]
+    return f"{turn.at:%Y-%m-%d %H:%M} on this host ({turn.at:%Z}), {in_tehran} in Tehran ({turn.schedule})"
 
 
 def _describe_spool(spool: SpoolFacts, now: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) 
         say("nothing was changed")
         return FAILED
     # Locked, because rows that a run stores between the copy and the drop would be lost.
-    with _undisturbed(settings, "drop_db") as resources:
+    with undisturbed(settings, "drop_db") as resources:
         tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
         own = {table for one in tables for table in (one.table.name, *one.table.beside)}
         backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
@@ -125,7 +125,7 @@ def backup(
     """
     settings = settings_with_log(quiet=quiet, writes=True)
     require_database(settings)
-    with _undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
+    with undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
         made = _copy(resources, scheduled=keep is not None, accepted=accept, quiet=quiet)
     backups, tables = backups_of(settings), [job.repository.table.name for job in JOBS.values()]
     for old in backups.prune(keep, tables) if keep and made else ():
@@ -155,7 +155,7 @@ def restore(
     only those that are missing are stored. Nothing changes if a file is damaged.
     """
     settings, path = settings_with_log(quiet=quiet, writes=True), path.resolve()
-    with _undisturbed(settings, "restore") as resources:
+    with undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
         for table, rows, file in [(*_checked(file, rows), file) for file, rows in files_of(path).items()]:
             inserted, updated, unchanged = (f"{count:,}" for count in _store(table, file, rows, resources))
@@ -223,12 +223,12 @@ def _copy(
 
 
 @contextmanager
-def _undisturbed(
-    settings: Settings, task: str, *, writes: bool = True, wait_seconds: float = 0.5
+def undisturbed(
+    settings: Settings, task: str, *, jobs: Iterable[str] = JOBS, writes: bool = True, wait_seconds: float = 0.5
 ) -> Iterator[Resources]:
-    """The database, while the runs of every job are locked out."""
+    """The database, while the runs of these jobs, by default of all, are locked out."""
     with ExitStack() as held:
-        for name in JOBS:
+        for name in jobs:
             file = settings.data_path / "locks" / f"{name}.lock"
             held.enter_context(ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds))
         yield held.enter_context(Resources(settings, task=task, clock=system_clock, writes=writes))
