@@ -109,8 +109,7 @@ def verify(*, as_json: Json = False, quiet: Quiet = False) -> int:
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
         findings += compared_sources(resources, now)
     wrong = [finding for finding in findings if finding.state == "fail"]
-    if not quiet or wrong or as_json:
-        shown = wrong if quiet and not as_json else findings
+    if shown := wrong if quiet and not as_json else findings:
         show_findings(shown, as_json=as_json)
     if not quiet and not as_json:
         say(f"{len(wrong)} of {len(findings)} checks found errors" if wrong else "no errors")
@@ -161,9 +160,9 @@ def _of_crontab(schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
             yield Finding(f"job {name}", "warn", "not installed in the crontab", f"./run.sh setup_cron {name}")
 
 
-def _or_failed(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _or_failed(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterable[Finding]:
     try:
-        return look()
+        return list(look())
     except LockHeldError as error:
         return [Finding(subject, "warn", f"in use, so not checked: {error.message}", error.next_step)]
     except EtlError as error:
@@ -185,7 +184,15 @@ def _check_env_file(path: Path) -> Iterator[Finding]:
 
 def _check_folders(folders: Iterable[Path]) -> list[Finding]:
     """Whether this user can write to the program's folders; a missing one is made when it is needed."""
-    found = [finding for folder in folders if (finding := _fault_of(folder, _nearest(folder)))]
+    found, unsafe = [], "a power failure may lose its last files, since fsync of a folder fails there"
+    for folder in folders:
+        try:
+            check_writable(_nearest(folder))
+            if not Disk().sync_folder(_nearest(folder)):
+                found.append(Finding("folders", "warn", f"{folder}: {unsafe}"))
+        except OSError as error:  # noqa: PERF203 - each wrong folder has a row
+            fault = f"{folder} cannot be written: {error.strerror}"
+            found.append(Finding("folders", "fail", fault, fix_for(error)))
     return found or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
 
 
@@ -221,54 +228,46 @@ def _nearest(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
 
 
-def _fault_of(folder: Path, existing: Path) -> Finding | None:
-    try:
-        check_writable(existing)
-        durable = Disk().sync_folder(existing)
-    except OSError as error:
-        return Finding("folders", "fail", f"{folder} cannot be written: {error.strerror}", fix_for(error))
-    unsafe = f"{folder}: a power failure may lose its last files, since fsync of a folder fails there"
-    return None if durable else Finding("folders", "warn", unsafe)
-
-
-def _of_database(table: HourlyRepository, resources: Resources) -> list[Finding]:
-    version = resources.retry.call(resources.database.server_version)
-    server = Finding("ClickHouse", "ok", f"{resources.database.address}, version {'.'.join(map(str, version))}")
+def _of_database(table: HourlyRepository, resources: Resources) -> Iterator[Finding]:
+    database = resources.database
+    version = resources.retry.call(database.server_version)
+    server = Finding("ClickHouse", "ok", f"{database.address}, version {'.'.join(map(str, version))}")
     if version[:2] < _OLDEST_VERSION:
         oldest = ".".join(map(str, _OLDEST_VERSION))
         server = server._replace(state="warn", next_step=f"not tried below {oldest}: upgrade ClickHouse")
-    topology = Finding("topology", "ok", table.schema.describe())
-    return [server, topology, *_of_user(table, resources), *_or_failed("table", lambda: _of_table(table))]
-
-
-def _of_user(table: HourlyRepository, resources: Resources) -> list[Finding]:
-    found = [
-        Finding("settings", "ok", f"the profile keeps {name} = {value}; a run works within it")
-        for name, value in resources.database.kept_settings().items()
-    ] or [Finding("settings", "ok", "the profile allows all settings of a run")]
+    yield server
+    yield Finding("topology", "ok", table.schema.describe())
+    kept = database.kept_settings()
+    for name, value in kept.items():
+        yield Finding("settings", "ok", f"the profile keeps {name} = {value}; a run works within it")
+    if not kept:
+        yield Finding("settings", "ok", "the profile allows all settings of a run")
     wanted = [*table.schema.wanted_rights(), *resources.runs.wanted_rights()]
-    missing = resources.retry.call(partial(lacking, resources.database, wanted))
-    if missing is None:
-        return [*found, Finding("rights", "ok", "not checked: this version of ClickHouse has no CHECK GRANT")]
-    rights = [Finding("rights", "fail", f"the user lacks {right}", next_step) for right, next_step in missing]
-    return [*found, *(rights or [Finding("rights", "ok", "the user has all rights of a run")])]
+    missing = resources.retry.call(partial(lacking, database, wanted))
+    for right, next_step in missing or ():
+        yield Finding("rights", "fail", f"the user lacks {right}", next_step)
+    if not missing:
+        unchecked = "not checked: this version of ClickHouse has no CHECK GRANT"
+        yield Finding("rights", "ok", unchecked if missing is None else "the user has all rights of a run")
+    yield from _or_failed("table", lambda: _of_table(table))
 
 
-def _of_table(table: HourlyRepository) -> list[Finding]:
+def _of_table(table: HourlyRepository) -> Iterator[Finding]:
     if not table.schema.has_table():
-        return [Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")]
-    stuck = [Finding("table", "warn", f"stuck mutation: {mutation}") for mutation in table.stuck_mutations()]
-    return [Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}"), *stuck, *ttl_finding(table)]
+        yield Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")
+        return
+    yield Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}")
+    for mutation in table.stuck_mutations():
+        yield Finding("table", "warn", f"stuck mutation: {mutation}")
+    yield from ttl_finding(table)
 
 
-def _of_spool(subject: str, job: str, spool: Spool) -> list[Finding]:
-    found = []
+def _of_spool(subject: str, job: str, spool: Spool) -> Iterator[Finding]:
+    run = f"./run.sh cron_run {job}"
     if pending := spool.waiting():
-        found.append(Finding(subject, "warn", counted(len(pending), "pending file"), f"./run.sh cron_run {job}"))
+        yield Finding(subject, "warn", counted(len(pending), "pending file"), run)
     if held := spool.held.waiting():
         rows = f"{counted(len(held), 'row')} acknowledged and not visible, in {spool.held.folder}"
-        found.append(Finding(subject, "warn", rows, f"./run.sh cron_run {job} says why, and releases visible ones"))
-    return found + [
-        Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")
-        for path in spool.rejected()
-    ]
+        yield Finding(subject, "warn", rows, f"{run} says why, and releases visible ones")
+    for path in spool.rejected():
+        yield Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")
