@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial, wraps
 from itertools import zip_longest
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import typer
 
@@ -31,15 +31,16 @@ _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or 
 _COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
 _GLUE = "\ue000"  # stands for the blanks of a command while a table is laid out
 _UNLIMITED_WIDTH = 1 << 40
+_Action = TypeVar("_Action", bound=Callable[..., int])
 
 
-def action(arguments: str = "", *, names_checked: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def action(arguments: str = "", *, names_checked: bool = False) -> Callable[[_Action], _Action]:
     """Make a `command` of a function that returns the exit code; its errors become lines on stderr and exit codes.
 
     A nearly right name in .env is a warning, unless the function itself warns of these.
     """
 
-    def register(function: Callable[..., int]) -> Callable[..., int]:
+    def register(function: _Action) -> _Action:
         @wraps(function)
         def run(**given: object) -> NoReturn:
             work = partial(function, **given)
