@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import in_tehran
-from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Installation
 from tests.support.main_at import __file__ as main_at
 from tests.support.stepped_clock import SteppedClock
@@ -101,20 +99,6 @@ def test_backup_without_rows_creates_nothing(program: Installation, embedded_pro
         assert program.command("setup_db").code == 0
     assert embedded_program.command("backup").code == 1
     assert not (embedded_program.data / "clickhouse").exists()
-
-
-def test_cron_line_makes_a_backup(program: Installation, crontab: CrontabProgram) -> None:
-    assert program.run_job().code == 0
-    done = program.command("setup_cron", "--backup")
-    assert done.code == 0
-    [line] = [line for line in (crontab.folder / "table").read_text().splitlines() if line.endswith("# backup")]
-    assert line.startswith("47 4 * * * ")
-    assert " -m main backup --keep 30 --quiet >> " in line
-    assert re.search(r"^backup .* yes *$", program.command("jobs").out, re.MULTILINE)
-    assert program.command("setup_cron", "--backup").out.startswith("the crontab is already")
-    assert program.command("setup_cron", "--backup", "--heal").code == 2
-    assert program.command("remove_cron", "--backup").code == 0
-    assert "# backup" not in (crontab.folder / "table").read_text()
 
 
 @pytest.mark.parametrize(("age", "says"), [(timedelta(hours=30), ""), (timedelta(hours=50), "no backup for 2 d 2 h")])

@@ -26,6 +26,7 @@ def set_up(program: Installation, *arguments: str, zone: str = "UTC") -> Finishe
         ("UTC", ("--schedule", "1 * * * *"), "23 13:01", "23 16:31", "31 minutes into the Tehran hour; for its "),
         ("UTC", ("--heal",), "24 04:17", "24 07:47", "cron starts it next at"),
         ("UTC", ("--watch",), "24 08:07", "24 11:37", "status --quiet # watch"),
+        ("UTC", ("--backup",), "24 04:47", "24 08:17", " -m main backup --keep 30 --quiet >> "),
     ],
 )
 def test_next_start_is_shown_on_both_clocks(  # noqa: PLR0917 - cases
@@ -63,6 +64,9 @@ def test_every_line_is_removed(embedded_program: Installation, crontab: CrontabP
         assert set_up(embedded_program, *arguments).code == 0
     assert (crontab.table or b"").count(b"\n") == 8
     assert embedded_program.at_clock("remove_cron", "--heal", "--watch").code == 2
+    assert embedded_program.at_clock("remove_cron", "--backup").code == 0
+    assert (crontab.table or b"").count(b"\n") == 7
+    assert b"# backup" not in (crontab.table or b"# backup")
     assert embedded_program.at_clock("remove_cron", "--all").code == 0
     assert crontab.table == b"5 4 * * * true\n"
 
@@ -143,7 +147,9 @@ def test_unreadable_crontab_is_reported_and_the_rest_shown(
         assert unread in done.out
 
 
-@pytest.mark.parametrize(("arguments", "schedule"), [((), "1 * * * *"), (("--heal",), "2 3 * * *")])
+@pytest.mark.parametrize(
+    ("arguments", "schedule"), [((), "1 * * * *"), (("--heal",), "2 3 * * *"), (("--backup",), "4 5 * * *")]
+)
 def test_jobs_lists_installed_lines(program: Installation, arguments: tuple[str, ...], schedule: str) -> None:
     """The schedule of the line, and each missing line's command, whole on one line of 80 columns."""
     assert program.command("setup_cron", *arguments, "--schedule", schedule).code == 0

@@ -1,4 +1,4 @@
-"""``drop_db`` asks whoever sits at the terminal, and only a yes changes anything."""
+"""``drop_db`` asks at the terminal, and only a yes changes anything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pty
 import select
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -17,57 +18,38 @@ from tests.support.installation import Installation
 from tests.support.patience import PATIENCE_SECONDS
 
 CTRL_C, CTRL_D = "\x03", "\x04"
-SILENCE_SECONDS = 10  # far longer than the command takes to hear a key on a busy machine
-# Whoever runs the tests in the background may ignore Ctrl-C, which every process of theirs would inherit.
-HEARS_CTRL_C = ("env", "--default-signal=INT")
-# Opened by the leader of a new session it becomes its terminal, so that Ctrl-C reaches the command as a signal.
-ON_TERMINAL = 'exec <"$0" >"$0" 2>&1; exec "$@"'
+SILENCE_SECONDS = 10  # far longer than the command takes to read a key on a busy machine
+# A process that runs the tests in the background may ignore Ctrl-C, which the command would inherit. Opened by the
+# leader of a new session the terminal becomes its own, so that Ctrl-C reaches it as a signal.
+ON_TERMINAL = ("env", "--default-signal=INT", "sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"')
 
 
 def dropped_after(answer: str, program: Installation, *name: str) -> tuple[int, str]:
-    """The exit code and what the terminal shows, when the question gets this answer."""
+    """The exit code and what the terminal shows, when the question gets this answer.
+
+    A key that comes while the line editor takes over the terminal is lost, though it may be echoed; so it is sent again
+    when nothing has come of it for a while.
+    """
     ours, theirs = pty.openpty()
-    main = [sys.executable, "-m", "main", "drop_db", *name]
-    command = [*HEARS_CTRL_C, "sh", "-c", ON_TERMINAL, os.ttyname(theirs), *main]
+    command = [*ON_TERMINAL, os.ttyname(theirs), sys.executable, "-m", "main", "drop_db", *name]
     environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "dumb", **program.settings}
+    shown = b""
     with subprocess.Popen(command, cwd=program.root, env=environment, start_new_session=True) as process:
         try:
-            shown = until_asked(ours)
+            while b"[y/N]: " not in shown:
+                assert select.select([ours], [], [], PATIENCE_SECONDS)[0], shown
+                shown += os.read(ours, 65536)
             os.close(theirs)
-            shown += until_closed(ours, answer)
+            with suppress(OSError):  # of a terminal whose other side is closed
+                for _ in range(PATIENCE_SECONDS // SILENCE_SECONDS):
+                    os.write(ours, answer.encode())
+                    while select.select([ours], [], [], SILENCE_SECONDS)[0]:
+                        shown += os.read(ours, 65536)
             process.wait(PATIENCE_SECONDS)
         finally:
-            process.kill()  # of no matter once it has ended
+            process.kill()  # has no effect once it has ended
             os.close(ours)
     return process.returncode, shown.decode()
-
-
-def until_asked(terminal: int) -> bytes:
-    shown = b""
-    while b"[y/N]: " not in shown:
-        assert select.select([terminal], [], [], PATIENCE_SECONDS)[0], shown
-        shown += os.read(terminal, 65536)
-    return shown
-
-
-def until_closed(terminal: int, answer: str) -> bytes:
-    """Type the answer; what the terminal shows until the command has closed it.
-
-    A key that comes while the line editor takes over the terminal is lost, though it may be echoed; so it is struck
-    again, as a person would, when nothing has come of it for a while.
-    """
-    shown = b""
-    for _ in range(PATIENCE_SECONDS // SILENCE_SECONDS):
-        os.write(terminal, answer.encode())
-        while select.select([terminal], [], [], SILENCE_SECONDS)[0]:
-            try:
-                piece = os.read(terminal, 65536)
-            except OSError:  # a terminal whose other side is closed
-                return shown
-            shown += piece
-            if not piece:
-                return shown
-    raise AssertionError(f"the answer had no effect: {shown!r}")
 
 
 def test_yes_drops_the_tables_that_the_question_names(

@@ -1,4 +1,4 @@
-"""Every remedy that a message names mends what it is named for: each is carried out as it is printed."""
+"""Every remedy that a message names works: each is carried out as it is printed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,9 +26,13 @@ STATEMENT = re.compile(r"(?:DELETE FROM|KILL MUTATION|RENAME TABLE) [^;]+")
 KINDS = {"cron_run": [], "cron_backfill": ["backfill"], "cron_heal": ["heal"]}
 
 
-def carry_out(program: Installation, step: str) -> None:
+def carry_out(program: Installation, embedded: ClickHouseAdapter, step: str) -> None:
+    """Execute the step's statements, then its commands."""
     commands = RUN_SH.findall(step)
-    assert commands, f"no command in {step!r}"
+    statements = STATEMENT.findall(step)
+    assert commands or statements, f"nothing to do in {step!r}"
+    for statement in statements:
+        embedded.command(statement)
     for name, *rest in map(str.split, commands):
         if name in KINDS:
             assert rest[:1] == [JOB]
@@ -40,7 +43,7 @@ def carry_out(program: Installation, step: str) -> None:
 
 
 def steps_of(program: Installation) -> dict[str, str]:
-    """What ``verify`` says is to be done, by what it looked at; it fails if that is anything."""
+    """The steps that ``verify`` names, by subject; its exit code says whether there is any."""
     done = program.at_clock("verify")
     below = done.out.partition("\nwhat to do\n")[2].partition("\n\n")[0].splitlines()
     found = dict(line.strip().split(": ", 1) for line in below)
@@ -48,56 +51,50 @@ def steps_of(program: Installation) -> dict[str, str]:
     return found
 
 
-def break_key(embedded: ClickHouseAdapter, database: str, ago: str) -> None:
-    embedded.command(
-        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price, datetime) SETTINGS "
-        f"insert_allow_materialized_columns = 1 VALUES ('BTC', '{ago}', 90000, '{ago[:11]}00:00:00')"
+CHANGED = "ALTER TABLE {} UPDATE %s WHERE symbol = 'BTC' AND datetime IN (%s) SETTINGS mutations_sync = 2"
+FAULTS = {
+    "duplicate keys": "INSERT INTO {} (symbol, fetched_at, price) VALUES ('BTC', '2026-11-23 15:38:00', 90001)",
+    "keys against fetched_at": (
+        "INSERT INTO {} (symbol, fetched_at, price, datetime) SETTINGS insert_allow_materialized_columns = 1 "
+        "VALUES ('BTC', '2026-11-23 10:37:09', 90000, '2026-11-23 00:00:00')"
+    ),
+    "prices": CHANGED % ("price = -1", "'2026-11-22 09:00:00', '2026-11-23 11:00:00', '2026-11-23 15:00:00'"),
+    "coins": CHANGED % ("cmc_id = 99", "'2026-11-23 10:00:00', '2026-11-23 13:00:00'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("subject", "commands"),
+    [
+        ("duplicate keys", []),
+        ("keys against fetched_at", ["cron_heal"]),
+        ("prices", ["cron_backfill", "cron_run"]),
+        ("coins", ["coins", "cron_backfill"]),
+    ],
+)
+def test_what_verify_names(
+    program: Installation, embedded: ClickHouseAdapter, database: str, subject: str, commands: list[str]
+) -> None:
+    """A run asks again for the present hour, a backfill for past ones; of duplicates the shown row stays."""
+    assert program.run_job("backfill", "31").code == program.run_job().code == 0
+    keys, view = (
+        f"SELECT {columns} FROM {database}.{table} ORDER BY symbol, datetime"
+        for columns, table in (("symbol, datetime", "crypto_prices"), ("*", "crypto_prices_hourly"))
     )
-
-
-def test_duplicates(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    assert program.run_job("backfill", "3").code == program.run_job().code == 0
-    for minutes in (1, 2):
-        put(embedded, database, ("BTC", tehran_text(clock() + timedelta(minutes=minutes)), 90_000.0 + minutes))
-    view = f"SELECT * FROM {database}.crypto_prices_hourly ORDER BY symbol, datetime"
+    hours = embedded.query(keys)
+    if subject == "keys against fetched_at":
+        embedded.command(
+            f"DELETE FROM {database}.crypto_prices WHERE symbol = 'BTC' AND datetime = '2026-11-23 00:00:00'"
+        )
+    embedded.command(FAULTS[subject].format(f"{database}.crypto_prices"))
     shown = embedded.query(view)
     steps = steps_of(program)
-    assert list(steps) == ["duplicate keys"]
-    [statement] = STATEMENT.findall(steps["duplicate keys"])
-    embedded.command(statement)
+    assert list(steps) == [subject]
+    assert [command.split()[0] for command in RUN_SH.findall(steps[subject])] == commands
+    carry_out(program, embedded, steps[subject])
     assert steps_of(program) == {}
-    assert embedded.query(view) == shown
-
-
-def test_wrong_keys(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    assert program.run_job("backfill", "30").code == program.run_job().code == 0
-    hours = embedded.query(f"SELECT symbol, datetime FROM {database}.crypto_prices ORDER BY ALL")
-    ago = tehran_text(clock() - timedelta(hours=5))
-    embedded.command(f"DELETE FROM {database}.crypto_prices WHERE symbol = 'BTC' AND datetime = '{ago[:11]}00:00:00'")
-    break_key(embedded, database, ago)
-    steps = steps_of(program)
-    assert list(steps) == ["keys against fetched_at"]
-    [statement] = STATEMENT.findall(steps["keys against fetched_at"])
-    embedded.command(statement)
-    carry_out(program, steps["keys against fetched_at"])
-    assert steps_of(program) == {}
-    assert embedded.query(f"SELECT symbol, datetime FROM {database}.crypto_prices ORDER BY ALL") == hours
-
-
-def test_absurd_prices(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    """A run asks again for the present hour, a backfill for past ones, and both where both are wrong."""
-    assert program.run_job("backfill", "31").code == program.run_job().code == 0
-    keys = ", ".join(f"'{tehran_text(clock() - timedelta(hours=hours))[:13]}:00:00'" for hours in (0, 4, 30))
-    embedded.command(
-        f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE symbol = 'ETH' AND datetime IN ({keys}) "
-        "SETTINGS mutations_sync = 2"
-    )
-    steps = steps_of(program)
-    assert list(steps) == ["prices"]
-    assert "cron_run" in steps["prices"]
-    assert "cron_backfill" in steps["prices"]
-    carry_out(program, steps["prices"])
-    assert steps_of(program) == {}
+    assert embedded.query(keys) == hours
+    assert commands or embedded.query(view) == shown
 
 
 def test_absurd_prices_of_a_symbol_that_is_not_followed(
@@ -108,21 +105,7 @@ def test_absurd_prices_of_a_symbol_that_is_not_followed(
     step = steps_of(program)["prices"]
     assert step.startswith(f"put ADA into SYMBOLS, then ./run.sh cron_run {JOB}")
     program.settings["SYMBOLS"] += ",ADA"
-    carry_out(program, step)
-    assert steps_of(program) == {}
-
-
-def test_two_coins(program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock) -> None:
-    """The hours of the coin that the symbol does not mean take the prices of the one that it does."""
-    assert program.run_job("backfill", "6").code == program.run_job().code == 0
-    keys = ", ".join(f"'{tehran_text(clock() - timedelta(hours=hours))[:13]}:00:00'" for hours in (2, 5))
-    embedded.command(
-        f"ALTER TABLE {database}.crypto_prices UPDATE cmc_id = 99 WHERE symbol = 'BTC' AND datetime IN ({keys}) "
-        "SETTINGS mutations_sync = 2"
-    )
-    steps = steps_of(program)
-    assert list(steps) == ["coins"]
-    carry_out(program, steps["coins"])
+    carry_out(program, embedded, step)
     assert steps_of(program) == {}
 
 
@@ -138,7 +121,7 @@ def test_another_shape(program: Installation, embedded: ClickHouseAdapter, datab
     assert step.startswith("./run.sh setup_db")
     if wrong == "table":
         embedded.command(f"RENAME TABLE {database}.crypto_prices TO {database}.mine")
-    carry_out(program, step)
+    carry_out(program, embedded, step)
     assert steps_of(program) == {}
 
 
@@ -155,55 +138,36 @@ def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation,
     assert steps_of(embedded_program) == {}
 
 
-def no_run_yet(_program: Installation, _front: ClickHouseFront, _clock: SteppedClock) -> None:
-    """A fresh table."""
-
-
-def late(program: Installation, _front: ClickHouseFront, clock: SteppedClock) -> None:
-    assert program.run_job().code == 0
-    clock.advance(timedelta(hours=3))
-
-
-def gap(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> None:
-    late(program, front, clock)
-    assert program.run_job().code == 0
-    clock.advance(timedelta(hours=24))
-    assert program.run_job("backfill", "24").code == program.run_job().code == 0
-
-
-def waiting(program: Installation, front: ClickHouseFront, clock: SteppedClock) -> None:
-    assert program.run_job().code == 0
-    front.refuse()
-    assert program.run_job().code == 1
-    front.listen()
-    old = (clock() - timedelta(hours=2)).timestamp()
-    for path in (program.data / "spool").rglob("*.spool"):
-        os.utime(path, (old, old))
-
-
-def damaged(program: Installation, _front: ClickHouseFront, _clock: SteppedClock) -> None:
-    assert program.run_job().code == 0
-    (program.data / "spool" / JOB).mkdir(parents=True, exist_ok=True)
-    (program.data / "spool" / JOB / "0000000001.spool").write_text("?")
-    assert program.run_job().code == 0
-
-
-@pytest.mark.parametrize("fault", [no_run_yet, late, gap, waiting, damaged])
+@pytest.mark.parametrize("fault", ["no run yet", "late", "gap", "pending", "damaged"])
 def test_what_status_names(
-    program: Installation,
-    front: ClickHouseFront,
-    clock: SteppedClock,
-    fault: Callable[[Installation, ClickHouseFront, SteppedClock], None],
+    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, clock: SteppedClock, fault: str
 ) -> None:
     assert program.at_clock("setup_db").code == 0
-    fault(program, front, clock)
+    spool = program.data / "spool" / JOB
+    if fault != "no run yet":
+        assert program.run_job().code == 0
+    if fault in {"late", "gap"}:
+        clock.advance(timedelta(hours=3))
+    if fault == "gap":
+        assert program.run_job().code == 0
+        clock.advance(timedelta(hours=24))
+        assert program.run_job("backfill", "24").code == program.run_job().code == 0
+    elif fault == "pending":
+        front.refuse()
+        assert program.run_job().code == 1
+        front.listen()
+        for path in spool.rglob("*.spool"):
+            os.utime(path, ((clock() - timedelta(hours=2)).timestamp(),) * 2)
+    elif fault == "damaged":
+        (spool / "0000000001.spool").write_text("?")
+        assert program.run_job().code == 0
     needs = status_of(program, 1)["needs"]
     for need in needs:
         if found := re.search(r"see (\S+)\.reason, then remove both files", need):
             Path(found[1]).unlink()
             Path(f"{found[1]}.reason").unlink()
         elif "check SYMBOLS" not in need:  # its run is named beside it
-            carry_out(program, need)
+            carry_out(program, embedded, need)
     assert status_of(program, 0)["needs"] == []
 
 
@@ -213,7 +177,9 @@ def row_of(program: Installation, subject: str) -> str:
 
 
 @pytest.mark.parametrize("subject", ["table", f"job {JOB}", f"spool {JOB}", ".env"])
-def test_what_check_names(program: Installation, front: ClickHouseFront, subject: str) -> None:
+def test_what_check_names(
+    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, subject: str
+) -> None:
     if subject.startswith("spool"):
         assert program.at_clock("setup_db").code == 0
         front.refuse()
@@ -225,5 +191,5 @@ def test_what_check_names(program: Installation, front: ClickHouseFront, subject
     if mode := re.search(r"chmod 600 .*\.env", before):
         subprocess.run(shlex.split(mode[0]), check=True)
     else:
-        carry_out(program, before)
+        carry_out(program, embedded, before)
     assert " warn " not in row_of(program, subject)
