@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from tests.support.crontab_program import CrontabProgram
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
-from tests.support.stepped_clock import SteppedClock
 
-
-def system_clock() -> datetime:
-    """The real time: a clock that differs from the source's is a finding."""
-    return datetime.now(timezone.utc)
+CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
 
 
 @pytest.fixture
-def source() -> Iterator[FaultySource]:
-    """CoinMarketCap."""
-    with FaultySource(clock=system_clock) as serving:
-        yield serving
-
-
-@pytest.fixture
-def program(tmp_path: Path, source: FaultySource) -> Iterator[Installation]:
-    """The program with the embedded engine, the key set, and no crontab command on its PATH."""
-    settings = {
-        "PATH": str(tmp_path),
-        "CMC_BASE_URL": source.base_url,
-        "CMC_API_KEY": source.key,
-        "SYMBOLS": "BTC,ETH,SOL",
-    }
-    installation = Installation.make(tmp_path / "a checkout", clock=SteppedClock(system_clock()), settings=settings)
-    yield installation
-    installation.end_all()
+def program(embedded_program: Installation) -> Installation:
+    """The program with the embedded engine."""
+    return embedded_program
 
 
 def rows(finished: Finished) -> dict[str, str]:
@@ -52,26 +29,24 @@ def rows(finished: Finished) -> dict[str, str]:
     return found
 
 
-def test_a_ready_host_passes(program: Installation) -> None:
-    program.command("setup_db")
-    finished = program.command("check")
+def test_a_ready_host_passes(program: Installation, tmp_path: Path) -> None:
+    program.settings["PATH"] = str(tmp_path)  # without a crontab command
+    program.at_clock("setup_db")
+    finished = program.at_clock("check")
     found = rows(finished)
     assert finished.code == 0
     assert "embedded engine" in found["ClickHouse"]
     assert "version 26.9" in found["ClickHouse"]
     assert "crypto.crypto_prices, 0 rows" in found["table"]
-    assert "15,000 of 15,000 credits left, 50 calls a minute" in found["CoinMarketCap"]
+    assert "15,000 of 15,000 credits left, 1,000,000 calls a minute" in found["CoinMarketCap"]
     assert "apt-get install cron" in found["crontab"]
     assert list(found)[:3] == ["Python", "set-up", ".env"]
     assert "inance" not in finished.out
     assert finished.out.splitlines()[-1] == "ready"
-    document = json.loads(program.command("check", "--json").out)
+    document = json.loads(program.at_clock("check", "--json").out)
     warned = [one["subject"] for one in document["findings"] if one["state"] == "warn"]
     assert (document["ready"], document["failed"], document["warnings"]) == (True, 0, len(warned))
     assert warned == ["backups", "crontab"]
-
-
-CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
 
 
 @pytest.mark.parametrize(
@@ -86,14 +61,14 @@ CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
     ],
 )
 def test_each_prerequisite_is_a_row(program: Installation, settings: dict[str, str], code: int, row: str) -> None:
-    finished = program.command("check", **settings)
+    finished = program.at_clock("check", **settings)
     assert finished.code == code
     assert re.search(f"^{row}", finished.out, re.MULTILINE | re.DOTALL)
     assert "Traceback" not in finished.out + finished.log
 
 
 def test_invalid_settings_are_named(program: Installation) -> None:
-    finished = program.command("check", SYMBOLS="", LOG_LEVEL="LOUD")
+    finished = program.at_clock("check", SYMBOLS="", LOG_LEVEL="LOUD")
     assert finished.code == 1
     assert [line.split()[2] for line in finished.out.splitlines() if line.startswith("settings")] == [
         *("SYMBOLS:", "LOG_LEVEL:"),
@@ -107,7 +82,7 @@ def test_warnings_are_not_failures(program: Installation) -> None:
     env_file = program.root / ".env"
     env_file.write_text("SYMBOL=BTC\n")
     env_file.chmod(0o644)
-    finished = program.command("check")
+    finished = program.at_clock("check")
     found = rows(finished)
     assert finished.code == 0
     assert "chmod 600" in found[".env"]
@@ -115,16 +90,12 @@ def test_warnings_are_not_failures(program: Installation) -> None:
     assert "SYMBOL" not in finished.log
 
 
-def test_the_crontab_line_is_a_row(program: Installation, tmp_path: Path) -> None:
+def test_the_crontab_line_is_a_row(program: Installation) -> None:
     """With the command that installs it, then with its schedule; an installed job is checked as well."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    CrontabProgram(folder).make()
-    path = f"{folder}:{os.environ['PATH']}"
-    before = rows(program.command("check", PATH=path))
+    before = rows(program.at_clock("check"))
     assert "./run.sh setup_cron cmc_hourly_prices" in before["job cmc_hourly_prices"]
-    assert program.command("setup_cron", "binance_hourly_prices", "--schedule", "5 * * * *", PATH=path).code == 0
-    after = rows(program.command("check", PATH=path, BINANCE_BASE_URL="http://127.0.0.1:1"))
+    assert program.at_clock("setup_cron", "binance_hourly_prices", "--schedule", "5 * * * *").code == 0
+    after = rows(program.at_clock("check", BINANCE_BASE_URL="http://127.0.0.1:1"))
     assert "installed: 5 * * * *" in after["job binance_hourly_prices"]
     assert after["topology"].count("\n") == 1
     assert "127.0.0.1:1" in after["Binance"]
@@ -134,7 +105,7 @@ def test_the_crontab_line_is_a_row(program: Installation, tmp_path: Path) -> Non
 @pytest.mark.parametrize("command", [("status",), ("jobs",), ("remove_cron",), ("cron_run", "--quiet"), ("config",)])
 def test_nearly_right_name_is_a_warning_of_every_command(program: Installation, command: tuple[str, ...]) -> None:
     (program.root / ".env").write_text("SYMBOL=BTC\n")
-    done = program.command(*command)
+    done = program.at_clock(*command)
     [line] = [line for line in done.log.splitlines() if "unknown setting in .env" in line]
     assert "warning" in line
     assert "name=SYMBOL " in line
@@ -147,7 +118,7 @@ def test_settings_are_shown_with_their_origin(program: Installation) -> None:
     (program.root / ".env").write_text("\n".join(lines))
     secrets = {name: f"https://hc.example/s3cret/{name}" for name in ("HEALTHCHECK_URL", "HEALTHCHECK_URL_STATUS")}
     secrets |= {"ALERT_COMMAND": "curl s3cret", "https_proxy": "http://me:s3c@ret@proxy:3128"}
-    done = program.command("config", LOG_LEVEL="WARNING", **secrets)
+    done = program.at_clock("config", LOG_LEVEL="WARNING", **secrets)
     shown = {line.split()[0]: line.split()[1:] for line in done.out.splitlines()}
     assert done.code == 2
     assert shown["CLICKHOUSE_DB"] == ["prices", ".env:1"]
@@ -162,8 +133,8 @@ def test_settings_are_shown_with_their_origin(program: Installation) -> None:
 
 def test_symbols_that_cannot_be_followed_fail(program: Installation, source: FaultySource) -> None:
     """An unknown one, and an id that has another ticker now; free of charge, and nothing is chosen."""
-    assert "3 symbols can be followed" in rows(program.command("check"))["symbols"]
-    refused = program.command("check", SYMBOLS="BTC,NOPE,SOL:1027,USDC.e:3408")
+    assert "3 symbols can be followed" in rows(program.at_clock("check"))["symbols"]
+    refused = program.at_clock("check", SYMBOLS="BTC,NOPE,SOL:1027,USDC.e:3408")
     assert refused.code == 1
     assert "NOPE" in refused.out
     assert "SOL (id 1027)" in refused.out
