@@ -78,13 +78,13 @@ def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) 
         backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
         for table in tables:
             table.schema.drop()
+    lines = [f"{table.name} is dropped" for table in tables]
+    if not tables:
+        lines = [f"there is no {settings.clickhouse_db}.{repositories[0].table.name}: nothing to drop"]
+    if backup:
+        lines.append(f"to undo that: ./run.sh restore {shlex.quote(str(backup))}")
     if not quiet:
-        if not tables:
-            say(f"there is no {settings.clickhouse_db}.{repositories[0].table.name}: nothing to drop")
-        for table in tables:
-            say(f"{table.name} is dropped")
-        if backup:
-            say(f"to undo that: ./run.sh restore {shlex.quote(str(backup))}")
+        say("\n".join(lines))
     return DONE
 
 
@@ -157,16 +157,16 @@ def restore(
     settings, path = settings_with_log(quiet=quiet, writes=True), path.resolve()
     with undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
-        for table, rows, file in [(*_checked(file, rows), file) for file, rows in files_of(path).items()]:
-            inserted, updated, unchanged = (f"{count:,}" for count in _store(table, file, rows, resources))
+        # Every file is read to its end before anything changes.
+        for file, table, rows in [(file, *_checked(file, rows)) for file, rows in files_of(path).items()]:
+            inserted, updated, unchanged = _store(table, file, rows, resources)
             if not quiet:
-                name = f"{settings.clickhouse_db}.{table.name}"
-                say(f"{name}: {inserted} rows inserted, {updated} updated, {unchanged} unchanged")
+                counts = f"{inserted:,} rows inserted, {updated:,} updated, {unchanged:,} unchanged"
+                say(f"{settings.clickhouse_db}.{table.name}: {counts}")
     return DONE
 
 
 def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
-    """The table that a file is a copy of, and its rows, which are read to the end."""
     table = table_in(file)
     count = sum(1 for _ in read_backup(table, file))
     if rows not in (None, count):
