@@ -45,7 +45,7 @@ from commands.status_facts import (
     stale_symbols,
 )
 from commands.tables import backups_of
-from configurations.config import PROJECT_ROOT, Settings, usable_settings
+from configurations.config import PROJECT_ROOT, usable_settings
 from crons import install
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
@@ -84,12 +84,11 @@ def status(
     """
     if quiet:
         return _watch(name)
-    settings, now = interactive_timeouts(settings_with_log()), system_clock()
-    found = _read_all(name, settings, now)
+    now = system_clock()
+    found = _read_all(name, now)
     wanting = _wanting(found)
     if as_json:
-        jobs = [_document(job, lines, now) for job, lines in found]
-        say_json(now, needs_person=bool(wanting), jobs=jobs)
+        say_json(now, needs_person=bool(wanting), jobs=[_document(job, lines, now) for job, lines in found])
     else:
         for job, _ in found:
             say(job.name)
@@ -104,7 +103,7 @@ def status(
 def _watch(name: str | None) -> int:
     error, lines = None, []
     try:
-        lines = _wanting(_read_all(name, interactive_timeouts(settings_with_log()), system_clock()))
+        lines = _wanting(_read_all(name, system_clock()))
     except EtlError as caught:
         error = caught
     for line in lines:
@@ -120,8 +119,9 @@ def _watch(name: str | None) -> int:
     return FAILED if lines else DONE
 
 
-def _read_all(name: str | None, settings: Settings, now: datetime) -> list[tuple[JobFacts, list[str]]]:
+def _read_all(name: str | None, now: datetime) -> list[tuple[JobFacts, list[str]]]:
     """The jobs to show, each with what needs attention."""
+    settings = interactive_timeouts(settings_with_log())
     if name is not None:
         find_job(name)
     schedules, database, jobs = install.read_schedules(PROJECT_ROOT), DatabaseFacts(), []
