@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -67,6 +68,7 @@ def test_every_line_is_removed(embedded_program: Installation, crontab: CrontabP
     assert embedded_program.at_clock("remove_cron", "--backup").code == 0
     assert (crontab.table or b"").count(b"\n") == 7
     assert b"# backup" not in (crontab.table or b"# backup")
+    embedded_program.clock.advance(timedelta(seconds=1))  # the copy of a crontab is named by its time
     assert embedded_program.at_clock("remove_cron", "--all").code == 0
     assert crontab.table == b"5 4 * * * true\n"
 
