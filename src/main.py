@@ -1,4 +1,4 @@
-"""The command line. The commands that look at data are in the modules of ``commands``."""
+"""The command line: every command, here or in a module of ``commands``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ if __name__ == "__main__":
 import typer
 
 from commands.interface import (  # isort: skip
-    End, First, Hours, JobName, LogQuiet, MaxCredits, NameOrHours, Symbols, app, become, command, name_and_hours,
-    start_job,
+    MODULES, End, First, Hours, JobName, LogQuiet, MaxCredits, NameOrHours, Symbols, app, become, command,
+    name_and_hours, start_job,
 )  # fmt: skip
 from crons.exits import DONE, FAILED, leave
 
 __all__ = ["app"]
+
+# Every command that is not below, and its module of ``commands``, which is imported when the command is used.
+MODULES.update(
+    check="check", config="check", verify="check", jobs="cron", setup_cron="cron", remove_cron="cron", runs="runs",
+    kill="runs", setup_db="tables", backup="tables", restore="tables", drop_db="tables", clean="tables", coins="coins",
+    compare="compare", export="export", query="query", report="report", status="status",
+)  # fmt: skip
 
 
 @command()

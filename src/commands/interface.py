@@ -33,14 +33,7 @@ MaxCredits = Annotated[int | None, typer.Option(metavar="N", min=0, help="spend 
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
-# The module of each command that is not in main.py itself: it is imported when its command is used.
-MODULES = {
-    **dict.fromkeys(("check", "config", "verify"), "check"),
-    **dict.fromkeys(("setup_cron", "remove_cron", "jobs"), "cron"),
-    **dict.fromkeys(("runs", "kill"), "runs"),
-    **dict.fromkeys(("setup_db", "backup", "restore", "drop_db", "clean"), "tables"),
-    **{name: name for name in ("coins", "compare", "export", "query", "report", "status")},
-}
+MODULES: dict[str, str] = {}  # of the commands that main.py lists, each imported when its command is used
 
 
 class _Plain(TyperCommand):
