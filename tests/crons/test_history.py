@@ -58,11 +58,7 @@ def host(front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, tmp
     clock = SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
     with FaultySource(clock=clock) as source:
         settings = make_settings(
-            clickhouse_host="127.0.0.1",
-            clickhouse_port=front.port,
-            clickhouse_user=front.user,
-            clickhouse_password=front.password,
-            clickhouse_db=database,
+            **front.variables(database),
             cmc_api_key=source.key,
             cmc_base_url=source.base_url,
             data_path=tmp_path,

@@ -53,11 +53,7 @@ def open_resources(
     """Make resources of a run of its own; each is closed in the end."""
     with FaultySource(clock=clock) as source, ExitStack() as opened:
         settings = make_settings(
-            clickhouse_host="127.0.0.1",
-            clickhouse_port=cluster.port,
-            clickhouse_user=cluster.user,
-            clickhouse_password=cluster.password,
-            clickhouse_db=database,
+            **cluster.variables(database),
             clickhouse_cluster=CLUSTER,
             cmc_api_key=source.key,
             cmc_base_url=source.base_url,

@@ -23,13 +23,7 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 @pytest.fixture
 def settings(front: ClickHouseFront) -> Settings:
     """Of a job that writes to the server."""
-    address = front.address
-    return make_settings(
-        clickhouse_host=address.host,
-        clickhouse_port=address.port,
-        clickhouse_user=address.user,
-        clickhouse_password=address.password,
-    )
+    return make_settings(**front.variables("crypto"))
 
 
 @pytest.fixture

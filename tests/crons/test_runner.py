@@ -36,11 +36,7 @@ def test_repeated_run_makes_few_round_trips(
     clock = SteppedClock(NOW)
     with FaultySource(clock=clock) as source:
         settings = make_settings(
-            clickhouse_host="127.0.0.1",
-            clickhouse_port=front.port,
-            clickhouse_user=front.user,
-            clickhouse_password=front.password,
-            clickhouse_db=database,
+            **front.variables(database),
             clickhouse_changes=changes,
             cmc_api_key=source.key,
             cmc_base_url=source.base_url,

@@ -93,11 +93,7 @@ def test_run_against_a_server_loads_one_job_and_no_engine(front: ClickHouseFront
         code, loaded = loaded_by(
             "crons.run",
             "cmc_hourly_prices",
-            CLICKHOUSE_HOST="127.0.0.1",
-            CLICKHOUSE_PORT=str(front.port),
-            CLICKHOUSE_USER=front.user,
-            CLICKHOUSE_PASSWORD=front.password,
-            CLICKHOUSE_DB="imports",
+            **front.variables("imports"),
             CMC_API_KEY=source.key,
             CMC_BASE_URL=source.base_url,
             DATA_PATH=str(tmp_path),

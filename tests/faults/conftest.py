@@ -60,14 +60,7 @@ def install(tmp_path: Path, source: FaultySource, clock: SteppedClock) -> Iterat
 @pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
     """The program with a server as its database."""
-    return install(
-        secrets=(front.password,),
-        CLICKHOUSE_HOST="127.0.0.1",
-        CLICKHOUSE_PORT=str(front.port),
-        CLICKHOUSE_USER=front.user,
-        CLICKHOUSE_PASSWORD=front.password,
-        CLICKHOUSE_DB=database,
-    )
+    return install(secrets=(front.password,), **front.variables(database))
 
 
 @pytest.fixture

@@ -57,14 +57,7 @@ def split(tmp_path: Path) -> Iterator[Balancer]:
 @pytest.mark.present_engine
 def test_table_on_one_of_two_servers_loses_nothing(split: Balancer, install: Callable[..., Installation]) -> None:
     """A run stores, or fails by name where half of its tables are; each price is in a table or waits in the spool."""
-    program = install(
-        secrets=(split.password,),
-        CLICKHOUSE_HOST="127.0.0.1",
-        CLICKHOUSE_PORT=str(split.port),
-        CLICKHOUSE_USER=split.user,
-        CLICKHOUSE_PASSWORD=split.password,
-        RUN_TIMEOUT_SECONDS="30",
-    )
+    program = install(secrets=(split.password,), **split.variables("crypto"), RUN_TIMEOUT_SECONDS="30")
     hours = set()
     for _ in range(RUNS):
         done = program.run_job()

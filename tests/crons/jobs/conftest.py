@@ -31,15 +31,7 @@ def clock() -> SteppedClock:
 
 @pytest.fixture
 def database_settings(front: ClickHouseFront, database: str, tmp_path: Path) -> dict[str, object]:
-    return {
-        "clickhouse_host": "127.0.0.1",
-        "clickhouse_port": front.port,
-        "clickhouse_user": front.user,
-        "clickhouse_password": front.password,
-        "clickhouse_db": database,
-        "data_path": tmp_path,
-        "symbols": "BTC,ETH,SOL",
-    }
+    return {**front.variables(database), "data_path": tmp_path, "symbols": "BTC,ETH,SOL"}
 
 
 @pytest.fixture
