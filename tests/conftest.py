@@ -130,20 +130,32 @@ def make_repository(database: str) -> Callable[..., Any]:
         adapter: ClickHouseAdapter,
         clock: Callable[[], datetime] = lambda: NOW,
         kind: type[HourlyRepository] = CoinMarketCapClickHouseAdapter,
+        **others: Any,
     ) -> HourlyRepository:
-        return kind(clickhouse=adapter, database=database, retry=RetryPolicy(attempts=3), clock=clock)
+        given = {"database": database, "retry": RetryPolicy(attempts=3), **others}
+        return kind(clickhouse=adapter, clock=clock, **given)
+
+    return make
+
+
+@pytest.fixture
+def make_table(make_repository: Callable[..., Any]) -> Callable[..., Any]:
+    """As `make_repository`, with its table made."""
+
+    def make(*given: Any, **others: Any) -> HourlyRepository:
+        made: HourlyRepository = make_repository(*given, **others)
+        made.ensure_ready()
+        return made
 
     return make
 
 
 @pytest.fixture
 def repository(
-    embedded: ClickHouseAdapter, make_repository: Callable[..., CoinMarketCapClickHouseAdapter]
+    embedded: ClickHouseAdapter, make_table: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> CoinMarketCapClickHouseAdapter:
     """A repository with its table made."""
-    made = make_repository(embedded)
-    made.ensure_ready()
-    return made
+    return make_table(embedded)
 
 
 def clickhouse_adapter(engine_path: Path, front: ClickHouseFront | None) -> ClickHouseAdapter:

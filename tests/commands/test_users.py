@@ -43,12 +43,11 @@ pytestmark = pytest.mark.present_engine
 def stored(
     program: Installation,
     embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    make_table: Callable[..., CoinMarketCapClickHouseAdapter],
     database: str,
 ) -> Installation:
     """The program with stored prices that each writing command changes, and with a backup of others."""
-    repository = make_repository(embedded)
-    repository.ensure_ready()
+    repository = make_table(embedded)
     EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=365).ensure_ready()
     hours = [f"2026-11-23 {hour}:05:00" for hour in (14, 15)]
     repository.upsert_prices([price_row("BTC", 1.0, fetched_at=at) for at in hours])

@@ -114,12 +114,11 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
 
 def test_corrections_are_counted_and_listed(
     program: Installation,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    make_table: Callable[..., CoinMarketCapClickHouseAdapter],
     embedded: ClickHouseAdapter,
 ) -> None:
     """They are not wrong: `status` has their number, `verify` the largest."""
-    repository = make_repository(embedded)
-    repository.ensure_ready()
+    repository = make_table(embedded)
     for price in (50.0, 75.0):
         repository.upsert_prices([price_row(price=price, fetched_at="2026-11-23 11:00:00")])
 

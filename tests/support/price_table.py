@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.schema import definition
@@ -13,6 +14,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 Repository = CoinMarketCapClickHouseAdapter
 MakeRepository = Callable[..., Repository]
 Read = Callable[..., list[tuple[object, ...]]]
+Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:

@@ -6,10 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key
 from tests.support.price_rows import price_row
-from tests.support.price_table import Repository
+from tests.support.price_table import Ask, Repository
 from transformers.coverage import hours_by_key, is_within
 
 BEGAN = datetime(2026, 10, 1, tzinfo=TEHRAN)
@@ -35,7 +34,7 @@ STAYS = "L" + "l" * 24  # the last list that held it, and the 24 hours after it
     ],
 )
 def test_hours_out_of_the_list_are_not_missing(
-    repository: Repository, embedded: ClickHouseAdapter, coin: str, other: str, missing: list[int]
+    repository: Repository, ask: Ask, coin: str, other: str, missing: list[int]
 ) -> None:
     """By the repository, and by the view of expected hours, which ends with the present hour or the last row."""
     starts = hours_by_key(BEGAN + HOUR * number for number in range(len(other)))
@@ -49,18 +48,15 @@ def test_hours_out_of_the_list_are_not_missing(
         ]
     )
     absent = repository.absences(["COIN", "OTHER"])
-    first, stored = (
-        coin.index(coin.strip(".")[0]),
-        [key for key, letter in zip(keys, coin, strict=False) if letter != "."],
-    )
+    first = coin.index(coin.strip(".")[0])
+    stored = [key for key, letter in zip(keys, coin, strict=False) if letter != "."]
     expected = [key for key in keys[first:] if key not in stored and not is_within(key, absent.get("COIN", ()))]
     assert expected == [keys[number] for number in missing]
     assert not any(is_within(key, absent.get("COIN", ())) for key in stored)
     if "L" in coin:
         assert is_within(hour_key(starts[keys[first]] - HOUR), absent["COIN"])
-    found = embedded.query(
-        f"SELECT datetime FROM {repository.name}_hours WHERE symbol = 'COIN' AND state = 'missing' "
-        f"AND datetime <= '{keys[-1]}' ORDER BY datetime"
+    found = ask(
+        "SELECT datetime FROM crypto_prices_hours WHERE symbol = 'COIN' AND state = 'missing' "
+        f"AND datetime < '{max(stored)}' ORDER BY datetime"
     )
-    last = max(stored)
-    assert [str(key) for (key,) in found if str(key) < last] == [key for key in expected if key < last]
+    assert found == [(key,) for key in expected if key < max(stored)]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
-from tests.conftest import NOW
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository, copied, typed
 
@@ -20,30 +16,10 @@ HOUR = "2026-11-23 12:00:00"
 
 
 @pytest.fixture
-def make_inserting(database: str) -> MakeRepository:
-    def make(clickhouse: ClickHouseAdapter, clock: Callable[[], datetime] = lambda: NOW) -> Repository:
-        return Repository(
-            clickhouse=clickhouse,
-            database=database,
-            retry=RetryPolicy(attempts=3),
-            clock=clock,
-            replication=Replication(changes="insert"),
-        )
-
-    return make
-
-
-@pytest.fixture
-def inserting(embedded: ClickHouseAdapter, make_inserting: MakeRepository) -> Repository:
-    made = make_inserting(embedded)
-    made.ensure_ready()
+def inserting(embedded: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
+    made = make_table(embedded, replication=Replication(changes="insert"))
     embedded.command(f"SYSTEM STOP MERGES {made.name}")
     return made
-
-
-def merge(clickhouse: ClickHouseAdapter, database: str) -> None:
-    clickhouse.command(f"SYSTEM START MERGES {database}.crypto_prices")
-    clickhouse.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
 
 
 def test_change_is_a_newer_version_of_the_stored_row(
@@ -86,7 +62,8 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
         }
 
     before, superseded = seen("before"), inserting.count_superseded()
-    merge(embedded, database)
+    embedded.command(f"SYSTEM START MERGES {database}.crypto_prices")
+    embedded.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
 
     assert superseded == 6
     assert inserting.count_superseded() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,9 @@ from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.docs import ROOT
 from tests.support.price_rows import price_row
-from tests.support.price_table import Read, Repository
+from tests.support.price_table import MakeRepository, Read, Repository
 
 LATER = NOW + timedelta(hours=2)
-LEDGER = (
-    "table_name, symbol, datetime, old_price, new_price, currency, corrected_at, run_id, old_endpoint, new_endpoint"
-)
 STATEMENTS = re.findall(
     r"^```sql\n(SELECT.*?)^```$", (ROOT / "docs" / "analysts.md").read_text(), re.MULTILINE | re.DOTALL
 )
@@ -31,25 +29,18 @@ Ledger = Callable[[], list[tuple[object, ...]]]
 
 
 @pytest.fixture(params=["update", "insert"])
-def changes(request: pytest.FixtureRequest) -> Changes:
+def changes(request: pytest.FixtureRequest) -> Any:
     """How a change is written: in place, or, on replicas, as a newer version."""
-    mode: Changes = request.param
-    return mode
+    return request.param
 
 
 @pytest.fixture
-def store(server: ClickHouseAdapter, database: str, changes: Changes) -> Store:
+def store(server: ClickHouseAdapter, make_table: MakeRepository, changes: Changes) -> Store:
     """Upsert one price of BTC, by a run at some time; without retries."""
 
     def upsert(price: float, at: datetime = LATER, run: str = "run-1", **values: object) -> None:
-        repository = Repository(
-            clickhouse=server,
-            database=database,
-            retry=RetryPolicy(attempts=1),
-            clock=lambda: at,
-            replication=Replication(changes=changes),
-        )
-        repository.ensure_ready()
+        once, replication = RetryPolicy(attempts=1), Replication(changes=changes)
+        repository = make_table(server, lambda: at, retry=once, replication=replication)
         repository.upsert_prices([price_row(price=price)._replace(run_id=run, **values)])  # type: ignore[arg-type]
 
     return upsert
@@ -57,7 +48,8 @@ def store(server: ClickHouseAdapter, database: str, changes: Changes) -> Store:
 
 @pytest.fixture
 def ledger(embedded: ClickHouseAdapter, database: str) -> Ledger:
-    return lambda: embedded.query(f"SELECT {LEDGER} FROM {database}.price_corrections ORDER BY version")
+    columns = ", ".join(Correction._fields)
+    return lambda: embedded.query(f"SELECT {columns} FROM {database}.price_corrections ORDER BY version")
 
 
 def test_replaced_price_of_an_hour_that_is_over_is_kept(store: Store, ledger: Ledger) -> None:
@@ -118,10 +110,9 @@ def test_what_the_table_said_on_a_day_can_be_reconstructed(
         assert [row[-1] for row in embedded.query(asked)] == [price]
 
 
-def test_largest_corrections_are_listed_first(store: Store, server: ClickHouseAdapter, database: str) -> None:
+def test_largest_corrections_are_listed_first(store: Store, repository: Repository) -> None:
     for price in (100.0, 101.0, 202.0):
         store(price, NOW if price == 100 else LATER)
-    repository = Repository(clickhouse=server, database=database, retry=RetryPolicy(attempts=1), clock=lambda: LATER)
     found = repository.corrections(since="2026-11-23 00:00:00", most=1)
     assert (found.total, [one.percent for one in found.largest]) == (2, [100.0])
     assert isinstance(found.largest[0], Correction)

@@ -18,9 +18,8 @@ PERHAPS_WRITTEN = [159, 319, 341]
 
 
 @pytest.fixture
-def prices(server: ClickHouseAdapter, make_repository: MakeRepository) -> Repository:
-    made = make_repository(server)
-    made.ensure_ready()
+def prices(server: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
+    made = make_table(server)
     made.upsert_prices([price_row("BTC", 1.0)])
     return made
 
@@ -49,20 +48,19 @@ def test_statement_is_sent_again_unless_it_was_executed(
 def test_queued_create_is_looked_for(
     server: ClickHouseAdapter,
     front: ClickHouseFront,
-    make_repository: MakeRepository,
+    make_table: MakeRepository,
 ) -> None:
     """Error 159 from a slow replica: the next try finds the table and makes the rest."""
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))
-    prices = make_repository(server)
-    prices.ensure_ready()
+    prices = make_table(server)
     assert prices.schema.differences() == []
 
 
 def test_replica_of_an_earlier_table_stops_the_set_up(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository
 ) -> None:
     front.faults.append(Fault("error", "CREATE TABLE", code=253))
     with pytest.raises(StorageRejected, match="253") as refused:
-        make_repository(server).ensure_ready()
+        make_table(server)
     assert len(front.asked("CREATE TABLE")) == 1
     assert "SYSTEM DROP REPLICA" in refused.value.next_step

@@ -9,24 +9,20 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.retry import RetryPolicy
-from adapters._bases.topology import Replication
+from adapters._bases.topology import Changes, Replication
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
-from tests.conftest import NOW, clickhouse_adapter
+from tests.conftest import clickhouse_adapter
 from tests.support.access import CUTS_AND_CHANGES, PROFILES
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository
+from tests.support.price_table import MakeRepository, Read
 
 Connect = Callable[[str], tuple[ClickHouseAdapter, ClickHouseFront]]
 
 
 def rows_of(price: float, count: int = 5) -> list[PriceRow]:
-    return [
-        price_row(f"COIN{number:04}", price + number, cmc_id=number + 1, name=f"Coin number {number}")
-        for number in range(count)
-    ]
+    return [price_row(f"COIN{number:04}", price + number, cmc_id=number + 1) for number in range(count)]
 
 
 @pytest.fixture
@@ -46,13 +42,12 @@ def under(engine_path: Path) -> Iterator[Connect]:
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["all of these", "use_query_cache", "nuisances locked", "read limits locked"])
 def test_profile_changes_nothing(
-    under: Connect, embedded: ClickHouseAdapter, make_repository: MakeRepository, profile: str, view: Read
+    under: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, profile: str, view: Read
 ) -> None:
     """Settings that may be changed are, and those that are locked and do no harm stay."""
     if profile.endswith("locked"):
-        make_repository(embedded).ensure_ready()
-    repository = make_repository(under(profile)[0])
-    repository.ensure_ready()
+        make_table(embedded)
+    repository = make_table(under(profile)[0])
     first, second = rows_of(1), rows_of(2)
 
     assert repository.upsert_prices(first) == UpsertReport(inserted=5)
@@ -79,12 +74,9 @@ def test_harmful_locked_setting_is_named(under: Connect, setting: str) -> None:
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["bounds", "small statements"])
-def test_bounded_or_locked_limit_stays(
-    under: Connect, make_repository: MakeRepository, profile: str, view: Read
-) -> None:
+def test_bounded_or_locked_limit_stays(under: Connect, make_table: MakeRepository, profile: str, view: Read) -> None:
     clickhouse, front = under(profile)
-    repository = make_repository(clickhouse)
-    repository.ensure_ready()
+    repository = make_table(clickhouse)
     assert repository.upsert_prices(rows_of(1, 700)) == UpsertReport(inserted=700)
     assert repository.upsert_prices(rows_of(2, 700)) == UpsertReport(updated=700)
 
@@ -95,15 +87,14 @@ def test_bounded_or_locked_limit_stays(
 
 @pytest.mark.present_engine
 def test_setting_behind_a_refusal_is_named(
-    under: Connect, embedded: ClickHouseAdapter, make_repository: MakeRepository
+    under: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, make_repository: MakeRepository
 ) -> None:
     """The error is ClickHouse's, about a key; the next step is about the profile."""
     with pytest.raises(StorageRejected) as caught:
-        make_repository(under("data_type_default_nullable locked")[0]).ensure_ready()
+        make_table(under("data_type_default_nullable locked")[0])
     assert "data_type_default_nullable" in caught.value.next_step
 
-    make_repository(embedded).ensure_ready()
-    make_repository(embedded).upsert_prices(rows_of(1))
+    make_table(embedded).upsert_prices(rows_of(1))
     with pytest.raises(StorageRejected) as caught:
         make_repository(under("force_primary_key locked")[0]).duplicate_keys()
     assert "force_primary_key" in caught.value.next_step
@@ -111,16 +102,11 @@ def test_setting_behind_a_refusal_is_named(
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("changes", ["", "insert"])
-def test_update_that_cannot_be_waited_for_is_refused(under: Connect, database: str, changes: str) -> None:
+def test_update_that_cannot_be_waited_for_is_refused(
+    under: Connect, make_table: MakeRepository, changes: Changes
+) -> None:
     """With mutations_sync locked at 0; CLICKHOUSE_CHANGES=insert needs no update."""
-    repository = Repository(
-        clickhouse=under("hasty updates")[0],
-        database=database,
-        retry=RetryPolicy(attempts=1),
-        clock=lambda: NOW,
-        replication=Replication(changes=changes),  # type: ignore[arg-type]  # one of its texts
-    )
-    repository.ensure_ready()
+    repository = make_table(under("hasty updates")[0], replication=Replication(changes=changes))
     repository.upsert_prices(rows_of(1))
     if changes:
         assert repository.upsert_prices(rows_of(2)) == UpsertReport(updated=5)

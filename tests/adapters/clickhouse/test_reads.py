@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import pytest
-
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
-from adapters._bases.retry import RetryPolicy
-from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
-from tests.conftest import NOW
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository
 
 TEN, ELEVEN, TWELVE = (f"2026-11-23 {hour}:00:00" for hour in (10, 11, 12))
 HOLE = Hole("BTC", TEN, 1, "2026-11-23 13:00:00", "r1")
 ETH_HOLE = Hole("ETH", ELEVEN, 1027, "2026-11-23 13:00:00", "r1")
-
-
-@pytest.fixture
-def candles(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
-    retry = RetryPolicy(attempts=3)
-    return BinanceClickHouseAdapter(clickhouse=embedded, database=database, retry=retry, clock=lambda: NOW)
 
 
 def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> None:
@@ -43,13 +32,10 @@ def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> Non
     assert repository.first_hours(["BTC", "SOL"]) == {"BTC": "2026-11-23 09:00:00"}
 
 
-def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> None:
+def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_table: MakeRepository) -> None:
     """A backfilled row, long after its hour, is not an update; one written again a minute after its insert is."""
     now = datetime.now().astimezone()
-    first, later = (
-        make_repository(embedded, lambda moment=moment: moment) for moment in (now, now + timedelta(minutes=1))
-    )
-    first.ensure_ready()
+    first, later = (make_table(embedded, lambda moment=moment: moment) for moment in (now, now + timedelta(minutes=1)))
     first.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", fetched_at=TEN)])
     later.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", 7.0, fetched_at=TEN)])
 

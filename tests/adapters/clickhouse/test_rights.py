@@ -37,12 +37,12 @@ def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
 def test_new_keys_are_stored_without_the_right_to_update(
     user_of: Callable[[str], ClickHouseAdapter],
     embedded: ClickHouseAdapter,
-    make_repository: MakeRepository,
+    make_table: MakeRepository,
     database: str,
     view: Read,
 ) -> None:
-    make_repository(embedded).ensure_ready()
-    repository = make_repository(user_of("no ALTER UPDATE"))
+    make_table(embedded)
+    repository = make_table(user_of("no ALTER UPDATE"))
     assert repository.upsert_prices([price_row("BTC", 1.0)]) == UpsertReport(inserted=1)
 
     with pytest.raises(StorageRejected, match="ALTER UPDATE") as caught:
@@ -54,11 +54,10 @@ def test_new_keys_are_stored_without_the_right_to_update(
 
 
 def test_update_error_survives_hidden_mutations(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, view: Read
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, view: Read
 ) -> None:
     """Neither the check for failed mutations nor a refused update fails because of them."""
-    repository = make_repository(server)
-    repository.ensure_ready()
+    repository = make_table(server)
     repository.upsert_prices([price_row(price=1.0)])
     front.faults.append(
         Fault(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import TEHRAN
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter, TomanRow
-from tests.conftest import NOW
 from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
-from tests.support.price_table import Repository
+from tests.support.price_table import Ask, Repository
 
 
 def rate(exchange: str, hour: int, toman: float) -> TomanRow:
@@ -23,20 +23,21 @@ def rate(exchange: str, hour: int, toman: float) -> TomanRow:
 
 
 @pytest.fixture
-def rates(embedded: ClickHouseAdapter, database: str) -> TomanClickHouseAdapter:
-    return TomanClickHouseAdapter(
-        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
-    )
+def rates(
+    embedded: ClickHouseAdapter, make_repository: Callable[..., TomanClickHouseAdapter]
+) -> TomanClickHouseAdapter:
+    return make_repository(embedded, kind=TomanClickHouseAdapter)
 
 
 def test_price_is_converted_by_the_rate_of_its_very_hour(
-    rates: TomanClickHouseAdapter, repository: Repository, embedded: ClickHouseAdapter, database: str
+    rates: TomanClickHouseAdapter,
+    repository: Repository,
+    make_table: Callable[..., Any],
+    embedded: ClickHouseAdapter,
+    ask: Ask,
 ) -> None:
     """Nobitex's, else Wallex's, else none; never an older one."""
-    pairs = BinanceClickHouseAdapter(
-        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
-    )
-    pairs.ensure_ready()
+    pairs = make_table(embedded, kind=BinanceClickHouseAdapter)
     rates.ensure_ready()
     hours = [f"2026-11-22 {hour}:00:07" for hour in (10, 11, 12)]
     repository.upsert_prices([price_row("BTC", 2.0, fetched_at=hour) for hour in hours])
@@ -47,17 +48,17 @@ def test_price_is_converted_by_the_rate_of_its_very_hour(
     read = "price_toman, usdt_toman, rate_source, rate_time, date_jalali"
     times = [datetime(2026, 11, 22, hour, tzinfo=TEHRAN) for hour in (10, 11)]
     for table, price, dollars in (("crypto_prices", 2.0, "price_usd"), ("binance_prices", 3.0, "price_usdt")):
-        found = embedded.query(f"SELECT {dollars}, {read} FROM {database}.{table}_toman ORDER BY datetime")
+        found = ask(f"SELECT {dollars}, {read} FROM {table}_toman ORDER BY datetime")
         assert found == [
             (price, price * 100, 100.0, "nobitex", times[0], "1405-09-01"),
             (price, price * 102, 102.0, "wallex", times[1], "1405-09-01"),
             (price, None, None, "", None, "1405-09-01"),
         ]
-        [latest] = embedded.query(f"SELECT symbol, datetime, {dollars}, {read} FROM {database}.{table}_toman_latest")
+        [latest] = ask(f"SELECT symbol, datetime, {dollars}, {read} FROM {table}_toman_latest")
         assert latest == ("BTC", "2026-11-22 12:00:00", price, None, None, "", None, "1405-09-01")
-        [day] = embedded.query(
-            f"SELECT toString(date), open_toman, low_toman, high_toman, close_toman, hours, date_jalali "
-            f"FROM {database}.{table}_toman_daily"
+        [day] = ask(
+            "SELECT toString(date), open_toman, low_toman, high_toman, close_toman, hours, date_jalali "
+            f"FROM {table}_toman_daily"
         )
         assert day == ("2026-11-22", price * 100, price * 100, price * 102, price * 102, 2, "1405-09-01")
 

@@ -20,10 +20,9 @@ from tests.support.price_table import MakeRepository, Read, Repository, put_by_h
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
 
-def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickHouseAdapter, view: Read) -> None:
+def test_new_key_is_inserted(make_table: MakeRepository, clickhouse: ClickHouseAdapter, view: Read) -> None:
     """Every field is stored, with the key and the time of writing."""
-    repository = make_repository(clickhouse)
-    repository.ensure_ready()
+    repository = make_table(clickhouse)
     row = price_row(cmc_rank=None, volume_24h=None)
 
     assert repository.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
@@ -34,12 +33,9 @@ def test_new_key_is_inserted(make_repository: MakeRepository, clickhouse: ClickH
     ]
 
 
-def test_stored_key_is_updated_in_place(
-    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, table: Read
-) -> None:
+def test_stored_key_is_updated_in_place(make_table: MakeRepository, clickhouse: ClickHouseAdapter, table: Read) -> None:
     """`fetched_at` stays, for it is in the sorting key; only `source_updated_at` tells the time of the new price."""
-    repository = make_repository(clickhouse)
-    repository.ensure_ready()
+    repository = make_table(clickhouse)
     repository.upsert_prices([price_row(price=1.0, percent_change_7d=None, market_cap=5.0)])
     later = price_row(
         price=2.0,
@@ -56,26 +52,6 @@ def test_stored_key_is_updated_in_place(
 
     columns = "price, percent_change_7d, market_cap, run_id, fetched_at, source_updated_at"
     assert table(columns) == [(2.0, 0.5, None, "run-2", "2026-11-23 12:35:07", "2026-11-23 12:49:00")]
-
-
-def test_missing_rank_leaves_the_stored_one(repository: Repository, view: Read) -> None:
-    """Historical quotes have no rank: this alone is not a change; a new rank is."""
-    rows = [price_row("BTC", cmc_rank=1), price_row("ETH", cmc_rank=2), price_row("NEW", cmc_rank=None)]
-    repository.upsert_prices(rows)
-
-    assert repository.upsert_prices([rows[0]._replace(cmc_rank=None)]).unchanged == 1
-    changed = [rows[0]._replace(cmc_rank=None, price=5.0), rows[1]._replace(cmc_rank=3), rows[2]._replace(cmc_rank=9)]
-    assert repository.upsert_prices(changed).updated == 3
-
-    assert view("symbol, cmc_rank") == [("BTC", 1), ("ETH", 3), ("NEW", 9)]
-    assert repository.upsert_prices([row._replace(cmc_rank=None) for row in changed]).unchanged == 3
-
-
-def test_later_of_two_rows_of_one_key_is_stored(repository: Repository, view: Read) -> None:
-    rows = [price_row(price=1.0), price_row(price=2.0, fetched_at="2026-11-23 12:59:59")]
-
-    assert repository.upsert_prices(rows) == UpsertReport(inserted=1, updated=0, unchanged=0)
-    assert view("price, fetched_at") == [(2.0, "2026-11-23 12:59:59")]
 
 
 def test_target_hour_is_the_key_of_every_row(repository: Repository, view: Read) -> None:
@@ -99,11 +75,10 @@ def test_naive_target_hour_is_rejected(repository: Repository) -> None:
 
 
 def test_later_write_wins_after_the_clock_stepped_back(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, view: Read
+    embedded: ClickHouseAdapter, make_table: MakeRepository, view: Read
 ) -> None:
     clock = chain([NOW, NOW - timedelta(hours=1)])
-    repository = make_repository(embedded, lambda: next(clock))
-    repository.ensure_ready()
+    repository = make_table(embedded, lambda: next(clock))
 
     repository.upsert_prices([price_row(price=1.0)])
     repository.upsert_prices([price_row(price=2.0)])
@@ -147,11 +122,10 @@ def test_view_shows_one_row_per_key(
 
 
 def test_any_text_survives_insert_and_update(
-    make_repository: MakeRepository, clickhouse: ClickHouseAdapter, view: Read
+    make_table: MakeRepository, clickhouse: ClickHouseAdapter, view: Read
 ) -> None:
     """Quotes, backslashes, line ends, NUL and letters of any script are values, never SQL."""
-    repository = make_repository(clickhouse)
-    repository.ensure_ready()
+    repository = make_table(clickhouse)
     evil = "O'Coin\\'; DROP TABLE crypto_prices; -- \"`\n\r\t\0 {x:String} %s تتر 🪙"
     rows = [price_row("A'\\\n|B", name=evil), price_row("ETH", name="Ethereum")]
 
@@ -195,11 +169,10 @@ def test_unstorable_value_is_rejected_before_anything_is_written(
 
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
 def test_value_rejected_by_clickhouse_names_the_row(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, statement: str
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, statement: str
 ) -> None:
     """An error code about a value names the row, or the number of rows; other codes reject the statement."""
-    repository = make_repository(server)
-    repository.ensure_ready()
+    repository = make_table(server)
     repository.upsert_prices([price_row("BTC"), price_row("ETH")] if statement == "ALTER" else [])
     for code in sorted(ABOUT_A_VALUE):
         front.faults.append(Fault("error", statement, code=code))
@@ -226,11 +199,10 @@ def test_keys_that_are_not_a_grid_update_only_themselves(repository: Repository,
 
 
 def test_upsert_takes_four_statements_at_most(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository
 ) -> None:
     """A SELECT before and after one INSERT and one ALTER, for 3 rows and for 1,000."""
-    repository = make_repository(server)
-    repository.ensure_ready()
+    repository = make_table(server)
     for size in (3, 1000):
         rows = [price_row(f"S{i}", price=float(size)) for i in range(size)]
         repository.upsert_prices(rows[: size // 2])
@@ -240,24 +212,6 @@ def test_upsert_takes_four_statements_at_most(
 
         assert report == UpsertReport(inserted=size - size // 2, updated=size // 2, unchanged=0)
         assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT", "ALTER", "SELECT"]
-
-
-def test_rows_are_stored_in_chunks(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository
-) -> None:
-    """20,000 at a time, from an iterator: one INSERT between two SELECTs."""
-    repository = make_repository(server)
-    repository.ensure_ready()
-    front.statements.clear()
-    start = datetime(2024, 1, 1, tzinfo=timezone.utc)
-
-    report = repository.upsert_prices(
-        price_row(f"S{i % 7}", fetched_at=(start + timedelta(hours=i // 7)).strftime("%Y-%m-%d %H:%M:%S"))
-        for i in range(20_001)
-    )
-
-    assert report == UpsertReport(inserted=20_001, updated=0, unchanged=0)
-    assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT", "SELECT"] * 2
 
 
 @pytest.mark.parametrize("name", ["", "1db", "a`b", "crypto\n", "داده"])

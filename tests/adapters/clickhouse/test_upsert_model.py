@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import StoredRow, UpsertReport, select_statement, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
     PriceRow,
 )
-from tests.conftest import NOW
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository, create_statement
 
@@ -45,16 +43,8 @@ Key = tuple[str, str]
 
 
 @pytest.fixture(params=["update", "insert"])
-def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, database: str) -> Repository:
-    made = Repository(
-        clickhouse=server,
-        database=database,
-        retry=RetryPolicy(attempts=1),
-        clock=lambda: NOW,
-        replication=Replication(changes=request.param),
-    )
-    made.ensure_ready()
-    return made
+def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
+    return make_table(server, replication=Replication(changes=request.param))
 
 
 @SLOW
@@ -95,13 +85,12 @@ def test_doubles_are_stored_exactly(
 @pytest.mark.present_engine
 @pytest.mark.parametrize("form", ["heavy", "lightweight"])
 def test_both_forms_of_update_do_the_same(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str, form: str, view: Read
+    embedded: ClickHouseAdapter, make_table: MakeRepository, database: str, form: str, view: Read
 ) -> None:
     """A table without block columns, as from a server before 26.9, is updated by mutations, and none stays queued."""
-    repository = make_repository(embedded)
     if form == "heavy":
         _make_table_of_an_old_server(embedded, database)
-    repository.ensure_ready()
+    repository = make_table(embedded)
     rows = [price_row(f"S{i}", price=1.0 + i, cmc_rank=None if i % 2 else i) for i in range(10)]
     repository.upsert_prices(rows)
 
@@ -144,11 +133,10 @@ def test_lookup_names_each_key_if_a_grid_would_be_much_larger(keys: list[Key], *
 
 
 def test_mutation_blocking_an_update_is_killed(
-    embedded: ClickHouseAdapter, make_repository: MakeRepository, database: str, table: Read
+    embedded: ClickHouseAdapter, make_table: MakeRepository, database: str, table: Read
 ) -> None:
-    repository = make_repository(embedded)
     _make_table_of_an_old_server(embedded, database)
-    repository.ensure_ready()
+    repository = make_table(embedded)
     repository.upsert_prices([price_row(price=1.0)])
     failing = f"ALTER TABLE {database}.crypto_prices UPDATE price = throwIf(price > 0, 'boo') WHERE 1"
     embedded.command(f"{failing} SETTINGS mutations_sync = 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date, datetime, timedelta, timezone
 from uuid import uuid4
@@ -15,16 +16,14 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_table import Hole
-from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import SQL_FOLDER
 from adapters._bases.tehran_time import hour_key
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
-from tests.conftest import NOW
 from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Repository, create_statement
+from tests.support.price_table import Ask, MakeRepository, Repository, create_statement
 from tests.support.scale import LARGE
 from transformers.coverage import HourState, hour_states
 
@@ -36,26 +35,22 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def pairs(embedded: ClickHouseAdapter, database: str) -> BinanceClickHouseAdapter:
+def pairs(embedded: ClickHouseAdapter, make_table: Callable[..., BinanceClickHouseAdapter]) -> BinanceClickHouseAdapter:
     """The repository of Binance's prices, with its table made."""
-    made = BinanceClickHouseAdapter(
-        clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
-    )
-    made.ensure_ready()
-    return made
+    return make_table(embedded, kind=BinanceClickHouseAdapter)
 
 
-def plan(clickhouse: ClickHouseAdapter, database: str, condition: str) -> str:
-    view = f"{database}.crypto_prices_hourly"
-    found = clickhouse.query(f"EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM {view} WHERE {condition}")
-    return "\n".join(str(line) for (line,) in found)
+@pytest.fixture
+def plan(repository: Repository, ask: Ask) -> Callable[[str], str]:
+    """How ClickHouse reads the hourly view on a condition."""
+    repository.upsert_prices([price_row()])
+    explained = "EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM crypto_prices_hourly WHERE"
+    return lambda condition: "\n".join(line for (line,) in ask(f"{explained} {condition}"))
 
 
 # Until 2022: in spring 00:00 to 01:00 was skipped, in autumn 23:00 came twice.
 @pytest.mark.parametrize(("year", "month"), [(2017, 3), (2020, 9), (2021, 3), (2022, 9)])
-def test_time_is_the_start_of_the_hour(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, year: int, month: int
-) -> None:
+def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: int, month: int) -> None:
     """Also around clock changes in Tehran; a repeated key is the earlier hour."""
     start = datetime(year, month, 19, 20, 30, tzinfo=timezone.utc)
     instants = [start + HOUR * hours for hours in range(84)]
@@ -64,9 +59,9 @@ def test_time_is_the_start_of_the_hour(
         first.setdefault(hour_key(instant), instant)
     repository.upsert_prices([price_row(fetched_at=key) for key in first])
 
-    found = embedded.query(
-        f"SELECT datetime, toUnixTimestamp(time), toUnixTimestamp(time_utc), toString(time), toString(time_utc) "
-        f"FROM {database}.crypto_prices_hourly ORDER BY datetime"
+    found = ask(
+        "SELECT datetime, toUnixTimestamp(time), toUnixTimestamp(time_utc), toString(time), toString(time_utc) "
+        "FROM crypto_prices_hourly ORDER BY datetime"
     )
 
     assert len(first) == len(instants) - (month == 9)
@@ -77,18 +72,18 @@ def test_time_is_the_start_of_the_hour(
     ]
 
 
-def test_day_aggregates_its_stored_hours(repository: Repository, embedded: ClickHouseAdapter, database: str) -> None:
+def test_day_aggregates_its_stored_hours(repository: Repository, ask: Ask, database: str) -> None:
     """Open, high, low, close, currency and the number of hours of a Tehran day, which joins the hours by its date."""
     prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
     repository.upsert_prices([price_row(fetched_at="2026-11-02 00:00:00", price=7.0), price_row(symbol="ETH")])
 
-    found = embedded.query(
+    found = ask(
         "SELECT toString(date), date_jalali, month_jalali, year_jalali, weekday, open, high, low, close, currency, "
-        f"hours FROM {database}.crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date"
+        "hours FROM crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date"
     )
-    joined = embedded.query(
-        f"SELECT count(), uniq(h.date_jalali = d.date_jalali) FROM {database}.crypto_prices_hourly AS h "
+    joined = ask(
+        "SELECT count(), uniq(h.date_jalali = d.date_jalali) FROM crypto_prices_hourly AS h "
         f"INNER JOIN {database}.crypto_prices_daily AS d USING (symbol, date)"
     )
 
@@ -99,9 +94,7 @@ def test_day_aggregates_its_stored_hours(repository: Repository, embedded: Click
     assert joined == [(5, 1)]
 
 
-def test_trading_of_periods_is_that_of_their_hours(
-    pairs: BinanceClickHouseAdapter, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_trading_of_periods_is_that_of_their_hours(pairs: BinanceClickHouseAdapter, ask: Ask) -> None:
     """High, low and close are those of trades, not of the hours' first prices; sums by hand of four hours.
 
     The hours: Friday 1405-08-29 and Saturday 1405-08-30 (2026-11-21), then Sunday 1405-09-01, whose second hour is
@@ -120,9 +113,7 @@ def test_trading_of_periods_is_that_of_their_hours(
     columns = "open, high, low, close, volume_base, trades, currency, hours"
 
     def periods(view: str, period: str) -> list[tuple[object, ...]]:
-        return embedded.query(
-            f"SELECT toString({period}), {columns} FROM {database}.binance_prices_{view} ORDER BY {period}"
-        )
+        return ask(f"SELECT toString({period}), {columns} FROM binance_prices_{view} ORDER BY {period}")
 
     assert periods("daily", "date_jalali") == [
         ("1405-08-29", 10.0, 14.0, 9.0, 13.0, 1.5, 20, "USDT", 1),
@@ -181,19 +172,19 @@ def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -
 )
 def test_hours_have_the_states_of_coverage(
     embedded: ClickHouseAdapter,
+    make_table: MakeRepository,
+    *,
     stored: set[int],
     holes: set[int],
     of_another_coin: set[int],
     uncertain: set[int],
-    *,
     in_progress: bool,
 ) -> None:
     """One rule: each expected hour as `hour_states` has it, of which periods count the rows, the present one apart."""
     now = datetime.now(timezone.utc)
     past = {back: hour_key(now - HOUR * back) for back in range(60, 0, -1)}
     database = f"coverage_{uuid4().hex}"
-    repository = Repository(clickhouse=embedded, database=database, retry=RetryPolicy(attempts=1), clock=lambda: now)
-    repository.ensure_ready()
+    repository = make_table(embedded, lambda: now, database=database)
     repository.upsert_prices([price_row(fetched_at=hour_key(now - HOUR * back)) for back in stored])
     repository.upsert_prices([price_row(fetched_at=hour_key(now))] if in_progress else [])
     certain = "2026-01-01 00:00:00 and 2026-01-02 00:00:00"
@@ -224,39 +215,34 @@ def test_hours_have_the_states_of_coverage(
 
 @pytest.mark.parametrize(("days", "missing"), [(29, 29 * 24 - 1), (31, 0)])
 def test_coin_that_is_no_longer_followed_misses_nothing_after_30_days(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, days: int, missing: int
+    repository: Repository, ask: Ask, days: int, missing: int
 ) -> None:
     last = datetime.now(timezone.utc) - timedelta(days=days)
     repository.upsert_prices([price_row(fetched_at=hour_key(last))])
-    hours = embedded.query(f"SELECT count(), countIf(state = 'missing') FROM {database}.crypto_prices_hours")
-    assert hours == [(1 + missing, missing)]
+    assert ask("SELECT count(), countIf(state = 'missing') FROM crypto_prices_hours") == [(1 + missing, missing)]
 
 
-def test_hour_that_came_twice_is_one_expected_hour(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_hour_that_came_twice_is_one_expected_hour(repository: Repository, ask: Ask) -> None:
     """Before 2022 Tehran's clocks moved: in spring an hour was skipped, in autumn one was repeated."""
     ends = ("2022-03-21 22:00:00", "2022-03-22 02:00:00", "2022-09-21 22:00:00", "2022-09-22 01:00:00")
     repository.upsert_prices([price_row(symbol=end[:7], fetched_at=end) for end in ends])
-    found = embedded.query(f"SELECT datetime FROM {database}.crypto_prices_hours ORDER BY datetime")
-    assert [str(hour)[5:13] for (hour,) in found] == [
+    found = ask("SELECT datetime FROM crypto_prices_hours ORDER BY datetime")
+    assert [hour[5:13] for (hour,) in found] == [
         *("03-21 22", "03-21 23", "03-22 01", "03-22 02"),
         *("09-21 22", "09-21 23", "09-22 00", "09-22 01"),
     ]
 
 
-def test_latest_has_changes_between_stored_hours(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_latest_has_changes_between_stored_hours(repository: Repository, ask: Ask) -> None:
     """And one hour's values together, missing ones too."""
     prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price, volume_24h=2.0) for at, price in prices.items()])
     repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0, market_cap=3.0)])
     repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 01:30:00", price=2.0, market_cap=None)])
 
-    found = embedded.query(
+    found = ask(
         "SELECT symbol, name, datetime, price, currency, round(change_1h_percent, 9), change_24h_percent, "
-        f"change_7d_percent, market_cap, volume_24h FROM {database}.crypto_prices_latest"
+        "change_7d_percent, market_cap, volume_24h FROM crypto_prices_latest"
     )
 
     assert found == [
@@ -266,13 +252,11 @@ def test_latest_has_changes_between_stored_hours(
 
 
 def test_view_with_another_select_is_replaced(
-    make_repository: MakeRepository, embedded: ClickHouseAdapter, database: str
+    make_repository: MakeRepository, make_table: MakeRepository, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """After a rename of the database each view reads the old one; its comment and columns are right."""
     old = f"{database}_old"
-    before = Repository(clickhouse=embedded, database=old, retry=RetryPolicy(attempts=1), clock=lambda: NOW)
-    before.ensure_ready()
-    before.upsert_prices([price_row()])
+    make_table(embedded, database=old).upsert_prices([price_row()])
     embedded.command(f"RENAME DATABASE {old} TO {database}")
     repository = make_repository(embedded)
     differences = repository.schema.differences()
@@ -284,11 +268,10 @@ def test_view_with_another_select_is_replaced(
 
 
 def test_outdated_view_is_replaced_by_one_statement(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, database: str
 ) -> None:
     """Without a moment in which it does not exist, and once only."""
-    repository = make_repository(server)
-    repository.ensure_ready()
+    repository = make_table(server)
     server.command(f"CREATE OR REPLACE VIEW {database}.crypto_prices_daily AS SELECT 1 AS one")
     front.statements.clear()
 
@@ -300,10 +283,9 @@ def test_outdated_view_is_replaced_by_one_statement(
 
 
 def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_repository: MakeRepository, database: str
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, database: str
 ) -> None:
-    repository = make_repository(server)
-    repository.ensure_ready()
+    repository = make_table(server)
     for statement in (create_statement(database, "crypto_prices_daily"), OLD_VIEW.format(database=database)):
         server.command(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
         front.faults.append(Fault("error", "CREATE OR REPLACE", code=497))
@@ -314,11 +296,8 @@ def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("condition", ["datetime >= '2026-11-20 00:00:00'", "symbol = 'BTC'"])
-def test_filter_by_key_uses_the_primary_key(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, condition: str
-) -> None:
-    repository.upsert_prices([price_row()])
-    by_key = " ".join(plan(embedded, database, condition).partition("PrimaryKey")[2].split())
+def test_filter_by_key_uses_the_primary_key(plan: Callable[[str], str], condition: str) -> None:
+    by_key = " ".join(plan(condition).partition("PrimaryKey")[2].split())
     assert condition.split(maxsplit=1)[0] in by_key.partition(" Condition:")[0]
 
 
@@ -326,11 +305,8 @@ def test_filter_by_key_uses_the_primary_key(
 @pytest.mark.parametrize(
     "condition", ["time >= '2026-11-20 00:00:00'", "time_utc >= '2026-11-20'", "date = '2026-11-20'"]
 )
-def test_filter_by_time_is_applied_before_sorting(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, condition: str
-) -> None:
+def test_filter_by_time_is_applied_before_sorting(plan: Callable[[str], str], condition: str) -> None:
     """ClickHouse cannot use the key for it, but filters as it reads the table."""
-    repository.upsert_prices([price_row()])
-    reading = plan(embedded, database, condition).partition("ReadFromMergeTree")[2]
+    reading = plan(condition).partition("ReadFromMergeTree")[2]
     assert "Prewhere filter column: " in reading
     assert "(datetime, " in reading.partition("Prewhere filter column: ")[2].splitlines()[0].replace("__table1.", "")
