@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
@@ -90,12 +91,12 @@ def front(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[Click
 def embedded(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[ClickHouseAdapter]:
     """The door to the embedded engine; to an older one it is a server's."""
     if older_engine is None:
-        with clickhouse_adapter(engine_path, None) as adapter:
+        with closing(clickhouse_adapter(engine_path, None)) as adapter:
             yield adapter
         return
     with (
         ClickHouseFront(engine_path, user="reader", password="pass-in-tests", engine=older_engine) as front,
-        clickhouse_adapter(engine_path, front) as adapter,
+        closing(clickhouse_adapter(engine_path, front)) as adapter,
     ):
         yield adapter
 
@@ -103,7 +104,7 @@ def embedded(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[Cl
 @pytest.fixture
 def server(engine_path: Path, front: ClickHouseFront) -> Iterator[ClickHouseAdapter]:
     """The door to the server."""
-    with clickhouse_adapter(engine_path, front) as adapter:
+    with closing(clickhouse_adapter(engine_path, front)) as adapter:
         yield adapter
 
 

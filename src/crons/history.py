@@ -26,13 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def record(run: JobContext, error: BaseException | None) -> None:
-    """Put a run that has ended, by an error or well, into the history, unless it was a dry run; close its database.
-
-    A failure of that is a warning in the log; the record waits on the disk for the next run.
-
-    Raises:
-        SignalledError: the process was asked to end meanwhile.
-    """
+    """Put a run that has ended, by an error or well, into the history, unless it was a dry run; close its database."""
     dry_run = run.request.dry_run
     if not dry_run:
         _keep(run, _record_of(run, error))

@@ -126,7 +126,8 @@ class SpooledLoader(Generic[RowT]):
             self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
                 await self._store_own(rows)
-            self._settle_doubtful()
+            if self._doubtful:
+                self._settle_doubtful()
         finally:
             self._note([] if self._kept else rows)
         return self._report

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,11 +25,9 @@ from tests.support.price_table import in_table, typed
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
     folder.mkdir(exist_ok=True)
-    with (
-        # Before the adapter, which starts an engine in UTC: this one's zone is the variable's, as a server has its own.
-        clickhouse_connect.get_client(interface="chdb", path=str(folder)),
-        ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=5, query_timeout_seconds=60) as door,
-    ):
+    door = ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=5, query_timeout_seconds=60)
+    # Before the adapter, which starts an engine in UTC: this one's zone is the variable's, as a server has its own.
+    with clickhouse_connect.get_client(interface="chdb", path=str(folder)), closing(door):
         repository = CoinMarketCapClickHouseAdapter(
             clickhouse=door, database="zoned", retry=RetryPolicy(), clock=lambda: datetime.now(timezone.utc)
         )

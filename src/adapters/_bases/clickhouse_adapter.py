@@ -61,11 +61,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def quoted_identifier(name: str) -> str:
-    """The name of a database, table or column between backticks.
-
-    Raises:
-        ConfigurationError: it has other characters than letters, digits and underscores, or begins with a digit.
-    """
+    """The name of a database, table or column between backticks. Raises ConfigurationError if it would need escapes."""
     if not _IDENTIFIER.fullmatch(name):
         raise ConfigurationError(
             f"{name!r} cannot name a ClickHouse database, table or column",
@@ -103,7 +99,7 @@ class Server:
         return f"{self.scheme}://{self.host}:{self.port}"
 
 
-class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
+class ClickHouseAdapter:
     """A connection that is made on first use.
 
     Every method that talks to ClickHouse raises `StorageUnavailable` without an answer (what was done before is then
@@ -267,9 +263,6 @@ class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
         self._client = None
         self._held.close()
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
     def _differing(self, client: Client) -> dict[str, SettingDef]:
         """The wanted settings that are in force with another value."""
         found = {name: client.server_settings.get(name) for name in self._wanted}
@@ -279,8 +272,7 @@ class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
         """Send these with every statement from now on, and learn what is in force then: a proxy may drop them."""
         for name, value in settings.items():
             client.set_client_setting(name, value)
-        if settings:
-            self._learn(client, settings)
+        self._learn(client, settings)
 
     def _learn(self, client: Client, names: Iterable[str] = ()) -> None:
         """Ask the server for the values in force, by default of all settings."""
@@ -368,9 +360,9 @@ class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
         by_default = isinstance(self.address, Server) and client.get_client_setting("limit") is None
         if missing or by_default:  # the handshake was made without
             self._learn(client)
-        late = [name for name, known in self._differing(client).items() if not known.readonly]
-        self._send(client, {name: self._wanted[name] for name in late})
-        refuse_harmful(client, str(self.address), cut=bool(missing))
+        if late := [name for name, known in self._differing(client).items() if not known.readonly]:
+            self._send(client, {name: self._wanted[name] for name in late})
+        refuse_harmful(client, self.address, cut=bool(missing))
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -388,11 +380,7 @@ class ClickHouseAdapter(AbstractContextManager["ClickHouseAdapter"]):
 
 
 def native_rows(file: BinaryIO, columns: Sequence[str]) -> Iterator[Sequence[object]]:
-    """The rows of a file in ClickHouse's Native format, which older backups have.
-
-    Raises:
-        ValueError: it has other columns, or is not in this format.
-    """
+    """The rows of a file in ClickHouse's Native format, as in older backups. Raises ValueError for any other file."""
     from clickhouse_connect.driver.ctypes import RespBuffCls  # noqa: PLC0415 - as above
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415 - as above
     from clickhouse_connect.driver.transform import NativeTransform  # noqa: PLC0415 - as above

@@ -176,11 +176,7 @@ _FINAL = re.compile("(Data|Integrity|Interface|Internal|NotSupported|Programming
 
 
 def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlError:
-    """The error of our tree for one of the driver, urllib3 or the OS, or for a missing module.
-
-    Args:
-        secret: masked in the text, which may quote what was sent.
-    """
+    """The error of our tree for one of the driver, urllib3 or the OS; a `secret` that its text quotes is masked."""
     lowest = innermost_words(error)
     # The driver hides some causes, which the lowest layer still names.
     text = lowest if str(error) in ("", "Error executing HTTP request") else str(error)

@@ -57,12 +57,8 @@ NEWER = ("apply_patch_parts",)
 NOT_DEDUPLICATED = {"insert_deduplicate": "0", "deduplicate_insert": "disable"}
 
 
-def refuse_harmful(client: Client, address: str, *, cut: bool) -> None:
-    """Raise `StorageRejected` if a value in force makes answers or rows wrong.
-
-    Args:
-        cut: whether the server's list of settings was cut short.
-    """
+def refuse_harmful(client: Client, address: object, *, cut: bool) -> None:
+    """Raise `StorageRejected` if a value in force makes answers or rows wrong, or has `cut` the list of settings."""
     known = client.server_settings
     wrong = next((name for name, (value, _) in PINNED.items() if name in known and known[name].value != value), "")
     if name := wrong or ("limit" if cut else ""):

@@ -90,11 +90,6 @@ class Disk:
             folder.mkdir(exist_ok=True)
             self.sync_folder(folder.parent)
 
-    def replace(self, path: Path, content: bytes, *, aside: Path | None = None) -> None:
-        """Write or replace a file atomically, in a folder that exists. `aside` as in `replacing`."""
-        with self.replacing(path, aside=aside) as draft:
-            self.write(draft, content)
-
     @contextmanager
     def replacing(self, path: Path, *, aside: Path | None = None) -> Iterator[Path]:
         """The path to write a file to, which is renamed to `path` if the block ends without an error.

@@ -160,8 +160,7 @@ _SELECT = (
 def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> Topology:
     """What the server reports about a database, which may not exist yet; `cluster` is the setting, perhaps empty.
 
-    Raises:
-        ConfigurationError: the cluster is unknown, or tables cannot be replicated there.
+    Raises ConfigurationError if the cluster is unknown, or tables cannot be replicated there.
     """
     for mutations in (f"({_SELECT_STUCK})", "[]"):  # in the same statement, unless they alone are hidden
         try:

@@ -38,30 +38,23 @@ class Choices(Generic[ChoiceT]):
     remedy: str
 
     def load(self) -> dict[str, ChoiceT]:
-        """The stored choices; empty if there is no file.
-
-        Raises:
-            StateError: the file cannot be read. Treating it as empty could change the choices.
-        """
+        """The stored choices; empty if there is no file. Raises StateError if it cannot be read."""
         try:
             text = _WITHOUT_SECONDS.sub(rb"\1:00Z", self.path.read_bytes())
             choices: dict[str, ChoiceT] = msgspec.json.decode(text, type=self.kind)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:  # treating it as empty could change the choices
             raise StateError(f"cannot read the {self.what} in {self.path}: {exc}", next_step=self.remedy) from exc
         return choices
 
     def save(self, choices: Mapping[str, ChoiceT]) -> None:
-        """Replace the stored choices, atomically.
-
-        Raises:
-            StateError: the file cannot be written; the previous one is untouched.
-        """
+        """Replace the stored choices, atomically. Raises StateError if they cannot be written."""
         text = msgspec.json.format(msgspec.json.encode(choices, order="deterministic"), indent=2) + b"\n"
         with state_errors(f"cannot write the {self.what} to {self.path}"):
             Disk().make_folder(self.path.parent)
-            Disk().replace(self.path, text)
+            with Disk().replacing(self.path) as draft:
+                Disk().write(draft, text)
 
 
 def coin_choices(data_path: Path) -> Choices[int]:

@@ -26,11 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only this user can use. Idempotent. May raise OSError.
-
-    Raises:
-        StateError: it is a link, belongs to another user, or others may write to it; nothing was changed.
-    """
+    """Make a folder that only this user can use. Idempotent. Raises StateError or OSError, and has changed nothing."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -96,7 +92,14 @@ class ProcessLock:
             if self._private:
                 make_private(self._path.parent)
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._acquire()
+            try:
+                self._lock.acquire(timeout=min(_UNNOTICED_SECONDS, self._wait_seconds))
+            except Timeout:
+                if self._wait_seconds <= _UNNOTICED_SECONDS:
+                    raise
+                other = str(read_holder(self._path))
+                log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
+                self._lock.acquire(timeout=self._wait_seconds - _UNNOTICED_SECONDS)
         except Timeout as error:
             holder = read_holder(self._path)
             raise LockHeldError(
@@ -109,16 +112,6 @@ class ProcessLock:
         self.holder = self.holder._replace(since=tehran_text(self._clock()))
         self.note(self.holder.step)
         return self
-
-    def _acquire(self) -> None:
-        try:
-            self._lock.acquire(timeout=min(_UNNOTICED_SECONDS, self._wait_seconds))
-        except Timeout:
-            if self._wait_seconds <= _UNNOTICED_SECONDS:
-                raise
-            other = str(read_holder(self._path))
-            log.info("waiting for another process", up_to_seconds=self._wait_seconds, other=other)
-            self._lock.acquire(timeout=self._wait_seconds - _UNNOTICED_SECONDS)
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
@@ -154,11 +147,7 @@ def read_holder(lock: Path) -> Holder | None:
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a process holds a lock now.
-
-    Raises:
-        StateError: its file cannot be opened, or its file system has no locks.
-    """
+    """Whether a process holds a lock now. Raises StateError if its file or file system does not permit to see it."""
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

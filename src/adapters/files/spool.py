@@ -75,7 +75,8 @@ class Spool:
             path = self.folder / f"{name or f'{_next_number(self.folder, first=1):010d}'}{SUFFIX}"
             try:
                 # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
-                self._disk.replace(path, body, aside=self.folder / f"{name or 'unfinished'}.tmp")
+                with self._disk.replacing(path, aside=self.folder / f"{name or 'unfinished'}.tmp") as draft:
+                    self._disk.write(draft, body)
             except OSError:
                 if not self._put_reserved(path, body):
                     raise
@@ -120,7 +121,7 @@ class Spool:
         return None
 
     def rejected(self) -> list[Path]:
-        """The damaged files; each has a ``.reason`` beside it. Raises what `waiting` raises."""
+        """The damaged files; each has a ``.reason`` beside it."""
         return Spool(self._rejected).waiting()
 
     def read(self, path: Path) -> Batch:
@@ -164,8 +165,7 @@ class Spool:
     def set_aside(self, path: Path, reason: str) -> Path:
         """Move a damaged file to ``rejected/``, under a new number, with its reason beside it.
 
-        Raises:
-            StateError: it cannot be moved, and stays where it is.
+        If it cannot be moved, it stays where it is, and a StateError is raised.
         """
         with state_errors(f"{path} cannot be set aside"):
             self._disk.make_folder(self._rejected)

@@ -47,11 +47,7 @@ def cron_runs() -> bool:
 
 
 def read_crontab() -> str:
-    """The whole crontab, empty when the user has none.
-
-    Raises:
-        StateError: the command is missing or failed.
-    """
+    """The whole crontab, empty when the user has none. Raises StateError if it cannot be read."""
     code, shown, complaint = _call("-l")
     if code and not _NONE_YET.search(complaint):
         raise StateError(f"cannot read the crontab: {complaint}", next_step='nothing was changed; run "crontab -l"')
@@ -105,11 +101,7 @@ def _call(argument: str, text: str = "") -> tuple[int, str, str]:
 
 
 def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
-    """Keep a crontab in a new file, ``folder/crontab-2026-11-23_15-30-00-000000.txt``, readable by its owner only.
-
-    Raises:
-        StateError: the file cannot be written, or exists.
-    """
+    """Keep a crontab in a new file that only its owner can read. Raises StateError if it cannot be written."""
     path = folder / now.strftime(_COPY)
     with state_errors(f"cannot keep a copy of the previous crontab in {path}", otherwise="; nothing was changed"):
         disk = Disk()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_service_that_does_not_wake_is_explained(front: ClickHouseFront) -> None
     adapter = ClickHouseAdapter(
         address=front.address, connect_timeout_seconds=1, query_timeout_seconds=1, waking_seconds=2
     )
-    with adapter, pytest.raises(StorageUnavailable, match="did not answer in time") as asleep:
+    with pytest.raises(StorageUnavailable, match="did not answer in time") as asleep:
         adapter.query("SELECT 1")
     assert "asleep" in asleep.value.next_step
 
@@ -74,13 +75,13 @@ def test_invalid_proxy_variable_is_named(front: ClickHouseFront, monkeypatch: py
     monkeypatch.setenv("http_proxy", value)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with door(front) as adapter, pytest.raises(ConfigurationError, match="http_proxy"):
-        adapter.query("SELECT 1")
+    with pytest.raises(ConfigurationError, match="http_proxy"):
+        door(front).query("SELECT 1")
 
 
 def test_write_is_sent_once(front: ClickHouseFront) -> None:
     """The driver does not repeat an INSERT or a command if the connection drops."""
-    with door(front) as adapter:
+    with closing(door(front)) as adapter:
         for statement in ("INSERT", "ALTER"):
             front.faults.append(Fault("reset", statement))
         with pytest.raises(StorageUnavailable):
@@ -95,15 +96,15 @@ def test_unreadable_authority_file_is_named(front: ClickHouseFront, tmp_path: Pa
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
-    with door(front, secure=True, ca_file=file) as adapter, pytest.raises(StorageRejected, match=str(file)) as raised:
-        adapter.query("SELECT 1")
+    with pytest.raises(StorageRejected, match=str(file)) as raised:
+        door(front, secure=True, ca_file=file).query("SELECT 1")
     assert "CLICKHOUSE_CA_FILE" in raised.value.next_step
 
 
 def asked_of_clickhouse(host: str, port: int, *, secure: bool = False, ca_file: Path | None = None) -> EtlError:
     address = Server(host, port, "reader", "pass-in-tests", secure=secure, ca_file=ca_file)
     adapter = ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=5)
-    with adapter, pytest.raises(EtlError) as raised:
+    with pytest.raises(EtlError) as raised:
         adapter.query("SELECT 1")
     return raised.value
 
@@ -160,7 +161,7 @@ def test_certificate_of_a_known_authority_is_judged(name: str, words: str) -> No
 
 def test_code_is_read_from_the_text_if_a_proxy_strips_the_header(front: ClickHouseFront) -> None:
     front.bare = True
-    with door(front) as adapter:
+    with closing(door(front)) as adapter:
         assert adapter.query_if_there("SELECT 1 FROM nowhere") == []
         with pytest.raises(StorageRejected) as raised:
             adapter.query("SELECT nothing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure
 
 OPEN = """
 import os, sys
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -20,7 +22,7 @@ from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.errors import EtlError
 noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 before, engine = noon.astimezone().isoformat(), EmbeddedEngine(Path(sys.argv[1]))
-with ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_seconds=5) as door:
+with closing(ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_timeout_seconds=5)) as door:
     try:
         door.command("CREATE DATABASE IF NOT EXISTS crypto")
         print(noon.astimezone().isoformat() == before, repr(os.environ.get("TZ")))
@@ -101,6 +103,7 @@ def test_unloadable_engine_shows_the_loaders_reason(cause: str) -> None:
 def test_reading_makes_no_folder(tmp_path: Path) -> None:
     """A folder would look as if there were a database."""
     never_used = EmbeddedEngine(tmp_path / "clickhouse")
-    with ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5) as adapter:
+    adapter = ClickHouseAdapter(address=never_used, connect_timeout_seconds=5, query_timeout_seconds=5)
+    with closing(adapter):
         assert adapter.query_if_there("SELECT 1") == []
     assert list(tmp_path.iterdir()) == []

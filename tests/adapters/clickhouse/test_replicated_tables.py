@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
     ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        with ClickHouseAdapter(
-            address=Server("127.0.0.1", port, "default", ""), connect_timeout_seconds=5, query_timeout_seconds=60
-        ) as adapter:
+        address = Server("127.0.0.1", port, "default", "")
+        adapter = ClickHouseAdapter(address=address, connect_timeout_seconds=5, query_timeout_seconds=60)
+        with closing(adapter):
             yield adapter
         process.communicate("")
 

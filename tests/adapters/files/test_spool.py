@@ -124,8 +124,6 @@ def test_checksum_of_nothing_is_damage(spool: Spool) -> None:
     read = spool.read(path)
     assert [record["symbol"] for record in read.records] == ["BTC"]
     assert read.damage == "1 of 2 records are damaged or missing"
-    path.write_bytes(b"00000000 \n")
-    assert spool.read(path).damage == "its first line is not a spool header"
 
 
 def test_batch_of_an_earlier_release_is_read(spool: Spool) -> None:
@@ -151,7 +149,7 @@ def test_non_finite_number_is_read_back_as_none(spool: Spool, price: float) -> N
     [
         '{"format":1,"columns":["symbol"]}', '{"format":1,"records":1}',
         '{"format":1,"columns":[["symbol"]],"records":1}', '{"format":1,"columns":["symbol"],"records":"one"}',
-        '{"format":2,"columns":["symbol"],"records":1}', '["format",1]',
+        '{"format":2,"columns":["symbol"],"records":1}', '["format",1]', "",
     ],
 )  # fmt: skip
 def test_incomplete_header_is_damage(spool: Spool, header: str) -> None:
