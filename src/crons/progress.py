@@ -26,7 +26,7 @@ def progress(clock: Callable[[], datetime], *, counted: str = "rows", least: int
         least: the smallest total for which a log has lines; by default what takes a second.
     """
     if not is_watched():
-        yield _LogLines(clock, counted, max(1, least)).note
+        yield _logged(clock, counted, max(1, least))
         return
     from rich import progress as rich  # noqa: PLC0415 - loaded only for a terminal
     from rich.console import Console  # noqa: PLC0415 - likewise
@@ -44,21 +44,20 @@ def progress(clock: Callable[[], datetime], *, counted: str = "rows", least: int
         yield draw
 
 
-class _LogLines:
-    """Logs how far a step is, with its speed since the step began. A repeated step begins again at zero."""
+def _logged(clock: Callable[[], datetime], counted: str, least: int) -> Progress:
+    """Log how far a step is, with its speed since the step began. A repeated step begins again at zero."""
+    step, before, began, latest = "", 0, clock(), clock()
 
-    def __init__(self, clock: Callable[[], datetime], counted: str, least: int) -> None:
-        self._clock, self._counted, self._least = clock, counted, least
-        self._began = self._last = clock()
-        self._doing, self._done = "", 0
+    def note(doing: str, done: int, total: int) -> None:
+        nonlocal step, before, began, latest
+        if doing != step or done < before:
+            step, before, began = doing, 0, latest
+        is_due = total >= least and done * _LINES // total > before * _LINES // total
+        before, latest = done, clock()
+        if is_due:
+            took = max((latest - began).total_seconds(), 0.001)
+            left = timedelta(seconds=round(took * (total - done) / max(1, done)))
+            facts = {"doing": doing, counted: f"{done} of {total}", "a_second": f"{done / took:.0f}"}
+            log.info("progress", **facts, time_left=str(left))
 
-    def note(self, doing: str, done: int, total: int) -> None:
-        if doing != self._doing or done < self._done:
-            self._doing, self._done, self._began = doing, 0, self._last
-        before, self._done, self._last = self._done, done, self._clock()
-        if total < self._least or done * _LINES // total == before * _LINES // total:
-            return
-        took = max((self._last - self._began).total_seconds(), 0.001)
-        left = timedelta(seconds=round(took * (total - done) / max(1, done)))
-        facts = {"doing": doing, self._counted: f"{done} of {total}", "a_second": f"{done / took:.0f}"}
-        log.info("progress", **facts, time_left=str(left))
+    return note

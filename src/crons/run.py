@@ -1,4 +1,4 @@
-"""``python -m crons.run NAME [backfill [HOURS] | heal [HOURS]]``: what cron calls. cron_run and the like share it."""
+"""``python -m crons.run NAME [backfill [HOURS] | heal [HOURS]]``: what cron calls, and what cron_run does."""
 
 from __future__ import annotations
 

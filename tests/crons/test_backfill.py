@@ -63,9 +63,7 @@ class ListedSource:
 
 @pytest.fixture
 def context(front: ClickHouseFront, database: str, tmp_path: Path) -> Iterator[Callable[[ListedSource], JobContext]]:
-    clickhouse = {"host": "127.0.0.1", "port": front.port, "user": front.user, "password": front.password}
-    settings = {f"clickhouse_{name}": value for name, value in clickhouse.items()}
-    usual = {**settings, "clickhouse_db": database, "data_path": tmp_path, "cmc_api_key": "key"}
+    usual = {**front.variables(database), "data_path": tmp_path, "cmc_api_key": "key"}
     with contexts("cmc_hourly_prices", JOB, SteppedClock(NOW), **usual) as make:
         yield lambda source: replace(make(), job=replace(JOB, backfill=source.backfill))
 

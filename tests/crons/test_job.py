@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from adapters._bases.wording import listed
 from crons.job import ReasonGroups
 
 HOURS = [f"2026-11-{day:02d} 15:00:00" for day in (22, 21, 23)]
@@ -35,8 +34,3 @@ def test_the_points_of_a_coin_are_one_line() -> None:
         groups.add("ETH (id 1027)", f"data[2].quotes[{point}] has no timestamp that can be read", HOURS[point % 3])
     [line] = groups
     assert "336 quotes: data[2].quotes[0] has no timestamp" in line
-
-
-@pytest.mark.parametrize(("count", "end"), [(1, "C0"), (10, "C9"), (11, "C9 and 1 more"), (2010, "C9 and 2,000 more")])
-def test_names_are_ten_at_most(count: int, end: str) -> None:
-    assert listed([f"C{number}" for number in range(count)]).endswith(end)

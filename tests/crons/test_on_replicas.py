@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,14 +12,11 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.schema import definition
 from adapters._bases.table_backup import read_backup
 from crons.inspection import verify_table
-from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
-from crons.resources import Resources
 from tests.support.faulty_source import FaultySource
-from tests.support.job_runs import backfill, heal, run
+from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
 from tests.support.price_table import copied
 from tests.support.replicas import CLUSTER, ReplicatedFront
-from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -47,25 +43,18 @@ def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> It
 
 
 @pytest.fixture
-def open_resources(
-    cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path
-) -> Iterator[Callable[[], Resources]]:
-    """Make resources of a run of its own; each is closed in the end."""
-    with FaultySource(clock=clock) as source, ExitStack() as opened:
-        settings = make_settings(
+def context(cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path) -> Iterator[MakeContext]:
+    """Makes the context of a run of its own."""
+    with FaultySource(clock=clock) as source:
+        settings = dict(
             **cluster.variables(database),
             clickhouse_cluster=CLUSTER,
             cmc_api_key=source.key,
             cmc_base_url=source.base_url,
             data_path=tmp_path,
         )
-        yield lambda: opened.enter_context(Resources(settings, task="test", clock=clock))
-
-
-@pytest.fixture
-def context(open_resources: Callable[[], Resources]) -> Callable[[], JobContext]:
-    """The context of a run of its own."""
-    return lambda: JobContext(Request("cmc_hourly_prices"), JOB, open_resources())
+        with contexts("cmc_hourly_prices", JOB, clock, **settings) as make:
+            yield make
 
 
 @pytest.fixture
@@ -86,7 +75,7 @@ def shown(embedded: ClickHouseAdapter, cluster: ReplicatedFront) -> Callable[[],
 
 
 async def test_runs_are_right_behind_a_round_robin(
-    context: Callable[[], JobContext],
+    context: MakeContext,
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -108,7 +97,7 @@ async def test_runs_are_right_behind_a_round_robin(
 
 
 async def test_drop_and_restore_are_right_behind_a_round_robin(
-    context: Callable[[], JobContext],
+    context: MakeContext,
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -130,8 +119,7 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
 
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
-    context: Callable[[], JobContext],
-    open_resources: Callable[[], Resources],
+    context: MakeContext,
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
@@ -146,11 +134,11 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
     one, two = shown()
     assert [row[:2] for row in one] == [row[:2] for row in two]
     assert len(one) == COINS
-    assert open_resources().repository(JOB.repository).count_hours() == COINS
+    assert context().repository.count_hours() == COINS
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
-    context: Callable[[], JobContext],
+    context: MakeContext,
     cluster: ReplicatedFront,
     shown: Callable[[], list[list[tuple[object, ...]]]],
 ) -> None:
