@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageUnavailable
-from adapters._bases.hourly_table import Hole, HourlyRow
+from adapters._bases.hourly_table import Hole, HourlyRow, Key, key_of
 from adapters._bases.tehran_time import describe_alike, describe_hours, hour_key, hour_start, tehran_text, time_span
 from adapters._bases.wording import counted, listed
 from crons.job import JobContext, salvage
@@ -27,8 +27,6 @@ from transformers.coverage import Hours, hours_by_key, missing_among
 SETTLED_AFTER = timedelta(hours=3)
 # Memory must not grow with the hours.
 _ROWS_A_LOAD = 10_000
-
-Key = tuple[str, str]  # a symbol and an hour key
 
 log = structlog.get_logger(__name__)
 
@@ -172,7 +170,7 @@ class Past:
     def _take(self, batch: Batch) -> None:
         """Count what an answer has, and note what it lacks."""
         ctx = self._ctx
-        given = {(row.symbol, f"{row.fetched_at[:13]}:00:00") for row in batch.rows}
+        given = set(map(key_of, batch.rows))
         for symbol, hours in batch.asked.items():
             self._requested[symbol] += len(hours)
             lacking = {key: start for key, start in hours.items() if (symbol, key) not in given}

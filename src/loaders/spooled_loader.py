@@ -15,8 +15,8 @@ import structlog
 from adapters._bases.clickhouse_errors import is_about_size
 from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.upsert import IncompleteWriteError, Key, StoredRow, UpsertReport
+from adapters._bases.hourly_table import HourlyRow, Key, key_of
+from adapters._bases.upsert import IncompleteWriteError, UpsertReport
 from adapters._bases.wording import counted
 from adapters.files.spool import Spool
 
@@ -110,7 +110,7 @@ class SpooledLoader(Generic[RowT]):
         earlier: list[Path] = []
         try:
             earlier = [path for path in self._spool.waiting() if path not in self._left | self._kept.keys()]
-            self._held = {_key(row): path for path in self._spool.held.waiting() for row in self._read(path)[0]}
+            self._held = {key_of(row): path for path in self._spool.held.waiting() for row in self._read(path)[0]}
         except StateError as error:
             log.warning("spool file not processed", reason=error.message)
         try:
@@ -121,7 +121,7 @@ class SpooledLoader(Generic[RowT]):
                 self._report.replayed = self._report.replayed.plus(replayed)
                 if any(replayed):
                     log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
-            own = {_key(row) for row in rows}
+            own = {key_of(row) for row in rows}
             held = [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]
             self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
@@ -133,7 +133,7 @@ class SpooledLoader(Generic[RowT]):
         return self._report
 
     def _note(self, rows: Sequence[HourlyRow]) -> None:
-        self._ctx.note_load([row for row in rows if _key(row) not in self._held], self._report)
+        self._ctx.note_load([row for row in rows if key_of(row) not in self._held], self._report)
 
     def _put(self, rows: Sequence[RowT]) -> None:
         self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
@@ -215,7 +215,7 @@ class SpooledLoader(Generic[RowT]):
             self._report.failures.append(f"{error.message}; next: {error.next_step}{held}")
             return error.stored
         finally:
-            for key, row in {_key(row): row for row in rows if unproven or self._held}.items():
+            for key, row in {key_of(row): row for row in rows if unproven or self._held}.items():
                 if key in unproven:
                     name = quote(" ".join(key), safe=" :")
                     self._held[key] = self._spool.held.put(self._repository.table.given, [tuple(row)], name=name)
@@ -256,7 +256,3 @@ async def _failure_of(work: Awaitable[object]) -> EtlError | None:
     except EtlError as error:
         return error
     return None
-
-
-def _key(row: HourlyRow) -> Key:
-    return StoredRow(row, "").key

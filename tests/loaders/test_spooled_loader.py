@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyRow
+from adapters._bases.hourly_table import HourlyRow, key_of
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
@@ -62,7 +62,7 @@ class Expected:
     def drain(self, *, all_but: int = 0) -> None:
         drained = self.waiting[: len(self.waiting) - all_but]
         for row, sure in (record for batch in drained for record in batch):
-            key = (row.symbol, row.hour_key)
+            key = key_of(row)
             self.table[key] = {row.price} if sure else self.table.get(key, {None}) | {row.price}
         del self.waiting[: len(drained)]
 

@@ -17,16 +17,18 @@ from adapters._bases.hourly_table import (
     Hole,
     HourlyRow,
     HourlyTable,
+    Key,
     StoredHours,
     StoredMeaning,
     StoredPrice,
     Wrong,
+    key_of,
 )
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.schema import LEDGER, Schema, check_statement, definition
-from adapters._bases.tehran_time import from_text, tehran_text
+from adapters._bases.tehran_time import from_text, hour_key, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication, StuckMutation, stuck_mutations
-from adapters._bases.upsert import Key, StoredRow, UpsertReport, upsert
+from adapters._bases.upsert import StoredRow, UpsertReport, upsert
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
@@ -101,8 +103,8 @@ class HourlyRepository:
                 hour of each row's `fetched_at`.
         """
         updated_at = tehran_text(self._clock())
-        hour = None if target_hour is None else tehran_text(target_hour)[:13] + ":00:00"
-        placed = (row._replace(fetched_at=hour) if hour and row.fetched_at[:13] != hour[:13] else row for row in rows)
+        hour = target_hour and hour_key(target_hour)
+        placed = (row._replace(fetched_at=hour) if hour and key_of(row)[1] != hour else row for row in rows)
         return upsert((StoredRow(row, updated_at) for row in placed), self.schema, now=updated_at, unproven=unproven)
 
     def count_rows(self) -> int:

@@ -22,6 +22,8 @@ NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 # this host and of the server may differ by two seconds.
 IS_UPDATED = "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0)"
 
+Key = tuple[str, str]
+"""(symbol, hour)"""
 _Row = TypeVar("_Row", bound="HourlyRow")
 
 
@@ -41,6 +43,11 @@ class HourlyRow(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
     def _replace(self: _Row, *args: Any, **kwargs: Any) -> _Row: ...
+
+
+def key_of(row: HourlyRow) -> Key:
+    """The key of a row: the hour is that of `fetched_at`. The table computes it by its own formula."""
+    return row.symbol, f"{row.fetched_at[:13]}:00:00"
 
 
 class Hole(NamedTuple):

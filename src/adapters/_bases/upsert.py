@@ -12,8 +12,6 @@ from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-import structlog
-
 from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
 from adapters._bases.clickhouse_errors import (
     ABOUT_A_VALUE,
@@ -24,14 +22,10 @@ from adapters._bases.clickhouse_errors import (
 )
 from adapters._bases.corrections import Correction, note_corrections
 from adapters._bases.errors import EtlError, InvalidRowError, StorageRejected, StorageUnavailable, causes
-from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable
+from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, Key, key_of
 from adapters._bases.schema import FIRST_VERSION_WITH_SOUND_PATCHES, Schema
 from adapters._bases.topology import if_allowed, stuck_mutations
 
-log = structlog.get_logger(__name__)
-
-Key = tuple[str, str]
-"""(symbol, datetime)"""
 CHUNK_ROWS = 20_000
 FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 _ROW_BYTES = 1_000  # of the longest statement, generously
@@ -64,20 +58,11 @@ class StoredRow(NamedTuple):
 
     row: HourlyRow
     updated_at: str  # time of writing, Tehran wall time
-    version: int | None = None  # of a row from a backup; None lets the server make one
-
-    @property
-    def key(self) -> Key:
-        """By the hour of `fetched_at`; the table computes the same key by its own formula."""
-        return self.row.symbol, f"{self.row.fetched_at[:13]}:00:00"
+    version: int | None = None  # of a row from a backup or a newer version; None lets the server make one
 
 
 class IncompleteWriteError(StorageRejected):
-    """All rows were written as far as possible, and the operator has to look at the rest.
-
-    Args:
-        stored: what is stored and visible.
-    """
+    """All rows were written as far as possible, of which `stored` is visible; the operator has to look at the rest."""
 
     def __init__(self, message: str, *, next_step: str, stored: UpsertReport) -> None:
         super().__init__(message, next_step=next_step)
@@ -108,7 +93,7 @@ def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set
     inserts_changes, unproven = schema.inserts_changes(), set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
         _check_values(schema.table, chunk)
-        one = _Chunk(schema, {row.key: row for row in chunk}, now, inserts_changes, unproven)
+        one = _Chunk(schema, {key_of(one.row): one for one in chunk}, now, inserts_changes, unproven)
         try:
             report = report.plus(retry.call(one.store))
         except (StorageRejected, StorageUnavailable) as error:
@@ -370,14 +355,10 @@ class _Chunk:
             self._insert_without_views(rows, error)
 
     def _send(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
-        # Rows from a backup and newer versions bring their version, the server makes the others'.
-        columns = {name: self.table.types[name] for name in (*self.table.given, "updated_at")}
-        fresh = [(*row.row, row.updated_at) for row in rows if row.version is None]
-        kept = [(*row.row, row.updated_at, row.version) for row in rows if row.version is not None]
-        if fresh:
-            self.clickhouse.insert(self.name, columns, fresh, settings)
-        if kept:
-            self.clickhouse.insert(self.name, {**columns, "version": self.table.types["version"]}, kept, settings)
+        if rows:  # all with a version, or none
+            names = self.table.stored[:-1] if rows[0].version is None else self.table.stored
+            values = [(*one.row, *one[1:])[: len(names)] for one in rows]
+            self.clickhouse.insert(self.name, {name: self.table.types[name] for name in names}, values, settings)
 
     def _insert_without_views(self, rows: Sequence[StoredRow], error: EtlError) -> None:
         """Insert what is missing after an error of a view on the table, or raise the error if it is of the table."""
@@ -392,7 +373,8 @@ class _Chunk:
         if not views:
             raise error
         stored = self._stored()
-        missing = [row for row in rows if row.key not in stored or self._differing(row, stored[row.key])]
+        keyed = {key_of(one.row): one for one in rows}
+        missing = [one for key, one in keyed.items() if key not in stored or self._differing(one, stored[key])]
         self._send(missing, {"materialized_views_ignore_errors": 1})
         self.dependent_error = (
             f"the rows are stored, but {' or '.join(views)}, which depends on {self.name}, failed: {error.message}",

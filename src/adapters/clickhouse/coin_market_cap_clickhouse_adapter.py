@@ -31,11 +31,6 @@ class PriceRow(NamedTuple):
     source_updated_at: str | None
     fetched_at: str
 
-    @property
-    def hour_key(self) -> str:
-        """The row's hour, ``YYYY-MM-DD HH:00:00``. The table computes the same key by its own formula."""
-        return f"{self.fetched_at[:13]}:00:00"
-
 
 CRYPTO_PRICES = HourlyTable(
     name="crypto_prices",

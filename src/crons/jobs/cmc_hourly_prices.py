@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected
+from adapters._bases.hourly_table import key_of
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
@@ -311,7 +312,7 @@ def _batch(
     """An answer about past hours; it may hold hours beside the wanted ones."""
     keys = frozenset(key for hours in asked.values() for key in hours)
     found = transformer.historical(answer.quotes, keys)
-    rows = [row for row in found.rows if row.hour_key in asked.get(row.symbol, ())]
+    rows = [row for row in found.rows if key_of(row)[1] in asked.get(row.symbol, ())]
     rejects = [reject for reject in found.rejects if reject.hour in asked.get(reject.symbol, ())]
     _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
     unusable = {(reject.symbol, reject.hour) for reject in rejects}

@@ -9,6 +9,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import key_of
 from adapters._bases.topology import Changes, Replication
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
@@ -55,7 +56,7 @@ def test_profile_changes_nothing(
     assert repository.upsert_prices(second) == UpsertReport(unchanged=5)
 
     assert [price for (price,) in view("price")] == [row.price for row in second]
-    hour = second[0].hour_key
+    _, hour = key_of(second[0])
     assert [row.price for row in repository.prices(first=hour, last=hour)] == [row.price for row in second]
     assert repository.schema.differences() == []
     assert repository.duplicate_keys().rows == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import key_of
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import StoredRow, UpsertReport, select_statement, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
@@ -59,7 +60,7 @@ def test_view_is_the_last_write_of_each_key(
         # The last row of a key counts, its values as an upsert leaves them.
         written: dict[Key, tuple[object, ...]] = {}
         for row in batch:
-            key = (row.symbol, row.hour_key)
+            key = key_of(row)
             rank = model[key][2] if row.cmc_rank is None and key in model else row.cmc_rank
             written[key] = (row.price, row.market_cap, rank, row.name, row.source_updated_at)
         same = [key for key, values in written.items() if model.get(key) == values]
@@ -115,7 +116,7 @@ def test_both_forms_of_update_do_the_same(
     ],
 )
 def test_form_of_an_update_follows_the_server(version: tuple[int, ...], *, replicated: bool, sent: str) -> None:
-    rows = {row.key: row for row in [StoredRow(price_row(), "2026-11-23 12:35:07")]}
+    rows = {key_of(row := price_row()): StoredRow(row, "2026-11-23 12:35:07")}
     statement = update_statement("t", CRYPTO_PRICES, rows, version, replicated=replicated)
     assert statement.endswith(f" SETTINGS mutations_sync = 2{sent}")
 
