@@ -15,16 +15,12 @@ Repository = CoinMarketCapClickHouseAdapter
 MakeRepository = Callable[..., Repository]
 Read = Callable[..., list[tuple[object, ...]]]
 Ask = Callable[[str], list[tuple[Any, ...]]]
+Connect = Callable[..., tuple[ClickHouseAdapter, Any]]
 
 
-def in_view(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
-    """The rows of the view, ordered by key."""
-    return _select(clickhouse, f"{database}.crypto_prices_hourly", columns, where)
-
-
-def in_table(clickhouse: ClickHouseAdapter, database: str, columns: str, where: str = "1") -> list[tuple[object, ...]]:
-    """The rows of the table, ordered by key, as they stand beside each other."""
-    return _select(clickhouse, f"{database}.crypto_prices", columns, where)
+def rows_in(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str = "1") -> list[tuple[Any, ...]]:
+    """Columns, in SQL, of the rows of a table or view with its database, ordered by key."""
+    return clickhouse.query(f"SELECT {columns} FROM {source} WHERE {where} ORDER BY symbol, datetime")
 
 
 def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
@@ -58,7 +54,3 @@ def put_by_hand(clickhouse: ClickHouseAdapter, database: str, *rows: tuple[str, 
         clickhouse.insert(
             f"{database}.crypto_prices", typed("symbol", "fetched_at", "price", "version"), [("HAND", *row)]
         )
-
-
-def _select(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str) -> list[tuple[object, ...]]:
-    return clickhouse.query(f"SELECT {columns} FROM {source} WHERE {where} ORDER BY symbol, datetime")

@@ -19,7 +19,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.embedded_engine import EmbeddedEngine
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from tests.support.price_table import in_table, typed
+from tests.support.price_table import rows_in, typed
 
 
 def main(folder: Path) -> None:
@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
             door.command("TRUNCATE TABLE zoned.crypto_prices")
             rows = [(f"S{number:06}", time, 1.0) for number, time in enumerate(times)]
             door.insert("zoned.crypto_prices", typed("symbol", "fetched_at", "price"), rows)
-            print(json.dumps(in_table(door, "zoned", "datetime, date")), flush=True)  # noqa: T201
+            print(json.dumps(rows_in(door, "zoned.crypto_prices", "datetime, date")), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

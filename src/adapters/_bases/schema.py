@@ -215,7 +215,6 @@ class Schema:
         self._beside = (*table.beside, LEDGER)
         own = {table.name, *table.views, *self._beside}
         self._foreign = {name for view in table.views for name in definition(view).reads} - own
-        self._topology: Topology | None = None
         self._engine = ""
         self.is_made = False  # whether everything is there, after `ensure_ready`
 
@@ -234,11 +233,11 @@ class Schema:
     def _make_missing(self) -> None:
         name, shapes = self.table.name, self._shapes()
         self._check_placement(shapes)
-        for mutation in self.topology().stuck:
+        for mutation in self.topology.stuck:
             if mutation.table == name:
                 log.warning("stuck mutation, may block updates", mutation=str(mutation))
         if name not in shapes:
-            self.topology().make_database(self.clickhouse, self.database)
+            self.topology.make_database(self.clickhouse, self.database)
             self._make(name)
             shapes = self._shapes()
             if name not in shapes:  # a second table would split the rows
@@ -250,7 +249,7 @@ class Schema:
         self._engine = shapes[name]["engine"]
         if is_replicated(self._engine):
             quorum, patience = self._replication.insert_quorum, self.clickhouse.patience_seconds
-            writes = settings_of_writes(self.topology(), quorum, patience_seconds=patience)
+            writes = settings_of_writes(self.topology, quorum, patience_seconds=patience)
             self.clickhouse.keep_settings(writes)
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
         for beside in set(self._beside) - shapes.keys():
@@ -264,18 +263,16 @@ class Schema:
                 self._renew(view, shapes[view])
         self.is_made = True
 
+    @cached_property
     def topology(self) -> Topology:
-        """Where the database is; queried once."""
-        if self._topology is None:
-            ask = partial(topology_of, self.clickhouse, self.database, self._replication.cluster)
-            self._topology = self.retry.call(ask)
-        return self._topology
+        """Where the database is."""
+        return self.retry.call(partial(topology_of, self.clickhouse, self.database, self._replication.cluster))
 
     def is_replicated(self) -> bool:
         """Whether the table's rows are on every replica."""
         if not self._engine:
             self._engine = self._engine_in(self._found())
-        return is_replicated(self._engine) or (not self._engine and self.topology().kind != "single")
+        return is_replicated(self._engine) or (not self._engine and self.topology.kind != "single")
 
     def inserts_changes(self) -> bool:
         """Whether a changed row is inserted as a newer version, in place of an update."""
@@ -285,7 +282,7 @@ class Schema:
         """Where the database is, after a check that no table is on one of several replicas only; how it is changed."""
         self._check_placement(self._found())
         changes = "the insert of a newer version" if self.inserts_changes() else "update"
-        return f"{self.topology()}; changes are written by {changes}"
+        return f"{self.topology}; changes are written by {changes}"
 
     def differences(self) -> list[str]:
         """How the table and the views differ from their definitions, a line each; empty without a table."""
@@ -325,7 +322,7 @@ class Schema:
         shapes = self._found()
         if shapes.keys() <= {*self._beside, *self._foreign}:
             return
-        self.topology().refuse_partial_drop(self._full(self.table.name), self._engine_in(shapes))
+        self.topology.refuse_partial_drop(self._full(self.table.name), self._engine_in(shapes))
         # The table first: a user without the right to drop it keeps the views too.
         dropped = [f"TABLE IF EXISTS {{database}}.{quoted_identifier(self.table.name)}{{on_cluster}} SYNC"]
         dropped += [
@@ -338,7 +335,7 @@ class Schema:
         made = definition(name)
         # Replacing needs rights that creating does not need.
         text = made.text if replace else made.text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
-        settings = table_settings(self.topology(), self.clickhouse.server_version())
+        settings = table_settings(self.topology, self.clickhouse.server_version())
         self._send(text, definition=made.hash, settings=settings)
 
     def _renew(self, view: str, shape: Mapping[str, str]) -> None:
@@ -351,7 +348,7 @@ class Schema:
             log.warning("outdated view", view=self._full(view), reason=error.message, next=error.next_step)
 
     def _send(self, statement: str, **names: str) -> None:
-        self.topology().send(self.clickhouse, statement, database=quoted_identifier(self.database), **names)
+        self.topology.send(self.clickhouse, statement, database=quoted_identifier(self.database), **names)
 
     def _full(self, name: str) -> str:
         return f"{self.database}.{name}"
@@ -383,7 +380,7 @@ class Schema:
         return possible
 
     def _check_placement(self, shapes: Shapes) -> None:
-        topology = self.topology()
+        topology = self.topology
         # If a table was made by hand on each replica, the tables beside it may be on one.
         by_hand = topology.kind == "single" and not topology.neighbors
         for name in (self.table.name, *(() if by_hand else self._beside)):

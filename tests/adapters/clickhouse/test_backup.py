@@ -15,7 +15,7 @@ from adapters._bases.schema import definition
 from adapters._bases.table_backup import insert_missing, read_backup, table_in
 from adapters._bases.upsert import UpsertReport
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, copied, fingerprint, put_by_hand
+from tests.support.price_table import Read, Repository, copied, fingerprint, put_by_hand
 
 ROWS = [
     price_row(f"S{number}", price=1e-12 * (number + 1) / 3, fetched_at=f"2026-{month:02}-01 {hour:02}:10:00")
@@ -39,27 +39,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "crypto_prices.jsonl.gz"
 
 
+@pytest.mark.usefixtures("filled")
 def test_dropped_table_is_restored_as_it_was(
-    filled: Repository,
-    clickhouse: ClickHouseAdapter,
-    make_repository: MakeRepository,
-    database: str,
-    path: Path,
+    either: Repository, clickhouse: ClickHouseAdapter, database: str, path: Path
 ) -> None:
     """The same rows to the last digit, with versions and times of writing; later changes are undone, others stay."""
-    filled = make_repository(clickhouse)
     before = fingerprint(clickhouse, database)
 
     assert copied(clickhouse, database, path) == len(ROWS)
     assert table_in(path).name == "crypto_prices"
-    filled.schema.drop()
-    assert filled.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
+    either.schema.drop()
+    assert either.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
 
     assert fingerprint(clickhouse, database) == before
-    assert filled.count_rows() == len(ROWS)
-    filled.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
-    assert filled.restore(read_backup(TABLE, path)) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
-    assert filled.count_rows() == len(ROWS) + 1
+    assert either.count_rows() == len(ROWS)
+    either.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
+    assert either.restore(read_backup(TABLE, path)) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
+    assert either.count_rows() == len(ROWS) + 1
 
 
 def test_backup_of_an_older_version_is_restored(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, copied, typed
+from tests.support.price_table import MakeRepository, Read, Repository, copied
 
 HOUR = "2026-11-23 12:00:00"
 
@@ -76,15 +77,11 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
 
 
 def test_change_wins_over_a_version_from_a_fast_clock(
-    inserting: Repository, embedded: ClickHouseAdapter, database: str, view: Read
+    inserting: Repository, by_hand: Callable[..., None], view: Read
 ) -> None:
     ahead = 2 * 10**18
-    embedded.insert(
-        f"{database}.crypto_prices",
-        typed("symbol", "fetched_at", "price", "version"),
-        [("A", f"{HOUR[:14]}05:00", 1.0, ahead)],
-    )
+    by_hand((f"{HOUR[:14]}05:00", 1.0, ahead))
 
-    inserting.upsert_prices([price_row("A", price=2.0)])
+    inserting.upsert_prices([price_row("HAND", price=2.0)])
 
     assert view("price, version") == [(2.0, ahead + 1)]

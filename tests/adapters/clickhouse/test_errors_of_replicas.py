@@ -18,10 +18,9 @@ PERHAPS_WRITTEN = [159, 319, 341]
 
 
 @pytest.fixture
-def prices(server: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
-    made = make_table(server)
-    made.upsert_prices([price_row("BTC", 1.0)])
-    return made
+def prices(served: Repository) -> Repository:
+    served.upsert_prices([price_row("BTC", 1.0)])
+    return served
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
@@ -13,42 +10,24 @@ from adapters._bases.hourly_table import key_of
 from adapters._bases.topology import Changes, Replication
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
-from tests.conftest import clickhouse_adapter
 from tests.support.access import CUTS_AND_CHANGES, PROFILES
-from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read
-
-Connect = Callable[[str], tuple[ClickHouseAdapter, ClickHouseFront]]
+from tests.support.price_table import Connect, MakeRepository, Read
 
 
 def rows_of(price: float, count: int = 5) -> list[PriceRow]:
     return [price_row(f"COIN{number:04}", price + number, cmc_id=number + 1) for number in range(count)]
 
 
-@pytest.fixture
-def under(engine_path: Path) -> Iterator[Connect]:
-    fronts: list[ClickHouseFront] = []
-
-    def connect(profile: str) -> tuple[ClickHouseAdapter, ClickHouseFront]:
-        front = ClickHouseFront(engine_path, user="etl", password="pass-in-tests", profile=profile)
-        fronts.append(front.__enter__())
-        return clickhouse_adapter(engine_path, front), front
-
-    yield connect
-    for front in fronts:
-        front.__exit__()
-
-
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["all of these", "use_query_cache", "nuisances locked", "read limits locked"])
 def test_profile_changes_nothing(
-    under: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, profile: str, view: Read
+    connect: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, profile: str, view: Read
 ) -> None:
     """Settings that may be changed are, and those that are locked and do no harm stay."""
     if profile.endswith("locked"):
         make_table(embedded)
-    repository = make_table(under(profile)[0])
+    repository = make_table(connect(profile=profile)[0])
     first, second = rows_of(1), rows_of(2)
 
     assert repository.upsert_prices(first) == UpsertReport(inserted=5)
@@ -64,10 +43,10 @@ def test_profile_changes_nothing(
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("setting", CUTS_AND_CHANGES)
-def test_harmful_locked_setting_is_named(under: Connect, setting: str) -> None:
+def test_harmful_locked_setting_is_named(connect: Connect, setting: str) -> None:
     """Before anything is read or written; the next step is about the profile."""
     with pytest.raises(StorageRejected) as caught:
-        under(f"{setting} locked")[0].query("SELECT 1")
+        connect(profile=f"{setting} locked")[0].query("SELECT 1")
 
     assert any(name in caught.value.message for name in CUTS_AND_CHANGES[setting])
     assert "administrator" in caught.value.next_step
@@ -75,8 +54,8 @@ def test_harmful_locked_setting_is_named(under: Connect, setting: str) -> None:
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("profile", ["bounds", "small statements"])
-def test_bounded_or_locked_limit_stays(under: Connect, make_table: MakeRepository, profile: str, view: Read) -> None:
-    clickhouse, front = under(profile)
+def test_bounded_or_locked_limit_stays(connect: Connect, make_table: MakeRepository, profile: str, view: Read) -> None:
+    clickhouse, front = connect(profile=profile)
     repository = make_table(clickhouse)
     assert repository.upsert_prices(rows_of(1, 700)) == UpsertReport(inserted=700)
     assert repository.upsert_prices(rows_of(2, 700)) == UpsertReport(updated=700)
@@ -88,26 +67,26 @@ def test_bounded_or_locked_limit_stays(under: Connect, make_table: MakeRepositor
 
 @pytest.mark.present_engine
 def test_setting_behind_a_refusal_is_named(
-    under: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, make_repository: MakeRepository
+    connect: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, make_repository: MakeRepository
 ) -> None:
     """The error is ClickHouse's, about a key; the next step is about the profile."""
     with pytest.raises(StorageRejected) as caught:
-        make_table(under("data_type_default_nullable locked")[0])
+        make_table(connect(profile="data_type_default_nullable locked")[0])
     assert "data_type_default_nullable" in caught.value.next_step
 
     make_table(embedded).upsert_prices(rows_of(1))
     with pytest.raises(StorageRejected) as caught:
-        make_repository(under("force_primary_key locked")[0]).duplicate_keys()
+        make_repository(connect(profile="force_primary_key locked")[0]).duplicate_keys()
     assert "force_primary_key" in caught.value.next_step
 
 
 @pytest.mark.present_engine
 @pytest.mark.parametrize("changes", ["", "insert"])
 def test_update_that_cannot_be_waited_for_is_refused(
-    under: Connect, make_table: MakeRepository, changes: Changes
+    connect: Connect, make_table: MakeRepository, changes: Changes
 ) -> None:
     """With mutations_sync locked at 0; CLICKHOUSE_CHANGES=insert needs no update."""
-    repository = make_table(under("hasty updates")[0], replication=Replication(changes=changes))
+    repository = make_table(connect(profile="hasty updates")[0], replication=Replication(changes=changes))
     repository.upsert_prices(rows_of(1))
     if changes:
         assert repository.upsert_prices(rows_of(2)) == UpsertReport(updated=5)

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.upsert import UpsertReport
-from tests.conftest import clickhouse_adapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read
+from tests.support.price_table import Connect, MakeRepository, Read, Repository
 
-DENIED = "etl: Not enough privileges. To execute this query, it's necessary to have the grant SELECT ON {}."
-
-
-@pytest.fixture
-def user_of(engine_path: Path) -> Iterator[Callable[[str], ClickHouseAdapter]]:
-    fronts: list[ClickHouseFront] = []
-
-    def make(role: str) -> ClickHouseAdapter:
-        front = ClickHouseFront(engine_path, user="etl", password="pass-in-tests", role=role)
-        fronts.append(front.__enter__())
-        return clickhouse_adapter(engine_path, front)
-
-    yield make
-    for front in fronts:
-        front.__exit__()
+DENIED = (
+    "etl: Not enough privileges. To execute this query, it's necessary to have the grant SELECT ON system.mutations."
+)
 
 
 @pytest.mark.present_engine
 def test_new_keys_are_stored_without_the_right_to_update(
-    user_of: Callable[[str], ClickHouseAdapter],
+    connect: Connect,
     embedded: ClickHouseAdapter,
     make_table: MakeRepository,
     database: str,
     view: Read,
 ) -> None:
     make_table(embedded)
-    repository = make_table(user_of("no ALTER UPDATE"))
+    repository = make_table(connect(role="no ALTER UPDATE")[0])
     assert repository.upsert_prices([price_row("BTC", 1.0)]) == UpsertReport(inserted=1)
 
     with pytest.raises(StorageRejected, match="ALTER UPDATE") as caught:
@@ -53,24 +37,18 @@ def test_new_keys_are_stored_without_the_right_to_update(
     assert view("symbol, price") == [("BTC", 1.0), ("ETH", 3.0)]
 
 
-def test_update_error_survives_hidden_mutations(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, view: Read
-) -> None:
+def test_update_error_survives_hidden_mutations(served: Repository, front: ClickHouseFront, view: Read) -> None:
     """Neither the check for failed mutations nor a refused update fails because of them."""
-    repository = make_table(server)
-    repository.upsert_prices([price_row(price=1.0)])
-    front.faults.append(
-        Fault(
-            "error", "SELECT groupArray([table, mutation_id", times=9, code=497, text=DENIED.format("system.mutations")
-        )
-    )
-    front.faults.append(Fault("error", "ALTER", code=243, text="Cannot reserve 1.00 MiB, not enough space."))
+    served.upsert_prices([price_row(price=1.0)])
+    front.faults += [
+        Fault("error", "SELECT groupArray([table, mutation_id", times=9, code=497, text=DENIED),
+        Fault("error", "ALTER", code=243, text="Cannot reserve 1.00 MiB, not enough space."),
+    ]
 
     with capture_logs() as logs:
-        assert repository.stuck_mutations() == []
-        assert repository.stuck_mutations() == []
+        assert served.stuck_mutations() == []
         with pytest.raises(StorageRejected, match="not enough space"):
-            repository.upsert_prices([price_row(price=2.0)])
+            served.upsert_prices([price_row(price=2.0)])
 
     warnings = {line["next"] for line in logs if line["log_level"] == "warning"}
     assert warnings == {"Have an administrator run: GRANT SELECT ON system.mutations TO etl"}

@@ -23,14 +23,14 @@ from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters._bases.topology import Topology
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
-from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
+from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
 
 PROJECT = Path(__file__).parents[3]
 INSTALLED = sorted((PROJECT / "tests" / "fixtures" / "ddl").glob("*.sql"))
-"""What the program sent before its tables were .sql files: they are in use, so a new table must not differ."""
+"""What the program sent before its tables were .sql files: they are in use."""
 PROGRAM = PROJECT / "tests" / "support" / "zoned_table.py"
 INSTANTS = st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
 COLUMN_TYPES: dict[Any, set[str]] = {
@@ -46,41 +46,19 @@ KeysOf = Callable[[list[str]], Any]
 FSYNC, PATCHES = "fsync_part_directory", "enable_block_number_column"
 
 
-def described(clickhouse: ClickHouseAdapter, database: str) -> list[tuple[str, ...]]:
-    """Everything the server says about the tables, views and columns of a database."""
-    tables = (
-        "SELECT name, replaceRegexpAll(engine_full, ', (non_)?replicated_deduplication_window = 0', ''), "
-        "partition_key, primary_key, sorting_key, "
-        "replaceRegexpOne(comment, 'definition [0-9a-f]+', ''), as_select "
-        "FROM system.tables WHERE database = {database:String} ORDER BY name"
-    )
-    columns = (
-        "SELECT table, name, type, default_kind, default_expression "
-        "FROM system.columns WHERE database = {database:String} ORDER BY table, position"
-    )
-    found = [row for ask in (tables, columns) for row in clickhouse.query(ask, {"database": database})]
-    return [tuple(str(value).replace(database, "DATABASE") for value in row) for row in found]
-
-
 @pytest.mark.present_engine
-def test_new_tables_equal_installed_ones(
+def test_installed_tables_are_taken_as_they_are(
     embedded: ClickHouseAdapter, make_table: MakeRepository, database: str
 ) -> None:
-    """Names, types and order of columns, keys, settings; comments of columns may differ."""
-    older = f"{database}_older"
-    embedded.command(f"CREATE DATABASE {older}")
+    """Their views are replaced."""
+    embedded.command(f"CREATE DATABASE {database}")
     for path in INSTALLED:
-        embedded.command(path.read_text().replace("DATABASE", older))
+        embedded.command(path.read_text().replace("DATABASE", database))
     for kind in (Repository, BinanceClickHouseAdapter):
-        make_table(embedded, kind=kind)
-    EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=400).ensure_ready()
-
-    installed, made = described(embedded, older), described(embedded, database)
-
-    embedded.command(f"DROP DATABASE {older} SYNC")
-    assert len(INSTALLED) == 5
-    wanted = [row for row in made if row[0] in {path.stem for path in INSTALLED}]
-    assert [pair for pair in zip(installed, wanted, strict=True) if pair[0] != pair[1]] == []
+        assert make_table(embedded, kind=kind).schema.differences() == []
+    runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=400)
+    runs.record([run := RunRecord("r1", "job", "run", "2026-11-23 12:00:01", "2026-11-23 12:00:05", "ok")])
+    assert runs.latest(1) == [run]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

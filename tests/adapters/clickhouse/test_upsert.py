@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 
@@ -15,17 +16,16 @@ from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository, put_by_hand
+from tests.support.price_table import MakeRepository, Read, Repository
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
 
-def test_new_key_is_inserted(make_table: MakeRepository, clickhouse: ClickHouseAdapter, view: Read) -> None:
+def test_new_key_is_inserted(either: Repository, view: Read) -> None:
     """Every field is stored, with the key and the time of writing."""
-    repository = make_table(clickhouse)
     row = price_row(cmc_rank=None, volume_24h=None)
 
-    assert repository.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
+    assert either.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
 
     assert view(", ".join(row._fields)) == [tuple(row)]
     assert view("datetime, toString(date), updated_at") == [
@@ -33,10 +33,9 @@ def test_new_key_is_inserted(make_table: MakeRepository, clickhouse: ClickHouseA
     ]
 
 
-def test_stored_key_is_updated_in_place(make_table: MakeRepository, clickhouse: ClickHouseAdapter, table: Read) -> None:
+def test_stored_key_is_updated_in_place(either: Repository, table: Read) -> None:
     """`fetched_at` stays, for it is in the sorting key; only `source_updated_at` tells the time of the new price."""
-    repository = make_table(clickhouse)
-    repository.upsert_prices([price_row(price=1.0, percent_change_7d=None, market_cap=5.0)])
+    either.upsert_prices([price_row(price=1.0, percent_change_7d=None, market_cap=5.0)])
     later = price_row(
         price=2.0,
         percent_change_7d=0.5,
@@ -46,16 +45,18 @@ def test_stored_key_is_updated_in_place(make_table: MakeRepository, clickhouse: 
         source_updated_at="2026-11-23 12:49:00",
     )
 
-    assert repository.upsert_prices([later]) == UpsertReport(updated=1)
-    assert repository.upsert_prices([later._replace(run_id="run-3")]) == UpsertReport(unchanged=1)
-    assert repository.upsert_prices([]) == UpsertReport()
+    assert either.upsert_prices([later]) == UpsertReport(updated=1)
+    assert either.upsert_prices([later._replace(run_id="run-3")]) == UpsertReport(unchanged=1)
+    assert either.upsert_prices([]) == UpsertReport()
 
     columns = "price, percent_change_7d, market_cap, run_id, fetched_at, source_updated_at"
     assert table(columns) == [(2.0, 0.5, None, "run-2", "2026-11-23 12:35:07", "2026-11-23 12:49:00")]
 
 
 def test_target_hour_is_the_key_of_every_row(repository: Repository, view: Read) -> None:
-    """A row observed in the hour keeps its time; another is placed at the hour's start."""
+    """A row observed in the hour keeps its time; another is placed at the hour's start. A naive hour is rejected."""
+    with pytest.raises(ValueError, match="naive"):
+        repository.upsert_prices([price_row()], datetime(2026, 11, 23, 12))  # noqa: DTZ001 - the point
     target = datetime(2026, 11, 23, 8, 45, tzinfo=timezone.utc)  # 12:15 in Tehran
     inside = price_row("IN", fetched_at="2026-11-23 12:59:59")
     outside = price_row("OUT", fetched_at="2026-11-23 13:00:00")
@@ -66,12 +67,6 @@ def test_target_hour_is_the_key_of_every_row(repository: Repository, view: Read)
         ("IN", "2026-11-23 12:00:00", "2026-11-23 12:59:59"),
         ("OUT", "2026-11-23 12:00:00", "2026-11-23 12:00:00"),
     ]
-
-
-def test_naive_target_hour_is_rejected(repository: Repository) -> None:
-    with pytest.raises(ValueError, match="naive"):
-        repository.upsert_prices([price_row()], datetime(2026, 11, 23, 12))  # noqa: DTZ001 - the point of the test
-    assert repository.count_rows() == 0
 
 
 def test_later_write_wins_after_the_clock_stepped_back(
@@ -87,10 +82,10 @@ def test_later_write_wins_after_the_clock_stepped_back(
 
 
 def test_update_changes_every_row_of_a_key(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, table: Read, view: Read
+    repository: Repository, by_hand: Callable[..., None], table: Read, view: Read
 ) -> None:
     """Rows of one key inserted by hand, one with a version in the far future, all get the new values."""
-    put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 2**63), ("2026-11-23 12:50:00", 2.0, 1))
+    by_hand(("2026-11-23 12:10:00", 1.0, 2**63), ("2026-11-23 12:50:00", 2.0, 1))
 
     assert repository.upsert_prices([price_row("HAND", price=3.0)]) == UpsertReport(0, 1, 0)
 
@@ -98,13 +93,9 @@ def test_update_changes_every_row_of_a_key(
     assert view("price") == [(3.0,)]
 
 
-def test_view_shows_one_row_per_key(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, view: Read
-) -> None:
+def test_view_shows_one_row_per_key(repository: Repository, by_hand: Callable[..., None], view: Read) -> None:
     """The row with the highest version; no filter brings up another one."""
-    put_by_hand(
-        embedded,
-        database,
+    by_hand(
         ("2026-11-23 12:10:00", 1.0, 5),
         ("2026-11-23 12:10:00", 4.0, 6),
         ("2026-11-23 12:50:00", 2.0, 9),
@@ -113,28 +104,19 @@ def test_view_shows_one_row_per_key(
     )
 
     assert repository.count_rows() >= 4
-    assert view("datetime, price") == [
-        ("2026-11-23 12:00:00", 2.0),
-        ("2026-11-23 13:00:00", 7.0),
-    ]
+    assert view("datetime, price") == [("2026-11-23 12:00:00", 2.0), ("2026-11-23 13:00:00", 7.0)]
     for impossible in ("price = 3", "version = 7", "fetched_at = '2026-11-23 12:10:00'"):
         assert view("*", impossible) == []
 
 
-def test_any_text_survives_insert_and_update(
-    make_table: MakeRepository, clickhouse: ClickHouseAdapter, view: Read
-) -> None:
+def test_any_text_survives_insert_and_update(either: Repository, view: Read) -> None:
     """Quotes, backslashes, line ends, NUL and letters of any script are values, never SQL."""
-    repository = make_table(clickhouse)
     evil = "O'Coin\\'; DROP TABLE crypto_prices; -- \"`\n\r\t\0 {x:String} %s تتر 🪙"
     rows = [price_row("A'\\\n|B", name=evil), price_row("ETH", name="Ethereum")]
 
     for change in (1, 2):
-        repository.upsert_prices([row._replace(name=row.name * change) for row in rows])
-        assert view("symbol, name") == [
-            ("A'\\\n|B", evil * change),
-            ("ETH", "Ethereum" * change),
-        ]
+        either.upsert_prices([row._replace(name=row.name * change) for row in rows])
+        assert view("symbol, name") == [("A'\\\n|B", evil * change), ("ETH", "Ethereum" * change)]
 
 
 UNSTORABLE: list[dict[str, object]] = [
@@ -168,22 +150,19 @@ def test_unstorable_value_is_rejected_before_anything_is_written(
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
-def test_value_rejected_by_clickhouse_names_the_row(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, statement: str
-) -> None:
+def test_value_rejected_by_clickhouse_names_the_row(served: Repository, front: ClickHouseFront, statement: str) -> None:
     """An error code about a value names the row, or the number of rows; other codes reject the statement."""
-    repository = make_table(server)
-    repository.upsert_prices([price_row("BTC"), price_row("ETH")] if statement == "ALTER" else [])
+    served.upsert_prices([price_row("BTC"), price_row("ETH")] if statement == "ALTER" else [])
     for code in sorted(ABOUT_A_VALUE):
         front.faults.append(Fault("error", statement, code=code))
         with pytest.raises(InvalidRowError, match=f"'BTC' at 2026-11-23 12:00:00: .*error {code}: injected"):
-            repository.upsert_prices([price_row("BTC", price=5.0)])
+            served.upsert_prices([price_row("BTC", price=5.0)])
     front.faults.append(Fault("error", statement, code=72))
     with pytest.raises(InvalidRowError, match=r"one of 2 rows: .*error 72: injected"):
-        repository.upsert_prices([price_row("BTC", price=5.0), price_row("ETH", price=5.0)])
+        served.upsert_prices([price_row("BTC", price=5.0), price_row("ETH", price=5.0)])
     front.faults.append(Fault("error", statement, code=16))
     with pytest.raises(StorageRejected, match="error 16: injected"):
-        repository.upsert_prices([price_row("BTC", price=5.0)])
+        served.upsert_prices([price_row("BTC", price=5.0)])
 
 
 def test_keys_that_are_not_a_grid_update_only_themselves(repository: Repository, view: Read) -> None:
@@ -198,17 +177,14 @@ def test_keys_that_are_not_a_grid_update_only_themselves(repository: Repository,
     assert repository.count_rows() == 17
 
 
-def test_upsert_takes_four_statements_at_most(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository
-) -> None:
+def test_upsert_takes_four_statements_at_most(served: Repository, front: ClickHouseFront) -> None:
     """A SELECT before and after one INSERT and one ALTER, for 3 rows and for 1,000."""
-    repository = make_table(server)
     for size in (3, 1000):
         rows = [price_row(f"S{i}", price=float(size)) for i in range(size)]
-        repository.upsert_prices(rows[: size // 2])
+        served.upsert_prices(rows[: size // 2])
         front.statements.clear()
 
-        report = repository.upsert_prices([row._replace(price=size + 0.5) for row in rows])
+        report = served.upsert_prices([row._replace(price=size + 0.5) for row in rows])
 
         assert report == UpsertReport(inserted=size - size // 2, updated=size // 2, unchanged=0)
         assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT", "ALTER", "SELECT"]

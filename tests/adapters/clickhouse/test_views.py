@@ -268,29 +268,27 @@ def test_view_with_another_select_is_replaced(
 
 
 def test_outdated_view_is_replaced_by_one_statement(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, database: str
+    served: Repository, server: ClickHouseAdapter, front: ClickHouseFront, database: str
 ) -> None:
     """Without a moment in which it does not exist, and once only."""
-    repository = make_table(server)
     server.command(f"CREATE OR REPLACE VIEW {database}.crypto_prices_daily AS SELECT 1 AS one")
     front.statements.clear()
 
-    repository.ensure_ready()
-    repository.ensure_ready()
+    served.ensure_ready()
+    served.ensure_ready()
 
     [replaced] = [one for one in front.statements if not one.startswith("SELECT")]
     assert replaced.startswith(f"CREATE OR REPLACE VIEW `{database}`.crypto_prices_daily")
 
 
 def test_older_view_with_the_same_columns_serves_a_user_who_cannot_replace_it(
-    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository, database: str
+    served: Repository, server: ClickHouseAdapter, front: ClickHouseFront, database: str
 ) -> None:
-    repository = make_table(server)
     for statement in (create_statement(database, "crypto_prices_daily"), OLD_VIEW.format(database=database)):
         server.command(statement.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
         front.faults.append(Fault("error", "CREATE OR REPLACE", code=497))
         with capture_logs() as logs, nullcontext() if "daily" in statement else pytest.raises(StorageRejected):
-            repository.ensure_ready()
+            served.ensure_ready()
         assert [line["log_level"] for line in logs] == (["warning"] if "daily" in statement else [])
 
 
