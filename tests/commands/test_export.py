@@ -197,7 +197,7 @@ def test_invalid_arguments_are_rejected(prices: Installation) -> None:
     assert not list(prices.root.glob("p*"))
 
 
-@pytest.mark.parametrize("kind", ["reset", "half_answer", "error"])
+@pytest.mark.parametrize("kind", ["reset", "half", "error"])
 def test_broken_answer_leaves_no_file(prices: Installation, front: ClickHouseFront, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("mine")

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 # Not the program's own modules, which each installation has a copy of, nor the engine, which starts threads.
-_LIBRARIES = "asyncio clickhouse_connect cronsim filelock httpx jinja2 msgspec psutil rich.progress rich.table stamina"
-_LIBRARIES += " structlog time_machine typer"
+_LIBRARIES = "aiolimiter anyio._backends._asyncio asyncio clickhouse_connect cronsim filelock h11 httpcore httpx jinja2"
+_LIBRARIES += " msgspec psutil rich.progress rich.table stamina structlog time_machine typer._adapters tzdata"
+# Of the development environment: the driver and httpcore import them where they are.
+_LIBRARIES += " numpy pandas pyarrow trio"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else numpy starts threads, which a fork does not have
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(_LIBRARIES.split())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import shutil
 import signal
@@ -22,6 +23,7 @@ _SUPPORT = Path(__file__).parent
 MAIN_AT, RUN_AT = str(_SUPPORT / "main_at.py"), str(_SUPPORT / "run_at.py")
 """Scripts that run a command or a job at the instant that is their first argument."""
 _SRC = _SUPPORT.parents[1] / "src"
+compileall.compile_dir(_SRC, quiet=1)  # here, so that no process has to do it in its copy
 _READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
 """Variables that a fork would ignore: with one of them set, a new interpreter is started."""
 
