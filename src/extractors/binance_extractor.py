@@ -57,11 +57,7 @@ class _Exchange(msgspec.Struct):
 
 
 def read_candles(body: object) -> list[Candle]:
-    """The candles in a body of ``/api/v3/klines``. History has some that open or close at odd moments.
-
-    Raises:
-        ContractError: it is not a list, or most candles cannot be read, or are of another length than half an hour.
-    """
+    """The candles in a body of ``/api/v3/klines``; ContractError if most cannot be read, or are not half hours."""
     rows = _converted(body, list[Any], "candles")
     candles, minutes, unread = [], [], []
     for row in rows:
@@ -128,10 +124,7 @@ def extract_historical(
 
     Args:
         gone: collects pairs that Binance no longer has; their calls are skipped, and fail nothing.
-        failed: collects calls without a usable answer, which affect no other call.
-
-    Raises:
-        EtlError: no call was answered.
+        failed: as of `concurrently`.
     """
     owners: dict[int, str] = {}
     begins: dict[str, datetime] = {}

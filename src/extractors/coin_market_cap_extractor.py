@@ -36,8 +36,7 @@ async def extract_latest(
 ) -> LatestExtraction:
     """The latest quote of each coin, in concurrent calls of at most 250; raises as `all_at_once` does.
 
-    An id under two symbols is requested once and returned for both. A quote is observed when its answer came, which may
-    be in a later hour than the run's start.
+    A quote is observed when its answer came, which may be in a later hour than the run's start.
     """
 
     async def answer_for(batch: Sequence[int]) -> Parsed:
@@ -74,10 +73,6 @@ async def extract_listed(
 
     Args:
         kept: ticker to the id that it means, for good: no other coin takes it, not even if that one leaves the list.
-
-    Raises:
-        EtlError: the call failed.
-        ContractError: the answer is not a list of coins.
     """
     data = await source.listings(number)
     if not isinstance(data, list) or not data:
@@ -164,14 +159,10 @@ def extract_historical(
     hours before a coin's history began, by the map, do not count.
 
     Args:
-        coins: what the calls' ids mean.
         settled: hours after this moment may still come.
         spare: the credits that may be spent beside those of `calls`.
-        failed: collects calls without a usable answer, which affect no other call.
+        failed: as of `concurrently`.
         refusals: collects refused calls, which then fail nothing unless all are; None: the first refusal is an error.
-
-    Raises:
-        EtlError: no call was answered, or every call was refused.
     """
 
     def tolerate(call: HistoricalCall, error: EtlError) -> bool:

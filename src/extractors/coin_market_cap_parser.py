@@ -2,11 +2,11 @@
 
 Reads every layout that the API's versions use, and those on which its own texts disagree: ``data`` as a list, as an
 object by id or symbol, of coins or of lists of coins, or as one bare coin; ``quote`` as an object by currency or as a
-list. A coin is identified by its own ``id`` field, never by its key. Unknown keys are ignored.
+list. A coin is identified by its own ``id`` field, never by its key.
 
-Each coin and each point is read alone. If its id, symbol, price or time cannot be read it becomes a `Problem`, and
-the others are kept. Other fields that cannot be read are left empty and noted with the quote, because the latest quote
-of an hour cannot be fetched again. Prices are not validated here: null and negative ones pass on to the transformer.
+Each coin and each point is read alone. If its id, symbol, price or time cannot be read it becomes a `Problem`. Other
+fields that cannot be read are left empty and noted with the quote, because the latest quote of an hour cannot be
+fetched again. Prices are not validated here: null and negative ones pass on to the transformer.
 """
 
 from __future__ import annotations
@@ -84,14 +84,11 @@ class Parsed(NamedTuple):
 def parse_quotes(
     data: object, coins: Sequence[Coin], endpoint: Endpoint, *, observed_at: datetime | None = None
 ) -> Parsed:
-    """The quotes in ``data``, a JSON value; of ``quotes/historical`` one for each point.
+    """The quotes in ``data``; of ``quotes/historical`` one for each point. ContractError if it holds no coins at all.
 
     Args:
         coins: those requested.
         observed_at: aware; when the answer came. None for past quotes, each of which has its own time.
-
-    Raises:
-        ContractError: ``data`` is neither a list nor an object.
     """
     parsed = Parsed([], [])
     for coin, path, found in _coins_in(data, coins, parsed.problems):
@@ -179,7 +176,7 @@ def _quote(
         raise InvalidRowError(f"{path}.quote has no quote in {CURRENCY}")
     place = f"{path}.quote.{CURRENCY}"
     price = _number(own.get("price"), f"{place}.price")
-    numbers = {name: _spare_number(own.get(name), f"{place}.{name}", flaws) for name in _SPARE}
+    numbers = {name: _number(own.get(name), f"{place}.{name}", flaws) for name in _SPARE}
     rank = whole(fields.get("cmc_rank"))
     if fields.get("cmc_rank") is not None and (rank is None or not 1 <= rank <= HIGHEST_RANK):
         flaws.append(f"{path}.cmc_rank is not a rank: {shown(fields['cmc_rank'])}; it is left empty")
@@ -193,22 +190,18 @@ def _quote(
     return Quote(*head, price, numbers, rank, endpoint, seen_at, updated, tuple(flaws))
 
 
-def _spare_number(value: object, place: str, flaws: list[str]) -> float | None:
-    try:
-        return _number(value, place)
-    except InvalidRowError as error:
-        flaws.append(f"{error.message}; it is left empty")
-        return None
-
-
-def _number(value: object, place: str) -> float | None:
-    """A number to all its digits; None if null. Not a bool."""
+def _number(value: object, place: str, flaws: list[str] | None = None) -> float | None:
+    """A number to all its digits, not a bool; None if null, or if it cannot be read and `flaws` are noted."""
     if value is None or type(value) is float:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         with suppress(OverflowError):
             return float(value)
-    raise InvalidRowError(f"{place} is not a number: {shown(value)}")
+    message = f"{place} is not a number: {shown(value)}"
+    if flaws is None:
+        raise InvalidRowError(message)
+    flaws.append(f"{message}; it is left empty")
+    return None
 
 
 def _first_time(name: str, stamped: Sequence[_Place], flaws: list[str]) -> datetime | None:

@@ -63,8 +63,7 @@ class HistoricalCall(NamedTuple):
 def plan_calls(wanted: Mapping[int, Collection[datetime]]) -> list[HistoricalCall]:
     """The calls that fetch every wanted hour (id to aware starts), and perhaps others, the earliest first.
 
-    Equal or near ranges are combined wherever that costs no more than separate calls. The plan never costs more than
-    the whole span of every coin.
+    Near ranges are combined wherever that costs no more. The plan never costs more than the whole span of every coin.
     """
     ranges: dict[int, list[tuple[datetime, datetime]]] = {}
     of_range: dict[tuple[datetime, datetime], list[int]] = {}

@@ -69,7 +69,7 @@ async def resolve_coins(
     stored: Stored,
     keep: bool = True,
 ) -> Resolution:
-    """The coin behind each symbol of the settings. Idempotent.
+    """The coin behind each symbol of the settings, (symbol, id or None). Idempotent.
 
     An id given with a symbol is used and kept. But if prices of another id are stored under that symbol, or another id
     is kept and the database cannot be read, the symbol has no coin until the operator confirms the change.
@@ -79,13 +79,8 @@ async def resolve_coins(
     lower id, the symbol is ambiguous and has no coin.
 
     Args:
-        entries: (symbol, id or None); distinct symbols in upper case.
         keep: whether to keep new choices.
         stored: called for symbols whose id in the settings is not the kept one; may block for seconds.
-
-    Raises:
-        StateError: the choices cannot be read, or a new one cannot be kept.
-        SourceUnavailable, SourceRejected, ContractError: the map cannot be read; nothing is kept.
     """
     symbols = [symbol for symbol, _ in entries]
     pins = {symbol: cmc_id for symbol, cmc_id in entries if cmc_id is not None}
@@ -154,36 +149,29 @@ async def _look_up(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> 
     """The coin that CoinMarketCap's map has for each symbol, and for others why none can be chosen."""
     doubts: dict[str, str] = {}
     coins = _candidates(await _map_of(source, symbols), symbols, doubts)
-    chosen = {symbol: candidates for symbol, candidates in coins.items() if symbol not in doubts}
-    for symbol, candidates in chosen.items():
-        _log_choice(symbol, *candidates)
-    return {symbol: candidates[0].cmc_id for symbol, candidates in chosen.items()}, doubts
+    return {symbol: _chosen(symbol, *coins[symbol]) for symbol in coins if symbol not in doubts}, doubts
 
 
 async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> list[Any]:
     """The map's rows of the symbols, without those that make it refuse the whole list."""
     if not symbols:
         return []
-    parts = [symbols[:_MOST_SYMBOLS], symbols[_MOST_SYMBOLS:]]
-    if not parts[1]:
-        try:
-            rows = await source.coin_map(symbols)
-        except SourceRejected as exc:
-            if exc.code != _INVALID_VALUE:
-                raise
-            named = _NAMED_UNKNOWN.search(exc.message)
-            blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
-            parts = [[symbol for symbol in symbols if symbol not in blamed]]
-            if len(parts[0]) == len(symbols):
-                # If it names none of them, any may be the reason: it is asked for each half, down to one symbol.
-                middle = len(symbols) // 2
-                parts = [symbols[:middle], symbols[middle:]] if middle else []
-        else:
-            if isinstance(rows, list):
-                return rows
+    first, *others = [symbols[at : at + _MOST_SYMBOLS] for at in range(0, len(symbols), _MOST_SYMBOLS)]
+    try:
+        rows = await source.coin_map(first)
+        if not isinstance(rows, list):
             step = "write the coins' ids into SYMBOLS (such as BTC:1)"
             raise ContractError("CoinMarketCap's map is not a list of coins", next_step=step)
-    return [row for part in parts for row in await _map_of(source, part)]
+    except SourceRejected as exc:
+        if exc.code != _INVALID_VALUE:
+            raise
+        named = _NAMED_UNKNOWN.search(exc.message)
+        blamed = {name.strip().upper() for name in named[1].split(",")} if named else set()
+        rows, left = [], [symbol for symbol in first if symbol not in blamed]
+        # If it names none of them, any may be the reason: it is asked for each half, down to one symbol.
+        middle = len(first) // 2
+        others += [left] if len(left) < len(first) else [left[:middle], left[middle:]] if middle else []
+    return [*rows, *[row for part in others for row in await _map_of(source, part)]]
 
 
 def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str, str]) -> dict[str, list[Candidate]]:
@@ -215,9 +203,7 @@ def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str,
         candidates.sort(key=lambda coin: (coin.rank is None, coin.rank or 0, coin.cmc_id))
         # A large coin can be without its rank for a while, and it mostly has the lowest id.
         chosen = candidates[0]
-        older = [
-            coin for coin in candidates if chosen.rank is not None and coin.rank is None and coin.cmc_id < chosen.cmc_id
-        ]
+        older = [coin for coin in candidates if coin.rank is None and coin.cmc_id < chosen.cmc_id]
         if older:
             entries = " or ".join(f"SYMBOLS={symbol}:{coin.cmc_id}" for coin in (chosen, *older))
             doubts[symbol] = (
@@ -227,12 +213,12 @@ def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str,
     return found
 
 
-def _log_choice(symbol: str, chosen: Candidate, *others: Candidate) -> None:
-    why = "the best rank" if others else "the only active coin"
-    if others and chosen.rank is None:
-        why = "the lowest id, since none is ranked"
+def _chosen(symbol: str, chosen: Candidate, *others: Candidate) -> int:
+    why = "the best rank" if chosen.rank is not None else "the lowest id, since none is ranked"
+    why = why if others else "the only active coin"
     facts = {"symbol": symbol, "coin": str(chosen), "why": why, "others": [str(coin) for coin in others]}
     if any(coin.rank is None for coin in others):
         log.warning("coin chosen, another is unranked", **facts, to_choose_another=f"SYMBOLS={symbol}:ID")
     else:
         log.info("coin chosen", **facts)
+    return chosen.cmc_id

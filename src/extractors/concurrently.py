@@ -88,11 +88,7 @@ async def in_time(answer: Coroutine[Any, Any, AnswerT], seconds: float) -> Answe
 async def all_at_once(
     calls: Iterable[CallT], ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]]
 ) -> tuple[list[tuple[CallT, AnswerT]], list[EtlError]]:
-    """Each call that was answered with its answer, and the errors of the others.
-
-    Raises:
-        EtlError: every call failed; the first one's error.
-    """
+    """Each call that was answered with its answer, and the errors of the others; if all fail, the first is raised."""
 
     async def outcome(call: CallT) -> AnswerT | EtlError:
         try:

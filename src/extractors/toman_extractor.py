@@ -58,15 +58,9 @@ SOURCES = (
 async def extract_candles(
     http: HttpAdapter, source: RateSource, start: datetime, end: datetime, *, limiter: AsyncLimiter
 ) -> Answered:
-    """The candles that open between two aware moments, both inclusive, in Toman.
+    """The candles that open between two aware moments, both inclusive, in Toman; raises `EtlError`.
 
     Candles of an hour if they begin with Tehran's hours, else shorter ones.
-
-    Raises:
-        SourceRejected: the exchange refuses this host, or the request.
-        SourceUnavailable: it does not answer.
-        ContractError: its answer is not as documented.
-        ClockError: this host's clock is wrong.
     """
     first, last = int(start.timestamp()), int(end.timestamp())
     for minutes in (_HOUR_MINUTES, source.finer_minutes):

@@ -21,12 +21,7 @@ _PAIR_SHARE = 0.1  # of all trading in a coin
 
 
 class ExchangeStandIn(Serving):
-    """A local Binance.
-
-    Args:
-        clock: gives an aware instant; everything served follows it.
-        is_down: whether the exchange has no candle that opens at an aware instant.
-    """
+    """A local Binance at the time of `clock`, which has no candle that opens at an instant for which `is_down`."""
 
     def __init__(
         self,
@@ -61,10 +56,7 @@ class ExchangeStandIn(Serving):
         return Answer(200, {"symbols": [info]})
 
     def candle(self, name: str, opens: int, *, now: datetime) -> list[Any] | None:
-        """The candle of a pair that opens at milliseconds since 1970 UTC; None if there is none.
-
-        An open candle has what was traded up to `now`.
-        """
+        """The candle of a pair that opens at milliseconds since 1970 UTC, up to `now`; None if there is none."""
         (base, quote), until = self._pairs[name], _milliseconds(now)
         opened = datetime.fromtimestamp(opens / 1000, timezone.utc)
         end = BROKEN_OFF.get(base.symbol, now)

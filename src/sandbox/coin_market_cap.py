@@ -1,7 +1,6 @@
 """The simulated CoinMarketCap: latest and historical quotes by id, the map by symbol, and the key's plan.
 
-Bodies have the fields that the program reads, with the types of the real ones. Parameters are trusted, and no limit is
-enforced.
+Bodies have the fields that the program reads. Parameters are trusted, and no limit is enforced.
 """
 
 from __future__ import annotations
@@ -28,10 +27,9 @@ Parameters = Mapping[str, str]
 
 
 class StandIn(Serving):
-    """A local CoinMarketCap.
+    """A local CoinMarketCap at the time of `clock`.
 
     Args:
-        clock: gives an aware instant; everything served follows it.
         update_every_seconds: how often prices change.
         extra_coins: how many generated coins to list, from the symbol ``C0001`` and the id `market.FIRST_EXTRA_ID` on.
         is_hole: whether a coin (by id) has no historical quote at an aware instant in UTC.

@@ -55,14 +55,10 @@ class CoinMarketCapTransformer:
         return Transformed(list(rows.values()), rejects)
 
     def historical(self, quotes: Iterable[Quote], hours: frozenset[str]) -> Transformed:
-        """Rows of past hours: for each symbol and hour the earliest valid quote inside it.
+        """Rows of past hours: for each symbol and wanted hour the earliest valid quote inside it.
 
-        Where a wall hour came twice (until 2022, see `adapters._bases.tehran_time`) only the earlier one counts. Of two
-        quotes of one time the first stays, and the other is a reject if its price differs.
-
-        Args:
-            quotes: in any order; left out are those without a price, by which CoinMarketCap says that it has none, and
-                those outside ``hours``, the wanted hour keys.
+        Of an hour that came twice only the earlier one counts. Of two quotes of one time the first stays, and the other
+        is a reject if its price differs. Quotes without a price, which CoinMarketCap does not have, are left out.
         """
         earliest: dict[tuple[str, str], Quote] = {}
         rejects: list[Problem] = []

@@ -143,13 +143,7 @@ def compare_symbol(
     rates: Rates,
     tolerance: float,
 ) -> Comparison:
-    """Compare the prices of one symbol, by hour key.
-
-    Args:
-        candles: at least one.
-        hours: all keys of the span, oldest first.
-        tolerance: in percent.
-    """
+    """Compare the prices of one symbol, by hour key, in all hours of the span, oldest first; tolerance in percent."""
     common = [hour for hour in hours if hour in quotes and hour in candles]
     pairs = [_deviation(quotes[hour], candles[hour], rates) for hour in common]
     found = [deviation for deviation, _ in pairs if deviation]

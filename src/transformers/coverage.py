@@ -3,7 +3,6 @@
 An hour of a symbol is expected from its first stored one up to the one before the present hour, but not while a coin of
 the list of the largest is absent from it, by the rule of the view `crypto_prices_absences`; for a heal all hours are.
 An expected hour without a price is a hole if the source had no quote of what the symbol means, and missing otherwise.
-Hours are identified by their keys: two hours with one key, see `adapters._bases.tehran_time`, are one.
 """
 
 from __future__ import annotations
@@ -75,9 +74,7 @@ def hour_states(
 ) -> list[HourState]:
     """The state of each hour, by its key; the present hour may not be among them.
 
-    Args:
-        first: the symbol's first stored hour, from which on hours are expected; None expects none.
-        absent: in which none is expected.
+    Hours are expected from the symbol's first stored one, and not in spans in which it is absent.
     """
     states = []
     for hour in hours:

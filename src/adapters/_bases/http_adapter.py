@@ -284,7 +284,6 @@ class HttpAdapter:
         """What ``read`` makes of the answer to a GET.
 
         Args:
-            path: below the base URL, beginning with a slash.
             read: such as `read_json`; raises a `RetryableError` to have the call retried (``Retry-After``, if sent,
                 sets the wait), any other error to stop. An error with the status 418 or 429 holds back all calls.
             gate: entered around each try, and not held during the wait between two.

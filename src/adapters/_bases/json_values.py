@@ -20,11 +20,7 @@ _FIRST_YEAR, _LAST_YEAR = 2009, 9998
 
 
 def json_value(text: bytes) -> object:
-    """The JSON value of a text. NaN, and numbers that a double cannot hold, are texts.
-
-    Raises:
-        ValueError, RecursionError: it is not JSON.
-    """
+    """The JSON value of a text; ValueError or RecursionError. NaN, and numbers that a double cannot hold, are texts."""
     with suppress(ValueError, RecursionError):
         return msgspec.json.decode(text)
     # A literal such as NaN, a number too large, a byte order mark, a broken character; or not JSON at all.
@@ -52,10 +48,7 @@ def whole(value: object) -> int | None:
 # The points of many coins share their times.
 @lru_cache(maxsize=16_384)
 def instant(text: str) -> datetime | None:
-    """The instant of an RFC 3339 time from 2009 to 9998, in UTC; None for any other text.
-
-    A time without a zone is in UTC, as all times of CoinMarketCap are.
-    """
+    """The instant of an RFC 3339 time from 2009 to 9998, by default in UTC; None for any other text."""
     try:
         # Cut to the microsecond: rounding could move a price into the next hour.
         found = msgspec.convert(_BELOW_MICROSECOND.sub(r"\1", text), datetime)

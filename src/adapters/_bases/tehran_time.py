@@ -118,10 +118,7 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
     """The instant, in UTC, of a day or hour in the form ``2026-11-01``, ``2026-11-01 05`` or ``2026-11-01 05:00``.
 
     A year from 1380 to 1500 is of the Jalali calendar. A day means its beginning, a repeated wall hour the earlier one,
-    a skipped hour the one that follows.
-
-    Raises:
-        ConfigurationError: the text has another form, names a day that does not exist, or one before 2009.
+    a skipped hour the one that follows. Raises ConfigurationError.
     """
     gregorian = text
     if (found := _DATE.match(text)) and int(found[1]) in _JALALI_YEARS:
@@ -149,11 +146,7 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
 def time_span(
     first: str | None, end: str | None, zone: tzinfo = TEHRAN
 ) -> tuple[datetime | None, datetime | None, str]:
-    """Both bounds as of `time_bound`, and, if one is of the Jalali calendar, both in both calendars.
-
-    Raises:
-        ConfigurationError: as of `time_bound`, or no hour lies between them.
-    """
+    """Both bounds, and, if one is of the Jalali calendar, both in both calendars. Raises ConfigurationError."""
     bounds = [None if text is None else time_bound(text, zone) for text in (first, end)]
     if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
         raise ConfigurationError(f"no hour from {first} to {end}", next_step="give a --to that is after --from")
@@ -164,9 +157,5 @@ def time_span(
 
 
 def from_text(text: str) -> datetime:
-    """The aware instant of a stored ``YYYY-MM-DD HH:MM:SS``; of a repeated wall hour the earlier one.
-
-    Raises:
-        ValueError: the text has another form.
-    """
+    """The aware instant of a stored text in `TEXT_FORMAT`, else ValueError; of a repeated wall hour the earlier one."""
     return datetime.strptime(text, TEXT_FORMAT).replace(tzinfo=TEHRAN)

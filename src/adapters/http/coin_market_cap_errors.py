@@ -53,7 +53,6 @@ def error_of(status: int, code: int | None, text: str, *, now: datetime, keyless
     """The error that an answer means; None for success.
 
     Args:
-        status: of HTTP.
         code: ``error_code``, 0 for success; None if it cannot be read.
         text: ``error_message`` as `one_line`, free of secrets.
         now: aware; the minute limit is waited for until the next minute.

@@ -59,8 +59,7 @@ class CoinMarketCapHttpAdapter:
     `ClockError`; `SourceRejected` also for what requires a key.
 
     Args:
-        http: with CoinMarketCap's host as its base URL, and the key, if there is one, in the header `KEY_HEADER`.
-        clock: the present moment, aware; compared with that of every good answer.
+        http: with the key, if there is one, in the header `KEY_HEADER`.
         keyless: use the public API, which has the latest quotes and the map only.
     """
 
@@ -92,8 +91,8 @@ class CoinMarketCapHttpAdapter:
         Args:
             time_start: aware, exclusive: the first point is half an hour later.
             time_end: aware, inclusive.
-            count: points to return at most, all coins together, 1 to 10,000. The documentation does not say whether
-                it counts for each coin or in all, and its default of 10 would truncate any answer.
+            count: points to return at most, 1 to 10,000. The documentation does not say whether it counts for each coin
+                or in all, and its default of 10 would truncate any answer.
             skip_invalid: leave out unknown ids instead of refusing the request.
         """
         start, end = (moment.astimezone(timezone.utc) for moment in (time_start, time_end))
