@@ -14,7 +14,7 @@ from sandbox.binance import ExchangeStandIn
 from sandbox.coin_market_cap import KEY_HEADER
 from sandbox.market import Market, listed_coins
 from tests.support import faults
-from tests.support.faulty_source import FaultySource
+from tests.support.faulty_source import Fault, FaultySource
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LATEST = "/v3/cryptocurrency/quotes/latest"
@@ -22,7 +22,7 @@ HISTORICAL = "/v3/cryptocurrency/quotes/historical"
 NOW = datetime(2026, 11, 22, 12, 7, 21, tzinfo=timezone.utc)
 
 
-def answer(target: str, fault: faults.Fault | None = None) -> Any:
+def answer(target: str, fault: Fault | None = None) -> Any:
     """The document with which CoinMarketCap answers, spoilt by a fault."""
     source = FaultySource(clock=lambda: NOW)
     if fault:
