@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.hourly_table import by_symbol
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before
 from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
@@ -87,13 +86,13 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
     quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
     dollars = quotes.prices(sorted(quoted & DOLLAR_COINS), **span) if common else []
-    in_usd = _by_symbol([one for one in dollars if one.currency == "USD"])
+    in_usd = by_symbol([one for one in dollars if one.currency == "USD"])
     rates: Rates = {coin: {hour: one.price for hour, one in of_coin.items()} for coin, of_coin in in_usd.items()}
     found: list[Comparison] = []
     at_once = max(1, _CELLS_AT_ONCE // len(keys))
     for start in range(0, len(common), at_once):
         some = common[start : start + at_once]
-        quotes_of, candles_of = _by_symbol(quotes.prices(some, **span)), _by_symbol(candles.prices(some, **span))
+        quotes_of, candles_of = by_symbol(quotes.prices(some, **span)), by_symbol(candles.prices(some, **span))
         found += [
             compare_symbol(symbol, quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
             for symbol in some
@@ -102,8 +101,8 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
         # Of every symbol, since that of another chunk may be the one that is meant.
         last = keys.index(max(over))
         sample = {"first": keys[max(0, last + 1 - _SAMPLED_HOURS)], "last": keys[last]}
-        every_quote = _by_symbol(quotes.prices(sorted(quoted), **sample))
-        every_candle = _by_symbol(candles.prices(sorted(traded), **sample))
+        every_quote = by_symbol(quotes.prices(sorted(quoted), **sample))
+        every_candle = by_symbol(candles.prices(sorted(traded), **sample))
         found = [mixed_up(one, every_quote, every_candle, rates=rates, tolerance=tolerance) for one in found]
     only_quoted, only_traded = sorted(quoted - traded), sorted(traded - quoted)
     return Overview(hours=keys, tolerance=tolerance, symbols=found, only_quoted=only_quoted, only_traded=only_traded)
@@ -128,13 +127,6 @@ def _symbols(table: HourlyRepository, span: dict[str, str]) -> set[str]:
     found = table.symbols(**span)
     if found and not table.schema.is_ready():
         raise StorageRejected(f"there is no {table.view_name}", next_step="run `./run.sh setup_db`")
-    return found
-
-
-def _by_symbol(rows: Sequence[StoredPrice]) -> dict[str, dict[str, StoredPrice]]:
-    found: dict[str, dict[str, StoredPrice]] = {}
-    for row in rows:
-        found.setdefault(row.symbol, {})[row.datetime] = row
     return found
 
 

@@ -67,25 +67,15 @@ def query(
     if sql is None:
         return _show_columns(settings)
     limit = MOST_ROWS + 1 if form == "table" and not every_row else 0
+    own = {"output_format_json_array_of_rows": int(form == "json"), "limit": limit, "readonly": 1}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer"
         # The database is closed before the result is shown: the reader of a pipe may be slow.
         with Resources(settings, task="query", clock=system_clock) as resources:
+            ask = partial(resources.database.write_answer, database=settings.clickhouse_db, settings=SETTINGS | own)
             try:
-                resources.retry.call(
-                    lambda: resources.database.write_answer(
-                        _one_that_reads(resources.database, sql),
-                        FORMATS[form],
-                        path,
-                        database=settings.clickhouse_db,
-                        settings={
-                            **SETTINGS,
-                            "output_format_json_array_of_rows": int(form == "json"),
-                            "limit": limit,
-                            "readonly": 1,
-                        },
-                    )
-                )
+                statement = resources.retry.call(lambda: _one_that_reads(resources.database, sql))
+                resources.retry.call(lambda: ask(statement, FORMATS[form], path))
             except StorageRejected as error:
                 raise _refused(error) from error
         if form == "table":

@@ -9,7 +9,7 @@ from datetime import timezone
 from itertools import chain, groupby
 
 from adapters._bases.corrections import NO_CORRECTIONS, Corrections
-from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.hourly_table import StoredPrice, by_symbol
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.comparison import DOLLAR_COINS
 from transformers.coverage import HourState, Share, Spans, count_expected, hour_states
@@ -76,9 +76,7 @@ def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[Symbol
     """The followed symbols and those stored in these hours, largest market cap first, a symbol's tables together."""
     found = []
     for table in tables:
-        stored: dict[str, dict[str, StoredPrice]] = {}
-        for price in table.prices:
-            stored.setdefault(price.symbol, {})[price.datetime] = price
+        stored = by_symbol(table.prices)
         for symbol in {*table.followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}:
             label = symbol if len(tables) == 1 else f"{symbol} \N{MIDDLE DOT} {table.source}"
             found.append(_summary(symbol, hours, stored.get(symbol, {}), table, label=label))
