@@ -26,43 +26,35 @@ def overview(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> Overv
     return Overview(hours=SPAN, tolerance=1.0, symbols=found, only_quoted=["XRP"], only_traded=[])
 
 
-def page_of(comparison: Overview | None) -> Any:
+def page_of(comparison: Overview) -> tuple[Any, list[Any]]:
+    """The page, and the rows of the comparison in it."""
     contents = report_contents(price_wave(3, HOURS), hours=HOURS, comparison=comparison)
-    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents, library=" "))
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents, library=" "))
+    return tree, tree.findall(".//table[@id='comparison-table']/tbody/tr")
 
 
 def text_of(node: Any) -> str:
     return " ".join("".join(node.itertext()).split())
 
 
-def rows_of(tree: Any) -> list[list[str]]:
-    return [[text_of(cell) for cell in row] for row in tree.findall(".//table[@id='comparison-table']/tbody/tr")]
-
-
-def test_one_source_has_no_section() -> None:
-    assert page_of(None).find(".//table[@id='comparison-table']") is None
-
-
 def test_equal_prices_are_not_marked() -> None:
-    tree = page_of(overview(wrong=False))
-    assert rows_of(tree) == [
+    tree, rows = page_of(overview(wrong=False))
+    assert [[text_of(cell) for cell in row] for row in rows] == [
         [symbol, f"{symbol}USDT", "48", "0", "0", "0.00 %", "+0.00 %", "+0.00 %", SPAN[0][:16], "0", ""]
         for symbol in ("BTC", "ETH")
     ]
     assert text_of(tree.find(".//p[@id='comparison-result']")) == "No hour of 96 is over 1 %."
-    assert tree.find(".//table[@id='comparison-table']/tbody/tr[@class='failed']") is None
+    assert [row.get("class") for row in rows] == [None, None]
     assert "USDT is taken for a dollar in 96 h" in text_of(tree)
 
 
 def test_a_suspicion_is_marked_and_explained() -> None:
     """In the symbol's row and below the table; a symbol comes from the database, so its markup is text."""
     found = overview(wrong=True, symbols=("<script>alert(1)</script>", "ETH"))
-    tree = page_of(found)
+    tree, [row, other] = page_of(found)
     over = len(found.symbols[0].over)
-    (row, _) = rows_of(tree)
-    assert (row[0], row[9], row[10]) == ("<script>alert(1)</script>", str(over), "stale")
-    (marked,) = tree.findall(".//table[@id='comparison-table']/tbody/tr[@class='failed']")
-    assert text_of(marked[0]) == "<script>alert(1)</script>"
+    assert [text_of(row[place]) for place in (0, 9, 10)] == ["<script>alert(1)</script>", str(over), "stale"]
+    assert (row.get("class"), other.get("class")) == ("failed", None)
     result = text_of(tree.find(".//p[@id='comparison-result']"))
     assert result.startswith(f"{over} hours of 1 symbol over 1 %: ./run.sh compare 48")
     assert "looks stale: CoinMarketCap repeats " in text_of(tree)

@@ -168,7 +168,8 @@ def test_largest_corrections_and_the_jalali_days_are_shown() -> None:
     assert ["".join(cell.itertext()) for cell in row] == [
         *("BTC", HOURS[0][:16], "100", "101.5", "+1.50 %", "2026-11-23 12:00", "run-9")
     ]
-    assert page_of(contents).find(".//table[@id='correction-table']") is None
+    for section in ("correction-table", "comparison-table"):
+        assert page_of(contents).find(f".//table[@id='{section}']") is None
 
 
 @pytest.mark.parametrize(("runs", "charts"), [(19, ["price-chart"]), (20, ["price-chart", "run-chart"])])

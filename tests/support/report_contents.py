@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
@@ -40,69 +41,45 @@ def price_wave(symbols: int, hours: Sequence[str]) -> list[StoredPrice]:
     """Smooth made-up prices of that many symbols, all hours stored; the first three symbols are well known ones."""
     named = [*_COINS, *((f"C{number:04d}", f"Coin {number}", 1000 / number**2) for number in range(4, symbols + 1))]
     return [
-        StoredPrice(
-            symbol,
-            hour,
-            name,
-            base * math.exp(0.03 * math.sin(i / 19 + place) + 0.008 * math.sin(i / 3.1 + 2 * place)),
-            1e12 / (place + 1),
-            "USD",
-            is_updated=False,
-        )
+        stored_price(symbol, hour, name=name, price=base * math.exp(_wave(place, i)), market_cap=1e12 / (place + 1))
         for place, (symbol, name, base) in enumerate(named[:symbols])
         for i, hour in enumerate(hours)
     ]
 
 
-def table_of(
-    prices: Sequence[StoredPrice] = (),
-    *,
-    source: str = "CoinMarketCap",
-    followed: Collection[str] = (),
-    first_hours: Mapping[str, str] | None = None,
-    holes: Mapping[str, Collection[str]] | None = None,
-    rows_stored: int | None = None,
-) -> PriceTable:
-    """A table with these prices in which nothing is followed, unless others are named."""
-    is_main = source == "CoinMarketCap"
-    return PriceTable(
-        source=source,
-        job="cmc_hourly_prices" if is_main else f"{source.lower()}_hourly_prices",
-        view="crypto.crypto_prices_hourly" if is_main else f"crypto.{source.lower()}_prices_hourly",
-        prices=prices,
-        holes=holes or {},
-        followed=followed,
-        first_hours=first_hours or {},
-        rows_stored=len(prices) if rows_stored is None else rows_stored,
-    )
+def _wave(place: int, hour: int) -> float:
+    return 0.03 * math.sin(hour / 19 + place) + 0.008 * math.sin(hour / 3.1 + 2 * place)
+
+
+def table_of(prices: Sequence[StoredPrice] = (), *, source: str = "CoinMarketCap", **values: Any) -> PriceTable:
+    """A table with these prices in which nothing is followed, unless its fields say otherwise."""
+    job, table = ("cmc", "crypto") if source == "CoinMarketCap" else (source.lower(), source.lower())
+    usual: dict[str, Any] = {"job": f"{job}_hourly_prices", "view": f"crypto.{table}_prices_hourly", "holes": {}}
+    usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices)}
+    return PriceTable(source=source, prices=prices, **{**usual, **values})
 
 
 def report_contents(
     prices: Sequence[StoredPrice] = (),
     *,
     hours: Sequence[str] | None = None,
-    holes: Mapping[str, Collection[str]] | None = None,
     runs: Sequence[RunRecord] = (),
     followed: Collection[str] = ("BTC", "ETH", "SOL"),
     stored_before: Collection[str] = (),
-    rows_stored: int | None = None,
     beside: Sequence[PriceTable] = (),
     comparison: Overview | None = None,
+    **values: Any,
 ) -> ReportContents:
-    """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named."""
+    """Contents of the page, of the 48 hours before `NOW`, and with no row before them, unless others are named.
+
+    `values` are of the table of these prices, which comes before those `beside` it.
+    """
     first_hours = {
         **dict(sorted(((price.symbol, price.datetime) for price in prices), reverse=True)),
         **dict.fromkeys(stored_before, "2026-01-01 00:00:00"),
     }
-    table = table_of(prices, followed=followed, first_hours=first_hours, holes=holes, rows_stored=rows_stored)
-    return ReportContents(
-        hours=hour_keys(48) if hours is None else hours,
-        tables=[table, *beside],
-        runs=runs,
-        generated_at=NOW,
-        version="0.1.0",
-        comparison=comparison,
-    )
+    tables = [table_of(prices, followed=followed, first_hours=first_hours, **values), *beside]
+    return ReportContents(hours or hour_keys(48), tables, runs, NOW, "0.1.0", comparison)
 
 
 def three_symbols() -> ReportContents:
