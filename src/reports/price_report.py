@@ -119,21 +119,15 @@ def _coverage(symbols: Sequence[SymbolSummary]) -> Share:
 
 
 def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord, float | None]]) -> dict[str, Any]:
-    shown = ("symbol", "label", "source", "name", "currency", "followed", "prices", "states")
+    of_symbol = ("symbol", "label", "source", "name", "currency", "followed", "prices", "states")
+    of_run = ("started_at", "job", "kind", "failed", "error")
     return {
         "shownFirst": SHOWN_FIRST,
         "dollars": ["USD", *sorted(DOLLAR_COINS)],
-        "symbols": [{name: getattr(symbol, name) for name in shown} for symbol in symbols],
+        "symbols": [{name: getattr(symbol, name) for name in of_symbol} for symbol in symbols],
         "runs": [
-            {
-                "started": run.started_at,
-                "seconds": seconds,
-                "job": run.job,
-                "kind": run.kind,
-                "failed": run.failed,
-                "rows": run.inserted + run.updated + run.unchanged,
-                "error": run.error,
-            }
+            {name: getattr(run, name) for name in of_run}
+            | {"seconds": seconds, "rows": run.inserted + run.updated + run.unchanged}
             for run, seconds in runs
         ],
     }

@@ -5,9 +5,9 @@ function runTrace(runs, label, marker) {
     type: 'scatter',
     mode: 'markers',
     name: label,
-    x: runs.map((run) => run.started),
+    x: runs.map((run) => run.started_at),
     y: runs.map((run) => run.seconds),
-    text: runs.map((run) => plain([`${timeText(run.started)}, ${run.seconds} s`, `${run.job} ${run.kind}`, `${run.rows.toLocaleString('en')} rows`, run.error.slice(0, 120)].filter(Boolean).join('\n')).replace(/\n/g, '<br>')),
+    text: runs.map((run) => plain([`${timeText(run.started_at)}, ${run.seconds} s`, `${run.job} ${run.kind}`, `${run.rows.toLocaleString('en')} rows`, run.error.slice(0, 120)].filter(Boolean).join('\n')).replace(/\n/g, '<br>')),
     hovertemplate: `<b>${label}</b>  %{text}<extra></extra>`,
     marker,
     cliponaxis: false,
@@ -16,7 +16,7 @@ function runTrace(runs, label, marker) {
 
 // From the first hour, or the first run if it is earlier, to the present moment, with room for a mark at either end.
 function runSpan() {
-  const times = [data.hours[0], data.now, ...data.runs.map((run) => run.started)].map(milliseconds).filter(Number.isFinite);
+  const times = [data.hours[0], data.now, ...data.runs.map((run) => run.started_at)].map(milliseconds).filter(Number.isFinite);
   const first = times.reduce((a, b) => Math.min(a, b));
   const last = times.reduce((a, b) => Math.max(a, b));
   const room = (last - first) / 100;
