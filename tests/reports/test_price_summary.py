@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import pytest
 
-from reports.price_summary import SymbolSummary, shown_hours, summarize
+from reports.price_summary import shown_hours, summarize
 from tests.support.report_contents import hour_keys, stored_price, table_of
 from transformers.coverage import Share
 
 HOURS = hour_keys(5)
 
 
-def summary(
-    stored: dict[int, bool], *, holes: tuple[int, ...] = (), first: int | None = 0, hours: int = 5
-) -> SymbolSummary:
-    """Of BTC; stored maps the place of an hour to whether it was updated, the others are places too."""
-    keys = hour_keys(hours)
-    prices = [stored_price(hour=keys[place], is_updated=updated) for place, updated in stored.items()]
-    first_hours = {} if first is None else {"BTC": keys[first]}
-    gaps = {"BTC": {keys[place] for place in holes}, "ETH": set(keys)}
-    [found] = summarize(keys, [table_of(prices, followed=["BTC"], first_hours=first_hours, holes=gaps)])
-    return found
-
-
 @pytest.mark.parametrize(
-    ("stored", "holes", "first", "states"),
+    ("given", "first", "states", "counts"),
     [
-        ({0: False, 1: True}, (2,), 0, "sunmmw"),
-        ({5: False}, (), 0, "mmmmms"),
-        ({0: False}, (5,), 0, "smmmmw"),  # a price of the present hour may still come
-        ({1: False, 4: False}, (), 3, "-s-msw"),
-        ({2: False}, (2,), 0, "mmsmmw"),  # a price that was stored later counts
-        ({}, (), None, "------"),
+        ("sun...", 0, "sunmmw", (Share(2, 2, 1), 1, 2)),
+        ("sun..u", 0, "sunmmu", (Share(2, 2, 1), 1, 2)),
+        (".....s", 0, "mmmmms", (Share(0, 5, 0), 0, 5)),
+        ("s....n", 0, "smmmmw", (Share(1, 4, 0), 0, 4)),  # a price of the present hour may still come
+        (".s..s.", 3, "-s-msw", (Share(2, 1, 0), 0, 1)),
+        ("..b...", 0, "mmsmmw", (Share(1, 4, 0), 0, 2)),  # a price that was stored later counts
+        ("......", None, "------", (Share(), 0, 0)),
+        ("..s...n.s.", 0, "mmsmmmnmsw", (Share(2, 6, 1), 0, 3)),
+        ("su.", 0, "suw", (Share(2, 0, 0), 1, 0)),
     ],
 )
-def test_each_hour_has_a_state(stored: dict[int, bool], holes: tuple[int, ...], first: int | None, states: str) -> None:
-    found = summary(stored, holes=holes, first=first)
+def test_each_hour_has_a_state(given: str, first: int | None, states: str, counts: tuple[Share, int, int]) -> None:
+    """Stored, updated, a hole, both or nothing; coverage, updates and longest gap leave out the last, in progress."""
+    keys = hour_keys(len(given) - 1)
+    known = dict(zip(keys, given, strict=True))
+    prices = [stored_price(hour=hour, is_updated=one == "u") for hour, one in known.items() if one in "sub"]
+    first_hours = {} if first is None else {"BTC": keys[first]}
+    holes = {"BTC": {hour for hour, one in known.items() if one in "nb"}, "ETH": set(keys)}
+    [found] = summarize(keys, [table_of(prices, followed=["BTC"], first_hours=first_hours, holes=holes)])
     assert (found.states, found.never_stored) == (states, first is None)
+    assert (found.coverage, found.updated, found.longest_gap) == counts
 
 
 def test_low_and_high_are_those_of_the_trades() -> None:
@@ -46,19 +44,6 @@ def test_low_and_high_are_those_of_the_trades() -> None:
     prices = [stored_price(hour=hour, price=price, low=low, high=high) for hour, price, low, high in rows]
     [found] = summarize(keys, [table_of(prices, source="Binance")])
     assert (found.low, found.high) == (8.5, 13.0)
-
-
-def test_counts_leave_out_the_hour_in_progress() -> None:
-    found = summary({0: False, 1: True, 5: True}, holes=(2,), hours=5)
-    assert (found.coverage, found.updated) == (Share(stored=2, missing=2, without_quote=1), 1)
-    found = summary({0: False}, hours=1)
-    assert (found.states, found.coverage) == ("sw", Share(stored=1))
-
-
-def test_the_longest_gap_is_of_missing_hours_in_a_row() -> None:
-    assert summary({2: False, 8: False}, holes=(6,), hours=9).states == "mmsmmmnmsw"
-    assert summary({2: False, 8: False}, holes=(6,), hours=9).longest_gap == 3
-    assert summary({0: False, 1: True}, hours=2).longest_gap == 0
 
 
 def test_hours_are_shown_from_the_first_that_counts() -> None:
