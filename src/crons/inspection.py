@@ -52,7 +52,7 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     clock = "check the clock of the host that wrote them, then remove them"
     yield finding("future rows", _lines(future.rows), f"{clock}: {future.repair}")
     yield _absurd(ctx, followed)
-    if table.table.has_trades:
+    if "trades" in table.table.given:
         idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
         yield finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")
     yield _mixed(ctx, followed)

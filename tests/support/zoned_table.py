@@ -1,8 +1,7 @@
 """A program: a table in an embedded engine of its own, which takes times and tells the keys the table makes of them.
 
-Arguments: the folder. Started with the variable TZ, which is where the engine takes its zone from. Writes its server's
-zone as the first line; then answers each line of standard input, a JSON array of `fetched_at`, with a JSON array of
-pairs: the table's `datetime` and `date`, in the order of the input.
+Arguments: the folder. Started with the variable TZ, which is where the engine takes its zone from. Standard input is a
+JSON array of `fetched_at`; standard output the server's zone and pairs of `datetime` and `date`, in their order.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ from tests.support.price_table import rows_in, typed
 
 
 def main(folder: Path) -> None:
-    """Serve until standard input ends."""
-    folder.mkdir(exist_ok=True)
+    """Answer once."""
     door = ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=5, query_timeout_seconds=60)
     # Before the adapter, which starts an engine in UTC: this one's zone is the variable's, as a server has its own.
     with clickhouse_connect.get_client(interface="chdb", path=str(folder)), closing(door):
@@ -32,13 +30,10 @@ def main(folder: Path) -> None:
             clickhouse=door, database="zoned", retry=RetryPolicy(), clock=lambda: datetime.now(timezone.utc)
         )
         repository.ensure_ready()
-        print(door.query("SELECT serverTimeZone()")[0][0], flush=True)  # noqa: T201 - a program of its own
-        for line in sys.stdin:
-            times = json.loads(line)
-            door.command("TRUNCATE TABLE zoned.crypto_prices")
-            rows = [(f"S{number:06}", time, 1.0) for number, time in enumerate(times)]
-            door.insert("zoned.crypto_prices", typed("symbol", "fetched_at", "price"), rows)
-            print(json.dumps(rows_in(door, "zoned.crypto_prices", "datetime, date")), flush=True)  # noqa: T201
+        rows = [(f"S{number:06}", time, 1.0) for number, time in enumerate(json.load(sys.stdin))]
+        door.insert("zoned.crypto_prices", typed("symbol", "fetched_at", "price"), rows)
+        keys = rows_in(door, "zoned.crypto_prices", "datetime, date")
+        json.dump([door.query("SELECT serverTimeZone()")[0][0], keys], sys.stdout)
 
 
 if __name__ == "__main__":

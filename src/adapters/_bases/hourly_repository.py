@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
@@ -50,40 +51,33 @@ _STORED_NOW = {
 _T = TypeVar("_T")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class HourlyRepository:
     """One row for each (symbol, Tehran hour). Read it through the table's view.
 
     Hours are given by their keys, ``YYYY-MM-DD HH:00:00`` in Tehran, and a span includes both ends. Every method
     may raise `StorageUnavailable`, after the retries of `retry`, and `StorageRejected`.
-
-    Args:
-        clickhouse: where the table is; the caller closes it.
-        database: plain name.
-        clock: gives the aware time; asked once for each upsert.
     """
 
     table: ClassVar[HourlyTable]  # set by a subclass
+    clickhouse: ClickHouseAdapter  # the caller closes it
+    database: str  # plain name
+    retry: RetryPolicy
+    clock: Callable[[], datetime]  # gives the aware time; asked once for each upsert
+    replication: Replication = AS_FOUND
 
-    def __init__(
-        self,
-        *,
-        clickhouse: ClickHouseAdapter,
-        database: str,
-        retry: RetryPolicy,
-        clock: Callable[[], datetime],
-        replication: Replication = AS_FOUND,
-    ) -> None:
-        self._clickhouse = clickhouse
-        self._retry = retry
-        self._clock = clock
-        self._database = database
+    def __post_init__(self) -> None:
         names = (self.table.name, self.table.view, self.table.holes)
-        self._table, self._view, self._holes = (quoted_name(database, name) for name in names)
+        self._table, self._view, self._holes = (quoted_name(self.database, name) for name in names)
         self.schema = Schema(
-            clickhouse=clickhouse, database=database, table=self.table, retry=retry, replication=replication
+            clickhouse=self.clickhouse,
+            database=self.database,
+            table=self.table,
+            retry=self.retry,
+            replication=self.replication,
         )
         # With the database, for messages.
-        self.name, self.view_name = f"{database}.{self.table.name}", f"{database}.{self.table.view}"
+        self.name, self.view_name = f"{self.database}.{self.table.name}", f"{self.database}.{self.table.view}"
 
     def ensure_ready(self) -> None:
         """Make missing tables and views, renew older views: see `Schema.ensure_ready`."""
@@ -102,7 +96,7 @@ class HourlyRepository:
             target_hour: aware; the hour of all rows: those observed outside it are placed at its start. None for the
                 hour of each row's `fetched_at`.
         """
-        updated_at = tehran_text(self._clock())
+        updated_at = tehran_text(self.clock())
         hour = target_hour and hour_key(target_hour)
         placed = (row._replace(fetched_at=hour) if hour and key_of(row)[1] != hour else row for row in rows)
         return upsert((StoredRow(row, updated_at) for row in placed), self.schema, now=updated_at, unproven=unproven)
@@ -142,7 +136,7 @@ class HourlyRepository:
         if not self.table.lists:
             return {}
         statement = (
-            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {quoted_name(self._database, self.table.lists)} "  # noqa: S608 - quoted
+            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {quoted_name(self.database, self.table.lists)} "  # noqa: S608 - quoted
             "WHERE endpoint = 'listings' AND datetime >= {since:String} GROUP BY symbol "
             "ORDER BY argMax(ifNull(cmc_rank, 4294967295), (datetime, version)), symbol"
         )
@@ -152,7 +146,7 @@ class HourlyRepository:
         """Symbol that a list held to spans of hour keys in which none held it: no hour of them is expected."""
         if not self.table.lists:
             return {}
-        absences = quoted_name(self._database, f"{self.table.lists}_absences")
+        absences = quoted_name(self.database, f"{self.table.lists}_absences")
         statement = f"SELECT symbol, since, until FROM {absences} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
         rows = self._read(statement, symbols=list(symbols))
         return _grouped((symbol, (since, until)) for symbol, since, until in rows)
@@ -174,7 +168,7 @@ class HourlyRepository:
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
         rows = self._read(
-            f"SELECT {', '.join(Correction._fields)}, count() OVER () FROM {quoted_name(self._database, LEDGER)} "  # noqa: S608 - quoted
+            f"SELECT {', '.join(Correction._fields)}, count() OVER () FROM {quoted_name(self.database, LEDGER)} "  # noqa: S608 - quoted
             "WHERE table_name = {table:String} AND corrected_at >= {since:String} "
             "ORDER BY abs(new_price / old_price - 1) DESC, datetime LIMIT {most:UInt32}",
             table=self.table.name,
@@ -261,8 +255,8 @@ class HourlyRepository:
                 f"WHERE symbol = {quoted_text(symbol)} AND {self.table.meaning} = {meaning} AND datetime NOT IN "
                 f"(SELECT datetime FROM {name} WHERE symbol = {quoted_text(renamed_to)})"
             )
-            self._retry.call(partial(self._clickhouse.command, statement))
-        at = tehran_text(self._clock())
+            self.retry.call(partial(self.clickhouse.command, statement))
+        at = tehran_text(self.clock())
         self._insert(self.table.renames, [(one, meaning, renamed_to, at) for one in (symbol, renamed_to)])
 
     @cached_property
@@ -270,7 +264,7 @@ class HourlyRepository:
         """The condition, in SQL, on rows that the view shows under their symbol: see `rename`."""
         if not self.table.renames:
             return "1"
-        meaning, renames = self.table.meaning, quoted_name(self._database, self.table.renames)
+        meaning, renames = self.table.meaning, quoted_name(self.database, self.table.renames)
         renamed = f"SELECT symbol, {meaning} FROM {renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
         if self.schema.is_made:
             return f"(symbol, {meaning}) NOT IN ({renamed})"
@@ -293,7 +287,7 @@ class HourlyRepository:
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
         # For a table larger than the memory.
-        self._retry.call(lambda: self._clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
+        self.retry.call(lambda: self.clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
         several = "GROUP BY symbol, datetime HAVING count() > 1"
         repair = (  # leaves the row that the view shows
             f"DELETE FROM {self._table} WHERE (symbol, datetime) IN "  # noqa: S608 - quoted
@@ -324,7 +318,7 @@ class HourlyRepository:
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
-        if not self.table.has_trades:
+        if "trades" not in self.table.given:
             return []
         statement = (
             f"SELECT symbol FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol "  # noqa: S608 - quoted
@@ -340,7 +334,7 @@ class HourlyRepository:
     def ttl(self, retry: RetryPolicy | None = None) -> str:
         """The table's TTL, as ClickHouse shows it; empty if there is none. `retry` as for `meanings`."""
         statement = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-        rows = self._read(statement, retry, database=self._database, name=self.table.name)
+        rows = self._read(statement, retry, database=self.database, name=self.table.name)
         found = _TTL.search(rows[0][0]) if rows else None
         return found[1] if found else ""
 
@@ -363,7 +357,7 @@ class HourlyRepository:
 
     def stuck_mutations(self) -> list[StuckMutation]:
         """Mutations that have failed and are queued, each with the statement that kills it. Reads only."""
-        return self._retry.call(partial(stuck_mutations, self._clickhouse, self._database, self.table.name))
+        return self.retry.call(partial(stuck_mutations, self.clickhouse, self.database, self.table.name))
 
     def restore(self, rows: Iterable[Sequence[Any]]) -> UpsertReport:
         """Upsert the rows of a backup, see `read_backup`. A missing key is restored with its version."""
@@ -372,19 +366,19 @@ class HourlyRepository:
             StoredRow(self.table.row(*given), updated_at, version)
             for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
         )
-        return upsert(stored, self.schema, now=tehran_text(self._clock()))
+        return upsert(stored, self.schema, now=tehran_text(self.clock()))
 
     def _read(self, statement: str, retry: RetryPolicy | None = None, **parameters: object) -> list[tuple[Any, ...]]:
         """The rows; none without the table or view."""
-        return (retry or self._retry).call(partial(self._clickhouse.query_if_there, statement, parameters))
+        return (retry or self.retry).call(partial(self.clickhouse.query_if_there, statement, parameters))
 
     def _number(self, statement: str) -> int:
         return sum(int(number) for (number,) in self._read(statement))
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
         """Insert rows into a table beside, perhaps twice: it keeps one row of each key."""
-        types, name = definition(table).types, quoted_name(self._database, table)
-        self._retry.call(partial(self._clickhouse.insert, name, types, rows))
+        types, name = definition(table).types, quoted_name(self.database, table)
+        self.retry.call(partial(self.clickhouse.insert, name, types, rows))
 
     def _by_symbol(self, expression: str, symbols: Sequence[str]) -> dict[str, Any]:
         statement = (
@@ -413,7 +407,7 @@ class HourlyRepository:
 
     def _check(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """What the statement in sql/checks finds."""
-        is_traded = "ifNull(trades, 1) > 0" if self.table.has_trades else "1"
+        is_traded = "ifNull(trades, 1) > 0" if "trades" in self.table.given else "1"
         names = {"table": self._table, "named": self._named, "value": self.table.value, "is_traded": is_traded}
         return self._read(f"{check_statement(name, names)}LIMIT {MOST_FOUND}", **parameters)
 

@@ -168,11 +168,6 @@ class HourlyTable:
         return tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
 
     @property
-    def has_trades(self) -> bool:
-        """Whether a row says how many trades its hour had."""
-        return "trades" in self.given
-
-    @property
     def beside(self) -> tuple[str, ...]:
         """The names of the tables that are made together with it."""
         return tuple(filter(None, (self.holes, self.renames)))

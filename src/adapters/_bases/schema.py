@@ -192,31 +192,25 @@ def table_definitions() -> list[Definition]:
     return [one for one in defined if "engine" in one.shape]
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Schema:
     """An hourly table, its views, and the tables that are made together with it, in a database.
 
     A method may raise `StorageUnavailable`, after retries, and `StorageRejected`.
     """
 
-    def __init__(
-        self,
-        *,
-        clickhouse: ClickHouseAdapter,
-        database: str,
-        table: HourlyTable,
-        retry: RetryPolicy,
-        replication: Replication,
-    ) -> None:
-        self.clickhouse = clickhouse
-        self.database = database
-        self.table = table
-        self.retry = retry
-        self._replication = replication
-        self._beside = (*table.beside, LEDGER)
-        own = {table.name, *table.views, *self._beside}
-        self._foreign = {name for view in table.views for name in definition(view).reads} - own
+    clickhouse: ClickHouseAdapter
+    database: str
+    table: HourlyTable
+    retry: RetryPolicy
+    replication: Replication
+    is_made: bool = False  # whether everything is there, after `ensure_ready`
+
+    def __post_init__(self) -> None:
+        self._beside = (*self.table.beside, LEDGER)
+        own = {self.table.name, *self.table.views, *self._beside}
+        self._foreign = {name for view in self.table.views for name in definition(view).reads} - own
         self._engine = ""
-        self.is_made = False  # whether everything is there, after `ensure_ready`
 
     def ensure_ready(self) -> None:
         """Make missing tables and views and their database, and replace an older view. Idempotent.
@@ -248,7 +242,7 @@ class Schema:
         self._check_shape(name, definition(name).differences(shapes[name]))
         self._engine = shapes[name]["engine"]
         if is_replicated(self._engine):
-            quorum, patience = self._replication.insert_quorum, self.clickhouse.patience_seconds
+            quorum, patience = self.replication.insert_quorum, self.clickhouse.patience_seconds
             writes = settings_of_writes(self.topology, quorum, patience_seconds=patience)
             self.clickhouse.keep_settings(writes)
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
@@ -266,17 +260,17 @@ class Schema:
     @cached_property
     def topology(self) -> Topology:
         """Where the database is."""
-        return self.retry.call(partial(topology_of, self.clickhouse, self.database, self._replication.cluster))
+        return self.retry.call(partial(topology_of, self.clickhouse, self.database, self.replication.cluster))
 
     def is_replicated(self) -> bool:
         """Whether the table's rows are on every replica."""
         if not self._engine:
-            self._engine = self._engine_in(self._found())
+            self._engine = _engine_of(self.table.name, self._found())
         return is_replicated(self._engine) or (not self._engine and self.topology.kind != "single")
 
     def inserts_changes(self) -> bool:
         """Whether a changed row is inserted as a newer version, in place of an update."""
-        return (self._replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
+        return (self.replication.changes or ("insert" if self.is_replicated() else "update")) == "insert"
 
     def describe(self) -> str:
         """Where the database is, after a check that no table is on one of several replicas only; how it is changed."""
@@ -322,7 +316,7 @@ class Schema:
         shapes = self._found()
         if shapes.keys() <= {*self._beside, *self._foreign}:
             return
-        self.topology.refuse_partial_drop(self._full(self.table.name), self._engine_in(shapes))
+        self.topology.refuse_partial_drop(self._full(self.table.name), _engine_of(self.table.name, shapes))
         # The table first: a user without the right to drop it keeps the views too.
         dropped = [f"TABLE IF EXISTS {{database}}.{quoted_identifier(self.table.name)}{{on_cluster}} SYNC"]
         dropped += [
@@ -353,9 +347,6 @@ class Schema:
     def _full(self, name: str) -> str:
         return f"{self.database}.{name}"
 
-    def _engine_in(self, shapes: Shapes) -> str:
-        return shapes.get(self.table.name, {}).get("engine", "")
-
     def _found(self) -> Shapes:
         return self.retry.call(self._shapes)
 
@@ -384,7 +375,7 @@ class Schema:
         # If a table was made by hand on each replica, the tables beside it may be on one.
         by_hand = topology.kind == "single" and not topology.neighbors
         for name in (self.table.name, *(() if by_hand else self._beside)):
-            topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
+            topology.refuse_unreplicated(self._full(name), _engine_of(name, shapes))
 
     def _check_shape(self, name: str, differences: Sequence[str]) -> None:
         if differences:
@@ -395,3 +386,7 @@ class Schema:
                 next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`; but if its columns are "
                 f"only hidden from this user, have an administrator run: GRANT SELECT ON {self._full(name)}",
             )
+
+
+def _engine_of(name: str, shapes: Shapes) -> str:
+    return shapes[name]["engine"] if name in shapes else ""

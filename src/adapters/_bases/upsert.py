@@ -26,8 +26,8 @@ from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, Ke
 from adapters._bases.schema import FIRST_VERSION_WITH_SOUND_PATCHES, Schema
 from adapters._bases.topology import if_allowed, stuck_mutations
 
-CHUNK_ROWS = 20_000
-FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
+_CHUNK_ROWS = 20_000
+_FIRST_VERSION_WITH_PRUNED_MUTATIONS = (26, 8)
 _ROW_BYTES = 1_000  # of the longest statement, generously
 _SHOWN_KEYS = 5
 _TRIES_OF_A_ROW = 5
@@ -89,7 +89,7 @@ def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set
     """
     retry, remaining, report, incomplete = schema.retry, iter(rows), UpsertReport(), list[_Chunk]()
     limit = int(retry.call(partial(schema.clickhouse.value_of, "max_query_size")) or 0)
-    chunk_rows = min(CHUNK_ROWS, limit // _ROW_BYTES) if limit else CHUNK_ROWS
+    chunk_rows = min(_CHUNK_ROWS, limit // _ROW_BYTES) if limit else _CHUNK_ROWS
     inserts_changes, unproven = schema.inserts_changes(), set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
         _check_values(schema.table, chunk)
@@ -155,7 +155,7 @@ def update_statement(
     settings = {"mutations_sync": "2"}  # also for the heavy form that ClickHouse falls back to
     if replicated:
         # Patch parts have open bugs on replicas, and a pruned mutation may skip rows that another replica just took.
-        if server_version[:2] >= FIRST_VERSION_WITH_PRUNED_MUTATIONS:
+        if server_version[:2] >= _FIRST_VERSION_WITH_PRUNED_MUTATIONS:
             settings["optimize_mutations_with_partition_pruning"] = "0"
     elif server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES:
         settings["alter_update_mode"] = "'lightweight'"

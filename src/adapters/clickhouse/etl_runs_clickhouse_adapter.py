@@ -63,49 +63,38 @@ FIELDS = tuple(field.name for field in fields(RunRecord))
 """The names of a record's fields, which are the table's columns."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EtlRunsAdapter:
-    """The history of runs, without retries. May raise `StorageUnavailable` and `StorageRejected`.
+    """The history of runs, without retries. May raise `StorageUnavailable` and `StorageRejected`."""
 
-    Args:
-        clickhouse: where the table is; the caller closes it.
-        database: plain name.
-        keep_days: how long a run is kept; at most 7,300, because ClickHouse's DateTime wraps around in 2106.
-    """
+    clickhouse: ClickHouseAdapter  # the caller closes it
+    database: str  # plain name
+    keep_days: int  # at most 7,300, because ClickHouse's DateTime wraps around in 2106
+    replication: Replication = AS_FOUND
 
-    def __init__(
-        self,
-        *,
-        clickhouse: ClickHouseAdapter,
-        database: str,
-        keep_days: int,
-        replication: Replication = AS_FOUND,
-    ) -> None:
-        self._clickhouse = clickhouse
-        self._database = database
-        self._keep_days = keep_days
-        self._replication = replication
-        self._table = quoted_name(database, TABLE)
-        self.name = f"{database}.{TABLE}"
+    def __post_init__(self) -> None:
+        self._table = quoted_name(self.database, TABLE)
+        self.name = f"{self.database}.{TABLE}"
 
     def ensure_ready(self) -> None:
         """Make the table if it is missing, and set how long it keeps runs. Idempotent."""
         engine, engine_full = self._engine()
-        topology = topology_of(self._clickhouse, self._database, self._replication.cluster)
+        topology = topology_of(self.clickhouse, self.database, self.replication.cluster)
         # As ClickHouse shows it.
-        ttl = f"toDateTime(started_at, 'UTC') + toIntervalDay({self._keep_days})"
+        ttl = f"toDateTime(started_at, 'UTC') + toIntervalDay({self.keep_days})"
         if topology.kind != "single" or topology.neighbors:
             topology.refuse_unreplicated(self.name, engine)
         if not engine:
-            topology.make_database(self._clickhouse, self._database)
-            names = {"database": quoted_identifier(self._database), "keep_days": str(self._keep_days)}
-            topology.send(self._clickhouse, definition(TABLE).text, **names)
+            topology.make_database(self.clickhouse, self.database)
+            names = {"database": quoted_identifier(self.database), "keep_days": str(self.keep_days)}
+            topology.send(self.clickhouse, definition(TABLE).text, **names)
         elif f"TTL {ttl} " not in f"{engine_full} ":
-            topology.send(self._clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
+            topology.send(self.clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
 
     def wanted_rights(self) -> list[Right]:
         """The rights that a run needs."""
         rights = ("SELECT", "INSERT") if self._engine()[0] else ("SELECT", "INSERT", "CREATE TABLE")
-        return [Right(right, self._database, TABLE) for right in rights]
+        return [Right(right, self.database, TABLE) for right in rights]
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
         """Store runs by one INSERT; make the table if it is missing.
@@ -115,7 +104,7 @@ class EtlRunsAdapter:
         """
         statement = f"SELECT run_id FROM {self._table} WHERE run_id IN {{ids:Array(String)}}"  # noqa: S608 - the name is quoted
         try:
-            stored = self._clickhouse.query(statement, {"ids": [run.run_id for run in runs]}) if perhaps_there else []
+            stored = self.clickhouse.query(statement, {"ids": [run.run_id for run in runs]}) if perhaps_there else []
             self._insert([run for run in runs if (run.run_id,) not in stored])
         except StorageRejected as error:
             if error.code not in NOT_THERE:
@@ -142,13 +131,13 @@ class EtlRunsAdapter:
         statement = (
             "SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
         )
-        found = self._clickhouse.query(statement, {"database": self._database, "name": TABLE})
+        found = self.clickhouse.query(statement, {"database": self.database, "name": TABLE})
         return found[0] if found else ("", "")
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:
-            self._clickhouse.insert(self._table, definition(TABLE).types, list(map(astuple, runs)))
+            self.clickhouse.insert(self._table, definition(TABLE).types, list(map(astuple, runs)))
 
     def _select(self, where: str, parameters: dict[str, object], order: str) -> list[RunRecord]:
         statement = f"SELECT {', '.join(FIELDS)} FROM {self._table} {where} ORDER BY {order}"  # noqa: S608 - quoted
-        return [RunRecord(*row) for row in self._clickhouse.query_if_there(statement, parameters)]
+        return [RunRecord(*row) for row in self.clickhouse.query_if_there(statement, parameters)]

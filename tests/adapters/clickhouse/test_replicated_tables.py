@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,9 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.topology import AS_FOUND, Replication, Topology, topology_of
-from tests.conftest import NOW
+from adapters._bases.topology import Replication, Topology, topology_of
 from tests.support.price_rows import price_row
-from tests.support.price_table import Repository, create_statement
+from tests.support.price_table import MakeRepository, create_statement
 
 _ROOT = Path(__file__).parents[3]
 PAIR = Replication("pair")
@@ -43,14 +43,10 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
         process.communicate("")
 
 
-def repository(replica: ClickHouseAdapter, database: str, replication: Replication = AS_FOUND) -> Repository:
-    return Repository(
-        clickhouse=replica,
-        database=database,
-        retry=RetryPolicy(attempts=1),
-        clock=lambda: NOW,
-        replication=replication,
-    )
+@pytest.fixture
+def prices_of(replica: ClickHouseAdapter, make_repository: MakeRepository) -> MakeRepository:
+    """The repository of a database, without retries."""
+    return partial(make_repository, replica, retry=RetryPolicy(attempts=1))
 
 
 def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Replicated") -> None:
@@ -65,25 +61,23 @@ def make_by_hand(replica: ClickHouseAdapter, database: str, prefix: str = "Repli
         replica.command(statement)
 
 
-def test_topology_is_read_from_system_tables(replica: ClickHouseAdapter) -> None:
-    assert topology_of(replica, "crypto", "pair") == Topology("cluster", "pair", 2)
-
-
-def test_hand_made_replicated_table_is_used_and_written_by_inserts(replica: ClickHouseAdapter) -> None:
+def test_hand_made_replicated_table_is_used_and_written_by_inserts(
+    replica: ClickHouseAdapter, prices_of: MakeRepository
+) -> None:
     """Its shape is right, the views are made, and a change would be an insert."""
+    assert topology_of(replica, "hand", "pair") == Topology("cluster", "pair", 2)
     make_by_hand(replica, "hand")
-    prices = repository(replica, "hand")
+    prices = prices_of(database="hand")
     prices.ensure_ready()
-
     assert prices.schema.differences() == []
     assert prices.schema.is_ready()
     assert prices.schema.describe() == "a single server; changes are written by the insert of a newer version"
 
 
-def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdapter) -> None:
+def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdapter, prices_of: MakeRepository) -> None:
     """Error 242 within the few retries that are asked for, not after minutes; nothing is written."""
     make_by_hand(replica, "readonly")
-    prices = repository(replica, "readonly")
+    prices = prices_of(database="readonly")
     prices.ensure_ready()
 
     with pytest.raises(StorageUnavailable, match="242") as refused:
@@ -93,17 +87,19 @@ def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdap
     assert prices.count_rows() == 0
 
 
-def test_server_without_a_ddl_queue_is_named(replica: ClickHouseAdapter) -> None:
+def test_server_without_a_ddl_queue_is_named(replica: ClickHouseAdapter, prices_of: MakeRepository) -> None:
     with pytest.raises(StorageRejected, match="392") as refused:
-        repository(replica, "queue", PAIR).ensure_ready()
+        prices_of(database="queue", replication=PAIR).ensure_ready()
     assert "distributed_ddl" in refused.value.next_step
     assert replica.query("SELECT count() FROM system.databases WHERE name = 'queue'") == [(0,)]
 
 
-def test_plain_table_in_a_cluster_is_neither_used_nor_dropped(replica: ClickHouseAdapter) -> None:
+def test_plain_table_in_a_cluster_is_neither_used_nor_dropped(
+    replica: ClickHouseAdapter, prices_of: MakeRepository
+) -> None:
     """Its rows are on this replica only, and another may have others."""
     make_by_hand(replica, "plain", prefix="")
-    prices = repository(replica, "plain", PAIR)
+    prices = prices_of(database="plain", replication=PAIR)
 
     for act in (prices.ensure_ready, prices.schema.drop, prices.schema.describe):
         with pytest.raises(StorageRejected, match="its rows are on one replica only"):
