@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from datetime import datetime, timezone
+from hashlib import sha256
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -47,22 +49,26 @@ def test_the_engine_comes_alone() -> None:
 
 def test_installs_without_network(tmp_path: Path) -> None:
     """From wheels on a disk, as docs/installing.md says; without a server the engine would come from there too."""
-    wheels, checkout = tmp_path / "wheels", tmp_path / "checkout"
-    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(wheels)]
-    if subprocess.run(
-        [*download, "-r", PROJECT_ROOT / "requirements.txt"], check=False, capture_output=True
-    ).returncode:
-        pytest.skip("this machine reaches no package index")
-    shutil.copytree(PROJECT_ROOT / "src", checkout / "src")
-    for file in ("run.sh", "pyproject.toml", "requirements.txt"):
+    checkout, wheel = tmp_path / "checkout", tmp_path / "wheels/tiny-1.0-py3-none-any.whl"
+    (checkout / "src").mkdir(parents=True)
+    wheel.parent.mkdir()
+    with ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    hashed = sha256(wheel.read_bytes()).hexdigest()
+    (checkout / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{hashed}\n")
+    (checkout / "src" / "main.py").write_text("import tiny; print('ready')")
+    for file in ("run.sh", "pyproject.toml"):
         shutil.copy(PROJECT_ROOT / file, checkout)
     environment = {
         "PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "CLICKHOUSE_HOST": "db", "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels), "PIP_INDEX_URL": "http://127.0.0.1:9",
+        "PIP_FIND_LINKS": str(wheel.parent), "PIP_INDEX_URL": "http://127.0.0.1:9",
     }  # fmt: skip
     command = ["bash", "run.sh", "install"]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout[:13]) == (0, "ready: Python"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
     assert "127.0.0.1:9" not in done.stderr
 
 

@@ -12,18 +12,21 @@ import pytest
 from sandbox.market import Market
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
+from tests.support.scale import LARGE
 from tests.support.small_disk import filled, small_disk
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAYS, KEPT = (20, 30) if LARGE else (3, 4)
+"""How many days pass at a time, and how many of the daily backups are kept."""
 DAILY_BACKUPS = """
 import sys
 from datetime import datetime, timedelta
 import time_machine
 from main import app
-start, days = sys.argv[-2:]
+start, days, kept = sys.argv[-3:]
 for day in range(int(days)):
     with time_machine.travel((datetime.fromisoformat(start) + timedelta(days=day)).timestamp()):
-        assert app(["backup", "--keep", "30", "--quiet"], standalone_mode=False) == 0
+        assert app(["backup", "--keep", kept, "--quiet"], standalone_mode=False) == 0
 """
 OLDER_VIEWS = """
 from crons.resources import Resources, system_clock
@@ -50,13 +53,13 @@ def rows(program: Installation, sql: str) -> list[list[str]]:
     return list(csv.reader(done(program, "query", sql, "--format", "csv").splitlines()))[1:]
 
 
-def pass_days(program: Installation, days: int) -> None:
+def pass_days(program: Installation) -> None:
     """With a backup on each, and no run: a heal fetches the hours."""
-    finished = program.start("-c", DAILY_BACKUPS, program.clock().isoformat(), str(days)).ended()
+    finished = program.start("-c", DAILY_BACKUPS, program.clock().isoformat(), str(DAYS), str(KEPT)).ended()
     assert finished.code == 0, finished.log
-    program.clock.advance(DAY * days)
+    program.clock.advance(DAY * DAYS)
     assert program.run_job().code == 0
-    assert program.run_job("heal", str(days * 24), "--max-credits", "1000").code == 0
+    assert program.run_job("heal", str(DAYS * 24), "--max-credits", "1000").code == 0
 
 
 def drop_and_restore(program: Installation, backup: str = "") -> None:
@@ -70,11 +73,11 @@ def drop_and_restore(program: Installation, backup: str = "") -> None:
 
 @pytest.mark.parametrize("fixture", ["embedded_program", "program"], ids=["embedded", "server"])
 def test_a_month_loses_nothing(fixture: str, source: FaultySource, request: pytest.FixtureRequest) -> None:
-    """Missed hours, an upgrade, a full disk, a renamed coin, drops and restores, 40 daily backups."""
+    """Missed hours, an upgrade, a full disk, a renamed coin, drops and restores, daily backups."""
     program: Installation = request.getfixturevalue(fixture)
     clock, began = program.clock, program.clock()
     assert program.run_job().code == 0
-    pass_days(program, 20)
+    pass_days(program)
     assert program.start("-c", OLDER_VIEWS).ended().code == 0
     clock.advance(HOUR)
     assert program.run_job().code == 0
@@ -96,14 +99,14 @@ def test_a_month_loses_nothing(fixture: str, source: FaultySource, request: pyte
     assert program.run_job().code == 0
 
     drop_and_restore(program)
-    pass_days(program, 20)
-    last = done(program, "backup", "--keep", "30", "--quiet")
+    pass_days(program)
+    last = done(program, "backup", "--keep", str(KEPT), "--quiet")
     drop_and_restore(program, last)
 
     assert "no errors" in done(program, "verify")
     assert "nothing needs attention" in done(program, "status")
     kept = [path.name for path in (program.root / "backups").iterdir() if path.is_dir()]
-    assert (len(kept), Path(last).name in kept) == (30 + 2, True)
+    assert (len(kept), Path(last).name in kept) == (KEPT + 2, True)
     hours = str((clock() - began) // HOUR + 1)
     view = "SELECT symbol, count(), uniqExact(datetime) FROM crypto_prices_hourly GROUP BY symbol ORDER BY symbol"
     assert rows(program, view) == [[symbol, hours, hours] for symbol in ("BTC", "ETH", "SOLX")]

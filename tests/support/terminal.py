@@ -6,12 +6,14 @@ import fcntl
 import os
 import pty
 import struct
-import subprocess
-import sys
 import termios
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 
+from tests.support.forked import ForkedPython
 from tests.support.installation import Installation
+from tests.support.patience import PATIENCE_SECONDS
 
 
 def on_a_terminal(
@@ -29,14 +31,21 @@ def on_a_terminal(
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     environment = {"PYTHONPATH": str(program.root / "src"), "TERM": "xterm", **program.settings, **(settings or {})}
-    command = [sys.executable, *arguments]
-    with subprocess.Popen(command, cwd=program.root, env=environment, stdout=writing, stderr=writing) as process:
+    terminal = Path(os.ttyname(writing))
+    process = ForkedPython([*arguments], cwd=program.root, environment=environment, out=terminal, log=terminal)
+    said = b""
+
+    def close() -> None:
+        process.wait(PATIENCE_SECONDS)
         os.close(writing)
-        said = b""
-        try:
-            while piece := os.read(reading, 65536):
-                said += piece
-        except OSError:  # a terminal whose other side is closed
-            os.close(reading)
-    assert process.returncode == code, said
+
+    ending = threading.Thread(target=close)
+    ending.start()
+    try:
+        while piece := os.read(reading, 65536):
+            said += piece
+    except OSError:  # a terminal whose other side is closed
+        os.close(reading)
+    ending.join()
+    assert process.poll() == code, said
     return said.decode()
