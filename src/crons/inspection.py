@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository
-from adapters._bases.hourly_table import StoredMeaning, Wrong
+from adapters._bases.hourly_table import Wrong
 from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, tehran_text
 from adapters._bases.wording import counted, listed
 from crons.job import Finding, JobContext
@@ -56,8 +56,10 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
         idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
         yield finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")
     yield _mixed(ctx, followed)
-    if table.table.completed_by:
-        yield _unfinished(ctx, followed)
+    if table.table.completed_by:  # with the price of their start only, which neither the next run nor a heal completed
+        found = table.unfinished(list(followed), first="", last=hour_key(now - _COMPLETED_AFTER))
+        hours = {symbol: list(map(from_text, keys)) for symbol, keys in sorted(found.items())}
+        yield _of_hours(ctx, "unfinished hours", hours, "{hours} without high, low, close and volumes")
     yield _missing(ctx, followed)
     corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
     if corrected.total:  # not wrong
@@ -105,7 +107,10 @@ def _mixed(ctx: JobContext, followed: Mapping[str, object]) -> Finding:
     wrong, changed, hours, symbols = [], [], [], 0
     for symbol, group in groupby(ctx.repository.meanings(), lambda one: one.symbol):
         stored = list(group)
-        lines = [_described(one) for one in stored]
+        lines = []
+        for one in stored:
+            what = one.label if one.label == one.meaning else f"id {one.meaning} ({one.label})"
+            lines.append(f"{symbol}: {what}, {one.hours:,} h from {one.first[:16]} to {one.last[:16]}")
         meant = followed.get(symbol) or stored[-1].meaning
         if stored[-1].meaning == meant and all(a.last < b.first for a, b in pairwise(stored)):
             changed += lines if len(stored) > 1 else []
@@ -118,19 +123,6 @@ def _mixed(ctx: JobContext, followed: Mapping[str, object]) -> Finding:
     step = f"./run.sh coins shows what each symbol means; ./run.sh cron_backfill {ctx.name} {reach(hours, ctx.started)}"
     found = f"{counted(symbols, 'symbol')} with prices of two {subject}"
     return finding(subject, wrong, f"{step} then replaces the prices", found=found)
-
-
-def _described(one: StoredMeaning) -> str:
-    what = one.label if one.label == one.meaning else f"id {one.meaning} ({one.label})"
-    return f"{one.symbol}: {what}, {one.hours:,} h from {one.first[:16]} to {one.last[:16]}"
-
-
-def _unfinished(ctx: JobContext, followed: Collection[str]) -> Finding:
-    """Hours with the price of their start only, which neither the next run nor a heal completed."""
-    last = hour_key(ctx.started - _COMPLETED_AFTER)
-    found = sorted(ctx.repository.unfinished(list(followed), first="", last=last).items())
-    hours = {symbol: list(map(from_text, keys)) for symbol, keys in found}
-    return _of_hours(ctx, "unfinished hours", hours, "{hours} without high, low, close and volumes")
 
 
 def _missing(ctx: JobContext, followed: Collection[str]) -> Finding:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
@@ -52,7 +52,8 @@ async def run(ctx: JobContext) -> None:
     traded, is reported, and costs the others nothing.
     """
     report = ctx.report
-    async with open_source(ctx) as source:
+    async with ctx.resources.http("BINANCE_BASE_URL") as http:
+        source = BinanceHttpAdapter(http)
         pairs = await _known_pairs(ctx, source)
         ctx.step("asking Binance for the latest candles")
         report.hours_asked = len(pairs)
@@ -74,7 +75,8 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     gone: set[str] = set()
     failed: list[tuple[CandleCall, EtlError]] = []
     troubles: dict[str, str] = {}
-    async with open_source(ctx) as source:
+    async with ctx.resources.http("BINANCE_BASE_URL") as http:
+        source = BinanceHttpAdapter(http)
         pairs = await _known_pairs(ctx, source, since=past.starts[0])
         if later := [begins(pair) for pair in pairs.values() if first_hour(pair) > past.starts[0]]:
             log.info("history of pairs", what=listed(later))
@@ -102,17 +104,11 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
 
 
-@asynccontextmanager
-async def open_source(ctx: JobContext) -> AsyncIterator[BinanceHttpAdapter]:
-    """Binance's API, which needs no key."""
-    async with ctx.resources.http("BINANCE_BASE_URL") as http:
-        yield BinanceHttpAdapter(http)
-
-
 async def check(ctx: JobContext) -> Finding:
     """Whether Binance answers here, whether each pair is traded, and whether it trades the symbol's coin."""
-    async with open_source(ctx) as source:
-        states = [(name, *await pair_state(source, symbol, name)) for symbol, name in ctx.settings.pairs.items()]
+    async with ctx.resources.http("BINANCE_BASE_URL") as http:
+        source, pairs = BinanceHttpAdapter(http), ctx.settings.pairs.items()
+        states = [(name, *await pair_state(source, symbol, name)) for symbol, name in pairs]
     traded = [name for name, trouble, _ in states if not trouble]
     remarks = [remark for _, *both in states for remark in both if remark]
     detail = "; ".join([f"answers; traded: {', '.join(traded)}", *remarks] if traded else remarks)
