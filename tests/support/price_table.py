@@ -12,7 +12,7 @@ from adapters._bases.table_backup import export_table
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
 
 Repository = CoinMarketCapClickHouseAdapter
-MakeRepository = Callable[..., Repository]
+MakeRepository = Callable[..., Any]
 Read = Callable[..., list[tuple[object, ...]]]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 Connect = Callable[..., tuple[ClickHouseAdapter, Any]]

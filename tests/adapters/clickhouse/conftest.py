@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from tests.conftest import clickhouse_adapter
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.price_table import Ask, Connect, MakeRepository, Read, Repository, put_by_hand, rows_in
+from tests.support.price_table import Ask, Connect, MakeRepository, Read, put_by_hand, rows_in
 
 
 @pytest.fixture
@@ -53,12 +54,18 @@ def ask(embedded: ClickHouseAdapter, database: str) -> Ask:
 
 
 @pytest.fixture
-def served(server: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
+def served(server: ClickHouseAdapter, make_table: MakeRepository) -> Any:
     """The repository behind the server, with its table made."""
     return make_table(server)
 
 
 @pytest.fixture
-def either(clickhouse: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
+def pairs(embedded: ClickHouseAdapter, make_table: MakeRepository) -> Any:
+    """The repository of Binance's prices, with its table made."""
+    return make_table(embedded, kind=BinanceClickHouseAdapter)
+
+
+@pytest.fixture
+def either(clickhouse: ClickHouseAdapter, make_table: MakeRepository) -> Any:
     """The repository behind each door in turn, with its table made."""
     return make_table(clickhouse)

@@ -18,7 +18,7 @@ HOUR = "2026-11-23 12:00:00"
 
 @pytest.fixture
 def inserting(embedded: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
-    made = make_table(embedded, replication=Replication(changes="insert"))
+    made: Repository = make_table(embedded, replication=Replication(changes="insert"))
     embedded.command(f"SYSTEM STOP MERGES {made.name}")
     return made
 

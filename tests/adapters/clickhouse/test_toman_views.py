@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter, TomanRow
 from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
-from tests.support.price_table import Ask, Repository
+from tests.support.price_table import Ask, MakeRepository, Repository
 
 
 def rate(exchange: str, hour: int, toman: float) -> TomanRow:
@@ -23,21 +22,14 @@ def rate(exchange: str, hour: int, toman: float) -> TomanRow:
 
 
 @pytest.fixture
-def rates(
-    embedded: ClickHouseAdapter, make_repository: Callable[..., TomanClickHouseAdapter]
-) -> TomanClickHouseAdapter:
+def rates(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> Any:
     return make_repository(embedded, kind=TomanClickHouseAdapter)
 
 
 def test_price_is_converted_by_the_rate_of_its_very_hour(
-    rates: TomanClickHouseAdapter,
-    repository: Repository,
-    make_table: Callable[..., Any],
-    embedded: ClickHouseAdapter,
-    ask: Ask,
+    rates: TomanClickHouseAdapter, repository: Repository, pairs: BinanceClickHouseAdapter, ask: Ask
 ) -> None:
     """Nobitex's, else Wallex's, else none; never an older one."""
-    pairs = make_table(embedded, kind=BinanceClickHouseAdapter)
     rates.ensure_ready()
     hours = [f"2026-11-22 {hour}:00:07" for hour in (10, 11, 12)]
     repository.upsert_prices([price_row("BTC", 2.0, fetched_at=hour) for hour in hours])
@@ -72,7 +64,7 @@ def test_views_wait_for_the_tables_of_other_jobs(
     crypto = ["crypto_prices_toman", "crypto_prices_toman_daily", "crypto_prices_toman_latest"]
 
     def names() -> list[str]:
-        return [str(name) for (name,) in embedded.query(made, {"database": database})]
+        return [name for (name,) in embedded.query(made, {"database": database})]
 
     repository.schema.drop()
     rates.ensure_ready()

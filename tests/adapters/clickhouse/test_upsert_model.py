@@ -45,7 +45,8 @@ Key = tuple[str, str]
 
 @pytest.fixture(params=["update", "insert"])
 def prices(request: pytest.FixtureRequest, server: ClickHouseAdapter, make_table: MakeRepository) -> Repository:
-    return make_table(server, replication=Replication(changes=request.param))
+    made: Repository = make_table(server, replication=Replication(changes=request.param))
+    return made
 
 
 @SLOW

@@ -35,12 +35,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def pairs(embedded: ClickHouseAdapter, make_table: Callable[..., BinanceClickHouseAdapter]) -> BinanceClickHouseAdapter:
-    """The repository of Binance's prices, with its table made."""
-    return make_table(embedded, kind=BinanceClickHouseAdapter)
-
-
-@pytest.fixture
 def plan(repository: Repository, ask: Ask) -> Callable[[str], str]:
     """How ClickHouse reads the hourly view on a condition."""
     repository.upsert_prices([price_row()])
