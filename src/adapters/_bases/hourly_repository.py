@@ -26,7 +26,7 @@ from adapters._bases.hourly_table import (
     key_of,
 )
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.schema import LEDGER, Schema, check_statement, definition
+from adapters._bases.schema import Schema, definition, query_text
 from adapters._bases.tehran_time import from_text, hour_key, tehran_text
 from adapters._bases.topology import AS_FOUND, Replication, StuckMutation, stuck_mutations
 from adapters._bases.upsert import StoredRow, UpsertReport, upsert
@@ -35,6 +35,7 @@ MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
 _IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
 _OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
+_NAME = re.compile(r"{(\w+)}")
 _TTL = re.compile(r" TTL (.+?)(?: SETTINGS .*)?$")
 # Of one expression that deletes rows; several, or those that move or merge rows, are reported only.
 _DELETES = re.compile(
@@ -114,15 +115,8 @@ class HourlyRepository:
 
         Symbols without a row there are left out; empty without a table.
         """
-        value = self.table.value
-        statement = (
-            f"SELECT symbol, groupUniqArray(datetime), max(datetime), argMax({value}, (datetime, version)), "  # noqa: S608 - quoted
-            f"arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {{valued_from:String}})) "
-            f"FROM {self._table} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"
-        )
-        found = self._read(statement, symbols=list(symbols), first=first, last=last, valued_from=valued_from)
+        found = self._ask("stored", symbols=list(symbols), first=first, last=last, valued_from=valued_from)
         return {
-            # The highest of several versions of an hour comes last.
             symbol: StoredHours(frozenset(hours), last, value, {hour: one for hour, _, _, one in valued})
             for symbol, hours, last, value, valued in found
         }
@@ -133,22 +127,11 @@ class HourlyRepository:
 
     def listed(self, *, since: str) -> dict[str, int]:
         """The coins that the list of the largest held from this hour key on, with their ids, the largest first."""
-        if not self.table.lists:
-            return {}
-        statement = (
-            f"SELECT symbol, argMax(cmc_id, (datetime, version)) FROM {quoted_name(self.database, self.table.lists)} "  # noqa: S608 - quoted
-            "WHERE endpoint = 'listings' AND datetime >= {since:String} GROUP BY symbol "
-            "ORDER BY argMax(ifNull(cmc_rank, 4294967295), (datetime, version)), symbol"
-        )
-        return dict(self._read(statement, since=since))
+        return dict(self._ask("listed", since=since)) if self.table.lists else {}
 
     def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         """Symbol that a list held to spans of hour keys in which none held it: no hour of them is expected."""
-        if not self.table.lists:
-            return {}
-        absences = quoted_name(self.database, f"{self.table.lists}_absences")
-        statement = f"SELECT symbol, since, until FROM {absences} WHERE {_OF_SYMBOLS}"  # noqa: S608 - quoted
-        rows = self._read(statement, symbols=list(symbols))
+        rows = self._ask("absences", symbols=list(symbols)) if self.table.lists else []
         return _grouped((symbol, (since, until)) for symbol, since, until in rows)
 
     def symbols(self, *, first: str, last: str) -> set[str]:
@@ -167,14 +150,7 @@ class HourlyRepository:
 
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
-        rows = self._read(
-            f"SELECT {', '.join(Correction._fields)}, count() OVER () FROM {quoted_name(self.database, LEDGER)} "  # noqa: S608 - quoted
-            "WHERE table_name = {table:String} AND corrected_at >= {since:String} "
-            "ORDER BY abs(new_price / old_price - 1) DESC, datetime LIMIT {most:UInt32}",
-            table=self.table.name,
-            since=since,
-            most=most,
-        )
+        rows = self._ask("corrections", since=since, most=most)
         return Corrections(rows[0][-1] if rows else 0, [Correction._make(row[:-1]) for row in rows])
 
     def note_holes(self, holes: Sequence[Hole]) -> None:
@@ -232,15 +208,7 @@ class HourlyRepository:
             symbols: empty for all.
             retry: in place of the repository's policy.
         """
-        meaning, label = self.table.meaning, self.table.label
-        # Rows that another program wrote may have no meaning.
-        statement = (
-            f"SELECT symbol, {meaning}, argMax({label}, datetime), min(datetime) AS first, max(datetime), "  # noqa: S608 - quoted
-            f"uniqExact(datetime) FROM {self._table} FINAL WHERE toString({meaning}) NOT IN ('', '0') "
-            "AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol)) "
-            f"AND {self._named} GROUP BY symbol, {meaning} ORDER BY symbol, first, {meaning}"
-        )
-        return [StoredMeaning._make(row) for row in self._read(statement, retry, symbols=list(symbols))]
+        return [StoredMeaning._make(row) for row in self._ask("meanings", retry, symbols=list(symbols))]
 
     def rename(self, symbol: str, renamed_to: str, meaning: int) -> None:
         """Copy rows and holes to the symbol's new name, and leave them out under the old one. Idempotent.
@@ -277,11 +245,7 @@ class HourlyRepository:
         """Symbol to the hours of a span that were stored before they were over, and not completed since."""
         if not self.table.completed_by:
             return {}
-        statement = (
-            f"SELECT symbol, groupArray(datetime) FROM {self._view} WHERE {_IN_SPAN} AND {_OF_SYMBOLS} "  # noqa: S608 - quoted
-            f"AND isNull({self.table.completed_by}) GROUP BY symbol"
-        )
-        rows = self._read(statement, symbols=list(symbols), first=first, last=last)
+        rows = self._ask("unfinished", symbols=list(symbols), first=first, last=last)
         return {symbol: set(hours) for symbol, hours in rows}
 
     def duplicate_keys(self) -> Defects:
@@ -294,7 +258,7 @@ class HourlyRepository:
             f"(SELECT symbol, datetime FROM {self._table} {several}) AND (symbol, datetime, (version, fetched_at)) "
             f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) FROM {self._table} {several})"
         )
-        return self._defects("concat(toString(count()), ' rows')", several, repair)
+        return Defects(self._wrong("duplicates"), repair)
 
     def count_superseded(self) -> int:
         """The number of rows with a newer version, until ClickHouse merges them."""
@@ -314,22 +278,16 @@ class HourlyRepository:
 
     def absurd_values(self, *, first: str = "") -> list[Wrong]:
         """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
-        return [Wrong._make(row) for row in self._check("absurd", first=first)]
+        return self._wrong("absurd", first=first)
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
-        if "trades" not in self.table.given:
-            return []
-        statement = (
-            f"SELECT symbol FROM {self._table} WHERE {_OF_SYMBOLS} GROUP BY symbol "  # noqa: S608 - quoted
-            "HAVING min(datetime) <= {since:String} AND countIf(datetime >= {since:String} AND trades > 0) = 0 "
-            f"AND (SELECT max(datetime) FROM {self._table}) >= {{since:String}} ORDER BY symbol"
-        )
-        return [symbol for (symbol,) in self._read(statement, symbols=list(symbols), since=since)]
+        rows = self._ask("idle", symbols=list(symbols), since=since) if "trades" in self.table.given else []
+        return [symbol for (symbol,) in rows]
 
     def breaks(self, symbols: Sequence[str], *, last: str) -> list[tuple[Any, ...]]:
         """Gaps in the hours of these symbols up to an hour key: symbol, last hour before, first hour after."""
-        return self._check("breaks", symbols=list(symbols), last=last)
+        return self._ask("breaks", symbols=list(symbols), last=last)
 
     def ttl(self, retry: RetryPolicy | None = None) -> str:
         """The table's TTL, as ClickHouse shows it; empty if there is none. `retry` as for `meanings`."""
@@ -395,21 +353,21 @@ class HourlyRepository:
         return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
 
     def _rows_where(self, condition: str) -> Defects:
-        repair = f"DELETE FROM {self._table} WHERE {condition}"  # noqa: S608 - quoted
-        return self._defects("concat('fetched_at is ', fetched_at)", f"WHERE {condition}", repair)
+        which = f"FROM {self._table} FINAL WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+        rows = self._read(f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) {which}")
+        return Defects(list(map(Wrong._make, rows)), f"DELETE FROM {self._table} WHERE {condition}")  # noqa: S608 - quoted
 
-    def _defects(self, detail: str, which: str, repair: str) -> Defects:
-        statement = (
-            f"SELECT symbol, datetime, {detail} FROM {self._table} FINAL {which} "  # noqa: S608 - quoted
-            f"ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
-        )
-        return Defects([Wrong._make(row) for row in self._read(statement)], repair)
+    def _wrong(self, query: str, **parameters: Any) -> list[Wrong]:
+        return list(map(Wrong._make, self._ask(query, **parameters)))
 
-    def _check(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """What the statement in sql/checks finds."""
-        is_traded = "ifNull(trades, 1) > 0" if "trades" in self.table.given else "1"
-        names = {"table": self._table, "named": self._named, "value": self.table.value, "is_traded": is_traded}
-        return self._read(f"{check_statement(name, names)}LIMIT {MOST_FOUND}", **parameters)
+    def _ask(self, query: str, retry: RetryPolicy | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of the SELECT in sql/queries of this name; none without the table or view."""
+        return self._read(_NAME.sub(self._meant, query_text(query)), retry, **parameters)
+
+    def _meant(self, found: re.Match[str]) -> str:
+        """What a ``{name}`` in a query stands for: these, or what the table has under that name."""
+        own = {"database": quoted_identifier(self.database), "table": self.table.name, "most_found": str(MOST_FOUND)}
+        return self._named if found[1] == "named" else own.get(found[1]) or str(getattr(self.table, found[1]))
 
 
 def _grouped(pairs: Iterable[tuple[str, _T]]) -> dict[str, list[_T]]:

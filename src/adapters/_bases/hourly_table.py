@@ -168,6 +168,11 @@ class HourlyTable:
         return tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
 
     @property
+    def is_traded(self) -> str:
+        """Whether the hour of a row had trades, in SQL, as far as that is known."""
+        return "ifNull(trades, 1) > 0" if "trades" in self.given else "1"
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """The names of the tables that are made together with it."""
         return tuple(filter(None, (self.holes, self.renames)))

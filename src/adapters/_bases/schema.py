@@ -178,12 +178,10 @@ def definition(name: str) -> Definition:
     return Definition(name, _COMMENT_LINE.sub("", text).replace("{table}", table))
 
 
-def check_statement(name: str, names: Mapping[str, str]) -> str:
-    """The SELECT in sql/checks of this name, with `names` filled in and without its comments."""
-    text = _COMMENT_LINE.sub("", (SQL_FOLDER / "checks" / f"{name}.sql").read_text("utf-8"))
-    for placeholder, meant in names.items():
-        text = text.replace(f"{{{placeholder}}}", meant)
-    return text
+@cache
+def query_text(name: str) -> str:
+    """The SELECT in sql/queries of this name, without its comments."""
+    return _COMMENT_LINE.sub("", (SQL_FOLDER / "queries" / f"{name}.sql").read_text("utf-8"))
 
 
 def table_definitions() -> list[Definition]:

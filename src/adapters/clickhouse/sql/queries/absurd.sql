@@ -28,9 +28,10 @@ FROM (
                 parseDateTimeOrNull(until, '%Y-%m-%d %H:%i:%s', 'UTC'),
                 parseDateTimeOrNull(datetime, '%Y-%m-%d %H:%i:%s', 'UTC')
             ) >= 7, 5, 100) AS factor
-        FROM {table} FINAL
+        FROM {database}.{table} FINAL
         WHERE {named} AND datetime >= {first:String}
     )
 )
 WHERE isNull({value}) OR NOT isFinite({value}) OR {value} <= 0 OR is_off_neighbors OR is_off_earlier
 ORDER BY symbol, datetime
+LIMIT {most_found}

@@ -3,7 +3,7 @@ FROM (
     SELECT symbol, datetime, lagInFrame(datetime, 1, '') OVER (
         PARTITION BY symbol ORDER BY datetime ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
     ) AS before
-    FROM {table}
+    FROM {database}.{table}
     WHERE symbol IN {symbols:Array(String)} AND {named} AND datetime <= {last:String}
         AND isNotNull(parseDateTimeOrNull(datetime, '%Y-%m-%d %H:%i:%s', 'UTC'))
 )
@@ -13,3 +13,4 @@ WHERE before != '' AND dateDiff(
     parseDateTimeOrNull(datetime, '%Y-%m-%d %H:%i:%s', 'UTC')
 ) > 1
 ORDER BY symbol, datetime
+LIMIT {most_found}
