@@ -48,46 +48,30 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class _Coin:
-    reason: str
-    hours: int = 0
-    first: str = ""
-    last: str = ""
-
-
-@dataclass
 class ReasonGroups:
     """Quotes with the reason why they are not stored; iterates over lines. Memory grows with coins and reasons."""
 
-    _groups: dict[str, dict[str, _Coin]] = field(default_factory=dict)
+    # By reason, then coin: its own reason, the number of quotes, the first and the last hour key.
+    _groups: dict[str, dict[str, tuple[str, int, str, str]]] = field(default_factory=dict)
 
     def add(self, coin: str, reason: str, hour: str = "") -> None:
         """Add a quote of a coin; ``hour`` is its hour key, empty if unknown."""
         group = self._groups.setdefault(_VARYING.sub("", reason), {})
-        seen = group.setdefault(coin, _Coin(reason))
-        seen.hours += 1
-        seen.first = min(seen.first or hour, hour)
-        seen.last = max(seen.last, hour)
+        reason, quotes, first, last = group.get(coin, (reason, 0, hour, hour))
+        group[coin] = reason, quotes + 1, min(first or hour, hour), max(last, hour)
 
     def __iter__(self) -> Iterator[str]:
         """A line for each coin if few have the reason, else one for all, with the first coin's reason."""
         for group in self._groups.values():
-            coins = list(group.values())
-            if len(coins) <= _FEW:
-                yield from (f"{name}{_span(' ', [coin])}: {coin.reason}" for name, coin in group.items())
-            else:
-                quotes = sum(coin.hours for coin in coins)
-                reason = f"{coins[0].reason} (the first of them): {listed(list(group))}"
-                yield f"{len(coins):,} coins, {quotes:,} quotes{_span(', ', coins, with_count=False)}: {reason}"
-
-
-def _span(before: str, coins: Sequence[_Coin], *, with_count: bool = True) -> str:
-    """From when to when the coins' quotes are, and how many; empty if no hour is known."""
-    first, last = min((coin.first for coin in coins if coin.first), default=""), max(coin.last for coin in coins)
-    quotes = f", {counted(sum(coin.hours for coin in coins), 'quote')}" if with_count else ""
-    if first == last:
-        return f"{before}{first}" if first else ""
-    return f"{before}{first} to {last}{quotes}"
+            if len(group) <= _FEW:
+                for coin, (reason, quotes, first, last) in group.items():
+                    span = first if first == last else f"{first} to {last}, {counted(quotes, 'quote')}"
+                    yield f"{coin} {span}".rstrip() + f": {reason}"
+                continue
+            reasons, counts, firsts, lasts = zip(*group.values(), strict=True)
+            span = " to ".join(dict.fromkeys(filter(None, [min(filter(None, firsts), default=""), max(lasts)])))
+            what = ", ".join(filter(None, [f"{len(group):,} coins", f"{sum(counts):,} quotes", span]))
+            yield f"{what}: {reasons[0]} (the first of them): {listed(list(group))}"
 
 
 @dataclass

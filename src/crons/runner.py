@@ -45,7 +45,6 @@ def execute(
     """
     name, kind, dry_run = request.name, request.kind, request.dry_run
     run_id = uuid.uuid4().hex[:12]
-    structlog.contextvars.bind_contextvars(job=name, run=run_id)
     lock_file, task = settings.data_path / "locks" / f"{name}.lock", f"{name} {kind}"
     # Without an id, a dry run stays out of the history even when it is killed.
     lock = ProcessLock(lock_file, task=task, clock=clock, run_id="" if dry_run else run_id)
@@ -54,6 +53,7 @@ def execute(
         limit = settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
     resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
     run = JobContext(request, job, resources, run_id=run_id, step=lock.note)
+    structlog.contextvars.bind_contextvars(run=run_id)
     with ExitStack() as held:
         try:
             held.enter_context(lock)
