@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,7 +13,7 @@ import respx
 
 from adapters._bases.errors import EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.tehran_time import HOUR
-from extractors.coin_market_cap_extractor import PastPart, extract_historical, extract_latest
+from extractors.coin_market_cap_extractor import extract_historical, extract_latest
 from extractors.coin_market_cap_parser import Coin
 from extractors.coin_market_cap_plan import HistoricalCall
 from extractors.concurrently import concurrently
@@ -83,22 +82,6 @@ def calls_of(number: int) -> list[HistoricalCall]:
     return [HistoricalCall((coin.cmc_id,), NOW - HOUR, NOW) for coin in coins_of(number)]
 
 
-def past_of(*arguments: Any, **options: Any) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
-    return extract_historical(*arguments, settled=NOW, failed=[], **options)
-
-
-async def read(number: int) -> tuple[list[HistoricalCall], object]:
-    """The calls of that number that were answered, and the error that ended them."""
-    answered: list[HistoricalCall] = []
-    async with coin_market_cap(NOW) as source:
-        try:
-            async for call, _ in past_of(source, calls_of(number), coins_of(number)):
-                answered.append(call)
-        except EtlError as error:
-            return answered, error
-    return answered, None
-
-
 @pytest.mark.parametrize(("bad", "calls"), [({3}, 20), ({0}, 20), (set(range(8)), 8), (set(range(20)), 8)])
 async def test_call_that_fails_affects_no_other_unless_many_fail_in_a_row(bad: set[int], calls: int) -> None:
     made: list[int] = []
@@ -126,9 +109,13 @@ async def test_paid_answers_are_yielded_before_a_failure() -> None:
         return refused(402, 1003) if len(made) == 2 else past(request)
 
     respx.get(HISTORICAL).mock(side_effect=second_refused)
-    answered, error = await read(20)
     calls = calls_of(20)
-    assert (answered, type(error), len(made)) == ([calls[0], *calls[2:5]], SourceRejected, 5)
+    async with coin_market_cap(NOW) as source:
+        answers = extract_historical(source, calls, coins_of(20), settled=NOW, failed=[])
+        assert [(await anext(answers))[0] for _ in range(4)] == [calls[0], *calls[2:5]]
+        with pytest.raises(SourceRejected):
+            await anext(answers)
+    assert len(made) == 5
 
 
 @respx.mock
@@ -149,7 +136,7 @@ async def test_answer_does_not_wait_for_that_of_an_earlier_call() -> None:
     respx.get(HISTORICAL).mock(side_effect=second_hangs)
     calls = calls_of(5)
     async with coin_market_cap(NOW) as source:
-        answers = past_of(source, calls, coins_of(5))
+        answers = extract_historical(source, calls, coins_of(5), settled=NOW, failed=[])
         parts = [(await anext(answers))[0] for _ in calls[1:]]
         await answers.aclose()
     assert sorted(parts) == sorted([calls[0], *calls[2:]])

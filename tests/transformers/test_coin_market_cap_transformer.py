@@ -15,13 +15,9 @@ from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
 HOUR_NOW = "2026-11-23 15:00:00"
-NUMBERS = {
-    "volume_24h": 1.5,
-    "market_cap": 2.5,
-    "percent_change_1h": 3.5,
-    "percent_change_24h": -4.5,
-    "percent_change_7d": None,
-}
+NUMBERS = {"volume_24h": 1.5, "market_cap": 2.5} | dict.fromkeys(
+    ("percent_change_1h", "percent_change_24h", "percent_change_7d")
+)
 WANTED = frozenset({"2026-11-23 14:00:00"})
 
 
@@ -130,11 +126,7 @@ def test_second_price_for_the_same_time_is_rejected() -> None:
 def test_null_price_gives_way_to_the_next_quote_of_the_hour() -> None:
     other = past(60)._replace(symbol="ETH", source_symbol="ETH")
     rows, rejects = transformer().historical([past(60, None), past(30, 2.0), other], WANTED)
-    assert [(row.symbol, row.price, row.endpoint) for row in rows] == [
-        ("BTC", 2.0, "historical"),
-        ("ETH", 1.0, "historical"),
-    ]
-    assert rejects == []
+    assert ([(row.symbol, row.price) for row in rows], rejects) == ([("BTC", 2.0), ("ETH", 1.0)], [])
 
 
 def test_unwanted_hours_are_left_out() -> None:
@@ -145,10 +137,7 @@ def test_unwanted_hours_are_left_out() -> None:
 def test_hour_that_came_twice_keeps_the_earlier_instant() -> None:
     """On 2022-09-21 only quotes of the first 23:00 count."""
     early, late = (datetime(2022, 9, 21, hour, 40, tzinfo=timezone.utc) for hour in (18, 19))
-    quotes = [
-        quote(endpoint="historical", observed_at=moment, source_updated_at=moment, price=price)
-        for moment, price in ((late, 2.0), (early, 1.0))
-    ]
+    quotes = [quote(observed_at=at, source_updated_at=at, price=price) for at, price in ((late, 2.0), (early, 1.0))]
     wanted = frozenset({"2022-09-21 23:00:00"})
     assert [row.price for row in transformer().historical(quotes, wanted).rows] == [1.0]
     assert transformer().historical(quotes[:1], wanted).rows == []

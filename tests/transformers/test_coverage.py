@@ -31,14 +31,6 @@ AUTUMN = hours_before(datetime(2022, 9, 21, 22, 7, tzinfo=timezone.utc), 6)
 DOUBLED = "2022-09-21 23:00:00"
 
 
-def letters(*, stored: set[int], holes: tuple[int, ...] = (), first: int | None = 0) -> str:
-    """The letters of five hours, each named by its place; the symbol's first hour likewise."""
-    keys = KEYS[:5]
-    begin = None if first is None else KEYS[first]
-    states = hour_states(keys, {KEYS[place] for place in stored}, {KEYS[place] for place in holes}, first=begin)
-    return "".join(state.value for state in states)
-
-
 @pytest.mark.parametrize(
     ("stored", "holes", "first", "states"),
     [
@@ -51,12 +43,10 @@ def letters(*, stored: set[int], holes: tuple[int, ...] = (), first: int | None 
     ],
 )
 def test_state_of_each_hour(stored: set[int], holes: tuple[int, ...], first: int | None, states: str) -> None:
-    assert letters(stored=stored, holes=holes, first=first) == states
-
-
-def test_present_hour_is_in_no_span() -> None:
-    assert hour_key(NOW) not in HOURS
-    assert cover(HOURS, {*KEYS, hour_key(NOW)}, (), first=LONG_AGO).shares["30d"] == Share(stored=720)
+    """Of five hours, each named by its place; the symbol's first hour likewise."""
+    begin = None if first is None else KEYS[first]
+    found = hour_states(KEYS[:5], {KEYS[place] for place in stored}, {KEYS[place] for place in holes}, first=begin)
+    assert "".join(state.value for state in found) == states
 
 
 def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
@@ -65,20 +55,11 @@ def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
 
 
 def test_repeated_hour_is_one_key() -> None:
-    """In an autumn until 2022 two hours have one key: it is missing once, at its earlier start, or stored once."""
+    """Six hours that share five keys are five, stored or missing, the doubled one at its earlier start."""
     hours = hours_by_key(AUTUMN)
     assert list(hours) == sorted({hour_key(start) for start in AUTUMN})
-    assert hours[DOUBLED] == AUTUMN[3]
-    assert hours[DOUBLED].fold == 0
-    missing = missing_among(hours, set(hours) - {DOUBLED}, ())
-    assert list(missing.items()) == [(DOUBLED, AUTUMN[3])]
-    assert not missing_among(hours, set(hours), ())
-    assert not missing_among(hours, set(hours) - {DOUBLED}, {DOUBLED})
-
-
-def test_repeated_hour_counts_once() -> None:
-    """Six hours that share five keys are five, stored or missing."""
-    hours = hours_by_key(AUTUMN)
+    assert (hours[DOUBLED], hours[DOUBLED].fold) == (AUTUMN[3], 0)
+    assert missing_among(hours, set(hours) - {DOUBLED}, ()) == {DOUBLED: AUTUMN[3]}
     assert cover(hours, set(hours), (), first=LONG_AGO).shares["24h"] == Share(stored=5)
     assert cover(hours, set(hours) - {DOUBLED}, (), first=LONG_AGO).shares["24h"] == Share(stored=4, missing=1)
     assert cover(hours, {DOUBLED, KEYS[0]}, (), first=DOUBLED).counted_from == AUTUMN[3]
@@ -120,14 +101,7 @@ def test_percent_is_rounded_down(share: Share, percent: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("hours", "back"),
-    [
-        ([NOW], 1),
-        ([], 1),
-        (STARTS[-1:], 1),
-        (STARTS[-7:-3], 7),
-        ([STARTS[0]], 720),
-        (hours_before(NOW, 60_000)[:1], 60_000),
-    ],
+    [([NOW], 1), ([], 1), (STARTS[-1:], 1), (STARTS[-7:-3], 7), (hours_before(NOW, 60_000)[:1], 60_000)],
 )
 def test_reach_includes_every_hour(hours: list[datetime], back: int) -> None:
     assert reach(hours, NOW) == back

@@ -38,32 +38,19 @@ def test_a_whole_number_is_read_in_every_form(value: object, number: int | None)
 
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_number_beyond_a_double_is_a_text(sign: str) -> None:
-    """On every version of Python; what stands beside it is read."""
+    """On every version of Python; what stands beside it is read, as is JSON outside the standard."""
     text = f'{{"endless": {sign}{"9" * 5000}, "large": {sign}1e999, "long": {"9" * 400}, "short": 7.5}}'
     value = {"endless": f"{sign}{'9' * 5000}", "large": f"{sign}1e999", "long": int("9" * 400), "short": 7.5}
     assert json_value(text.encode()) == value
-
-
-def test_json_outside_the_standard_is_read() -> None:
-    """A byte order mark, half a character, a broken byte and a literal."""
+    # A byte order mark, half a character, a broken byte and a literal.
     assert json_value(b'\xef\xbb\xbf["\\ud800", "\xff", NaN]') == ["?", "\ufffd", "NaN"]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({"a": 1}, "an object"),
-        ([1], "a list"),
-        (None, "None"),
-        (True, "True"),
-        ("é" * 99, ascii("é" * 40)),
-        (7.5, "7.5"),
-    ],
-)
-def test_foreign_values_are_shown_short_and_printable(value: object, text: str) -> None:
-    """However deep or large they are."""
-    assert shown(value) == text
-    assert (shown(2**128 - 1), shown(2**128)) == (str(2**128 - 1), "a huge number")
+def test_foreign_values_are_shown_short_and_printable() -> None:
+    values = ({"a": 1}, [1], None, "é" * 99, 2**128 - 1, 2**128)
+    assert list(map(shown, values)) == [
+        *("an object", "a list", "None", ascii("é" * 40), str(2**128 - 1), "a huge number")
+    ]
 
 
 SECOND = datetime(2026, 11, 22, 11, 59, 59, tzinfo=timezone.utc)
@@ -79,19 +66,8 @@ SECOND = datetime(2026, 11, 22, 11, 59, 59, tzinfo=timezone.utc)
         ("2026-11-22T11:59:59", SECOND),
         ("2026-11-22T15:29:59+03:30", SECOND),
         ("2026-11-22T06:59:59-05:00", SECOND),
-        *(
-            (text, None)
-            for text in (
-                "",
-                "2026-11-22",
-                "2026-11-22T25:00:00Z",
-                "2026-02-30T00:00:00Z",
-                "1763812799",
-                "0001-01-01T00:00:00Z",
-                "1970-01-01T00:00:00Z",
-                "9999-12-31T23:59:59Z",
-            )
-        ),
+        *((text, None) for text in ("", "2026-11-22", "2026-11-22T25:00:00Z", "2026-02-30T00:00:00Z", "1763812799")),
+        *((text, None) for text in ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z")),
     ],
 )
 def test_a_time_is_read_in_every_form(text: str, time: datetime | None) -> None:
@@ -107,14 +83,11 @@ def test_what_python_writes_is_read_back(wall: datetime, zone: timezone) -> None
     """Any aware time in ISO 8601 is the same instant again, in UTC."""
     time = wall.replace(tzinfo=zone)
     read = instant(time.isoformat())
-    assert read == time
-    assert read is not None
-    assert read.utcoffset() == timedelta(0)
+    assert (read, read and read.utcoffset()) == (time, timedelta(0))
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_time_or_none(text: str) -> None:
-    """No text raises, nor does any JSON text that holds it."""
+def test_no_text_raises(text: str) -> None:
     instant(text)
     whole(text)
     assert json_value(json.dumps(text).encode()) == text

@@ -36,11 +36,11 @@ async def test_candles_are_requested_by_half_hours(respx_mock: respx.MockRouter)
     asked = respx_mock.get("/api/v3/klines").respond(json=[], headers=DATE)
     async with binance(NOW, retry=QUICK) as source:
         body, as_of = await source.klines("BTCUSDT", start=START, end=START, limit=1000)
+    times = {"startTime": "1795433400000", "endTime": "1795433400001"}
     assert dict(asked.calls.last.request.url.params) == {
         "symbol": "BTCUSDT",
         "interval": "30m",
-        "startTime": "1795433400000",
-        "endTime": "1795433400001",
+        **times,
         "limit": "1000",
     }
     assert "x-mbx-apikey" not in asked.calls.last.request.headers
