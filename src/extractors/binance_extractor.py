@@ -26,7 +26,6 @@ _MINUTES = 30
 _ENOUGH = 3
 _LOOK_UP_SECONDS = 150  # a limit that lasts a minute is waited out
 _BEFORE_ALL = datetime(2017, 1, 1, tzinfo=timezone.utc)
-_TRADING = "TRADING"
 # The newest candle appears up to 10 seconds after the turn of the hour, which is when cron starts.
 _TURN = timedelta(minutes=1)
 _WAITS = (2.0, 3.0, 4.0, 5.0)
@@ -50,6 +49,11 @@ class _Info(msgspec.Struct, rename={"quote": "quoteAsset", "base": "baseAsset"})
     status: str
     quote: str
     base: str = ""
+
+    @property
+    def trouble(self) -> str:
+        is_traded = self.status == "TRADING"
+        return "" if is_traded else f"{self.symbol} is not trading now, its status at Binance is {self.status}"
 
 
 class _Exchange(msgspec.Struct):
@@ -127,7 +131,7 @@ def extract_historical(
         failed: as of `concurrently`.
     """
     owners: dict[int, str] = {}
-    begins: dict[str, datetime] = {}
+    begins: dict[str, datetime | None] = {}
 
     async def ask(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
         if (name := pairs[call.symbol].pair) in gone:
@@ -140,9 +144,8 @@ def extract_historical(
             return answer if is_new else await extract_candles(source, name, start, end)
 
         async def first_of() -> datetime | None:
-            if name not in begins:
-                with suppress(EtlError):
-                    begins[name] = hour_start(await _first_candle(source, name))
+            with suppress(EtlError):
+                begins[name] = begins.get(name) or hour_start(await _first_candle(source, name))
             return begins.get(name)
 
         return await ask_whole(call, ask_for, first=first_of, settled=settled)
@@ -159,16 +162,12 @@ def extract_historical(
 async def resolve_pairs(
     source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str], *, since: datetime | None = None
 ) -> Pairs:
-    """The pairs of the settings (symbol to the pair's name); those that are not kept yet are looked up, and kept.
+    """The wanted pairs (symbol to the pair's name); those that are not kept yet are looked up, and kept.
 
-    A look-up that fails affects no other pair.
+    A look-up that fails affects no other pair, unless Binance refuses this host.
 
     Args:
         since: aware; the first candle of a pair that begins later is looked up again, since it explains missing hours.
-
-    Raises:
-        SourceRejected: Binance refuses this host.
-        StateError: the kept pairs cannot be read or written.
     """
     kept = choices.load()
     found = Pairs({}, [], [], [])
@@ -177,7 +176,7 @@ async def resolve_pairs(
         pair = kept.get(symbol)
         if pair is None or pair.pair != name:
             info = await _info(source, name)
-            trouble = _not_trading(info)  # noted, unless the pair has no candles either
+            trouble = info.trouble  # noted, unless the pair has no candles either
             pair = KnownPair(name, info.quote, await _first_candle(source, name, otherwise=trouble), info.base)
             found.notes.extend([f"{symbol}: {trouble}"] if trouble else ())
         if since is not None and first_hour(pair) > since:
@@ -212,7 +211,7 @@ async def pair_state(source: BinanceHttpAdapter, symbol: str, name: str) -> tupl
         if error.code is None:  # the refusal concerns more than this pair
             raise
         return f"{error.message} ({name})", ""
-    return _not_trading(info), other_base(symbol, name, info.base)
+    return info.trouble, other_base(symbol, name, info.base)
 
 
 def other_base(symbol: str, name: str, base: str) -> str:
@@ -220,11 +219,6 @@ def other_base(symbol: str, name: str, base: str) -> str:
     number = base.removesuffix(symbol)
     traded = f"{int(number):,} {symbol}" if number.isdecimal() else base
     return f"{symbol}: {name} trades {base}, so its prices are those of {traded}" if number else ""
-
-
-def _not_trading(info: _Info) -> str:
-    status = info.status
-    return "" if status == _TRADING else f"{info.symbol} is not trading now, its status at Binance is {status}"
 
 
 async def _first_candle(source: BinanceHttpAdapter, name: str, *, otherwise: str = "") -> datetime:

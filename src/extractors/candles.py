@@ -49,9 +49,8 @@ class CandleCall(NamedTuple):
     def halves(self) -> Iterator[CandleCall]:
         """Two calls for the same hours, or one for a single hour."""
         hours = list(self.hours.items())
-        for half in (hours[: len(hours) // 2], hours[len(hours) // 2 :]):
-            if half:
-                yield self._replace(hours=dict(half))
+        parts = (hours[: len(hours) // 2], hours[len(hours) // 2 :])
+        return (self._replace(hours=dict(part)) for part in parts if part)
 
 
 class Answered(NamedTuple):
@@ -95,9 +94,8 @@ async def ask_whole(
     begins: datetime | None = None
 
     def judged(part: CandleCall, answer: Answered) -> Answered:
-        hours = [hour for hour in part.hours.values() if begins is None or hour >= begins]
         points = [candle.opens for candle in answer.candles]
-        return answer._replace(is_whole=is_whole(hours, points, settled=settled))
+        return answer._replace(is_whole=is_whole(part.hours.values(), points, begins=begins, settled=settled))
 
     answer = judged(call, await ask(call.first - HOUR, call.last + HOUR))
     if first and not answer.is_whole:

@@ -136,11 +136,11 @@ class _PastCalls:
         points: dict[int, list[datetime]] = {cmc_id: [] for cmc_id in call.ids}
         for quote in answer.quotes:
             points[quote.cmc_id].append(quote.observed_at)
-        short = []
-        for cmc_id, at in points.items():
-            hours = [hour for hour in call.hours if hour >= self.begins.get(cmc_id, hour)]
-            short += [] if is_whole(hours, at, settled=self.settled) else [cmc_id]
-        return PastPart(call, answer, frozenset(short))
+        whole = {
+            cmc_id: is_whole(call.hours, at, begins=self.begins.get(cmc_id), settled=self.settled)
+            for cmc_id, at in points.items()
+        }
+        return PastPart(call, answer, frozenset(cmc_id for cmc_id in whole if not whole[cmc_id]))
 
 
 def extract_historical(

@@ -98,19 +98,23 @@ def is_within(hour: str, spans: Spans) -> bool:
     return any(since <= hour <= until for since, until in spans)
 
 
-def is_whole(hours: Iterable[datetime], points: Iterable[datetime], *, settled: datetime) -> bool:
+def is_whole(
+    hours: Iterable[datetime], points: Iterable[datetime], *, begins: datetime | None = None, settled: datetime
+) -> bool:
     """Whether an answer has something of each hour, or shows by itself that the source lacks the others.
 
     It shows that by something before and after all of them. A number of points that looks like a limit shows nothing.
 
     Args:
-        hours: aware starts; those after `settled` may still come.
+        hours: aware starts; those before `begins` do not count, and those after `settled` may still come.
         points: the times of what the answer has, aware.
     """
     at = sorted(point.astimezone(timezone.utc) for point in points)
     starts = (hour.astimezone(timezone.utc) for hour in hours)
     lacking = [
-        start for start in starts if start <= settled and bisect_left(at, start) == bisect_left(at, start + HOUR)
+        start
+        for start in starts
+        if (begins or start) <= start <= settled and bisect_left(at, start) == bisect_left(at, start + HOUR)
     ]
     return not lacking or (bool(at) and at[0] < lacking[0] and at[-1] > lacking[-1] and len(at) % _LIMITS > 0)
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from aiolimiter import AsyncLimiter
+
 from adapters._bases.errors import (
     ClockError,
     ConfigurationError,
@@ -117,6 +119,14 @@ class Answer(NamedTuple):
     content: bytes
     headers: Mapping[str, str] = MappingProxyType({})
     asked_at: datetime | None = None  # by this host's clock, aware
+
+
+def minute_limiter(calls: int) -> AsyncLimiter:
+    """Lets no more than this number of calls through in any 60 seconds."""
+    # A leaky bucket of a whole minute's calls would pass them twice in one minute: once at once, once more as it
+    # drains. So a fifth may go at once, and the others drain over the minute.
+    burst = max(1, calls // 5)
+    return AsyncLimiter(burst, _MINUTE_SECONDS * burst / max(calls - burst, 1))
 
 
 def may_pass(status: int) -> bool:

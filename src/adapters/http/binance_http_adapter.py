@@ -30,10 +30,7 @@ _PASSING_CODES = range(-1099, -999)  # of the server or the network
 
 
 class BinanceHttpAdapter:
-    """Reading calls of Binance, within the weight that it allows a minute; ``http`` has its host as the base URL.
-
-    Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected` or `ClockError`.
-    """
+    """Reading calls of Binance, within the weight that it allows a minute; every method may raise `EtlError`."""
 
     def __init__(self, http: HttpAdapter) -> None:
         self._http = http
@@ -41,9 +38,7 @@ class BinanceHttpAdapter:
     async def klines(
         self, pair: str, *, start: datetime, end: datetime | None = None, limit: int
     ) -> tuple[object, datetime]:
-        """The half-hourly candles of a pair, oldest first, the last one perhaps open: a JSON value.
-
-        With it the moment, aware, by the earlier of both clocks, up to which the answer is certain.
+        """The half-hourly candles of a pair, a JSON value, and the moment, aware, up to which they are certain.
 
         Args:
             start, end: aware; the earliest and the latest opening of a candle.
@@ -58,7 +53,7 @@ class BinanceHttpAdapter:
         return await self._get("/api/v3/klines", {**params, "limit": str(limit)})
 
     async def exchange_info(self, pair: str) -> object:
-        """The exchange's description of a pair, a JSON value; raises as `klines` does."""
+        """The exchange's description of a pair; raises as `klines` does."""
         body, _ = await self._get("/api/v3/exchangeInfo", {"symbol": pair})
         return body
 
@@ -67,17 +62,13 @@ class BinanceHttpAdapter:
             # Near the limit of the last minute: other programs behind this address call too.
             if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
                 self._http.pause(_MINUTE_SECONDS)
-            return body_of(answer), self._http.as_of(answer, source="Binance")
+            return _body_of(answer), self._http.as_of(answer, source="Binance")
 
         return await self._http.get(path, params, read)
 
 
-def body_of(answer: Answer) -> object:
-    """An answer's JSON value; an error object counts as one, regardless of the HTTP status.
-
-    Raises:
-        SourceUnavailable, SourceRejected: what the status or the error object means.
-    """
+def _body_of(answer: Answer) -> object:
+    """An answer's JSON value; an error object is an error, regardless of the HTTP status."""
     status, body = answer.status, json_answer(answer)
     error = body if isinstance(body, dict) and "msg" in body else {}
     if status == _OK and not error:

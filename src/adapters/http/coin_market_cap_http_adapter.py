@@ -11,10 +11,8 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import NamedTuple
 
-from aiolimiter import AsyncLimiter
-
 from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer
+from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, minute_limiter
 from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import hour_start, tehran_text
 from adapters._bases.wording import one_line
@@ -28,35 +26,19 @@ _NO_COIN = 2**31 - 1
 _CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
 # The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
 _MODEST_CALLS_PER_MINUTE = 30
-_MINUTE_SECONDS = 60.0
-_BURST_SHARE = 5
-
-
-def burst_and_period(calls_per_minute: int) -> tuple[int, float]:
-    """A leaky bucket, (calls at once, seconds to drain them), for a limit of calls in any 60 seconds.
-
-    A bucket of a whole minute's calls would pass them twice in one minute: once at once, once more as it drains. So a
-    fifth may go at once and the other four fifths drain over the minute. A limit of 1 passes one call a minute.
-    """
-    burst = max(1, calls_per_minute // _BURST_SHARE)
-    return burst, _MINUTE_SECONDS * burst / max(calls_per_minute - burst, 1)
 
 
 class KeyInfo(NamedTuple):
     """A key's plan and what is left of it; None for what CoinMarketCap does not say."""
 
     credit_limit_monthly: int | None
-    # That can be spent now: the month's, or the day's if the plan has a smaller daily limit; 0 if they are overdrawn.
-    credits_left: int | None
+    credits_left: int | None  # that can be spent now: the month's, or the day's if fewer; 0 if overdrawn
     requests_per_minute: int | None
     reset: str | None  # in CoinMarketCap's words, such as In 8 days, 11 hours
 
 
 class CoinMarketCapHttpAdapter:
-    """Reading calls of CoinMarketCap, within the plan's minute limit.
-
-    Every method may raise `SourceUnavailable` (after the retry policy's tries), `SourceRejected`, `ContractError` or
-    `ClockError`; `SourceRejected` also for what requires a key.
+    """Reading calls of CoinMarketCap, within the plan's minute limit; every method may raise `EtlError`.
 
     Args:
         http: with the key, if there is one, in the header `KEY_HEADER`.
@@ -67,26 +49,23 @@ class CoinMarketCapHttpAdapter:
         self._http = http
         self._clock = clock
         self._keyless = keyless
-        self._limiter = AsyncLimiter(*burst_and_period(_MODEST_CALLS_PER_MINUTE))
+        self._limiter = minute_limiter(_MODEST_CALLS_PER_MINUTE)
         self.credits_used = 0  # by CoinMarketCap's own count, status.credit_count
 
     async def latest(self, ids: Sequence[int]) -> object:
-        """``data`` of the latest quotes, a JSON value, for 1 credit for each 250 coins begun.
-
-        CoinMarketCap silently omits unknown ids from the answer.
-        """
+        """``data`` of the latest quotes, without unknown ids, for 1 credit for each 250 coins begun."""
         params = {"id": ",".join(map(str, ids)), "convert": CURRENCY, "skip_invalid": "true"}
         return await self._data("/v3/cryptocurrency/quotes/latest", params, of_this_hour=True)
 
     async def listings(self, number: int) -> object:
-        """``data`` of the coins with the highest market cap, a JSON value, for 1 credit for each 250 coins begun."""
+        """``data`` of the coins with the highest market cap, for 1 credit for each 250 coins begun."""
         params = {"start": "1", "limit": str(number), "sort": "market_cap", "sort_dir": "desc", "convert": CURRENCY}
         return await self._data("/v3/cryptocurrency/listings/latest", params)
 
     async def historical(
         self, ids: Sequence[int], *, time_start: datetime, time_end: datetime, count: int, skip_invalid: bool = True
     ) -> object:
-        """``data`` of half-hourly past quotes, a JSON value, for 1 credit for each 100 points begun.
+        """``data`` of half-hourly past quotes, for 1 credit for each 100 points begun.
 
         Args:
             time_start: aware, exclusive: the first point is half an hour later.
@@ -108,10 +87,8 @@ class CoinMarketCapHttpAdapter:
         return await self._data("/v3/cryptocurrency/quotes/historical", params, needs_key="past prices")
 
     async def refusal_beyond_reach(self, since: datetime) -> SourceRejected | None:
-        """The refusal of past quotes since a moment, aware, that the key's plan does not reach, else None.
-
-        Requests a coin that does not exist, which is refused in any case: refusals cost nothing.
-        """
+        """The refusal of past quotes since a moment, aware, that the key's plan does not reach, else None."""
+        # A coin that does not exist is refused in any case, and refusals cost nothing.
         end = since + timedelta(hours=1)
         try:
             await self.historical([_NO_COIN], time_start=since, time_end=end, count=1, skip_invalid=False)
@@ -129,17 +106,13 @@ class CoinMarketCapHttpAdapter:
         # A plan without a daily limit may have zeros there, which say nothing of what can be spent.
         spans = ["current_month"] if whole(plan.get("credit_limit_daily")) == 0 else ["current_day", "current_month"]
         left = [whole(usage[span].get("credits_left")) for span in spans if isinstance(usage.get(span), dict)]
-        monthly, minute = whole(plan.get("credit_limit_monthly")), whole(plan.get("rate_limit_minute"))
+        credits_left = min((max(number, 0) for number in left if number is not None), default=None)
+        monthly, minute = whole(plan.get("credit_limit_monthly")), whole(plan.get("rate_limit_minute")) or 0
         reset = plan.get("credit_limit_monthly_reset")
-        info = KeyInfo(
-            credit_limit_monthly=monthly if monthly is not None and monthly >= 0 else None,
-            credits_left=min((max(number, 0) for number in left if number is not None), default=None),
-            requests_per_minute=minute if minute is not None and minute > 0 else None,
-            reset=one_line(reset) if isinstance(reset, str) else None,
-        )
-        if info.requests_per_minute:
-            self._limiter = AsyncLimiter(*burst_and_period(info.requests_per_minute))
-        return info
+        if minute > 0:
+            self._limiter = minute_limiter(minute)
+        reset = one_line(reset) if isinstance(reset, str) else None
+        return KeyInfo(monthly, credits_left, max(0, minute) or None, reset)
 
     async def coin_map(self, symbols: Sequence[str]) -> object:
         """``data`` of the map, free of charge: every coin that has one of these symbols; code 400 if one is unknown."""

@@ -9,10 +9,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from aiolimiter import AsyncLimiter
-
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import HourlyRow
+from adapters._bases.http_adapter import minute_limiter
 from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
@@ -92,8 +91,7 @@ async def _exchanges(ctx: JobContext) -> AsyncIterator[dict[str, Ask]]:
                 # As Nobitex asks of programs.
                 headers = {"User-Agent": "TraderBot/DataProcessor"}
                 http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
-                # A fifth at once, the others over a minute: never more than the limit in any minute.
-                limiter = AsyncLimiter(CALLS_A_MINUTE / 5, 15)
+                limiter = minute_limiter(CALLS_A_MINUTE)
                 opened_http = await opened.enter_async_context(http)
                 exchanges[source.symbol] = partial(extract_candles, opened_http, source, limiter=limiter)
         if not exchanges:

@@ -28,6 +28,7 @@ from adapters._bases.http_adapter import (
     Answer,
     HttpAdapter,
     json_answer,
+    minute_limiter,
     read_json,
     retry_after_seconds,
 )
@@ -150,6 +151,14 @@ async def test_limit_holds_back_every_call(answer: httpx.Response, seconds: floa
         assert isinstance(error, SourceUnavailable)
         assert seconds - 5 <= (error.retry_after_seconds or 0) <= seconds
     assert route.call_count == 1
+
+
+@given(st.integers(2, 100_000))
+def test_minute_never_has_more_calls_than_the_limit(limit: int) -> None:
+    """What may go at once, and what drains in the 60 seconds after it, are together the limit at most."""
+    bucket = minute_limiter(limit)
+    assert bucket.max_rate >= 1
+    assert bucket.max_rate + 60 * bucket.max_rate / bucket.time_period <= limit * (1 + 1e-9)
 
 
 BLOCKED = "<h1>Error 1009</h1> The owner has banned the country or region your IP address is in (IR)"

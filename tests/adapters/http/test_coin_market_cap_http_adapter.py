@@ -25,7 +25,7 @@ from adapters._bases.errors import (
 from adapters._bases.json_values import whole
 from adapters._bases.retry import RetryPolicy
 from adapters.http.coin_market_cap_errors import error_of, reach_of
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, burst_and_period
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from tests.support.http_sources import CMC, KEY, coin_market_cap
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
@@ -196,14 +196,6 @@ async def test_any_status_block_is_success_or_one_of_our_errors(status: int, blo
                 assert await adapter.latest([1]) == []
             assert caught is None or (caught.value.message.isprintable() and caught.value.next_step)
             assert adapter.credits_used >= 0
-
-
-@given(st.integers(2, 100_000))
-def test_minute_never_has_more_calls_than_the_limit(limit: int) -> None:
-    """What may go at once, and what drains in the 60 seconds after it, are together the limit at most."""
-    burst, period = burst_and_period(limit)
-    assert burst >= 1
-    assert burst + 60 * burst / period <= limit * (1 + 1e-9)
 
 
 @respx.mock
