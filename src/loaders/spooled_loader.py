@@ -59,6 +59,7 @@ class SpooledLoader(Generic[RowT]):
         self._ctx = ctx
         self._repository = ctx.repository
         self._spool = ctx.spool
+        self._columns = ctx.repository.table.given
         self._ready = False
         self._kept: dict[Path, Sequence[RowT]] = {}  # own batches that are not stored yet, by file
         self._left: set[Path] = set()  # files whose rows are stored and that cannot be moved
@@ -94,7 +95,7 @@ class SpooledLoader(Generic[RowT]):
         if not rows:
             return
         try:
-            self._put(rows)
+            self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
         except StateError as error:
             log.warning("spool not writable, storing its rows first", reason=error.message)
             await self._keep_after_storing(rows)
@@ -122,26 +123,21 @@ class SpooledLoader(Generic[RowT]):
                 if any(replayed):
                     log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
             own = {key_of(row) for row in rows}
-            held = [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]
-            self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
+            if held := [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]:
+                self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
             if rows:
                 await self._store_own(rows)
             if self._doubtful:
                 self._settle_doubtful()
         finally:
-            self._note([] if self._kept else rows)
+            visible = [] if self._kept else [row for row in rows if key_of(row) not in self._held]
+            self._ctx.note_load(visible, self._report)
         return self._report
-
-    def _note(self, rows: Sequence[HourlyRow]) -> None:
-        self._ctx.note_load([row for row in rows if key_of(row) not in self._held], self._report)
-
-    def _put(self, rows: Sequence[RowT]) -> None:
-        self._kept[self._spool.put(self._repository.table.given, map(tuple, rows))] = rows
 
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
         failure = await _failure_of(self.store_kept())
         try:
-            self._put(rows)
+            self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
         except StateError as unwritable:
             if failure := failure or await _failure_of(self._store_unspooled(rows)):
                 raise StateError(
@@ -159,7 +155,7 @@ class SpooledLoader(Generic[RowT]):
         self._report = LoadReport()
         await self.ensure_ready()
         self._report.stored, refused = await self._store_sound(rows)
-        self._note(rows)
+        self._ctx.note_load([row for row in rows if key_of(row) not in self._held], self._report)
         for reason in refused:
             log.warning("row lost, not storable", reason=reason)
 
@@ -201,9 +197,9 @@ class SpooledLoader(Generic[RowT]):
 
     def _read(self, path: Path) -> tuple[list[HourlyRow], str]:
         """The readable rows of a spool file, and its damage."""
-        batch, table = self._spool.read(path), self._repository.table
+        batch, row = self._spool.read(path), self._repository.table.row
         # Without columns that are unknown by now, and with None for new ones.
-        return [table.row(*map(record.get, table.given)) for record in batch.records], batch.damage or ""
+        return [row(*map(record.get, self._columns)) for record in batch.records], batch.damage or ""
 
     async def _upsert(self, rows: Sequence[HourlyRow]) -> UpsertReport:
         """Upsert rows; hold those that are not visible then, and release those that are."""
@@ -218,7 +214,7 @@ class SpooledLoader(Generic[RowT]):
             for key, row in {key_of(row): row for row in rows if unproven or self._held}.items():
                 if key in unproven:
                     name = quote(" ".join(key), safe=" :")
-                    self._held[key] = self._spool.held.put(self._repository.table.given, [tuple(row)], name=name)
+                    self._held[key] = self._spool.held.put(self._columns, [tuple(row)], name=name)
                 elif key in self._held:
                     self._spool.held.remove(self._held.pop(key))
 

@@ -17,8 +17,6 @@ from adapters._bases.wording import counted
 
 log = structlog.get_logger(__name__)
 
-_REASON_LIMIT = 200
-
 Changes = Literal["", "update", "insert"]
 
 
@@ -36,10 +34,16 @@ AS_FOUND = Replication()
 class StuckMutation(NamedTuple):
     """A mutation that has failed and is still queued, which blocks every later one of its table."""
 
+    database: str
     table: str
     mutation_id: str
     reason: str  # of its last failure, on one line
-    kill_statement: str
+
+    @property
+    def kill_statement(self) -> str:
+        """The statement that removes it."""
+        database, table, mutation = map(quoted_text, self[:3])
+        return f"KILL MUTATION WHERE database = {database} AND table = {table} AND mutation_id = {mutation}"
 
     def __str__(self) -> str:
         return f"{self.mutation_id} fails: {self.reason}; to remove it: {self.kill_statement}"
@@ -143,7 +147,8 @@ def is_replicated(engine: str) -> bool:
 
 # Arrays, not tuples, whose elements some versions name.
 _SELECT_STUCK = (
-    "SELECT groupArray([table, mutation_id, latest_fail_reason]) FROM (SELECT * FROM system.mutations "
+    "SELECT groupArray([database, table, mutation_id, "
+    "leftUTF8(replaceRegexpAll(latest_fail_reason, '[[:space:]]+', ' '), 200)]) FROM (SELECT * FROM system.mutations "
     "WHERE database = {database:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id)"
 )
 _SELECT = (
@@ -169,7 +174,7 @@ def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> T
             if error.code != ACCESS_DENIED:
                 raise
         else:
-            return _topology(database, cluster, place)._replace(stuck=_described(database, stuck))
+            return _topology(database, cluster, place)._replace(stuck=tuple(map(StuckMutation._make, stuck)))
     # Some managed services hide these tables: trust the setting.
     return Topology("cluster", cluster) if cluster else Topology()
 
@@ -222,7 +227,7 @@ def settings_of_writes(topology: Topology, insert_quorum: str, *, patience_secon
 def stuck_mutations(clickhouse: ClickHouseAdapter, database: str, table: str) -> list[StuckMutation]:
     """The failed mutations in a table's queue, oldest first; none, with a warning, if the user may not see them."""
     [(found,)] = if_allowed(clickhouse, _SELECT_STUCK, {"database": database}) or [([],)]
-    return [one for one in _described(database, found) if one.table == table]
+    return [one for one in map(StuckMutation._make, found) if one.table == table]
 
 
 def if_allowed(
@@ -236,16 +241,3 @@ def if_allowed(
             raise
         log.warning("failed mutations cannot be inspected", reason=error.message, next=error.next_step)
         return []
-
-
-def _described(database: str, found: Sequence[Sequence[str]]) -> tuple[StuckMutation, ...]:
-    kill = "KILL MUTATION WHERE database = {} AND table = {} AND mutation_id = {}"
-    return tuple(
-        StuckMutation(
-            table,
-            number,
-            " ".join(reason.split())[:_REASON_LIMIT],
-            kill.format(*map(quoted_text, (database, table, number))),
-        )
-        for table, number, reason in found
-    )

@@ -25,7 +25,7 @@ _UNNOTICED_SECONDS = 0.5  # a longer wait is logged before it begins
 log = structlog.get_logger(__name__)
 
 
-def make_private(folder: Path) -> None:
+def _make_private(folder: Path) -> None:
     """Make a folder that only this user can use. Idempotent. Raises StateError or OSError, and has changed nothing."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -58,7 +58,7 @@ class ProcessLock:
         path: the lock file; its folder is made if missing.
         task, run_id, step: as in `Holder`.
         wait_seconds: how long to wait for another holder; by default just long enough for it to write its note.
-        private: whether to `make_private` its folder, for one in a place where every user may create it.
+        private: whether to make its folder private, for one in a place where every user may create it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ProcessLock:
         """
         try:
             if self._private:
-                make_private(self._path.parent)
+                _make_private(self._path.parent)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._lock.acquire(timeout=min(_UNNOTICED_SECONDS, self._wait_seconds))

@@ -39,14 +39,6 @@ def test_every_driver_error_is_translated(kind: type[Exception]) -> None:
         assert isinstance(storage_error(error, "here"), StorageUnavailable)
 
 
-def test_parameters_are_never_read_as_sql(clickhouse: ClickHouseAdapter) -> None:
-    evil = "a'); DROP TABLE x; --\\\n\t"
-    statement = "SELECT {text:String}, {many:Array(String)}, 1e-12, CAST(NULL, 'Nullable(Float64)')"
-
-    assert clickhouse.query(statement, {"text": evil, "many": [evil, ""]}) == [(evil, [evil, ""], 1e-12, None)]
-    assert clickhouse.query("SELECT number FROM numbers(5) WHERE number > 9") == []
-
-
 def test_server_gives_up_before_the_client(clickhouse: ClickHouseAdapter) -> None:
     """After 45 of the client's 60 seconds: a slow statement has ended before the next try."""
     assert clickhouse.query("SELECT toUInt64(getSetting('max_execution_time'))") == [(45,)]

@@ -35,13 +35,6 @@ def test_unreadable_file_is_not_taken_for_an_empty_one(tmp_path: Path, content: 
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("pair", [{}, {"pair": "A", "quote": "B"}, {"pair": "A", "quote": "B", "listed": "2017"}, "A"])
-def test_unreadable_pair_is_an_error(tmp_path: Path, pair: object) -> None:
-    (tmp_path / "pair_choices.json").write_text(json.dumps({"BTC": pair}))
-    with pytest.raises(StateError):
-        pair_choices(tmp_path).load()
-
-
 def test_failed_save_leaves_no_draft(tmp_path: Path) -> None:
     (tmp_path / "coin_choices.json").mkdir()
     (tmp_path / "data").write_text("")
