@@ -19,7 +19,7 @@ from adapters._bases.hourly_table import StoredHours
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_ranges, hours_before, tehran_text
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
-from adapters.files.locks import is_held, read_holder
+from adapters.files.locks import held_locks, read_holder
 from adapters.files.spool import Spool
 from commands.interface import Json, OneJob
 from commands.screen import (
@@ -223,6 +223,7 @@ def _facts(
         backups_of(settings),
         settings.data_path / "locks" / f"{name}.lock",
     )
+    held = held_locks(lock.parent)
     ended = [run for run in records if run.status != BUSY]
     runs, heals = ([run for run in ended if run.kind == kind] for kind in ("run", "heal"))
     turns = {
@@ -243,7 +244,7 @@ def _facts(
         backup=backup,
         crontab_unknown=schedules.unknown.message if schedules.unknown else None,
         cron_runs=schedules.cron_runs,
-        running=str(read_holder(lock) or "a process without a note") if is_held(lock) else None,
+        running=str(held[lock] or "a process without a note") if lock in held else None,
         last_success=next((run for run in runs if not run.failed), None),
         last_failure=next((run for run in ended if run.failed), None),
         last_heal=next(iter(heals), None),

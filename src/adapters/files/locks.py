@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shlex
 import stat
@@ -11,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
 import structlog
 from filelock import FileLock, Timeout
 
@@ -38,7 +37,7 @@ def _make_private(folder: Path) -> None:
     folder.chmod(0o700)  # others could only read it, so its contents are ours
 
 
-class Holder(NamedTuple):
+class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock."""
 
     pid: int
@@ -109,21 +108,21 @@ class ProcessLock:
         except OSError as error:
             raise _failed(self._path, error) from error
         self.left_behind = read_holder(self._path)
-        self.holder = self.holder._replace(since=tehran_text(self._clock()))
+        self.holder = msgspec.structs.replace(self.holder, since=tehran_text(self._clock()))
         self.note(self.holder.step)
         return self
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
-        self.holder = self.holder._replace(step=step)
+        self.holder = msgspec.structs.replace(self.holder, step=step)
         note = note_of(self._path)
         # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = note.with_name(f"{note.name}.new")
         with suppress(OSError):
             # A link left there is replaced, not followed.
             beside.unlink(missing_ok=True)
-            with beside.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(self.holder._asdict()))
+            with beside.open("xb") as file:
+                file.write(msgspec.json.encode(self.holder))
             beside.replace(note)
 
     def __exit__(self, *_error: object) -> None:
@@ -138,26 +137,27 @@ def note_of(lock: Path) -> Path:
 
 def read_holder(lock: Path) -> Holder | None:
     """The holder that a lock's note names, running or not; None if it is missing or cannot be read."""
-    try:
-        noted = json.loads(note_of(lock).read_text(encoding="utf-8"))
-        # By name: notes of earlier releases have more fields.
-        return Holder(*(noted[name] for name in Holder._fields))
-    except (OSError, ValueError, TypeError, LookupError):
-        return None
+    with suppress(OSError, ValueError):
+        # Notes of earlier releases have more fields.
+        return msgspec.json.decode(note_of(lock).read_bytes(), type=Holder)
+    return None
 
 
-def is_held(lock: Path) -> bool:
-    """Whether a process holds a lock now. Raises StateError if its file or file system does not permit to see it."""
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise _failed(lock, error) from error
-    return False
+def held_locks(folder: Path) -> dict[Path, Holder | None]:
+    """The locks of a folder that processes hold now, with the holders that their notes name.
+
+    Raises StateError if the file or the file system of a lock does not permit to see it.
+    """
+    held = {}
+    for path in sorted(folder.glob("*.lock")):
+        try:
+            with suppress(FileNotFoundError), path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:  # noqa: PERF203 - few locks
+            held[path] = read_holder(path)
+        except OSError as error:
+            raise _failed(path, error) from error
+    return held
 
 
 def is_open_in(pid: int, lock: Path) -> bool:
@@ -170,11 +170,6 @@ def is_open_in(pid: int, lock: Path) -> bool:
                 if os.path.samestat(descriptor.stat(), wanted):
                     return True
     return False
-
-
-def held_locks(folder: Path) -> dict[Path, Holder | None]:
-    """The held locks of a folder with the holders that their notes name. Raises what `is_held` raises."""
-    return {path: read_holder(path) for path in sorted(folder.glob("*.lock")) if is_held(path)}
 
 
 def _failed(lock: Path, error: OSError) -> StateError:
