@@ -23,7 +23,6 @@ from tests.support.stepped_clock import SteppedClock
 ROOT = Path(__file__).parents[2]
 RUN_SH = re.compile(r"\./run\.sh (\w+(?: (?:cmc_\w+|\d+))*)")
 STATEMENT = re.compile(r"(?:DELETE FROM|KILL MUTATION|RENAME TABLE) [^;]+")
-KINDS = {"cron_run": [], "cron_backfill": ["backfill"], "cron_heal": ["heal"]}
 
 
 def carry_out(program: Installation, embedded: ClickHouseAdapter, step: str) -> None:
@@ -33,12 +32,8 @@ def carry_out(program: Installation, embedded: ClickHouseAdapter, step: str) -> 
     assert commands or statements, f"nothing to do in {step!r}"
     for statement in statements:
         embedded.command(statement)
-    for name, *rest in map(str.split, commands):
-        if name in KINDS:
-            assert rest[:1] == [JOB]
-            done = program.run_job(*KINDS[name], *rest[1:])
-        else:
-            done = program.at_clock(name, *rest)
+    for command in commands:
+        done = program.at_clock(*command.split())
         assert done.code == 0, done
 
 
