@@ -19,16 +19,6 @@ from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
 
 
-def test_quiet_runs_print_errors_only(program: Installation, front: ClickHouseFront) -> None:
-    for arguments in ((), ("backfill", "2"), ("heal",)):
-        done = program.run_job(*arguments, "--quiet")
-        assert (done.code, done.out, done.log) == (0, "", "")
-    front.refuse()
-    done = program.run_job("--quiet")
-    assert done.code == 1
-    assert any("connection was refused" in line for line in done.errors)
-
-
 @pytest.mark.parametrize(("which", "where"), [("job", ".env"), ("status", "environment"), ("status", ".env")])
 def test_no_color_is_respected(program: Installation, clock: SteppedClock, which: str, where: str) -> None:
     assert program.run_job().code == 0
@@ -86,8 +76,12 @@ def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> Non
     assert " ".join(" ".join(shown).split()) == " ".join(piped.split())
 
 
-def test_quiet_commands_print_nothing_on_a_terminal(program: Installation, clock: SteppedClock) -> None:
-    assert on_a_terminal(program, RUN_AT, clock().isoformat(), JOB, "backfill", "5", "--quiet") == ""
+def test_quiet_commands_print_errors_only(
+    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
+) -> None:
+    """At a terminal too; a report and a backup print their path, a check of the prices what is wrong."""
+    for arguments in ((), ("backfill", "5"), ("heal",)):
+        assert on_a_terminal(program, RUN_AT, clock().isoformat(), JOB, *arguments, "--quiet") == ""
     report = on_a_terminal(program, "-m", "main", "report", "5", "--quiet")
     assert [report.strip()] == [str(path) for path in (program.root / "reports").iterdir()]
     dropped = on_a_terminal(program, "-m", "main", "drop_db", "--yes", "--quiet")
@@ -95,18 +89,15 @@ def test_quiet_commands_print_nothing_on_a_terminal(program: Installation, clock
     assert dropped.strip() == str(backup)
     assert on_a_terminal(program, "-m", "main", "restore", str(backup), "--quiet") == ""
     assert on_a_terminal(program, "-m", "main", "verify", "--quiet") == ""
-
-
-def test_quiet_verify_lists_errors_only(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
-    assert program.run_job().code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
     wrong = program.command("verify", "--quiet")
-    assert (wrong.code, wrong.log) == (1, "")
-    assert "fail" in wrong.out
-    assert " ok " not in wrong.out
+    assert (wrong.code, wrong.log, "fail" in wrong.out, " ok " in wrong.out) == (1, "", True, False)
     refused = program.command("restore", "nowhere", "--quiet")
-    assert (refused.code, refused.out) == (1, "")
-    assert refused.log.startswith("error: ")
+    assert (refused.code, refused.out, refused.log[:7]) == (1, "", "error: ")
+    front.refuse()
+    failed = program.run_job("--quiet")
+    assert (failed.code, failed.out) == (1, "")
+    assert any("connection was refused" in line for line in failed.errors)
 
 
 def test_a_run_that_was_killed_is_in_the_history(

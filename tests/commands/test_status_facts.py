@@ -86,17 +86,15 @@ def test_outage_is_reported_once_and_a_coin_lost_before_it_by_itself() -> None:
     )
 
 
-def test_hours_after_the_last_stored_one_do_not_count() -> None:
-    """Another line says how late a symbol is."""
-    assert needs(job_missing(29, 28, last=30), NOW) == []
-
-
-@pytest.mark.parametrize(("gap", "counts"), [(5, False), (6, True), (11, True)])
-def test_hours_between_two_scheduled_runs_do_not_count(gap: int, *, counts: bool) -> None:
-    """A job that runs every six hours leaves five between; a longer gap is a missed run."""
-    assert bool(needs(job_missing(*range(30, 30 + gap), every=6), NOW)) == counts
-
-
-def test_hours_that_no_command_fills_do_not_count() -> None:
-    """A source may give the present hour only."""
-    assert needs(job_missing(30, fill=None), NOW) == []
+@pytest.mark.parametrize(
+    ("job", "counts"),
+    [
+        (job_missing(29, 28, last=30), False),  # after the last stored hour: another line says how late a symbol is
+        (job_missing(*range(30, 35), every=6), False),  # between two runs of a schedule
+        (job_missing(*range(30, 36), every=6), True),
+        (job_missing(*range(30, 41), every=6), True),
+        (job_missing(30, fill=None), False),  # a source that gives the present hour only
+    ],
+)
+def test_hours_that_no_heal_would_fill_do_not_count(job: JobFacts, *, counts: bool) -> None:
+    assert bool(needs(job, NOW)) == counts
