@@ -157,22 +157,21 @@ def restore(
     settings, path = settings_with_log(quiet=quiet, writes=True), path.resolve()
     with undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")
+        checked = []
         # Every file is read to its end before anything changes.
-        for file, table, rows in [(file, *_checked(file, rows)) for file, rows in files_of(path).items()]:
-            inserted, updated, unchanged = _store(table, file, rows, resources)
+        for file, rows in files_of(path).items():
+            table = table_in(file)
+            count = sum(1 for _ in read_backup(table, file))
+            if rows not in (None, count):
+                step = "Nothing was changed; use another backup."
+                raise StateError(f"{file} has {counted(count, 'row')}, not {rows:,}", next_step=step)
+            checked.append((table, file, count))
+        for table, file, count in checked:
+            inserted, updated, unchanged = _store(table, file, count, resources)
             if not quiet:
                 counts = f"{inserted:,} rows inserted, {updated:,} updated, {unchanged:,} unchanged"
                 say(f"{settings.clickhouse_db}.{table.name}: {counts}")
     return DONE
-
-
-def _checked(file: Path, rows: int | None) -> tuple[Definition, int]:
-    table = table_in(file)
-    count = sum(1 for _ in read_backup(table, file))
-    if rows not in (None, count):
-        step = "Nothing was changed; use another backup."
-        raise StateError(f"{file} has {counted(count, 'row')}, not {rows:,}", next_step=step)
-    return table, count
 
 
 def _store(table: Definition, file: Path, rows: int, resources: Resources) -> UpsertReport:
