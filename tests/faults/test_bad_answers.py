@@ -184,8 +184,10 @@ def test_redirect_is_not_followed(
     assert (run.code, "redirect" in run.errors[0], table.rows()) == (1, True, [])
 
 
-@pytest.mark.parametrize("arguments", [(), ("backfill", "2"), ("heal", "2")], ids=" ".join)
-@pytest.mark.parametrize("wrong", ["NOPE", "ETH:990404"])
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [((), "NOPE"), ((), "ETH:990404"), (("backfill", "2"), "NOPE"), (("heal", "2"), "ETH:990404")],
+)
 def test_one_unknown_symbol_never_affects_the_others(
     arguments: tuple[str, ...], wrong: str, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:

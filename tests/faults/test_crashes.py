@@ -12,11 +12,10 @@ import pytest
 
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation, Running
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import Key, PriceAudit
 from tests.support.scale import LARGE
 
@@ -123,14 +122,11 @@ def test_killed_while_waiting_for_the_source(
 ) -> None:
     """A process killed in any call of the source leaves no lock, no row and no file that is in the next run's way."""
     arguments = ("backfill", "5") if path == "/quotes/historical" else ()
-    hang = source.faults.push(faults.hang(), path=path)
-    job = program.start_job(*arguments)
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    job, _ = faults.hung(program, source, *arguments)
     job.end()
     assert (table.keys(), program.spooled) == (set(), [])
     assert program.run_job(*arguments).code == 0
-    table.assert_right()
-    assert len(table.rows()) == (15 if arguments else 3)
+    table.assert_right(15 if arguments else 3)
 
 
 @pytest.mark.parametrize("statement", ["SELECT version", "CREATE TABLE", "INSERT"])
@@ -139,16 +135,14 @@ def test_killed_before_each_statement(
 ) -> None:
     """A process killed while the database has not begun yet: the rows are in the spool, the next run stores them."""
     kept = keys_of_now(program)
-    hang = Fault("hang", statement)
-    front.faults.append(hang)
+    hang = front.fail("hang", statement)
     job = program.start_job()
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    hang.wait()
     job.end()
     assert program.spooled_keys() == kept
     program.clock.advance(HOUR)
     assert "replayed=3" in program.run_job().log
-    assert len(table.rows()) == 6
-    table.assert_right(at_least=kept)
+    table.assert_right(6, at_least=kept)
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE", "INSERT", "ALTER"])
@@ -160,13 +154,11 @@ def test_killed_after_each_statement(
         assert program.run_job().code == 0
         program.clock.advance(timedelta(minutes=5))
     kept = keys_of_now(program)
-    pause = Fault("execute_then_hang", statement)
-    front.faults.append(pause)
+    pause = front.fail("execute_then_hang", statement)
     job = program.start_job()
-    assert pause.reached.wait(PATIENCE_SECONDS)
+    pause.wait()
     job.end()
     assert program.spooled_keys() == kept
     program.clock.advance(HOUR)
     assert program.run_job().code == 0
-    assert len(table.rows()) == 6
-    table.assert_right(at_least=kept)
+    table.assert_right(6, at_least=kept)

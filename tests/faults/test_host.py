@@ -104,8 +104,7 @@ def test_file_system_without_locks_is_named(program: Installation, front: ClickH
 def test_file_system_without_folder_sync_is_a_warning(program: Installation, table: PriceAudit) -> None:
     odd = (ODD, "fsync", str(errno.EINVAL))
     assert program.start(*odd, RUN_AT, program.clock().isoformat(), JOB).ended().code == 0
-    table.assert_right()
-    assert len(table.rows()) == 3
+    table.assert_right(3)
     assert "fsync of a folder fails" in program.start(*odd, MAIN_AT, program.clock().isoformat(), "check").ended().out
 
 
@@ -165,8 +164,7 @@ def test_run_in_the_bare_environment_of_cron(program: Installation, table: Price
     run = program.run_job()
     (program.root / ".env").unlink()
     assert run.code == 0, run.log
-    table.assert_right()
-    assert len(table.rows()) == 3
+    table.assert_right(3)
 
 
 def test_unrotatable_log_does_not_fail_the_run(program: Installation, table: PriceAudit) -> None:
@@ -181,8 +179,7 @@ def test_unrotatable_log_does_not_fail_the_run(program: Installation, table: Pri
         subprocess.run(command, cwd=program.root, env=environment, stdout=output, stderr=output, check=True)
     [warning] = [line for line in log.read_text().splitlines() if "cron.log.3" in line]
     assert "warning" in warning
-    table.assert_right()
-    assert len(table.rows()) == 3
+    table.assert_right(3)
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["a run that goes well", "a run that fails"])
@@ -211,8 +208,7 @@ def test_damaged_spool_file_is_reported_until_removed(program: Installation, tab
     run = program.run_job()
     assert run.code == 0
     assert "damaged spool file set aside" in run.log
-    table.assert_right()
-    assert len(table.rows()) == 3
+    table.assert_right(3)
     for _ in range(2):
         told = "".join(program.command("check").out.split())
         assert "damaged:" in told

@@ -13,23 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.eventually import eventually
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
-from tests.support.installation import JOB, Installation, Running
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.installation import JOB, Installation
 from tests.support.price_audit import PriceAudit
 
 TERMINATED = 143
-
-
-def hung(program: Installation, source: FaultySource, *arguments: str) -> Running:
-    """A job whose request to the source is never answered."""
-    path = "/quotes/historical" if arguments else "/quotes/latest"
-    hang = source.faults.push(faults.hang(), path=path)
-    job = program.start_job(*arguments)
-    assert hang.reached.wait(PATIENCE_SECONDS)
-    return job
 
 
 def test_hung_source_ends_the_run_in_time(program: Installation, source: FaultySource) -> None:
@@ -65,14 +54,13 @@ def test_late_answer_is_retried(program: Installation, source: FaultySource) -> 
 
 def test_hung_database_ends_the_run_in_time(program: Installation, front: ClickHouseFront, table: PriceAudit) -> None:
     """Exit code 1 in time, and the next run stores the rows."""
-    front.faults.append(Fault("hang", "INSERT", times=9))
+    front.fail("hang", "INSERT", times=9)
     run = program.run_job(RUN_TIMEOUT_SECONDS="4")
     assert (run.code, len(program.spooled)) == (1, 1)
     assert f"data/spool/{JOB}" in run.errors[-1]
     front.faults.clear()
     assert program.run_job().code == 0
-    assert len(table.rows()) == 3
-    table.assert_right()
+    table.assert_right(3)
 
 
 @pytest.mark.parametrize("command", ["check", "status", "setup_db"])
@@ -95,7 +83,7 @@ def test_signal_while_the_source_hangs(
     arguments: tuple[str, ...], number: signal.Signals, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     """Exit code 143 or 130 at once, one line that says what was going on, the lock free."""
-    ended = hung(program, source, *arguments).end(number)
+    ended = faults.hung(program, source, *arguments)[0].end(number)
     assert ended.code == 128 + number
     assert number.name in ended.errors[0]
     assert "CoinMarketCap" in ended.errors[0]
@@ -112,22 +100,21 @@ def test_sigterm_while_the_database_hangs(
 ) -> None:
     """Exit code 143 although a thread waits inside the driver; prices or the record are stored by the next run."""
     statement = f"INSERT INTO `{program.settings['CLICKHOUSE_DB']}`.`{table_name}`"
-    front.faults.append(Fault("hang", statement))
+    hang = front.fail("hang", statement)
     job = program.start_job()
-    eventually(lambda: front.asked(statement))
+    hang.wait()
     assert job.end(signal.SIGTERM).code == TERMINATED
     records = program.data / "spool" / "etl_runs" / JOB
     assert len(program.spooled) == (table_name == "crypto_prices")
     assert len(list(records.glob("*.spool"))) == 1
     assert program.run_job().code == 0
     assert (program.spooled, list(records.glob("*.spool"))) == ([], [])
-    assert len(table.rows()) == 3
-    table.assert_right()
+    table.assert_right(3)
 
 
 def test_kill_ends_a_run_even_with_invalid_settings(program: Installation, source: FaultySource) -> None:
     """It names the process; only an invalid DATA_PATH stops it. A second kill finds nothing."""
-    job = hung(program, source)
+    job, _ = faults.hung(program, source)
     job.reap()
     assert program.command("kill", DATA_PATH=" ").code == 2
     killed = program.command("kill", SYMBOLS="", LOG_LEVEL="LOUD")
@@ -140,7 +127,7 @@ def test_kill_ends_a_run_even_with_invalid_settings(program: Installation, sourc
 @pytest.mark.parametrize("note", ["", "of a dead process"])
 def test_kill_reports_a_run_without_a_valid_note(note: str, program: Installation, source: FaultySource) -> None:
     """A full disk may leave no note, or an old one: exit code 1, and the command that finds the process."""
-    job = hung(program, source)
+    job, _ = faults.hung(program, source)
     stale = {**json.loads(program.lock_note.read_text()), "pid": os.getpid()}
     program.lock_note.write_text(json.dumps(stale) if note else "")
     done = program.command("kill")
@@ -151,7 +138,7 @@ def test_kill_reports_a_run_without_a_valid_note(note: str, program: Installatio
 
 def test_kill_forces_a_stopped_process(program: Installation, source: FaultySource) -> None:
     """A stopped process takes no SIGTERM: it is ended by SIGKILL after the grace time."""
-    job = hung(program, source)
+    job, _ = faults.hung(program, source)
     job.process.send_signal(signal.SIGSTOP)
     job.reap()
     assert f"pid {job.process.pid}" in program.command("kill").out
@@ -164,7 +151,7 @@ def test_kill_leaves_a_reused_pid_alone(program: Installation, source: FaultySou
     """The note of a crashed run may name a pid that another process has now."""
     hang = source.faults.push(faults.hang(), path="/quotes/latest")
     bystander = program.start_job(DATA_PATH=str(program.root / "elsewhere"))
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    hang.wait()
     shutil.copytree(program.root / "elsewhere" / "locks", program.lock_note.parent)
     assert "pid" not in program.command("kill").out
     hang.release()

@@ -15,7 +15,6 @@ from adapters.files.locks import ProcessLock
 from tests.support import faults
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 CHECK = "/ping/5f0e1d2c-check-of-tests"
@@ -81,9 +80,7 @@ def test_wrong_settings_ping_the_failure(monitor: HTTPServer, program: Installat
 
 def test_sigterm_pings_the_failure(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """SIGTERM is a failure too."""
-    hang = source.faults.push(faults.hang(), path="/quotes/latest")
-    job = program.start_job()
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    job, _ = faults.hung(program, source)
     assert job.end(signal.SIGTERM).code == 143
     assert pings(monitor) == ["/start", "/fail"]
 
@@ -105,9 +102,7 @@ def test_heal_pings_a_check_of_its_own(monitor: HTTPServer, program: Installatio
 
 def test_run_without_the_lock_pings_nothing(monitor: HTTPServer, program: Installation, source: FaultySource) -> None:
     """Only the run that has the lock is the monitor's business."""
-    hang = source.faults.push(faults.hang(), path="/quotes/latest")
-    job = program.start_job()
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    job, hang = faults.hung(program, source)
     assert program.run_job().code == 75
     hang.release()
     assert job.ended().code == 0

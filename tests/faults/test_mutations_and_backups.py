@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
@@ -47,8 +47,7 @@ def test_stuck_mutation_is_reported_with_its_fix(
     assert "KILL MUTATION" in "".join(program.command("check").out.split("\n"))
     embedded.command(f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'")
     assert "KILL MUTATION" not in program.run_job().log
-    table.assert_right()
-    assert len(table.rows()) == 6
+    table.assert_right(6)
 
 
 @pytest.mark.parametrize("kind", ["truncated", "missing"])
@@ -77,7 +76,7 @@ def test_failed_backup_keeps_the_table(
     """The copy is verified before the drop: when the export fails, nothing is dropped and no half file stays."""
     assert program.run_job().code == 0
     before = fingerprint(program, embedded)
-    front.faults.append(Fault("half", "SELECT `symbol`", times=9))
+    front.fail("half", "SELECT `symbol`", times=9)
     dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="4")
     assert dropped.code == 1
     assert fingerprint(program, embedded) == before
@@ -87,10 +86,9 @@ def test_failed_backup_keeps_the_table(
 def test_next_backup_removes_what_a_killed_one_left(program: Installation, front: ClickHouseFront) -> None:
     """Nothing is dropped by a ``drop_db`` that is killed in its export, and the next leaves its own backup only."""
     assert program.run_job().code == 0
-    front.statements.clear()
-    front.faults.append(Fault("hang", "SELECT `symbol`"))
+    hang = front.fail("hang", "SELECT `symbol`")
     exporting = program.start("-m", "main", "drop_db", "--yes")
-    eventually(lambda: front.asked("SELECT `symbol`"))
+    hang.wait()
     exporting.end()
     assert front.asked("DROP") == []
     assert len(list((program.root / "backups").iterdir())) == 1

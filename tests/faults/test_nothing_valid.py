@@ -11,12 +11,17 @@ from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 
 PAST = "/quotes/historical"
-NOT_READABLE = [faults.odd_fields(1, symbol=None), faults.odd_fields(1, quotes=None)]
-BAD_PRICES = [faults.odd_price(1, price) for price in (0, "12")]
 
 
-@pytest.mark.parametrize("kind", ["backfill", "heal"])
-@pytest.mark.parametrize("fault", [*NOT_READABLE, *BAD_PRICES], ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("backfill", faults.odd_fields(1, symbol=None)),
+        ("heal", faults.odd_fields(1, quotes=None)),
+        ("backfill", faults.odd_price(1, 0)),
+        ("heal", faults.odd_price(1, "12")),
+    ],
+)
 def test_past_hours_without_a_valid_price_fail(
     kind: str,
     fault: Fault,

@@ -14,11 +14,10 @@ import pytest
 
 from adapters.files.locks import ProcessLock
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 
 BUSY = 75
@@ -36,7 +35,7 @@ def test_one_of_eight_simultaneous_runs_proceeds(
     hang = source.faults.push(faults.hang(), path="/quotes/latest", times=8)
     jobs = [program.start_job() for _ in range(8)]
     eventually(lambda: sum(job.process.poll() is not None for job in jobs) == 7)
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    hang.wait()
     (winner,) = [job for job in jobs if job.process.poll() is None]
     hang.release()
     assert winner.ended().code == 0
@@ -46,16 +45,13 @@ def test_one_of_eight_simultaneous_runs_proceeds(
             assert lost.code == BUSY
             holder = f"pid {winner.process.pid}, cmc_hourly_prices run since 2026-11-23 12:35:07 (Tehran), "
             assert lost.log.partition(holder)[2].startswith(("starting", "asking CoinMarketCap"))
-    assert len(table.rows()) == 3
-    table.assert_right()
+    table.assert_right(3)
     assert len([one for one in source.requests if one.path.endswith("/quotes/latest")]) == 1
 
 
 def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySource, table: PriceAudit) -> None:
     """Cron's run during a backfill exits 75 and says what that is doing; ``runs`` lists it, the next run is well."""
-    hang = source.faults.push(faults.hang(), path="/quotes/historical")
-    backfill = program.start_job("backfill", "24")
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    backfill, hang = faults.hung(program, source, "backfill", "24")
     run = program.run_job()
     assert run.code == BUSY
     assert f"pid {backfill.process.pid}, cmc_hourly_prices backfill since" in run.log
@@ -63,8 +59,7 @@ def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySou
     hang.release()
     assert backfill.ended().code == 0
     assert program.run_job().code == 0
-    assert len(table.rows()) == 25 * 3
-    table.assert_right()
+    table.assert_right(25 * 3)
     assert re.search(rf"{JOB} run +\d+ s +busy ", program.at_clock("runs").out)
     assert program.at_clock("status").code == 0
 
@@ -79,8 +74,7 @@ def test_two_checkouts_take_turns_at_one_engine(
         jobs = [program.start_job(CLICKHOUSE_PATH=folder) for program in (embedded_program, other)]
         assert [job.ended().code for job in jobs] == [0, 0]
         embedded_program.clock.advance(timedelta(hours=1))
-    assert len(embedded_table.rows()) == 6
-    embedded_table.assert_right()
+    embedded_table.assert_right(6)
 
 
 def test_run_waits_for_another_checkouts_write(
@@ -90,18 +84,16 @@ def test_run_waits_for_another_checkouts_write(
     other = install("other", secrets=program.secrets, **program.settings)
     assert program.run_job().code == 0
     program.clock.advance(timedelta(hours=1))
-    inserts = len(front.asked("INSERT"))
-    front.faults.append(Fault("hang", "INSERT"))
+    hang = front.fail("hang", "INSERT")
     first = program.start_job()
-    eventually(lambda: len(front.asked("INSERT")) > inserts)
+    hang.wait()
     asked = len(front.statements)
     second = other.start_job()
     eventually(lambda: other.step().startswith("storing"))
     assert len(front.statements) == asked
     first.end()
     assert second.ended().code == 0
-    assert len(table.rows()) == 6
-    table.assert_right()
+    table.assert_right(6)
 
 
 @pytest.mark.parametrize("command", ["drop_db", "restore"])
@@ -116,10 +108,9 @@ def test_writing_command_waits_for_another_checkouts_write(
         assert program.command("drop_db", "--yes").code == 0
         (backup,) = (program.root / "backups").iterdir()
         arguments = [str(backup)]
-    inserts = len(front.asked("INSERT"))
-    front.faults.append(Fault("hang", "INSERT"))
+    hang = front.fail("hang", "INSERT")
     run = other.start_job()
-    eventually(lambda: len(front.asked("INSERT")) > inserts)
+    hang.wait()
     asked = len(front.statements)
     waiting = program.start("-m", "main", command, *arguments)
     eventually(lambda: "waiting for another process" in waiting.log)
@@ -130,9 +121,9 @@ def test_writing_command_waits_for_another_checkouts_write(
 
 def test_drop_db_does_not_start_beside_a_run(program: Installation, front: ClickHouseFront) -> None:
     """A run that is storing keeps its table: ``drop_db`` exits 75 and changes nothing."""
-    front.faults.append(Fault("hang", "INSERT"))
+    hang = front.fail("hang", "INSERT")
     job = program.start_job()
-    eventually(lambda: front.asked("INSERT"))
+    hang.wait()
     dropped = program.command("drop_db", "--yes")
     assert dropped.code == BUSY
     assert f"pid {job.process.pid}" in dropped.log

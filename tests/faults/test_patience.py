@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
@@ -23,15 +23,14 @@ def test_source_failing_repeatedly_loses_no_hour(
     assert len([request for request in source.requests if request.path.endswith(LATEST)]) == TIMES + 1
     assert run.log.count("retry scheduled") == 1
     assert "stamina" not in run.log
-    assert len(table.rows()) == 3
-    table.assert_right()
+    table.assert_right(3)
 
 
 def test_database_failing_repeatedly_is_retried(
     program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """Rows go in by the run that fetched them, not by the next."""
-    front.faults.append(Fault("error", "INSERT", times=TIMES, code=252))
+    front.fail("error", "INSERT", times=TIMES, code=252)
     run = program.run_job()
     assert run.code == 0, run.log
     assert "stamina" not in run.log

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, Installation
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import PriceAudit
 from tests.support.stepped_clock import SteppedClock
 
@@ -93,7 +91,7 @@ def test_source_of_a_trusted_authority_is_requested(program: Installation, sourc
 def test_database_redirect_is_not_followed(
     status: int, statement: str, program: Installation, front: ClickHouseFront, httpserver: HTTPServer
 ) -> None:
-    front.faults.append(Fault("redirect", statement, times=99, code=status, text=httpserver.url_for("/")))
+    front.fail("redirect", statement, times=99, code=status, text=httpserver.url_for("/"))
     run = program.run_job()
     assert run.code == 1
     assert httpserver.log == []
@@ -112,7 +110,7 @@ def test_echoed_secrets_are_masked(program: Installation, source: FaultySource, 
     refused = program.run_job()
     assert refused.code == 1
     assert "the key *** is odd" in refused.log
-    front.faults.append(Fault("error", times=999, code=516, text=f"the password {front.password} is odd"))
+    front.fail("error", times=999, code=516, text=f"the password {front.password} is odd")
     run = program.run_job()
     assert (run.code, "the password *** is odd" in run.log) == (1, True)
     for command in ("setup_db", "check", "status"):
@@ -121,22 +119,11 @@ def test_echoed_secrets_are_masked(program: Installation, source: FaultySource, 
     assert program.leaks() == []
 
 
-def test_killed_process_leaves_no_secret(program: Installation, source: FaultySource) -> None:
-    for number in (signal.SIGKILL, signal.SIGTERM):
-        hang = source.faults.push(faults.hang(), path="/quotes/latest")
-        job = program.start_job()
-        assert hang.reached.wait(PATIENCE_SECONDS)
-        assert program.leaks() == []
-        job.end(number)
-    assert program.leaks() == []
-
-
 @pytest.mark.parametrize(
     "words",
     [
         # Every command ends in the same place, so a few stand for all.
-        *(f"~ main {command}" for command in ("check", "status", "setup_cron", "cron_run", "export -")),
-        f"~ crons.run {JOB}",
+        *(f"~ main {command}" for command in ("check", "setup_cron", "cron_run")),
         f"~ crons.run {JOB} heal",
         f"/ crons.run {JOB}",
     ],

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Finished, Installation
-from tests.support.patience import PATIENCE_SECONDS
 
 COINS = 3
 
@@ -30,10 +29,9 @@ def both_run(
     with ClickHouseFront(engine_path, front.user, front.password) as gated:  # an address and so a lock of its own
 
         def run(changes: str, write: str) -> Finished:
-            held_back = Fault("hang", f"{write} `{program.settings['CLICKHOUSE_DB']}`.`crypto_prices`")
-            gated.faults.append(held_back)
+            held_back = gated.fail("hang", f"{write} `{program.settings['CLICKHOUSE_DB']}`.`crypto_prices`")
             late = program.start_job(CLICKHOUSE_PORT=str(gated.port), CLICKHOUSE_CHANGES=changes)
-            assert held_back.reached.wait(PATIENCE_SECONDS)
+            held_back.wait()
             program.clock.advance(timedelta(minutes=2))  # the other one's quotes are newer
             early = other_host.run_job(CLICKHOUSE_CHANGES=changes)
             held_back.released.set()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
 
@@ -27,7 +27,7 @@ def test_response_that_is_cut_doubles_no_key(
     symbols: str, program: Installation, front: ClickHouseFront, stored: PriceAudit
 ) -> None:
     """Without a length, so that the driver does not notice."""
-    front.faults.append(Fault("cut", LOOK_UP, times=99))
+    front.fail("cut", LOOK_UP, times=99)
     failed = program.run_job(RUN_TIMEOUT_SECONDS="4", SYMBOLS=symbols)
     assert failed.code == 1
     assert "cut short" in failed.errors[-1]
@@ -44,8 +44,7 @@ def test_cache_in_front_of_the_database_answers_nothing(
     for _ in range(2):
         assert program.run_job().code == 0
         program.clock.advance(timedelta(minutes=10))
-    table.assert_right()
-    assert len(table.rows()) == 3
+    table.assert_right(3)
 
 
 @pytest.mark.parametrize("hidden", ["symbol != 'ETH'", "0"])
@@ -79,7 +78,7 @@ def test_write_that_the_database_forgets_fails_the_run(
 ) -> None:
     """An insert is never repeated, an update is; the operator may remove a held row."""
     program.clock.advance(HOUR if statement == "INSERT" else timedelta(minutes=5))
-    front.faults.append(Fault("forget", statement))
+    front.fail("forget", statement)
     failed = program.run_job()
     assert failed.code == 1
     assert "acknowledged 3 rows" in failed.errors[-1]
@@ -94,8 +93,7 @@ def test_write_that_the_database_forgets_fails_the_run(
         for held in (program.data / "spool" / "cmc_hourly_prices" / "held").iterdir():
             held.unlink()
     assert program.run_job().code == 0
-    stored.assert_right()
-    assert len(stored.rows()) == (9 if statement == "INSERT" else 3)
+    stored.assert_right(9 if statement == "INSERT" else 3)
 
 
 @pytest.mark.present_engine
@@ -116,7 +114,7 @@ def test_update_that_does_not_return_is_named(
     program: Installation, front: ClickHouseFront, stored: PriceAudit
 ) -> None:
     program.clock.advance(timedelta(minutes=5))
-    front.faults.append(Fault("hang", "ALTER", times=9))
+    front.fail("hang", "ALTER", times=9)
     failed = program.run_job(RUN_TIMEOUT_SECONDS="4")
     assert failed.code == 1
     assert "waits for the update" in failed.errors[-1]

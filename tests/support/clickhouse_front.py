@@ -26,6 +26,7 @@ import chdb
 from adapters._bases.clickhouse_adapter import Server
 from tests.support.access import session_statements
 from tests.support.older_engine import OlderEngine
+from tests.support.patience import PATIENCE_SECONDS
 
 FaultKind = Literal[
     "reset",
@@ -84,6 +85,10 @@ class Fault:
     text: str = "injected."
     reached: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self) -> None:
+        """Wait until a statement hangs in it."""
+        assert self.reached.wait(PATIENCE_SECONDS)
 
 
 @dataclass
@@ -161,6 +166,11 @@ class ClickHouseFront:
         names = ("HOST", "PORT", "USER", "PASSWORD", "DB")
         values = ("127.0.0.1", str(self.port), self.user, self.password, database)
         return {f"CLICKHOUSE_{name}": value for name, value in zip(names, values, strict=True)}
+
+    def fail(self, kind: FaultKind, statement: str = "", **details: Any) -> Fault:
+        """Let the next statements that begin so fail; details as of `Fault`."""
+        self.faults.append(fault := Fault(kind, statement, **details))
+        return fault
 
     def asked(self, beginning: str) -> list[str]:
         """The statements that begin like this, in order."""

@@ -20,7 +20,8 @@ from typing import Any
 from sandbox.coin_market_cap import JsonObject, refusal
 from sandbox.market import iso
 from sandbox.server import JSON_TYPE, Answer
-from tests.support.faulty_source import Fault
+from tests.support.faulty_source import Fault, FaultySource
+from tests.support.installation import Installation, Running
 
 # The source's codes, each with its HTTP status and message.
 _REFUSALS = {
@@ -234,6 +235,14 @@ def hang() -> Fault:
 
     fault = _delivered("hang", deliver)
     return fault
+
+
+def hung(program: Installation, source: FaultySource, *arguments: str) -> tuple[Running, Fault]:
+    """A job that asks the source, with the fault in which that hangs until it is released."""
+    fault = source.faults.push(hang(), path="/quotes/historical" if arguments else "/quotes/latest")
+    job = program.start_job(*arguments)
+    fault.wait()
+    return job, fault
 
 
 def slow_drip() -> Fault:

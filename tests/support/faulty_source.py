@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, StandIn, refusal, seconds_of
 from sandbox.market import iso
 from sandbox.server import Answer
+from tests.support.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Fault:
 
     def release(self) -> None:
         self.released.set()
+
+    def wait(self) -> None:
+        """Wait until a request hangs in it."""
+        assert self.reached.wait(PATIENCE_SECONDS)
 
 
 class FaultQueue:

@@ -59,12 +59,13 @@ class PriceAudit:
     def keys(self) -> set[Key]:
         return {row.key for row in self.rows()}
 
-    def assert_right(self, *, at_least: Iterable[Key] = ()) -> None:
+    def assert_right(self, number: int | None = None, *, at_least: Iterable[Key] = ()) -> None:
         """Each key stands exactly once, at the very price that the source served, and these keys are there.
 
-        Its corrections lead to that price one by one, each once.
+        Its corrections lead to that price one by one, each once. There are so many rows, if a number is given.
         """
         rows = self.rows()
+        assert number in (None, len(rows)), rows
         stands = {row.key: row.price for row in rows}
         ledger = (
             f"SELECT symbol, datetime, old_price, new_price FROM {self._database}.price_corrections ORDER BY version"
