@@ -13,7 +13,6 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.clickhouse.etl_runs_clickhouse_adapter import FAILED, OK, EtlRunsAdapter, RunRecord
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter, TomanRow
 from tests.support.binance import pair_row
@@ -46,18 +45,16 @@ def first() -> datetime:
 def ask(
     embedded: ClickHouseAdapter,
     database: str,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    make_table: Callable[..., Any],
     first: datetime,
 ) -> Ask:
     """Run a query of the dashboard over six hours: BTC has all but the third, ETH begins at the fourth."""
-    repository = make_repository(embedded, present)
-    repository.ensure_ready()
+    repository = make_table(embedded, present)
     hours = [first + timedelta(hours=number) for number in range(6)]
     rows = [price_row("BTC", 100.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours) if i != 2]
     rows += [price_row("ETH", 10.0 + i, fetched_at=hour_key(hour), market_cap=1.0) for i, hour in enumerate(hours[3:])]
     repository.upsert_prices(rows)
-    pairs = make_repository(embedded, present, BinanceClickHouseAdapter)
-    pairs.ensure_ready()
+    pairs = make_table(embedded, present, BinanceClickHouseAdapter)
     pairs.upsert_prices([pair_row("BTC", 50.0 + i, fetched_at=hour_key(hour)) for i, hour in enumerate(hours)])
     runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
     started = [tehran_text(first + timedelta(minutes=minutes)) for minutes in (5, 65)]
@@ -103,11 +100,10 @@ def test_spread_is_of_the_hours_of_both_sources(ask: Ask) -> None:
 
 
 def test_prices_in_toman_are_offered_where_rates_are_stored(
-    ask: Ask, embedded: ClickHouseAdapter, make_repository: Callable[..., Any], first: datetime
+    ask: Ask, embedded: ClickHouseAdapter, make_table: Callable[..., Any], first: datetime
 ) -> None:
     assert ask("variable unit") == [("USD hourly",)]
-    rates = make_repository(embedded, present, TomanClickHouseAdapter)
-    rates.ensure_ready()
+    rates = make_table(embedded, present, TomanClickHouseAdapter)
     row = TomanRow("USDT@nobitex", "USDTIRT", 2.0, None, None, None, None, "IRT", "r1", hour_key(first))
     rates.upsert_prices([row], first)
     assert ask("variable unit") == [("USD hourly",), ("Toman toman",)]
@@ -118,10 +114,10 @@ def test_prices_in_toman_are_offered_where_rates_are_stored(
 def test_rewritten_hour_shows_as_updated(
     ask: Ask,
     embedded: ClickHouseAdapter,
-    make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
+    make_table: Callable[..., Any],
     first: datetime,
 ) -> None:
-    later = make_repository(embedded, lambda: present() + timedelta(minutes=1))
+    later = make_table(embedded, lambda: present() + timedelta(minutes=1))
     later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(first))])
 
     assert ask("Coverage by hour")[0][1:] == ("BTC", 2)

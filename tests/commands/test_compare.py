@@ -32,13 +32,11 @@ def hours(clock: SteppedClock) -> list[str]:
 
 @pytest.fixture
 def store(
-    program: Installation, embedded: ClickHouseAdapter, make_repository: Callable[..., Any], hours: list[str]
+    program: Installation, embedded: ClickHouseAdapter, make_table: Callable[..., Any], hours: list[str]
 ) -> Store:
     """Make both tables, and store a symbol's prices in the first of these hours, by source: USD and USDT."""
     kinds = (CoinMarketCapClickHouseAdapter, BinanceClickHouseAdapter)
-    quotes, candles = (make_repository(embedded, program.clock, kind) for kind in kinds)
-    for table in (quotes, candles):
-        table.ensure_ready()
+    quotes, candles = (make_table(embedded, program.clock, kind) for kind in kinds)
 
     def put(symbol: str, *, quoted: Sequence[float] = (), traded: Sequence[float] = ()) -> None:
         quotes.upsert_prices(

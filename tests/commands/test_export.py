@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
-from collections.abc import Callable
 from datetime import date, datetime, timezone
 from pathlib import Path
 from xml.etree import ElementTree
@@ -36,11 +35,8 @@ COLUMNS = "symbol, datetime, toUnixTimestamp(time), toUnixTimestamp(time_utc), n
 
 
 @pytest.fixture
-def prices(
-    program: Installation, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
-) -> Installation:
-    assert program.command("setup_db").code == 0
-    make_repository(embedded).upsert_prices(ROWS)
+def prices(program: Installation, repository: CoinMarketCapClickHouseAdapter) -> Installation:
+    repository.upsert_prices(ROWS)
     return program
 
 

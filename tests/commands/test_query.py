@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -63,11 +62,8 @@ INVALID = {
 
 
 @pytest.fixture
-def prices(
-    program: Installation, make_repository: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
-) -> Installation:
-    assert program.command("setup_db").code == 0
-    make_repository(embedded).upsert_prices([price_row(cmc_rank=None)])
+def prices(program: Installation, repository: CoinMarketCapClickHouseAdapter) -> Installation:
+    repository.upsert_prices([price_row(cmc_rank=None)])
     return program
 
 
@@ -106,8 +102,7 @@ def test_read_only_user_can_export_and_query(prices: Installation, engine_path: 
         for form in ("csv", "parquet", "jsonl", "arrow"):
             done = prices.command("export", str(tmp_path / f"prices.{form}"), **reader)
             assert (done.code, done.log) == (0, "")
-    copy = tmp_path / "prices.parquet"
-    assert duckdb.connect().execute(f"SELECT symbol FROM '{copy}'").fetchall() == [("BTC",)]
+    assert duckdb.execute(f"SELECT symbol FROM '{tmp_path / 'prices.parquet'}'").fetchall() == [("BTC",)]
 
 
 def test_slow_pipe_reader_does_not_hold_the_engine(embedded_program: Installation) -> None:
@@ -141,12 +136,8 @@ def test_answer_is_a_table(prices: Installation) -> None:
 def test_piped_row_is_one_line_at_any_width(prices: Installation) -> None:
     """Also one with line breaks, or wider than a screen could ever be."""
     statement = "SELECT repeat('x', 150000) AS wide, 'two\nlines\r\u2028' AS broken, number FROM numbers(2)"
-    done = prices.command("query", statement)
-    assert [line.split()[1:] for line in done.out.splitlines()] == [
-        ["broken", "number"],
-        [r"two\nlines\r\u2028", "0"],
-        [r"two\nlines\r\u2028", "1"],
-    ]
+    [heads, *rows] = [line.split()[1:] for line in prices.command("query", statement).out.splitlines()]
+    assert (heads, rows) == (["broken", "number"], [[r"two\nlines\r\u2028", number] for number in "01"])
 
 
 def test_wide_rows_are_printed_vertically_on_a_terminal(prices: Installation) -> None:
@@ -162,19 +153,14 @@ def test_wide_rows_are_printed_vertically_on_a_terminal(prices: Installation) ->
     assert "BTC     86123.25" in shown
 
 
-def test_other_formats_go_to_a_pipe(prices: Installation, tmp_path: Path) -> None:
+def test_other_formats_go_to_a_pipe(prices: Installation) -> None:
     statement = "SELECT symbol, price FROM crypto_prices_hourly"
     assert prices.command("query", statement, "--format", "csv").out == '"symbol","price"\n"BTC",86123.25\n'
-    assert json.loads(prices.command("query", statement, "--format", "json").out) == [
-        {"symbol": "BTC", "price": 86123.25}
-    ]
-    running = prices.start("-m", "main", "query", statement, "--format", "parquet")
-    assert running.ended().code == 0
+    found = json.loads(prices.command("query", statement, "--format", "json").out)
+    assert found == [{"symbol": "BTC", "price": 86123.25}]
+    assert prices.command("query", statement, "--format", "parquet").code == 0
     written = max((prices.root / "output").glob("*.out"))
-    copy = tmp_path / "answer.parquet"
-    copy.write_bytes(written.read_bytes())
-    answer = duckdb.connect().execute(f"SELECT * FROM '{copy}'")
-    assert answer.fetchall() == [("BTC", 86123.25)]
+    assert duckdb.execute(f"FROM read_parquet('{written}')").fetchall() == [("BTC", 86123.25)]
 
 
 def test_invalid_statement_is_reported_in_one_line(prices: Installation) -> None:
@@ -186,6 +172,7 @@ def test_invalid_statement_is_reported_in_one_line(prices: Installation) -> None
 
 
 def test_no_statement_lists_tables_and_columns(prices: Installation) -> None:
+    assert prices.command("setup_db").code == 0
     done = prices.command("query")
     assert (done.code, done.log) == (0, "")
     lines = done.out.splitlines()

@@ -38,12 +38,10 @@ INSTANT = datetime(2026, 11, 22, 20, 30, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def stored(make_repository: Callable[..., Any], embedded: ClickHouseAdapter, database: str) -> str:
+def stored(make_table: Callable[..., Any], embedded: ClickHouseAdapter, database: str) -> str:
     """A database with two hours of BTC from each source, of two days in Tehran and of one in UTC."""
     for kind, row in ((CoinMarketCapClickHouseAdapter, price_row), (BinanceClickHouseAdapter, pair_row)):
-        repository = make_repository(embedded, kind=kind)
-        repository.ensure_ready()
-        repository.upsert_prices(
+        make_table(embedded, kind=kind).upsert_prices(
             [row(fetched_at="2026-11-22 23:00:00", price=1.0), row(fetched_at="2026-11-23 00:00:00", price=2.0)]
         )
     return database
