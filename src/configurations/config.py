@@ -374,12 +374,12 @@ def _lines_of(file: str) -> dict[str, _Given]:
     return lines
 
 
-def origins(env_file: Path = ENV_FILE) -> list[tuple[str, str, str]]:
+def origins() -> list[tuple[str, str, str]]:
     """Each setting with its text, secrets masked, and where that is from: ``environment``, ``.env:LINE``, ``default``.
 
     With the variables of the environment that choose the route of HTTP calls. Wrong settings are shown as they are.
     """
-    given = _read_given(env_file, _ENVIRONMENT)
+    given = _read_given(ENV_FILE, _ENVIRONMENT)
     rows = []
     for name, setting in SETTINGS.items():
         one = given.get(name)
