@@ -17,19 +17,27 @@ from crons.resources import system_clock
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
-IMPORTS = "import sys, main; from crons.resources import system_clock; from crons.exits import guarded"
-COLLABORATORS = "tell=lambda error: None, clock=system_clock"
-PRINTING = f"""
-from crons.start_up import open_streams; open_streams()
-{IMPORTS}, leave
+OPENED = "from crons.start_up import open_streams; open_streams()\n"
+PRINTING = f"""{OPENED}
+import sys
+from crons.exits import guarded, leave
+from crons.resources import system_clock
 def work():
     for _ in range(3):
         print("x" * 100_000)
         print("x" * 100_000, file=sys.stderr)
     open("done", "w").write(str(sys.stdin.isatty()))
     return 0
-leave(guarded(work, {COLLABORATORS}))
+leave(guarded(work, tell=lambda error: None, clock=system_clock))
 """
+
+
+def ended(*command: str, folder: Path = ROOT, **environment: str) -> tuple[int, str, str]:
+    """The exit code and output of a program that finds ours."""
+    environment |= {"PYTHONPATH": str(SRC), "PATH": os.environ["PATH"]}
+    options = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "timeout": 60}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_docs_have_the_exit_codes() -> None:
@@ -46,12 +54,8 @@ from crons import exits
 exits._GRACE_SECONDS = 0.5
 exits.supervise(asyncio.to_thread(ctypes.PyDLL(None).sleep, 300), limit=(0.5, "RUN_TIMEOUT_SECONDS"), step=str)
 """
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(
-        command, env={"PYTHONPATH": str(SRC)}, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("Timeout (")
+    code, _, log = ended(sys.executable, "-c", script)
+    assert (code, log[:9]) == (1, "Timeout (")
 
 
 def test_interrupted_command_says_so() -> None:
@@ -80,26 +84,12 @@ def test_interrupted_command_says_so() -> None:
 )
 def test_work_is_done_whatever_takes_the_output(tmp_path: Path, streams: str, code: int, out: str, err: str) -> None:
     """Lost output is an error, except on a stream that is closed on purpose."""
-    command = [shlex.quote(word) for word in (sys.executable, "-c", PRINTING)]
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", streams.format(" ".join(command))],
-        env={"PYTHONPATH": str(SRC), "PATH": os.environ["PATH"]},
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout.lstrip("x\n"), done.stderr.lstrip("x\n")) == (code, out, err)
+    command = streams.format(shlex.join((sys.executable, "-c", PRINTING)))
+    done = ended("bash", "-o", "pipefail", "-c", command, folder=tmp_path)
+    assert (done[0], *(text.lstrip("x\n") for text in done[1:])) == (code, out, err)
     assert (tmp_path / "done").read_text() == "False"
 
 
 def test_unencodable_output_is_a_question_mark() -> None:
-    script = "from crons.start_up import open_streams; open_streams(); print('\\u2581 5', flush=True)"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={"PYTHONPATH": str(SRC), "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"? 5\n", b"")
+    script = OPENED + "print('\\u2581 5', flush=True)"
+    assert ended(sys.executable, "-c", script, PYTHONIOENCODING="ascii") == (0, "? 5\n", "")
