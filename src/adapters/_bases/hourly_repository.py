@@ -68,8 +68,7 @@ class HourlyRepository:
     replication: Replication = AS_FOUND
 
     def __post_init__(self) -> None:
-        names = (self.table.name, self.table.view, self.table.holes)
-        self._table, self._view, self._holes = (quoted_name(self.database, name) for name in names)
+        self._table = quoted_name(self.database, self.table.name)
         self.schema = Schema(
             clickhouse=self.clickhouse,
             database=self.database,
@@ -145,8 +144,12 @@ class HourlyRepository:
         known = {name: name if name in self.table.given else other for name, other in optional.items()}
         taken_at = "ifNull(source_updated_at, fetched_at)" if "source_updated_at" in self.table.given else "fetched_at"
         columns = ("symbol", "datetime", self.table.label, self.table.value, *known.values(), taken_at, IS_UPDATED)
-        rows = self._shown(", ".join(columns), symbols, first=first, last=last)
-        return [StoredPrice._make((*values, bool(is_updated))) for *values, is_updated in rows]
+        statement = (
+            f"SELECT {', '.join(columns)} FROM {quoted_name(self.database, self.table.view)} "  # noqa: S608 - quoted
+            f"WHERE {_IN_SPAN} {'' if symbols is None else f'AND {_OF_SYMBOLS}'} ORDER BY symbol, datetime"
+        )
+        rows = self._read(statement, symbols=list(symbols or ()), first=first, last=last)
+        return [StoredPrice._make(row) for row in rows]
 
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""
@@ -171,9 +174,7 @@ class HourlyRepository:
 
     def holes(self, symbols: Sequence[str], *, first: str, last: str) -> list[Hole]:
         """The noted holes of these symbols in a span, by symbol and hour."""
-        columns = ", ".join(definition(self.table.holes).types)
-        rows = self._shown(columns, symbols, first=first, last=last, source=f"{self._holes} FINAL")
-        return [Hole._make(row) for row in rows]
+        return [Hole._make(row) for row in self._ask("holes", symbols=list(symbols), first=first, last=last)]
 
     def holes_by_symbol(
         self,
@@ -216,8 +217,8 @@ class HourlyRepository:
         Hours that are stored under the new name stay as they are.
         """
         self.ensure_ready()
-        for name, columns in ((self._table, self.table.stored), (self._holes, definition(self.table.holes).types)):
-            others = ", ".join(column for column in columns if column != "symbol")
+        for copied in (self.table.name, self.table.holes):
+            name, others = quoted_name(self.database, copied), ", ".join(set(definition(copied).stored) - {"symbol"})
             statement = (
                 f"INSERT INTO {name} (symbol, {others}) SELECT {quoted_text(renamed_to)}, {others} FROM {name} FINAL "  # noqa: S608 - quoted
                 f"WHERE symbol = {quoted_text(symbol)} AND {self.table.meaning} = {meaning} AND datetime NOT IN "
@@ -343,14 +344,6 @@ class HourlyRepository:
             f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"  # noqa: S608 - quoted
         )
         return dict(self._read(statement, symbols=list(symbols))) if symbols else {}
-
-    def _shown(
-        self, columns: str, symbols: Sequence[str] | None, *, first: str, last: str, source: str = ""
-    ) -> list[tuple[Any, ...]]:
-        """Columns of the view, or of another source, of these symbols, or of all, in a span, by symbol and hour."""
-        where = _IN_SPAN if symbols is None else f"{_IN_SPAN} AND {_OF_SYMBOLS}"
-        statement = f"SELECT {columns} FROM {source or self._view} WHERE {where} ORDER BY symbol, datetime"  # noqa: S608 - quoted
-        return self._read(statement, symbols=list(symbols or ()), first=first, last=last)
 
     def _rows_where(self, condition: str) -> Defects:
         which = f"FROM {self._table} FINAL WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"

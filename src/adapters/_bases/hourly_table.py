@@ -20,7 +20,9 @@ NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
 """The version of a row that is inserted now, in SQL."""
 # An INSERT sets updated_at just before the server makes the version, so a later one means another write. The clocks of
 # this host and of the server may differ by two seconds.
-IS_UPDATED = "ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0)"
+IS_UPDATED = (
+    "toBool(ifNull(toUnixTimestamp(toDateTimeOrNull(updated_at, 'Asia/Tehran')) > intDiv(version, 1000000000) + 2, 0))"
+)
 
 Key = tuple[str, str]
 """(symbol, hour)"""

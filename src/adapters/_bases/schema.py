@@ -1,12 +1,10 @@
 """Tables and views as their .sql files define them: read the files, make what is missing, compare what exists.
 
 A file defines one table or view, named like the file, one column a line, expressions spelled as ClickHouse shows them.
-Its placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`,
-by which each insert and patch is synced to disk; `{definition}` in a view's comment, a hash of the file; and the name
-of a file in sql/parts, for its text.
-
-The files in sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`. A line that begins with
-``/*crypto_prices*/`` is of that table's view only.
+Its placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`;
+`{definition}` in a view's comment, a hash of the file; and the name of a file in sql/parts, for its text. The files in
+sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`: a line after ``/*crypto_prices*/`` is of that
+table's view only. Those in sql/queries are SELECTs.
 """
 
 from __future__ import annotations
@@ -57,18 +55,6 @@ _SHOWN_DIFFERENCES = 3
 Shapes = Mapping[str, Mapping[str, str]]
 """What exists of the names of a `Schema`: property to value."""
 _SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "as defined", "reads")
-# One statement, so that all of it is of one moment and of one server. It has the SELECTs of the views, in the order of
-# the names, which this server formats as it formats those of its views.
-_SELECT_SHAPES = (
-    "SELECT t.name, t.engine, t.partition_key, t.primary_key, t.sorting_key, t.comment, "
-    "replaceRegexpAll(t.as_select, '[ `]', '') = replaceRegexpAll(formatQuerySingleLineOrNull("
-    "arrayElement([SELECTS], indexOf({names:Array(String)}, t.name))), '[ `]', ''), "
-    "arrayStringConcat(arrayDistinct(extractAll(t.as_select, '(?:FROM|JOIN) ([^ .(]+)[.]')), ', '), "
-    "c.name, c.type, c.default_kind, c.default_expression "
-    "FROM (SELECT * FROM system.tables WHERE database = {database:String} AND name IN {names:Array(String)}) AS t "
-    "LEFT JOIN (SELECT * FROM system.columns WHERE database = {database:String} AND table IN {names:Array(String)}) "
-    "AS c ON c.table = t.name"
-)
 
 
 def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
@@ -352,7 +338,7 @@ class Schema:
         names = [self.table.name, *self.table.views, *self._beside, *self._foreign]
         shapes: dict[str, dict[str, str]] = {}
         selects = [definition(name).select.replace("{database}", self.database) for name in names]
-        statement = _SELECT_SHAPES.replace("SELECTS", ", ".join(map(quoted_text, selects)))
+        statement = query_text("shapes").replace("{selects}", ", ".join(map(quoted_text, selects)))
         for found in self.clickhouse.query(statement, {"database": self.database, "names": names}):
             table, *properties, name, kind, default_kind, expression = map(str, found)
             shape = shapes.setdefault(table, dict(zip(_SHAPE, properties, strict=True)))

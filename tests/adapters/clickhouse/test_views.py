@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date, datetime, timedelta, timezone
-from uuid import uuid4
 
 import jdatetime
 import pytest
@@ -165,8 +164,9 @@ def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -
     in_progress=st.booleans(),
 )
 def test_hours_have_the_states_of_coverage(
+    repository: Repository,
     embedded: ClickHouseAdapter,
-    make_table: MakeRepository,
+    ask: Ask,
     *,
     stored: set[int],
     holes: set[int],
@@ -175,36 +175,30 @@ def test_hours_have_the_states_of_coverage(
     in_progress: bool,
 ) -> None:
     """One rule: each expected hour as `hour_states` has it, of which periods count the rows, the present one apart."""
+    for table in ("crypto_prices", "crypto_price_holes"):
+        embedded.command(f"TRUNCATE TABLE {repository.database}.{table}")
     now = datetime.now(timezone.utc)
-    past = {back: hour_key(now - HOUR * back) for back in range(60, 0, -1)}
-    database = f"coverage_{uuid4().hex}"
-    repository = make_table(embedded, lambda: now, database=database)
-    repository.upsert_prices([price_row(fetched_at=hour_key(now - HOUR * back)) for back in stored])
-    repository.upsert_prices([price_row(fetched_at=hour_key(now))] if in_progress else [])
+    past = {back: hour_key(now - HOUR * back) for back in range(60, -1, -1)}
+    repository.upsert_prices([price_row(fetched_at=past[back]) for back in (*stored, *[0][:in_progress])])
     certain = "2026-01-01 00:00:00 and 2026-01-02 00:00:00"
     repository.note_holes([Hole("BTC", past[back], 1, certain, "run") for back in holes])
     repository.note_holes([Hole("BTC", past[back], 2, certain, "run") for back in of_another_coin - holes])
     other = uncertain - holes - of_another_coin
-    repository.note_holes([Hole("BTC", past[back], 1, hour_key(now), "run") for back in other])
+    repository.note_holes([Hole("BTC", past[back], 1, past[0], "run") for back in other])
 
-    found = embedded.query(
-        f"SELECT datetime, toString(time), price > 0, state FROM {database}.crypto_prices_hours "
-        f"WHERE datetime < '{hour_key(now)}' ORDER BY datetime"
-    )
-    counted = embedded.query(
-        f"SELECT sum(hours), sum(hours_expected) - (SELECT count() FROM {database}.crypto_prices_hours) "
-        f"FROM {database}.crypto_prices_weekly"
-    )
+    present = past.pop(0)
+    columns = "datetime, toString(time), price > 0, state"
+    found = ask(f"SELECT {columns} FROM crypto_prices_hours WHERE datetime < '{present}' ORDER BY datetime")
+    [(expected,)] = ask("SELECT count() FROM crypto_prices_hours")
     keys = {past[back] for back in stored}
     known = repository.holes_by_symbol(["BTC"], first="", last="9999").get("BTC", set())
     states = hour_states(past.values(), keys, known, first=min(keys))
     words = {HourState.STORED: "stored", HourState.MISSING: "missing", HourState.WITHOUT_QUOTE: "source has none"}
     wanted = [(key, words[state]) for key, state in zip(past.values(), states, strict=True) if state in words]
-    embedded.command(f"DROP DATABASE {database} SYNC")
 
     assert known == {past[back] for back in holes}
     assert found == [(key, key, True if state == "stored" else None, state) for key, state in wanted]
-    assert counted == [(len(keys), 0)]
+    assert ask("SELECT sum(hours), sum(hours_expected) FROM crypto_prices_weekly") == [(len(keys), expected)]
 
 
 @pytest.mark.parametrize(("days", "missing"), [(29, 29 * 24 - 1), (31, 0)])
