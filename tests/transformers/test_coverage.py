@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.tehran_time import hour_key, hours_before
+from adapters._bases.tehran_time import HOUR, hour_key, hours_before
 from transformers.coverage import (
     SPANS,
     Share,
     cover,
     hour_states,
     hours_by_key,
+    is_whole,
     missing_among,
     reach,
     sparkline,
@@ -83,6 +84,46 @@ def test_counting_starts_with_the_first_stored_hour(
     coverage = cover(HOURS, set(stored), set(), first=first)
     assert (coverage.shares["30d"], coverage.counted_from) == (share, counted_from)
     assert coverage.missing == (STARTS[:672] if share.missing else [])
+
+
+def test_each_span_counts_its_latest_hours() -> None:
+    shares = cover(hours_by_key(hours_before(NOW, 1000)), set(KEYS[-48:]), set(), first=LONG_AGO).shares
+    assert list(shares.items()) == [
+        ("24h", Share(stored=24)),
+        ("7d", Share(stored=48, missing=120)),
+        ("30d", Share(stored=48, missing=672)),
+    ]
+
+
+def test_no_hour_of_an_absence_is_expected() -> None:
+    absent = [(KEYS[1], KEYS[2])]
+    states = hour_states(KEYS[:5], {KEYS[4]}, (), first=LONG_AGO, absent=absent)
+    assert "".join(state.value for state in states) == "m--ms"
+    assert list(missing_among(dict(list(HOURS.items())[:5]), {KEYS[4]}, (), absent)) == [KEYS[0], KEYS[3]]
+
+
+@pytest.mark.parametrize(
+    ("points", "begins", "settled", "whole"),
+    [
+        ([1, 2, 3.9, 4], None, 9, True),
+        ([1, 3, 5], None, 9, True),  # the source lacks 2 and 4: it gave something before and after
+        ([2, 3, 5], None, 9, False),
+        ([0, 1, 3], None, 9, False),
+        ([], None, 9, False),
+        ([1, 2, 3], None, 3, True),  # 4 may still come
+        ([1, 2, 3], None, 4, False),
+        ([2, 3, 4], 2, 9, True),
+        ([2, 3, 4], 1, 9, False),
+        ([1.5] * 99 + [5], None, 9, False),  # 100 points, perhaps a limit
+        ([1.5] * 100 + [5], None, 9, True),
+    ],
+)
+def test_whole_answer(points: list[float], begins: int | None, settled: int, *, whole: bool) -> None:
+    """About the hours 1 to 4 of a day; points are at numbers of hours."""
+    day = STARTS[:10]
+    at = [day[0] + point * HOUR for point in points]
+    begin = None if begins is None else day[begins]
+    assert is_whole(day[1:5], at, begins=begin, settled=day[settled]) is whole
 
 
 @pytest.mark.parametrize(
