@@ -1,4 +1,4 @@
-"""Candles of any exchange to hours, and the rejects with their reasons. Pure: no I/O, no clock."""
+"""Candles of any exchange to rows of hours, and the rejects with their reasons. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from adapters._bases.errors import InvalidRowError
 from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_start, tehran_text
+from adapters.clickhouse.binance_clickhouse_adapter import PairRow
+from adapters.clickhouse.toman_clickhouse_adapter import TomanRow
+from adapters.files.choices import KnownPair
 from extractors.candles import Answered, Candle
 
 # How long after its end a candle still counts as open: the answer may be as old.
@@ -69,6 +72,33 @@ def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[H
         if wrong:
             made.flaws[key] = "; ".join(wrong)
     return made
+
+
+def pair_row(symbol: str, pair: KnownPair, run_id: str, hour: HourCandle) -> PairRow:
+    """An hour of a pair at Binance."""
+    return PairRow(
+        symbol=symbol,
+        pair=pair.pair,
+        price=hour.open,
+        high=hour.high,
+        low=hour.low,
+        close=hour.close,
+        volume_base=hour.volume,
+        volume_quote=hour.quote_volume,
+        trades=hour.trades,
+        currency=pair.quote,
+        candles=max(1, len(hour.closed)),
+        endpoint="klines",
+        run_id=run_id,
+        source_updated_at=tehran_text(hour.closed[-1].opens + HOUR / 2) if hour.closed else None,
+        fetched_at=tehran_text(hour.opens),
+    )
+
+
+def toman_row(symbol: str, pair: str, run_id: str, hour: HourCandle) -> TomanRow:
+    """An hour of USDT in Toman."""
+    prices = (hour.open, hour.high, hour.low, hour.close, hour.volume)
+    return TomanRow(symbol, pair, *prices, "IRT", run_id, tehran_text(hour.opens))
 
 
 def _merged(candles: Sequence[Candle], wrong: list[str], *, over: bool) -> HourCandle:

@@ -1,33 +1,16 @@
-"""Candles of USDT in Toman to rows, and rates that differ by a factor of ten. Pure: no I/O, no clock."""
+"""Rates of USDT in Toman that differ by a factor of ten. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from itertools import pairwise
 from statistics import mode
 
-from adapters._bases.tehran_time import tehran_text
-from adapters.clickhouse.toman_clickhouse_adapter import TomanRow
-from extractors.candles import Answered
-from transformers.candles import HourCandle, HourRows, hour_rows
-
-CURRENCY = "IRT"
 # No market moves as far from one hour to the next, and no two exchanges are as far apart.
 _LEAST_TENFOLD, _MOST_TENFOLD = 7.0, 14.0
 
 Rates = Mapping[str, Mapping[str, float]]
 """Symbol to its rates by hour key."""
-
-
-def toman_rows(symbol: str, pair: str, answer: Answered, hours: Mapping[str, datetime], *, run_id: str) -> HourRows:
-    """What becomes of an exchange's candles: see `hour_rows`."""
-
-    def row(hour: HourCandle) -> TomanRow:
-        prices = (hour.open, hour.high, hour.low, hour.close, hour.volume)
-        return TomanRow(symbol, pair, *prices, CURRENCY, run_id, tehran_text(hour.opens))
-
-    return hour_rows(answer, hours, row)
 
 
 def tenfold_rates(rates: Rates) -> Iterator[tuple[str, list[str]]]:

@@ -33,8 +33,7 @@ from extractors.binance_extractor import (
 from extractors.candles import Answered, CandleCall, plan_calls
 from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
-from transformers.binance_transformer import pair_rows
-from transformers.candles import last_over
+from transformers.candles import hour_rows, last_over, pair_row
 from transformers.coverage import hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
@@ -179,7 +178,7 @@ async def _trouble(
 
 
 def _batch(ctx: JobContext, pair: KnownPair, call: CandleCall, answer: Answered) -> Batch:
-    made = pair_rows(call.symbol, pair, answer, call.hours, run_id=ctx.run_id)
+    made = hour_rows(answer, call.hours, partial(pair_row, call.symbol, pair, ctx.run_id))
     return candle_batch(ctx, call, answer, made, name=f"{call.symbol} ({pair.pair})")
 
 

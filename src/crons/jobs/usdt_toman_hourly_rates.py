@@ -22,8 +22,9 @@ from extractors.candles import Answered, CandleCall, ask_whole, plan_calls
 from extractors.concurrently import all_at_once, concurrently
 from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, extract_candles
 from loaders.spooled_loader import SpooledLoader
+from transformers.candles import hour_rows, toman_row
 from transformers.coverage import hours_by_key, reach
-from transformers.toman_transformer import tenfold_rates, toman_rows
+from transformers.toman_transformer import tenfold_rates
 
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
 _HOURS_BACK = 2
@@ -110,7 +111,7 @@ async def _latest(ctx: JobContext, hours: Sequence[datetime]) -> tuple[list[Batc
 
 def _batch(ctx: JobContext, call: CandleCall, answer: Answered) -> Batch:
     pair = str(JOB.followed(ctx.settings)[call.symbol])
-    made = toman_rows(call.symbol, pair, answer, call.hours, run_id=ctx.run_id)
+    made = hour_rows(answer, call.hours, partial(toman_row, call.symbol, pair, ctx.run_id))
     return candle_batch(ctx, call, answer, made, name=call.symbol)
 
 

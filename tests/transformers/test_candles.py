@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,8 +14,7 @@ from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
 from extractors.candles import Answered, Candle
-from transformers.binance_transformer import pair_rows
-from transformers.candles import HourRows, last_over
+from transformers.candles import HourRows, hour_rows, last_over, pair_row
 from transformers.coverage import hours_by_key
 
 HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -28,7 +28,7 @@ SECOND = Candle(HOUR_START + HOUR / 2, "110.5", "130.0", "100.0", "105.0", "2.25
 def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) -> HourRows:
     """What becomes of candles in the hour, and in some before it."""
     hours = hours_by_key(HOUR_START - HOUR * back for back in range(before, -1, -1))
-    return pair_rows("BTC", PAIR, Answered(list(candles), as_of), hours, run_id="r1")
+    return hour_rows(Answered(list(candles), as_of), hours, partial(pair_row, "BTC", PAIR, "r1"))
 
 
 def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[PairRow]:
