@@ -44,6 +44,7 @@ _SYMBOL_WITH_ID = re.compile(r"([^\s:'\"`\\;#=]{1,30})\s*:\s*([1-9][0-9]{0,9})")
 _TOP = re.compile(TOP + r"\s*:(.*)")
 _PAIR = re.compile(r"([^\s:,'\"`\\;#=]{1,30})\s*:\s*([^\s:,'\"`\\;#=a-z]{2,20}|)")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_PASSWORD = re.compile(r"((?://|^(?!\w+://))[^\s:/@]*:)\S*(?=@)")  # in an address
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OF_SEVERAL_LINES = {"symbols", "binance_pairs", "alert_command"}
 _NETWORK = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -386,14 +387,10 @@ def origins() -> list[tuple[str, str, str]]:
         if one is None or not one.value:
             rows.append((name.upper(), setting.metadata["default"], "default"))
             continue
-        value = "***" if setting.type == "Secret" else _without_password(one.value)
+        value = "***" if setting.type == "Secret" else _PASSWORD.sub(r"\1***", one.value)
         rows.append((name.upper(), value, f".env:{one.line}" if one.line else "environment"))
-    return rows + [(name, _without_password(_ENVIRONMENT[name]), "environment") for name in network_variables()]
-
-
-def _without_password(text: str) -> str:
-    """The text with the password of each address in it masked."""
-    return re.sub(r"(//|^(?!\w+://))([^\s:/@]*):\S*@", r"\1\2:***@", text)
+    routes = {name: _PASSWORD.sub(r"\1***", _ENVIRONMENT[name]) for name in network_variables()}
+    return rows + [(name, value, "environment") for name, value in routes.items()]
 
 
 def usable_settings() -> Settings:
