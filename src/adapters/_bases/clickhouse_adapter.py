@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 _PIECE_BYTES = 1 << 20
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
-_SELECT = re.compile(r"\ASELECT (DISTINCT )?")
+_SELECT = re.compile(r"\ASELECT\s+(DISTINCT\s+)?")
 # In one row, which most limits let pass; not as tuples, whose elements some versions name. A bounded setting counts as
 # one that cannot be changed.
 _SELECT_SETTINGS = (
