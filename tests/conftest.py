@@ -27,7 +27,7 @@ from tests.support.scale import LARGE
 
 # A stall of a busy machine is not a failure, and an example that failed in one run says nothing about the next.
 settings.register_profile(
-    "small", deadline=None, database=None, suppress_health_check=list(HealthCheck), max_examples=50
+    "small", deadline=None, database=None, suppress_health_check=list(HealthCheck), max_examples=25
 )
 settings.register_profile("large", settings.get_profile("small"), max_examples=400)
 settings.register_profile("brief", settings.get_profile("small"), max_examples=10)

@@ -19,10 +19,11 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
 )
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository, create_statement
+from tests.support.scale import LARGE
 
 _COLUMNS = "symbol, datetime, price, market_cap, cmc_rank, name, source_updated_at"
 SLOW = settings(
-    max_examples=20,
+    max_examples=20 if LARGE else 10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
