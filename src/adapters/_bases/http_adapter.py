@@ -368,6 +368,7 @@ class HttpAdapter:
 
     async def _in_time(self, exchange: Coroutine[Any, Any, T], where: str) -> T:
         import httpx  # noqa: PLC0415 - loaded with the client, not with this module
+        import socksio  # noqa: PLC0415 - as above
 
         try:
             return await asyncio.wait_for(exchange, self._timeout_seconds)
@@ -375,7 +376,8 @@ class HttpAdapter:
             raise SourceUnavailable(
                 f"{where}: no complete answer within {self._timeout_seconds:g} seconds", next_step=_CHECK_NETWORK
             ) from exc
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as exc:
+        # httpcore passes on what socksio says of a proxy that hangs up.
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, socksio.SOCKSError) as exc:
             raise _translated(exc, where) from exc
 
     async def _exchange(self, path: str, params: Mapping[str, str], read: Callable[[Answer], T], where: str) -> T:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 from datetime import datetime, timezone
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from adapters._bases.errors import ConfigurationError, SourceUnavailable
 from adapters._bases.http_adapter import HttpAdapter, read_json
 from adapters._bases.retry import RetryPolicy
-from tests.support.socks_server import SocksServer
+from tests.support.odd_ports import answering, hanging_up, port_of
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -33,15 +34,31 @@ def adapter(base_url: str) -> HttpAdapter:
 
 
 @pytest.mark.parametrize(("name", "scheme"), [("ALL_PROXY", "socks5"), ("http_proxy", "socks5h")])
-async def test_call_goes_through_socks(
-    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
-) -> None:
-    httpserver.expect_request("/price").respond_with_json(1)
-    with SocksServer() as proxy:
-        monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
-        async with adapter(httpserver.url_for("").rstrip("/")) as door:
+async def test_call_goes_to_a_socks_proxy(monkeypatch: pytest.MonkeyPatch, name: str, scheme: str) -> None:
+    """By RFC 1928: a greeting without a password, and a request for the host by its name."""
+    heard = bytearray()
+
+    def serve(connection: socket.socket) -> None:
+        for reply in (b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6)):
+            heard.extend(connection.recv(100))
+            connection.sendall(reply)
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1")(connection)
+
+    with port_of(serve) as port:
+        monkeypatch.setenv(name, f"{scheme}://127.0.0.1:{port}")
+        async with adapter("http://prices.example") as door:
             assert await door.get("/price", {}, read_json) == 1
-        assert proxy.asked_for == [(httpserver.host, httpserver.port)]
+    assert heard.startswith(b"\x05\x01\x00\x05\x01\x00\x03\x0eprices.example")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # httpcore leaves its socket open
+async def test_socks_proxy_that_hangs_up_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port_of(hanging_up) as port:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{port}")
+        async with adapter("http://prices.example") as door:
+            with pytest.raises(SourceUnavailable, match="in ALL_PROXY"):
+                await door.get("/price", {}, read_json)
+    gc.collect()
 
 
 @pytest.mark.parametrize(
