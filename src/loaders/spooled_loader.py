@@ -216,7 +216,7 @@ class SpooledLoader(Generic[RowT]):
                     name = quote(" ".join(key), safe=" :")
                     self._held[key] = self._spool.held.put(self._columns, [tuple(row)], name=name)
                 elif key in self._held:
-                    self._spool.held.remove(self._held.pop(key))
+                    self._spool.held.settle(self._held.pop(key))
 
     async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
         """Store the rows that the table takes, and say why not the others."""

@@ -100,28 +100,25 @@ class Topology(NamedTuple):
     def refuse_unreplicated(self, name: str, engine: str) -> None:
         """Raise `StorageRejected` if the rows of a table, or of one to be made, are on one of several replicas only."""
         if engine == "Distributed":
-            raise StorageRejected(
-                f"{name} is a Distributed table, which takes no update and shows several rows per key",
-                next_step="set CLICKHOUSE_DB to another database; docs/cluster.md explains why none is needed",
-            )
-        if is_replicated(engine):
+            message = f"{name} is a Distributed table, which takes no update and shows several rows per key"
+            step = "set CLICKHOUSE_DB to another database; docs/cluster.md explains why none is needed"
+        elif is_replicated(engine):
             return
-        if self.neighbors:
-            raise StorageRejected(
-                f"this server is a replica in cluster {self.neighbors}, and the rows of {name} would be on it only",
-                next_step=f"set CLICKHOUSE_CLUSTER={self.neighbors}, then run `./run.sh setup_db`",
+        elif self.neighbors:
+            message = (
+                f"this server is a replica in cluster {self.neighbors}, and the rows of {name} would be on it only"
             )
-        if not engine and self.kind == "single" and self.replicas > 1:
-            raise StorageRejected(
-                f"{name} would be made on one of {self.replicas} replicas only",
-                next_step="set CLICKHOUSE_CLUSTER, or create it by hand on each server, as docs/cluster.md shows",
-            )
-        if engine.endswith("MergeTree") and self.replicas > 1:
-            raise StorageRejected(
-                f"{name} is a plain {engine} in {self}: its rows are on one replica only",
-                next_step=f"on each server that has it: RENAME TABLE {name} TO {name}_plain; then `./run.sh setup_db`, "
-                "and INSERT … SELECT the rows, as docs/cluster.md shows",
-            )
+            step = f"set CLICKHOUSE_CLUSTER={self.neighbors}, then run `./run.sh setup_db`"
+        elif not engine and self.kind == "single" and self.replicas > 1:
+            message = f"{name} would be made on one of {self.replicas} replicas only"
+            step = "set CLICKHOUSE_CLUSTER, or create it by hand on each server, as docs/cluster.md shows"
+        elif engine.endswith("MergeTree") and self.replicas > 1:
+            message = f"{name} is a plain {engine} in {self}: its rows are on one replica only"
+            step = f"on each server that has it: RENAME TABLE {name} TO {name}_plain; then `./run.sh setup_db`, and "
+            step += "INSERT … SELECT the rows, as docs/cluster.md shows"
+        else:
+            return
+        raise StorageRejected(message, next_step=step)
 
     def refuse_partial_drop(self, name: str, engine: str) -> None:
         """Raise `StorageRejected` if a DROP would not reach every replica of a table."""
@@ -194,24 +191,20 @@ def _topology(database: str, cluster: str, reported: Sequence[Any]) -> Topology:
 
 
 def _replicas_of(cluster: str, clusters: Mapping[str, tuple[int, ...]], *, macros: bool) -> int:
-    if cluster not in clusters:
+    shards, replicas, _ = clusters.get(cluster, (0, 0, 0))
+    if not shards:
         listed = f"the server has {', '.join(clusters)}" if clusters else "no clusters are configured"
-        raise ConfigurationError(
-            f"CLICKHOUSE_CLUSTER: unknown cluster {cluster}; {listed}",
-            next_step="correct CLICKHOUSE_CLUSTER, or remote_servers in the server's configuration",
-        )
-    shards, replicas, _ = clusters[cluster]
-    if shards > 1:
-        raise ConfigurationError(
-            f"CLICKHOUSE_CLUSTER: {cluster} has {shards} shards, which would split the rows",
-            next_step="name a cluster with one shard, which is plenty: docs/cluster.md",
-        )
-    if not macros:
-        raise ConfigurationError(
-            f"the servers of cluster {cluster} have no macro 'replica', which replicated tables need",
-            next_step="set <macros> with shard and replica in each server's configuration: docs/cluster.md",
-        )
-    return replicas
+        message = f"CLICKHOUSE_CLUSTER: unknown cluster {cluster}; {listed}"
+        step = "correct CLICKHOUSE_CLUSTER, or remote_servers in the server's configuration"
+    elif shards > 1:
+        message = f"CLICKHOUSE_CLUSTER: {cluster} has {shards} shards, which would split the rows"
+        step = "name a cluster with one shard, which is plenty: docs/cluster.md"
+    elif not macros:
+        message = f"the servers of cluster {cluster} have no macro 'replica', which replicated tables need"
+        step = "set <macros> with shard and replica in each server's configuration: docs/cluster.md"
+    else:
+        return replicas
+    raise ConfigurationError(message, next_step=step)
 
 
 def settings_of_writes(topology: Topology, insert_quorum: str, *, patience_seconds: int) -> dict[str, object]:

@@ -142,31 +142,24 @@ class Spool:
         lost = header.records - len(records)
         return Batch(path, records, f"{lost:,} of {header.records:,} records are damaged or missing" if lost else None)
 
-    def remove(self, path: Path) -> None:
-        """Remove a batch that is loaded. Idempotent. Raises StateError if it cannot be removed."""
-        with state_errors(f"{path} cannot be removed"):
-            self._disk.unlink(path)
-            self._disk.sync_folder(path.parent)
-
     def settle(self, path: Path, damage: str | None = None) -> bool:
         """Remove a file whose rows are stored, or set a damaged one aside. False, and a warning, if it has to stay."""
         try:
             if damage:
-                target = self.set_aside(path, damage)
+                target = self._set_aside(path, damage)
                 log.warning("damaged spool file set aside", file=str(target), reason=damage)
             else:
-                self.remove(path)
+                with state_errors(f"{path} cannot be removed"):
+                    self._disk.unlink(path)
+                    self._disk.sync_folder(path.parent)
         except StateError as error:
             reason = "; ".join(filter(None, [error.message, damage]))
             log.warning("spool file not processed", file=str(path), reason=reason)
             return False
         return True
 
-    def set_aside(self, path: Path, reason: str) -> Path:
-        """Move a damaged file to ``rejected/``, under a new number, with its reason beside it.
-
-        If it cannot be moved, it stays where it is, and a StateError is raised.
-        """
+    def _set_aside(self, path: Path, reason: str) -> Path:
+        """Move a damaged file to ``rejected/``, under a new number, with its reason beside it, or leave it."""
         with state_errors(f"{path} cannot be set aside"):
             self._disk.make_folder(self._rejected)
             target = self._rejected / f"{path.stem}-{_next_number(self._rejected, first=0):04d}{SUFFIX}"

@@ -69,10 +69,10 @@ def test_removed_and_rejected_batches_do_not_come_back(tmp_path: Path, ending: E
     disk = MortalDisk(tmp_path)
     spool = Spool(tmp_path / "spool", disk)
     stored, damaged = (spool.put(COLUMNS, [(name, 1.0, "")]) for name in ("BTC", "ETH"))
-    spool.remove(stored)
+    assert spool.settle(stored)
     disk.restart(ending)
     assert spool.waiting() == [damaged]
-    spool.set_aside(damaged, "torn")
+    assert spool.settle(damaged, "torn")
     disk.restart(ending)
     assert spool.waiting() == []
     [target] = spool.rejected()
@@ -113,7 +113,7 @@ def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
     """A reader beside a job may find a file gone: its rows have been stored."""
     spool = Spool(tmp_path)
     path = spool.put(["symbol"], [("BTC",)])
-    spool.remove(path)
+    assert spool.settle(path)
     assert spool.read(path) == (path, [], None)
 
 
@@ -178,9 +178,11 @@ def test_unlistable_folder_keeps_its_batches() -> None:
 
 def test_rejected_file_is_never_replaced(spool: Spool) -> None:
     """A new one gets a number beyond all that are there, and its reason beside it."""
-    targets = [spool.set_aside(spool.put(COLUMNS, [(name, 1.0, "")]), name) for name in ("first", "second")]
-    targets[0].unlink()
-    targets.append(spool.set_aside(spool.put(COLUMNS, [("third", 1.0, "")]), "third"))
+    for name in ("first", "second", "third"):
+        assert spool.settle(spool.put(COLUMNS, [(name, 1.0, "")]), name)
+        if name == "second":
+            spool.rejected()[0].unlink()
     assert spool.waiting() == []
     assert [spool.read(path).records[0]["symbol"] for path in spool.rejected()] == ["second", "third"]
-    assert [path.with_name(f"{path.name}.reason").read_text() for path in targets] == ["first\n", "second\n", "third\n"]
+    reasons = sorted((spool.folder / "rejected").glob("*.reason"))
+    assert [path.read_text() for path in reasons] == ["first\n", "second\n", "third\n"]
