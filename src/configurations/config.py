@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -76,11 +75,14 @@ def _host_name(text: str) -> str:
         ) from None
 
 
-def _symbols(text: str) -> tuple[SymbolEntry, ...]:
-    entries = tuple(map(_symbol_entry, split_list(text)))
-    if not entries:
-        raise ValueError("at least one symbol is needed, such as BTC,ETH,SOL")
-    return _distinct(entries)
+def _entries(text: str, *, entry: Callable[[str], tuple[str, Any]], needed: str = "") -> tuple[tuple[str, Any], ...]:
+    entries = tuple(map(entry, split_list(text)))
+    if needed and not entries:
+        raise ValueError(needed)
+    symbols = [symbol for symbol, _ in entries]
+    if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise ValueError(f"named more than once: {', '.join(repeated)}")
+    return entries
 
 
 def _symbol_entry(part: str) -> SymbolEntry:
@@ -99,26 +101,16 @@ def _symbol_entry(part: str) -> SymbolEntry:
     return match[1].upper(), int(match[2])
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """``BTC:BTCUSDT,XMR:`` as (symbol, pair) entries; the pair is empty for a symbol that should have none."""
-    entries = []
-    for part in split_list(text):
-        if not (match := _PAIR.fullmatch(part)):
-            raise ValueError(f"{part!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
-        entries.append((match[1].upper(), match[2]))
-    return _distinct(tuple(entries))
+def _pair_entry(part: str) -> tuple[str, str]:
+    """``BTC:BTCUSDT``, or ``XMR:`` for a symbol that should have no pair."""
+    if not (match := _PAIR.fullmatch(part)):
+        raise ValueError(f"{part!r} is not a symbol with its pair at Binance, such as BTC:BTCUSDT")
+    return match[1].upper(), match[2]
 
 
 def split_list(text: str) -> list[str]:
     """The entries of a comma-separated list, without blanks; empty entries are skipped."""
     return [part for part in map(str.strip, text.split(",")) if part]
-
-
-def _distinct(entries: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
-    counts = Counter(symbol for symbol, _ in entries)
-    if repeated := sorted(symbol for symbol, count in counts.items() if count > 1):
-        raise ValueError(f"named more than once: {', '.join(repeated)}")
-    return entries
 
 
 def source_address(text: str) -> str:
@@ -134,52 +126,31 @@ def source_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def _monitor_address(text: str) -> Secret:
-    parts = urlsplit(text)
-    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
-        raise ValueError("an address such as https://hc-ping.com/your-check is needed")
-    return Secret(text)
-
-
-def _api_key(text: str) -> Secret:
-    if not re.fullmatch(r"[!-~]*", text):
-        raise ValueError("printable ASCII without spaces is needed: an HTTP header cannot carry anything else")
-    return Secret(text)
-
-
-def _folder(text: str) -> Path:
+def _path(text: str, *, of_file: bool = False) -> Path | None:
+    """The path of a folder, or of a file that exists, if any is named."""
+    if of_file and not text:
+        return None
     if not text.strip():
         raise ValueError("a path is needed")
     try:
-        return PROJECT_ROOT / Path(text).expanduser()
+        path = PROJECT_ROOT / Path(text).expanduser()
     except RuntimeError as error:
         raise ValueError(f"{text} has no home folder") from error
-
-
-def _existing_file(text: str) -> Path | None:
-    path = _folder(text) if text else None
-    if path is not None and not path.is_file():
+    if of_file and not path.is_file():
         raise ValueError(f"the file {path} does not exist")
     return path
 
 
-def _matching(text: str, *, pattern: str, needed: str) -> str:
+def _matching(text: str, *, pattern: str, needed: str, convert: Callable[[str], Any] = str) -> Any:
     if not re.fullmatch(pattern, text):
         raise ValueError(needed)
-    return text
+    return convert(text)
 
 
 def _one_of(text: str, *, choices: Sequence[str]) -> str:
     if not (found := [choice for choice in choices if text.lower() == choice.lower()]):
         raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
     return found[0]
-
-
-def _true_or_false(text: str) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if (word := text.strip().lower()) not in words:
-        raise ValueError("true or false is needed")
-    return words[word]
 
 
 def _whole_number(text: str, *, highest: int) -> int:
@@ -205,6 +176,13 @@ def _setting(parse: Callable[..., Any], default: str = "", *, empty_counts: bool
     return field(default_factory=partial(parser, default), metadata=metadata)
 
 
+_MONITOR: dict[str, Any] = {
+    "pattern": r"(?is)(\s*https?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#].*)?)?",
+    "needed": "an address such as https://hc-ping.com/your-check is needed",
+    "convert": Secret,
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything the operator can set; see env.example.
@@ -213,7 +191,7 @@ class Settings:
     """
 
     clickhouse_host: str = _setting(_host_name, EMBEDDED)
-    clickhouse_path: Path = _setting(_folder, "data/clickhouse")
+    clickhouse_path: Path = _setting(_path, "data/clickhouse")
     clickhouse_port: int = _setting(_whole_number, "8123", highest=65535)
     clickhouse_user: str = _setting(str, "default")
     clickhouse_password: Secret = _setting(Secret)
@@ -223,8 +201,14 @@ class Settings:
         pattern=r"[A-Za-z_][A-Za-z0-9_]{0,63}",
         needed="up to 64 letters, digits and underscores, not starting with a digit",
     )
-    clickhouse_secure: bool = _setting(_true_or_false, "false")
-    clickhouse_ca_file: Path | None = _setting(_existing_file)
+    clickhouse_secure: bool = _setting(
+        _matching,
+        "false",
+        pattern=r"(?i)\s*(true|yes|on|1|false|no|off|0)\s*",
+        needed="true or false is needed",
+        convert=lambda text: text.strip().lower() in {"true", "yes", "on", "1"},
+    )
+    clickhouse_ca_file: Path | None = _setting(_path, of_file=True)
     clickhouse_cluster: str = _setting(
         _matching,
         pattern=r"[A-Za-z0-9._\-]*",
@@ -234,12 +218,23 @@ class Settings:
     clickhouse_insert_quorum: str = _setting(
         _matching, pattern=r"auto|[0-9]{0,2}", needed="a number of replicas is needed, or: auto"
     )
-    cmc_api_key: Secret = _setting(_api_key)
+    cmc_api_key: Secret = _setting(
+        _matching,
+        pattern=r"[!-~]*",
+        needed="printable ASCII without spaces is needed: an HTTP header cannot carry anything else",
+        convert=Secret,
+    )
     cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
     # An empty list of symbols is more likely a mistake than a wish for the default ones.
-    symbols: tuple[SymbolEntry, ...] = _setting(_symbols, "BTC,ETH,SOL", empty_counts=True)
+    symbols: tuple[SymbolEntry, ...] = _setting(
+        _entries,
+        "BTC,ETH,SOL",
+        empty_counts=True,
+        entry=_symbol_entry,
+        needed="at least one symbol is needed, such as BTC,ETH,SOL",
+    )
     binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
-    binance_pairs: tuple[tuple[str, str], ...] = _setting(_pairs)
+    binance_pairs: tuple[tuple[str, str], ...] = _setting(_entries, entry=_pair_entry)
     nobitex_base_url: str = _setting(source_address, "https://apiv2.nobitex.ir", empty_counts=True)
     wallex_base_url: str = _setting(source_address, "https://api.wallex.ir", empty_counts=True)
     http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
@@ -251,12 +246,12 @@ class Settings:
         _one_of, "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
     log_format: Literal["console", "json"] = _setting(_one_of, "console", choices=("console", "json"))
-    data_path: Path = _setting(_folder, "data")
-    backup_path: Path = _setting(_folder, "backups")
+    data_path: Path = _setting(_path, "data")
+    backup_path: Path = _setting(_path, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
-    healthcheck_url: Secret = _setting(_monitor_address)
-    healthcheck_url_heal: Secret = _setting(_monitor_address)
-    healthcheck_url_status: Secret = _setting(_monitor_address)
+    healthcheck_url: Secret = _setting(_matching, **_MONITOR)
+    healthcheck_url_heal: Secret = _setting(_matching, **_MONITOR)
+    healthcheck_url_status: Secret = _setting(_matching, **_MONITOR)
     alert_command: Secret = _setting(Secret)  # it may contain a token
     no_color: str = _setting(str)
 
@@ -353,26 +348,21 @@ def _read_given(env_file: Path, environment: Mapping[str, str]) -> dict[str, _Gi
     """What is set, by lower-case name; what is wrong with the file by an empty one."""
     given: dict[str, _Given] = {}
     try:
-        if env_file.exists():
-            given = _lines_of(env_file.read_text(encoding="utf-8-sig"))
+        file = env_file.read_text(encoding="utf-8-sig") if env_file.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        given[""] = _Given(f"cannot be read ({error})")
+        file, given[""] = "", _Given(f"cannot be read ({error})")
+    if file:  # most hosts of a container have none
+        from dotenv.parser import parse_stream  # noqa: PLC0415
+
+        for one in parse_stream(StringIO(file)):
+            text = one.original.string
+            # It begins with the blank lines above it.
+            line = one.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            if one.error:  # its number is shown, not its text, which may hold a secret
+                given[""] = _Given(f"line {line} is neither NAME=value nor a comment", line)
+            elif one.key:
+                given[one.key.lower()] = _Given(one.value or "", line)
     return given | {name.lower(): _Given(value) for name, value in environment.items()}
-
-
-def _lines_of(file: str) -> dict[str, _Given]:
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - most hosts of a container have no .env
-
-    lines = {}
-    for one in parse_stream(StringIO(file)):
-        text = one.original.string
-        # It begins with the blank lines above it.
-        line = one.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-        if one.error:  # its number is shown, not its text, which may hold a secret
-            lines[""] = _Given(f"line {line} is neither NAME=value nor a comment", line)
-        elif one.key:
-            lines[one.key.lower()] = _Given(one.value or "", line)
-    return lines
 
 
 def origins() -> list[tuple[str, str, str]]:
