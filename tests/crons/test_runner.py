@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from adapters._bases.errors import SourceRejected
 from configurations.config import Secret
 from configurations.logs import set_up_logging
 from crons.alarms import alert, monitored
@@ -74,23 +73,16 @@ def groups_alive(group: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("ending", "words"),
-    [
-        (RunReport(failures=["no valid price"]), "no valid price"),
-        (SourceRejected("the key is not valid", next_step="renew it"), "the key is not valid; next: renew it"),
-        (KeyError("a secret"), "unexpected error: KeyError"),
-    ],
-    ids=["failures", "expected", "unexpected"],
+    ("error", "words"), [(None, "no valid price"), (KeyError("a secret"), "unexpected error: KeyError")], ids=str
 )
-def test_failed_run_pings_failure(httpserver: HTTPServer, ending: RunReport | Exception, words: str) -> None:
+def test_failed_run_pings_failure(httpserver: HTTPServer, error: KeyError | None, words: str) -> None:
     """With what stopped it; the address may have a query, as healthchecks.io's slugs have."""
     for event in ("/start", "/fail"):
         httpserver.expect_request(f"/ping{event}", method="POST", query_string="create=1").respond_with_data()
-
-    report = ending if isinstance(ending, RunReport) else RunReport()
-    with suppress(SourceRejected, KeyError), monitored(httpserver.url_for("/ping?create=1"), report, clock=lambda: NOW):
-        if isinstance(ending, Exception):
-            raise ending
+    report = RunReport(failures=["no valid price"])
+    with suppress(KeyError), monitored(httpserver.url_for("/ping?create=1"), report, clock=lambda: NOW):
+        if error:
+            raise error
     [_, (failure, _)] = httpserver.log
     assert failure.path == "/ping/fail"
     assert failure.get_data(as_text=True).splitlines()[-1] == words
