@@ -58,41 +58,39 @@ async def run(ctx: JobContext) -> None:
         answer = await _latest(ctx, source, found.coins)
     rows, rejects = _transformer(ctx).latest(answer.quotes)
     _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
-    ctx.report.without_quote = len(answer.missing)
-    if answer.missing:
-        ctx.report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
-    ctx.report.failures.extend(failure.message for failure in answer.failures)
     ctx.report.failures.extend(_without_price(ctx, found.coins, answer.quotes, {row.symbol for row in rows}))
     ctx.step(f"storing {counted(len(rows), 'row')}")
     await CoinMarketCapLoader(ctx).load(rows)
 
 
-async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequence[Coin]) -> LatestExtraction:
+async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequence[Coin]) -> Parsed:
     """The quotes of the list of the largest coins, and in a second call those of the coins that are not in it."""
-    top, failures = Listed([], {}, Parsed([], [])), []
+    report, top, answer = ctx.report, Listed([], {}, Parsed([], [])), LatestExtraction([], [], [], [])
     if ctx.settings.top:
         try:
             top = await _listed(ctx, source)
         except EtlError as error:
             if not named:
                 raise
-            failures.append(error)
+            report.failures.append(error.message)
     members, ids = set(top.coins), {coin.cmc_id for coin in top.coins}
     left = await asyncio.to_thread(_left, ctx, {*named, *members}, ids) if top.coins else []
     asked = [coin for coin in [*named, *left] if coin not in members]
-    ctx.report.hours_asked = len(members) + len(asked)
-    answer = LatestExtraction([], [], [], [])
+    report.hours_asked = len(members) + len(asked)
     try:
         answer = await extract_latest(source, asked, clock=ctx.now)
     except EtlError as error:
         if not members:
             raise
-        failures.append(error)
+        report.failures.append(error.message)
+    report.failures.extend(failure.message for failure in answer.failures)
+    report.without_quote = len(answer.missing)
+    if answer.missing:
+        report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
     # A named coin is expected for its name, also while the list holds it.
     own = {coin.symbol for coin in named if coin in members}
     quotes = [one._replace(endpoint="latest") if one.symbol in own else one for one in top.answer.quotes]
-    problems = [*top.answer.problems, *answer.problems]
-    return LatestExtraction([*quotes, *answer.quotes], answer.missing, problems, [*failures, *answer.failures])
+    return Parsed([*quotes, *answer.quotes], [*top.answer.problems, *answer.problems])
 
 
 async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Listed:
