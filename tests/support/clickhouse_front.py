@@ -52,7 +52,7 @@ _NOT_SETTINGS = {
     "session_id",
     "wait_end_of_query",
 }
-_CALL = re.compile("^SELECT '[0-9a-f]{32}', ")
+_CALL = re.compile(r"^SELECT\s+'[0-9a-f]{32}', ")
 _INSERT = re.compile(r"\s*(INSERT INTO .+?)\s+FORMAT (\w+)\s*", re.DOTALL)
 _STATUS_OF_CODE = {60: 404, 81: 404, 164: 403, 516: 403}
 

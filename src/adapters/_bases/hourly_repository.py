@@ -218,7 +218,8 @@ class HourlyRepository:
         """
         self.ensure_ready()
         for copied in (self.table.name, self.table.holes):
-            name, others = quoted_name(self.database, copied), ", ".join(set(definition(copied).stored) - {"symbol"})
+            name = quoted_name(self.database, copied)
+            others = ", ".join(column for column in definition(copied).stored if column != "symbol")
             statement = (
                 f"INSERT INTO {name} (symbol, {others}) SELECT {quoted_text(renamed_to)}, {others} FROM {name} FINAL "  # noqa: S608 - quoted
                 f"WHERE symbol = {quoted_text(symbol)} AND {self.table.meaning} = {meaning} AND datetime NOT IN "

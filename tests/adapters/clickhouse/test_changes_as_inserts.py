@@ -66,8 +66,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
     embedded.command(f"SYSTEM START MERGES {database}.crypto_prices")
     embedded.command(f"OPTIMIZE TABLE {database}.crypto_prices FINAL")
 
-    assert superseded == 6
-    assert inserting.count_superseded() == 0
+    assert (superseded, inserting.count_superseded()) == (6, 0)
     assert before == seen("after")
     assert before["hourly"] == [(f"{at[:13]}:00:00", 3.0 + i) for i, at in enumerate(hours)]
     assert before["daily"] == [(3.0, 5.0, 3.0, 5.0, 3)]

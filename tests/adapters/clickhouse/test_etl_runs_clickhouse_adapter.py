@@ -20,24 +20,15 @@ def runs(clickhouse: ClickHouseAdapter, database: str) -> EtlRunsAdapter:
     return EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=7_300)
 
 
-def test_recent_runs_come_latest_first(runs: EtlRunsAdapter) -> None:
-    """Of one job, the limit of each kind and status."""
-    earlier = replace(GOOD, run_id="r0", started_at="2020-01-01 00:00:00")
-    runs.record([earlier, GOOD, BAD, HEALED, replace(GOOD, job="another")])
+def test_runs_come_latest_first(runs: EtlRunsAdapter) -> None:
+    """Of one job, the limit of each kind and status; of every job, those since a time. None before the first record."""
+    assert runs.since(GOOD.started_at) == runs.recent("job", 1) == []
+    earlier = replace(GOOD, run_id="r0", started_at="2026-11-23 12:00:00")
+    other = replace(HEALED, run_id="r4", job="another")
+    runs.record([earlier, GOOD, other, BAD, HEALED])
     assert runs.recent("job", 1) == [HEALED, BAD, GOOD]
     assert runs.recent("job", 2) == [HEALED, BAD, GOOD, earlier]
-
-
-def test_runs_since_a_time_come_latest_first(runs: EtlRunsAdapter) -> None:
-    """Runs of every job that began then or later; none before the first record."""
-    first, last = "2026-11-23 10:00:00", "2026-11-23 12:00:00"
-    assert runs.since(first) == runs.recent("job", 1) == []
-    told = [
-        RunRecord(f"run-{number}", "cmc_hourly_prices", "run", started, started, "ok", credits=number)
-        for number, started in enumerate(("2026-11-23 09:59:59", first, last))
-    ]
-    runs.record(told)
-    assert runs.since(first) == [told[2], told[1]]
+    assert runs.since(GOOD.started_at) == [other, HEALED, BAD, GOOD]
 
 
 def test_record_that_may_exist_is_not_duplicated(runs: EtlRunsAdapter) -> None:

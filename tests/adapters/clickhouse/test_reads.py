@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
@@ -22,9 +23,7 @@ def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> Non
 
     found = repository.prices(first=TEN, last=TWELVE)
 
-    assert [(one.symbol, one.datetime) for one in found] == [
-        (symbol, hour) for symbol in ("BTC", "ETH") for hour in (TEN, TWELVE)
-    ]
+    assert [one[:2] for one in found] == [(symbol, hour) for symbol in ("BTC", "ETH") for hour in (TEN, TWELVE)]
     assert found[0][2:6] == ("Bitcoin", 5.0, None, "USD")
     assert repository.symbols(first=TEN, last=TWELVE) == {"BTC", "ETH"}
     assert repository.symbols(first=ELEVEN, last=ELEVEN) == set()
@@ -46,21 +45,14 @@ def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_ta
 def test_hole_is_certain_when_it_is_found_again_after_a_day(
     embedded: ClickHouseAdapter, make_repository: MakeRepository
 ) -> None:
-    table = make_repository(embedded)
+    table, day = make_repository(embedded), "2026-11-24 13:00:00"
+    again = HOLE._replace(noted_at=f"{HOLE.noted_at} and {day}", run_id="r2")
     table.note_holes([HOLE, ETH_HOLE])
     table.note_holes([])
-    for at, noted in (
-        ("2026-11-24 12:59:59", HOLE),
-        (
-            "2026-11-24 13:00:00",
-            again := HOLE._replace(noted_at=f"{HOLE.noted_at} and 2026-11-24 13:00:00", run_id="r2"),
-        ),
-        ("2026-11-29 13:00:00", again),
-    ):
+    for at, noted in (("2026-11-24 12:59:59", HOLE), (day, again), ("2026-11-29 13:00:00", again)):
         table.note_holes([HOLE._replace(noted_at=at, run_id="r2")])
         assert table.holes(["BTC"], first=TEN, last=TWELVE) == [noted]
-    assert table.holes(["BTC", "SOL"], first=TEN, last=TWELVE) == [again]
-    assert table.holes(["ETH", "BTC"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
+    assert table.holes(["ETH", "BTC", "SOL"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
     assert table.holes(["BTC"], first=ELEVEN, last=TWELVE) == []
     assert table.schema.is_ready()
 
@@ -75,14 +67,9 @@ def test_hole_belongs_to_what_the_symbol_means(
     repository.note_holes([one._replace(noted_at="2026-11-25 13:00:00") for one in (HOLE, later, ETH_HOLE)])
     stored = {2: "2026-11-22 08:00:00", 1: "2026-11-22 09:00:00"}
     repository.upsert_prices([price_row("BTC", cmc_id=coin, fetched_at=at) for coin, at in stored.items()])
+    holes = partial(repository.holes_by_symbol, first=TEN, last=TWELVE)
     symbols, given = ["BTC", "ETH", "SOL"], {"BTC": 2, "ETH": 1027, "SOL": 1}
-    assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE) == {"BTC": {TEN}}
-    assert repository.holes_by_symbol(symbols, first=TEN, last=TWELVE, meant=given) == {
-        "BTC": {TWELVE},
-        "ETH": {ELEVEN},
-    }
-    since = {
-        at: repository.holes_by_symbol(["SOL"], first=TEN, last=TWELVE, meant=given, noted_since=at)
-        for at in (TEN, HOLE.noted_at)
-    }
-    assert since == {TEN: {"SOL": {TEN}}, HOLE.noted_at: {}}
+    assert holes(symbols) == {"BTC": {TEN}}
+    assert holes(symbols, meant=given) == {"BTC": {TWELVE}, "ETH": {ELEVEN}}
+    assert holes(["SOL"], meant=given, noted_since=TEN) == {"SOL": {TEN}}
+    assert holes(["SOL"], meant=given, noted_since=HOLE.noted_at) == {}
