@@ -14,10 +14,7 @@ class CoinMarketCapLoader(SpooledLoader[PriceRow]):
     ``load(rows)`` writes the rows to the spool, then upserts them by key. A new key is inserted. A stored key with
     other values is updated in place, except for ``fetched_at``, which stays that of the key's first price, and
     ``cmc_rank``, which a row without a rank leaves as it is. A stored key with the same values is left alone. Rows that
-    earlier runs left in the spool are stored first. Both methods are idempotent.
+    earlier runs left in the spool are stored first.
 
-    Raises:
-        StorageUnavailable: the database does not answer; the rows stay in the spool.
-        StorageRejected: the database refuses; likewise.
-        StateError: the spool cannot be written; the rows are in the database, or the message says that they are lost.
+    Both methods are idempotent, and raise what `SpooledLoader` and its `keep` raise.
     """
