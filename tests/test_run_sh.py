@@ -46,12 +46,8 @@ def test_help_installs_nothing(checkout: BareCheckout, arguments: tuple[str, ...
     done = checkout.run(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"^([A-Z]\w+)$", done.stdout, re.MULTILINE) == ["Start", "Look", "Repair", "Remove", "Develop"]
+    assert checkout.run("--version").stdout == f"data-processor {VERSION}\n"
     assert (checkout.files(), checkout.calls) == (files, [])
-
-
-def test_version_is_reported(checkout: BareCheckout) -> None:
-    done = checkout.run("--version")
-    assert (done.returncode, done.stdout, checkout.calls) == (0, f"data-processor {VERSION}\n", [])
 
 
 @pytest.mark.parametrize("word", ["statsu", "cd", "*", "", "check() {\nx", "Exit"])
@@ -231,21 +227,20 @@ def test_other_python_makes_another_environment(ready: BareCheckout) -> None:
     assert "venv .venv" in ready.calls
 
 
-@pytest.mark.parametrize("version", ["2.7", "3.9", "3.15", ""])
 @pytest.mark.parametrize("named", [{}, {"PYTHON": "python3"}], ids=["any", "PYTHON"])
-def test_unfit_python_is_refused(checkout: BareCheckout, version: str, named: dict[str, str]) -> None:
-    checkout.say("version", version)
+@pytest.mark.parametrize(
+    ("state", "content", "says"),
+    [
+        *(("version", version, "3.10 to 3.14") for version in ("2.7", "3.9", "3.15", "")),
+        ("no_venv", "", "apt-get install python3-venv"),
+    ],
+)
+def test_unfit_python_is_refused(
+    checkout: BareCheckout, state: str, content: str, says: str, named: dict[str, str]
+) -> None:
+    checkout.say(state, content)
     done = checkout.run("check", **named)
-    assert done.returncode == 2
-    assert "3.10 to 3.14" in done.stderr
-    assert checkout.calls == []
-
-
-def test_python_without_venv_names_the_package(checkout: BareCheckout) -> None:
-    checkout.say("no_venv")
-    done = checkout.run("check")
-    assert done.returncode == 2
-    assert "apt-get install python3-venv" in done.stderr
+    assert (done.returncode, says in done.stderr, checkout.calls) == (2, True, [])
 
 
 @pytest.mark.parametrize("says", [None, "flock: 9: Bad file descriptor", "flock: 9: No locks available"])
@@ -255,8 +250,7 @@ def test_machine_without_locks_installs(checkout: BareCheckout, says: str | None
     if says:
         checkout.add("flock", f"#!/bin/sh\necho '{says}' >&2\nexit 65\n")
     done = checkout.run("check")
-    assert done.returncode == 0
-    assert done.stderr.count("no lock on") == bool(says)
+    assert (done.returncode, done.stderr.count("no lock on")) == (0, bool(says))
     assert "another command" not in done.stderr
 
 

@@ -37,19 +37,13 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 def install(tmp_path: Path, source: FaultySource, clock: SteppedClock) -> Iterator[Callable[..., Installation]]:
     """Make installations that ask the source; in the end none may have let the key or a password out."""
     made: list[Installation] = []
+    common = {"PATH": os.environ["PATH"], "CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key}
+    common["SYMBOLS"] = "BTC,ETH,SOL"
 
     def make(folder: str = "checkout", *, secrets: tuple[str, ...] = (), **settings: str) -> Installation:
-        common = {
-            "PATH": os.environ["PATH"],
-            "CMC_BASE_URL": source.base_url,
-            "CMC_API_KEY": source.key,
-            "SYMBOLS": "BTC,ETH,SOL",
-        }
-        installation = Installation.make(
-            tmp_path / folder, clock=clock, settings={**common, **settings}, secrets=(source.key, *secrets)
-        )
-        made.append(installation)
-        return installation
+        known = (source.key, *secrets)
+        made.append(Installation.make(tmp_path / folder, clock=clock, settings={**common, **settings}, secrets=known))
+        return made[-1]
 
     yield make
     for installation in made:

@@ -29,22 +29,11 @@ def fetched(program: Installation) -> set[Key]:
     return {(symbol, key) for symbol in by_id[:FIRST_CALLS_SYMBOLS] for key in keys}
 
 
-def hang_in_second_call(source: FaultySource) -> Fault:
-    """The first call is answered, the second never is."""
-    source.faults.push(Fault("honest", lambda answer, _now: answer), path=PATH)
-    return source.faults.push(faults.hang(), path=PATH)
-
-
-def ended_by(number: signal.Signals) -> Callable[[Running], Finished]:
-    """An end by a signal."""
-    return lambda job: job.end(number)
-
-
 @pytest.mark.parametrize(
     ("end", "settings"),
     [
-        pytest.param(ended_by(signal.SIGTERM), {}, id="SIGTERM"),
-        pytest.param(ended_by(signal.SIGKILL), {}, id="SIGKILL"),
+        pytest.param(lambda job: job.end(signal.SIGTERM), {}, id="SIGTERM"),
+        pytest.param(Running.end, {}, id="SIGKILL"),
         pytest.param(Running.ended, {"BACKFILL_TIMEOUT_SECONDS": "10"}, id="time limit"),
     ],
 )
@@ -59,7 +48,8 @@ def test_fetched_rows_are_stored_by_the_next_run(
 ) -> None:
     """Every key of the first answer is in the spool, nothing else is, and the next run stores all of it at once."""
     program.settings["SYMBOLS"] = ",".join(SYMBOLS)
-    hang = hang_in_second_call(source)
+    source.faults.push(Fault("honest", lambda answer, _now: answer), path=PATH)
+    hang = source.faults.push(faults.hang(), path=PATH)
     job = program.start_job("backfill", str(HOURS), **settings)
     hang.wait()
     assert end(job).code != 0

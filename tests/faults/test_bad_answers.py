@@ -14,7 +14,6 @@ from tests.support.price_audit import PriceAudit
 from tests.support.stepped_clock import SteppedClock
 
 LATEST = "/quotes/latest"
-NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 ETH = 1027
 QUICK = {"RUN_TIMEOUT_SECONDS": "3"}
 
@@ -27,8 +26,8 @@ def name_of(value: object) -> str:
     "fault",
     [
         *(faults.odd_price(ETH, price) for price in (None, math.nan, -1.5, "12")),
-        faults.frozen_quote(ETH, NOW - timedelta(hours=25)),
-        faults.renamed(ETH, "ETHX"),
+        faults.odd_fields(ETH, last_updated="2026-11-22T08:05:07.000Z"),
+        faults.odd_fields(ETH, symbol="ETHX", name="Renamed (simulated)"),
     ],
     ids=name_of,
 )
@@ -92,7 +91,7 @@ def test_prices_keep_every_digit(program: Installation, source: FaultySource, ta
         (faults.html_page(403), "CMC_BASE_URL"),
         (faults.json_body({"status": {"error_code": 451}}, status=451), "country"),
         (faults.empty_data(), "no valid price"),
-        (faults.wrong_types(), "status"),
+        (faults.json_body({"status": "odd", "data": {"1": 7, "1027": "text", "5426": [None, True]}}), "status"),
         (faults.truncated_json(), "JSON"),
         (faults.slow_drip(), "3 s"),
         (faults.refused(1010, as_text=True), "monthly rate limit"),
@@ -120,11 +119,11 @@ def test_prices_far_off_those_before_are_stored_with_a_warning(
     assert program.run_job("backfill", "3").code == 0
     for hour in range(2):
         clock.advance(timedelta(hours=hour))
-        source.faults.push(faults.times_ten_million(), path=LATEST)
+        source.faults.push(faults.odd_price(ETH, 1e12), path=LATEST)
         run = program.run_job()
-        assert (run.code, run.log.count("stored, but see whether it is right")) == (0, 3), run.log
+        assert (run.code, run.log.count("stored, but see whether it is right")) == (0, 1), run.log
         shown = program.at_clock("status")
-        assert (shown.code, "BTC, ETH, SOL are far off their neighbors: ./run.sh verify" in shown.out) == (1, True)
+        assert (shown.code, "prices of ETH are far off their neighbors: ./run.sh verify" in shown.out) == (1, True)
         assert program.at_clock("verify").code == 1, hour
 
 
@@ -135,7 +134,7 @@ def test_prices_far_off_those_before_are_stored_with_a_warning(
         faults.refused(500),
         faults.reset_in_body(),
         faults.truncated_json(),
-        faults.text_code(),
+        faults.hang(),
     ],
     ids=name_of,
 )
@@ -143,9 +142,9 @@ def test_passing_failure_is_retried(
     fault: Fault, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
     source.faults.push(fault, path=LATEST)
-    run = program.run_job()
-    assert (run.code, len(table.rows())) == (0, 3), run.log
-    table.assert_right()
+    run = program.run_job(HTTP_TIMEOUT_SECONDS="1")
+    assert run.code == 0, run.log
+    table.assert_right(3)
 
 
 @pytest.mark.parametrize("asked", [2, None], ids=["Retry-After", "no Retry-After"])

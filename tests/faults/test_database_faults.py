@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from tests.support import faults
-from tests.support.clickhouse_front import ClickHouseFront, Fault
+from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
@@ -44,11 +43,7 @@ def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
     ids=["reset", "read-only replica", "read-only user", "full disk", "half an answer", "wrong password"],
 )
 def test_rows_stay_in_the_spool_until_the_database_recovers(
-    fault: Fault,
-    words: str,
-    program: Installation,
-    front: ClickHouseFront,
-    table: PriceAudit,
+    fault: Fault, words: str, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """A failing database ends the run with exit 1; the next run stores that hour, then its own."""
     front.faults.append(fault)
@@ -86,44 +81,15 @@ def test_unreachable_database_loses_no_hour(
     table.assert_right(9, at_least=THREE_AT_12 | THREE_AT_13)
 
 
-def test_source_is_requested_before_the_database(
-    program: Installation, front: ClickHouseFront, source: FaultySource
-) -> None:
-    """While the source has not answered, the database has not heard of the run."""
-    running, hang = faults.hung(program, source)
-    assert front.statements == []
-    hang.release()
-    assert running.ended().code == 0
-
-
-def test_spool_is_replayed_although_the_source_fails(
-    program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
-) -> None:
-    """An hour in the spool does not wait for the source: the run fails for it, and stores what is there."""
-    front.refuse()
-    program.run_job(**QUICK)
-    front.listen()
-    program.clock.advance(HOUR)
-    source.faults.push(faults.refused(1010), path="/quotes/latest")
-    failed = program.run_job()
-    assert failed.code == 1
-    assert "the month's credits are used up" in failed.log
-    assert program.spooled == []
-    assert table.keys() == THREE_AT_12
-    table.assert_right()
-
-
-@pytest.mark.parametrize("kind", ["dropped", "of another shape"])
 def test_missing_table_is_created_and_a_different_one_is_kept(
-    kind: str, program: Installation, clean_slate: PriceAudit, embedded: ClickHouseAdapter
+    program: Installation, clean_slate: PriceAudit, embedded: ClickHouseAdapter
 ) -> None:
     """A missing table is made anew; one of another shape is left as it is, the rows kept until a person has acted."""
     name = program.settings["CLICKHOUSE_DB"] + ".crypto_prices"
-    if kind == "dropped":
-        embedded.command(f"DROP TABLE {name} SYNC")
-        assert program.run_job().code == 0
-        clean_slate.assert_right(at_least=THREE_AT_12)
-        return
+    embedded.command(f"DROP TABLE {name} SYNC")
+    assert program.run_job().code == 0
+    clean_slate.assert_right(at_least=THREE_AT_12)
+    embedded.command(f"TRUNCATE TABLE {name}")
     embedded.command(f"ALTER TABLE {name} DROP COLUMN name")
     failed = program.run_job()
     assert failed.code == 1
@@ -138,24 +104,18 @@ def test_missing_table_is_created_and_a_different_one_is_kept(
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
 @pytest.mark.parametrize("kind", ["reset", "execute_then_reset"])
 def test_ambiguous_answer_duplicates_nothing(
-    statement: str,
-    kind: str,
-    program: Installation,
-    front: ClickHouseFront,
-    clean_slate: PriceAudit,
+    statement: str, kind: FaultKind, program: Installation, front: ClickHouseFront, clean_slate: PriceAudit
 ) -> None:
     """The connection drops before or after the statement was executed: one run sees to it that each key stands once."""
     if statement == "ALTER":
         assert program.run_job().code == 0
         program.clock.advance(timedelta(minutes=10))
-    fault = Fault("reset" if kind == "reset" else "execute_then_reset", statement)
-    front.faults.append(fault)
+    front.fail(kind, statement)
     run = program.run_job()
     assert run.code == 0, run.log
     assert front.faults == []
     assert program.spooled == []
-    clean_slate.assert_right(at_least=THREE_AT_12)
+    clean_slate.assert_right(6, at_least=THREE_AT_12)
     assert {row.source_updated_at[11:16] for row in clean_slate.rows() if row.key in THREE_AT_12} == {
         "12:45" if statement == "ALTER" else "12:35"
     }
-    assert len(clean_slate.rows()) == 6

@@ -46,12 +46,6 @@ def test_engine_that_does_not_return_ends_the_run_in_time(embedded_program: Inst
     assert "3 rows" in error
 
 
-def test_late_answer_is_retried(program: Installation, source: FaultySource) -> None:
-    """A call without an answer within HTTP_TIMEOUT_SECONDS does not end the run."""
-    source.faults.push(faults.hang(), path="/quotes/latest")
-    assert program.run_job(HTTP_TIMEOUT_SECONDS="0.5").code == 0
-
-
 def test_hung_database_ends_the_run_in_time(program: Installation, front: ClickHouseFront, table: PriceAudit) -> None:
     """Exit code 1 in time, and the next run stores the rows."""
     front.fail("hang", "INSERT", times=9)

@@ -26,39 +26,30 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "its own database": ("ALL ON crypto.*",),
 }
 """Name to its grants, without the word, in the database ``crypto``."""
+_ALONE = {
+    "limit": "1",
+    "offset": "1",
+    "additional_table_filters": "{'system.columns': 'position < 3'}",
+    "additional_result_filter": "0",
+    "join_default_strictness": "ANY",
+    "use_query_cache": "1",
+    "apply_patch_parts": "0",
+    "apply_deleted_mask": "0",
+    "prefer_column_name_to_alias": "1",
+}
 CUTS_AND_CHANGES: Mapping[str, Mapping[str, str]] = {
-    "limit": {"limit": "1"},
-    "offset": {"offset": "1"},
+    **{name: {name: value} for name, value in _ALONE.items()},
     "max_result_rows": {"max_result_rows": "1", "result_overflow_mode": "break"},
     "max_rows_to_read": {"max_rows_to_read": "1", "read_overflow_mode": "break"},
     "max_rows_to_group_by": {"max_rows_to_group_by": "1", "group_by_overflow_mode": "any"},
     "max_rows_to_sort": {"max_rows_to_sort": "1", "sort_overflow_mode": "break"},
-    "max_rows_in_set": {"max_rows_in_set": "1", "set_overflow_mode": "break"},
-    "max_rows_in_join": {"max_rows_in_join": "1", "join_overflow_mode": "break"},
-    "max_rows_in_distinct": {"max_rows_in_distinct": "1", "distinct_overflow_mode": "break"},
-    "timeout_overflow_mode": {"max_execution_time": "1", "timeout_overflow_mode": "break"},
-    "additional_table_filters": {"additional_table_filters": "{'system.columns': 'position < 3'}"},
-    "additional_result_filter": {"additional_result_filter": "0"},
-    "join_default_strictness": {"join_default_strictness": "ANY"},
     "empty_result_for_aggregation": {"empty_result_for_aggregation_by_empty_set": "1"},
-    "use_query_cache": {"use_query_cache": "1"},
-    "apply_patch_parts": {"apply_patch_parts": "0"},
-    "apply_deleted_mask": {"apply_deleted_mask": "0"},
-    "prefer_column_name_to_alias": {"prefer_column_name_to_alias": "1"},
     "binary types": {"output_format_native_encode_types_in_binary_format": "1"},
     "wait_for_async_insert": {"async_insert": "1", "wait_for_async_insert": "0"},
 }
 """What a profile must not do to the program, each with what it does it by."""
-NUISANCES: Mapping[str, Mapping[str, str]] = {
-    "force_primary_key": {"force_primary_key": "1"},
-    "force_index_by_date": {"force_index_by_date": "1"},
-    "data_type_default_nullable": {"data_type_default_nullable": "1"},
-    "aggregate_functions_null_for_empty": {"aggregate_functions_null_for_empty": "1"},
-    "extremes": {"extremes": "1"},
-    "final": {"final": "1"},
-    "join_use_nulls": {"join_use_nulls": "1"},
-    "transform_null_in": {"transform_null_in": "1"},
-}
+_NUISANCES = "force_primary_key force_index_by_date data_type_default_nullable aggregate_functions_null_for_empty"
+NUISANCES = f"{_NUISANCES} extremes final join_use_nulls transform_null_in".split()
 """What makes statements fail or answers differ in form, where it is not asked for otherwise."""
 
 
@@ -70,7 +61,8 @@ class Profile(NamedTuple):
     bounds: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
-_CHANGEABLE = {name: Profile(values) for name, values in {**CUTS_AND_CHANGES, **NUISANCES}.items()}
+_CHANGEABLE = {name: Profile(values) for name, values in CUTS_AND_CHANGES.items()}
+_CHANGEABLE |= {name: Profile({name: "1"}) for name in NUISANCES}
 PROFILES: Mapping[str, Profile] = {
     **_CHANGEABLE,
     **{f"{name} locked": profile._replace(locked=True) for name, profile in _CHANGEABLE.items()},
@@ -118,7 +110,8 @@ def session_statements(role: str, profile: str) -> list[str]:
     taken = [f"SET ROLE {_tag(role)}"] if role else []
     if profile:
         # The embedded engine takes the constraints of a profile, and not its values.
-        taken += [f"SET {name} = '{_quoted(value)}'" for name, value in PROFILES[profile].values.items()]
+        values = ((name, value.replace("'", "\\'")) for name, value in PROFILES[profile].values.items())
+        taken += [f"SET {name} = '{value}'" for name, value in values]
         taken.append(f"SET profile = '{_tag(profile)}'")
     return taken
 
@@ -138,7 +131,3 @@ def _settings(profile: Profile) -> str:
     for name, bounds in profile.bounds.items():
         locks += f"<{name}>{''.join(f'<{kind}>{bound}</{kind}>' for kind, bound in bounds.items())}</{name}>"
     return f"{values}<constraints>{locks}</constraints>"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "\\'")

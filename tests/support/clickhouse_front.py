@@ -41,17 +41,8 @@ FaultKind = Literal[
     "redirect",
 ]
 _Settings = tuple[tuple[str, str], ...]
-_NOT_SETTINGS = {
-    "buffer_size",
-    "client_protocol_version",
-    "enable_http_compression",
-    "http_headers_progress_interval_ms",
-    "query",
-    "query_id",
-    "send_progress_in_http_headers",
-    "session_id",
-    "wait_end_of_query",
-}
+_NOT_SETTINGS = "buffer_size client_protocol_version enable_http_compression http_headers_progress_interval_ms query"
+_NOT_SETTINGS += " query_id send_progress_in_http_headers session_id wait_end_of_query"
 _CALL = re.compile(r"^SELECT\s+'[0-9a-f]{32}', ")
 _INSERT = re.compile(r"\s*(INSERT INTO .+?)\s+FORMAT (\w+)\s*", re.DOTALL)
 _STATUS_OF_CODE = {60: 404, 81: 404, 164: 403, 516: 403}
@@ -236,7 +227,7 @@ class ClickHouseFront:
         if self.cached and asked in self._answers:
             return self._answers[asked]
         bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
-        passed = {*parameters} - _NOT_SETTINGS - {f"param_{name}" for name in bound} - {*self.dropped}
+        passed = {*parameters} - {*_NOT_SETTINGS.split()} - {f"param_{name}" for name in bound} - {*self.dropped}
         settings = tuple((name, value) for name, value in parameters.items() if name in passed)
         if insert := _INSERT.fullmatch(statement):
             with tempfile.NamedTemporaryFile() as file:

@@ -18,7 +18,6 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from sandbox.coin_market_cap import JsonObject, refusal
-from sandbox.market import iso
 from sandbox.server import JSON_TYPE, Answer
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Installation, Running
@@ -42,15 +41,10 @@ Delivery = Callable[[socket.socket, bytes, bytes], None]
 
 @dataclass(frozen=True)
 class SpoiltAnswer(Answer):
-    """An answer with bytes, headers or a delivery of its own.
+    """An answer with bytes, headers or a delivery of its own."""
 
-    Attributes:
-        text: sent as the body in place of `document`; None sends the document.
-        headers: added to the usual ones, or in their place; an empty value leaves the header out.
-    """
-
-    text: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    text: bytes | None = None  # in place of the document
+    headers: Mapping[str, str] = field(default_factory=dict)  # in place of the usual ones; empty: without it
     deliver: Delivery = lambda connection, head, body: connection.sendall(head + body)
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
@@ -67,12 +61,9 @@ class SpoiltAnswer(Answer):
 def refused(
     code: int, *, status: int | None = None, as_text: bool = False, retry_after_seconds: int | None = None
 ) -> Fault:
-    """A refusal with one of the source's codes.
+    """A refusal with one of the source's codes; the status 200 hides it in an ordinary answer.
 
-    Args:
-        status: the HTTP status; None is the code's own. 200 hides the refusal in an ordinary answer.
-        as_text: whether the code comes as a string, as at some endpoints.
-        retry_after_seconds: sent as Retry-After; None sends none.
+    At some endpoints the code comes as text.
     """
 
     def alter(_: Answer, now: datetime) -> Answer:
@@ -108,11 +99,6 @@ def json_body(document: JsonObject, *, status: int = 200) -> Fault:
     return Fault("JSON body", lambda *_: Answer(status, document))
 
 
-def wrong_types() -> Fault:
-    """Well-formed JSON without any documented type."""
-    return json_body({"status": "not a status", "data": {"1": 7, "1027": "text", "5426": [None, True]}})
-
-
 def _changed(name: str, change: Callable[[JsonObject], object]) -> Fault:
     """The honest answer, changed in place."""
 
@@ -122,13 +108,6 @@ def _changed(name: str, change: Callable[[JsonObject], object]) -> Fault:
         return replace(answer, document=document)
 
     return Fault(name, alter)
-
-
-def text_code() -> Fault:
-    """The honest answer with its error code as a string."""
-    return _changed(
-        "error code as text", lambda found: found["status"].update(error_code=str(found["status"]["error_code"]))
-    )
 
 
 def empty_data() -> Fault:
@@ -152,26 +131,6 @@ def odd_fields(coin_id: int, **values: Any) -> Fault:
     return _changed(f"odd {', '.join(values)}", change)
 
 
-def frozen_quote(coin_id: int, updated_at: datetime) -> Fault:
-    """The coin's latest quote was last updated at that aware instant: before its death, or in the future."""
-    return odd_fields(coin_id, last_updated=iso(updated_at.timestamp()))
-
-
-def renamed(coin_id: int, symbol: str) -> Fault:
-    """The id is the coin's, symbol and name are another's."""
-    return replace(odd_fields(coin_id, symbol=symbol, name="Renamed (simulated)"), name="renamed")
-
-
-def times_ten_million() -> Fault:
-    """Every price is 10^7 times too high."""
-
-    def change(document: JsonObject) -> None:
-        for quote in (quote for coin in _coins(document) for quote in _quotes(coin)):
-            quote["price"] *= 1e7
-
-    return _changed("ten million times", change)
-
-
 def left_out(coin_id: int) -> Fault:
     """The coin is silently missing from the latest quotes."""
     return _changed(
@@ -190,10 +149,10 @@ def duplicated(coin_id: int) -> Fault:
     return _changed("duplicated", change)
 
 
-def _coins(document: JsonObject, coin_id: int | None = None) -> list[JsonObject]:
-    """The coins of an answer, or that coin; a refusal has none."""
+def _coins(document: JsonObject, coin_id: int) -> list[JsonObject]:
+    """That coin of an answer; a refusal has none."""
     data = document.get("data", [])
-    return [coin for coin in (data.values() if isinstance(data, dict) else data) if coin_id in (None, coin["id"])]
+    return [coin for coin in (data.values() if isinstance(data, dict) else data) if coin["id"] == coin_id]
 
 
 def _quotes(coin: JsonObject) -> Iterator[JsonObject]:

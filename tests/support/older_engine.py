@@ -22,11 +22,9 @@ _INFILE = re.compile(
 
 
 class OlderEngine:
-    """The engine of an environment, over one folder; a context manager. Requests are answered one at a time.
+    """The engine of an environment, by its interpreter, over a folder of data; a context manager.
 
-    Args:
-        python: the environment's interpreter.
-        path: the folder of its data.
+    Requests are answered one at a time.
     """
 
     def __init__(self, python: Path, path: Path) -> None:
@@ -45,18 +43,15 @@ class OlderEngine:
             self._process.communicate()
 
     def query(self, sql: str, settings: Sequence[tuple[str, str]], params: dict[str, str]) -> bytes:
-        """What a statement brings, in TabSeparated unless it names a format.
-
-        Raises:
-            RuntimeError: the engine refused; its words.
-        """
+        """What a statement brings, in TabSeparated unless it names a format; a RuntimeError with the engine's words."""
         assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([sql, list(settings), params]).encode() + b"\n")
-        self._process.stdin.flush()
-        state, length = self._process.stdout.readline().split()
-        answer = self._process.stdout.read(int(length))
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        requests.write(json.dumps([sql, list(settings), params]).encode() + b"\n")
+        requests.flush()
+        state, length = answers.readline().split()
+        answer = answers.read(int(length))
         if state != b"ok":
             raise RuntimeError(answer.decode(errors="replace"))
         return answer
