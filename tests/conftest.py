@@ -1,4 +1,4 @@
-"""Fixtures of the storage tests: the embedded engine, a server in front of it, the repository behind either."""
+"""The embedded engine, a server in front of it, the repository behind either; the installed program."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.access import access_configuration
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
+from tests.support.installation import Installation
 from tests.support.older_engine import OlderEngine
 from tests.support.scale import LARGE
+from tests.support.stepped_clock import SteppedClock
 
 # A stall of a busy machine is not a failure, and an example that failed in one run says nothing about the next.
 settings.register_profile(
@@ -157,6 +160,38 @@ def repository(
 ) -> CoinMarketCapClickHouseAdapter:
     """A repository with its table made."""
     return make_table(embedded)
+
+
+@pytest.fixture
+def search_path() -> str:
+    """The PATH of installations."""
+    return os.environ["PATH"]
+
+
+@pytest.fixture
+def install(
+    tmp_path: Path, source: FaultySource, clock: SteppedClock, search_path: str
+) -> Iterator[Callable[..., Installation]]:
+    """Make installations that ask the source; in the end none may have let the key or a password out."""
+    made: list[Installation] = []
+    common = {"PATH": search_path, "CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key}
+    common["SYMBOLS"] = "BTC,ETH,SOL"
+
+    def make(folder: str = "checkout", *, secrets: tuple[str, ...] = (), **settings: str) -> Installation:
+        known = (source.key, *secrets)
+        made.append(Installation.make(tmp_path / folder, clock=clock, settings={**common, **settings}, secrets=known))
+        return made[-1]
+
+    yield make
+    for installation in made:
+        installation.end_all()
+        assert installation.leaks() == []
+
+
+@pytest.fixture
+def embedded_program(install: Callable[..., Installation]) -> Installation:
+    """The program with the embedded engine, in its own folder."""
+    return install("embedded")
 
 
 def clickhouse_adapter(engine_path: Path, front: ClickHouseFront | None) -> ClickHouseAdapter:

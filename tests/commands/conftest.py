@@ -52,34 +52,12 @@ def crontab(tmp_path: Path) -> CrontabProgram:
 
 
 @pytest.fixture
-def install(
-    tmp_path: Path, source: FaultySource, crontab: CrontabProgram, clock: SteppedClock
-) -> Iterator[Callable[..., Installation]]:
-    """Makes installations that ask the source."""
-    made: list[Installation] = []
-
-    def make(folder: str, **settings: str) -> Installation:
-        common = {
-            "PATH": f"{crontab.folder}:{os.environ['PATH']}",
-            "CMC_BASE_URL": source.base_url,
-            "CMC_API_KEY": source.key,
-            "SYMBOLS": "BTC,ETH,SOL",
-        }
-        made.append(Installation.make(tmp_path / folder, clock=clock, settings={**common, **settings}))
-        return made[-1]
-
-    yield make
-    for installation in made:
-        installation.end_all()
+def search_path(crontab: CrontabProgram) -> str:
+    """With that crontab before the host's."""
+    return f"{crontab.folder}:{os.environ['PATH']}"
 
 
 @pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
     """The program with a server as its database."""
     return install("checkout", HTTP_TIMEOUT_SECONDS="5", RUN_TIMEOUT_SECONDS="20", **front.variables(database))
-
-
-@pytest.fixture
-def embedded_program(install: Callable[..., Installation]) -> Installation:
-    """The program with the embedded engine, in a folder of its own."""
-    return install("embedded")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
@@ -34,24 +32,6 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 
 
 @pytest.fixture
-def install(tmp_path: Path, source: FaultySource, clock: SteppedClock) -> Iterator[Callable[..., Installation]]:
-    """Make installations that ask the source; in the end none may have let the key or a password out."""
-    made: list[Installation] = []
-    common = {"PATH": os.environ["PATH"], "CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key}
-    common["SYMBOLS"] = "BTC,ETH,SOL"
-
-    def make(folder: str = "checkout", *, secrets: tuple[str, ...] = (), **settings: str) -> Installation:
-        known = (source.key, *secrets)
-        made.append(Installation.make(tmp_path / folder, clock=clock, settings={**common, **settings}, secrets=known))
-        return made[-1]
-
-    yield make
-    for installation in made:
-        installation.end_all()
-        assert installation.leaks() == []
-
-
-@pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
     """The program with a server as its database."""
     return install(secrets=(front.password,), **front.variables(database))
@@ -61,12 +41,6 @@ def program(install: Callable[..., Installation], front: ClickHouseFront, databa
 def table(embedded: ClickHouseAdapter, database: str, source: FaultySource) -> PriceAudit:
     """What that server's table holds."""
     return PriceAudit(read=by_adapter(embedded), database=database, source=source)
-
-
-@pytest.fixture
-def embedded_program(install: Callable[..., Installation]) -> Installation:
-    """The program with the embedded engine, in its own folder."""
-    return install("embedded")
 
 
 @pytest.fixture
