@@ -184,6 +184,7 @@ class Installation:
     def leaks(self) -> list[str]:
         """Where a secret came out: in a file that the program wrote or printed, in its name, in a process's title."""
         places = [(f"title of process {running.process.pid}", t) for running in self._started for t in running.titles]
-        files = [path for path in self.root.rglob("*") if path.is_file() and self.root / "src" not in path.parents]
+        own = {self.root / "src", self.root / ".env"}  # what the program does not write
+        files = [path for path in self.root.rglob("*") if path.is_file() and not own & {path, *path.parents}]
         places += [(str(path), f"{path}\n{path.read_bytes().decode(errors='replace')}") for path in files]
         return [place for place, text in places for secret in self.secrets if secret in text]
