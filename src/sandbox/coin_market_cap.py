@@ -73,9 +73,8 @@ class StandIn(Serving):
         return answer
 
     def _listings(self, asked: Parameters, now: datetime) -> Answer:
-        start = int(asked["start"]) - 1
         coins = sorted(self.market.coins, key=lambda coin: self.rank_of(coin, now))
-        return self._priced(coins[start : start + int(asked["limit"])], now)
+        return self._priced(coins[: int(asked["limit"])], now)
 
     def rank_of(self, coin: ListedCoin, now: datetime) -> int:  # noqa: ARG002 - for subclasses
         """The coin's rank at an instant."""
@@ -99,8 +98,8 @@ class StandIn(Serving):
         start = seconds_of(asked["time_start"])
         end = min(seconds_of(asked.get("time_end", now.isoformat())), now.timestamp())
         # The start is exclusive, the end inclusive, and intervals are counted from the start.
-        steps = [start + length * number for number in range(1, int((end - start) // length) + 1)]
-        steps = steps[: int(float(asked.get("count", len(steps))))]
+        number = min(int((end - start) // length), int(asked["count"]))
+        steps = [start + length * step for step in range(1, number + 1)]
         data = {
             str(coin.id): {**_identity(coin), "quotes": self._past_quotes(coin, steps, now)}
             for coin in self._asked_coins(asked)

@@ -256,11 +256,10 @@ def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspic
 
 def _tick(prices: Collection[float]) -> float:
     """The step that a source's prices have in common; of a single price, the unit of its last digit."""
-    numbers = [Decimal(repr(price)).as_tuple() for price in prices]
-    exponent = min(int(number.exponent) for number in numbers)
-    digits = [int("".join(map(str, one.digits))) * 10 ** (int(one.exponent) - exponent) for one in numbers]
-    steps = math.gcd(*digits) if len(digits) > 1 else 1
-    return float(Decimal(steps).scaleb(exponent))
+    numbers = [Decimal(repr(price)) for price in prices]
+    exponent = min(int(number.as_tuple().exponent) for number in numbers)
+    units = [int(number.scaleb(-exponent)) for number in numbers]
+    return float(Decimal(math.gcd(*units) if len(units) > 1 else 1).scaleb(exponent))
 
 
 def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:

@@ -17,12 +17,7 @@ from adapters._bases.errors import ContractError, SourceRejected
 from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
-from extractors.binance_extractor import (
-    other_base,
-    pair_state,
-    read_candles,
-    resolve_pairs,
-)
+from extractors.binance_extractor import other_base, pair_state, read_candles, resolve_pairs
 from extractors.candles import HOURS_PER_CALL, plan_calls
 from tests.support.http_sources import BINANCE, binance
 from transformers.coverage import hours_by_key
@@ -83,7 +78,7 @@ def test_odd_row_keeps_its_numbers(row: list[Any]) -> None:
     assert (candle.opens, numbers, candle.trades) == (START, [*map(float, PRICES), float(ROW[7])], 4321)
 
 
-@given(st.sets(st.integers(min_value=0, max_value=3800), max_size=40))
+@given(st.sets(st.integers(0, 3800), max_size=40))
 def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
     wanted = hours_by_key(START + offset * HOUR for offset in sorted(offsets))
     calls = plan_calls({"BTC": wanted})

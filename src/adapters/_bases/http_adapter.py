@@ -409,10 +409,9 @@ class HttpAdapter:
 
     def _heed(self, answer: Answer, error: RetryableError) -> None:
         """Wait as long as the answer asks, and make no other call meanwhile if it is a limit."""
-        wait, limited = error.retry_after_seconds, error.status in (_BANNED, _TOO_MANY)
-        if (asked := retry_after_seconds(answer.headers, now=self._clock())) is not None:
-            wait = asked
-        elif wait is None and (limited or error.status == _FORBIDDEN):
+        asked, limited = retry_after_seconds(answer.headers, now=self._clock()), error.status in (_BANNED, _TOO_MANY)
+        wait = error.retry_after_seconds if asked is None else asked
+        if wait is None and (limited or error.status == _FORBIDDEN):
             wait = _MINUTE_SECONDS
         if error.status == _FORBIDDEN:
             error.most_tries, error.next_step = 2, f"{_TRY_LATER}; if it persists, {self._another_way}"

@@ -45,7 +45,6 @@ def test_limit_is_the_largest_size_accepted() -> None:
 
 
 def test_gzip_bomb_takes_no_more_memory_than_the_limit() -> None:
-    """A hundred megabytes in a hundred kilobytes are refused before they are unpacked."""
     bomb = gzip.compress(bytes(100_000_000))
     tracemalloc.start()
     with pytest.raises(ContractError, match="size limit"):
@@ -70,7 +69,6 @@ def test_encoding_that_was_not_requested_is_named(encoding: str) -> None:
 
 
 def test_garbled_or_truncated_gzip_is_unavailable() -> None:
-    """What a bad line did to compressed data is no verdict for good."""
     with pytest.raises(SourceUnavailable, match="garbled"):
         body_of(b"not gzip at all", encoding="gzip")
     with pytest.raises(SourceUnavailable, match="truncated"):
@@ -96,7 +94,6 @@ def test_garbled_or_truncated_gzip_is_unavailable() -> None:
 def test_answer_that_is_not_json_is_named_and_classified(
     status: int, content: bytes, kind: type[EtlError], words: str
 ) -> None:
-    """Pages and scraps may pass over, but for the statuses that say that the address is wrong."""
     with pytest.raises(kind, match=words) as caught:
         json_answer(Answer(WHERE, status, content))
     assert caught.value.message.startswith(WHERE)
