@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters.files.locks import ProcessLock
 from commands.status_facts import describe_age
+from tests.commands.test_verify import put
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
@@ -37,26 +39,23 @@ def status_of(program: Installation, code: int) -> dict[str, Any]:
 
 def test_a_successful_run_needs_no_attention(program: Installation) -> None:
     """Exit code 0; text without color, one line a symbol, and JSON with the documented fields."""
-    assert program.run_job("backfill", "48").code == 0
-    assert program.run_job().code == 0
+    assert program.run_job("backfill", "48").code == program.run_job().code == 0
     done = program.at_clock("status", JOB)
-    assert (done.code, done.log) == (0, "")
-    lines = [line.split() for line in done.out.splitlines()]
-    shown = {line[0]: line for line in lines if line and line[0] in {"BTC", "ETH", "SOL"}}
-    assert [line[6] for line in shown.values()] == ["100/100/100"] * 3
-    assert all(line[3] == "%" and line[2][0] in "+-" for line in shown.values())
+    assert (done.code, done.log, "\x1b" in done.out) == (0, "", False)
+    shown = [line.split() for line in done.out.splitlines() if line.startswith(("BTC", "ETH", "SOL"))]
+    assert [(line[2][0] in "+-", line[3], line[6]) for line in shown] == [(True, "%", "100/100/100")] * 3
     assert "nothing needs attention" in done.out
     assert "last failure  none known" in done.out
-    assert "\x1b" not in done.out
     document = json.loads(program.at_clock("status", JOB, "--json").out)
     assert list(document) == ["schema_version", "now", "needs_person", "jobs"]
     assert document["schema_version"] == 1
     [job] = document["jobs"]
-    unknown = ["schedule", "next_run", "next_run_host", "next_heal", "crontab_not_known", "not_known", "running"]
-    assert [job[name] for name in [*unknown, "last_failure", "last_heal"]] == [None] * 9
-    assert set(job) == {
-        *(*unknown, "name", "needs", "last_success", "last_failure", "last_heal", "failures_in_a_row"),
-        *("failed_heals_in_a_row", "database", "spool", "history", "symbols", "beginnings", "corrections_7d"),
+    unknown = ("schedule", "next_run", "next_run_host", "next_heal", "crontab_not_known", "not_known", "running")
+    unknown += ("last_failure", "last_heal")
+    assert {name for name in job if job[name] is None} == set(unknown)
+    assert job.keys() - unknown == {
+        *("name", "needs", "last_success", "failures_in_a_row", "failed_heals_in_a_row", "database", "spool"),
+        *("history", "symbols", "beginnings", "corrections_7d"),
     }
     assert job["database"] == {"state": "ok", "detail": ""}
     assert job["spool"] == job["history"] == {"waiting": 0, "oldest_age_seconds": None, "damaged": []}
@@ -142,31 +141,25 @@ def test_hours_that_stay_missing_need_attention(program: Installation, clock: St
     assert status_of(program, 0)["needs"] == []
 
 
-def test_a_row_of_a_future_hour_hides_nothing(
+def test_odd_rows_hide_nothing(
     program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
+    """A row of a future hour does not make a symbol up to date; a price that is not finite is null."""
     assert program.run_job(SYMBOLS="BTC").code == 0
     clock.advance(timedelta(hours=4))
-    assert program.run_job(SYMBOLS="ETH,SOL").code == 0
-    later = tehran_text(clock() + timedelta(hours=1))
-    embedded.command(f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) VALUES ('BTC', '{later}', 1)")
+    assert program.run_job(SYMBOLS="SOL").code == 0
+    later, now = tehran_text(clock() + timedelta(hours=1)), tehran_text(clock())
+    put(embedded, database, ("BTC", later, 1.0), ("ETH", now, math.nan))
     job = status_of(program, 1)
-    assert [need.partition(":")[0] for need in job["needs"]] == ["no price for over 2 hours of BTC"]
-    assert job["symbols"][0]["last_hour"] == "2026-11-23 15:00:00"
-
-
-def test_a_non_finite_price_is_null(
-    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
-) -> None:
-    assert program.run_job(SYMBOLS="ETH").code == 0
-    embedded.command(
-        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) "
-        f"VALUES ('BTC', '{tehran_text(clock())}', nan)"
-    )
-    symbols = {one["symbol"]: one for one in status_of(program, 1)["symbols"]}
-    assert (symbols["BTC"]["last_hour"], symbols["BTC"]["last_price"]) == ("2026-11-23 15:00:00", None)
-    assert symbols["BTC"]["last_24_hours"] == [None] * 25
-    [line] = [line for line in program.at_clock("status", JOB).out.splitlines() if line.startswith("BTC")]
+    assert [need.partition(":")[0] for need in job["needs"]] == [
+        "no price for over 2 hours of BTC",
+        "prices of ETH are far off their neighbors",
+    ]
+    bitcoin, ether, _ = job["symbols"]
+    assert bitcoin["last_hour"] == "2026-11-23 15:00:00"
+    assert (ether["last_hour"], ether["last_price"]) == ("2026-11-23 19:00:00", None)
+    assert ether["last_24_hours"] == [None] * 25
+    [line] = [line for line in program.at_clock("status", JOB).out.splitlines() if line.startswith("ETH")]
     assert line.split()[1] == "invalid"
 
 
