@@ -31,10 +31,7 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def monitored(url: str, report: RunReport, *, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Ping a monitor, unless `url` is empty, as a run starts and ends, with what stopped it."""
-    if not url:
-        yield
-        return
+    """Ping a monitor as a run starts and ends, with what stopped it."""
     inform(url, "start", "", clock)
     try:
         yield
@@ -53,9 +50,11 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
     """Ping a monitor once, by the conventions of https://healthchecks.io/docs/http_api/.
 
     Args:
-        url: the check's address; its path is a secret.
+        url: the check's address; its path is a secret. Nothing is pinged if it is empty.
         text: its end is sent, as the reason for a failure.
     """
+    if not url:
+        return
     check = urlsplit(url)
     path = check.path.rstrip("/") + ("" if event == "success" else f"/{event}")
 
