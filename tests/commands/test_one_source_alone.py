@@ -47,6 +47,11 @@ def test_binance_alone(binance: Installation, tmp_path: Path) -> None:
     assert "CoinMarketCap" not in done["check"].out
     assert "Binance" in done["check"].out
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 3 * 31
+    binance.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
+    shown = [line.split() for line in binance.at_clock("coins").out.splitlines()]
+    assert ["BTC", "BTCUSDT", "in", "use", "USDT", "2017-08-17", "04:00"] in [line[:7] for line in shown]
+    assert ["ETH", "ETHUSDT", "no"] in [line[:3] for line in shown]
+    assert ["ETH", "ETHBTC", "at", "the", "next", "run"] in [line[:6] for line in shown]
 
 
 def test_coinmarketcap_alone(program: Installation) -> None:
@@ -102,13 +107,3 @@ def test_verify_finds_hours_that_were_never_completed(binance: Installation, clo
     assert f"binance_prices: unfinished hours: ./run.sh cron_heal {JOB} 216" in " ".join(done.out.split())
     assert binance.run_job("heal", "216", job=JOB).code == 0
     assert binance.at_clock("verify").code == 0
-
-
-def test_the_pairs_are_shown_like_the_coins(binance: Installation) -> None:
-    """What each symbol means, from when on Binance has it, and what is stored; one whose pair was changed twice."""
-    assert binance.run_job("backfill", "5", job=JOB).code == 0
-    binance.settings["BINANCE_PAIRS"] = "ETH:ETHBTC"
-    shown = [line.split() for line in binance.at_clock("coins").out.splitlines()]
-    assert ["BTC", "BTCUSDT", "in", "use", "USDT", "2017-08-17", "04:00"] in [line[:7] for line in shown]
-    assert ["ETH", "ETHUSDT", "no"] in [line[:3] for line in shown]
-    assert ["ETH", "ETHBTC", "at", "the", "next", "run"] in [line[:6] for line in shown]
