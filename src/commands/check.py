@@ -39,7 +39,7 @@ from crons.inspection import ttl_finding, verify_table
 from crons.install import Schedules, read_schedules
 from crons.job import Finding, Job, JobContext, Request, State
 from crons.registry import JOBS, MAIN_JOB
-from crons.resources import Resources, interactive_timeouts, require_database, system_clock
+from crons.resources import Resources, interactive_timeouts, system_clock
 from crons.start_up import REMEDY
 
 _OLDEST_VERSION = (24, 8)  # of ClickHouse that is supported
@@ -92,8 +92,7 @@ def verify(*, as_json: Json = False, quiet: Quiet = False) -> int:
     with prices of two coins, missing hours, stuck mutations, and, if two sources are stored, deviations in the last
     week. Exit code 1 with the list if anything is found.
     """
-    settings = settings_with_log(quiet=quiet)
-    require_database(settings)
+    settings = settings_with_log(quiet=quiet, needs_database=True)
     findings, now = list[Finding](), system_clock()
     with resources_for_reading(settings, "verify") as resources:
         tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}

@@ -31,7 +31,7 @@ from configurations.config import Settings
 from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.registry import MAIN_JOB, find_job
-from crons.resources import Resources, require_database, system_clock
+from crons.resources import Resources, system_clock
 from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol, mixed_up
 from transformers.coverage import hours_by_key, reach
 
@@ -47,11 +47,11 @@ _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
 
 @action("720 --tolerance 2")
 def compare(
-    hours: PastHours = 168,
+    hours: PastHours = DEFAULT_HOURS,
     *,
     tolerance: Annotated[
         float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="the largest accepted deviation")
-    ] = 1.0,
+    ] = DEFAULT_TOLERANCE,
     as_json: Json = False,
 ) -> int:
     """Compare the stored prices of the two sources.
@@ -62,8 +62,7 @@ def compare(
     """
     if not math.isfinite(tolerance):
         raise ConfigurationError(f"--tolerance {tolerance} is not a number of percent", next_step="give one, such as 1")
-    settings = settings_with_log()
-    require_database(settings)
+    settings = settings_with_log(needs_database=True)
     now = system_clock()
     mention(f"comparing {counted(hours, 'hour')}")
     with resources_for_reading(settings, "compare") as resources:

@@ -26,7 +26,7 @@ from commands.screen import action, mention, say, settings_with_log, tell
 from configurations.config import split_list
 from crons.exits import DONE
 from crons.registry import MAIN_JOB, find_job
-from crons.resources import Resources, require_database, system_clock
+from crons.resources import Resources, system_clock
 
 FORMATS = {
     "csv": "CSVWithNames",
@@ -105,8 +105,7 @@ def export(
     *span, both_calendars = time_span(first, end, timezone.utc if utc else TEHRAN)
     if both_calendars:
         tell(both_calendars)
-    settings = settings_with_log()
-    require_database(settings)
+    settings = settings_with_log(needs_database=True)
     # The database is closed before the answer goes to a pipe, whose reader may be slow.
     with _written(target, force=force) as path, Resources(settings, task="export", clock=system_clock) as resources:
         name, condition = _selection(resources, job, view, split_list(symbols or ""), span)

@@ -18,7 +18,7 @@ from commands.export import SETTINGS, send_to_stdout
 from commands.screen import action, say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
-from crons.resources import Resources, require_database, system_clock
+from crons.resources import Resources, system_clock
 
 FORMATS = {
     "table": "JSONCompactStringsEachRowWithNames",
@@ -62,8 +62,7 @@ def query(
     if form not in FORMATS:
         step = f"give --format, one of: {', '.join(FORMATS)}"
         raise ConfigurationError(f"there is no format {form!r}", next_step=step)
-    settings = settings_with_log()
-    require_database(settings)
+    settings = settings_with_log(needs_database=True)
     if sql is None:
         return _show_columns(settings)
     limit = MOST_ROWS + 1 if form == "table" and not every_row else 0

@@ -20,7 +20,7 @@ from commands.screen import action, mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
 from crons.registry import JOBS, MAIN_JOB
-from crons.resources import Resources, require_database, system_clock
+from crons.resources import Resources, system_clock
 from reports.price_report import ReportContents, build_page
 from reports.price_summary import WEEK, PriceTable
 
@@ -41,8 +41,7 @@ def report(
 
     One file in reports/. It needs no network: open it in any browser, send it to anyone.
     """
-    settings = settings_with_log(quiet=quiet)
-    require_database(settings)
+    settings = settings_with_log(quiet=quiet, needs_database=True)
     now = system_clock()
     mention(f"reading {counted(hours, 'hour')} and drawing them")
     path = REPORTS / f"prices-{in_tehran(now):%Y-%m-%d_%H-%M-%S}.html"

@@ -18,14 +18,14 @@ from typing import NoReturn, TypeVar
 
 import typer
 
-from adapters._bases.errors import EtlError
+from adapters._bases.errors import EtlError, StorageRejected
 from adapters._bases.tehran_time import tehran_text
 from commands.interface import command
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, no_color, set_up_logging, stderr_width
 from crons.exits import guarded
 from crons.job import Finding, Job
-from crons.resources import Resources, require_owner, system_clock
+from crons.resources import Resources, has_no_database, require_owner, system_clock
 
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
 _COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
@@ -52,12 +52,17 @@ def action(arguments: str = "", *, names_checked: bool = False) -> Callable[[_Ac
     return register
 
 
-def settings_with_log(*, quiet: bool = False, writes: bool = False) -> Settings:
-    """Load the settings and set up the log accordingly, or for errors only if quiet; `require_owner` of what writes."""
+def settings_with_log(*, quiet: bool = False, writes: bool = False, needs_database: bool = False) -> Settings:
+    """Load the settings and set up the log accordingly, or for errors only if quiet; `require_owner` of what writes.
+
+    Raises StorageRejected if a database is needed and there is none: opening it would create it.
+    """
     settings = load_settings()
     if writes:
         require_owner(settings)
     set_up_logging(settings, system_clock, least="ERROR" if quiet else "DEBUG")
+    if needs_database and has_no_database(settings):
+        raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
     return settings
 
 

@@ -28,7 +28,7 @@ from configurations.config import Settings
 from crons.exits import DONE, FAILED
 from crons.progress import progress
 from crons.registry import JOBS, MAIN_JOB, find_job
-from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, require_database, system_clock
+from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, system_clock
 
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
@@ -123,8 +123,7 @@ def backup(
     The folder, in BACKUP_PATH, holds prices, holes and run history, a file for each table that has rows. Backups made
     by drop_db or without --keep are never removed. If prices have shrunk to less than half, none is, until --accept.
     """
-    settings = settings_with_log(quiet=quiet, writes=True)
-    require_database(settings)
+    settings = settings_with_log(quiet=quiet, writes=True, needs_database=True)
     with undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
         made = _copy(resources, scheduled=keep is not None, accepted=accept, quiet=quiet)
     backups, tables = backups_of(settings), [job.repository.table.name for job in JOBS.values()]

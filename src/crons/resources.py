@@ -16,7 +16,7 @@ from typing import TypeVar
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.durable import foreign_among
 from adapters._bases.embedded_engine import EmbeddedEngine
-from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.errors import ConfigurationError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
@@ -202,9 +202,3 @@ def require_owner(settings: Settings) -> None:
             "nothing was written",
             next_step=f"run it as {found.owner}, or: sudo chown -R {found.user} {shlex.quote(str(top))}",
         )
-
-
-def require_database(settings: Settings) -> None:
-    """Raise StorageRejected in place of reading a database that opening would create."""
-    if has_no_database(settings):
-        raise StorageRejected("there is no database yet", next_step="run `./run.sh setup_db`, then cron_run")
