@@ -183,16 +183,14 @@ def _columns(database: ClickHouseAdapter, name: str, wanted: Sequence[str], *, t
     if unknown := [column for column in wanted if column not in kinds]:
         step = f"use some of: {', '.join(kinds)}"
         raise ConfigurationError(f"there is no column {', '.join(unknown)}", next_step=step)
-    zone = "'UTC'" if utc else "'Asia/Tehran'"
+    zones = {"time_utc": "UTC", "time": "UTC" if utc else "Asia/Tehran"}
     forms = {}
     for column, kind in kinds.items():
         # ClickHouse writes DateTime and Date as bare integers into Parquet and Arrow.
         if kind == "Date" and typed:
             forms[column] = f"toDate32({column})"
-        elif column == "time_utc" and typed:
-            forms[column] = "toDateTime64(time_utc, 3, 'UTC')"
-        elif column == "time" and typed:
-            forms[column] = f"toDateTime64(time, 3, {zone})"
+        elif column in zones and typed:
+            forms[column] = f"toDateTime64({column}, 3, '{zones[column]}')"
         elif utc and column in ("time", "started_at", "finished_at"):
             instant = f"toDateTime({column}, 'Asia/Tehran')"
             forms[column] = f"formatDateTime({instant}, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
