@@ -94,6 +94,12 @@ def test_prices_and_volumes_keep_every_digit(number: float) -> None:
     assert {row.price, row.high, row.low, row.close, row.volume_base, row.volume_quote} == {number}
 
 
+def test_half_hour_without_a_trade_adds_nothing() -> None:
+    quiet = SECOND._replace(high="110.5", low="110.5", close="110.5", volume="0", quote_volume="0.0", trades=0)
+    [row] = made(FIRST, quiet)
+    assert (row.volume_base, row.volume_quote, row.trades) == (1.5, 150.0, 10)
+
+
 @pytest.mark.parametrize("price", ["0.0", "-1", "NaN", "inf", "soon", "None"])
 def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
     assert hours_of(FIRST._replace(open=price), SECOND)[:2] == ([], {"2026-11-23 15:00:00": f"not a price: {price!r}"})

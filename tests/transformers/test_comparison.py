@@ -155,6 +155,11 @@ def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> 
     assert len(stale.hours) > 10
 
 
+def test_a_source_that_never_moves_is_stale() -> None:
+    found = of_week([100.0] * 168, walk(168, percent=3))
+    assert (kinds(found), list(found.suspicions[0].hours)) == (["stale"], [one.hour for one in found.over])
+
+
 @pytest.mark.parametrize(("repeated", "expected"), [(2, []), (3, ["stale"])])
 def test_a_price_is_stale_from_three_hours_on(repeated: int, expected: list[str]) -> None:
     prices = walk(168, percent=3)
