@@ -158,18 +158,6 @@ def test_value_rejected_by_clickhouse_names_the_row(served: Repository, front: C
         served.upsert_prices([price_row("BTC", price=5.0)])
 
 
-def test_keys_that_are_not_a_grid_update_only_themselves(repository: Repository, view: Read) -> None:
-    hours = [f"2026-11-23 {hour:02}:10:00" for hour in range(4)]
-    repository.upsert_prices([price_row(f"S{i}", price=1.0, fetched_at=hour) for i in range(4) for hour in hours])
-
-    diagonal = [price_row(f"S{i}", price=2.0 + i, fetched_at=hours[i]) for i in range(4)]
-    report = repository.upsert_prices([*diagonal, price_row("NEW", price=9.0, fetched_at=hours[0])])
-
-    assert report == UpsertReport(inserted=1, updated=4, unchanged=0)
-    assert [price for (price,) in view("price") if price != 1.0] == [9.0, 2.0, 3.0, 4.0, 5.0]
-    assert repository.count_rows() == 17
-
-
 def test_upsert_takes_four_statements_at_most(served: Repository, front: ClickHouseFront) -> None:
     """A SELECT before and after one INSERT and one ALTER, for 3 rows and for 1,000."""
     for size in (3, 1000):
