@@ -77,7 +77,8 @@ class HourlyRepository:
             replication=self.replication,
         )
         # With the database, for messages.
-        self.name, self.view_name = f"{self.database}.{self.table.name}", f"{self.database}.{self.table.view}"
+        self.name = f"{self.database}.{self.table.name}"
+        self.view_name = f"{self.name}_hourly"
 
     def ensure_ready(self) -> None:
         """Make missing tables and views, renew older views: see `Schema.ensure_ready`."""
@@ -145,7 +146,7 @@ class HourlyRepository:
         taken_at = "ifNull(source_updated_at, fetched_at)" if "source_updated_at" in self.table.given else "fetched_at"
         columns = ("symbol", "datetime", self.table.label, self.table.value, *known.values(), taken_at, IS_UPDATED)
         statement = (
-            f"SELECT {', '.join(columns)} FROM {quoted_name(self.database, self.table.view)} "  # noqa: S608 - quoted
+            f"SELECT {', '.join(columns)} FROM {quoted_name(self.database, f'{self.table.name}_hourly')} "  # noqa: S608 - quoted
             f"WHERE {_IN_SPAN} {'' if symbols is None else f'AND {_OF_SYMBOLS}'} ORDER BY symbol, datetime"
         )
         rows = self._read(statement, symbols=list(symbols or ()), first=first, last=last)

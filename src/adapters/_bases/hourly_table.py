@@ -179,11 +179,6 @@ class HourlyTable:
         """The names of the tables that are made together with it."""
         return tuple(filter(None, (self.holes, self.renames)))
 
-    @property
-    def view(self) -> str:
-        """The hourly view, which users read."""
-        return f"{self.name}_hourly"
-
     @cached_property
     def views(self) -> tuple[str, ...]:
         """The names of the views that are defined; each reads only those before it."""
