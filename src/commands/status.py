@@ -50,7 +50,7 @@ from crons import install
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
 from crons.history import records_of
-from crons.inspection import CORRECTIONS_SINCE, idle_symbols
+from crons.inspection import CORRECTIONS_SINCE, STALE_AFTER
 from crons.registry import JOBS, find_job
 from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
@@ -186,7 +186,7 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
     first_hours = dict.fromkeys(whole, keys[0]) | table.first_hours(sorted(set(symbols).difference(whole)))
     holes = table.holes_by_symbol(symbols, first=keys[0], last=keys[-1])
     absurd = {one.symbol for one in table.absurd_values(first=keys[0]) if one.hour <= present} if stored else set()
-    idle, absent = idle_symbols(table, symbols, now), table.absences(symbols)
+    idle, absent = table.idle(symbols, since=hour_key(now - STALE_AFTER)), table.absences(symbols)
     series = []
     for symbol in symbols:
         there, spans = stored.get(symbol, _NOTHING), absent.get(symbol, ())

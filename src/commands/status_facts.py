@@ -48,7 +48,7 @@ class Series(NamedTuple):
     trend: list[float | None]  # prices of the 24 hours before the present one, and of that
     change_24h: float | None = None  # in percent, to the last price
     is_absurd: bool = False  # some price, by the rule of `verify`
-    is_idle: bool = False  # hours without a trade: see `idle_symbols`
+    is_idle: bool = False  # 48 hours without a trade
     has_left: bool = False  # the list of the largest coins, so that no further hour is expected
 
 

@@ -17,7 +17,7 @@ from transformers.coverage import hours_by_key, missing_among, reach
 
 # An hour is unfinished only after a daily heal has had its turn.
 _COMPLETED_AFTER = timedelta(days=2)
-_STALE_AFTER = timedelta(hours=48)
+STALE_AFTER = timedelta(hours=48)  # without a trade
 _SHOWN = 10
 CORRECTIONS_SINCE = timedelta(days=7)
 
@@ -53,8 +53,9 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     yield finding("future rows", _lines(future.rows), f"{clock}: {future.repair}")
     yield _absurd(ctx, followed)
     if "trades" in table.table.given:
-        idle = [f"{symbol}: no trade in 48 hours" for symbol in idle_symbols(table, followed, now)]
-        yield finding("stale prices", idle, "name other pairs in BINANCE_PAIRS, or none")
+        idle = table.idle(list(followed), since=hour_key(now - STALE_AFTER))
+        lines = [f"{symbol}: no trade in {STALE_AFTER // HOUR} hours" for symbol in idle]
+        yield finding("stale prices", lines, "name other pairs in BINANCE_PAIRS, or none")
     yield _mixed(ctx, followed)
     if table.table.completed_by:  # with the price of their start only, which neither the next run nor a heal completed
         found = table.unfinished(list(followed), first="", last=hour_key(now - _COMPLETED_AFTER))
@@ -70,11 +71,6 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     withdraw = "; ".join(mutation.kill_statement for mutation in stuck)
     reasons = [f"{mutation.mutation_id}: {mutation.reason}" for mutation in stuck]
     yield finding("stuck mutations", reasons, f"withdraw them, then see why they failed: {withdraw}")
-
-
-def idle_symbols(table: HourlyRepository, symbols: Collection[str], now: datetime) -> list[str]:
-    """The symbols whose price is stale: no trade in 48 hours."""
-    return table.idle(list(symbols), since=hour_key(now - _STALE_AFTER))
 
 
 def ttl_finding(table: HourlyRepository) -> list[Finding]:

@@ -19,6 +19,7 @@ from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
 from configurations.config import Settings
 from crons.backfill import Batch, Past, candle_batch
+from crons.inspection import STALE_AFTER
 from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
     begins,
@@ -37,7 +38,6 @@ from transformers.candles import hour_rows, last_over, pair_row
 from transformers.coverage import hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
-_STALE_AFTER_HOURS = 48
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
 _HOURS_BACK = 2
 
@@ -154,9 +154,9 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
             await _trouble(ctx, source, symbol, pair, {})
         if not any(candle.trades for candle in answer.candles):
-            longer = await extract_candles(source, pair.pair, present - _STALE_AFTER_HOURS * HOUR)
+            longer = await extract_candles(source, pair.pair, present - STALE_AFTER)
             if not any(candle.trades for candle in longer.candles):
-                idle = f"{symbol}: no trade of {pair.pair} in {_STALE_AFTER_HOURS} hours, so its price is stale"
+                idle = f"{symbol}: no trade of {pair.pair} in {STALE_AFTER // HOUR} hours, so its price is stale"
                 ctx.report.warnings.append(f"{idle}; {_CORRECT}")
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
