@@ -123,15 +123,11 @@ def test_second_price_for_the_same_time_is_rejected() -> None:
         assert "same time" in rejects[0].reason
 
 
-def test_null_price_gives_way_to_the_next_quote_of_the_hour() -> None:
+def test_null_prices_and_unwanted_hours_are_left_out() -> None:
     other = past(60)._replace(symbol="ETH", source_symbol="ETH")
-    rows, rejects = transformer().historical([past(60, None), past(30, 2.0), other], WANTED)
+    quotes = [past(0), past(61), past(120), past(60, None), past(30, 2.0), other]
+    rows, rejects = transformer().historical(quotes, WANTED)
     assert ([(row.symbol, row.price) for row in rows], rejects) == ([("BTC", 2.0), ("ETH", 1.0)], [])
-
-
-def test_unwanted_hours_are_left_out() -> None:
-    rows, rejects = transformer().historical([past(0), past(61), past(120), past(10)], WANTED)
-    assert ([row.fetched_at for row in rows], rejects) == (["2026-11-23 14:50:00"], [])
 
 
 def test_hour_that_came_twice_keeps_the_earlier_instant() -> None:
