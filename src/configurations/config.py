@@ -126,6 +126,13 @@ def source_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _monitor_address(text: str) -> Secret:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise ValueError("an address such as https://hc-ping.com/your-check is needed")
+    return Secret(text)
+
+
 def _path(text: str, *, of_file: bool = False) -> Path | None:
     """The path of a folder, or of a file that exists, if any is named."""
     if of_file and not text:
@@ -174,13 +181,6 @@ def _setting(parse: Callable[..., Any], default: str = "", *, empty_counts: bool
     parser = partial(parse, **bounds)
     metadata = {"parse": parser, "default": default, "empty_counts": empty_counts}
     return field(default_factory=partial(parser, default), metadata=metadata)
-
-
-_MONITOR: dict[str, Any] = {
-    "pattern": r"(?is)(\s*https?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#].*)?)?",
-    "needed": "an address such as https://hc-ping.com/your-check is needed",
-    "convert": Secret,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,9 +249,9 @@ class Settings:
     data_path: Path = _setting(_path, "data")
     backup_path: Path = _setting(_path, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
-    healthcheck_url: Secret = _setting(_matching, **_MONITOR)
-    healthcheck_url_heal: Secret = _setting(_matching, **_MONITOR)
-    healthcheck_url_status: Secret = _setting(_matching, **_MONITOR)
+    healthcheck_url: Secret = _setting(_monitor_address)
+    healthcheck_url_heal: Secret = _setting(_monitor_address)
+    healthcheck_url_status: Secret = _setting(_monitor_address)
     alert_command: Secret = _setting(Secret)  # it may contain a token
     no_color: str = _setting(str)
 

@@ -87,6 +87,7 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("CMC_BASE_URL=ftp://example.org", "https://"),
         ("CMC_BASE_URL=https://:password@example.org", "https://"),
         ("HEALTHCHECK_URL=hc-ping.com/x", "https://"),
+        ("HEALTHCHECK_URL=https://[::1/x", "IPv6"),
         ("HTTP_TIMEOUT_SECONDS=soon", "number"),
         ("HTTP_TIMEOUT_SECONDS=0", "greater than 0"),
         ("RUN_TIMEOUT_SECONDS=3600", "at most 3599"),
