@@ -71,18 +71,6 @@ def test_invalid_proxy_variable_is_named(front: ClickHouseFront, monkeypatch: py
         door(front).query("SELECT 1")
 
 
-def test_write_is_sent_once(front: ClickHouseFront) -> None:
-    """The driver does not repeat an INSERT or a command if the connection drops."""
-    with closing(door(front)) as adapter:
-        for statement in ("INSERT", "ALTER"):
-            front.faults.append(Fault("reset", statement))
-        with pytest.raises(StorageUnavailable):
-            adapter.insert("nowhere", {"a": "UInt64"}, [(1,)])
-        with pytest.raises(StorageUnavailable):
-            adapter.command("ALTER TABLE nowhere DELETE WHERE 1")
-    assert (len(front.asked("INSERT")), len(front.asked("ALTER"))) == (1, 1)
-
-
 @pytest.mark.parametrize("content", [None, "", "garbage"])
 def test_unreadable_authority_file_is_named(front: ClickHouseFront, tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "ca.pem"
