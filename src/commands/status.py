@@ -52,7 +52,7 @@ from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import CORRECTIONS_SINCE, STALE_AFTER
 from crons.registry import JOBS, find_job
-from crons.resources import Resources, engine_lock, has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, database_lock, has_no_database, interactive_timeouts, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 
 _RECENT_RUNS = 100
@@ -169,7 +169,7 @@ def _read_database(name: str, resources: Resources, now: datetime) -> DatabaseFa
             runs=resources.runs.recent(name, _RECENT_RUNS),
         )
     except LockHeldError as error:
-        holder = read_holder(engine_lock(settings.clickhouse_path))
+        holder = read_holder(database_lock(settings))
         return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
     except EtlError as error:
         return DatabaseFacts("unreachable", " ".join(error.message.split()))

@@ -89,7 +89,7 @@ class Resources(AbstractContextManager["Resources"]):
             ca_file=settings.clickhouse_ca_file,
         )
         lock = ProcessLock(
-            engine_lock(settings.clickhouse_path) if settings.embedded else server_lock(settings),
+            database_lock(settings),
             task=self.task,
             clock=self.clock,
             wait_seconds=_SHORT_WAIT_SECONDS if self.briefly else ENGINE_WAIT_SECONDS,
@@ -171,13 +171,10 @@ def interactive_timeouts(settings: Settings) -> Settings:
     return replace(settings, run_timeout_seconds=limit)
 
 
-def engine_lock(path: Path) -> Path:
-    """The lock beside an embedded engine's folder, which one process at a time can open."""
-    return path.with_name(f"{path.name}.lock")
-
-
-def server_lock(settings: Settings) -> Path:
-    """The lock of a server's database on this host, by which writing checkouts take turns."""
+def database_lock(settings: Settings) -> Path:
+    """The lock by which processes of this host take turns at the database."""
+    if settings.embedded:  # one process at a time can open it
+        return settings.clickhouse_path.with_name(f"{settings.clickhouse_path.name}.lock")
     # Two that look for the same keys at once would both insert them. It is outside of every checkout, and not in
     # TMPDIR, which may differ between cron and a shell. Its folder is closed to other users.
     where = f"{settings.clickhouse_host}_{settings.clickhouse_port}_{settings.clickhouse_db}"

@@ -13,7 +13,7 @@ import pytest
 from adapters._bases.errors import StateError
 from adapters.files.locks import read_holder
 from configurations.config import Settings
-from crons.resources import Resources, server_lock
+from crons.resources import Resources, database_lock
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.settings import make_settings
 
@@ -29,7 +29,7 @@ def settings(front: ClickHouseFront) -> Settings:
 @pytest.fixture
 def lock(settings: Settings) -> Iterator[Path]:
     """The lock of the server's database; gone afterwards."""
-    path = server_lock(settings)
+    path = database_lock(settings)
     yield path
     path.unlink(missing_ok=True)
 
@@ -51,7 +51,7 @@ def test_nothing_is_written_where_others_could_have_put_the_lock(
     # No user's number: the real folder may be in use by a run of this host.
     nobody = f"test-{uuid.uuid4().hex}"
     monkeypatch.setattr("os.getuid", lambda: nobody)
-    folder = server_lock(settings).parent
+    folder = database_lock(settings).parent
     folder.symlink_to(tmp_path)
     try:
         resources = Resources(settings, task="test", clock=lambda: NOW, writes=True)
