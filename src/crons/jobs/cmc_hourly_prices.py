@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import structlog
@@ -73,9 +73,15 @@ async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequ
             if not named:
                 raise
             report.failures.append(error.message)
-    members, ids = set(top.coins), {coin.cmc_id for coin in top.coins}
-    left = await asyncio.to_thread(_left, ctx, {*named, *members}, ids) if top.coins else []
-    asked = [coin for coin in [*named, *left] if coin not in members]
+    members, left = set(top.coins), list[Coin]()
+    if members:
+        try:
+            left = await _held_since(ctx, ctx.started - _STAYS, {*named, *members})
+        except EtlError as error:
+            log.warning("coins that left the list unknown", reason=error.message)
+    # One that is in the list under another ticker was renamed.
+    ids = {coin.cmc_id for coin in members}
+    asked = [coin for coin in named if coin not in members] + [coin for coin in left if coin.cmc_id not in ids]
     report.hours_asked = len(members) + len(asked)
     try:
         answer = await extract_latest(source, asked, clock=ctx.now)
@@ -109,16 +115,11 @@ async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Listed:
     return found
 
 
-def _left(ctx: JobContext, known: Collection[Coin], ids: Collection[int]) -> list[Coin]:
-    """The coins that a list of the last 24 hours held, and the present one does not."""
+async def _held_since(ctx: JobContext, since: datetime, known: Collection[Coin]) -> list[Coin]:
+    """The coins that a list held since then, but for the symbols of known coins."""
     symbols = {coin.symbol for coin in known}
-    try:
-        before = ctx.repository.listed(since=hour_key(ctx.started - _STAYS))
-    except EtlError as error:
-        log.warning("coins that left the list unknown", reason=error.message)
-        return []
-    # One that is in the list under another ticker was renamed.
-    return [Coin(symbol, one) for symbol, one in before.items() if symbol not in symbols and one not in ids]
+    held = await asyncio.to_thread(ctx.repository.listed, since=hour_key(since))
+    return [Coin(symbol, cmc_id) for symbol, cmc_id in held.items() if symbol not in symbols]
 
 
 async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
@@ -182,9 +183,7 @@ async def _expected_coins(ctx: JobContext, past: Past, named: Sequence[Coin]) ->
     if not ctx.settings.top:
         return list(named)
     since = past.starts[0] if past.only_missing else ctx.started - _STAYS
-    before = await asyncio.to_thread(ctx.repository.listed, since=hour_key(since))
-    symbols = {coin.symbol for coin in named}
-    members = [Coin(symbol, cmc_id) for symbol, cmc_id in before.items() if symbol not in symbols]
+    members = await _held_since(ctx, since, named)
     if not members and not named:
         step = f"./run.sh cron_run {ctx.name} stores one"
         raise SourceRejected(f"no list of the top {ctx.settings.top} is stored since {hour_key(since)}", next_step=step)
