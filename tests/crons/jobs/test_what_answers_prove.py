@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from structlog.testing import capture_logs
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, hours_between, time_bound
@@ -187,17 +188,15 @@ async def test_hole_takes_two_findings_a_day_apart(
 
 
 async def test_history_of_a_pair_begins_where_its_first_candle_opens(
-    context: MakeContext,
-    exchange: Exchange,
-    embedded: ClickHouseAdapter,
-    database: str,
-    capsys: pytest.CaptureFixture[str],
+    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
 ) -> None:
     """A first candle that is wrong is looked up again, and one that is right explains what is not there."""
     exchange.first["SOLUSDT"] = at("2020-08-11 06:00")
-    report = await backfill(context(symbols="SOL"), first="2018-01-01", end="2018-02-01")
+    with capture_logs() as lines:
+        report = await backfill(context(symbols="SOL"), first="2018-01-01", end="2018-02-01")
     assert (report.failures, report.missing, report.hours_asked) == ([], [], 0)
-    assert ("SOLUSDT begins 2020-08-11" in capsys.readouterr().out, holes(embedded, database)) == (True, set())
+    [history] = [line for line in lines if line["event"] == "history of pairs"]
+    assert (history["what"], holes(embedded, database)) == ("SOLUSDT begins 2020-08-11", set())
     exchange.alter["SOLUSDT"] = once(0, lambda *_: [row(FIRST)])
     pair_choices(context().settings.data_path).path.unlink()
     exchange.calls.clear()
