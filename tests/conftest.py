@@ -106,14 +106,12 @@ def embedded(engine_path: Path, older_engine: OlderEngine | None) -> Iterator[Cl
 
 @pytest.fixture
 def server(engine_path: Path, front: ClickHouseFront) -> Iterator[ClickHouseAdapter]:
-    """The door to the server."""
     with closing(clickhouse_adapter(engine_path, front)) as adapter:
         yield adapter
 
 
 @pytest.fixture(params=["server"] if OLDER_ENGINE else ["embedded", "server"])
 def clickhouse(request: pytest.FixtureRequest) -> ClickHouseAdapter:
-    """Each door in turn."""
     adapter: ClickHouseAdapter = request.getfixturevalue(request.param)
     return adapter
 
@@ -144,8 +142,6 @@ def make_repository(database: str) -> Callable[..., Any]:
 
 @pytest.fixture
 def make_table(make_repository: Callable[..., Any]) -> Callable[..., Any]:
-    """As `make_repository`, with its table made."""
-
     def make(*given: Any, **others: Any) -> HourlyRepository:
         made: HourlyRepository = make_repository(*given, **others)
         made.ensure_ready()
@@ -158,13 +154,11 @@ def make_table(make_repository: Callable[..., Any]) -> Callable[..., Any]:
 def repository(
     embedded: ClickHouseAdapter, make_table: Callable[..., CoinMarketCapClickHouseAdapter]
 ) -> CoinMarketCapClickHouseAdapter:
-    """A repository with its table made."""
     return make_table(embedded)
 
 
 @pytest.fixture
 def search_path() -> str:
-    """The PATH of installations."""
     return os.environ["PATH"]
 
 
@@ -190,7 +184,6 @@ def install(
 
 @pytest.fixture
 def embedded_program(install: Callable[..., Installation]) -> Installation:
-    """The program with the embedded engine, in its own folder."""
     return install("embedded")
 
 

@@ -33,18 +33,15 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 
 @pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
-    """The program with a server as its database."""
     return install(secrets=(front.password,), **front.variables(database))
 
 
 @pytest.fixture
 def table(embedded: ClickHouseAdapter, database: str, source: FaultySource) -> PriceAudit:
-    """What that server's table holds."""
     return PriceAudit(read=by_adapter(embedded), database=database, source=source)
 
 
 @pytest.fixture
 def embedded_table(embedded_program: Installation, source: FaultySource) -> PriceAudit:
-    """What that engine's table holds."""
     folder = embedded_program.data / "clickhouse"
     return PriceAudit(read=by_process(folder), database="crypto", source=source)

@@ -67,10 +67,8 @@ def test_proxy_that_takes_no_row_is_named(program: Installation, front: ClickHou
     program.clock.advance(HOUR)
     front.most_bytes = 1
     failed = program.run_job(RUN_TIMEOUT_SECONDS="4")
-    assert failed.code == 1
-    assert "413" in failed.errors[-1]
-    assert "client_max_body_size" in failed.errors[-1]
-    assert len(table.rows()) == 3
+    assert (failed.code, "413" in failed.errors[-1], "client_max_body_size" in failed.errors[-1]) == (1, True, True)
+    table.assert_right(3)
 
 
 @pytest.mark.parametrize("broken", ["target", "cast"])

@@ -26,7 +26,6 @@ class Balancer(ClickHouseFront):
     asked_so_far: int = 0
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
-        """What the server whose turn it is answers."""
         self.asked_so_far += 1
         return self.servers[self.asked_so_far % 2].execute(statement, body, parameters)
 

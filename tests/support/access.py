@@ -91,7 +91,6 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def access_configuration(folder: Path) -> Path:
-    """Write the files of configuration, and return the one to start an engine with."""
     users, engine = folder / "users.xml", folder / "engine.xml"
     roles = "".join(f"<{_tag(name)}>{_grants(grants)}</{_tag(name)}>" for name, grants in ROLES.items())
     profiles = "".join(f"<{_tag(name)}>{_settings(profile)}</{_tag(name)}>" for name, profile in PROFILES.items())
@@ -106,7 +105,6 @@ def access_configuration(folder: Path) -> Path:
 
 
 def session_statements(role: str, profile: str) -> list[str]:
-    """What a session begins with; each empty for all rights, and for no profile."""
     taken = [f"SET ROLE {_tag(role)}"] if role else []
     if profile:
         # The embedded engine takes the constraints of a profile, and not its values.

@@ -110,7 +110,6 @@ class BareCheckout:
         return {os.path.relpath(path, self.root) for path in self.root.rglob("*")}
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """With these variables besides its own."""
         with self.start(*arguments, **environment) as process:
             out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

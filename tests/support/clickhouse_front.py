@@ -78,7 +78,6 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
 
     def wait(self) -> None:
-        """Wait until a statement hangs in it."""
         assert self.reached.wait(PATIENCE_SECONDS)
 
 
@@ -149,11 +148,9 @@ class ClickHouseFront:
 
     @property
     def address(self) -> Server:
-        """Where it listens, with its user and password."""
         return Server("127.0.0.1", self.port, self.user, self.password, secure=self.certificate is not None)
 
     def variables(self, database: str) -> dict[str, str]:
-        """The environment of a program that uses it and this database."""
         names = ("HOST", "PORT", "USER", "PASSWORD", "DB")
         values = ("127.0.0.1", str(self.port), self.user, self.password, database)
         return {f"CLICKHOUSE_{name}": value for name, value in zip(names, values, strict=True)}
@@ -198,7 +195,6 @@ class ClickHouseFront:
             self._kept_port = None
 
     def take_fault(self, statement: str, body: bytes) -> Fault | None:
-        """The failure that befalls this statement."""
         with self._lock:
             statement = without_call(statement)
             self.statements.append(statement)
@@ -216,7 +212,6 @@ class ClickHouseFront:
         return None
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
-        """What the engine answers, in a session with the settings that came along."""
         form, plain = statement.rpartition(" FORMAT "), without_call(statement)
         for old, new in self.replacements.items():
             if plain.startswith(old):
@@ -263,7 +258,6 @@ class ClickHouseFront:
         return self._sessions[key]
 
     def _beginning(self, settings: _Settings) -> list[str]:
-        """The statements that a session begins with."""
         named = [f"USE `{value}`" for name, value in settings if name == "database"]
         named += session_statements(self.role, self.profile) + (["SET readonly = 1"] if self.readonly else [])
         return named + [f"SET {name} = '{value}'" for name, value in settings if name != "database"]

@@ -43,7 +43,6 @@ class CrontabProgram:
 
     @classmethod
     def on_path(cls, folder: Path, monkeypatch: pytest.MonkeyPatch) -> CrontabProgram:
-        """The command before any other on PATH."""
         program = cls(folder)
         program.make()
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

@@ -41,14 +41,11 @@ Delivery = Callable[[socket.socket, bytes, bytes], None]
 
 @dataclass(frozen=True)
 class SpoiltAnswer(Answer):
-    """An answer with bytes, headers or a delivery of its own."""
-
     text: bytes | None = None  # in place of the document
     headers: Mapping[str, str] = field(default_factory=dict)  # in place of the usual ones; empty: without it
     deliver: Delivery = lambda connection, head, body: connection.sendall(head + body)
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
-        """As in the base class."""
         body = json.dumps(self.document).encode() if self.text is None else self.text
         usual = {"Date": handler.date_time_string(), "Content-Type": JSON_TYPE, "Content-Length": str(len(body))}
         lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
@@ -85,7 +82,6 @@ def gateway_error(status: int = 503) -> Fault:
 
 
 def html_page(status: int) -> Fault:
-    """A page of HTML in place of JSON."""
     return _spoilt(f"HTML page {status}", status, {"Content-Type": "text/html; charset=utf-8"}, _BLOCK_PAGE)
 
 
@@ -95,13 +91,10 @@ def redirect(location: str) -> Fault:
 
 
 def json_body(document: JsonObject, *, status: int = 200) -> Fault:
-    """Any document in place of the answer."""
     return Fault("JSON body", lambda *_: Answer(status, document))
 
 
 def _changed(name: str, change: Callable[[JsonObject], object]) -> Fault:
-    """The honest answer, changed in place."""
-
     def alter(answer: Answer, _: datetime) -> Answer:
         document = copy.deepcopy(answer.document)
         change(document)
@@ -132,7 +125,6 @@ def odd_fields(coin_id: int, **values: Any) -> Fault:
 
 
 def left_out(coin_id: int) -> Fault:
-    """The coin is silently missing from the latest quotes."""
     return _changed(
         "left out", lambda found: found.update(data=[coin for coin in found["data"] if coin["id"] != coin_id])
     )
@@ -223,5 +215,4 @@ def slow_drip() -> Fault:
 
 
 def _delivered(name: str, deliver: Delivery) -> Fault:
-    """The honest answer, sent in another way."""
     return Fault(name, lambda answer, _: SpoiltAnswer(answer.status, answer.document, answer.credits, deliver=deliver))

@@ -17,8 +17,6 @@ from tests.support.patience import PATIENCE_SECONDS
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to spoil an answer."""
-
     name: str
     alter: Callable[[Answer, datetime], Answer]  # from the honest one, and the aware time of the request
     reached: threading.Event = field(default_factory=threading.Event)  # set once a request hangs in it
@@ -28,7 +26,6 @@ class Fault:
         self.released.set()
 
     def wait(self) -> None:
-        """Wait until a request hangs in it."""
         assert self.reached.wait(PATIENCE_SECONDS)
 
 
@@ -48,7 +45,6 @@ class FaultQueue:
         return fault
 
     def take(self, path: str) -> Fault | None:
-        """Remove and return the oldest fault for a path."""
         with self._lock:
             found = next((queued for queued in self._queued if path.endswith(queued[1])), None)
             if found is None:
@@ -67,8 +63,6 @@ class FaultQueue:
 
 
 class RecordedRequest(NamedTuple):
-    """A request as it came in."""
-
     path: str  # with the keyless prefix if it had one
     parameters: dict[str, str]
     at: datetime  # aware, by the stand-in's clock
@@ -108,7 +102,6 @@ class FaultySource(StandIn):
         super().__exit__(*error)
 
     def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:
-        """The plan's answer, or the fault that is queued for it; the request is recorded."""
         url = urlsplit(target)
         request = RecordedRequest(url.path, dict(parse_qsl(url.query, keep_blank_values=True)), now)
         self.requests.append(request)

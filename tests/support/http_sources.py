@@ -31,17 +31,14 @@ async def coin_market_cap(
 
 @asynccontextmanager
 async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[BinanceHttpAdapter]:
-    """Binance's adapter at a time."""
     usual = {"headers": {}, "timeout_seconds": 5, "retry": retry, "setting": "BINANCE_BASE_URL"}
     async with HttpAdapter(base_url=BINANCE, clock=lambda: now, **usual) as http:  # type: ignore[arg-type]  # of any
         yield BinanceHttpAdapter(http)
 
 
 def good(data: object) -> httpx.Response:
-    """CoinMarketCap's answer of success."""
     return httpx.Response(200, json={"status": {"error_code": "0", "credit_count": 1}, "data": data})
 
 
 def refused(status: int, code: object, text: object = "words") -> httpx.Response:
-    """CoinMarketCap's answer of failure."""
     return httpx.Response(status, json={"status": {"error_code": code, "error_message": text, "credit_count": 0}})

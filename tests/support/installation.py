@@ -29,8 +29,6 @@ _READ_AT_START = ("LANG", "LC_", "LD_", "PYTHON")
 
 
 class Finished(NamedTuple):
-    """A process that has ended."""
-
     code: int  # negative for the number of the signal that ended it
     out: str
     log: str  # its stderr
@@ -108,7 +106,6 @@ class Installation:
     def make(
         cls, root: Path, *, clock: SteppedClock, settings: dict[str, str], secrets: tuple[str, ...] = ()
     ) -> Installation:
-        """Copy the program to a new folder."""
         shutil.copytree(_SRC, root / "src")
         (root / "logs").mkdir()
         (root / "output").mkdir()
@@ -124,7 +121,6 @@ class Installation:
 
     @property
     def spooled(self) -> list[Path]:
-        """The batches that wait in the spool, oldest first."""
         return sorted((self.data / "spool" / JOB).glob("*.spool"))
 
     def step(self) -> str:
@@ -165,7 +161,6 @@ class Installation:
         return self.start(RUN_AT, self.clock().isoformat(), job, *arguments, **settings)
 
     def run_job(self, *arguments: str, job: str = JOB, **settings: str) -> Finished:
-        """Run it to its end."""
         return self.start_job(*arguments, job=job, **settings).ended()
 
     def at_clock(self, *arguments: str, **settings: str) -> Finished:
@@ -173,7 +168,6 @@ class Installation:
         return self.start(MAIN_AT, self.clock().isoformat(), *arguments, **settings).ended()
 
     def command(self, *arguments: str, **settings: str) -> Finished:
-        """Run an operator's command to its end."""
         return self.start("-m", "main", *arguments, **settings).ended()
 
     def end_all(self) -> None:

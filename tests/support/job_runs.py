@@ -32,7 +32,6 @@ def contexts(name: str, job: Job, clock: Callable[[], datetime], **usual: object
 
 
 async def run(context: JobContext) -> RunReport:
-    """The present hour's run."""
     await run_hour(context)
     return context.report
 

@@ -52,7 +52,6 @@ class MortalDisk(Disk):
         super().write(path, content, mode=mode)
 
     def rename(self, source: Path, target: Path) -> None:
-        """As on the host's."""
         self._step()
         super().rename(source, target)
         self._renamed_to.setdefault(source.parent, set()).add(target.parent)
@@ -66,7 +65,6 @@ class MortalDisk(Disk):
         super().unlink(path)
 
     def sync(self, descriptor: int) -> None:
-        """Note what lasts from now on."""
         self._step()
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -86,7 +84,6 @@ class MortalDisk(Disk):
         self._renamed_to = {}
 
     def restart(self, ending: Ending) -> None:
-        """Live again, with what is left."""
         self.steps_left = None
         if ending == "power, new names kept":
             self._names |= {folder: _names_in(folder) for folder in self._root.rglob("*") if folder.is_dir()}

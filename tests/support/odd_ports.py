@@ -38,8 +38,6 @@ def port_of(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def answering(answer: bytes) -> Callable[[socket.socket], None]:
-    """Serves these bytes, whatever it is asked."""
-
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(answer)
@@ -48,7 +46,6 @@ def answering(answer: bytes) -> Callable[[socket.socket], None]:
 
 
 def plain(connection: socket.socket) -> None:
-    """Serves HTTP that refuses everything, and no TLS."""
     answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")(connection)
 
 
@@ -61,11 +58,9 @@ def with_tls(connection: socket.socket, certificate: str = "loopback.pem") -> No
 
 
 def with_page(status: str, page: str = "") -> Callable[[socket.socket], None]:
-    """Serves this page, as a proxy or another web server does."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
     return answering((head + page).encode())
 
 
 def hanging_up(connection: socket.socket) -> None:
-    """Hangs up once it was asked, as a server does that ends."""
     connection.recv(65536)

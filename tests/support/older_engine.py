@@ -109,7 +109,6 @@ def _quoted(text: str) -> str:
 
 
 def main() -> None:
-    """Serve requests until stdin ends."""
     _without_pyarrow()
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever the engine prints is not an answer

@@ -27,8 +27,6 @@ print(connection.query(sys.argv[2], "JSONCompact"))
 
 
 class StoredPrice(NamedTuple):
-    """A row of the table."""
-
     symbol: str
     hour: str
     cmc_id: int
@@ -83,7 +81,6 @@ class PriceAudit:
 
 
 def by_adapter(adapter: ClickHouseAdapter) -> Read:
-    """Read by a connection of this process."""
     return lambda statement: [list(row) for row in adapter.query(statement)]
 
 

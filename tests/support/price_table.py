@@ -32,12 +32,10 @@ def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
 
 
 def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str = "crypto_prices") -> int:
-    """Copy a table to a file; the number of its rows."""
     return export_table(clickhouse, database, definition(table), path, lambda *_of: None)
 
 
 def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "", settings: str = "") -> str:
-    """The statement that makes a table or view."""
     return definition(name).text.format(
         database=database, on_cluster="", replicated=replicated, settings=settings, definition="", keep_days=400
     )

@@ -35,7 +35,6 @@ class ReplicatedFront(ClickHouseFront):
     _kept: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
 
     def execute(self, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
-        """What the replica whose turn it is answers."""
         up = [one for one in self.replicas if one not in self.down]
         replica = up[self._asked % len(up)]
         self._asked += 1
@@ -54,7 +53,6 @@ class ReplicatedFront(ClickHouseFront):
         return answer
 
     def catch_up(self) -> None:
-        """Bring the replicas what they lack."""
         self.lagging, self.down = False, set()
         while self._kept:
             self._on(*self._kept.pop(0))

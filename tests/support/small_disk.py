@@ -27,7 +27,6 @@ def small_disk(folder: Path, options: str = "size=64k") -> Iterator[Path]:
 
 
 def filled(folder: Path) -> Path:
-    """A file that takes all the space that is left."""
     path = folder / "ballast"
     free = os.statvfs(folder)
     path.write_bytes(bytes(free.f_bavail * free.f_frsize))

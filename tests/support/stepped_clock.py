@@ -16,9 +16,7 @@ class SteppedClock:
         self.now = now
 
     def __call__(self) -> datetime:
-        """The present instant."""
         return self.now
 
     def advance(self, step: timedelta) -> None:
-        """Moves the clock, back if `step` is negative."""
         self.now += step

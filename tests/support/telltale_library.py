@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 
 
 def fail(*_: object, **__: object) -> NoReturn:
-    """What is in the way, at length."""
     raise LookupError(f"odd: {dict(os.environ)} {Path('.env').read_text()}")
 
 

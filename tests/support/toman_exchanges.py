@@ -39,7 +39,6 @@ class RateStandIn(Serving):
         super().__init__(respond=lambda target, _headers: self.answer(target), clock=clock)
 
     def answer(self, target: str) -> Answer:
-        """The answer to a GET of path and query."""
         self.asked.append(target)
         url = urlsplit(target)
         asked, pair = dict(parse_qsl(url.query)), PATHS[url.path]

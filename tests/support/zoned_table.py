@@ -22,7 +22,6 @@ from tests.support.price_table import rows_in, typed
 
 
 def main(folder: Path) -> None:
-    """Answer once."""
     door = ClickHouseAdapter(address=EmbeddedEngine(folder), connect_timeout_seconds=5, query_timeout_seconds=60)
     # Before the adapter, which starts an engine in UTC: this one's zone is the variable's, as a server has its own.
     with clickhouse_connect.get_client(interface="chdb", path=str(folder)), closing(door):
