@@ -55,3 +55,11 @@ def test_binance_follows_the_coins_that_have_a_pair(
         assert (run.code, "1 of 8 coins of the list have no pair at Binance" in run.log) == (0, True)
         assert "BTC" in program.at_clock("status", "binance_hourly_prices").out
         assert program.at_clock("verify").code == 0
+
+
+def test_heal_takes_a_week_and_at_most_100_credits_by_default(program: Installation, source: FaultySource) -> None:
+    program.settings["SYMBOLS"] = ",".join(f"{coin.symbol}:{coin.id}" for coin in source.market.coins[-40:])
+    done = program.run_job("heal", "--dry-run")
+    assert "symbol_hours=6720" in done.log
+    assert program.run_job("heal").code == 0
+    assert 95 <= source.credits_used <= 100
