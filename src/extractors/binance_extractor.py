@@ -123,8 +123,8 @@ def extract_historical(
     settled: datetime,
     gone: set[str],
     failed: list[tuple[CandleCall, EtlError]],
-) -> AsyncGenerator[tuple[CandleCall, list[tuple[CandleCall, Answered]]], None]:
-    """Each call with its parts and their answers, in the order of the answers: see `concurrently` and `ask_whole`.
+) -> AsyncGenerator[tuple[CandleCall, Answered], None]:
+    """The parts of each call with their answers: see `concurrently` and `ask_whole`.
 
     Args:
         gone: collects pairs that Binance no longer has; their calls are skipped, and fail nothing.

@@ -152,8 +152,8 @@ def extract_historical(
     spare: float = math.inf,
     failed: list[tuple[HistoricalCall, EtlError]],
     refusals: list[tuple[HistoricalCall, SourceRejected]] | None = None,
-) -> AsyncGenerator[tuple[HistoricalCall, list[PastPart]], None]:
-    """Each call with its parts, in the order of the answers: see `concurrently`.
+) -> AsyncGenerator[PastPart, None]:
+    """The parts of each call: see `concurrently`.
 
     Coins whose answer lacks hours without showing that CoinMarketCap lacks them are asked for once more, in halves;
     hours before a coin's history began, by the map, do not count.

@@ -20,12 +20,12 @@ AnswerT = TypeVar("AnswerT")
 
 async def concurrently(
     calls: Iterable[CallT],
-    ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
+    ask: Callable[[CallT], Coroutine[Any, Any, list[AnswerT]]],
     *,
     tolerate: Callable[[CallT, EtlError], bool] = lambda _call, _error: False,
     failed: list[tuple[CallT, EtlError]] | None = None,
-) -> AsyncGenerator[tuple[CallT, AnswerT], None]:
-    """Each call with its answer, in the order of the answers.
+) -> AsyncGenerator[AnswerT, None]:
+    """The parts of each call's answer, in the order of the answers.
 
     Calls run one at a time until the first answer, so that a source that refuses all is called once. After a failure
     no further call begins; the answers in flight, which are paid for, are still yielded, then the failure is raised.
@@ -36,7 +36,7 @@ async def concurrently(
             or none is answered; None: each is a failure.
     """
     remaining, in_a_row = iter(calls), 0
-    pending: dict[asyncio.Task[AnswerT], CallT] = {}
+    pending: dict[asyncio.Task[list[AnswerT]], CallT] = {}
     failure: EtlError | None = None
     at_a_time, answered = 1, False
 
@@ -53,7 +53,7 @@ async def concurrently(
             for task in [task for task in pending if task in done][:1]:
                 call = pending.pop(task)
                 try:
-                    answer = await task
+                    parts = await task
                 except EtlError as error:
                     if failed is not None and isinstance(error, SourceUnavailable | ContractError):
                         failed.append((call, error))
@@ -64,7 +64,8 @@ async def concurrently(
                 else:
                     at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
                     begin()
-                    yield call, answer
+                    for part in parts:
+                        yield part
             at_a_time = at_a_time if done else _AT_A_TIME
             begin()
     finally:

@@ -86,16 +86,16 @@ def calls_of(number: int) -> list[HistoricalCall]:
 async def test_call_that_fails_affects_no_other_unless_many_fail_in_a_row(bad: set[int], calls: int) -> None:
     made: list[int] = []
 
-    async def ask(number: int) -> int:
+    async def ask(number: int) -> list[int]:
         made.append(number)
         if number in bad:
             raise SourceUnavailable("down")
-        return number
+        return [number]
 
     failed: list[tuple[int, EtlError]] = []
     with pytest.raises(SourceUnavailable) if calls == 8 else nullcontext():
         found = concurrently(range(20), ask, tolerate=lambda _call, _error: False, failed=failed)
-        assert [call async for call, _ in found] == [number for number in range(20) if number not in bad]
+        assert [part async for part in found] == [number for number in range(20) if number not in bad]
     assert (len(made), {call for call, _ in failed}) == (calls, bad & set(range(8)))
 
 

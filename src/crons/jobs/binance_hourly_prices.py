@@ -91,13 +91,12 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             return
         answers = extract_historical(source, calls, pairs, settled=past.settled, gone=gone, failed=failed)
         async with aclosing(answers):
-            async for _, parts in answers:
-                for call, answer in parts:
-                    batch = _batch(ctx, pairs[call.symbol], call, answer)
-                    # That a pair is not traded explains what an answer lacks; its past may be asked for again.
-                    if batch.short and await _trouble(ctx, source, call.symbol, pairs[call.symbol], troubles):
-                        batch = batch._replace(unusable={(call.symbol, hour) for hour in call.hours})
-                    yield batch
+            async for call, answer in answers:
+                batch = _batch(ctx, pairs[call.symbol], call, answer)
+                # That a pair is not traded explains what an answer lacks; its past may be asked for again.
+                if batch.short and await _trouble(ctx, source, call.symbol, pairs[call.symbol], troubles):
+                    batch = batch._replace(unusable={(call.symbol, hour) for hour in call.hours})
+                yield batch
     for call, error in failed:
         past.note_failed({call.symbol: call.hours}, error)
     ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))

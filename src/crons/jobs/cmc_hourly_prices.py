@@ -151,11 +151,10 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
                 source, calls, coins, settled=past.settled, spare=spare, failed=failed, refusals=tolerated
             )
             async with aclosing(answers):
-                async for _, parts in answers:
-                    for call, answer, short in parts:
-                        batch = _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
-                        unpriced -= {row.symbol for row in batch.rows}
-                        yield batch
+                async for call, answer, short in answers:
+                    batch = _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
+                    unpriced -= {row.symbol for row in batch.rows}
+                    yield batch
             # A coin without any price is perhaps not the symbol's.
             ctx.report.failures.extend(await misnamed(source, [coin for coin in coins if coin.symbol in unpriced]))
         except SourceRejected as error:

@@ -72,9 +72,8 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
             own = [call for call in calls if call.symbol == symbol]
             try:
                 async with aclosing(concurrently(own, partial(ask_whole, ask=ask, settled=past.settled))) as answers:
-                    async for _, parts in answers:
-                        for call, answer in parts:
-                            yield _batch(ctx, call, answer)
+                    async for call, answer in answers:
+                        yield _batch(ctx, call, answer)
             except EtlError as error:
                 failures.append(error)
     if len(failures) == len(exchanges):
