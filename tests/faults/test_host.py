@@ -8,7 +8,6 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,39 +21,32 @@ from tests.support.small_disk import filled, small_disk
 ODD = str(Path(RUN_AT).with_name("odd_file_system.py"))
 
 
-@pytest.fixture
-def disk(program: Installation) -> Iterator[Path]:
-    """The program's data folder on a disk of 64 KiB."""
-    program.data.mkdir()
-    with small_disk(program.data) as folder:
-        yield folder
-
-
 @pytest.mark.parametrize("stays_full", [False, True], ids=["a replay makes room", "it stays full"])
 def test_full_disk_does_not_stop_a_replay(
-    *, stays_full: bool, program: Installation, disk: Path, front: ClickHouseFront, table: PriceAudit
+    *, stays_full: bool, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """What waits is stored although the disk is full, and before the run's own rows: the younger price stands."""
-    assert program.run_job().code == 0
-    front.refuse()
-    program.clock.advance(timedelta(minutes=5))
-    assert program.run_job(RUN_TIMEOUT_SECONDS="10").code == 1
-    [waiting] = program.spooled
-    front.listen()
-    if stays_full:
-        waiting.with_name("a second name").hardlink_to(waiting)
-    ballast = filled(disk)
-    program.clock.advance(timedelta(minutes=5))
-    run = program.run_job()
-    assert run.code == int(stays_full)
-    assert "No space left on device" in run.log
-    assert ("free space on that disk" in run.log) == ("the rows are in the database" in run.log) == stays_full
-    assert "Traceback" not in run.log
-    assert program.spooled == []
-    assert min(row.source_updated_at for row in table.rows()) > "2026-11-23 12:44:00"
-    table.assert_right()
-    ballast.unlink()
-    assert program.run_job().code == 0
+    program.data.mkdir()
+    with small_disk(program.data) as disk:
+        assert program.run_job().code == 0
+        front.refuse()
+        program.clock.advance(timedelta(minutes=5))
+        assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
+        [waiting] = program.spooled
+        front.listen()
+        if stays_full:
+            waiting.with_name("a second name").hardlink_to(waiting)
+        ballast = filled(disk)
+        program.clock.advance(timedelta(minutes=5))
+        run = program.run_job()
+        assert (run.code, program.spooled) == (int(stays_full), [])
+        assert "No space left on device" in run.log
+        assert ("free space on that disk" in run.log) == ("the rows are in the database" in run.log) == stays_full
+        assert "Traceback" not in run.log
+        assert min(row.source_updated_at for row in table.rows()) > "2026-11-23 12:44:00"
+        table.assert_right()
+        ballast.unlink()
+        assert program.run_job().code == 0
 
 
 def test_full_disk_without_a_database_names_both_causes(program: Installation, front: ClickHouseFront) -> None:
