@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     rows: Sequence[HourlyRow]  # all of hours in `asked`
     # For which the source gave something that is not stored. It may have a quote, so a heal asks for them again.
     unusable: Collection[Key] = ()
-    # Symbols of which the source may have more than it gave: see `transformers.coverage.is_whole`.
+    # Symbols for which the source may have more than it gave: see `transformers.coverage.is_whole`.
     short: Collection[str] = ()
 
 

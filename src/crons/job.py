@@ -141,9 +141,8 @@ class Job:
     # By the settings, the symbols that have a row every hour, each with what it means there, such as a coin's id or a
     # pair; None if the settings leave that open.
     followed: Callable[[Settings], Mapping[str, object]]
-    optional: bool = (
-        False  # show nothing of it on a host that never ran it, and expect no hour of a symbol without rows
-    )
+    # Show nothing of it on a host that never ran it, and expect no hour of a symbol without rows.
+    optional: bool = False
     # Of coins with their ids, those of the list of the largest that it follows, with what they mean here.
     members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
     verify: Callable[[JobContext], list[Finding]] = lambda _ctx: []  # what else is wrong with the stored rows

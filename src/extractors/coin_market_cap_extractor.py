@@ -97,7 +97,7 @@ class PastPart(NamedTuple):
 
     call: HistoricalCall
     answer: Parsed
-    short: frozenset[int]  # ids of which CoinMarketCap may have more: see `transformers.coverage.is_whole`
+    short: frozenset[int]  # ids for which CoinMarketCap may have more: see `transformers.coverage.is_whole`
 
 
 @dataclass

@@ -64,7 +64,7 @@ class SpooledLoader(Generic[RowT]):
         self._kept: dict[Path, Sequence[RowT]] = {}  # own batches that are not stored yet, by file
         self._left: set[Path] = set()  # files whose rows are stored and that cannot be moved
         self._held: dict[Key, Path] = {}  # rows that the database acknowledged and does not show, by file
-        self._doubtful: dict[Path, StorageUnavailable] = {}  # batches of which the database took nothing
+        self._doubtful: dict[Path, StorageUnavailable] = {}  # batches that the database took nothing of
         self._report = LoadReport()
 
     @property
@@ -183,7 +183,7 @@ class SpooledLoader(Generic[RowT]):
         return stored
 
     def _settle_doubtful(self) -> None:
-        """Set batches aside of which the database took nothing, though it took others; else raise its error."""
+        """Set aside the batches that the database took nothing of, if it took others; else raise its error."""
         for path, error in self._doubtful.items():
             if not any(self._report.stored) and not any(self._report.replayed):
                 raise error

@@ -154,7 +154,11 @@ def failure(
         wait: the seconds to wait before a retry, if the answer names none.
     """
     passes, limited = may_pass(status) if passes is None else passes, status in (_BANNED, _TOO_MANY)
-    how = "refuses the request" if not passes else "allows no more calls now" if limited else "is overloaded or failing"
+    how = "gives no usable answer" if status == _OK and not code else "is overloaded or failing"
+    if limited:
+        how = "allows no more calls now"
+    if not passes:
+        how = "refuses the request"
     message = f"{source} {how} (HTTP {status}{f', code {code}' if code else ''}){text and f': {text}'}"
     if not passes:
         return SourceRejected(message, next_step=refused, status=status, code=code)

@@ -62,7 +62,7 @@ class StoredRow(NamedTuple):
 
 
 class IncompleteWriteError(StorageRejected):
-    """All rows were written as far as possible, of which `stored` is visible; the operator has to look at the rest."""
+    """All rows were written as far as possible; `stored` is visible, and the operator has to look at the rest."""
 
     def __init__(self, message: str, *, next_step: str, stored: UpsertReport) -> None:
         super().__init__(message, next_step=next_step)
@@ -110,7 +110,7 @@ def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set
 
 
 def _incomplete(schema: Schema, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
-    """The error for chunks of which something is wrong."""
+    """The error for chunks with something wrong."""
     name = f"{schema.database}.{schema.table.name}"
     message, next_step = next((one.dependent_error for one in chunks if one.dependent_error), ("", ""))
     if wrong := [f"{symbol} at {hour}: {what}" for one in chunks for (symbol, hour), what in one.wrong.items()]:

@@ -91,7 +91,7 @@ class Backups:
         return path
 
     def shrunk(self, tables: Iterable[str]) -> list[str]:
-        """For each table of which the newest scheduled backup has fewer than half of the most rows: what to do."""
+        """What to do about each table whose newest scheduled backup has fewer than half of the most rows."""
         rows: list[Mapping[str, int]] = []
         for _, one in self.found():
             rows = [*([] if one.accepted else rows), *([one.rows] if one.scheduled or one.accepted else [])]

@@ -1,7 +1,7 @@
 // The chart of prices.
 
 const LISTED_AT_MOST = 16; // prices that fit into one tooltip
-const LIKE_SIZE = 2; // prices of which none is more than so many times another show their moves on one axis
+const LIKE_SIZE = 2; // prices within this factor of each other show their moves on one axis
 const LOG_FROM = 20; // times the smallest value, from where a log scale shows more
 const OPENED_AS_PRICES = 3;
 const REST_POINTS = 40000; // of the gray lines

@@ -78,7 +78,7 @@ def test_garbled_or_truncated_gzip_is_unavailable() -> None:
 @pytest.mark.parametrize(
     ("status", "content", "kind", "words"),
     [
-        (200, b"<html>", SourceUnavailable, r"\(HTTP 200\): an HTML page instead of JSON"),
+        (200, b"<html>", SourceUnavailable, r"gives no usable answer \(HTTP 200\): an HTML page instead of JSON"),
         (200, b'{"data": [', SourceUnavailable, "truncated JSON"),
         (200, b"", SourceUnavailable, "an empty body"),
         (200, b"OK", SourceUnavailable, "a text"),
