@@ -95,7 +95,7 @@ def test_the_crontab_line_is_a_row(program: Installation) -> None:
     before = rows(program.at_clock("check"))
     assert "./run.sh setup_cron cmc_hourly_prices" in before["job cmc_hourly_prices"]
     assert program.at_clock("setup_cron", "binance_hourly_prices", "--schedule", "5 * * * *").code == 0
-    after = rows(program.at_clock("check", BINANCE_BASE_URL="http://127.0.0.1:1"))
+    after = rows(program.at_clock("check", BINANCE_BASE_URL="http://127.0.0.1:1", HTTP_TIMEOUT_SECONDS="2"))
     assert "installed: 5 * * * *" in after["job binance_hourly_prices"]
     assert after["topology"].count("\n") == 1
     assert "127.0.0.1:1" in after["Binance"]

@@ -198,7 +198,7 @@ def test_broken_answer_leaves_no_file(prices: Installation, front: ClickHouseFro
     path = tmp_path / "prices.csv"
     path.write_text("mine")
     front.faults.append(Fault(kind, statement="SELECT `symbol`", times=99, code=241, text="Memory limit exceeded"))  # type: ignore[arg-type]
-    done = prices.command("export", str(path), "--force")
+    done = prices.command("export", str(path), "--force", RUN_TIMEOUT_SECONDS="4")
     assert done.code == 1
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["prices.csv"]
     assert path.read_text() == "mine"

@@ -149,7 +149,7 @@ def test_what_status_names(
         assert program.run_job("backfill", "24").code == program.run_job().code == 0
     elif fault == "pending":
         front.refuse()
-        assert program.run_job().code == 1
+        assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
         front.listen()
         for path in spool.rglob("*.spool"):
             os.utime(path, ((clock() - timedelta(hours=2)).timestamp(),) * 2)
@@ -178,7 +178,7 @@ def test_what_check_names(
     if subject.startswith("spool"):
         assert program.at_clock("setup_db").code == 0
         front.refuse()
-        assert program.run_job().code == 1
+        assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
         front.listen()
     (program.root / ".env").write_text("")
     before = row_of(program, subject)

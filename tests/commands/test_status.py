@@ -173,10 +173,10 @@ def test_two_failed_runs_in_a_row_need_attention(
     assert program.run_job("backfill", "2").code == program.run_job().code == 0
     front.refuse()
     clock.advance(timedelta(seconds=1))
-    assert program.run_job().code == 1
+    assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
     assert status_of(program, 1)["failures_in_a_row"] == 1
     clock.advance(timedelta(seconds=1))
-    assert program.run_job().code == 1
+    assert program.run_job(RUN_TIMEOUT_SECONDS="4").code == 1
     job = status_of(program, 1)
     assert (job["database"]["state"], job["symbols"]) == ("unreachable", None)
     assert (job["failures_in_a_row"], job["history"]["waiting"], job["spool"]["waiting"]) == (2, 2, 2)

@@ -170,7 +170,7 @@ def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> Spoole
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
     LoaderMachine.front, LoaderMachine.clickhouse = front, server
-    examples, slow = 40 if LARGE else 10, [HealthCheck.too_slow]
+    examples, slow = 40 if LARGE else 5, [HealthCheck.too_slow]
     few = settings(max_examples=examples, stateful_step_count=8, deadline=None, suppress_health_check=slow)
     run_state_machine_as_test(LoaderMachine, settings=few)
 

@@ -24,6 +24,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunR
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
+from tests.support.scale import LARGE
 
 PROJECT = Path(__file__).parents[3]
 INSTALLED = sorted((PROJECT / "tests" / "fixtures" / "ddl").glob("*.sql"))
@@ -109,9 +110,9 @@ def test_statement_is_for_its_topology(
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tehran", "America/New_York"])
 def test_key_is_the_tehran_hour_under_every_server_zone(zone: str, tmp_path: Path) -> None:
-    """Of every hour from 2015 to 2035, also those that a server in that zone skips or has twice."""
+    """Of hours from 2015 to 2035, in CI of every one, also those that a server in that zone skips or has twice."""
     start, minutes = datetime(2015, 1, 1, tzinfo=timezone.utc), 20 * 365 * 24 * 60
-    instants = [start + timedelta(minutes=minute) for minute in range(0, minutes, 53)]
+    instants = [start + timedelta(minutes=minute) for minute in range(0, minutes, 53 if LARGE else 371)]
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(tmp_path)],
         env={"PYTHONPATH": f"{PROJECT / 'src'}:{PROJECT}", "TZ": zone},
