@@ -1,1 +1,1 @@
-"""What the operator asks for and no job does, one file a matter; `main` gives them their names and arguments."""
+"""The commands, one file each: arguments, help and work. `main` lists them."""

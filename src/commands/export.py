@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
 from adapters._bases.durable import Disk, check_writable, state_errors
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
@@ -156,10 +156,10 @@ def _selection(
     if view not in VIEWS or name not in (RUNS, *table.views):
         there = [kind for kind in VIEWS if f"{table.name}_{kind}" in table.views]
         raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(there)}, runs")
-    database = quoted_identifier(resources.settings.clickhouse_db)
+    database = resources.settings.clickhouse_db
     conditions = [_within(VIEWS[view], *span)]
     if symbols:
-        statement = f"SELECT DISTINCT symbol FROM {database}.{quoted_identifier(table.name)}"  # noqa: S608 - quoted
+        statement = f"SELECT DISTINCT symbol FROM {quoted_name(database, table.name)}"  # noqa: S608 - quoted
         stored = {str(symbol) for (symbol,) in resources.retry.call(lambda: resources.database.query(statement))}
         if unknown := [symbol for symbol in symbols if symbol not in stored]:
             raise ConfigurationError(
@@ -167,7 +167,7 @@ def _selection(
                 next_step=f"stored symbols: {', '.join(sorted(stored))}" if stored else "./run.sh cron_run",
             )
         conditions.append(f"symbol IN ({', '.join(map(quoted_text, symbols))})")
-    return f"{database}.{quoted_identifier(name)}", " AND ".join(conditions)
+    return quoted_name(database, name), " AND ".join(conditions)
 
 
 def _within(view: _View, first: datetime | None, end: datetime | None) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
+from adapters._bases.clickhouse_errors import NOT_THERE, READ_ONLY
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
 from commands.screen import action, say, settings_with_log, show_table, tell, terminal_size
@@ -35,8 +36,7 @@ _REACHES_OUT = re.compile(
     r"\bINTO OUTFILE\b|\b(?:file|python)\s*\(|\bDESC(?:RIBE)? (?:TABLE )?(?!TABLE\b)\w+\s*\(", re.IGNORECASE
 )
 _FORMAT = re.compile(r"\bFORMAT \w+$")
-_READONLY = 164
-_UNKNOWN_NAMES = (47, 60, 81)  # UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, UNKNOWN_DATABASE
+_UNKNOWN = {47, *NOT_THERE}  # UNKNOWN_IDENTIFIER
 _BEFORE_WORDS = re.compile(r"^.*? answered error \d+: ")
 _OWN_WORDS = re.compile(r"(\. Expected one of.*|: In scope SELECT formatQuerySingleLine.*|\s*\([A-Z_]+\)\.?)$")
 _NULL = "ᴺᵁᴸᴸ"
@@ -101,9 +101,9 @@ def _refused(error: StorageRejected) -> StorageRejected:
         return error
     # ClickHouse's message, without what surrounds the part about the statement.
     words = _OWN_WORDS.sub("", _BEFORE_WORDS.sub("", error.message))
-    if error.code == _READONLY:
+    if error.code == READ_ONLY:
         return StorageRejected("query is read-only", next_step="use clickhouse-client to change something")
-    step = "./run.sh query lists the tables and their columns" if error.code in _UNKNOWN_NAMES else ""
+    step = "./run.sh query lists the tables and their columns" if error.code in _UNKNOWN else ""
     return StorageRejected(f"the statement is invalid: {words}", next_step=step, code=error.code)
 
 

@@ -53,7 +53,7 @@ def action(arguments: str = "", *, names_checked: bool = False) -> Callable[[_Ac
 
 
 def settings_with_log(*, quiet: bool = False, writes: bool = False, needs_database: bool = False) -> Settings:
-    """Load the settings and set up the log accordingly, or for errors only if quiet; `require_owner` of what writes.
+    """Load the settings and set up the log accordingly, for errors only if quiet; check the data's owner if `writes`.
 
     Raises StorageRejected if a database is needed and there is none: opening it would create it.
     """

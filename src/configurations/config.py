@@ -17,7 +17,7 @@ from io import StringIO
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from adapters._bases.errors import ConfigurationError
 
@@ -117,9 +117,9 @@ def source_address(text: str) -> str:
     """A base URL without a trailing slash; empty for a source that is left out."""
     if not text:
         return ""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query:
-        raise ValueError("an address such as https://api.example.com is needed")
+    parts = _address(text, "https://api.example.com")
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("an address without a password and a query is needed, such as https://api.example.com")
     # Over plain http, the key could be read and the prices changed on the way.
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("https is needed: over http what is sent, a key too, could be read on the way")
@@ -127,10 +127,17 @@ def source_address(text: str) -> str:
 
 
 def _monitor_address(text: str) -> Secret:
-    parts = urlsplit(text)
-    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
-        raise ValueError("an address such as https://hc-ping.com/your-check is needed")
+    if text:
+        _address(text, "https://hc-ping.com/your-check")
     return Secret(text)
+
+
+def _address(text: str, example: str) -> SplitResult:
+    with suppress(ValueError):  # its own words would show the address, which may hold a secret
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts
+    raise ValueError(f"an address such as {example} is needed")
 
 
 def _path(text: str, *, of_file: bool = False) -> Path | None:
@@ -143,7 +150,10 @@ def _path(text: str, *, of_file: bool = False) -> Path | None:
         path = PROJECT_ROOT / Path(text).expanduser()
     except RuntimeError as error:
         raise ValueError(f"{text} has no home folder") from error
-    if of_file and not path.is_file():
+    if of_file:
+        with suppress(OSError):  # a name that is too long
+            if path.is_file():
+                return path
         raise ValueError(f"the file {path} does not exist")
     return path
 

@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
 
 def candle_batch(ctx: JobContext, call: CandleCall, answer: Answered, made: HourRows, *, name: str) -> Batch:
-    """What became of a call's candles, which is reported under a name."""
+    """Make a batch of a call's candles, and report rejects under a name."""
     ctx.report.extracted += len(made.rows) + len(made.rejects)
     for hour, reason in made.rejects.items():
         ctx.report.reject(name, reason, hour)

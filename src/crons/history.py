@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def record(run: JobContext, error: BaseException | None) -> None:
-    """Put a run that has ended, by an error or well, into the history, unless it was a dry run; close its database."""
+    """Record a finished run, failed or not, unless it was a dry run; close its database."""
     dry_run = run.request.dry_run
     if not dry_run:
         _keep(run, _record_of(run, error))
@@ -50,7 +50,7 @@ def record(run: JobContext, error: BaseException | None) -> None:
 
 
 def keep_record(run: JobContext, error: EtlError | None, *, busy: bool = False) -> None:
-    """Put a run into the history whose process does not hold the lock by it.
+    """Record a run whose process does not hold the job's lock under this run's id.
 
     A `busy` one did nothing, because another process holds the lock, which then stores the record.
     """

@@ -147,7 +147,7 @@ class Job:
     members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
     verify: Callable[[JobContext], list[Finding]] = lambda _ctx: []  # what else is wrong with the stored rows
     schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
-    # The variable of the key without which the source refuses past hours, whose credits they cost; and where to get it.
+    # The variable of the API key that past hours require and are charged to, and where to get one.
     past_key: tuple[str, str] | None = None
     # Where the source's history of each symbol begins, a line each, as far as it is kept.
     beginnings: Callable[[Settings], list[str]] = lambda _settings: []
@@ -215,7 +215,7 @@ class JobContext:
 
 
 def _named(text: str, followed: Collection[str], *, listed_too: bool) -> list[str]:
-    """The symbols in a list, in any case of letters; with `listed_too` others than those that the job follows too."""
+    """The listed symbols, case-insensitive; `listed_too` allows symbols that the job does not follow."""
     names = {symbol.upper(): symbol for symbol in followed}
     symbols = list(dict.fromkeys(names.get(one.upper(), one.upper()) for one in split_list(text)))
     if not symbols:

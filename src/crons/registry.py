@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the help needs a name only
     from crons.job import Job
 
 MAIN_JOB = "cmc_hourly_prices"
-"""The job that a command means which is given no name."""
+"""The default job of commands."""
 _NAMES = (
     MAIN_JOB,
     "binance_hourly_prices",

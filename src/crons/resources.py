@@ -1,4 +1,4 @@
-"""What the settings stand for, each made once: the database, repositories, sources, spools, the monitor."""
+"""The database, repositories, HTTP connections and spools that the settings describe."""
 
 from __future__ import annotations
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
 import structlog
 
-from adapters._bases.errors import EtlError, LockHeldError
+from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.wording import counted, listed
 from adapters.files.locks import ProcessLock
 from adapters.files.spool import Spool
@@ -128,8 +128,11 @@ def fail_for_settings(request: Request, job: Job, error: SettingsError, clock: C
 
 
 def kept(spool: Spool) -> str:
-    """Describe the pending rows of a spool; empty if there are none."""
-    if not (rows := sum(len(spool.read(path).records) for path in spool.waiting())):
+    """Describe the pending rows of a spool; empty if there are none, or it cannot be read."""
+    rows = 0
+    with suppress(StateError):  # the run's own error counts
+        rows = sum(len(spool.read(path).records) for path in spool.waiting())
+    if not rows:
         return ""
     folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
     return f"{counted(rows, 'row')} kept in {folder}; the next run stores them"

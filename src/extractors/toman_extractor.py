@@ -21,6 +21,7 @@ from extractors.candles import Answered, Candle
 CALLS_A_MINUTE = 60
 """The limit of Nobitex; Wallex allows more."""
 _HOUR_MINUTES = 60
+_LONGEST_WAIT_SECONDS = 10**9  # a longer one may be more than a double holds
 _OK, _FORBIDDEN = 200, 403
 
 
@@ -88,7 +89,7 @@ def _read(http: HttpAdapter, source: RateSource, answer: Answer) -> Answered:
         way_out = f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out"
         refused = way_out if answer.status == _FORBIDDEN else source.correct
         wait = fields.get("backOff")
-        wait = float(wait) if isinstance(wait, int | float) else None
+        wait = float(min(wait, _LONGEST_WAIT_SECONDS)) if isinstance(wait, int | float) else None
         raise failure(source.name, answer.status, text, refused=refused, wait=wait)
     try:
         times, *columns = msgspec.convert([fields.get(name, []) for name in "tohlcv"], list[list[Any]])

@@ -1,1 +1,1 @@
-"""Storable rows into the table, once each."""
+"""Store rows, each once."""

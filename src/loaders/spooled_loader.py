@@ -141,11 +141,11 @@ class SpooledLoader(Generic[RowT]):
         except StateError as unwritable:
             if failure := failure or await _failure_of(self._store_unspooled(rows)):
                 raise StateError(
-                    f"{counted(len(rows), 'fetched row')} lost: {unwritable.message}, and the database did not take "
-                    f"them either: {failure.message}",
+                    f"{counted(len(rows), 'fetched row')} lost: {unwritable.message}, and the database did not "
+                    f"take them either: {failure.message}",
                     next_step=f"{unwritable.next_step}; {failure.next_step or 'repair the database'}",
                 ) from failure
-            unwritable.next_step += "; the rows are in the database all the same"
+            unwritable.next_step += "; the rows are in the database anyway"
             raise
         if failure is not None:
             raise failure

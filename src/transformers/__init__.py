@@ -1,1 +1,1 @@
-"""Pure rules: normalized rows to storable rows, and Tehran time. No I/O, no clock."""
+"""Pure rules: quotes to rows, missing hours, comparison. No I/O, no clock."""

@@ -47,7 +47,7 @@ def last_over(as_of: datetime) -> datetime:
 
 
 def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[HourCandle], HourlyRow]) -> HourRows:
-    """The rows, made by `make`, of those of these hours, aware starts by key, that have a candle.
+    """Make a row of each of these hours (key to aware start) that has a candle.
 
     A price is the open of the first candle. High, low, close and volumes are those of closed candles of an hour that is
     over, never of one that is open. Candles are in any order; of those with one opening time the last one counts.
@@ -135,6 +135,6 @@ def _number(text: str | float, above: float = -math.ulp(0.0)) -> float | None:
     """A finite number; None if the text is not one, or not above a limit."""
     try:
         number = float(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if above < number < math.inf else None

@@ -117,6 +117,7 @@ def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
         ({"volume": "inf"}, "volume_base"),
         ({"quote_volume": "nan"}, "volume_quote"),
         ({"trades": -1}, "trades"),
+        ({"trades": 10**400}, "trades"),
         ({"close": "soon"}, None),
     ],
 )

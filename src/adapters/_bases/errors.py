@@ -28,7 +28,7 @@ class RetryableError(EtlError):
     """The same call may succeed later."""
 
     retry_after_seconds: float | None = None  # the least wait that the other side asked for
-    most_tries: int | None = None  # tries in all that it is worth, where the operator probably has to act
+    most_tries: int | None = None  # fewer than usual, where the operator probably has to act
 
 
 class SourceUnavailable(RetryableError):  # noqa: N818 - the name says the state

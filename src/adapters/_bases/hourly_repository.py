@@ -41,7 +41,7 @@ _TTL = re.compile(r" TTL (.+?)(?: SETTINGS .*)?$")
 _DELETES = re.compile(
     r"(?P<until>(?:(?! TO (?:DISK|VOLUME) | GROUP BY | RECOMPRESS ).)+?)(?: DELETE)?(?: WHERE (?P<rows>.+))?"
 )
-# The columns of a row of an hour that is stored now; of the others a TTL sees the default.
+# The columns of a row of an hour that is stored now; a TTL sees the defaults of the others.
 _STORED_NOW = {
     "datetime": "arrayJoin({hours:Array(String)})",
     "fetched_at": "datetime",
@@ -130,7 +130,7 @@ class HourlyRepository:
         return dict(self._ask("listed", since=since)) if self.table.lists else {}
 
     def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-        """Symbol that a list held to spans of hour keys in which none held it: no hour of them is expected."""
+        """Symbol to the spans of hour keys in which no list held it, if one ever did: they are not expected."""
         rows = self._ask("absences", symbols=list(symbols)) if self.table.lists else []
         return _grouped((symbol, (since, until)) for symbol, since, until in rows)
 
@@ -337,7 +337,7 @@ class HourlyRepository:
         return sum(int(number) for (number,) in self._read(statement))
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows into a table beside, perhaps twice: it keeps one row of each key."""
+        """Insert rows into an auxiliary table; safe to repeat: it keeps one row of each key."""
         types, name = definition(table).types, quoted_name(self.database, table)
         self.retry.call(partial(self.clickhouse.insert, name, types, rows))
 

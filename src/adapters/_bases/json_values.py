@@ -20,7 +20,10 @@ _FIRST_YEAR, _LAST_YEAR = 2009, 9998
 
 
 def json_value(text: bytes) -> object:
-    """The JSON value of a text; ValueError or RecursionError. NaN, and numbers that a double cannot hold, are texts."""
+    """The JSON value of a text; NaN, and numbers that a double cannot hold, are texts.
+
+    Raises ValueError or RecursionError if it is not JSON.
+    """
     with suppress(ValueError, RecursionError):
         return msgspec.json.decode(text)
     # A literal such as NaN, a number too large, a byte order mark, a broken character; or not JSON at all.

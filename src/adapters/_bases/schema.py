@@ -1,10 +1,10 @@
 """Tables and views as their .sql files define them: read the files, make what is missing, compare what exists.
 
 A file defines one table or view, named like the file, one column a line, expressions spelled as ClickHouse shows them.
-Its placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`;
-`{definition}` in a view's comment, a hash of the file; and the name of a file in sql/parts, for its text. The files in
-sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`: a line after ``/*crypto_prices*/`` is of that
-table's view only. Those in sql/queries are SELECTs.
+Placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`;
+`{definition}` in a view's comment, a hash of the file; `{keep_days}` of the runs; the name of a file in sql/parts, for
+its text. The files in sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`: a line after
+``/*crypto_prices*/`` is of that table's view only. Those in sql/queries are SELECTs, which `HourlyRepository` fills in.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def time_bound(text: str, zone: tzinfo = TEHRAN) -> datetime:
 def time_span(
     first: str | None, end: str | None, zone: tzinfo = TEHRAN
 ) -> tuple[datetime | None, datetime | None, str]:
-    """Both bounds, and, if one is of the Jalali calendar, both in both calendars. Raises ConfigurationError."""
+    """Both bounds, and the two in both calendars if one is Jalali. Raises ConfigurationError."""
     bounds = [None if text is None else time_bound(text, zone) for text in (first, end)]
     if bounds[0] and bounds[1] and bounds[0] >= bounds[1]:
         raise ConfigurationError(f"no hour from {first} to {end}", next_step="give a --to that is after --from")

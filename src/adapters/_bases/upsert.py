@@ -294,7 +294,7 @@ class _Chunk:
             raise StorageUnavailable(f"ClickHouse ({self.clickhouse.address}): the look-up of keys was cut short")
         now, _, rows = answer[0]
         stored: dict[Key, list[_Found]] = {}
-        # Rows of one key are inserted by hand, or by two hosts at once, or wait for a merge.
+        # Rows of one key are inserted by hand, or by two hosts at once, or are pending a merge.
         for symbol, hour, *compared, fetched_at, version in sorted(rows, key=itemgetter(-1, -2)):
             stored.setdefault((symbol, hour), []).append(_Found(tuple(compared), fetched_at, version, now))
         return stored

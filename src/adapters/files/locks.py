@@ -146,7 +146,7 @@ def read_holder(lock: Path) -> Holder | None:
 def held_locks(folder: Path) -> dict[Path, Holder | None]:
     """The locks of a folder that processes hold now, with the holders that their notes name.
 
-    Raises StateError if the file or the file system of a lock does not permit to see it.
+    Raises StateError if a lock cannot be inspected.
     """
     held = {}
     for path in sorted(folder.glob("*.lock")):

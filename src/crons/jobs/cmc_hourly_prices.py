@@ -17,7 +17,7 @@ from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from adapters.files.choices import coin_choices, twin_choices
-from adapters.http.coin_market_cap_errors import reach_of
+from adapters.http.coin_market_cap_errors import USE_A_KEY, reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import renamed_entry
 from crons.backfill import Batch, Past
@@ -382,5 +382,5 @@ JOB = Job(
     backfill=backfill,
     followed=lambda settings: dict(settings.named),
     members=lambda _settings, coins: coins,
-    past_key=("CMC_API_KEY", "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"),
+    past_key=("CMC_API_KEY", USE_A_KEY),
 )

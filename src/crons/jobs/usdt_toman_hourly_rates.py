@@ -121,7 +121,9 @@ def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
 async def check(ctx: JobContext) -> Finding:
     """Whether Nobitex and Wallex answer here."""
     batches, failures = await _latest(ctx, hours_before(ctx.started, 1))
-    found = [f"{listed([*batch.asked])} answers, {len(batch.rows)} rate of the last hour" for batch in batches]
+    found = [
+        f"{listed([*batch.asked])} answers, {counted(len(batch.rows), 'rate')} of the last hour" for batch in batches
+    ]
     detail = "; ".join([*found, *(failure.message for failure in failures)])
     return Finding(JOB.source, "warn" if failures else "ok", detail, failures[0].next_step if failures else "")
 

@@ -205,7 +205,7 @@ COLUMNS: dict[str, Any] = {"s": "ok", "t": [], **{name: [] for name in "ohlcv"}}
         (200, {**COLUMNS, "t": [1795433400]}, "another form"),
         (200, {"s": "ok", "t": "soon"}, "another form"),
         (200, [], "refuses the request"),
-        (404, {}, "HTTP 404"),
+        (404, {"backOff": 10**400}, "HTTP 404"),
         (500, {"message": "Server Error"}, "Server Error"),
         (
             429,
