@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import hour_key, hours_before
 from tests.support.two_markets import Prices, candles_of, quotes_of, walk
-from transformers.comparison import Comparison, Rates, compare_symbol
+from transformers.comparison import Comparison, Rates, compare_symbol, mixed_up
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=timezone.utc)
 WEEK = [hour_key(start) for start in hours_before(NOW, 168)]
@@ -252,3 +252,19 @@ def test_noise_is_never_suspected(seed: int, noise: float) -> None:
     traded = walk(168, seed=seed, percent=0.05)
     quoted = [price * other / 100 for price, other in zip(traded, walk(168, seed=seed + 1, percent=noise), strict=True)]
     assert kinds(of_week(quoted, traded)) == []
+
+
+@pytest.mark.parametrize(("same", "expected"), [(48, ["mixed up"]), (40, [])])
+def test_prices_are_another_coins_only_if_every_hour_is(same: int, expected: list[str]) -> None:
+    other = walk(48, seed=2, start=30.0)
+    quotes = quotes_of("BTC", HOURS, [*other[:same], *(price * 2 for price in other[same:])])
+    candles = candles_of("BTC", HOURS, PRICES)
+    known = {"BTC": candles, "ETH": candles_of("ETH", HOURS, other)}
+    found = mixed_up(compared(quotes, candles), {"BTC": quotes}, known, rates={}, tolerance=1.0)
+    assert (found.differs_throughout, [one for one in kinds(found) if one == "mixed up"]) == (True, expected)
+
+
+def test_late_prices_are_not_shifted_although_the_next_hour_matches() -> None:
+    prices = walk(169, percent=3)
+    assert "shifted" in kinds(of_week(prices[1:], prices[:-1]))
+    assert "shifted" not in kinds(of_week(prices[1:], prices[:-1], minute=55))
