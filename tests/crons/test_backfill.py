@@ -104,6 +104,13 @@ async def test_unusable_quote_is_missing_but_not_a_hole(context: Context) -> Non
     assert again.asked == [("BTC", KEYS[0])]
 
 
+async def test_backfill_fails_if_it_stores_nothing_of_what_came(context: Context) -> None:
+    """With a valid quote, new or stored already, the rejected ones are only named."""
+    everything, part = ListedSource(unusable=range(6)), ListedSource(unusable=range(5))
+    failures = [(await backfill(context(source), 6)).failures for source in (everything, part, part)]
+    assert failures == [["CoinMarketCap gave no valid price"], [], []]
+
+
 @pytest.mark.parametrize("kind", [backfill, heal])
 async def test_hours_before_the_first_one_at_the_source_are_not_wanted(
     context: Context, stored: Callable[[], list[str]], kind: Callable[..., object]
