@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters._bases.clickhouse_adapter import lacking
-from adapters._bases.durable import Disk, check_writable, fix_for
+from adapters._bases.durable import check_writable, fix_for, sync_folder, write
 from adapters._bases.errors import EtlError, LockHeldError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.wording import counted
@@ -187,7 +187,7 @@ def _check_folders(folders: Iterable[Path]) -> list[Finding]:
     for folder in folders:
         try:
             check_writable(_nearest(folder))
-            if not Disk().sync_folder(_nearest(folder)):
+            if not sync_folder(_nearest(folder)):
                 found.append(Finding("folders", "warn", f"{folder}: {unsafe}"))
         except OSError as error:  # noqa: PERF203 - each wrong folder has a row
             fault = f"{folder} cannot be written: {error.strerror}"
@@ -206,7 +206,7 @@ def _check_disks(settings: Settings) -> Iterator[Finding]:
         existing, what = _nearest(folders[names[0]]), ", ".join(names)
         trial, free = existing / f".check-{os.getpid()}", shutil.disk_usage(existing).free
         try:
-            Disk().write(trial, bytes(_TRIAL_BYTES))
+            write(trial, bytes(_TRIAL_BYTES))
         except OSError as error:
             yield Finding("disk", "fail", f"{what}: {existing}: {error.strerror}", fix_for(error))
         else:

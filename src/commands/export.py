@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
-from adapters._bases.durable import Disk, check_writable, state_errors
+from adapters._bases.durable import check_writable, replacing, state_errors
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
 from adapters._bases.wording import counted
@@ -232,7 +232,7 @@ def _written(target: str, *, force: bool) -> Iterator[Path]:
         raise StateError(f"there is no folder {Path(target).parent}", next_step="create it, or name another")
     with state_errors(f"cannot write {target}"):
         check_writable(path.parent)
-        with Disk().replacing(path) as draft:
+        with replacing(path) as draft:
             yield draft
 
 

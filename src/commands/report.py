@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adapters._bases.durable import Disk, state_errors
+from adapters._bases.durable import replacing, state_errors
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
@@ -68,7 +68,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
         page = build_page(_contents(resources, keys, now))
     with state_errors(f"cannot write {path}"):
         path.parent.mkdir(exist_ok=True)
-        with Disk().replacing(path) as draft:
+        with replacing(path) as draft:
             draft.write_text(page, encoding="utf-8")
 
 

@@ -59,8 +59,9 @@ class LoaderMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.database = f"loader_{next(_DATABASES)}"
-        self.disk = MortalDisk(Path(self.folder.name))
-        self.spool = Spool(Path(self.folder.name) / "spool" / "job", self.disk)
+        self.patch = pytest.MonkeyPatch()
+        self.disk = MortalDisk(Path(self.folder.name), self.patch)
+        self.spool = Spool(Path(self.folder.name) / "spool" / "job")
         self.table: dict[Key, set[float | None]] = {}
         self.waiting: list[list[PriceRow]] = []
         self.damaged = 0
@@ -70,6 +71,7 @@ class LoaderMachine(RuleBasedStateMachine):
         try:
             self.load_goes_well({"BTC"}, 12)
         finally:
+            self.patch.undo()
             self.clickhouse.command(f"DROP DATABASE IF EXISTS {self.database} SYNC")
             self.folder.cleanup()
 

@@ -6,9 +6,9 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from adapters._bases.durable import Disk
+import pytest
 
 Ending = Literal["process", "power, new names kept", "power, new names lost"]
 ENDINGS: tuple[Ending, ...] = ("process", "power, new names kept", "power, new names lost")
@@ -20,58 +20,60 @@ class Died(Exception):  # noqa: N818 - no error of the program, which must not c
     """The process, or the whole machine, ended here."""
 
 
-class MortalDisk(Disk):
-    """A disk as the host's, until it dies.
+class MortalDisk:
+    """The host's disk, which dies in an fsync, a rename or a removal, as far as this process can tell.
 
     A rename lasts in both folders once one of them is synced, as on every file system with a journal.
 
     Args:
         root: the folder that is looked after; what is above it lasts.
+        patch: to be undone when the disk is no longer needed.
 
     Attributes:
         steps_left: how many operations it does before it dies in the next one; None lets it live.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__()
+    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
         self.steps_left: int | None = None
         self._root = root
         self._contents: dict[int, bytes] = {}
         self._names: dict[Path, dict[str, int]] = {}
         self._renamed_to: dict[Path, set[Path]] = {}
         self._removed: list[int] = []
+        self._replace, self._unlink, self._fsync = Path.replace, Path.unlink, os.fsync
+        # As methods of Path, functions are given the path.
+        patch.setattr(Path, "replace", lambda source, target: self.rename(source, target))  # noqa: PLW0108
+        patch.setattr(Path, "unlink", lambda path, **options: self.unlink(path, **options))  # noqa: PLW0108
+        patch.setattr(os, "fsync", self.sync)
         self.settle()
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
-        """As on the host's; whoever dies in it leaves half of the file."""
-        if path.exists():
-            self._contents.pop(path.stat().st_ino, None)
-        if self.steps_left == 0:
-            path.write_bytes(content[: len(content) // 2])
-        self._step()
-        super().write(path, content, mode=mode)
-
     def rename(self, source: Path, target: Path) -> None:
-        self._step()
-        super().rename(source, target)
-        self._renamed_to.setdefault(source.parent, set()).add(target.parent)
-        self._renamed_to.setdefault(target.parent, set()).add(source.parent)
+        if source.is_relative_to(self._root):
+            self._step()
+            self._renamed_to.setdefault(source.parent, set()).add(target.parent)
+            self._renamed_to.setdefault(target.parent, set()).add(source.parent)
+        self._replace(source, target)
 
-    def unlink(self, path: Path) -> None:
+    def unlink(self, path: Path, **options: Any) -> None:
         """As on the host's; the file's number is not given to another, for a power loss may bring it back."""
-        self._step()
-        if path.exists():
+        if path.is_relative_to(self._root) and path.exists():
+            self._step()
             self._removed.append(os.open(path, os.O_RDONLY))
-        super().unlink(path)
+        self._unlink(path, **options)
 
     def sync(self, descriptor: int) -> None:
-        self._step()
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            for folder in (path, *self._renamed_to.get(path, ())):
-                self._names[folder] = _names_in(folder)
-        else:
-            self._contents[os.fstat(descriptor).st_ino] = path.read_bytes()
+        """As on the host's; whoever dies in it leaves half of the file."""
+        path, found = Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor)
+        if path.is_relative_to(self._root):
+            if self.steps_left == 0 and stat.S_ISREG(found.st_mode):
+                os.truncate(path, found.st_size // 2)
+            self._step()
+            if stat.S_ISREG(found.st_mode):
+                self._contents[found.st_ino] = path.read_bytes()
+            else:
+                for folder in (path, *self._renamed_to.get(path, ())):
+                    self._names[folder] = _names_in(folder)
+        self._fsync(descriptor)
 
     def settle(self) -> None:
         """All that is there lasts from now on: the kernel writes everything sooner or later."""

@@ -77,66 +77,56 @@ def _name_of(user: int) -> str:
         return str(user)
 
 
-class Disk:
-    """Durable file operations: content after `write`, new and changed names after `sync_folder`.
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, durably. Idempotent. May raise OSError, like the functions below."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
-    Every method may raise OSError.
+
+@contextmanager
+def replacing(path: Path, *, aside: Path | None = None) -> Iterator[Path]:
+    """The path to write a file to, which is renamed to `path`, durably, if the block ends without an error.
+
+    It is `aside`, or a hidden name beside `path`; it is removed first, so it must have one writer.
     """
+    draft = aside or path.with_name(f".{path.name}.new")
+    try:
+        draft.unlink(missing_ok=True)
+        yield draft
+        move(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
-    def make_folder(self, folder: Path) -> None:
-        """Make a folder and its missing parents, durably. Idempotent."""
-        if not folder.is_dir():
-            self.make_folder(folder.parent)
-            folder.mkdir(exist_ok=True)
-            self.sync_folder(folder.parent)
 
-    @contextmanager
-    def replacing(self, path: Path, *, aside: Path | None = None) -> Iterator[Path]:
-        """The path to write a file to, which is renamed to `path` if the block ends without an error.
+def write(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a new file, with this mode less the umask. Its content is durable, its name after `sync_folder`."""
+    # O_EXCL: an existing file is an error, so nothing is written through a link.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
-        It is `aside`, or a hidden name beside `path`; it is removed first, so it must have one writer.
-        """
-        draft = aside or path.with_name(f".{path.name}.new")
-        try:
-            if os.path.lexists(draft):
-                self.unlink(draft)
-            yield draft
-            self.rename(draft, path)
-            self.sync_folder(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                self.unlink(draft)
-            raise
 
-    def write(self, path: Path, content: bytes, *, mode: int = 0o666) -> None:
-        """Write a new file, with this mode less the umask."""
-        # O_EXCL: an existing file is an error, so nothing is written through a link.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            self.sync(file.fileno())
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder, atomically and durably."""
+    source.replace(target)
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        sync_folder(folder)
 
-    def rename(self, source: Path, target: Path) -> None:
-        """Rename a file atomically."""
-        source.replace(target)
 
-    def unlink(self, path: Path) -> None:
-        """Remove a file. Idempotent."""
-        path.unlink(missing_ok=True)
-
-    def sync_folder(self, folder: Path) -> bool:
-        """Make the names in a folder durable: fsync of a file does not cover its name. False if the disk cannot."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self.sync(descriptor)
-        except OSError as error:
-            if error.errno not in _NO_FOLDER_SYNC:
-                raise
-            return False
-        finally:
-            os.close(descriptor)
-        return True
-
-    def sync(self, descriptor: int) -> None:
-        """Fsync an open file or folder."""
+def sync_folder(folder: Path) -> bool:
+    """Make the names in a folder durable: fsync of a file does not cover its name. False if the disk cannot."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from adapters._bases.durable import Disk, state_errors
+from adapters._bases.durable import make_folder, move, state_errors, sync_folder, write
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran
 from adapters._bases.wording import counted
@@ -71,7 +71,7 @@ class Backups:
             StateError: it, or what the block writes, cannot be written.
         """
         with state_errors(f"the backup cannot be written to {self.folder}", otherwise=", or set BACKUP_PATH"):
-            Disk().make_folder(self.folder)
+            make_folder(self.folder)
             shutil.rmtree(self._aside, ignore_errors=True)  # of a killed process
             self._aside.mkdir()
             try:
@@ -81,13 +81,12 @@ class Backups:
 
     def keep(self, rows: Mapping[str, int], now: datetime, *, scheduled: bool, accepted: bool) -> Path:
         """Make a backup of the draft, and return its path. May raise OSError."""
-        manifest, disk = Manifest(self.engine, self.database, dict(rows), scheduled, accepted), Disk()
-        disk.write(self._aside / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        disk.sync_folder(self._aside)
+        manifest = Manifest(self.engine, self.database, dict(rows), scheduled, accepted)
+        write(self._aside / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        sync_folder(self._aside)
         while (path := self.folder / f"{self.database}-{in_tehran(now):{_TIME}}").exists():
             now += timedelta(seconds=1)  # the second of another backup
-        disk.rename(self._aside, path)
-        disk.sync_folder(self.folder)
+        move(self._aside, path)
         return path
 
     def shrunk(self, tables: Iterable[str]) -> list[str]:

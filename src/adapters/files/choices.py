@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from adapters._bases.durable import Disk, state_errors
+from adapters._bases.durable import make_folder, replacing, state_errors, write
 from adapters._bases.errors import StateError
 
 ChoiceT = TypeVar("ChoiceT")
@@ -52,9 +52,9 @@ class Choices(Generic[ChoiceT]):
         """Replace the stored choices, atomically. Raises StateError if they cannot be written."""
         text = msgspec.json.format(msgspec.json.encode(choices, order="deterministic"), indent=2) + b"\n"
         with state_errors(f"cannot write the {self.what} to {self.path}"):
-            Disk().make_folder(self.path.parent)
-            with Disk().replacing(self.path) as draft:
-                Disk().write(draft, text)
+            make_folder(self.path.parent)
+            with replacing(self.path) as draft:
+                write(draft, text)
 
 
 def coin_choices(data_path: Path) -> Choices[int]:

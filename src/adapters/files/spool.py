@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import structlog
 
-from adapters._bases.durable import Disk, state_errors
+from adapters._bases.durable import make_folder, move, replacing, state_errors, sync_folder, write
 from adapters._bases.errors import StateError
 
 SUFFIX = ".spool"
@@ -48,15 +48,14 @@ class Batch(NamedTuple):
 class Spool:
     """A folder of batches, oldest first, made when first written to. Damaged files go to ``rejected/`` inside it."""
 
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
-        self._disk = disk or Disk()
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._rejected = folder / "rejected"
 
     @cached_property
     def held(self) -> Spool:
         """The rows that the database acknowledged and does not show, each in a file named by its key."""
-        return Spool(self.folder / "held", self._disk)
+        return Spool(self.folder / "held")
 
     def put(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, name: str = "") -> Path:
         """Keep a batch. It is on the disk once this returns.
@@ -71,12 +70,12 @@ class Spool:
         records = list(rows)
         body = b"".join(map(_line, (_Header(1, list(columns), len(records)), *records)))
         with state_errors(f"the spool {self.folder} cannot be written"):
-            self._disk.make_folder(self.folder)
+            make_folder(self.folder)
             path = self.folder / f"{name or f'{_next_number(self.folder, first=1):010d}'}{SUFFIX}"
             try:
                 # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
-                with self._disk.replacing(path, aside=self.folder / f"{name or 'unfinished'}.tmp") as draft:
-                    self._disk.write(draft, body)
+                with replacing(path, aside=self.folder / f"{name or 'unfinished'}.tmp") as draft:
+                    write(draft, body)
             except OSError:
                 if not self._put_reserved(path, body):
                     raise
@@ -85,7 +84,7 @@ class Spool:
     def reserve(self) -> None:
         """Take the space of a day's records in advance, for `put` on a full disk. Idempotent; it may fail silently."""
         with suppress(OSError):
-            self._disk.make_folder(self.folder)
+            make_folder(self.folder)
             most = shutil.disk_usage(self.folder).free // (_RESERVED_SHARE * _RESERVED_BYTES)
             for number in range(min(_RESERVES, most)):
                 if not (path := self.folder / f"reserve-{number:02d}").exists():
@@ -101,9 +100,8 @@ class Spool:
             file.write(body)
             file.truncate()
             file.flush()
-            self._disk.sync(file.fileno())
-        self._disk.rename(reserves[0], path)
-        self._disk.sync_folder(self.folder)
+            os.fsync(file.fileno())
+        move(reserves[0], path)
         return True
 
     def waiting(self) -> list[Path]:
@@ -150,8 +148,8 @@ class Spool:
                 log.warning("damaged spool file set aside", file=str(target), reason=damage)
             else:
                 with state_errors(f"{path} cannot be removed"):
-                    self._disk.unlink(path)
-                    self._disk.sync_folder(path.parent)
+                    path.unlink(missing_ok=True)
+                    sync_folder(path.parent)
         except StateError as error:
             reason = "; ".join(filter(None, [error.message, damage]))
             log.warning("spool file not processed", file=str(path), reason=reason)
@@ -161,18 +159,17 @@ class Spool:
     def _set_aside(self, path: Path, reason: str) -> Path:
         """Move a damaged file to ``rejected/``, under a new number, with its reason beside it, or leave it."""
         with state_errors(f"{path} cannot be set aside"):
-            self._disk.make_folder(self._rejected)
+            make_folder(self._rejected)
             target = self._rejected / f"{path.stem}-{_next_number(self._rejected, first=0):04d}{SUFFIX}"
             beside = target.with_suffix(f"{SUFFIX}.reason")
             try:
-                self._disk.write(beside, f"{reason}\n".encode())
-                self._disk.rename(path, target)
+                write(beside, f"{reason}\n".encode())
+                move(path, target)
             except OSError:
                 with suppress(OSError):
-                    self._disk.unlink(beside)
+                    if path.exists():
+                        beside.unlink()
                 raise
-            self._disk.sync_folder(self._rejected)
-            self._disk.sync_folder(self.folder)
         return target
 
 

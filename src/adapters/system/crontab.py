@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from adapters._bases.durable import Disk, state_errors
+from adapters._bases.durable import make_folder, state_errors, sync_folder, write
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import TEHRAN
 
@@ -104,10 +104,9 @@ def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
     """Keep a crontab in a new file that only its owner can read. Raises StateError if it cannot be written."""
     path = folder / now.strftime(_COPY)
     with state_errors(f"cannot keep a copy of the previous crontab in {path}", otherwise="; nothing was changed"):
-        disk = Disk()
-        disk.make_folder(folder)
-        disk.write(path, text.encode(errors="surrogateescape"), mode=0o600)
-        disk.sync_folder(folder)
+        make_folder(folder)
+        write(path, text.encode(errors="surrogateescape"), mode=0o600)
+        sync_folder(folder)
     return path
 
 
