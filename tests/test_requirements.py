@@ -15,6 +15,7 @@ import pytest
 
 from configurations.config import PROJECT_ROOT
 from sandbox.coin_market_cap import StandIn
+from tests.support.process import run_program
 
 NOT_NEEDED = {"numpy", "pandas", "pyarrow", "plotly"}
 WITHOUT = """
@@ -35,8 +36,7 @@ def names_in(file: str) -> list[str]:
 
 def test_the_files_say_what_the_lock_says() -> None:
     """Each package of each group of poetry.lock, with its version, marker and hashes, and no other."""
-    command = [sys.executable, ".ci/requirements.py", "--check"]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    done = run_program(sys.executable, ".ci/requirements.py", "--check")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -62,12 +62,9 @@ def test_installs_without_network(tmp_path: Path) -> None:
     (checkout / "src" / "main.py").write_text("import tiny; print('ready')")
     for file in ("run.sh", "pyproject.toml"):
         shutil.copy(PROJECT_ROOT / file, checkout)
-    environment = {
-        "PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "CLICKHOUSE_HOST": "db", "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheel.parent), "PIP_INDEX_URL": "http://127.0.0.1:9",
-    }  # fmt: skip
-    command = ["bash", "run.sh", "install"]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    options = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_INDEX_URL": "http://127.0.0.1:9"}
+    machine = {"PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "CLICKHOUSE_HOST": "db"}
+    done = run_program("bash", "run.sh", "install", folder=checkout, **machine, **options)
     assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
     assert "127.0.0.1:9" not in done.stderr
 
@@ -76,8 +73,6 @@ def test_installs_without_network(tmp_path: Path) -> None:
 def settings(tmp_path: Path) -> dict[str, str]:
     """Of a program with the embedded engine, in a folder of its own."""
     return {
-        "PYTHONPATH": "src",
-        "PATH": "/usr/bin:/bin",
         "NO_PROXY": "127.0.0.1",
         "DATA_PATH": str(tmp_path),
         "CLICKHOUSE_HOST": "embedded",
@@ -106,11 +101,4 @@ def test_a_missing_engine_is_one_line(settings: dict[str, str]) -> None:
 
 def run_without(names: set[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The hourly job, once, in a process that cannot import these."""
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT.format(names=sorted(names))],
-        cwd=PROJECT_ROOT,
-        env=settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program(sys.executable, "-c", WITHOUT.format(names=sorted(names)), **settings)

@@ -14,13 +14,13 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import tehran_text
+from configurations.config import PROJECT_ROOT
 from tests.commands.test_status import status_of
 from tests.commands.test_verify import put
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import JOB, Installation
 from tests.support.stepped_clock import SteppedClock
 
-ROOT = Path(__file__).parents[2]
 RUN_SH = re.compile(r"\./run\.sh (\w+(?: (?:cmc_\w+|\d+))*)")
 STATEMENT = re.compile(r"(?:DELETE FROM|KILL MUTATION|RENAME TABLE) [^;]+")
 
@@ -123,7 +123,7 @@ def test_another_shape(program: Installation, embedded: ClickHouseAdapter, datab
 def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation, clock: SteppedClock) -> None:
     assert embedded_program.run_job().code == 0
     line = re.search(
-        r"^ +(\.venv/bin/python -c .*) <<'SQL'$", (ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
+        r"^ +(\.venv/bin/python -c .*) <<'SQL'$", (PROJECT_ROOT / "docs" / "operating.md").read_text(), re.MULTILINE
     )
     assert line is not None
     _, *arguments = shlex.split(line[1])

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configurations.logs import next_step, rotate_log, set_up_logging, terminal_renderer
+from tests.support.process import SRC
 from tests.support.settings import make_settings
 
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
@@ -84,12 +85,9 @@ print("after", flush=True)
 
 def run_appending_to(log: Path, max_bytes: int) -> None:
     """What cron does: the program's output appended to the log."""
-    source = Path(__file__).parents[2] / "src"
+    command = [sys.executable, "-c", ROTATING, str(log), str(max_bytes)]
     with log.open("ab") as output:
-        subprocess.run(
-            [sys.executable, "-c", ROTATING, str(log), str(max_bytes)],
-            stdout=output, stderr=subprocess.STDOUT, env={"PYTHONPATH": str(source)}, check=True,
-        )  # fmt: skip
+        subprocess.run(command, stdout=output, stderr=output, env={"PYTHONPATH": str(SRC)}, check=True)
 
 
 def test_large_log_is_rotated(tmp_path: Path) -> None:

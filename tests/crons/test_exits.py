@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from adapters._bases.errors import EtlError
+from configurations.config import PROJECT_ROOT
 from crons.exits import EXIT_CODES, guarded
 from crons.resources import system_clock
+from tests.support.process import run_program
 
-ROOT = Path(__file__).parents[2]
-SRC = ROOT / "src"
 OPENED = "from crons.start_up import open_streams; open_streams()\n"
 PRINTING = f"""{OPENED}
 import sys
@@ -32,16 +30,9 @@ leave(guarded(work, tell=lambda error: None, clock=system_clock))
 """
 
 
-def ended(*command: str, folder: Path = ROOT, **environment: str) -> tuple[int, str, str]:
-    """The exit code and output of a program that finds ours."""
-    environment |= {"PYTHONPATH": str(SRC), "PATH": os.environ["PATH"]}
-    options = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL, "timeout": 60}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_docs_have_the_exit_codes() -> None:
-    table = (ROOT / "docs" / "scripting.md").read_text().partition("| code | meaning |\n")[2].partition("\n\n")[0]
+    page = (PROJECT_ROOT / "docs" / "scripting.md").read_text()
+    table = page.partition("| code | meaning |\n")[2].partition("\n\n")[0]
     found = re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE)
     assert {int(code): words for code, words in found} == EXIT_CODES
 
@@ -54,8 +45,8 @@ from crons import exits
 exits._GRACE_SECONDS = 0.5
 exits.supervise(asyncio.to_thread(ctypes.PyDLL(None).sleep, 300), limit=(0.5, "RUN_TIMEOUT_SECONDS"), step=str)
 """
-    code, _, log = ended(sys.executable, "-c", script)
-    assert (code, log[:9]) == (1, "Timeout (")
+    done = run_program(sys.executable, "-c", script)
+    assert (done.returncode, done.stderr[:9]) == (1, "Timeout (")
 
 
 def test_interrupted_command_says_so() -> None:
@@ -85,11 +76,11 @@ def test_interrupted_command_says_so() -> None:
 def test_work_is_done_whatever_takes_the_output(tmp_path: Path, streams: str, code: int, out: str, err: str) -> None:
     """Lost output is an error, except on a stream that is closed on purpose."""
     command = streams.format(shlex.join((sys.executable, "-c", PRINTING)))
-    done = ended("bash", "-o", "pipefail", "-c", command, folder=tmp_path)
-    assert (done[0], *(text.lstrip("x\n") for text in done[1:])) == (code, out, err)
+    done = run_program("bash", "-o", "pipefail", "-c", command, folder=tmp_path)
+    assert (done.returncode, done.stdout.lstrip("x\n"), done.stderr.lstrip("x\n")) == (code, out, err)
     assert (tmp_path / "done").read_text() == "False"
 
 
 def test_unencodable_output_is_a_question_mark() -> None:
-    script = OPENED + "print('\\u2581 5', flush=True)"
-    assert ended(sys.executable, "-c", script, PYTHONIOENCODING="ascii") == (0, "? 5\n", "")
+    done = run_program(sys.executable, "-c", OPENED + "print('\\u2581 5', flush=True)", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "? 5\n", "")

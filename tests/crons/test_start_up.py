@@ -17,6 +17,7 @@ from configurations.config import PROJECT_ROOT
 from sandbox.coin_market_cap import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
+from tests.support.process import run_program
 from tests.support.small_disk import small_disk
 from tests.support.stepped_clock import SteppedClock
 
@@ -58,14 +59,7 @@ def test_noexec_checkout_is_one_line(tmp_path: Path) -> None:
 
 def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
     """The exit code of a program of ours, and the modules that it loads."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", *arguments],
-        cwd=PROJECT_ROOT,
-        env={"PYTHONPATH": "src", "PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_program(sys.executable, "-X", "importtime", "-m", *arguments, NO_PROXY="127.0.0.1", **environment)
     return done.returncode, set(re.findall(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", done.stderr, re.MULTILINE))
 
 
@@ -107,7 +101,7 @@ def root(tmp_path: Path) -> Path:
     """A checkout that run.sh set up: a stamp for each file, as it writes them."""
     (tmp_path / ".venv").mkdir()
     for group, name in (("main", "requirements.txt"), ("engine", "requirements-engine.txt")):
-        shutil.copy(Path(__file__).parents[2] / name, tmp_path / name)
+        shutil.copy(PROJECT_ROOT / name, tmp_path / name)
         with (tmp_path / name).open() as file:
             sum_of = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True).stdout.strip()
         (tmp_path / ".venv" / f".installed-{group}").write_text(f"{sum_of} 3.11\n")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -21,6 +20,7 @@ from configurations.config import PROJECT_ROOT
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Installation
+from tests.support.process import run_program
 from tests.support.stepped_clock import SteppedClock
 
 GUIDE = (PROJECT_ROOT / "docs" / "adding-a-pipeline.md").read_text()
@@ -79,12 +79,6 @@ def answer(httpserver: HTTPServer, **rates: float) -> None:
     httpserver.expect_request(path, query_string="base=EUR&symbols=USD,GBP").respond_with_handler(days)
 
 
-def run_program(root: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment in a folder with ``src``."""
-    environment = {"PYTHONPATH": "src", "PATH": os.environ["PATH"]}
-    return subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
-
-
 def test_commands_of_the_guide_work(
     house: Installation, httpserver: HTTPServer, embedded: ClickHouseAdapter, database: str
 ) -> None:
@@ -94,7 +88,7 @@ def test_commands_of_the_guide_work(
     done = {command: house.command(*command.split()) for command in commands}
     failed = {command: one.log + one.out for command, one in done.items() if one.code and command != "check"}
     assert failed == {}
-    tested = run_program(house.root, sys.executable, "-m", "pytest", "-q", *test.split()[1:])
+    tested = run_program(sys.executable, "-m", "pytest", "-q", *test.split()[1:], folder=house.root, PYTHONPATH="src")
     assert tested.returncode == 0, tested.stdout
     assert "answers with 2 rates" in done["check"].out
     assert "96 stored" in done[f"cron_backfill {JOB} 48"].log
@@ -133,5 +127,5 @@ def test_code_of_the_guide_passes_the_checks(tmp_path: Path, check: list[str]) -
     follow_guide(tmp_path)
     program, *arguments = check
     files = [name for name in FILES if name.endswith(".py")] if arguments else []
-    done = run_program(tmp_path, Path(sys.executable).with_name(program), *arguments, *files)
+    done = run_program(Path(sys.executable).with_name(program), *arguments, *files, folder=tmp_path, PYTHONPATH="src")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

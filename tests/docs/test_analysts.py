@@ -18,15 +18,15 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
+from configurations.config import PROJECT_ROOT
 from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.docs import ROOT
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
 
-PAGE = (ROOT / "docs" / "analysts.md").read_text()
+PAGE = (PROJECT_ROOT / "docs" / "analysts.md").read_text()
 SNIPPETS = {
     code.split("import ")[1].split()[0]: code
     for code in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

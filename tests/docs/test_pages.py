@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from configurations.config import PROJECT_ROOT
 from tests.support.bare_checkout import COMMANDS
-from tests.support.docs import DOCS, PAGES
+
+PAGES = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -34,5 +36,5 @@ def headings(page: Path) -> set[str]:
 
 def test_commands_named_in_pages_exist() -> None:
     """In code blocks and within sentences."""
-    named = set(re.findall(r"\./run\.sh ([a-z][a-z_]+)", DOCS))
+    named = set(re.findall(r"\./run\.sh ([a-z][a-z_]+)", "\n".join(page.read_text() for page in PAGES)))
     assert named - {"help"} <= set(COMMANDS)

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-SRC = Path(__file__).parents[2] / "src"
+from tests.support.process import SRC, run_program
 
 
 def test_demo_leaves_user_data_alone(tmp_path: Path) -> None:
     """It ends 0 with the proof on a screen of 24 lines, leaves a report, and takes no setting of the user's."""
-    shutil.copytree(SRC, tmp_path / "a checkout" / "src")
-    (tmp_path / "a checkout" / "logs").mkdir()
-    (tmp_path / "a checkout" / ".env").write_text("SYMBOLS=\nthis says nothing\nLOG_LEVEL=ERROR\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.demo"],
-        cwd=tmp_path / "a checkout",
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(tmp_path / "a checkout" / "src"),
-            "CLICKHOUSE_DB": "mine",
-            "CLICKHOUSE_CLUSTER": "mine",
-            "CLICKHOUSE_CHANGES": "insert",
-            "CLICKHOUSE_INSERT_QUORUM": "3",
-            "HEALTHCHECK_URL_HEAL": "not an address",
-            "BINANCE_BASE_URL": "http://127.0.0.1:9",
-            "BINANCE_PAIRS": "ABC:ABCUSDT",
-            "TMPDIR": str(tmp_path),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    checkout = tmp_path / "a checkout"
+    shutil.copytree(SRC, checkout / "src")
+    (checkout / "logs").mkdir()
+    (checkout / ".env").write_text("SYMBOLS=\nthis says nothing\nLOG_LEVEL=ERROR\n")
+    mine = {
+        "CLICKHOUSE_DB": "mine",
+        "CLICKHOUSE_CLUSTER": "mine",
+        "CLICKHOUSE_CHANGES": "insert",
+        "CLICKHOUSE_INSERT_QUORUM": "3",
+        "HEALTHCHECK_URL_HEAL": "not an address",
+        "BINANCE_BASE_URL": "http://127.0.0.1:9",
+        "BINANCE_PAIRS": "ABC:ABCUSDT",
+    }
+    machine = {"PYTHONPATH": str(checkout / "src"), "TMPDIR": str(tmp_path)}
+    done = run_program(sys.executable, "-m", "sandbox.demo", folder=checkout, **machine, **mine)
     assert done.returncode == 0, done.stdout + done.stderr
     hours = re.findall(r"^\d{4}-\d\d-\d\d \d\d:00:00( +[\d,.]+){3}$", done.stdout, re.MULTILINE)
     assert len(hours) == 6
     assert re.search(r"^14[47] rows: 4[89] hours of 3 symbols", done.stdout, re.MULTILINE)  # 48 where the hour strikes
-    page = tmp_path / "a checkout" / "reports" / "demo.html"
+    page = checkout / "reports" / "demo.html"
     assert f"  {page}\n" in done.stdout
     shown = page.read_text()
     assert "<html" in shown
@@ -52,5 +43,5 @@ def test_demo_leaves_user_data_alone(tmp_path: Path) -> None:
     assert max(map(len, [line for line in last if str(tmp_path) not in line])) <= 80
     assert "simulated" in done.stdout
     assert "updated=3" in done.stderr
-    assert sorted(path.name for path in (tmp_path / "a checkout").iterdir()) == [".env", "logs", "reports", "src"]
-    assert list(tmp_path.iterdir()) == [tmp_path / "a checkout"]
+    assert sorted(path.name for path in checkout.iterdir()) == [".env", "logs", "reports", "src"]
+    assert list(tmp_path.iterdir()) == [checkout]

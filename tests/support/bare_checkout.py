@@ -9,9 +9,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from configurations.config import PROJECT_ROOT
 from tests.support.patience import PATIENCE_SECONDS
 
-RUN_SH = Path(__file__).parents[2] / "run.sh"
+RUN_SH = PROJECT_ROOT / "run.sh"
 COMMANDS = re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", RUN_SH.read_text(), re.MULTILINE)
 """Those that run.sh lists, in its order."""
 _TOOLS = "bash cat cksum cp dirname env flock mkdir readlink rm sed sh sort tail"

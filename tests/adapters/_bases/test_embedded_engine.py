@@ -11,6 +11,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.embedded_engine import EmbeddedEngine, engine_failure
+from tests.support.process import SRC, run_program
 
 OPEN = """
 import os, sys
@@ -33,13 +34,8 @@ with closing(ClickHouseAdapter(address=engine, connect_timeout_seconds=5, query_
 
 def opened(folder: Path, limit: str = "-c 0", **environment: str) -> subprocess.CompletedProcess[str]:
     """The output of a process that opens the engine there, with a limit of ``ulimit``."""
-    return subprocess.run(
-        ["bash", "-c", f'ulimit {limit}; exec "$0" "$@"', sys.executable, "-c", OPEN, str(folder)],
-        env={"PYTHONPATH": str(Path(__file__).parents[3] / "src"), **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    limited = f'ulimit {limit}; exec "$0" "$@"'
+    return run_program("bash", "-c", limited, sys.executable, "-c", OPEN, folder, **environment)
 
 
 @pytest.mark.parametrize("zone", ["<+0330>-3:30", ":/etc/localtime", None])
@@ -85,9 +81,7 @@ def test_trace_of_missing_cgroups_stays_out_of_the_log(tmp_path: Path) -> None:
     )
     (tmp_path / "chdb.py").write_text(f"import os; os.write(2, b'before\\n{trace}after\\n')")
     script = "from adapters._bases.embedded_engine import import_engine; import_engine()"
-    environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3] / 'src'}"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stderr == "before\nafter\n"
+    assert run_program(sys.executable, "-c", script, PYTHONPATH=f"{tmp_path}:{SRC}").stderr == "before\nafter\n"
 
 
 @pytest.mark.parametrize("cause", ["libstdc++.so.6: cannot open shared object file", "No module named 'chdb._chdb'"])

@@ -14,15 +14,15 @@ from adapters._bases.corrections import Correction
 from adapters._bases.errors import EtlError
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Changes, Replication
+from configurations.config import PROJECT_ROOT
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
-from tests.support.docs import ROOT
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository
 
 LATER = NOW + timedelta(hours=2)
 STATEMENTS = re.findall(
-    r"^```sql\n(SELECT.*?)^```$", (ROOT / "docs" / "analysts.md").read_text(), re.MULTILINE | re.DOTALL
+    r"^```sql\n(SELECT.*?)^```$", (PROJECT_ROOT / "docs" / "analysts.md").read_text(), re.MULTILINE | re.DOTALL
 )
 Store = Callable[..., None]
 Ledger = Callable[[], list[tuple[object, ...]]]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,11 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Server
 from adapters._bases.errors import StorageRejected, StorageUnavailable
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Replication, Topology, topology_of
+from configurations.config import PROJECT_ROOT
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, create_statement
+from tests.support.process import SRC
 
-_ROOT = Path(__file__).parents[3]
 PAIR = Replication("pair")
 
 
@@ -27,8 +27,8 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAdap
     folder = tmp_path_factory.mktemp("keeper")
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.engine_with_keeper", str(folder)],
-        cwd=_ROOT,
-        env={"PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT}", "PATH": "/usr/bin:/bin"},
+        cwd=PROJECT_ROOT,
+        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

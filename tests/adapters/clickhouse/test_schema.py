@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,14 +21,14 @@ from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, Binan
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter, RunRecord
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
+from configurations.config import PROJECT_ROOT
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, create_statement
+from tests.support.process import run_program
 from tests.support.scale import LARGE
 
-PROJECT = Path(__file__).parents[3]
-INSTALLED = sorted((PROJECT / "tests" / "fixtures" / "ddl").glob("*.sql"))
+INSTALLED = sorted((PROJECT_ROOT / "tests" / "fixtures" / "ddl").glob("*.sql"))
 """What the program sent before its tables were .sql files: they are in use."""
-PROGRAM = PROJECT / "tests" / "support" / "zoned_table.py"
 COLUMN_TYPES: dict[Any, set[str]] = {
     str: {"String"},
     int: {"UInt32", "UInt64"},
@@ -113,14 +112,9 @@ def test_key_is_the_tehran_hour_under_every_server_zone(zone: str, tmp_path: Pat
     """Of hours from 2015 to 2035, in CI of every one, also those that a server in that zone skips or has twice."""
     start, minutes = datetime(2015, 1, 1, tzinfo=timezone.utc), 20 * 365 * 24 * 60
     instants = [start + timedelta(minutes=minute) for minute in range(0, minutes, 53 if LARGE else 371)]
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(tmp_path)],
-        env={"PYTHONPATH": f"{PROJECT / 'src'}:{PROJECT}", "TZ": zone},
-        input=json.dumps([tehran_text(instant) for instant in instants]),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    times = json.dumps([tehran_text(instant) for instant in instants])
+    module = ("-m", "tests.support.zoned_table", tmp_path)
+    done = run_program(sys.executable, *module, stdin=times, TZ=zone)
     assert json.loads(done.stdout) == [zone, [[hour_key(instant), tehran_text(instant)[:10]] for instant in instants]]
 
 
