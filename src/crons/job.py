@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -13,10 +13,8 @@ import structlog
 
 from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between, time_span
 from adapters._bases.wording import counted, listed
-from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import Settings, split_list
 from crons.resources import Resources
 from loaders.spooled_loader import LoadReport, SpooledLoader
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "warn", "fail"]
 Kind = Literal["run", "backfill", "heal"]
-
-_ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 
 # Up to this many coins with one reason have a line each.
 _FEW = 5
@@ -75,15 +71,13 @@ class ReasonGroups:
 
 
 @dataclass
-class RunReport(RunCounts):
+class RunReport(LoadReport):
     """What a run did. It is filled while the run goes on, so that a failed run is recorded with its counts too."""
 
     rejects: ReasonGroups = field(default_factory=ReasonGroups)  # quotes that were not stored
     flaws: ReasonGroups = field(default_factory=ReasonGroups)  # what could not be read of stored quotes
     missing: list[str] = field(default_factory=list)  # what the source was asked for and did not give
     warnings: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)  # why the run counts as failed
-    values: dict[str, float] = field(default_factory=dict)  # stored by an hourly run, by symbol
 
     def reject(self, symbol: str, reason: str, hour: str = "") -> None:
         """Count a quote that is not stored. ``hour`` is its hour key, empty if unknown."""
@@ -194,19 +188,6 @@ class JobContext:
         self.repository, self.spool = self.resources.repository(self.job.repository), self.resources.spool(self.name)
         self.now = self.resources.clock
         self.started = self.now()
-
-    def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
-        """Count what a loader did with own rows and with those of earlier runs."""
-        report = self.report
-        report.inserted += done.stored.inserted
-        report.updated += done.stored.updated
-        report.unchanged += done.stored.unchanged
-        report.replayed += sum(done.replayed)
-        if rows and not any(done.stored):
-            report.failures += [_ALL_REFUSED] if _ALL_REFUSED not in report.failures else []
-        elif self.kind == "run":
-            report.values |= {row.symbol: getattr(row, self.repository.table.value) for row in rows}
-        report.failures.extend(done.failures)
 
     def fail_if_nothing_stored(self) -> None:
         """Count a run without a valid quote as failed."""

@@ -147,7 +147,7 @@ def _log_end(run: JobContext) -> None:
         log.warning("no quote", what=line)
     for line in [*report.flaws, *report.warnings]:
         log.warning(line)
-    if report.values:
+    if run.kind == "run" and report.values:
         log.info("prices stored", what=listed([f"{symbol} {value:.8g}" for symbol, value in report.values.items()]))
     counts = report.counts()
     rows = {"stored": report.inserted, "updated": report.updated, "unchanged": report.unchanged}

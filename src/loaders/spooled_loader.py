@@ -18,8 +18,10 @@ from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, Key, key_of
 from adapters._bases.upsert import IncompleteWriteError, UpsertReport
 from adapters._bases.wording import counted
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from adapters.files.spool import Spool
 
+_ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
 _ENOUGH = 8
 
@@ -29,12 +31,11 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass
-class LoadReport:
-    """What a load did."""
+class LoadReport(RunCounts):
+    """What became of rows: a loader adds to these counts, also if an error follows."""
 
-    stored: UpsertReport = field(default_factory=UpsertReport)  # the loader's own rows
-    replayed: UpsertReport = field(default_factory=UpsertReport)  # rows of earlier runs, from the spool
-    failures: list[str] = field(default_factory=list)  # why the run fails, although it goes on
+    values: dict[str, float] = field(default_factory=dict)  # stored last, by symbol
+    failures: list[str] = field(default_factory=list)  # why the run counts as failed, although it goes on
 
 
 class LoadContext(Protocol):
@@ -43,8 +44,8 @@ class LoadContext(Protocol):
     repository: HourlyRepository
     spool: Spool  # the job's own; its lock keeps every other process away
 
-    def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
-        """Count what became of the loader's own rows and of the spool, also if an error follows."""
+    @property
+    def report(self) -> LoadReport: ...
 
 
 class SpooledLoader(Generic[RowT]):
@@ -56,16 +57,14 @@ class SpooledLoader(Generic[RowT]):
     """
 
     def __init__(self, ctx: LoadContext) -> None:
-        self._ctx = ctx
-        self._repository = ctx.repository
-        self._spool = ctx.spool
+        self._repository, self._spool, self._report = ctx.repository, ctx.spool, ctx.report
         self._columns = ctx.repository.table.given
         self._ready = False
         self._kept: dict[Path, Sequence[RowT]] = {}  # own batches that are not stored yet, by file
         self._left: set[Path] = set()  # files whose rows are stored and that cannot be moved
         self._held: dict[Key, Path] = {}  # rows that the database acknowledged and does not show, by file
         self._doubtful: dict[Path, StorageUnavailable] = {}  # batches that the database took nothing of
-        self._report = LoadReport()
+        self._took = False  # whether the database took anything else meanwhile
 
     @property
     def kept(self) -> int:
@@ -78,10 +77,10 @@ class SpooledLoader(Generic[RowT]):
             await asyncio.to_thread(self._repository.ensure_ready)
             self._ready = True
 
-    async def load(self, rows: Sequence[RowT]) -> LoadReport:
+    async def load(self, rows: Sequence[RowT]) -> None:
         """Store rows: `keep`, then `store_kept`."""
         await self.keep(rows)
-        return await self.store_kept()
+        await self.store_kept()
 
     async def keep(self, rows: Sequence[RowT]) -> None:
         """Put rows into the spool. They are on disk before anything is awaited.
@@ -95,18 +94,18 @@ class SpooledLoader(Generic[RowT]):
         if not rows:
             return
         try:
-            self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
+            self._put(rows)
         except StateError as error:
             log.warning("spool not writable, storing its rows first", reason=error.message)
             await self._keep_after_storing(rows)
 
-    async def store_kept(self) -> LoadReport:
+    async def store_kept(self) -> None:
         """Store what earlier runs left in the spool, oldest first, then the kept rows by one upsert.
 
         A spool file that cannot be read, set aside or removed is reported and stops none of the others. A row that the
         database acknowledged and does not show is held: later runs update it once it is visible, and fail until then.
         """
-        self._report, self._doubtful = LoadReport(), {}
+        self._doubtful, self._took = {}, False
         rows = [row for batch in self._kept.values() for row in batch]
         earlier: list[Path] = []
         try:
@@ -114,30 +113,32 @@ class SpooledLoader(Generic[RowT]):
             self._held = {key_of(row): path for path in self._spool.held.waiting() for row in self._read(path)[0]}
         except StateError as error:
             log.warning("spool file not processed", reason=error.message)
-        try:
-            if earlier or rows or self._held:
-                await self.ensure_ready()
-            for path in earlier:
-                replayed = await self._store_file(path, *self._read(path))
-                self._report.replayed = self._report.replayed.plus(replayed)
-                if any(replayed):
-                    log.info("rows of an earlier run stored", file=path.name, **replayed._asdict())
-            own = {key_of(row) for row in rows}
-            if held := [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]:
-                self._report.replayed = self._report.replayed.plus((await self._store_sound(held))[0])
-            if rows:
-                await self._store_own(rows)
-            if self._doubtful:
-                self._settle_doubtful()
-        finally:
-            visible = [] if self._kept else [row for row in rows if key_of(row) not in self._held]
-            self._ctx.note_load(visible, self._report)
-        return self._report
+        if earlier or rows or self._held:
+            await self.ensure_ready()
+        for path in earlier:
+            stored = await self._store_file(path, *self._read(path))
+            self._report.replayed += sum(stored)
+            if any(stored):
+                log.info("rows of an earlier run stored", file=path.name, **stored._asdict())
+        own = {key_of(row) for row in rows}
+        if held := [row for key, path in self._held.items() if key not in own for row in self._read(path)[0]]:
+            self._report.replayed += sum((await self._store_sound(held))[0])
+        if rows:
+            await self._store_own(rows)
+        for path, refusal in self._doubtful.items():
+            if not self._took:
+                raise refusal
+            # The database took other rows, so these are to blame.
+            self._settle(path, refusal.message)
+            self._report.failures.append(f"{path.name}: {refusal.message}; next: {refusal.next_step}")
+
+    def _put(self, rows: Sequence[RowT]) -> None:
+        self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
 
     async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
         failure = await _failure_of(self.store_kept())
         try:
-            self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
+            self._put(rows)
         except StateError as unwritable:
             if failure := failure or await _failure_of(self._store_unspooled(rows)):
                 raise StateError(
@@ -152,23 +153,36 @@ class SpooledLoader(Generic[RowT]):
 
     async def _store_unspooled(self, rows: Sequence[RowT]) -> None:
         log.warning("rows bypass the spool", rows=len(rows))
-        self._report = LoadReport()
         await self.ensure_ready()
-        self._report.stored, refused = await self._store_sound(rows)
-        self._ctx.note_load([row for row in rows if key_of(row) not in self._held], self._report)
+        stored, refused = await self._store_sound(rows)
+        self._note_own(rows, stored)
         for reason in refused:
             log.warning("row lost, not storable", reason=reason)
 
     async def _store_own(self, rows: Sequence[RowT]) -> None:
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
+        stored = UpsertReport()
         try:
-            self._report.stored = await self._upsert(rows)
-        except InvalidRowError:
-            for path, batch in list(self._kept.items()):
-                self._report.stored = self._report.stored.plus(await self._store_file(path, batch))
-        else:
+            stored = await self._upsert(rows)
             for path in list(self._kept):
                 self._settle(path)
+        except InvalidRowError:
+            for path, batch in list(self._kept.items()):
+                stored = stored.plus(await self._store_file(path, batch))
+        finally:
+            self._note_own([] if self._kept else rows, stored)
+
+    def _note_own(self, rows: Sequence[RowT], stored: UpsertReport) -> None:
+        """Count what was stored of own rows; `rows` are all of them, unless some stay in the spool."""
+        report = self._report
+        report.inserted += stored.inserted
+        report.updated += stored.updated
+        report.unchanged += stored.unchanged
+        visible = [row for row in rows if key_of(row) not in self._held]
+        if any(stored):
+            report.values |= {row.symbol: getattr(row, self._repository.table.value) for row in visible}
+        elif visible and _ALL_REFUSED not in report.failures:
+            report.failures.append(_ALL_REFUSED)
 
     async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str = "") -> UpsertReport:
         """Store a batch's rows, as many as the table takes. A file with others, or a damaged one, is set aside."""
@@ -181,14 +195,6 @@ class SpooledLoader(Generic[RowT]):
             return UpsertReport()
         self._settle(path, "; ".join(filter(None, [damage, *refused])))
         return stored
-
-    def _settle_doubtful(self) -> None:
-        """Set aside the batches that the database took nothing of, if it took others; else raise its error."""
-        for path, error in self._doubtful.items():
-            if not any(self._report.stored) and not any(self._report.replayed):
-                raise error
-            self._settle(path, error.message)
-            self._report.failures.append(f"{path.name}: {error.message}; next: {error.next_step}")
 
     def _settle(self, path: Path, damage: str = "") -> None:
         self._kept.pop(path, None)
@@ -205,11 +211,11 @@ class SpooledLoader(Generic[RowT]):
         """Upsert rows; hold those that are not visible then, and release those that are."""
         unproven = set(self._held)
         try:
-            return await asyncio.to_thread(self._repository.upsert_prices, rows, unproven=unproven)
+            stored = await asyncio.to_thread(self._repository.upsert_prices, rows, unproven=unproven)
         except IncompleteWriteError as error:
             held = f"; held in {self._spool.held.folder}" if unproven else ""
             self._report.failures.append(f"{error.message}; next: {error.next_step}{held}")
-            return error.stored
+            stored = error.stored
         finally:
             for key, row in {key_of(row): row for row in rows if unproven or self._held}.items():
                 if key in unproven:
@@ -217,6 +223,8 @@ class SpooledLoader(Generic[RowT]):
                     self._held[key] = self._spool.held.put(self._columns, [tuple(row)], name=name)
                 elif key in self._held:
                     self._spool.held.settle(self._held.pop(key))
+        self._took = self._took or any(stored)
+        return stored
 
     async def _store_sound(self, rows: Sequence[HourlyRow]) -> tuple[UpsertReport, list[str]]:
         """Store the rows that the table takes, and say why not the others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,9 +21,8 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, StorageUnavailable
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import HourlyRow, key_of
+from adapters._bases.hourly_table import key_of
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from adapters.files.spool import Spool
 from loaders.spooled_loader import LoadReport, SpooledLoader
@@ -153,9 +152,7 @@ class Run:
 
     repository: HourlyRepository
     spool: Spool
-
-    def note_load(self, rows: Sequence[HourlyRow], done: LoadReport) -> None:
-        pass
+    report: LoadReport
 
 
 @pytest.fixture
@@ -163,11 +160,18 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool")
 
 
-def loader(clickhouse: ClickHouseAdapter, database: str, spool: Spool) -> SpooledLoader[PriceRow]:
+@pytest.fixture
+def report() -> LoadReport:
+    return LoadReport()
+
+
+def loader(
+    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport | None = None
+) -> SpooledLoader[PriceRow]:
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
-    return SpooledLoader(Run(repository, spool))
+    return SpooledLoader(Run(repository, spool, report or LoadReport()))
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
@@ -178,7 +182,7 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
 
 
 async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, tmp_path: Path
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, report: LoadReport, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path) as disk:
         spool = Spool(disk / "spool")
@@ -186,23 +190,25 @@ async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fa
             spool.put(PriceRow._fields, [price_row(name)])
         filled(disk)
         front.faults.append(Fault("reset", "INSERT", spared=1))
-        storing = loader(server, database, spool)
+        storing = loader(server, database, spool, report)
         with pytest.raises(StorageUnavailable):
             await storing.load([price_row("SOL")])
         assert [spool.read(path).records[0]["symbol"] for path in spool.waiting()] == ["ETH", "SOL"]
-        assert sum((await storing.store_kept()).stored) == 1
+        assert (report.inserted, report.replayed) == (0, 1)
+        await storing.store_kept()
+        assert (report.inserted, report.replayed) == (1, 2)
 
 
 async def test_kept_batches_are_stored_by_one_upsert(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, spool: Spool
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, spool: Spool, report: LoadReport
 ) -> None:
-    storing = loader(server, database, spool)
+    storing = loader(server, database, spool, report)
     for name in ("BTC", "ETH", "SOL"):
         await storing.keep([price_row(name)])
     assert [spool.read(path).records[0]["symbol"] for path in spool.waiting()] == ["BTC", "ETH", "SOL"]
     assert (storing.kept, front.statements) == (3, [])
-    report = await storing.store_kept()
-    assert report == LoadReport(stored=UpsertReport(inserted=3))
+    await storing.store_kept()
+    assert (report.inserted, list(report.values), report.failures) == (3, ["BTC", "ETH", "SOL"], [])
     assert len(front.asked("INSERT")) == 1
     assert (storing.kept, spool.waiting()) == (0, [])
 
@@ -212,6 +218,7 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     unmovable: bool,  # noqa: FBT001
     embedded: ClickHouseAdapter,
     database: str,
+    report: LoadReport,
     tmp_path: Path,
 ) -> None:
     spool = Spool(tmp_path)
@@ -219,38 +226,41 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     if unmovable:
         (tmp_path / "rejected").write_text("in the way")
     spool.put(PriceRow._fields, [price_row("SOL")])
-    storing = loader(embedded, database, spool)
+    storing = loader(embedded, database, spool, report)
     with capture_logs() as logs:
-        report = await storing.load([price_row("BTC")])
-    assert (sum(report.stored), sum(report.replayed)) == (1, 1)
+        await storing.load([price_row("BTC")])
+    assert (report.inserted, report.replayed) == (1, 1)
     [warning] = [entry for entry in logs if entry["log_level"] == "warning"]
     assert warning["event"] == ("spool file not processed" if unmovable else "damaged spool file set aside")
     assert "0000000001" in warning["file"]
     assert "it cannot be read: Is a directory" in warning["reason"]
     assert [path.name for path in spool.waiting()] == ["0000000001.spool"] * unmovable
-    assert await storing.load([]) == LoadReport()
+    await storing.load([])
+    assert (report.inserted, report.replayed, report.failures) == (1, 1, [])
 
 
 @pytest.mark.parametrize(
     "bad", [{"name": "half a character: \ud800"}, {"fetched_at": "no time at all"}, {"symbol": ["BAD"]}], ids=str
 )
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
-    clickhouse: ClickHouseAdapter, database: str, spool: Spool, bad: dict[str, object]
+    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport, bad: dict[str, object]
 ) -> None:
     row = price_row("BAD")._replace(**bad)  # type: ignore[arg-type]
     spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), row, price_row("ADA"), price_row("DOT")])
     spool.put(PriceRow._fields, [price_row("SOL")])
-    report = await loader(clickhouse, database, spool).load([price_row("BTC")])
-    assert (report.stored, report.replayed) == (UpsertReport(inserted=1), UpsertReport(inserted=5))
+    await loader(clickhouse, database, spool, report).load([price_row("BTC")])
+    assert (report.inserted, report.replayed) == (1, 5)
     assert f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: " in only_reason(spool)
     stored = {str(symbol) for (symbol,) in clickhouse.query(f"SELECT symbol FROM {database}.crypto_prices")}
     assert stored == {"ADA", "BTC", "DOT", "ETH", "SOL", "XRP"}
 
 
 @pytest.fixture
-def limited(server: ClickHouseAdapter, database: str, spool: Spool) -> Callable[[str], SpooledLoader[PriceRow]]:
+def limited(
+    server: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport
+) -> Callable[[str], SpooledLoader[PriceRow]]:
     def make(condition: str) -> SpooledLoader[PriceRow]:
-        made = loader(server, database, spool)
+        made = loader(server, database, spool, report)
         asyncio.run(made.ensure_ready())
         server.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK {condition}")
         return made
@@ -263,12 +273,12 @@ COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193
 
 
 def test_rows_refused_alike_are_not_tried_one_by_one(
-    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront, spool: Spool
+    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront, spool: Spool, report: LoadReport
 ) -> None:
     made = limited("price < 0")
     front.statements.clear()
-    report = asyncio.run(made.load(COINS))
-    assert not any(report.stored)
+    asyncio.run(made.load(COINS))
+    assert report == LoadReport(failures=["the database refused every row of a batch; the warnings say why"])
     assert len(front.asked("INSERT")) <= 32
     reason = only_reason(spool)
     assert all(f"COIN{number}" in reason for number in ("001", "002", "191", "192"))
@@ -281,13 +291,15 @@ def test_few_bad_rows_cost_no_other(
     server: ClickHouseAdapter,
     database: str,
     spool: Spool,
+    report: LoadReport,
+    *,
     numbers: list[int],
 ) -> None:
     bad = [row for row in COINS if row.price in numbers]
     made = limited(f"price NOT IN ({', '.join(map(str, numbers))})")
     halved = price_row("COIN192", name="half a character: \ud800") if 193 in numbers else COINS[-1]
-    report = asyncio.run(made.load([*COINS[:-1], halved]))
-    assert report.stored.inserted == len(COINS) - len(bad)
+    asyncio.run(made.load([*COINS[:-1], halved]))
+    assert (report.inserted, report.failures) == (len(COINS) - len(bad), [])
     assert all(row.symbol in only_reason(spool) for row in bad)
     found = server.query(f"SELECT price FROM {database}.crypto_prices")
     assert {price for (price,) in found} == {row.price for row in COINS if row not in bad}
