@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up .venv and becomes its Python. What a command does and takes stands in src/main.py and src/commands.
+# Sets up .venv and becomes its Python. What a command takes stands in src/main.py, what it does in src/commands.
 set -o errexit -o nounset -o pipefail && trap '' PIPE # a closed pipe is an error like any other
 unset CDPATH VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONUSERBASE PYTHONPLATLIBDIR PYTHONOPTIMIZE PYTHONINSPECT
 locale=${LC_ALL-} LC_ALL=C && export LC_ALL # only Python needs another one; in some, a lower I is not an i

@@ -22,9 +22,7 @@ from adapters._bases.wording import counted
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
 from commands.compare import compared_sources
-from commands.interface import Json, Quiet
 from commands.screen import (
-    action,
     mention,
     resources_for_reading,
     say,
@@ -46,13 +44,7 @@ _OLDEST_VERSION = (24, 8)  # of ClickHouse that is supported
 _LITTLE_BYTES, _TOO_LITTLE_BYTES, _TRIAL_BYTES = 500 * 10**6, 50 * 10**6, 8192
 
 
-@action(names_checked=True)
-def check(*, as_json: Json = False) -> int:
-    """Check the jobs' prerequisites.
-
-    One row each, and how to fix it: this Python, .env and its settings, folders and disks, ClickHouse and the table,
-    the source, its key and the symbols, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
-    """
+def check(*, as_json: bool) -> int:
     settings, invalid = None, []
     try:
         settings = interactive_timeouts(settings_with_log(quiet=True))
@@ -72,26 +64,13 @@ def check(*, as_json: Json = False) -> int:
     return FAILED if failed else DONE
 
 
-@action()
 def config() -> int:
-    """Show the settings and where each was set.
-
-    In the environment, in a line of .env, or by default. Keys, passwords, healthcheck addresses and ALERT_COMMAND are
-    masked.
-    """
     show_table(("setting", "value", "origin"), origins())
     load_settings()
     return DONE
 
 
-@action()
-def verify(*, as_json: Json = False, quiet: Quiet = False) -> int:
-    """Check the stored prices.
-
-    For an unexpected schema, duplicate keys, keys that disagree with their time, future rows, absurd prices, symbols
-    with prices of two coins, missing hours, stuck mutations, and, if two sources are stored, deviations in the last
-    week. Exit code 1 with the list if anything is found.
-    """
+def verify(*, as_json: bool, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, needs_database=True)
     findings, now = list[Finding](), system_clock()
     with resources_for_reading(settings, "verify") as resources:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
-
-import typer
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import StoredMeaning
@@ -16,7 +13,7 @@ from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, pair_choices, twin_choices
-from commands.screen import action, resources_for_reading, say, settings_with_log, show_table, tell
+from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
 from commands.tables import undisturbed
 from configurations.config import Settings, renamed_entry
 from crons.exits import DONE
@@ -26,20 +23,7 @@ from crons.resources import has_no_database, interactive_timeouts, system_clock
 _LARGEST = 10
 
 
-@action("--accept BTC:1")
-def coins(
-    *,
-    reset: Annotated[str, typer.Option(metavar="SYMBOL", help="forget its coin: the next run looks it up again")] = "",
-    accept: Annotated[str, typer.Option(metavar="SYMBOL:ID", help="confirm that the symbol means this coin now")] = "",
-    rename: Annotated[str, typer.Option(metavar="SYMBOL:NEW", help="the coin's ticker has changed")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="every coin, not only the ten largest of top:N")] = False,
-) -> int:
-    """Show which coin each symbol means, or change it.
-
-    Without an option, a row for each symbol and coin: CoinMarketCap's id, the name, since when prices are stored under
-    it. A symbol keeps its coin; an id in SYMBOLS that is not the stored coin's is refused until --accept confirms it.
-    Stored prices stay as they are. After --rename the views show a coin's prices under its new ticker.
-    """
+def coins(*, reset: str, accept: str, rename: str, everything: bool) -> int:
     changes = [(change, value) for change, value in ((_reset, reset), (_accept, accept), (_rename, rename)) if value]
     if len(changes) > 1:
         raise ConfigurationError(

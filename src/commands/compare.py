@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from itertools import groupby
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -16,9 +14,7 @@ from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, 
 from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
-from commands.interface import Json, PastHours
 from commands.screen import (
-    action,
     after_needs,
     mention,
     resources_for_reading,
@@ -45,21 +41,7 @@ _SAMPLED_HOURS = 24
 _SHOWN_RANGES = 10  # of a symbol's hours over the tolerance
 
 
-@action("720 --tolerance 2")
-def compare(
-    hours: PastHours = DEFAULT_HOURS,
-    *,
-    tolerance: Annotated[
-        float, typer.Option(metavar="PERCENT", min=0, max=1_000_000, help="the largest accepted deviation")
-    ] = DEFAULT_TOLERANCE,
-    as_json: Json = False,
-) -> int:
-    """Compare the stored prices of the two sources.
-
-    CoinMarketCap's with Binance's, for each symbol and hour that both have: the median and the largest deviation, and
-    the hours over the tolerance. Exit code 1 with their list if there are any, or if prices are certainly stale,
-    shifted by an hour, or swapped between two symbols. Read-only: a source never fills an hour of the other.
-    """
+def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     if not math.isfinite(tolerance):
         raise ConfigurationError(f"--tolerance {tolerance} is not a number of percent", next_step="give one, such as 1")
     settings = settings_with_log(needs_database=True)

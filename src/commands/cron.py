@@ -15,13 +15,12 @@ from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import in_tehran
 from adapters._bases.wording import counted
 from adapters.system.crontab import START_CRON, has_crontab
-from commands.interface import JobName, Json
-from commands.screen import action, say, say_json, show_table, tell
+from commands.screen import say, say_json, show_table, tell
 from configurations.config import ENV_FILE, PROJECT_ROOT, SETTINGS, load_settings, network_variables, usable_settings
 from crons import install
 from crons.exits import DONE
 from crons.job import Job
-from crons.registry import JOBS, MAIN_JOB, find_job
+from crons.registry import JOBS, find_job
 from crons.resources import require_owner, system_clock
 
 Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
@@ -32,9 +31,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 _DAILY_WORDS = {install.BACKUP: "copy every table to backups/", install.WATCH: "report what needs attention"}
 
 
-@action("--json")
-def jobs(*, as_json: Json = False) -> int:
-    """List the jobs, their schedules and their crontab lines."""
+def jobs(*, as_json: bool) -> int:
     now, tasks = system_clock(), []
     for name, job in JOBS.items():
         tasks.append((name, job.summary, install.usual_schedule(job.schedule, now), name))
@@ -61,25 +58,7 @@ def jobs(*, as_json: Json = False) -> int:
     return DONE
 
 
-@action('--schedule "5 * * * *" --dry-run')
-def setup_cron(
-    name: JobName = MAIN_JOB,
-    *,
-    schedule: Annotated[
-        str | None, typer.Option(metavar="CRON", help="a cron expression, in this host's time zone")
-    ] = None,
-    heal: Heal = False,
-    backup: Backup = False,
-    watch: Watch = False,
-    dry_run: DryRun = False,
-) -> int:
-    """Install a job's crontab line.
-
-    The line goes into a block marked with this checkout's path. Other lines stay, and the previous crontab is kept in
-    backups/. An installed line keeps its schedule, unless --schedule; a new one starts when an hour begins in Tehran.
-    --heal installs a second line, a daily cron_heal; --backup a daily backup of every table that keeps the latest 30;
-    --watch a daily status --quiet. Idempotent.
-    """
+def setup_cron(name: str, *, schedule: str | None, heal: bool, backup: bool, watch: bool, dry_run: bool) -> int:
     now = system_clock()
     task = _task(name, heal=heal, backup=backup, watch=watch)
     job = find_job(name, with_past=heal)
@@ -105,21 +84,7 @@ def setup_cron(
     return DONE
 
 
-@action("--all --dry-run")
-def remove_cron(
-    name: JobName = MAIN_JOB,
-    *,
-    heal: Heal = False,
-    backup: Backup = False,
-    watch: Watch = False,
-    everything: Annotated[bool, typer.Option("--all", help="every line of this checkout")] = False,
-    dry_run: DryRun = False,
-) -> int:
-    """Remove a job's crontab line.
-
-    Other lines stay, and the previous crontab is kept in backups/. --heal, --backup and --watch remove the lines of
-    setup_cron with the same option instead. Idempotent.
-    """
+def remove_cron(name: str, *, heal: bool, backup: bool, watch: bool, everything: bool, dry_run: bool) -> int:
     find_job(name)
     _change(None if everything else _task(name, heal=heal, backup=backup, watch=watch), None, dry_run=dry_run)
     return DONE

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, NamedTuple
-
-import typer
+from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
 from adapters._bases.durable import check_writable, replacing, state_errors
@@ -21,11 +19,10 @@ from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
 from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
-from commands.interface import End, First, Symbols
-from commands.screen import action, mention, say, settings_with_log, tell
+from commands.screen import mention, say, settings_with_log, tell
 from configurations.config import split_list
 from crons.exits import DONE
-from crons.registry import MAIN_JOB, find_job
+from crons.registry import find_job
 from crons.resources import Resources, system_clock
 
 FORMATS = {
@@ -70,35 +67,19 @@ SETTINGS = {
 """For output that other programs read, on every version of ClickHouse, written with little memory."""
 
 
-@action("prices.parquet --symbols BTC,ETH --from 2026-11-01")
 def export(
-    target: Annotated[str, typer.Argument(metavar="FILE", help="the file to write, or - for stdout")] = "-",
-    job: Annotated[str, typer.Option("--job", metavar="NAME", help="the job whose table it is")] = MAIN_JOB,
+    target: str,
+    job: str,
     *,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="FORMAT", help="csv, parquet, jsonl, arrow or xlsx; default: the extension of FILE"
-        ),
-    ] = None,
-    view: Annotated[
-        str,
-        typer.Option(metavar="VIEW", help="hourly, hours, daily, weekly, monthly, monthly_gregorian, latest, or runs"),
-    ] = "hourly",
-    symbols: Symbols = None,
-    columns: Annotated[str | None, typer.Option(metavar="TIME,PRICE", help="only these columns")] = None,
-    first: First = None,
-    end: End = None,
-    utc: Annotated[bool, typer.Option("--utc", help="TIMEs, and the column time, in UTC")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace FILE")] = False,
+    form: str | None,
+    view: str,
+    symbols: str | None,
+    columns: str | None,
+    first: str | None,
+    end: str | None,
+    utc: bool,
+    force: bool,
 ) -> int:
-    """Write stored prices to a file.
-
-    The file appears complete or not at all, ordered by symbol and time; one that ends in .gz is compressed. A TIME is a
-    day, 2026-11-01 or 1405-08-10, or an hour, "2026-11-01 05:00", Tehran time unless --utc; a day given by --to is not
-    included. In csv and jsonl the column time is text, with a Z if it is in UTC; in parquet and arrow it is an instant
-    with its zone.
-    """
     chosen = _format(target, form)
     if utc and view in VIEWS and VIEWS[view].period:
         raise ConfigurationError(f"the days of {view} are Tehran's", next_step="leave --utc out")

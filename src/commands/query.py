@@ -8,15 +8,12 @@ import tempfile
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import NOT_THERE, READ_ONLY
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from commands.export import SETTINGS, send_to_stdout
-from commands.screen import action, say, settings_with_log, show_table, tell, terminal_size
+from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
 from crons.resources import Resources, system_clock
@@ -47,18 +44,7 @@ _COLUMNS = (
 )
 
 
-@action('"SELECT * FROM crypto_prices_latest"')
-def query(
-    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="one read-only statement")] = None,
-    *,
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, csv, json or parquet")] = "table",
-    every_row: Annotated[bool, typer.Option("--all", help="every row, not the first 1,000 of a table")] = False,
-) -> int:
-    """Run your own read-only SQL.
-
-    ClickHouse refuses statements that change anything or reach outside the database. Without SQL, lists the tables and
-    views with their columns and what they hold.
-    """
+def query(sql: str | None, *, form: str, every_row: bool) -> int:
     if form not in FORMATS:
         step = f"give --format, one of: {', '.join(FORMATS)}"
         raise ConfigurationError(f"there is no format {form!r}", next_step=step)

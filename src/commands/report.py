@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from adapters._bases.durable import replacing, state_errors
 from adapters._bases.errors import ConfigurationError, StorageRejected
@@ -15,8 +12,7 @@ from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
 from adapters._bases.wording import counted
 from commands.compare import DEFAULT_TOLERANCE, QUOTING, TRADING, compare_stored
-from commands.interface import PastHours, Quiet
-from commands.screen import action, mention, say, settings_with_log
+from commands.screen import mention, say, settings_with_log
 from configurations.config import PROJECT_ROOT, VERSION, Settings
 from crons.exits import DONE
 from crons.registry import JOBS, MAIN_JOB
@@ -30,17 +26,7 @@ MOST_CELLS = 500_000
 SHOWN_CORRECTIONS = 20  # of a table, the largest
 
 
-@action("720")
-def report(
-    hours: PastHours = 168,
-    *,
-    keep: Annotated[int, typer.Option(metavar="N", min=1, help="remove older reports beyond the latest N")] = 30,
-    quiet: Quiet = False,
-) -> int:
-    """Write an HTML report of prices, coverage and runs.
-
-    One file in reports/. It needs no network: open it in any browser, send it to anyone.
-    """
+def report(hours: int, *, keep: int, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, needs_database=True)
     now = system_clock()
     mention(f"reading {counted(hours, 'hour')} and drawing them")

@@ -9,16 +9,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
 import psutil
-import typer
 
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import from_text
 from adapters.files.locks import Holder, held_locks, is_open_in
-from commands.interface import Json
-from commands.screen import action, resources_for_reading, say, say_json, settings_with_log, show_table
+from commands.screen import resources_for_reading, say, say_json, settings_with_log, show_table
 from commands.status_facts import describe_age, latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
@@ -30,13 +27,7 @@ _SHORT = timedelta(minutes=2)
 _GRACE_SECONDS = 10.0
 
 
-@action("50")
-def runs(
-    count: Annotated[int, typer.Argument(metavar="N", min=1, max=100_000, help="how many")] = 20,
-    *,
-    as_json: Json = False,
-) -> int:
-    """List the last runs and why runs failed."""
+def runs(count: int, *, as_json: bool) -> int:
     settings = interactive_timeouts(settings_with_log())
     with resources_for_reading(settings, "runs") as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
@@ -63,12 +54,7 @@ def runs(
     return DONE
 
 
-@action()
 def kill() -> int:
-    """End the running jobs of this checkout.
-
-    Sends SIGTERM, and SIGKILL after ten seconds. Other checkouts' jobs are not affected.
-    """
     try:
         settings = load_settings()
     except SettingsError as error:

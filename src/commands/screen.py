@@ -8,22 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial, wraps
 from itertools import zip_longest
 from pathlib import Path
-from typing import NoReturn, TypeVar
-
-import typer
 
 from adapters._bases.errors import EtlError, StorageRejected
 from adapters._bases.tehran_time import tehran_text
-from commands.interface import command
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, no_color, set_up_logging, stderr_width
-from crons.exits import guarded
 from crons.job import Finding, Job
 from crons.resources import Resources, has_no_database, require_owner, system_clock
 
@@ -31,25 +25,6 @@ _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or 
 _COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
 _GLUE = "\ue000"  # stands for the blanks of a command while a table is laid out
 _UNLIMITED_WIDTH = 1 << 40
-_Action = TypeVar("_Action", bound=Callable[..., int])
-
-
-def action(arguments: str = "", *, names_checked: bool = False) -> Callable[[_Action], _Action]:
-    """Make a `command` of a function that returns the exit code; its errors become lines on stderr and exit codes.
-
-    A nearly right name in .env is a warning, unless the function itself warns of these.
-    """
-
-    def register(function: _Action) -> _Action:
-        @wraps(function)
-        def run(**given: object) -> NoReturn:
-            work = partial(function, **given)
-            raise typer.Exit(guarded(work, tell=tell_error, clock=system_clock, names_checked=names_checked))
-
-        command(arguments)(run)
-        return function
-
-    return register
 
 
 def settings_with_log(*, quiet: bool = False, writes: bool = False, needs_database: bool = False) -> Settings:

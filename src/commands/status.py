@@ -9,9 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
@@ -21,9 +19,7 @@ from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from adapters.files.locks import held_locks, read_holder
 from adapters.files.spool import Spool
-from commands.interface import Json, OneJob
 from commands.screen import (
-    action,
     after_needs,
     resources_for_reading,
     say,
@@ -66,22 +62,7 @@ _NOTHING = StoredHours(frozenset(), "", None, {})
 _NOT_KNOWN = {"in use": "the database is in use", "unreachable": "the database cannot be read"}
 
 
-@action("--json")
-def status(
-    name: OneJob = None,
-    *,
-    as_json: Json = False,
-    everything: Annotated[bool, typer.Option("--all", help="every symbol, also beyond one screen")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="only what needs attention, for cron")] = False,
-) -> int:
-    """Show the last runs, the missing hours and the prices.
-
-    Exit code 1 if something needs attention: no success, or no price of a symbol, for two intervals of the schedule; an
-    hour missing for a day or two intervals of the heal; two failures in a row; pending or damaged rows in the spool; a
-    database that does not answer; no backup for two intervals; no cron daemon. docs/operating.md has the details.
-
-    With --quiet, unless on a terminal, it also pings HEALTHCHECK_URL_STATUS, and ALERT_COMMAND receives what is wrong.
-    """
+def status(name: str | None, *, as_json: bool, everything: bool, quiet: bool) -> int:
     if quiet:
         return _watch(name)
     now = system_clock()

@@ -21,11 +21,10 @@ from adapters._bases.wording import counted
 from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.files.backups import ENDING, Backups, files_of
 from adapters.files.locks import ProcessLock
-from commands.interface import OneJob, Quiet, become
 from commands.runs import kill
-from commands.screen import action, mention, resources_for_reading, say, settings_with_log, tell
+from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
 from configurations.config import Settings
-from crons.exits import DONE, FAILED
+from crons.exits import DONE, FAILED, become
 from crons.progress import progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, system_clock
@@ -33,12 +32,7 @@ from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 
-@action()
 def setup_db() -> int:
-    """Create the database, the tables and their views.
-
-    Only what is missing is created. Idempotent.
-    """
     settings = interactive_timeouts(settings_with_log(writes=True))
     with Resources(settings, task="setup_db", clock=system_clock) as resources:
         for name, job in JOBS.items():
@@ -59,12 +53,7 @@ def _require_consent(name: str | None, *, unasked: bool) -> None:
         raise ConfigurationError("there is no terminal to ask on; nothing was changed", next_step="add --yes")
 
 
-@action("cmc_hourly_prices --yes")
-def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) -> int:
-    """Back up the tables, verify the copies, drop the tables.
-
-    It asks first, unless --yes, which it needs without a terminal.
-    """
+def drop_db(name: str | None, *, unasked: bool, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, writes=True)
     _require_consent(name, unasked=unasked)
     repositories = [JOBS[one].repository for one in ([name] if name else JOBS)]
@@ -88,14 +77,9 @@ def drop_db(name: OneJob = None, *, unasked: Yes = False, quiet: Quiet = False) 
     return DONE
 
 
-@action("cmc_hourly_prices --yes")
-def clean(name: OneJob = None, *, unasked: Yes = False) -> int:
-    """Start over: kill, drop_db, setup_db, cron_run.
-
-    The first of them that fails ends it. It asks before dropping, unless --yes, which it needs without a terminal.
-    """
+def clean(name: str | None, *, unasked: bool) -> int:
     _require_consent(name, unasked=unasked)
-    return kill() or drop_db(name, unasked=unasked) or setup_db() or become("crons.run", name or MAIN_JOB)
+    return kill() or drop_db(name, unasked=unasked, quiet=False) or setup_db() or become("crons.run", name or MAIN_JOB)
 
 
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
@@ -109,20 +93,7 @@ def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]
         return False
 
 
-@action("--keep 30")
-def backup(
-    *,
-    keep: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="remove older backups made with --keep beyond the latest N")
-    ] = None,
-    accept: Annotated[bool, typer.Option("--accept", help="confirm that the tables are as small as they are")] = False,
-    quiet: Quiet = False,
-) -> int:
-    """Copy the tables to a new folder and verify the copies.
-
-    The folder, in BACKUP_PATH, holds prices, holes and run history, a file for each table that has rows. Backups made
-    by drop_db or without --keep are never removed. If prices have shrunk to less than half, none is, until --accept.
-    """
+def backup(*, keep: int | None, accept: bool, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, writes=True, needs_database=True)
     with undisturbed(settings, "backup", writes=False, wait_seconds=ENGINE_WAIT_SECONDS) as resources:
         made = _copy(resources, scheduled=keep is not None, accepted=accept, quiet=quiet)
@@ -142,17 +113,7 @@ def backups_of(settings: Settings) -> Backups:
     return Backups(settings.backup_path, settings.engine, settings.clickhouse_db)
 
 
-@action("backups/FOLDER")
-def restore(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="a backup, or one file of it")],
-    *,
-    quiet: Quiet = False,
-) -> int:
-    """Put a backup back into its tables.
-
-    By the same upsert as a run's: rows whose key is in the backup take its values, the others stay. Of holes and runs
-    only those that are missing are stored. Nothing changes if a file is damaged.
-    """
+def restore(path: Path, *, quiet: bool) -> int:
     settings, path = settings_with_log(quiet=quiet, writes=True), path.resolve()
     with undisturbed(settings, "restore") as resources:
         mention(f"reading {path}, then putting its rows into {settings.clickhouse_db}")

@@ -16,7 +16,7 @@ import structlog
 
 from adapters._bases.durable import fix_for
 from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StateError, StopError
-from configurations.config import ENV_FILE, SettingsError, nearly_right
+from configurations.config import ENV_FILE, PROJECT_ROOT, SettingsError, nearly_right
 from configurations.logs import set_up_logging
 from crons.start_up import import_fault, unwritten
 
@@ -138,6 +138,13 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         f"not done within {limit_seconds:g} s; it was {step()}",
         next_step=f"see why that takes so long, or raise {setting}",
     )
+
+
+def become(module: str, *arguments: str) -> NoReturn:
+    """Continue as another program of this Python, so that signals reach it and its exit code is this one's."""
+    sys.stdout.flush()
+    os.chdir(PROJECT_ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - no shell is wanted
 
 
 def leave(code: int) -> NoReturn:

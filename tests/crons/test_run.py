@@ -6,10 +6,11 @@ import json
 from datetime import datetime, timezone
 
 import pytest
+from typer.testing import CliRunner
 
-from commands.interface import name_and_hours
 from crons.registry import JOBS
 from crons.run import main
+from main import app
 
 JOB = "cmc_hourly_prices"
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
@@ -24,16 +25,19 @@ def test_unknown_job_is_refused_with_the_known_ones(arguments: list[str], capsys
 
 
 @pytest.mark.parametrize(
-    ("words", "name", "hours"),
+    ("words", "job", "says"),
     [
-        ((None, None), JOB, None),
-        (("24", None), JOB, 24),
-        (("other", None), "other", None),
-        (("other", "24"), "other", 24),
+        ("", JOB, "give either HOURS or --from"),
+        ("99999999", JOB, "these are 99,999,999 hours"),
+        ("other", "other", "unknown job 'other'"),
+        ("other 24", "other", "unknown job 'other'"),
     ],
 )
-def test_job_and_hours_may_be_left_out(words: tuple[str | None, str | None], name: str, hours: int | None) -> None:
-    assert name_and_hours(*words) == {"name": name, "hours": hours}
+def test_job_and_hours_may_be_left_out(words: str, job: str, says: str) -> None:
+    done = CliRunner().invoke(app, ["cron_backfill", *words.split()])
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert f" job={job}\n" in done.stderr
 
 
 @pytest.mark.parametrize(
