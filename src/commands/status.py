@@ -48,7 +48,7 @@ from crons.exits import DONE, FAILED
 from crons.history import records_of
 from crons.inspection import CORRECTIONS_SINCE, STALE_AFTER
 from crons.registry import JOBS, find_job
-from crons.resources import Resources, database_lock, has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, database_lock, has_no_database, interactive_timeouts, job_lock, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 
 _RECENT_RUNS = 100
@@ -201,7 +201,7 @@ def _facts(
     table, backups, lock = (
         job.repository.table.name,
         backups_of(settings),
-        settings.data_path / "locks" / f"{name}.lock",
+        job_lock(settings, name),
     )
     held = held_locks(lock.parent)
     ended = [run for run in records if run.status != BUSY]

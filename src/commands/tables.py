@@ -27,7 +27,7 @@ from configurations.config import Settings
 from crons.exits import DONE, FAILED, become
 from crons.progress import progress
 from crons.registry import JOBS, MAIN_JOB, find_job
-from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, system_clock
+from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, job_lock, system_clock
 
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
@@ -188,6 +188,6 @@ def undisturbed(
     """The database, while the runs of these jobs, by default of all, are locked out."""
     with ExitStack() as held:
         for name in jobs:
-            file = settings.data_path / "locks" / f"{name}.lock"
+            file = job_lock(settings, name)
             held.enter_context(ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds))
         yield held.enter_context(Resources(settings, task=task, clock=system_clock, writes=writes))

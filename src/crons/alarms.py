@@ -20,18 +20,20 @@ from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
 from configurations.config import PROJECT_ROOT, Secret
 from configurations.logs import last_lines
-from crons.job import RunReport
+from crons.job import JobContext
 from crons.start_up import import_fault
 
 _PING_SECONDS = 3.0
+_ALERT_SECONDS = 30
 _LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand bytes
 
 log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def monitored(url: str, report: RunReport, *, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Ping a monitor as a run starts and ends, with what stopped it."""
+def monitored(run: JobContext) -> Iterator[None]:
+    """Ping a run's monitor, if it has one, as it starts and ends, with what stopped it."""
+    url, clock = run.request.monitor(run.settings), run.now
     inform(url, "start", "", clock)
     try:
         yield
@@ -42,7 +44,8 @@ def monitored(url: str, report: RunReport, *, clock: Callable[[], datetime]) -> 
             words = expected.message + (f"; next: {expected.next_step}" if expected.next_step else "")
         inform(url, "fail", "\n".join([*last_lines(), words]), clock)
         raise
-    text = "\n".join([*last_lines(), *report.failures]) if report.failures else ""
+    failures = run.report.failures
+    text = "\n".join([*last_lines(), *failures]) if failures else ""
     inform(url, "fail" if text else "success", text, clock)
 
 
@@ -75,8 +78,8 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
         loop.close()
 
 
-def alert(command: Secret, what: str, text: str, *, limit_seconds: float = 30) -> None:
-    """Run ALERT_COMMAND, if there is one, in the checkout, within the limit; its stdin begins with `what`."""
+def alert(command: Secret, what: str, text: str) -> None:
+    """Run ALERT_COMMAND, if there is one, in the checkout; its stdin begins with `what`."""
     if not command:
         return
     whole, problem = f"data-processor on {socket.gethostname()}: {what}\n{text}\n", ""
@@ -86,11 +89,11 @@ def alert(command: Secret, what: str, text: str, *, limit_seconds: float = 30) -
             ["/bin/sh", "-c", command.value], stdin=subprocess.PIPE, stdout=2, cwd=PROJECT_ROOT, start_new_session=True
         ) as process:
             try:
-                process.communicate(whole.encode(errors="replace"), limit_seconds)
+                process.communicate(whole.encode(errors="replace"), _ALERT_SECONDS)
                 problem = f"exit code {process.returncode}" if process.returncode else ""
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                problem = f"killed after {limit_seconds} s"
+                problem = f"killed after {_ALERT_SECONDS} s"
     except OSError as error:
         problem = str(error.strerror)
     if problem:

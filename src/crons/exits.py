@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 import structlog
 
 from adapters._bases.durable import fix_for
-from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, RunTimedOutError, StateError, StopError
+from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StateError
 from configurations.config import ENV_FILE, PROJECT_ROOT, SettingsError, nearly_right
 from configurations.logs import set_up_logging
 from crons.start_up import import_fault, unwritten
@@ -38,18 +39,11 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class SignalledError(StopError):
-    """A signal ended the run."""
+@dataclass(eq=False, repr=False, kw_only=True)
+class CutShortError(EtlError):
+    """A limit or a signal ended the work, which may still go on in a thread, perhaps inside the database."""
 
-    def __init__(self, number: int, step: str) -> None:
-        name = signal.Signals(number).name
-        kept = "nothing is lost: what was fetched is stored by the next run"
-        super().__init__(f"ended by {name} while {step}", next_step=kept)
-        self.exit_code = 128 + number
-
-
-# The errors after which work may still go on in a thread, perhaps inside the database.
-LEFT_BEHIND = (RunTimedOutError, SignalledError)
+    signal: int = 0  # that ended it; 0 for the time limit
 
 
 def guarded(
@@ -78,11 +72,11 @@ def guarded(
                 log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
     except EtlError as error:
         tell(error)
-        if isinstance(error, SignalledError):
-            return error.exit_code
+        if isinstance(error, CutShortError) and error.signal:
+            return 128 + error.signal
         return USAGE if isinstance(error, ConfigurationError) else BUSY if isinstance(error, LockHeldError) else FAILED
     except KeyboardInterrupt:
-        tell(StopError("ended by Ctrl-C"))
+        tell(EtlError("ended by Ctrl-C"))
         return INTERRUPTED
     except (OSError, MemoryError) as error:
         fault = error if isinstance(error, OSError) else OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
@@ -108,8 +102,7 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         step: says what is being done now.
 
     Raises:
-        RunTimedOutError: the limit was reached.
-        SignalledError: SIGTERM or SIGINT came.
+        CutShortError: the limit was reached, or SIGTERM or SIGINT came.
     """
     limit_seconds, setting = limit
     loop = asyncio.new_event_loop()
@@ -133,8 +126,10 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         loop.close()
         return task.result()
     if stop.done():
-        raise SignalledError(stop.result(), step())
-    raise RunTimedOutError(
+        ended_by = signal.Signals(stop.result())
+        kept = "nothing is lost: what was fetched is stored by the next run"
+        raise CutShortError(f"ended by {ended_by.name} while {step()}", next_step=kept, signal=ended_by)
+    raise CutShortError(
         f"not done within {limit_seconds:g} s; it was {step()}",
         next_step=f"see why that takes so long, or raise {setting}",
     )

@@ -16,7 +16,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, FAILED, FIELDS
 from adapters.files.locks import Holder
 from adapters.files.spool import Batch, Spool
 from configurations.config import VERSION
-from crons.exits import LEFT_BEHIND, SignalledError, supervise
+from crons.exits import CutShortError, supervise
 from crons.job import JobContext
 
 LIMIT_SECONDS = 20.0  # to record a run and close the database, beyond the run's own limit
@@ -31,7 +31,7 @@ def record(run: JobContext, error: BaseException | None) -> None:
     if not dry_run:
         _keep(run, _record_of(run, error))
     # After it was cut short, a thread of the run may still be inside the database.
-    if isinstance(error, LEFT_BEHIND):
+    if isinstance(error, CutShortError):
         return
 
     def store_and_close() -> None:
@@ -122,7 +122,7 @@ def _warned() -> Iterator[None]:
     """Turn a failure into a warning: the record waits on the disk for the next run."""
     try:
         yield
-    except SignalledError:
-        raise
     except EtlError as failure:
+        if isinstance(failure, CutShortError) and failure.signal:
+            raise
         log.warning("run not recorded yet", reason=failure.message)

@@ -171,6 +171,11 @@ def interactive_timeouts(settings: Settings) -> Settings:
     return replace(settings, run_timeout_seconds=limit)
 
 
+def job_lock(settings: Settings, job: str) -> Path:
+    """The lock by which one run of a job at a time proceeds."""
+    return settings.data_path / "locks" / f"{job}.lock"
+
+
 def database_lock(settings: Settings) -> Path:
     """The lock by which processes of this host take turns at the database."""
     if settings.embedded:  # one process at a time can open it

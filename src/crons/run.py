@@ -1,4 +1,7 @@
-"""``python -m crons.run NAME [backfill [HOURS] | heal [HOURS]]``: what cron calls, and what cron_run does."""
+"""``python -m crons.run NAME [backfill [HOURS] | heal [HOURS]]``: what cron calls, and what cron_run does.
+
+A run has a lock, a time limit, a monitor and a record in the history.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,34 @@ if __name__ == "__main__":
     prepare()
 
 # isort: split
-from collections.abc import Callable, Sequence
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from adapters._bases.errors import ConfigurationError, EtlError
-from configurations.config import SettingsError, load_settings, usable_settings
-from configurations.logs import last_lines, set_up_logging
-from crons.alarms import alert
-from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave
-from crons.job import Job, Request
+from adapters._bases.errors import ConfigurationError, EtlError, LockHeldError, StateError
+from adapters._bases.wording import counted, listed
+from adapters.files.locks import ProcessLock
+from adapters.files.spool import Spool
+from configurations.config import PROJECT_ROOT, Settings, SettingsError, load_settings, usable_settings
+from configurations.logs import last_lines, rotate_log, set_up_logging
+from crons.alarms import alert, monitored
+from crons.backfill import fill_past
+from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave, supervise
+from crons.history import keep_record, record, record_killed
+from crons.job import Job, JobContext, Request, RunReport, run_hour
 from crons.registry import MAIN_JOB, find_job
-from crons.resources import require_owner, system_clock
-from crons.runner import execute, fail_for_settings
+from crons.resources import Resources, job_lock, require_owner, system_clock
 
 MAX_HOURS = 24 * 366 * 10
 HEAL_HOURS = 168
 HEAL_CREDITS = 100
+# They go first, because a line at a terminal has room for three facts.
+_FIRST_COUNTS = ("rejected", "without_quote", "replayed", "credits", "calls")
 
 log = structlog.get_logger(__name__)
 
@@ -68,17 +80,16 @@ def _alarm(request: Request, text: str, clock: Callable[[], datetime]) -> int:
 
 def _run(request: Request, clock: Callable[[], datetime]) -> int:
     job = find_job(request.name, with_past=request.kind != "run")
-    least = "WARNING" if request.quiet else "DEBUG"
+    failure = None
     try:
         settings = load_settings()
     except SettingsError as error:
-        set_up_logging(error.settings, clock, least=least)
-        fail_for_settings(request, job, error, clock)
-    if request.kind != "run":
-        request = _of_past(request, job, clock())
-    set_up_logging(settings, clock, least=least)
-    require_owner(settings)
-    return FAILED if execute(request, job, settings, clock).failures else DONE
+        settings, failure = error.settings, error
+    set_up_logging(settings, clock, least="WARNING" if request.quiet else "DEBUG")
+    if failure is None:
+        request = request if request.kind == "run" else _of_past(request, job, clock())
+        require_owner(settings)
+    return FAILED if execute(request, job, settings, clock, failure=failure).failures else DONE
 
 
 def _of_past(request: Request, job: Job, now: datetime) -> Request:
@@ -101,6 +112,142 @@ def _of_past(request: Request, job: Job, now: datetime) -> Request:
     if count > MAX_HOURS:
         raise ConfigurationError(f"these are {count:,} hours", next_step=f"ask for {MAX_HOURS:,} at most at once")
     return request
+
+
+def execute(
+    request: Request,
+    job: Job,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    *,
+    failure: SettingsError | None = None,
+) -> RunReport:
+    """Run a job under its lock and within its time limit, and log what it did.
+
+    Args:
+        failure: wrong settings, which prevent the run; raised once the monitor and, if it can be reached, the history
+            have been informed.
+
+    Raises:
+        LockHeldError: another process runs this job; nothing was done.
+        EtlError: the run failed.
+    """
+    if failure:
+        request = replace(request, symbols=None)  # SYMBOLS may be among the wrong ones
+    run_id, task = uuid.uuid4().hex[:12], f"{request.name} {request.kind}"
+    limit = settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
+    if request.kind == "run":
+        limit = settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
+    # Without an id, a dry run stays out of the history even when it is killed.
+    own_id = "" if request.dry_run else run_id
+    lock = ProcessLock(job_lock(settings, request.name), task=task, clock=clock, run_id=own_id)
+    resources = Resources(settings, task=task, clock=clock, writes=True, limit_seconds=limit[0])
+    run = JobContext(request, job, resources, run_id=run_id, step=lock.note)
+    structlog.contextvars.bind_contextvars(run=run_id)
+    # With these wrong, locks and history may be elsewhere.
+    if failure and any(not name or name.startswith(("clickhouse_", "data_path")) for name in failure.wrong):
+        with monitored(run):
+            raise failure
+    with _locked(run, lock), monitored(run), _recorded(run):
+        if failure:
+            raise failure
+        hours = run_hour(run) if run.kind == "run" else fill_past(run, lambda: _run_beside(run))
+        supervise(hours, limit=limit, step=lambda: lock.holder.step)
+    _log_end(run)
+    return run.report
+
+
+@contextmanager
+def _locked(run: JobContext, lock: ProcessLock) -> Iterator[None]:
+    """Hold the job's lock, log that the run has started, and note that the one before was killed."""
+    settings, is_real = run.settings, not run.request.dry_run
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except LockHeldError as error:
+            if is_real:
+                keep_record(run, error, busy=True)
+            raise
+        rotate_log(PROJECT_ROOT / "logs" / "cron.log")
+        where = "embedded ClickHouse in" if settings.embedded else "ClickHouse at"
+        writes = f"{where} {settings.engine}, database {settings.clickhouse_db}"
+        log.info("run started", kind=run.kind, **({"writes": writes} if is_real else {"dry_run": True}))
+        if is_real:
+            run.resources.history_spool(run.name).reserve()
+        if lock.left_behind is not None:
+            record_killed(run, lock.left_behind)
+        yield
+
+
+@contextmanager
+def _recorded(run: JobContext) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, EtlError) and not run.request.dry_run:
+            error.next_step = "; ".join(filter(None, [error.next_step.rstrip("."), _kept(run.spool)]))
+        record(run, error)
+        raise
+    record(run, None)
+
+
+async def _run_beside(past: JobContext) -> None:
+    """Make the hourly run that cannot start while a backfill or heal holds the lock. Its failure ends only itself."""
+    hour = JobContext(Request(past.name), past.job, past.resources, run_id=uuid.uuid4().hex[:12], step=past.step)
+
+    def run() -> None:
+        failure = None
+        structlog.contextvars.bind_contextvars(run=hour.run_id)  # of this thread alone
+        with monitored(hour):
+            log.info("run started", kind="run", within=f"the {past.kind} that holds the lock")
+            try:
+                asyncio.run(run_hour(hour))
+            except EtlError as error:
+                failure = error
+                raise
+            finally:
+                keep_record(hour, failure)
+        _log_end(hour)
+
+    try:
+        # In a thread, because the monitor has an event loop of its own.
+        await asyncio.to_thread(run)
+    except EtlError as error:
+        log.error("run failed", run=hour.run_id, reason=error.message, next=error.next_step)  # noqa: TRY400 - expected
+
+
+def _kept(spool: Spool) -> str:
+    """Describe the pending rows of a spool; empty if there are none, or it cannot be read."""
+    rows = 0
+    with suppress(StateError):  # the run's own error counts
+        rows = sum(len(spool.read(path).records) for path in spool.waiting())
+    if not rows:
+        return ""
+    folder = spool.folder.relative_to(PROJECT_ROOT) if spool.folder.is_relative_to(PROJECT_ROOT) else spool.folder
+    return f"{counted(rows, 'row')} kept in {folder}; the next run stores them"
+
+
+def _log_end(run: JobContext) -> None:
+    report = run.report
+    # The failures last, where people look first.
+    for line in report.rejects:
+        log.warning("quote rejected", quote=line)
+    for line in report.missing:
+        log.warning("no quote", what=line)
+    for line in [*report.flaws, *report.warnings]:
+        log.warning(line)
+    if run.kind == "run" and report.values:
+        log.info("prices stored", what=listed([f"{symbol} {value:.8g}" for symbol, value in report.values.items()]))
+    counts = report.counts()
+    rows = {"stored": report.inserted, "updated": report.updated, "unchanged": report.unchanged}
+    what = ", ".join(f"{count:,} {name}" for name, count in rows.items() if count) or "nothing stored"
+    log.info(
+        "run failed" if report.failures else "run finished",
+        **({"dry_run": True} if run.request.dry_run else {"what": what}),
+        **{name: counts[name] for name in (*_FIRST_COUNTS, *counts)},
+    )
+    for line in report.failures:
+        log.error(line)
 
 
 def _log_error(error: EtlError) -> None:

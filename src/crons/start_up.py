@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from adapters._bases.errors import StopError
+from adapters._bases.errors import EtlError
 
 REMEDY = "./run.sh install"
 _MEMORY = ("the memory is limited", "raise `ulimit -v`")
@@ -66,18 +66,18 @@ def prepare() -> None:
         del sys.modules["rich"]
 
 
-def import_fault(error: BaseException | None) -> StopError | None:
+def import_fault(error: BaseException | None) -> EtlError | None:
     """Why an import of a package failed: missing, another version, or not to be loaded; None for any other error."""
     if not isinstance(error, ImportError):
         return None
     if error.path and "failed to map segment" in str(error):
         noexec = os.statvfs(error.path).f_flag & os.ST_NOEXEC
         why, step = ("its file system is mounted noexec", "mount it without noexec") if noexec else _MEMORY
-        return StopError(f"{error.path} cannot be loaded: {why}", next_step=step)
+        return EtlError(f"{error.path} cannot be loaded: {why}", next_step=step)
     package = (error.name or "").partition(".")[0]
     if not package or package in _OWN:
         return None
-    return StopError(f"the package {package} is missing or outdated", next_step=REMEDY)
+    return EtlError(f"the package {package} is missing or outdated", next_step=REMEDY)
 
 
 def report_import_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

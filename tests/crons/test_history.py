@@ -22,7 +22,7 @@ from crons.backfill import Batch, Past
 from crons.history import records_of
 from crons.job import JobContext, Request
 from crons.registry import JOBS
-from crons.runner import execute, fail_for_settings
+from crons.run import execute
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
@@ -161,7 +161,7 @@ def test_foreign_record_is_skipped(host: Host) -> None:
 def test_wrong_settings_are_recorded(host: Host) -> None:
     wrong = SettingsError("BINANCE_PAIRS: no", next_step="correct it", settings=host.settings, wrong=["binance_pairs"])
     with pytest.raises(SettingsError):
-        fail_for_settings(Request(JOB), JOBS[JOB], wrong, host.clock)
+        execute(Request(JOB), JOBS[JOB], host.settings, host.clock, failure=wrong)
     record = host.only()
     assert (record.kind, record.status, record.error) == ("run", "failed", "BINANCE_PAIRS: no")
     assert host.source.requests == []

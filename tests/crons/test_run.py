@@ -1,19 +1,26 @@
-"""The command line that cron calls, and its commands of run.sh: what is refused before anything begins."""
+"""The command line that cron calls: what is refused before anything begins, and how few round trips a run makes."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from crons.job import Request
 from crons.registry import JOBS
-from crons.run import main
+from crons.run import execute, main
 from main import app
+from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.faulty_source import FaultySource
+from tests.support.settings import make_settings
+from tests.support.stepped_clock import SteppedClock
 
 JOB = "cmc_hourly_prices"
 NOW = datetime(2026, 11, 23, 12, 0, 7, tzinfo=timezone.utc)
+MOST_ROUND_TRIPS = 9
 
 
 @pytest.mark.parametrize("arguments", [[], ["--quiet"], ["heal", "5"], ["backfill", "5"]])
@@ -93,3 +100,26 @@ def test_wrong_settings_are_logged_in_the_form_of_the_log(
         assert "error" in line
         assert JOB in line
         assert form != "json" or json.loads(line)["event"].startswith(variable)
+
+
+@pytest.mark.parametrize("changes", ["", "insert"])
+def test_repeated_run_makes_few_round_trips(
+    changes: str, front: ClickHouseFront, database: str, tmp_path: Path
+) -> None:
+    """In an hour that is stored, and in the next hour; the driver's handshake included."""
+    clock = SteppedClock(NOW)
+    with FaultySource(clock=clock) as source:
+        settings = make_settings(
+            **front.variables(database),
+            clickhouse_changes=changes,
+            cmc_api_key=source.key,
+            cmc_base_url=source.base_url,
+            data_path=tmp_path,
+        )
+        reports = []
+        for now in (NOW, NOW.replace(minute=20), NOW.replace(hour=13)):
+            clock.now = now
+            front.statements.clear()
+            reports.append(execute(Request(JOB), JOBS[JOB], settings, clock))
+            assert len(front.statements) <= MOST_ROUND_TRIPS or len(reports) == 1
+    assert reports[1].updated == 3

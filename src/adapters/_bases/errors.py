@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 
 @dataclass(eq=False, repr=False)
 class EtlError(Exception):
-    """Root of the tree."""
+    """Root of the tree. Unless it is a `RetryableError`, repeating the call changes nothing until the operator acts."""
 
     message: str  # one line for the operator: what failed and why, without secrets
     _: KW_ONLY
@@ -39,40 +39,32 @@ class StorageUnavailable(RetryableError):  # noqa: N818 - as above
     """The database did not answer. What it did before that is unknown."""
 
 
-class StopError(EtlError):
-    """Repeating the call changes nothing until the operator acts."""
-
-
-class SourceRejected(StopError):  # noqa: N818 - as above
+class SourceRejected(EtlError):  # noqa: N818 - as above
     """The source refused the request for good: a bad key or parameter, a plan or its credits exhausted."""
 
 
-class ContractError(StopError):
+class ContractError(EtlError):
     """The source answered, but not as documented."""
 
 
-class StorageRejected(StopError):  # noqa: N818 - as above
+class StorageRejected(EtlError):  # noqa: N818 - as above
     """The database refused the statement for good: schema, type, syntax, rights."""
 
 
-class StateError(StopError):
+class StateError(EtlError):
     """One of our own files cannot be read or written."""
 
 
-class ClockError(StopError):
+class ClockError(EtlError):
     """This host's clock is wrong, so no price can be stored under its hour."""
 
 
-class ConfigurationError(StopError):
+class ConfigurationError(EtlError):
     """One or more settings or arguments are wrong, each on a line of the message; exit code 2."""
 
 
-class LockHeldError(StopError):
+class LockHeldError(EtlError):
     """Another run holds the lock; exit code 75. The message names its pid, start and task."""
-
-
-class RunTimedOutError(StopError):
-    """The run's time limit was reached. The message names what was being waited for."""
 
 
 class InvalidRowError(EtlError):

@@ -1,4 +1,4 @@
-"""What a run costs, and what its monitor learns of it."""
+"""What the monitor and ALERT_COMMAND are told."""
 
 from __future__ import annotations
 
@@ -13,41 +13,13 @@ from pytest_httpserver import HTTPServer
 from configurations.config import Secret
 from configurations.logs import set_up_logging
 from crons.alarms import alert, monitored
-from crons.job import Request, RunReport
-from crons.registry import JOBS
-from crons.runner import execute
-from tests.support.clickhouse_front import ClickHouseFront
+from crons.job import JobContext, Request
+from crons.registry import JOBS, MAIN_JOB
+from crons.resources import Resources
 from tests.support.eventually import eventually
-from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
-from tests.support.stepped_clock import SteppedClock
 
-JOB = JOBS["cmc_hourly_prices"]
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
-MOST_ROUND_TRIPS = 9
-
-
-@pytest.mark.parametrize("changes", ["", "insert"])
-def test_repeated_run_makes_few_round_trips(
-    changes: str, front: ClickHouseFront, database: str, tmp_path: Path
-) -> None:
-    """In an hour that is stored, and in the next hour; the driver's handshake included."""
-    clock = SteppedClock(NOW)
-    with FaultySource(clock=clock) as source:
-        settings = make_settings(
-            **front.variables(database),
-            clickhouse_changes=changes,
-            cmc_api_key=source.key,
-            cmc_base_url=source.base_url,
-            data_path=tmp_path,
-        )
-        reports = []
-        for now in (NOW, NOW.replace(minute=20), NOW.replace(hour=13)):
-            clock.now = now
-            front.statements.clear()
-            reports.append(execute(Request("cmc_hourly_prices"), JOB, settings, clock))
-            assert len(front.statements) <= MOST_ROUND_TRIPS or len(reports) == 1
-    assert reports[1].updated == 3
 
 
 @pytest.mark.parametrize(
@@ -55,11 +27,12 @@ def test_repeated_run_makes_few_round_trips(
     [("exit 3", "exit code 3"), ("sleep 60 & sleep 60", "killed after 0.5 s"), ("head -c 1 > /dev/null", "")],
 )
 def test_failure_of_an_alert_is_a_warning(
-    command: str, reason: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    command: str, reason: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Its whole process group is killed when its time is up."""
     set_up_logging(None, lambda: NOW)
-    alert(Secret(f"echo $$ > {tmp_path}/group; {command}"), "what", "text\n" * 100_000, limit_seconds=0.5)
+    monkeypatch.setattr("crons.alarms._ALERT_SECONDS", 0.5)
+    alert(Secret(f"echo $$ > {tmp_path}/group; {command}"), "what", "text\n" * 100_000)
     assert capfd.readouterr().err.count("ALERT_COMMAND failed") == bool(reason)
     eventually(lambda: not groups_alive(int((tmp_path / "group").read_text())))
 
@@ -79,8 +52,10 @@ def test_failed_run_pings_failure(httpserver: HTTPServer, error: KeyError | None
     """With what stopped it; the address may have a query, as healthchecks.io's slugs have."""
     for event in ("/start", "/fail"):
         httpserver.expect_request(f"/ping{event}", method="POST", query_string="create=1").respond_with_data()
-    report = RunReport(failures=["no valid price"])
-    with suppress(KeyError), monitored(httpserver.url_for("/ping?create=1"), report, clock=lambda: NOW):
+    settings = make_settings(healthcheck_url=httpserver.url_for("/ping?create=1"))
+    run = JobContext(Request(MAIN_JOB), JOBS[MAIN_JOB], Resources(settings, task="test", clock=lambda: NOW))
+    run.report.failures.append("no valid price")
+    with suppress(KeyError), monitored(run):
         if error:
             raise error
     [_, (failure, _)] = httpserver.log
