@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+
+import msgspec
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -28,7 +29,7 @@ from crons.exits import DONE, FAILED
 from crons.job import Finding
 from crons.registry import MAIN_JOB, find_job
 from crons.resources import Resources, system_clock
-from transformers.comparison import DOLLAR_COINS, Comparison, Deviation, Overview, Rates, compare_symbol, mixed_up
+from transformers.comparison import DOLLAR_COINS, Comparison, Overview, compare_symbol, mixed_up
 from transformers.coverage import hours_by_key, reach
 
 QUOTING, TRADING = MAIN_JOB, "binance_hourly_prices"
@@ -50,7 +51,16 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     with resources_for_reading(settings, "compare") as resources:
         found = compare_stored(resources, now, hours=hours, tolerance=tolerance)
     if as_json:
-        say_json(now, **_document(found))
+        say_json(
+            now,
+            first_hour=found.hours[0],
+            last_hour=found.hours[-1],
+            tolerance_percent=found.tolerance,
+            differs=bool(found.wrong),
+            symbols=msgspec.to_builtins(found.symbols),
+            only_coinmarketcap=found.only_coinmarketcap,
+            only_binance=found.only_binance,
+        )
     elif found.symbols:
         _show(found, now, settings)
     else:
@@ -67,15 +77,14 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
     quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
     dollars = quotes.prices(sorted(quoted & DOLLAR_COINS), **span) if common else []
-    in_usd = by_symbol([one for one in dollars if one.currency == "USD"])
-    rates: Rates = {coin: {hour: one.price for hour, one in of_coin.items()} for coin, of_coin in in_usd.items()}
+    rates = by_symbol([one for one in dollars if one.currency == "USD"])
     found: list[Comparison] = []
     at_once = max(1, _CELLS_AT_ONCE // len(keys))
     for start in range(0, len(common), at_once):
         some = common[start : start + at_once]
         quotes_of, candles_of = by_symbol(quotes.prices(some, **span)), by_symbol(candles.prices(some, **span))
         found += [
-            compare_symbol(symbol, quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
+            compare_symbol(quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
             for symbol in some
         ]
     if over := [hour.hour for one in found if one.differs_throughout for hour in one.over]:
@@ -85,8 +94,13 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
         every_quote = by_symbol(quotes.prices(sorted(quoted), **sample))
         every_candle = by_symbol(candles.prices(sorted(traded), **sample))
         found = [mixed_up(one, every_quote, every_candle, rates=rates, tolerance=tolerance) for one in found]
-    only_quoted, only_traded = sorted(quoted - traded), sorted(traded - quoted)
-    return Overview(hours=keys, tolerance=tolerance, symbols=found, only_quoted=only_quoted, only_traded=only_traded)
+    return Overview(
+        hours=keys,
+        tolerance=tolerance,
+        symbols=found,
+        only_coinmarketcap=sorted(quoted - traded),
+        only_binance=sorted(traded - quoted),
+    )
 
 
 def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
@@ -98,7 +112,7 @@ def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
         return [Finding(subject, "fail", f"cannot be compared: {error.message}", error.next_step)]
     if not found.wrong:
         return [Finding(subject, "ok", found.verdict)] if found.symbols else []
-    suspicions = [f"{one.symbol} looks {it.kind}: {it.detail}" for one in found.wrong for it in one.suspicions]
+    suspicions = [f"{one.symbol} looks {it.looks}: {it.detail}" for one in found.wrong for it in one.looks]
     is_fault = suspicions or any(hour.size > _FAULT_PERCENT for one in found.wrong for hour in one.over)
     lines = "\n".join([found.verdict, *suspicions])
     return [Finding(subject, "fail" if is_fault else "warn", lines, step)]
@@ -111,51 +125,9 @@ def _symbols(table: HourlyRepository, span: dict[str, str]) -> set[str]:
     return found
 
 
-def _document(found: Overview) -> dict[str, Any]:
-    """The JSON object; times are Tehran wall time, deviations in percent."""
-    return {
-        "first_hour": found.hours[0],
-        "last_hour": found.hours[-1],
-        "tolerance_percent": found.tolerance,
-        "differs": bool(found.wrong),
-        "symbols": [_symbol_document(one) for one in found.symbols],
-        "only_coinmarketcap": list(found.only_quoted),
-        "only_binance": list(found.only_traded),
-    }
-
-
-def _symbol_document(one: Comparison) -> dict[str, Any]:
-    return {
-        "symbol": one.symbol,
-        "pair": one.pair,
-        "hours_in_both": one.both,
-        "hours_only_coinmarketcap": one.only_quoted,
-        "hours_only_binance": one.only_traded,
-        "hours_compared": one.compared,
-        "hours_converted": one.converted,
-        "hours_taken_for_dollar": one.assumed,
-        "hours_of_other_currencies": one.refused,
-        "hours_without_number": one.invalid,
-        "median_percent": one.median,
-        "bias_percent": one.bias,
-        "largest_percent": one.largest and one.largest.percent,
-        "largest_hour": one.largest and one.largest.hour,
-        "over": [
-            {"hour": it.hour, "coinmarketcap": it.quoted, "binance": it.traded, "percent": it.percent}
-            | {"looks": _suspicion_of(it, one) or None}
-            for it in one.over
-        ],
-        "looks": [{"looks": it.kind, "detail": it.detail, "hours": list(it.hours)} for it in one.suspicions],
-    }
-
-
-def _suspicion_of(deviation: Deviation, one: Comparison) -> str:
-    return next((it.kind for it in one.suspicions if deviation.hour in it.hours), "")
-
-
 def _say_nothing(found: Overview, settings: Settings) -> None:
     """Say why nothing is compared, and what to do about it."""
-    jobs = {"CoinMarketCap": (QUOTING, found.only_quoted), "Binance": (TRADING, found.only_traded)}
+    jobs = {"CoinMarketCap": (QUOTING, found.only_coinmarketcap), "Binance": (TRADING, found.only_binance)}
     missing = [source for source, (_, symbols) in jobs.items() if not symbols]
     what = f"no price is stored from {' or '.join(missing)}" if missing else "no symbol is stored from both sources"
     say(f"nothing to compare: {what} in these {counted(len(found.hours), 'hour')}")
@@ -169,17 +141,30 @@ def _backfill(name: str, settings: Settings) -> str:
 
 def _show(found: Overview, now: datetime, settings: Settings) -> None:
     over = f"over\n{found.tolerance:g} %"
+    rows = [
+        (
+            one.symbol,
+            one.pair,
+            f"{one.hours_in_both}/{one.hours_only_coinmarketcap}/{one.hours_only_binance}",
+            "-" if one.median_percent is None else f"{one.median_percent:.2f} %",
+            "-" if one.bias_percent is None else f"{one.bias_percent:+.2f} %",
+            "-" if one.largest_percent is None else f"{one.largest_percent:+,.2f} %",
+            one.largest_hour[:16] if one.largest_hour else "-",
+            f"{len(one.over):,}",
+        )
+        for one in found.symbols
+    ]
     show_table(
         ("symbol", "pair", "hours", "median\ndistance", "bias", "largest", "at (Tehran)", over),
-        [_row(one) for one in found.symbols],
+        rows,
         styles=["red" if one.differs else "" for one in found.symbols],
     )
     say(f"hours: in both, CoinMarketCap only, Binance only; of {len(found.hours):,} before the present one")
-    if rows := [row for one in found.wrong for row in _rows_over(one)]:
+    if hours_over := [row for one in found.wrong for row in _rows_over(one)]:
         say("")
-        show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), rows)
+        show_table(("symbol", "hours over", "deviation", "CoinMarketCap", "Binance", "looks"), hours_over)
     say("")
-    suspicions = [(one.symbol, f"looks {it.kind}: {it.detail}") for one in found.wrong for it in one.suspicions]
+    suspicions = [(one.symbol, f"looks {it.looks}: {it.detail}") for one in found.wrong for it in one.looks]
     show_table((), [*suspicions, *(("note", line) for line in found.notes)])
     say(f"\n{found.verdict}")
     if found.wrong:
@@ -190,27 +175,15 @@ def _show(found: Overview, now: datetime, settings: Settings) -> None:
             say(f"  {_backfill(job, settings)} {back}")
 
 
-def _row(one: Comparison) -> list[str]:
-    return [
-        one.symbol,
-        one.pair,
-        f"{one.both}/{one.only_quoted}/{one.only_traded}",
-        "-" if one.median is None else f"{one.median:.2f} %",
-        "-" if one.bias is None else f"{one.bias:+.2f} %",
-        *((f"{one.largest.percent:+,.2f} %", one.largest.hour[:16]) if one.largest else ("-", "-")),
-        f"{len(one.over):,}",
-    ]
-
-
 def _rows_over(one: Comparison) -> list[list[str]]:
     """The hours over the tolerance, a row for each unbroken range of one suspicion with its worst hour's prices."""
     rows = []
-    for looks, group in groupby(one.over, lambda deviation: _suspicion_of(deviation, one)):
+    for looks, group in groupby(one.over, lambda deviation: deviation.looks or ""):
         by_start = {from_text(deviation.hour): deviation for deviation in group}
         for first, last in hour_ranges(by_start):
             run = {start: deviation for start, deviation in by_start.items() if first <= start <= last}
             worst = max(run.values(), key=lambda deviation: deviation.size)
-            prices = (f"{worst.percent:+,.2f} %", f"{worst.quoted:.8g}", f"{worst.traded:.8g}")
+            prices = (f"{worst.percent:+,.2f} %", f"{worst.coinmarketcap:.8g}", f"{worst.binance:.8g}")
             rows.append([one.symbol, describe_hours(run), *prices, looks])
     if (more := len(rows) - _SHOWN_RANGES) > 0:
         rows[_SHOWN_RANGES:] = [[one.symbol, f"… and {more:,} more: see --json"]]

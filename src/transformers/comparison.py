@@ -10,20 +10,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby, pairwise
-from operator import attrgetter
+from operator import itemgetter
 from statistics import median
-from typing import Literal, NamedTuple, TypeGuard
+from typing import Literal, TypeGuard
+
+import msgspec
+from msgspec.structs import replace
 
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.wording import counted
 
 DOLLAR_COINS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "DAI"})
 """Coins pegged to the US dollar: prices in them are compared with prices in USD."""
-Rates = Mapping[str, Mapping[str, float]]
-"""Dollar coin to its own prices in USD, by hour key."""
+Prices = Mapping[str, StoredPrice]
+"""One symbol's prices at one source, by hour key."""
 
 _PROMPT_MINUTES = 5  # markets hardly move in the first minutes of an hour
 _LEAST_HOURS = 3  # that are explained in one way: by a repeated price, the hour beside, a factor, another symbol
@@ -33,15 +36,15 @@ _LEAST_SPAN = 24  # hours needed to tell a shift from the spread of small deviat
 _EXPLAINS = 0.25  # a shift explains a deviation if at most this share of it is left
 
 
-class Deviation(NamedTuple):
+# The fields of these three are those of the JSON output.
+class Deviation(msgspec.Struct, frozen=True):
     """CoinMarketCap's price of an hour compared with Binance's."""
 
     hour: str
-    quoted: float  # CoinMarketCap's price
-    traded: float  # Binance's price in the same currency
-    percent: float  # how far `quoted` is above `traded`, or below if negative
-    opened: float  # Binance's first trade of the hour, as stored
-    is_prompt: bool  # whether `quoted` was taken at the beginning of the hour
+    coinmarketcap: float
+    binance: float  # in the same currency
+    percent: float  # how far CoinMarketCap's price is above Binance's, or below if negative
+    looks: str | None = None  # what it looks like, by a `Suspicion` that explains it
 
     @property
     def size(self) -> float:
@@ -49,44 +52,44 @@ class Deviation(NamedTuple):
         return abs(self.percent)
 
 
-class Suspicion(NamedTuple):
+class Suspicion(msgspec.Struct, frozen=True):
     """What is almost certainly wrong with a source's prices."""
 
-    kind: Literal["stale", "shifted", "scaled", "mixed up"]
+    looks: Literal["stale", "shifted", "scaled", "mixed up"]
     detail: str
     hours: Sequence[str]  # keys of the hours over the tolerance that it explains, oldest first
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One symbol's prices from both sources; numbers are hours, deviations in percent."""
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol's prices from both sources; deviations in percent, None if no hour was compared."""
 
     symbol: str
     pair: str  # at Binance, the latest one
-    both: int
-    only_quoted: int  # CoinMarketCap only
-    only_traded: int  # Binance only
-    compared: int
-    median: float | None  # of the deviations without their sign; None if no hour was compared, as for the next two
-    bias: float | None  # the median of the signed deviations
-    largest: Deviation | None
+    hours_in_both: int
+    hours_only_coinmarketcap: int
+    hours_only_binance: int
+    hours_compared: int
+    hours_converted: int  # by the dollar coin's own price
+    hours_taken_for_dollar: Mapping[str, int]  # by dollar coin, because its own price is not stored
+    hours_of_other_currencies: Mapping[str, int]  # that are not compared, by currencies such as ``EUR with USD``
+    hours_without_number: int  # with a price that is not a positive number
+    median_percent: float | None  # of the deviations without their sign
+    bias_percent: float | None  # the median of the signed deviations
+    largest_percent: float | None
+    largest_hour: str | None
     over: Sequence[Deviation]  # those over the tolerance, oldest first
-    suspicions: Sequence[Suspicion]
-    converted: int  # by the dollar coin's own price
-    assumed: Mapping[str, int]  # by dollar coin: taken for a dollar, because its own price is not stored
-    refused: Mapping[str, int]  # by currencies that are not compared, such as ``EUR with USD``
-    invalid: int  # with a price that is not a positive number
+    looks: Sequence[Suspicion]
 
     @property
     def differs(self) -> bool:
         """Whether an hour is over the tolerance, or the prices look wrong although none is."""
-        return bool(self.over or self.suspicions)
+        return bool(self.over or self.looks)
 
     @property
     def differs_throughout(self) -> bool:
         """Whether every compared hour is over the tolerance, and not by a constant factor."""
-        scaled = any(one.kind == "scaled" for one in self.suspicions)
-        return 0 < self.compared == len(self.over) and not scaled
+        scaled = any(one.looks == "scaled" for one in self.looks)
+        return 0 < self.hours_compared == len(self.over) and not scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +99,11 @@ class Overview:
     hours: Sequence[str]  # keys, oldest first
     tolerance: float  # in percent
     symbols: Sequence[Comparison]  # that both sources have
-    only_quoted: Sequence[str]  # that only CoinMarketCap has
-    only_traded: Sequence[str]
+    only_coinmarketcap: Sequence[str]
+    only_binance: Sequence[str]
 
     @property
     def wrong(self) -> list[Comparison]:
-        """The symbols that differ."""
         return [one for one in self.symbols if one.differs]
 
     @property
@@ -111,99 +113,109 @@ class Overview:
         symbols = counted(len(self.wrong), "symbol")
         if over:
             return f"{counted(over, 'hour')} of {symbols} over {self.tolerance:g} %"
-        compared = sum(one.compared for one in self.symbols)
+        compared = sum(one.hours_compared for one in self.symbols)
         none = f"no hour of {compared:,} is over {self.tolerance:g} %"
         return f"{none}, but {symbols} must be wrong" if self.wrong else none
 
     @property
     def notes(self) -> Iterator[str]:
         """How prices were compared, and which were not, a line each."""
-        for coin in sorted({coin for one in self.symbols for coin in one.assumed}):
-            hours = sum(one.assumed.get(coin, 0) for one in self.symbols)
+        assumed = sum((Counter(one.hours_taken_for_dollar) for one in self.symbols), Counter())
+        for coin, hours in sorted(assumed.items()):
             yield f"{coin} is taken for a dollar in {hours:,} h; add {coin} to SYMBOLS to use its own price"
-        if converted := sum(one.converted for one in self.symbols):
+        if converted := sum(one.hours_converted for one in self.symbols):
             yield f"{converted:,} h are converted by the coin's own price at CoinMarketCap"
         for one in self.symbols:
-            for currencies, hours in one.refused.items():
+            for currencies, hours in one.hours_of_other_currencies.items():
                 step = "name a pair in USDT in BINANCE_PAIRS"
                 yield f"{one.symbol}: {hours:,} h of {currencies} are not compared; {step}"
-            if one.invalid:
-                yield f"{one.symbol}: {one.invalid:,} h with an invalid price: ./run.sh verify lists them"
-        for source, symbols in (("CoinMarketCap", self.only_quoted), ("Binance", self.only_traded)):
+            if invalid := one.hours_without_number:
+                yield f"{one.symbol}: {invalid:,} h with an invalid price: ./run.sh verify lists them"
+        for source, symbols in (("CoinMarketCap", self.only_coinmarketcap), ("Binance", self.only_binance)):
             if symbols:
                 yield f"only from {source}: {', '.join(symbols)}"
 
 
 def compare_symbol(
-    symbol: str,
-    quotes: Mapping[str, StoredPrice],
-    candles: Mapping[str, StoredPrice],
-    *,
-    hours: Sequence[str],
-    rates: Rates,
-    tolerance: float,
+    quotes: Prices, candles: Prices, *, hours: Sequence[str], rates: Mapping[str, Prices], tolerance: float
 ) -> Comparison:
-    """Compare the prices of one symbol, by hour key, in all hours of the span, oldest first; tolerance in percent."""
+    """Compare the prices of one symbol.
+
+    Args:
+        quotes: CoinMarketCap's, at least one.
+        candles: Binance's, at least one.
+        hours: the keys of all hours of the span, oldest first.
+        rates: dollar coin to its own prices, in USD.
+        tolerance: in percent.
+    """
     common = [hour for hour in hours if hour in quotes and hour in candles]
     pairs = [_deviation(quotes[hour], candles[hour], rates) for hour in common]
     found = [deviation for deviation, _ in pairs if deviation]
     counts = Counter(how for _, how in pairs)
     over = [one for one in found if one.size > tolerance]
-    scaled = _scaled(over)
-    stale = [] if scaled else _stale(found, over)
-    explained = {hour for one in (*scaled, *stale) for hour in one.hours}
-    unexplained = [one for one in over if one.hour not in explained]
-    shifted = []
-    for when, beside in (("earlier", dict(pairwise(reversed(hours)))), ("later", dict(pairwise(hours)))):
-        # Late in an hour a correct price may match the next hour better: only prompt prices count.
-        prompt = [one for one in found if one.is_prompt and beside.get(one.hour) in candles]
-        moved = [(one, _deviation(quotes[one.hour], candles[beside[one.hour]], rates)[0]) for one in prompt]
-        shifted += _shifted(unexplained, [(one, other) for one, other in moved if other], when)
+    looks = _scaled(over) or _stale(found, quotes, candles, tolerance)
+    unexplained = {one.hour for one in over}.difference(*(one.hours for one in looks))
+    looks += _shifted(found, unexplained, quotes, candles, hours=hours, rates=rates)
+    looks_of = {hour: one.looks for one in reversed(looks) for hour in one.hours}
+    largest = max(found, key=lambda one: one.size, default=None)
+    latest = candles[max(candles)]
     return Comparison(
-        symbol=symbol,
-        pair=candles[max(candles)].name,
-        both=len(common),
-        only_quoted=len(quotes) - len(common),
-        only_traded=len(candles) - len(common),
-        compared=len(found),
-        median=median(one.size for one in found) if found else None,
-        bias=median(one.percent for one in found) if found else None,
-        largest=max(found, key=lambda one: one.size, default=None),
-        over=over,
-        suspicions=[*scaled, *stale, *shifted[:1]],
-        converted=counts["converted", ""],
-        assumed={coin: number for (how, coin), number in counts.items() if how == "assumed"},
-        refused={currencies: number for (how, currencies), number in counts.items() if how == "refused"},
-        invalid=counts["invalid", ""],
+        symbol=latest.symbol,
+        pair=latest.name,
+        hours_in_both=len(common),
+        hours_only_coinmarketcap=len(quotes) - len(common),
+        hours_only_binance=len(candles) - len(common),
+        hours_compared=len(found),
+        hours_converted=counts["converted", ""],
+        hours_taken_for_dollar={coin: number for (how, coin), number in counts.items() if how == "assumed"},
+        hours_of_other_currencies={both: number for (how, both), number in counts.items() if how == "refused"},
+        hours_without_number=counts["invalid", ""],
+        median_percent=median(one.size for one in found) if found else None,
+        bias_percent=median(one.percent for one in found) if found else None,
+        largest_percent=largest.percent if largest else None,
+        largest_hour=largest.hour if largest else None,
+        over=[replace(one, looks=looks_of.get(one.hour)) for one in over],
+        looks=looks,
     )
 
 
-def _deviation(quote: StoredPrice, candle: StoredPrice, rates: Rates) -> tuple[Deviation | None, tuple[str, str]]:
+def _deviation(
+    quote: StoredPrice, candle: StoredPrice, rates: Mapping[str, Prices]
+) -> tuple[Deviation | None, tuple[str, str]]:
     """Compare two prices; and how they were compared, or why not, for the counts."""
     rate, how = 1.0, ("same", "")
     if quote.currency != candle.currency:
         if quote.currency != "USD" or candle.currency not in DOLLAR_COINS:
             return None, ("refused", f"{candle.currency} with {quote.currency}")
         own = rates.get(candle.currency, {}).get(candle.datetime)
-        rate, how = (own, ("converted", "")) if _is_price(own) else (1.0, ("assumed", candle.currency))
+        if own and _is_price(own.price):
+            rate, how = own.price, ("converted", "")
+        else:
+            how = "assumed", candle.currency
     low = high = candle.price
-    is_prompt = quote.taken_at < f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
-    if not is_prompt and _is_price(candle.low) and _is_price(candle.high):
+    if not _is_prompt(quote) and _is_price(candle.low) and _is_price(candle.high):
         low, high = candle.low, candle.high
     traded = min(max(quote.price, low * rate), high * rate)
     # An invalid price, or prices at the ends of the range of doubles, whose product or quotient is not a price.
     if not (_is_price(candle.price) and _is_price(traded) and _is_price(quote.price / traded)):
         return None, ("invalid", "")
-    percent = (quote.price / traded - 1) * 100
-    return Deviation(quote.datetime, quote.price, traded, percent, opened=candle.price, is_prompt=is_prompt), how
+    return Deviation(quote.datetime, quote.price, traded, percent=(quote.price / traded - 1) * 100), how
+
+
+def _is_prompt(quote: StoredPrice) -> bool:
+    return quote.taken_at < f"{quote.datetime[:13]}:{_PROMPT_MINUTES:02d}"
+
+
+def _is_price(value: float | None) -> TypeGuard[float]:
+    return value is not None and 0 < value < math.inf
 
 
 def mixed_up(
     one: Comparison,
-    quotes: Mapping[str, Mapping[str, StoredPrice]],
-    candles: Mapping[str, Mapping[str, StoredPrice]],
+    quotes: Mapping[str, Prices],
+    candles: Mapping[str, Prices],
     *,
-    rates: Rates,
+    rates: Mapping[str, Prices],
     tolerance: float,
 ) -> Comparison:
     """The comparison; if it differs throughout, with the symbol whose prices a source has in its place, if any."""
@@ -216,7 +228,8 @@ def mixed_up(
             of_quoted, of_traded = quotes.get(quoted, {}), candles.get(traded, {})
             pairs = [_deviation(of_quoted[hour], of_traded[hour], rates)[0] for hour in of_quoted if hour in of_traded]
             if len(pairs) >= _LEAST_HOURS and all(pair and pair.size <= tolerance for pair in pairs):
-                return replace(one, suspicions=[Suspicion("mixed up", detail, [hour.hour for hour in one.over])])
+                suspicion = Suspicion("mixed up", detail, [hour.hour for hour in one.over])
+                return replace(one, over=[replace(hour, looks="mixed up") for hour in one.over], looks=[suspicion])
     return one
 
 
@@ -224,8 +237,8 @@ def _scaled(over: Sequence[Deviation]) -> list[Suspicion]:
     """Whether one source's prices are a power of ten of the other's, as those of a pair of 1,000 coins."""
     if len(over) < _LEAST_HOURS:
         return []
-    factor = 10.0 ** round(math.log10(median(one.quoted / one.traded for one in over)))
-    hours = [one.hour for one in over if abs(one.quoted / one.traded / factor - 1) * 100 <= _FACTOR_PERCENT]
+    factor = 10.0 ** round(math.log10(median(one.coinmarketcap / one.binance for one in over)))
+    hours = [one.hour for one in over if abs(one.coinmarketcap / one.binance / factor - 1) * 100 <= _FACTOR_PERCENT]
     if factor == 1 or len(hours) < max(_LEAST_HOURS, len(over) * _MOST):
         return []
     higher, lower = ("CoinMarketCap", "Binance") if factor > 1 else ("Binance", "CoinMarketCap")
@@ -233,21 +246,17 @@ def _scaled(over: Sequence[Deviation]) -> list[Suspicion]:
     return [Suspicion("scaled", detail, hours)]
 
 
-def _is_price(value: float | None) -> TypeGuard[float]:
-    return value is not None and 0 < value < math.inf
-
-
-def _stale(found: Sequence[Deviation], over: Sequence[Deviation]) -> list[Suspicion]:
+def _stale(found: Sequence[Deviation], quotes: Prices, candles: Prices, tolerance: float) -> list[Suspicion]:
     """Runs of hours in which one source repeats a price while the other moves away from it, by more than a tick."""
-    wrong = {one.hour for one in over}
     suspicions = []
-    for source, own, other in (("CoinMarketCap", "quoted", "opened"), ("Binance", "opened", "quoted")):
-        for price, group in groupby(found, attrgetter(own)):
-            run = list(group)
-            if len(run) < _LEAST_HOURS or len({getattr(one, other) for one in run}) == 1:
+    for source, own, other in (("CoinMarketCap", quotes, candles), ("Binance", candles, quotes)):
+        prices = [(own[one.hour].price, one) for one in found]
+        for price, group in groupby(prices, itemgetter(0)):
+            run = [one for _, one in group]
+            if len(run) < _LEAST_HOURS or len({other[one.hour].price for one in run}) == 1:
                 continue
-            tick = 100 * _tick({getattr(one, own) for one in found}) / price
-            if hours := [one.hour for one in run if one.hour in wrong and one.size > tick]:
+            tick = 100 * _tick({price for price, _ in prices}) / price
+            if hours := [one.hour for one in run if one.size > max(tolerance, tick)]:
                 span = f"from {run[0].hour[:16]} to {run[-1].hour[:16]}"
                 detail = f"{source} repeats {price:.8g} {span} while the other source moves"
                 suspicions.append(Suspicion("stale", detail, hours))
@@ -262,19 +271,31 @@ def _tick(prices: Collection[float]) -> float:
     return float(Decimal(math.gcd(*units) if len(units) > 1 else 1).scaleb(exponent))
 
 
-def _shifted(over: Sequence[Deviation], pairs: Sequence[tuple[Deviation, Deviation]], when: str) -> list[Suspicion]:
-    """Whether CoinMarketCap's prices are those of Binance's neighboring hour, which is `when`: earlier or later."""
-    if len(pairs) >= _LEAST_SPAN:
-        # The deviations of the whole span scatter far less once it is moved by an hour.
-        here, moved = (_spread([one.percent for one in deviations]) for deviations in zip(*pairs, strict=True))
-        if here > 0 and moved <= here * _EXPLAINS:
-            detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
-            return [Suspicion("shifted", detail, [one.hour for one in over])]
-    hours = {one.hour for one in over}
-    wrong = [(one, moved) for one, moved in pairs if one.hour in hours]
-    if len(wrong) >= _LEAST_HOURS and all(moved.size <= one.size * _EXPLAINS for one, moved in wrong):
-        detail = f"CoinMarketCap's prices of {len(wrong):,} h match Binance's of an hour {when}"
-        return [Suspicion("shifted", detail, [one.hour for one, _ in wrong])]
+def _shifted(
+    found: Sequence[Deviation],
+    over: Collection[str],
+    quotes: Prices,
+    candles: Prices,
+    *,
+    hours: Sequence[str],
+    rates: Mapping[str, Prices],
+) -> list[Suspicion]:
+    """Whether CoinMarketCap's prices are those of Binance's hour beside; `over` are the hours not explained so far."""
+    for when, beside in (("earlier", dict(pairwise(reversed(hours)))), ("later", dict(pairwise(hours)))):
+        # Late in an hour a correct price may match the next hour better: only prompt prices count.
+        prompt = [one for one in found if _is_prompt(quotes[one.hour]) and beside.get(one.hour) in candles]
+        moved = [(one, _deviation(quotes[one.hour], candles[beside[one.hour]], rates)[0]) for one in prompt]
+        pairs = [(one, other) for one, other in moved if other]
+        if len(pairs) >= _LEAST_SPAN:
+            # The deviations of the whole span scatter far less once it is moved by an hour.
+            here, there = (_spread([one.percent for one in deviations]) for deviations in zip(*pairs, strict=True))
+            if here > 0 and there <= here * _EXPLAINS:
+                detail = f"CoinMarketCap's prices match Binance's of an hour {when}, throughout"
+                return [Suspicion("shifted", detail, sorted(over))]
+        wrong = [(one, other) for one, other in pairs if one.hour in over]
+        if len(wrong) >= _LEAST_HOURS and all(other.size <= one.size * _EXPLAINS for one, other in wrong):
+            detail = f"CoinMarketCap's prices of {len(wrong):,} h match Binance's of an hour {when}"
+            return [Suspicion("shifted", detail, [one.hour for one, _ in wrong])]
     return []
 
 

@@ -22,8 +22,8 @@ def overview(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> Overv
         prices = walk(48, seed=number, percent=3)
         quoted = [*prices[:20], *[prices[20]] * 12, *prices[32:]] if wrong and not number else prices
         quotes, candles = quotes_of(symbol, SPAN, quoted), candles_of(symbol, SPAN, prices)
-        found.append(compare_symbol(symbol, quotes, candles, hours=SPAN, rates={}, tolerance=1.0))
-    return Overview(hours=SPAN, tolerance=1.0, symbols=found, only_quoted=["XRP"], only_traded=[])
+        found.append(compare_symbol(quotes, candles, hours=SPAN, rates={}, tolerance=1.0))
+    return Overview(hours=SPAN, tolerance=1.0, symbols=found, only_coinmarketcap=["XRP"], only_binance=[])
 
 
 def page_of(comparison: Overview) -> tuple[Any, list[Any]]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from adapters._bases.tehran_time import hour_key, hours_before
 from tests.support.two_markets import Prices, candles_of, quotes_of, walk
-from transformers.comparison import Comparison, Rates, compare_symbol, mixed_up
+from transformers.comparison import Comparison, compare_symbol, mixed_up
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=timezone.utc)
 WEEK = [hour_key(start) for start in hours_before(NOW, 168)]
@@ -23,18 +23,20 @@ PRICES = walk(48)
 SEEDS = st.integers(0, 10_000)
 
 
-def compared(quotes: Prices, candles: Prices, *, tolerance: float = 1.0, rates: Rates | None = None) -> Comparison:
-    return compare_symbol("BTC", quotes, candles, hours=HOURS, rates=rates or {}, tolerance=tolerance)
+def compared(
+    quotes: Prices, candles: Prices, *, tolerance: float = 1.0, rates: dict[str, Prices] | None = None
+) -> Comparison:
+    return compare_symbol(quotes, candles, hours=HOURS, rates=rates or {}, tolerance=tolerance)
 
 
 def of_week(quoted: Sequence[float], traded: Sequence[float], *, minute: int = 0, swing: float = 0.0) -> Comparison:
     """The comparison of a week's prices in USD and USDT."""
     quotes, candles = quotes_of("BTC", WEEK, quoted, minute=minute), candles_of("BTC", WEEK, traded, swing=swing)
-    return compare_symbol("BTC", quotes, candles, hours=WEEK, rates={}, tolerance=1.0)
+    return compare_symbol(quotes, candles, hours=WEEK, rates={}, tolerance=1.0)
 
 
 def kinds(found: Comparison) -> list[str]:
-    return [one.kind for one in found.suspicions]
+    return [one.looks for one in found.looks]
 
 
 @given(
@@ -45,9 +47,10 @@ def test_hours_are_counted_once_and_compared_only_if_both_have_them(quoted: set[
     quotes = {hour: one for hour, one in quotes_of("BTC", HOURS, PRICES).items() if hour in quoted}
     candles = {hour: one for hour, one in candles_of("BTC", HOURS, PRICES).items() if hour in traded}
     found = compared(quotes, candles)
-    assert found.both == found.compared == len(quoted & traded)
-    assert (found.only_quoted, found.only_traded) == (len(quoted - traded), len(traded - quoted))
-    assert (found.largest is None) == (found.median is None) == (found.bias is None) == (not quoted & traded)
+    assert found.hours_in_both == found.hours_compared == len(quoted & traded)
+    assert (found.hours_only_coinmarketcap, found.hours_only_binance) == (len(quoted - traded), len(traded - quoted))
+    figures = (found.median_percent, found.bias_percent, found.largest_percent, found.largest_hour)
+    assert [one is None for one in figures] == [not quoted & traded] * 4
 
 
 @given(percent=st.floats(-50, 50), tolerance=st.floats(0.01, 20))
@@ -60,9 +63,9 @@ def test_an_hour_is_over_if_it_deviates_by_more_than_the_tolerance(percent: floa
     assert [one.hour for one in found.over] == ([hour] if abs(percent) > tolerance else [])
     assert found.differs == (abs(percent) > tolerance)
     if found.over:
-        assert found.largest == found.over[0]
+        assert (found.largest_percent, found.largest_hour) == (found.over[0].percent, found.over[0].hour)
         assert found.over[0].percent == pytest.approx(percent)
-        assert (found.over[0].quoted, found.over[0].traded) == (quotes[hour].price, candles[hour].price)
+        assert (found.over[0].coinmarketcap, found.over[0].binance) == (quotes[hour].price, candles[hour].price)
 
 
 def test_a_deviation_equal_to_the_tolerance_is_not_over() -> None:
@@ -75,8 +78,8 @@ def test_a_deviation_equal_to_the_tolerance_is_not_over() -> None:
 def test_the_median_ignores_the_sign_and_the_bias_keeps_it(percents: list[float]) -> None:
     quotes = quotes_of("BTC", HOURS, [price * (1 + one / 100) for price, one in zip(PRICES, percents, strict=False)])
     found = compared(quotes, candles_of("BTC", HOURS, PRICES))
-    assert found.median == pytest.approx(median(map(abs, percents)), abs=0.001)
-    assert found.bias == pytest.approx(median(percents), abs=0.001)
+    assert found.median_percent == pytest.approx(median(map(abs, percents)), abs=0.001)
+    assert found.bias_percent == pytest.approx(median(percents), abs=0.001)
 
 
 @pytest.mark.parametrize(("minute", "over"), [(0, 48), (4, 48), (5, 0), (30, 0)])
@@ -91,29 +94,30 @@ def test_a_late_price_is_compared_with_the_range_of_the_hour(minute: int, over: 
 
 def test_a_dollar_coin_is_converted_by_its_own_price() -> None:
     """Hours without that price take the coin for a dollar, and are counted."""
-    rates = {"USDT": dict.fromkeys(HOURS[:47], 0.9)}
+    rates = {"USDT": quotes_of("USDT", HOURS[:47], [0.9] * 47)}
     candles = candles_of("BTC", HOURS, [price / 0.9 for price in PRICES])
     found = compared(quotes_of("BTC", HOURS, PRICES), candles, rates=rates)
-    assert (found.converted, found.assumed) == (47, {"USDT": 1})
+    assert (found.hours_converted, found.hours_taken_for_dollar) == (47, {"USDT": 1})
     assert [one.hour for one in found.over] == [HOURS[47]]
-    assert found.over[0].opened == found.over[0].traded == candles[HOURS[47]].price
+    assert found.over[0].binance == candles[HOURS[47]].price
 
 
 @pytest.mark.parametrize(("factor", "percent"), [(1.02, 0.0), (1.05, 2 / 1.03), (0.95, -2 / 0.97)])
 def test_a_late_price_is_compared_with_the_converted_range(factor: float, percent: float) -> None:
-    rates = {"USDT": dict.fromkeys(HOURS, 0.9)}
+    rates = {"USDT": quotes_of("USDT", HOURS, [0.9] * 48)}
     quotes = quotes_of("BTC", HOURS, [price * 0.9 * factor for price in PRICES], minute=30)
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, swing=3), rates=rates)
-    assert found.bias == pytest.approx(percent, abs=0.001)
+    assert found.bias_percent == pytest.approx(percent, abs=0.001)
 
 
 @pytest.mark.parametrize(("quoted", "traded"), [("USD", "EUR"), ("USD", "BTC"), ("EUR", "USDT")])
 def test_other_currencies_are_not_compared(quoted: str, traded: str) -> None:
-    rates = {traded: dict.fromkeys(HOURS, 1.0)}
+    rates = {traded: quotes_of(traded, HOURS, [1.0] * 48)}
     quotes = quotes_of("BTC", HOURS, PRICES, currency=quoted)
     found = compared(quotes, candles_of("BTC", HOURS, PRICES, currency=traded), rates=rates)
-    assert (found.both, found.compared, found.refused) == (48, 0, {f"{traded} with {quoted}": 48})
-    assert (found.median, found.largest, found.differs, found.invalid) == (None, None, False, 0)
+    assert (found.hours_in_both, found.hours_compared, found.hours_without_number) == (48, 0, 0)
+    assert found.hours_of_other_currencies == {f"{traded} with {quoted}": 48}
+    assert (found.median_percent, found.largest_percent, found.differs) == (None, None, False)
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
@@ -122,8 +126,8 @@ def test_an_invalid_price_is_counted_and_not_compared(price: float) -> None:
     quotes[HOURS[3]] = quotes[HOURS[3]]._replace(price=price)
     candles[HOURS[5]] = candles[HOURS[5]]._replace(price=price)
     found = compared(quotes, candles)
-    assert (found.both, found.compared, found.invalid, found.differs) == (48, 46, 2, False)
-    assert found.assumed == {"USDT": 46}
+    assert (found.hours_in_both, found.hours_compared, found.hours_without_number, found.differs) == (48, 46, 2, False)
+    assert found.hours_taken_for_dollar == {"USDT": 46}
 
 
 @pytest.mark.parametrize("price", [0.0, math.nan, math.inf])
@@ -138,8 +142,8 @@ def test_an_invalid_range_is_ignored(price: float) -> None:
 @given(prices=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=48, max_size=48))
 def test_every_figure_is_finite(prices: list[float]) -> None:
     found = compared(quotes_of("BTC", HOURS, prices), candles_of("BTC", HOURS, PRICES))
-    assert found.compared + found.invalid == 48
-    assert all(math.isfinite(figure) for one in found.over for figure in (one.quoted, one.traded, one.percent))
+    assert found.hours_compared + found.hours_without_number == 48
+    assert all(math.isfinite(figure) for one in found.over for figure in (one.coinmarketcap, one.binance, one.percent))
 
 
 @pytest.mark.parametrize("source", ["CoinMarketCap", "Binance"])
@@ -148,8 +152,8 @@ def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> 
     prices = walk(168, percent=3)
     frozen = [*prices[:100], *[prices[100]] * 20, *prices[120:]]
     found = of_week(frozen, prices) if source == "CoinMarketCap" else of_week(prices, frozen)
-    (stale,) = found.suspicions
-    assert (stale.kind, stale.detail.split()[0]) == ("stale", source)
+    (stale,) = found.looks
+    assert (stale.looks, stale.detail.split()[0]) == ("stale", source)
     assert f" from {WEEK[100][:16]} to {WEEK[119][:16]} while " in stale.detail
     assert list(stale.hours) == [one.hour for one in found.over]
     assert len(stale.hours) > 10
@@ -157,7 +161,7 @@ def test_a_repeated_price_is_stale_while_the_other_source_moves(source: str) -> 
 
 def test_a_source_that_never_moves_is_stale() -> None:
     found = of_week([100.0] * 168, walk(168, percent=3))
-    assert (kinds(found), list(found.suspicions[0].hours)) == (["stale"], [one.hour for one in found.over])
+    assert (kinds(found), list(found.looks[0].hours)) == (["stale"], [one.hour for one in found.over])
 
 
 @pytest.mark.parametrize(("repeated", "expected"), [(2, []), (3, ["stale"])])
@@ -185,8 +189,8 @@ def test_a_shift_of_the_whole_span_is_found(lag: int, when: str, percent: float)
     found = of_week(prices[1 + lag : 169 + lag], prices[1:169])
     assert found.differs
     assert bool(found.over) == (percent > 1)
-    (shifted,) = found.suspicions
-    assert shifted.kind == "shifted"
+    (shifted,) = found.looks
+    assert shifted.looks == "shifted"
     assert f"an hour {when}, throughout" in shifted.detail
     assert list(shifted.hours) == [one.hour for one in found.over]
 
@@ -196,7 +200,7 @@ def test_a_quiet_shift_needs_a_day_of_pairs(hours: int, expected: list[str]) -> 
     """Of N hours, N - 1 have a neighbor."""
     prices, span = walk(hours, percent=0.3), WEEK[:hours]
     quotes, candles = quotes_of("BTC", span, prices), candles_of("BTC", span, prices[1:])
-    assert kinds(compare_symbol("BTC", quotes, candles, hours=span, rates={}, tolerance=1.0)) == expected
+    assert kinds(compare_symbol(quotes, candles, hours=span, rates={}, tolerance=1.0)) == expected
 
 
 def test_a_shift_shows_through_a_bias_and_an_absurd_price() -> None:
@@ -220,8 +224,8 @@ def test_a_shifted_day_is_found_beside_a_stale_price() -> None:
     prices = walk(168, percent=4)
     found = of_week([*prices[:60], *prices[59:83], *prices[84:100], *[prices[100]] * 12, *prices[112:]], prices)
     assert kinds(found) == ["stale", "shifted"]
-    assert f"of {len(found.suspicions[1].hours)} h match" in found.suspicions[1].detail
-    explained = [hour for one in found.suspicions for hour in one.hours]
+    assert f"of {len(found.looks[1].hours)} h match" in found.looks[1].detail
+    explained = [hour for one in found.looks for hour in one.hours]
     assert sorted(explained) == [one.hour for one in found.over]
 
 
@@ -231,8 +235,8 @@ def test_a_constant_factor_is_found(factor: float, who: str) -> None:
     prices = walk(168)
     for minute in (0, 30):
         found = of_week([price * factor for price in prices], prices, minute=minute, swing=2)
-        (scaled,) = found.suspicions
-        assert scaled.kind == "scaled"
+        (scaled,) = found.looks
+        assert scaled.looks == "scaled"
         assert scaled.detail.startswith(f"{who}'s prices are {max(factor, 1 / factor):,.0f} times ")
         assert list(scaled.hours) == [one.hour for one in found.over]
     assert "scaled" not in kinds(of_week([*prices[:100], prices[100] * factor, *prices[101:]], prices))
