@@ -22,15 +22,7 @@ from adapters._bases.wording import counted
 from adapters.files.spool import Spool
 from adapters.system.crontab import START_CRON, cron_runs, has_crontab
 from commands.compare import compared_sources
-from commands.screen import (
-    mention,
-    resources_for_reading,
-    say,
-    settings_with_log,
-    show_findings,
-    show_table,
-    stale_groups,
-)
+from commands.screen import mention, say, settings_with_log, show_findings, show_table, stale_groups
 from configurations.config import ENV_FILE, LOOPBACK, PROJECT_ROOT, Settings, load_settings, nearly_right, origins
 from crons.exits import DONE, FAILED
 from crons.inspection import ttl_finding, verify_table
@@ -41,21 +33,11 @@ from crons.resources import Resources, interactive_timeouts, system_clock
 from crons.start_up import REMEDY
 
 _OLDEST_VERSION = (24, 8)  # of ClickHouse that is supported
-_LITTLE_BYTES, _TOO_LITTLE_BYTES, _TRIAL_BYTES = 500 * 10**6, 50 * 10**6, 8192
+_LITTLE_BYTES, _TOO_LITTLE_BYTES = 500 * 10**6, 50 * 10**6
 
 
 def check(*, as_json: bool) -> int:
-    settings, invalid = None, []
-    try:
-        settings = interactive_timeouts(settings_with_log(quiet=True))
-    except EtlError as error:
-        invalid = [Finding("settings", "fail", line, error.next_step) for line in error.message.splitlines()]
-    python = Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
-    set_up = Finding("set-up", "ok", f"installed in {sys.prefix}")
-    if stale := ", ".join(stale_groups()):
-        set_up = Finding("set-up", "warn", f"older than {stale}: cron's next run may lack a package", REMEDY)
-    # Jobs share some of them.
-    findings = list(dict.fromkeys([python, set_up, *invalid, *_findings(settings)]))
+    findings = list(dict.fromkeys(_findings()))  # jobs share some of them
     states = [finding.state for finding in findings]
     failed = states.count("fail")
     show_findings(findings, as_json=as_json, ready=not failed)
@@ -73,7 +55,7 @@ def config() -> int:
 def verify(*, as_json: bool, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, needs_database=True)
     findings, now = list[Finding](), system_clock()
-    with resources_for_reading(settings, "verify") as resources:
+    with Resources(settings, task="verify", briefly=True) as resources:
         tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
         there = {name: table for name, table in tables.items() if table.schema.has_table()}
         # Few users run every job.
@@ -94,15 +76,23 @@ def verify(*, as_json: bool, quiet: bool) -> int:
     return FAILED if wrong else DONE
 
 
-def _findings(settings: Settings | None) -> Iterator[Finding]:
+def _findings() -> Iterator[Finding]:
+    yield Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
+    if stale := ", ".join(stale_groups()):
+        yield Finding("set-up", "warn", f"older than {stale}: cron's next run may lack a package", REMEDY)
+    else:
+        yield Finding("set-up", "ok", f"installed in {sys.prefix}")
     schedules = read_schedules(PROJECT_ROOT)
     in_use = [name for name in JOBS if name in schedules.installed]
-    if settings is not None:
-        yield from _check_env_file(ENV_FILE)
-        own = [PROJECT_ROOT / one for one in ("logs", "reports")]
-        yield from _check_folders([settings.data_path, settings.backup_path, *own])
-        yield from _check_disks(settings)
-        with resources_for_reading(settings, "check") as resources:
+    try:
+        settings = interactive_timeouts(settings_with_log(quiet=True))
+    except EtlError as error:
+        yield from [Finding("settings", "fail", line, error.next_step) for line in error.message.splitlines()]
+    else:
+        yield from _of_env_file()
+        yield from _of_folders(settings)
+        yield from _of_disks(settings)
+        with Resources(settings, task="check", briefly=True) as resources:
             # Every run leaves the folder of its history; before the first run only the main job is meant.
             ran = {name for name in JOBS if resources.history_spool(name).folder.exists()}
             in_use = [name for name in JOBS if name in ran or name in schedules.installed] or [MAIN_JOB]
@@ -147,23 +137,23 @@ def _or_failed(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterable[
         return [Finding(subject, "fail", " ".join(error.message.split()), error.next_step)]
 
 
-def _check_env_file(path: Path) -> Iterator[Finding]:
-    if not path.exists():
+def _of_env_file() -> Iterator[Finding]:
+    if not ENV_FILE.exists():
         yield Finding(".env", "ok", "none: defaults and the environment apply", "cp env.example .env to change them")
         return
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        step = f"chmod 600 {shlex.quote(str(path))}"
+    if ENV_FILE.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        step = f"chmod 600 {shlex.quote(str(ENV_FILE))}"
         yield Finding(".env", "warn", "valid, but other users of this host can read or change it", step)
     else:
         yield Finding(".env", "ok", "valid, readable by its owner only")
-    for name, meant in nearly_right(path).items():
+    for name, meant in nearly_right(ENV_FILE).items():
         yield Finding(".env", "warn", f"unknown setting {name}", f"did you mean {meant}?")
 
 
-def _check_folders(folders: Iterable[Path]) -> list[Finding]:
+def _of_folders(settings: Settings) -> Sequence[Finding]:
     """Whether this user can write to the program's folders; a missing one is made when it is needed."""
     found, unsafe = [], "a power failure may lose its last files, since fsync of a folder fails there"
-    for folder in folders:
+    for folder in (settings.data_path, settings.backup_path, PROJECT_ROOT / "logs", PROJECT_ROOT / "reports"):
         try:
             check_writable(_nearest(folder))
             if not sync_folder(_nearest(folder)):
@@ -174,7 +164,7 @@ def _check_folders(folders: Iterable[Path]) -> list[Finding]:
     return found or [Finding("folders", "ok", "data, logs, backups and reports are writable")]
 
 
-def _check_disks(settings: Settings) -> Iterator[Finding]:
+def _of_disks(settings: Settings) -> Iterator[Finding]:
     """The free space where data and backups are, after a trial write; one row for each disk."""
     data = settings.clickhouse_path if settings.embedded else settings.data_path
     folders = {"data": settings.data_path, "database": data, "backups": settings.backup_path}
@@ -185,7 +175,7 @@ def _check_disks(settings: Settings) -> Iterator[Finding]:
         existing, what = _nearest(folders[names[0]]), ", ".join(names)
         trial, free = existing / f".check-{os.getpid()}", shutil.disk_usage(existing).free
         try:
-            write(trial, bytes(_TRIAL_BYTES))
+            write(trial, bytes(8192))
         except OSError as error:
             yield Finding("disk", "fail", f"{what}: {existing}: {error.strerror}", fix_for(error))
         else:

@@ -13,12 +13,12 @@ from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, pair_choices, twin_choices
-from commands.screen import resources_for_reading, say, settings_with_log, show_table, tell
+from commands.screen import say, settings_with_log, show_table, tell
 from commands.tables import undisturbed
 from configurations.config import Settings, renamed_entry
 from crons.exits import DONE
 from crons.registry import MAIN_JOB
-from crons.resources import has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
 _LARGEST = 10
 
@@ -60,7 +60,7 @@ def _stored(settings: Settings) -> tuple[list[StoredMeaning], list[StoredMeaning
     if has_no_database(settings):
         return [], [], [], ""
     try:
-        with resources_for_reading(settings, "coins") as resources:
+        with Resources(settings, task="coins", briefly=True) as resources:
             table = resources.repository(CoinMarketCapClickHouseAdapter)
             largest = list(table.listed(since=hour_key(system_clock() - timedelta(days=1))))
             return table.meanings(), resources.repository(BinanceClickHouseAdapter).meanings(), largest, ""

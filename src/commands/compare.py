@@ -18,7 +18,6 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCap
 from commands.screen import (
     after_needs,
     mention,
-    resources_for_reading,
     say,
     say_json,
     settings_with_log,
@@ -48,7 +47,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
     settings = settings_with_log(needs_database=True)
     now = system_clock()
     mention(f"comparing {counted(hours, 'hour')}")
-    with resources_for_reading(settings, "compare") as resources:
+    with Resources(settings, task="compare", briefly=True) as resources:
         found = compare_stored(resources, now, hours=hours, tolerance=tolerance)
     if as_json:
         say_json(

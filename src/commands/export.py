@@ -23,7 +23,7 @@ from commands.screen import mention, say, settings_with_log, tell
 from configurations.config import split_list
 from crons.exits import DONE
 from crons.registry import find_job
-from crons.resources import Resources, system_clock
+from crons.resources import Resources
 
 FORMATS = {
     "csv": "CSVWithNames",
@@ -88,7 +88,7 @@ def export(
         tell(both_calendars)
     settings = settings_with_log(needs_database=True)
     # The database is closed before the answer goes to a pipe, whose reader may be slow.
-    with _written(target, force=force) as path, Resources(settings, task="export", clock=system_clock) as resources:
+    with _written(target, force=force) as path, Resources(settings, task="export") as resources:
         name, condition = _selection(resources, job, view, split_list(symbols or ""), span)
         database = resources.database
         found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted

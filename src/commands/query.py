@@ -16,7 +16,7 @@ from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
 from crons.exits import DONE
-from crons.resources import Resources, system_clock
+from crons.resources import Resources
 
 FORMATS = {
     "table": "JSONCompactStringsEachRowWithNames",
@@ -56,7 +56,7 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answer"
         # The database is closed before the result is shown: the reader of a pipe may be slow.
-        with Resources(settings, task="query", clock=system_clock) as resources:
+        with Resources(settings, task="query") as resources:
             ask = partial(resources.database.write_answer, database=settings.clickhouse_db, settings=SETTINGS | own)
             try:
                 statement = resources.retry.call(lambda: _one_that_reads(resources.database, sql))
@@ -117,7 +117,7 @@ def _show_rows(path: Path, *, limit: int) -> None:
 
 
 def _show_columns(settings: Settings) -> int:
-    with Resources(settings, task="query", clock=system_clock) as resources:
+    with Resources(settings, task="query") as resources:
         columns = resources.retry.call(lambda: resources.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
     if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")

@@ -50,7 +50,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
     """
     # By their keys: when Tehran's clock was set back, until 2022, two hours have one.
     keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
-    with Resources(settings, task="report", clock=system_clock) as resources:
+    with Resources(settings, task="report") as resources:
         page = build_page(_contents(resources, keys, now))
     with state_errors(f"cannot write {path}"):
         path.parent.mkdir(exist_ok=True)

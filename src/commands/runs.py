@@ -15,13 +15,13 @@ import psutil
 from adapters._bases.errors import StateError
 from adapters._bases.tehran_time import from_text
 from adapters.files.locks import Holder, held_locks, is_open_in
-from commands.screen import resources_for_reading, say, say_json, settings_with_log, show_table
+from commands.screen import say, say_json, settings_with_log, show_table
 from commands.status_facts import describe_age, latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
 from crons.history import records_of
 from crons.registry import JOBS
-from crons.resources import has_no_database, interactive_timeouts, system_clock
+from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
 _SHORT = timedelta(minutes=2)
 _GRACE_SECONDS = 10.0
@@ -29,7 +29,7 @@ _GRACE_SECONDS = 10.0
 
 def runs(count: int, *, as_json: bool) -> int:
     settings = interactive_timeouts(settings_with_log())
-    with resources_for_reading(settings, "runs") as resources:
+    with Resources(settings, task="runs", briefly=True) as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
         spools = [resources.history_spool(name) for name in JOBS]
         found = [run for spool in spools for path in spool.waiting() for run in records_of(spool.read(path))]

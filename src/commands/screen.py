@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import zip_longest
-from pathlib import Path
 
 from adapters._bases.errors import EtlError, StorageRejected
 from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from configurations.logs import at_blanks, is_watched, next_step, no_color, set_up_logging, stderr_width
 from crons.job import Finding, Job
-from crons.resources import Resources, has_no_database, require_owner, system_clock
+from crons.resources import has_no_database, require_owner, system_clock
 
 _SCHEMA_VERSION = 1  # of JSON output: a field may be added, none is removed or changes its meaning
 _COMMAND = re.compile(r'\./run\.sh [a-z_]+(?: (?:--[\w-]+|[A-Z0-9][\w:,.-]*|[a-z]+_[a-z_]+|"[^"]*"))*')
@@ -41,17 +40,12 @@ def settings_with_log(*, quiet: bool = False, writes: bool = False, needs_databa
     return settings
 
 
-def resources_for_reading(settings: Settings, task: str) -> Resources:
-    """Resources of a command that only reads: it waits briefly for the embedded engine and for an answer."""
-    return Resources(settings, task=task, clock=system_clock, briefly=True)
-
-
-def stale_groups(root: Path = PROJECT_ROOT) -> list[str]:
+def stale_groups() -> list[str]:
     """The requirements files that have changed since run.sh installed from them."""
     stale = []
-    for stamp in sorted((root / ".venv").glob(".installed-*")):
+    for stamp in sorted((PROJECT_ROOT / ".venv").glob(".installed-*")):
         group = stamp.name.removeprefix(".installed-")
-        path = root / ("requirements.txt" if group == "main" else f"requirements-{group}.txt")
+        path = PROJECT_ROOT / ("requirements.txt" if group == "main" else f"requirements-{group}.txt")
         with suppress(OSError, subprocess.SubprocessError):
             # run.sh stamps with the output of cksum.
             with path.open("rb") as file:

@@ -21,7 +21,6 @@ from adapters.files.locks import held_locks, read_holder
 from adapters.files.spool import Spool
 from commands.screen import (
     after_needs,
-    resources_for_reading,
     say,
     say_json,
     settings_with_log,
@@ -105,7 +104,7 @@ def _read_all(name: str | None, now: datetime) -> list[tuple[JobFacts, list[str]
     if name is not None:
         find_job(name)
     schedules, database, jobs = install.read_schedules(PROJECT_ROOT), DatabaseFacts(), []
-    with resources_for_reading(settings, "status") as resources:
+    with Resources(settings, task="status", briefly=True) as resources:
         for one in [name] if name else JOBS:
             # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
             spool = resources.history_spool(one)
@@ -198,11 +197,7 @@ def _facts(
     name: str, resources: Resources, records: Sequence[RunRecord], schedules: install.Schedules, now: datetime
 ) -> JobFacts:
     job, settings, beginnings = JOBS[name], resources.settings, list[str]()
-    table, backups, lock = (
-        job.repository.table.name,
-        backups_of(settings),
-        job_lock(settings, name),
-    )
+    table, backups, lock = job.repository.table.name, backups_of(settings), job_lock(settings, name)
     held = held_locks(lock.parent)
     ended = [run for run in records if run.status != BUSY]
     runs, heals = ([run for run in ended if run.kind == kind] for kind in ("run", "heal"))

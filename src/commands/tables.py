@@ -22,7 +22,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import TABLE as RUNS
 from adapters.files.backups import ENDING, Backups, files_of
 from adapters.files.locks import ProcessLock
 from commands.runs import kill
-from commands.screen import mention, resources_for_reading, say, settings_with_log, tell
+from commands.screen import mention, say, settings_with_log, tell
 from configurations.config import Settings
 from crons.exits import DONE, FAILED, become
 from crons.progress import progress
@@ -34,7 +34,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 def setup_db() -> int:
     settings = interactive_timeouts(settings_with_log(writes=True))
-    with Resources(settings, task="setup_db", clock=system_clock) as resources:
+    with Resources(settings, task="setup_db") as resources:
         for name, job in JOBS.items():
             if job.optional and not resources.history_spool(name).folder.exists():
                 continue
@@ -83,7 +83,7 @@ def clean(name: str | None, *, unasked: bool) -> int:
 
 
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
-    with resources_for_reading(settings, "drop_db") as resources:
+    with Resources(settings, task="drop_db", briefly=True) as resources:
         tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
         counts = ", ".join(f"{table.table.name} ({counted(table.count_rows(), 'row')})" for table in tables)
     try:
@@ -188,6 +188,6 @@ def undisturbed(
     """The database, while the runs of these jobs, by default of all, are locked out."""
     with ExitStack() as held:
         for name in jobs:
-            file = job_lock(settings, name)
-            held.enter_context(ProcessLock(file, task=task, clock=system_clock, wait_seconds=wait_seconds))
-        yield held.enter_context(Resources(settings, task=task, clock=system_clock, writes=writes))
+            lock = ProcessLock(job_lock(settings, name), task=task, clock=system_clock, wait_seconds=wait_seconds)
+            held.enter_context(lock)
+        yield held.enter_context(Resources(settings, task=task, writes=writes))

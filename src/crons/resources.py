@@ -55,7 +55,7 @@ class Resources(AbstractContextManager["Resources"]):
     settings: Settings
     _: KW_ONLY
     task: str  # what they are used for, for the message of a process that has to wait for this one
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime] = system_clock
     writes: bool = False  # whether rows are written or dropped; a reader of a server waits for no other process
     briefly: bool = False  # for a read that a user waits for: wait briefly for the embedded engine and for an answer
     limit_seconds: float | None = None  # of the run that begins now, which retries until then; else five tries

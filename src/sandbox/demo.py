@@ -71,7 +71,7 @@ def _show(settings: Settings) -> None:
     """Print the latest stored hours, and write the report."""
     prices = ", ".join(f"anyIf(price, symbol = '{symbol}')" for symbol in SYMBOLS)
     by_hour = f"SELECT datetime, {prices}, count() FROM crypto.crypto_prices_hourly GROUP BY datetime ORDER BY datetime"  # noqa: S608 - constants
-    with Resources(settings, task="demo", clock=system_clock) as resources:
+    with Resources(settings, task="demo") as resources:
         hours = resources.database.query(by_hour)
     _say("\n=== What is stored, prices in USD by Tehran hour\n")
     _say(f"{'hour (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,22 @@ def test_the_crontab_line_is_a_row(program: Installation) -> None:
     assert after["topology"].count("\n") == 1
     assert "127.0.0.1:1" in after["Binance"]
     assert "CoinMarketCap" not in after
+
+
+def test_outdated_set_up_is_a_warning(program: Installation) -> None:
+    """Of the files that run.sh installed, those that have changed since are named."""
+    (program.root / ".venv").mkdir()
+    for group, name in (("main", "requirements.txt"), ("engine", "requirements-engine.txt")):
+        (program.root / name).write_text("package==1.0\n")
+        sum_of = subprocess.run(["cksum"], input=b"package==1.0\n", capture_output=True, check=True).stdout.decode()
+        (program.root / f".venv/.installed-{group}").write_text(f"{sum_of.strip()} 3.11\n")
+    assert " ok " in rows(program.at_clock("check"))["set-up"]
+    (program.root / "requirements.txt").write_text("package==1.1\n")
+    assert "older than requirements.txt: " in rows(program.at_clock("check"))["set-up"]
+    (program.root / "requirements-engine.txt").write_text("package==1.1\n")
+    done = program.at_clock("check")
+    assert "older than requirements-engine.txt, requirements.txt: " in rows(done)["set-up"]
+    assert (done.code, "set-up: ./run.sh install" in done.out) == (0, True)
 
 
 @pytest.mark.parametrize("command", [("status",), ("jobs",), ("remove_cron",), ("cron_run", "--quiet"), ("config",)])

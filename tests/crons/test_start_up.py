@@ -1,10 +1,9 @@
-"""A set-up that is older than the checkout, and what a start loads."""
+"""What a start loads, and what a package that is missing or cannot be loaded leads to."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,8 +11,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commands.screen import stale_groups
-from configurations.config import PROJECT_ROOT
 from sandbox.coin_market_cap import StandIn
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
@@ -94,25 +91,3 @@ def test_run_against_a_server_loads_one_job_and_no_engine(front: ClickHouseFront
     assert code == 0
     assert {"httpx", "clickhouse_connect", "extractors.coin_market_cap_extractor"} <= loaded
     assert loaded.isdisjoint({"chdb", "psutil", "rich.console", "extractors.binance_extractor"})
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A checkout that run.sh set up: a stamp for each file, as it writes them."""
-    (tmp_path / ".venv").mkdir()
-    for group, name in (("main", "requirements.txt"), ("engine", "requirements-engine.txt")):
-        shutil.copy(PROJECT_ROOT / name, tmp_path / name)
-        with (tmp_path / name).open() as file:
-            sum_of = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True).stdout.strip()
-        (tmp_path / ".venv" / f".installed-{group}").write_text(f"{sum_of} 3.11\n")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "changed", [[], ["requirements.txt"], ["requirements-engine.txt", "requirements.txt"]], ids=str
-)
-def test_outdated_set_up_is_found(root: Path, changed: list[str]) -> None:
-    for name in changed:
-        with (root / name).open("a") as file:
-            file.write("new-package==1.0\n")
-    assert sorted(stale_groups(root)) == changed
