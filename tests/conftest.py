@@ -158,6 +158,18 @@ def repository(
 
 
 @pytest.fixture
+def clock() -> SteppedClock:
+    """The time of source and program alike; stands at 2026-11-23 15:37:09 in Tehran."""
+    return SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
+
+
+@pytest.fixture
+def source(clock: SteppedClock) -> Iterator[FaultySource]:
+    with FaultySource(clock=clock) as serving:
+        yield serving
+
+
+@pytest.fixture
 def search_path() -> str:
     return os.environ["PATH"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from configurations.config import VERSION
 from tests.support.bare_checkout import UV, BareCheckout
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS
 
 HASHED = "--no-deps --require-hashes"
 MAIN, ENGINE, XLSX, DEV, BENCH = (f"requirements{group}" for group in ("", "-engine", "-xlsx", "-dev", "-bench"))
@@ -90,7 +90,6 @@ def test_checkout_without_run_bits_works(ready: BareCheckout) -> None:
 
 
 def test_first_command_installs_with_hashes(checkout: BareCheckout) -> None:
-    """Nothing goes to stdout."""
     done = checkout.run("check", PYTHONPATH="/elsewhere", PYTHONOPTIMIZE="2")
     assert (done.returncode, done.stdout) == (0, "")
     assert installed(checkout) == [MAIN, ENGINE]

@@ -6,16 +6,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
-from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
-from tests.support.stepped_clock import SteppedClock
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,21 +26,7 @@ def _cron_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    """The time of source and program alike; stands at 2026-11-23 15:37:09 in Tehran."""
-    return SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
-
-
-@pytest.fixture
-def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    """CoinMarketCap, as far as the program can tell."""
-    with FaultySource(clock=clock, requests_per_minute=1_000_000) as serving:
-        yield serving
-
-
-@pytest.fixture
 def crontab(tmp_path: Path) -> CrontabProgram:
-    """The user's crontab, empty."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = CrontabProgram(folder)
@@ -53,11 +36,9 @@ def crontab(tmp_path: Path) -> CrontabProgram:
 
 @pytest.fixture
 def search_path(crontab: CrontabProgram) -> str:
-    """With that crontab before the host's."""
     return f"{crontab.folder}:{os.environ['PATH']}"
 
 
 @pytest.fixture
 def program(install: Callable[..., Installation], front: ClickHouseFront, database: str) -> Installation:
-    """The program with a server as its database."""
     return install("checkout", HTTP_TIMEOUT_SECONDS="5", RUN_TIMEOUT_SECONDS="20", **front.variables(database))

@@ -17,7 +17,6 @@ CLOSED = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_PORT": "1"}
 
 @pytest.fixture
 def program(embedded_program: Installation) -> Installation:
-    """The program with the embedded engine."""
     return embedded_program
 
 

@@ -22,7 +22,6 @@ def source() -> Iterator[FaultySource]:
 def test_clean_is_four_commands(
     program: Installation, front: ClickHouseFront, source: FaultySource, database: str
 ) -> None:
-    """It ends the jobs, drops the table, creates it and runs the job, in this order."""
     assert program.command("cron_run").code == 0
     front.statements.clear()
     finished = program.command("clean", "--yes")

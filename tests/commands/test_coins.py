@@ -18,14 +18,12 @@ OTHER = f"BTC:{ANOTHER_BTC_ID},ETH,SOL"
 
 
 def ids(embedded: ClickHouseAdapter, database: str) -> list[tuple[object, ...]]:
-    """Hour, symbol and id of each stored price of Bitcoin."""
     return embedded.query(
         f"SELECT datetime, cmc_id FROM {database}.crypto_prices WHERE symbol = 'BTC' ORDER BY datetime"
     )
 
 
 def kept(program: Installation) -> object:
-    """The choices on the disk."""
     return json.loads((program.data / "coin_choices.json").read_text())
 
 

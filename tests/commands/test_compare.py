@@ -53,7 +53,6 @@ def store(
 
 
 def document(program: Installation) -> Any:
-    """The object of ``--json``."""
     done = program.at_clock("compare", "--json")
     found = json.loads(done.out)
     assert (done.code, done.log) == (int(found["differs"]), "")
@@ -100,7 +99,6 @@ def test_the_printed_commands_fix_the_prices(
 
 
 def test_an_hour_over_the_tolerance_is_listed(store: Store, program: Installation, hours: list[str]) -> None:
-    """With both prices and the commands that fetch it again: exit code 1, depending on HOURS and --tolerance."""
     prices = walk(168)
     store("BTC", quoted=[*prices[:160], prices[160] * 1.05, *prices[161:]], traded=prices)
     done = program.at_clock("compare", "8")

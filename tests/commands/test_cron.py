@@ -74,7 +74,6 @@ def test_every_line_is_removed(embedded_program: Installation, crontab: CrontabP
 
 
 def test_dry_run_installs_nothing_and_claims_nothing(embedded_program: Installation, crontab: CrontabProgram) -> None:
-    """The crontab stays, and the next start is conditional."""
     done = set_up(embedded_program, "--dry-run")
     assert done.code == 0, done.log
     assert crontab.table is None

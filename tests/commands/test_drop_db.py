@@ -13,9 +13,9 @@ import pytest
 
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
+from tests.support.eventually import PATIENCE_SECONDS
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
-from tests.support.patience import PATIENCE_SECONDS
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 SILENCE_SECONDS = 10  # far longer than the command takes to read a key on a busy machine
@@ -55,7 +55,6 @@ def dropped_after(answer: str, program: Installation, *name: str) -> tuple[int, 
 def test_yes_drops_the_tables_that_the_question_names(
     program: Installation, front: ClickHouseFront, database: str
 ) -> None:
-    """Of every job, or of one, whose backup then has its tables only."""
     assert program.command("setup_db").code == 0
     assert program.run_job().code == 0
     code, shown = dropped_after("y\n", program, "cmc_hourly_prices")
@@ -89,10 +88,7 @@ def test_other_answers_change_nothing(answer: str, program: Installation, front:
 def test_without_a_terminal_it_takes_yes(
     arguments: tuple[str, ...], program: Installation, source: FaultySource, front: ClickHouseFront
 ) -> None:
-    """Exit 2, and nothing is changed: no job is ended, no table dropped, no backup made."""
-    hang = source.faults.push(faults.hang())
-    job = program.start_job()
-    assert hang.reached.wait(PATIENCE_SECONDS)
+    job, _ = faults.hung(program, source)
     refused = program.command(*arguments)
     assert refused.code == 2
     assert ("--yes" in refused.log) == ("no_job" not in arguments)

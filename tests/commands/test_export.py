@@ -61,7 +61,6 @@ def read_back(path: Path) -> list[tuple[object, ...]]:
 def test_file_reads_back_equal(
     prices: Installation, embedded: ClickHouseAdapter, database: str, tmp_path: Path, form: str
 ) -> None:
-    """DuckDB finds in it what the view shows, each price to its last digit and each time at its instant."""
     path = tmp_path / f"prices.{form}"
     done = prices.command("export", str(path))
     assert (done.code, done.log) == (0, "")

@@ -121,7 +121,6 @@ def test_a_run_that_was_killed_is_in_the_history(
 
 
 def test_a_dry_run_of_a_heal_makes_no_database(embedded_program: Installation) -> None:
-    """On a host that has none yet it tells what is missing and what it would cost, and there is none afterwards."""
     done = embedded_program.run_job("heal", "5", "--dry-run")
     assert (done.code, done.log.count("dry_run=True")) == (0, 2)
     assert "hours_each=5" in done.log

@@ -14,7 +14,6 @@ def reports(program: Installation) -> list[Path]:
 
 
 def test_report_writes_one_page_and_prints_its_path(program: Installation) -> None:
-    """After a run: the page in reports/, its path and size printed, the run and its prices on it."""
     assert program.run_job().code == 0
     finished = program.at_clock("report", "24")
 
@@ -29,7 +28,6 @@ def test_report_writes_one_page_and_prints_its_path(program: Installation) -> No
 
 
 def test_report_shows_every_table_with_rows(program: Installation, source: FaultySource, database: str) -> None:
-    """Two sources, or the one that was run: an empty table beside it is not shown."""
     assert program.command("setup_db").code == 0
     pages = []
     for job in ("binance_hourly_prices", "cmc_hourly_prices"):
@@ -47,7 +45,6 @@ def test_report_shows_every_table_with_rows(program: Installation, source: Fault
 
 
 def test_too_many_hours_are_rejected(program: Installation) -> None:
-    """Too many hours for so many symbols: exit code 2 and how many would do, no file."""
     assert program.command("setup_db").code == 0
     finished = program.at_clock("report", "9000", SYMBOLS=",".join(f"C{number}" for number in range(100)))
 

@@ -38,7 +38,6 @@ def status_of(program: Installation, code: int) -> dict[str, Any]:
 
 
 def test_a_successful_run_needs_no_attention(program: Installation) -> None:
-    """Exit code 0; text without color, one line a symbol, and JSON with the documented fields."""
     assert program.run_job("backfill", "48").code == program.run_job().code == 0
     done = program.at_clock("status", JOB)
     assert (done.code, done.log, "\x1b" in done.out) == (0, "", False)

@@ -34,7 +34,6 @@ def job_missing(
 
 @pytest.mark.parametrize(("heal_every", "after"), [(None, 24), (24, 48), (168, 336)])
 def test_a_missing_hour_needs_attention_after_a_day_or_two_heals(heal_every: int | None, after: int) -> None:
-    """With the command and its HOURS; younger hours do not count."""
     assert needs(job_missing(1, 2, after - 1, heal_every=heal_every), NOW) == []
     [need] = needs(job_missing(1, 2, after, heal_every=heal_every), NOW)
     assert need.startswith("1 hour of ETH missing, the oldest for ")

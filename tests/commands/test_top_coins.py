@@ -15,7 +15,7 @@ from tests.support.stepped_clock import SteppedClock
 
 @pytest.fixture
 def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    with FaultySource(clock=clock, requests_per_minute=1_000_000, extra_coins=40) as serving:
+    with FaultySource(clock=clock, extra_coins=40) as serving:
         yield serving
 
 

@@ -18,7 +18,6 @@ HOURS = 60
 def test_a_whole_life(
     program: Installation, source: FaultySource, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """Set-up, two runs, a backfill, a mass update, a heal, what looks at it, a drop and a restore."""
     audit = PriceAudit(read=by_adapter(embedded), database=database, source=source)
     table = f"{database}.crypto_prices"
 

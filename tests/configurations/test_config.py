@@ -19,13 +19,11 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(folder: Path, text: str = "") -> Settings:
-    """The settings of a .env with this text."""
     (folder / ".env").write_text(text)
     return load_settings(folder / ".env")
 
 
 def refused(folder: Path, text: str) -> SettingsError:
-    """The error for a .env with this text."""
     with pytest.raises(SettingsError) as caught:
         load(folder, text)
     return caught.value

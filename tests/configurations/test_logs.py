@@ -84,7 +84,6 @@ print("after", flush=True)
 
 
 def run_appending_to(log: Path, max_bytes: int) -> None:
-    """What cron does: the program's output appended to the log."""
     command = [sys.executable, "-c", ROTATING, str(log), str(max_bytes)]
     with log.open("ab") as output:
         subprocess.run(command, stdout=output, stderr=output, env={"PYTHONPATH": str(SRC)}, check=True)
@@ -112,7 +111,6 @@ HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_p
 
 
 def rendered(level: str = "info", *, width: int = 80, colors: bool = False, **event: Any) -> list[str]:
-    """The lines of an event."""
     renderer = terminal_renderer(colors=colors, width=width)
     return renderer(None, level, {**HEAD, "level": level, **event}).splitlines()
 

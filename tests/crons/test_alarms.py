@@ -38,7 +38,6 @@ def test_failure_of_an_alert_is_a_warning(
 
 
 def groups_alive(group: int) -> bool:
-    """Whether a process of the group still runs."""
     with suppress(ProcessLookupError):
         os.killpg(group, 0)
         return True

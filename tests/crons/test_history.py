@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from dataclasses import astuple, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +34,6 @@ JOB = "cmc_hourly_prices"
 
 
 class Host(NamedTuple):
-    """A host with a server as the database."""
-
     settings: Settings
     clock: SteppedClock
     source: FaultySource
@@ -44,28 +42,31 @@ class Host(NamedTuple):
     records: Spool  # what waits on the disk
 
     def run(self) -> None:
-        """Run the job as the command line does."""
         execute(Request(JOB), JOBS[JOB], self.settings, self.clock)
 
     def only(self) -> RunRecord:
-        """The one run in the table."""
         [record] = self.history.recent(JOB, 10)
         return record
 
 
 @pytest.fixture
-def host(front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, tmp_path: Path) -> Iterator[Host]:
-    clock = SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
-    with FaultySource(clock=clock) as source:
-        settings = make_settings(
-            **front.variables(database),
-            cmc_api_key=source.key,
-            cmc_base_url=source.base_url,
-            data_path=tmp_path,
-            run_timeout_seconds=60,
-        )
-        history = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
-        yield Host(settings, clock, source, front, history, Spool(tmp_path / "spool" / "etl_runs" / JOB))
+def host(  # noqa: PLR0917 - fixtures
+    front: ClickHouseFront,
+    embedded: ClickHouseAdapter,
+    database: str,
+    source: FaultySource,
+    clock: SteppedClock,
+    tmp_path: Path,
+) -> Host:
+    settings = make_settings(
+        **front.variables(database),
+        cmc_api_key=source.key,
+        cmc_base_url=source.base_url,
+        data_path=tmp_path,
+        run_timeout_seconds=60,
+    )
+    history = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=7_300)
+    return Host(settings, clock, source, front, history, Spool(tmp_path / "spool" / "etl_runs" / JOB))
 
 
 def test_good_run_is_recorded(host: Host) -> None:
@@ -79,7 +80,6 @@ def test_good_run_is_recorded(host: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["reset", "execute_then_reset", "error"])
 def test_failed_record_does_not_fail_the_run(host: Host, kind: str) -> None:
-    """The next run records it, once."""
     host.run()
     host.front.faults.append(Fault(kind, "INSERT INTO `" + host.settings.clickhouse_db + "`.`etl_runs`", code=497))  # type: ignore[arg-type]
     host.clock.advance(timedelta(hours=1))

@@ -56,13 +56,13 @@ CRONTABS = st.lists(
 ).map("\n".join)
 
 
-def installed(current: str, checkout: Path = CHECKOUT, task: str = JOB, schedule: str = DEFAULT_SCHEDULE) -> str:
-    line = crontab_line(task, schedule, checkout=checkout, python=checkout / ".venv/bin/python")
-    return with_task(current, task, line, checkout=checkout)
+def installed(current: str, checkout: Path = CHECKOUT) -> str:
+    line = crontab_line(JOB, DEFAULT_SCHEDULE, checkout=checkout, python=checkout / ".venv/bin/python")
+    return with_task(current, JOB, line, checkout=checkout)
 
 
-def removed(current: str, checkout: Path = CHECKOUT, task: str = JOB) -> str:
-    return with_task(current, task, None, checkout=checkout)
+def removed(current: str, checkout: Path = CHECKOUT) -> str:
+    return with_task(current, JOB, None, checkout=checkout)
 
 
 def test_line_holds_schedule_and_absolute_paths() -> None:
@@ -178,7 +178,6 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def set_up(checkout: Path, schedule: str = DEFAULT_SCHEDULE, task: str = JOB, now: datetime = NOW) -> CrontabChange:
-    """Install a line."""
     line = crontab_line(task, schedule, checkout=checkout, python=checkout / ".venv/bin/python")
     return change_crontab(task, line, checkout=checkout, now=now)
 

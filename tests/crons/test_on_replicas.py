@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,7 @@ COINS = 3
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    """15:37:09 in Tehran."""
-    return SteppedClock(datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc))
-
-
-@pytest.fixture
 def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> Iterator[ReplicatedFront]:
-    """The two replicas."""
     replicas = (f"{database}_one", f"{database}_two")
     with ReplicatedFront(
         engine_path, user="writer", password="pass-in-tests", database=database, replicas=replicas
@@ -43,18 +36,13 @@ def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> It
 
 
 @pytest.fixture
-def context(cluster: ReplicatedFront, database: str, clock: SteppedClock, tmp_path: Path) -> Iterator[MakeContext]:
-    """Makes the context of a run of its own."""
-    with FaultySource(clock=clock) as source:
-        settings = dict(
-            **cluster.variables(database),
-            clickhouse_cluster=CLUSTER,
-            cmc_api_key=source.key,
-            cmc_base_url=source.base_url,
-            data_path=tmp_path,
-        )
-        with contexts("cmc_hourly_prices", JOB, clock, **settings) as make:
-            yield make
+def context(
+    cluster: ReplicatedFront, database: str, source: FaultySource, clock: SteppedClock, tmp_path: Path
+) -> Iterator[MakeContext]:
+    settings = {**cluster.variables(database), "clickhouse_cluster": CLUSTER, "data_path": tmp_path}
+    settings |= {"cmc_api_key": source.key, "cmc_base_url": source.base_url}
+    with contexts("cmc_hourly_prices", JOB, clock, **settings) as make:
+        yield make
 
 
 @pytest.fixture
@@ -80,7 +68,6 @@ async def test_runs_are_right_behind_a_round_robin(
     shown: Callable[[], list[list[tuple[object, ...]]]],
     clock: SteppedClock,
 ) -> None:
-    """Run, repeat, backfill and heal: both replicas have every hour once, and no mutation was sent."""
     await run(context())
     clock.advance(timedelta(minutes=10))
     repeated = await run(context())

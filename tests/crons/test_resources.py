@@ -22,7 +22,6 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
 @pytest.fixture
 def settings(front: ClickHouseFront) -> Settings:
-    """Of a job that writes to the server."""
     return make_settings(**front.variables("crypto"))
 
 

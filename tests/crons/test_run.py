@@ -89,7 +89,6 @@ def test_meaningless_backfill_is_refused(
 def test_wrong_settings_are_logged_in_the_form_of_the_log(
     form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for each wrong variable with time, level and job; a wrong form falls back to console."""
     for name, value in {"LOG_FORMAT": form, "CLICKHOUSE_PORT": "0", "SYMBOLS": ""}.items():
         monkeypatch.setenv(name, value)
     assert main([JOB], clock=lambda: NOW) == 2

@@ -55,7 +55,6 @@ def test_noexec_checkout_is_one_line(tmp_path: Path) -> None:
 
 
 def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
-    """The exit code of a program of ours, and the modules that it loads."""
     done = run_program(sys.executable, "-X", "importtime", "-m", *arguments, NO_PROXY="127.0.0.1", **environment)
     return done.returncode, set(re.findall(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", done.stderr, re.MULTILINE))
 
@@ -70,7 +69,6 @@ def loaded_by(*arguments: str, **environment: str) -> tuple[int, set[str]]:
     ],
 )
 def test_command_without_calls_loads_no_client(command: str, code: int, spared: set[str], tmp_path: Path) -> None:
-    """And no library of terminals if none is needed."""
     (tmp_path / "crontab").write_text("#!/bin/sh\n")
     (tmp_path / "crontab").chmod(0o755)
     ended, loaded = loaded_by(*command.split(), PATH=f"{tmp_path}:/usr/bin:/bin")

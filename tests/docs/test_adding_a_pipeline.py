@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,11 +33,12 @@ EDITED = {
     "src/crons/registry.py": ('    "binance_hourly_prices",\n', NAME),
 }
 """File to the line before which the guide's lines go, and the lines."""
-NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def house(tmp_path: Path, front: ClickHouseFront, database: str, httpserver: HTTPServer) -> Iterator[Installation]:
+def house(
+    tmp_path: Path, front: ClickHouseFront, database: str, httpserver: HTTPServer, clock: SteppedClock
+) -> Iterator[Installation]:
     """A copy of the program with the guide's pipeline in it, its database a server, its Frankfurter the test's."""
     (tmp_path / "bin").mkdir()
     CrontabProgram(tmp_path / "bin").make()
@@ -48,7 +49,7 @@ def house(tmp_path: Path, front: ClickHouseFront, database: str, httpserver: HTT
         "FRANKFURTER_BASE_URL": httpserver.url_for(""),
         "RUN_TIMEOUT_SECONDS": "20",
     }
-    made = Installation.make(tmp_path / "checkout", clock=SteppedClock(NOW), settings=settings)
+    made = Installation.make(tmp_path / "checkout", clock=clock, settings=settings)
     follow_guide(made.root)
     yield made
     made.end_all()
@@ -103,7 +104,6 @@ def test_commands_of_the_guide_work(
 
 
 def test_source_without_a_past_refuses_past_hours(house: Installation) -> None:
-    """By hand and by cron: exit code 2."""
     job = house.root / "src" / "crons" / "jobs" / f"{JOB}.py"
     job.write_text(job.read_text().replace("    backfill=backfill,\n", ""))
     for command in (("cron_backfill", JOB, "3"), ("cron_heal", JOB), ("setup_cron", JOB, "--heal")):

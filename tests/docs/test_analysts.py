@@ -56,7 +56,6 @@ def run(code: str) -> dict[str, Any]:
 
 @pytest.fixture
 def program(stored: str, front: ClickHouseFront, tmp_path: Path) -> Installation:
-    """The program on that database."""
     settings = {"PATH": os.environ["PATH"], **front.variables(stored)}
     return Installation.make(tmp_path / "checkout", clock=SteppedClock(INSTANT), settings=settings)
 
@@ -71,7 +70,6 @@ def exported(program: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("exported")
 def test_snippets_read_the_right_instants_and_days() -> None:
-    """Days are Tehran's."""
     names = run(SNIPPETS["pandas"])
     assert names["prices"]["time"].max() == INSTANT
     assert [str(day.date()) for day in names["daily"].index] == ["2026-11-22", "2026-11-23"]

@@ -182,7 +182,6 @@ async def test_long_list_of_symbols_is_split(tmp_path: Path, respx_mock: respx.M
 async def test_other_id_than_the_stored_one_is_refused(
     tmp_path: Path, kept: dict[str, int], stored: dict[str, int] | None
 ) -> None:
-    """The symbol has no coin, the others have theirs; the next steps are named, and nothing is kept of the change."""
     coin_choices(tmp_path).save(kept)
     found = await resolve(tmp_path, "BTC:990101", "ETH", stored=stored)
     assert found.coins == [ETH]

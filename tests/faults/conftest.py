@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
@@ -22,13 +22,6 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 def clock() -> SteppedClock:
     """The time of source and program alike; stands at 12:35:07 in Tehran."""
     return SteppedClock(NOW)
-
-
-@pytest.fixture
-def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    """CoinMarketCap, as far as the program can tell."""
-    with FaultySource(clock=clock, requests_per_minute=1_000_000, credits_monthly=1_000_000) as serving:
-        yield serving
 
 
 @pytest.fixture

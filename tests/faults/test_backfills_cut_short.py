@@ -16,10 +16,9 @@ from sandbox.server import Answer, Serving
 from tests.support import faults
 from tests.support.binance import expected, stored
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Finished, Installation, Running
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.price_audit import Key, PriceAudit
 
 SYMBOLS = ("BTC", "ETH", "XRP", "BNB", "SOL", "DOGE", "TRX", "ADA", "BCH", "LINK", "XLM", "XMR", "LTC")
@@ -54,7 +53,6 @@ def test_fetched_rows_are_stored_by_the_next_run(
     front: ClickHouseFront,
     table: PriceAudit,
 ) -> None:
-    """Every key of the first answer is in the spool, nothing else is, and the next run stores all of it at once."""
     program.settings["SYMBOLS"] = ",".join(SYMBOLS)
     source.faults.push(Fault("honest", lambda answer, _now: answer), path=PATH)
     hang = source.faults.push(faults.hang(), path=PATH)
@@ -92,7 +90,6 @@ def test_spool_is_stored_before_past_hours_are_requested(
 def test_killed_backfill_is_stored_and_healed(
     program: Installation, source: FaultySource, embedded: ClickHouseAdapter, database: str
 ) -> None:
-    """The next run stores what waits on the disk; a heal asks for the hours that are missing, and all are as served."""
     program.settings["SYMBOLS"] = "BTC"
     targets: list[str] = []
     reached, released = threading.Event(), threading.Event()

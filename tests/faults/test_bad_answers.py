@@ -164,7 +164,6 @@ def test_rate_limit_is_waited_out(asked: int | None, program: Installation, tabl
 def test_host_clock_an_hour_off_stores_nothing(
     hours: int, program: Installation, clock: SteppedClock, table: PriceAudit
 ) -> None:
-    """Prices would go under the wrong hour: exit code 1, with both times."""
     program.clock = SteppedClock(clock() + timedelta(hours=hours))
     run = program.run_job()
     assert run.code == 1
@@ -218,7 +217,6 @@ def test_past_hours_without_a_valid_price_fail(
     embedded: ClickHouseAdapter,
     table: PriceAudit,
 ) -> None:
-    """As a run does: exit code 1, one line of error, recorded as failed; what was wrong is told in few lines."""
     source.faults.push(fault, path="/quotes/historical", times=99)
     run = program.run_job(kind, "24", SYMBOLS="BTC:1")
     assert (run.code, len(run.errors)) == (1, 1), run.log
@@ -235,7 +233,6 @@ def test_past_hours_without_a_valid_price_fail(
 def test_run_fails_when_the_database_rejects_every_row(
     kind: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
 ) -> None:
-    """Exit code 1, recorded as failed, no price called stored; the rows are kept aside with the reason."""
     database = program.settings["CLICKHOUSE_DB"]
     assert program.command("setup_db").code == 0
     embedded.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK price < 0")

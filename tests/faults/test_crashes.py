@@ -30,18 +30,15 @@ MOST_TRIALS = 5
 
 
 def keys_of_now(program: Installation) -> set[Key]:
-    """The keys that a run stores at this time."""
     hour = f"{in_tehran(program.clock()):%Y-%m-%d %H}:00:00"
     return {(symbol, hour) for symbol in SYMBOLS}
 
 
 def keys_of_backfill(program: Installation, hours: int) -> set[Key]:
-    """The keys that a backfill of so many hours stores at this time: the present hour is not among them."""
     return {(symbol, hour_key(hour)) for symbol in SYMBOLS for hour in hours_before(program.clock(), hours)}
 
 
 def wait_for(job: Running, moment: Moment) -> None:
-    """Wait for a moment in a job's life, or for its end."""
     eventually(lambda: moment() or job.process.poll() is not None)
 
 
@@ -143,7 +140,6 @@ def test_killed_while_waiting_for_the_source(
 def test_killed_before_and_after_each_statement(
     kind: FaultKind, statement: str, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """Whether the database had not begun or had not yet said that it is done: the replay stores each key once."""
     if statement == "ALTER":
         assert program.run_job().code == 0
         program.clock.advance(timedelta(minutes=5))

@@ -23,7 +23,6 @@ KEPT = "3 rows kept in data/spool/cmc_hourly_prices; the next run stores them"
 
 @pytest.fixture
 def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
-    """A run of the hour before has gone well, so that the table is there."""
     program.clock.advance(-HOUR)
     assert program.run_job().code == 0
     program.clock.advance(HOUR)
@@ -45,7 +44,6 @@ def clean_slate(program: Installation, table: PriceAudit) -> PriceAudit:
 def test_rows_stay_in_the_spool_until_the_database_recovers(
     fault: Fault, words: str, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """A failing database ends the run with exit 1; the next run stores that hour, then its own."""
     front.faults.append(fault)
     failed = program.run_job(**QUICK)
     assert failed.code == 1
@@ -65,7 +63,6 @@ def test_rows_stay_in_the_spool_until_the_database_recovers(
 def test_unreachable_database_loses_no_hour(
     program: Installation, front: ClickHouseFront, source: FaultySource, table: PriceAudit
 ) -> None:
-    """Nothing listens for two hours: both are fetched and kept, oldest first, and stored once it listens again."""
     front.refuse()
     for waiting in (1, 2):
         down = program.run_job(**QUICK)
@@ -84,7 +81,6 @@ def test_unreachable_database_loses_no_hour(
 def test_missing_table_is_created_and_a_different_one_is_kept(
     program: Installation, clean_slate: PriceAudit, embedded: ClickHouseAdapter
 ) -> None:
-    """A missing table is made anew; one of another shape is left as it is, the rows kept until a person has acted."""
     name = program.settings["CLICKHOUSE_DB"] + ".crypto_prices"
     embedded.command(f"DROP TABLE {name} SYNC")
     assert program.run_job().code == 0
@@ -106,7 +102,6 @@ def test_missing_table_is_created_and_a_different_one_is_kept(
 def test_ambiguous_answer_duplicates_nothing(
     statement: str, kind: FaultKind, program: Installation, front: ClickHouseFront, clean_slate: PriceAudit
 ) -> None:
-    """The connection drops before or after the statement was executed: one run sees to it that each key stands once."""
     if statement == "ALTER":
         assert program.run_job().code == 0
         program.clock.advance(timedelta(minutes=10))

@@ -159,7 +159,6 @@ def test_unrotatable_log_does_not_fail_the_run(program: Installation, table: Pri
 
 @pytest.mark.parametrize("fails", [False, True], ids=["a run that goes well", "a run that fails"])
 def test_json_log_is_one_object_per_line(*, fails: bool, program: Installation, front: ClickHouseFront) -> None:
-    """Every line of a run has the Tehran time, the level, the job and the run's id, failures too."""
     if fails:
         front.refuse()
     run = program.run_job(LOG_FORMAT="json", LOG_LEVEL="INFO", RUN_TIMEOUT_SECONDS="4")
@@ -174,7 +173,6 @@ def test_json_log_is_one_object_per_line(*, fails: bool, program: Installation, 
 
 
 def test_damaged_spool_file_is_reported_until_removed(program: Installation, table: PriceAudit) -> None:
-    """Its sound rows are stored, it goes aside with its reason, the run is well, and every ``check`` names it."""
     spool = program.data / "spool" / JOB
     spool.mkdir(parents=True)
     (spool / "0000000001.spool").write_bytes(bytes(100))

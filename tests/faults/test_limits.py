@@ -49,7 +49,6 @@ def test_engine_that_does_not_return_ends_the_run_in_time(embedded_program: Inst
 
 
 def test_hung_database_ends_the_run_in_time(program: Installation, front: ClickHouseFront, table: PriceAudit) -> None:
-    """Exit code 1 in time, and the next run stores the rows."""
     front.fail("hang", "INSERT", times=9)
     run = program.run_job(RUN_TIMEOUT_SECONDS="4")
     assert (run.code, len(program.spooled)) == (1, 1)
@@ -61,7 +60,6 @@ def test_hung_database_ends_the_run_in_time(program: Installation, front: ClickH
 
 @pytest.mark.parametrize("command", ["check", "setup_db"])
 def test_unresponsive_database_times_out(command: str, program: Installation) -> None:
-    """A port that accepts connections and never answers: one line and exit code 1 soon."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = str(silent.getsockname()[1])
         began = datetime.now(timezone.utc)
@@ -78,7 +76,6 @@ def test_unresponsive_database_times_out(command: str, program: Installation) ->
 def test_signal_while_the_source_hangs(
     arguments: tuple[str, ...], number: signal.Signals, program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """Exit code 143 or 130 at once, one line that says what was going on, the lock free."""
     ended = faults.hung(program, source, *arguments)[0].end(number)
     assert (ended.code, number.name in ended.errors[0], "CoinMarketCap" in ended.errors[0]) == (
         128 + number,
@@ -96,7 +93,6 @@ def test_signal_while_the_source_hangs(
 def test_sigterm_while_the_database_hangs(
     table_name: str, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """Exit code 143 although a thread waits inside the driver; prices or the record are stored by the next run."""
     statement = f"INSERT INTO `{program.settings['CLICKHOUSE_DB']}`.`{table_name}`"
     hang = front.fail("hang", statement)
     job = program.start_job()
@@ -111,7 +107,6 @@ def test_sigterm_while_the_database_hangs(
 
 
 def test_kill_ends_a_run_even_with_invalid_settings(program: Installation, source: FaultySource) -> None:
-    """It names the process; only an invalid DATA_PATH stops it. A second kill finds nothing."""
     job, _ = faults.hung(program, source)
     job.reap()
     assert program.command("kill", DATA_PATH=" ").code == 2
@@ -159,7 +154,6 @@ def test_kill_leaves_a_reused_pid_alone(program: Installation, source: FaultySou
 def test_source_failing_repeatedly_loses_no_hour(
     program: Installation, source: FaultySource, table: PriceAudit
 ) -> None:
-    """The hour is stored at the sixth try; the log has one line of the failures within the minute."""
     source.faults.push(faults.gateway_error(503), path="/quotes/latest", times=TIMES)
     run = program.run_job()
     assert run.code == 0, run.log

@@ -38,7 +38,6 @@ def pings(monitor: HTTPServer) -> list[str]:
 def test_failed_run_pings_the_failure_with_its_log(
     monitor: HTTPServer, program: Installation, source: FaultySource
 ) -> None:
-    """/start, then /fail with the last lines of the log and what stopped it, without a secret."""
     source.faults.push(faults.refused(1001), path="/quotes/latest")
     assert program.run_job().code == 1
     assert pings(monitor) == ["/start", "/fail"]
@@ -115,7 +114,6 @@ def test_sigterm_while_the_monitor_is_pinged(program: Installation) -> None:
 def test_failing_monitor_does_not_fail_the_run(
     kind: str, program: Installation, httpserver: HTTPServer, table: PriceAudit
 ) -> None:
-    """The run is done and within seconds, with a warning that does not quote the address."""
     answer = Response(status=302, headers={"Location": "/elsewhere"}) if kind == "redirect" else Response(status=500)
     httpserver.expect_request(CHECK).respond_with_response(answer)
     httpserver.expect_request(f"{CHECK}/start").respond_with_response(answer)

@@ -22,7 +22,6 @@ def fingerprint(program: Installation, adapter: ClickHouseAdapter) -> tuple[obje
 
 
 def backup_of(program: Installation) -> Path:
-    """The one backup that there is."""
     (backup,) = (program.root / "backups").glob("[!.]*")
     return backup
 
@@ -30,7 +29,6 @@ def backup_of(program: Installation) -> Path:
 def test_stuck_mutation_is_reported_with_its_fix(
     program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
 ) -> None:
-    """The run and ``check`` name a mutation that failed before, and the statement that withdraws it; that helps."""
     assert program.run_job().code == 0
     database = program.settings["CLICKHOUSE_DB"]
     embedded.command(
@@ -53,7 +51,6 @@ def test_stuck_mutation_is_reported_with_its_fix(
 
 @pytest.mark.parametrize("kind", ["truncated", "missing"])
 def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: ClickHouseAdapter) -> None:
-    """Before anything changes: exit 1, one line, and the table as it was."""
     assert program.run_job("backfill", "24").code == 0
     assert program.command("drop_db", "--yes").code == 0
     backup = backup_of(program) / "crypto_prices.jsonl.gz"
@@ -74,7 +71,6 @@ def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: 
 def test_failed_backup_keeps_the_table(
     program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter
 ) -> None:
-    """The copy is verified before the drop: when the export fails, nothing is dropped and no half file stays."""
     assert program.run_job().code == 0
     before = fingerprint(program, embedded)
     front.fail("half", "SELECT `symbol`", times=9)
@@ -85,7 +81,6 @@ def test_failed_backup_keeps_the_table(
 
 
 def test_next_backup_removes_what_a_killed_one_left(program: Installation, front: ClickHouseFront) -> None:
-    """Nothing is dropped by a ``drop_db`` that is killed in its export, and the next leaves its own backup only."""
     assert program.run_job().code == 0
     hang = front.fail("hang", "SELECT `symbol`")
     exporting = program.start("-m", "main", "drop_db", "--yes")

@@ -24,7 +24,6 @@ BUSY = 75
 
 
 def engine_lock_of(program: Installation) -> Path:
-    """The lock of its embedded engine."""
     return program.data / "clickhouse.lock"
 
 
@@ -50,7 +49,6 @@ def test_one_of_eight_simultaneous_runs_proceeds(
 
 
 def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySource, table: PriceAudit) -> None:
-    """Cron's run during a backfill exits 75 and says what that is doing; ``runs`` lists it, the next run is well."""
     backfill, hang = faults.hung(program, source, "backfill", "24")
     run = program.run_job()
     assert run.code == BUSY
@@ -67,7 +65,6 @@ def test_run_during_a_backfill_exits_75(program: Installation, source: FaultySou
 def test_two_checkouts_take_turns_at_one_engine(
     install: Callable[..., Installation], embedded_program: Installation, embedded_table: PriceAudit
 ) -> None:
-    """Four runs of two checkouts on one embedded folder at once, each its own hour: all wait their turn, none fails."""
     folder = str(embedded_program.data / "clickhouse")
     other = install("other", CLICKHOUSE_PATH=folder)
     for _ in range(2):
@@ -106,7 +103,6 @@ def test_writer_waits_for_another_checkouts_write(
 
 
 def test_drop_db_does_not_start_beside_a_run(program: Installation, front: ClickHouseFront) -> None:
-    """A run that is storing keeps its table: ``drop_db`` exits 75 and changes nothing."""
     hang = front.fail("hang", "INSERT")
     job = program.start_job()
     hang.wait()
@@ -120,7 +116,6 @@ def test_drop_db_does_not_start_beside_a_run(program: Installation, front: Click
 
 @pytest.mark.parametrize("command", [["export", "-"], ["setup_db"]])
 def test_reader_waits_for_a_run(embedded_program: Installation, command: list[str]) -> None:
-    """It says what it waits for, and goes ahead once the run is through."""
     assert embedded_program.run_job().code == 0
     with ProcessLock(engine_lock_of(embedded_program), task=f"{JOB} run", clock=embedded_program.clock):
         reader = embedded_program.start("-m", "main", *command)
@@ -130,7 +125,6 @@ def test_reader_waits_for_a_run(embedded_program: Installation, command: list[st
 
 
 def test_run_waits_for_a_notebook(embedded_program: Installation, embedded_table: PriceAudit, tmp_path: Path) -> None:
-    """A foreign program that has the embedded folder open is named; the run stores after it."""
     assert embedded_program.command("setup_db").code == 0
     script = tmp_path / "notebook.py"
     script.write_text("import chdb, sys; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()")

@@ -16,7 +16,6 @@ TABLE = "crypto_prices"
 
 
 def reasons(program: Installation) -> str:
-    """Why rows were set aside."""
     return "".join(path.read_text() for path in (program.data / "spool/cmc_hourly_prices/rejected").glob("*.reason"))
 
 
@@ -42,7 +41,6 @@ def test_batch_too_large_for_the_database_is_stored_in_parts(
 def test_row_that_is_always_rejected_is_set_aside(
     code: int, program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
-    """From the spool or of the present hour; all others are stored in the same run."""
     assert program.run_job().code == 0
     program.clock.advance(HOUR)
     front.refuse()
@@ -75,7 +73,6 @@ def test_proxy_that_takes_no_row_is_named(program: Installation, front: ClickHou
 def test_view_that_fails_costs_no_row(
     broken: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
 ) -> None:
-    """A materialized view of another team on the table: it is named, and the rows are stored once."""
     database = program.settings["CLICKHOUSE_DB"]
     assert program.run_job().code == 0
     embedded.command(f"CREATE TABLE {database}.sink (price Float64, number UInt64) ENGINE = MergeTree ORDER BY price")

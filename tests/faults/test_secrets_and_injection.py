@@ -46,7 +46,6 @@ def test_secure_setting_sends_nothing_in_clear(program: Installation, front: Cli
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_only_a_source_of_a_trusted_authority_is_asked(*, trusted: bool, program: Installation) -> None:
-    """That of SSL_CERT_FILE; the host has no prices."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "loopback.pem")
     authority = {"SSL_CERT_FILE": str(TLS / "loopback_authority.pem")} if trusted else {}

@@ -17,7 +17,6 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def stored(program: Installation, table: PriceAudit) -> PriceAudit:
-    """An hour with its three rows."""
     assert program.run_job().code == 0
     return table
 

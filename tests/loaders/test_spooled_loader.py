@@ -141,15 +141,12 @@ def _rows(names: set[str], hour: int) -> list[PriceRow]:
 
 
 def only_reason(spool: Spool) -> str:
-    """Why the one rejected file was set aside."""
     [path] = spool.rejected()
     return path.with_name(f"{path.name}.reason").read_text()
 
 
 @dataclass
 class Run:
-    """What a loader needs of a run."""
-
     repository: HourlyRepository
     spool: Spool
     report: LoadReport

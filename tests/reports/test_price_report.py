@@ -100,7 +100,6 @@ def text_of(tree: Any, path: str) -> str:
 
 @given(prices=st.lists(PRICES, max_size=8), error=FOREIGN)
 def test_foreign_texts_and_numbers_do_not_break_the_page(prices: list[StoredPrice], error: str) -> None:
-    """Whatever names, symbols and doubles hold, the page is valid, has its three scripts, and tells the same texts."""
     contents = report_contents(prices, hours=HOURS, runs=[stored_run(error=error)])
     tree = page_of(contents)
     data = data_of(tree)
@@ -138,7 +137,6 @@ def test_no_element_points_outside() -> None:
 
 
 def test_totals_and_tables_show_what_is_stored() -> None:
-    """Coverage, symbols, hours, rows, runs, failures and credits, and a row for each symbol by market cap."""
     prices = [price for price in price_wave(3, HOURS) if (price.symbol, price.datetime) != ("ETH", HOURS[2])]
     runs = [stored_run(credits=2), stored_run(95, status="failed", error="no answer", credits=1)]
     tree = page_of(report_contents(prices, hours=HOURS, runs=runs))

@@ -53,7 +53,6 @@ def type_filter(page: Browser, text: str) -> None:
 
 
 def test_three_symbols_are_drawn_without_messages_and_requests(show: Show) -> None:
-    """A line for each symbol, a map whose states are words and marks, both kinds of run; nothing is loaded."""
     page = show(three_symbols())
 
     assert [trace["name"] for trace in page.traces("price-chart")] == ["Jalali", "BTC", "ETH", "SOL"]

@@ -11,7 +11,6 @@ from tests.support.process import SRC, run_program
 
 
 def test_demo_leaves_user_data_alone(tmp_path: Path) -> None:
-    """It ends 0 with the proof on a screen of 24 lines, leaves a report, and takes no setting of the user's."""
     checkout = tmp_path / "a checkout"
     shutil.copytree(SRC, checkout / "src")
     (checkout / "logs").mkdir()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configurations.config import PROJECT_ROOT
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS
 
 RUN_SH = PROJECT_ROOT / "run.sh"
 COMMANDS = re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", RUN_SH.read_text(), re.MULTILINE)

@@ -13,8 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.eventually import eventually
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 
 _QUIET = (
     "--headless",
@@ -32,8 +31,6 @@ MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) i
 
 
 class Browser:
-    """One browser, one page at a time."""
-
     def __init__(self, driver: Chrome) -> None:
         self._driver = driver
 

@@ -25,8 +25,8 @@ import chdb
 
 from adapters._bases.clickhouse_adapter import Server
 from tests.support.access import session_statements
+from tests.support.eventually import PATIENCE_SECONDS
 from tests.support.older_engine import OlderEngine
-from tests.support.patience import PATIENCE_SECONDS
 
 FaultKind = Literal[
     "reset",
@@ -161,7 +161,6 @@ class ClickHouseFront:
         return fault
 
     def asked(self, beginning: str) -> list[str]:
-        """The statements that begin like this, in order."""
         return [statement for statement in self.statements if statement.lstrip().startswith(beginning)]
 
     def listen(self) -> None:

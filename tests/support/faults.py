@@ -142,7 +142,6 @@ def duplicated(coin_id: int) -> Fault:
 
 
 def _coins(document: JsonObject, coin_id: int) -> list[JsonObject]:
-    """That coin of an answer; a refusal has none."""
     data = document.get("data", [])
     return [coin for coin in (data.values() if isinstance(data, dict) else data) if coin["id"] == coin_id]
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, StandIn, refusal, seconds_of
 from sandbox.market import iso
 from sandbox.server import Answer
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,10 @@ class FaultySource(StandIn):
         others: as of `StandIn`.
     """
 
-    def __init__(
-        self,
-        *,
-        requests_per_minute: int = 50,
-        credits_monthly: int = 15_000,
-        months_of_history: int = 1,
-        **others: Any,
-    ) -> None:
+    requests_per_minute = 1_000_000
+
+    def __init__(self, *, credits_monthly: int = 15_000, months_of_history: int = 1, **others: Any) -> None:
         super().__init__(**others)
-        self.requests_per_minute = requests_per_minute
         self.credits_monthly = credits_monthly
         self.faults = FaultQueue()
         self.requests: list[RecordedRequest] = []

@@ -20,13 +20,11 @@ ONCE = RetryPolicy(attempts=1)
 
 
 @asynccontextmanager
-async def coin_market_cap(
-    now: datetime, *, keyless: bool = False, retry: RetryPolicy = ONCE
-) -> AsyncIterator[CoinMarketCapHttpAdapter]:
-    """CoinMarketCap's adapter at a time, with a key by default."""
-    headers = {} if keyless else {KEY_HEADER: KEY}
+async def coin_market_cap(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[CoinMarketCapHttpAdapter]:
+    """CoinMarketCap's adapter at a time, with a key."""
+    headers = {KEY_HEADER: KEY}
     async with HttpAdapter(base_url=CMC, headers=headers, timeout_seconds=5, retry=retry, clock=lambda: now) as http:
-        yield CoinMarketCapHttpAdapter(http=http, clock=lambda: now, keyless=keyless)
+        yield CoinMarketCapHttpAdapter(http=http, clock=lambda: now, keyless=False)
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.eventually import PATIENCE_SECONDS
 from tests.support.forked import ForkedPython
-from tests.support.patience import PATIENCE_SECONDS
 from tests.support.stepped_clock import SteppedClock
 
 JOB = "cmc_hourly_prices"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import TEHRAN
 from sandbox.coin_market_cap import StandIn
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS
 
 Key = tuple[str, str]
 Read = Callable[[str], list[list[object]]]

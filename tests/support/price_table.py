@@ -35,9 +35,9 @@ def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str 
     return export_table(clickhouse, database, definition(table), path, lambda *_of: None)
 
 
-def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "", settings: str = "") -> str:
+def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "") -> str:
     return definition(name).text.format(
-        database=database, on_cluster="", replicated=replicated, settings=settings, definition="", keep_days=400
+        database=database, on_cluster="", replicated=replicated, settings="", definition="", keep_days=400
     )
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from configurations.config import PROJECT_ROOT
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.eventually import PATIENCE_SECONDS
 
 SRC = PROJECT_ROOT / "src"
 

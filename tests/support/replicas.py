@@ -13,7 +13,7 @@ from tests.support.clickhouse_front import ClickHouseFront, as_called, without_c
 
 CLUSTER = "pair"
 _ON_CLUSTER = f" ON CLUSTER `{CLUSTER}`"
-_ENGINE_SHOWN = "replaceRegexpOne(t.engine, '(Replacing)?MergeTree', 'Replicated\\\\0')"
+_ENGINE_SHOWN = "name, replaceRegexpOne(engine, '(Replacing)?MergeTree', 'Replicated\\\\0')"
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ReplicatedFront(ClickHouseFront):
 
     def _on(self, replica: str, statement: str, body: bytes, parameters: dict[str, str]) -> bytes:
         here = statement.replace(_ON_CLUSTER, "").replace("ENGINE = Replicated", "ENGINE = ")
-        here = re.sub(rf"\b{self.database}\b", replica, here).replace("t.engine,", f"{_ENGINE_SHOWN},")
+        here = re.sub(rf"\b{self.database}\b", replica, here).replace("name, engine,", f"{_ENGINE_SHOWN},")
         bound = {
             name: re.sub(rf"\b{self.database}\b", replica, value) if name.startswith("param_") else value
             for name, value in parameters.items()

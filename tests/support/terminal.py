@@ -11,9 +11,9 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.eventually import PATIENCE_SECONDS
 from tests.support.forked import ForkedPython
 from tests.support.installation import Installation
-from tests.support.patience import PATIENCE_SECONDS
 
 
 def on_a_terminal(

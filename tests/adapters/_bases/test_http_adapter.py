@@ -43,9 +43,9 @@ ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy(attempts=3, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
 
 
-def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, timeout: float = 10, **more: Any) -> HttpAdapter:
+def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, **more: Any) -> HttpAdapter:
     return HttpAdapter(
-        base_url=base_url, headers={"X-Key": SECRET}, timeout_seconds=timeout, retry=retry, clock=lambda: NOW, **more
+        base_url=base_url, headers={"X-Key": SECRET}, timeout_seconds=10, retry=retry, clock=lambda: NOW, **more
     )
 
 

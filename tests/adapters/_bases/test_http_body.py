@@ -37,7 +37,6 @@ def test_compressed_body_comes_out_unchanged(content: bytes, size: int) -> None:
 
 
 def test_limit_is_the_largest_size_accepted() -> None:
-    """A body of the very bound passes, one byte more does not, compressed or not."""
     for encoding, pack in (("", bytes), ("gzip", gzip.compress)):
         assert body_of(pack(b"x" * 1000), encoding=encoding) == b"x" * 1000
         with pytest.raises(ContractError, match="1000 bytes"):

@@ -80,7 +80,6 @@ def test_a_time_is_read_in_every_form(text: str, time: datetime | None) -> None:
     st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 def test_what_python_writes_is_read_back(wall: datetime, zone: timezone) -> None:
-    """Any aware time in ISO 8601 is the same instant again, in UTC."""
     time = wall.replace(tzinfo=zone)
     read = instant(time.isoformat())
     assert (read, read and read.utcoffset()) == (time, timedelta(0))

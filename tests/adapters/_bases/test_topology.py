@@ -115,8 +115,6 @@ def test_hand_made_replicas_are_not_dropped_on_one_server() -> None:
 
 
 def test_settings_of_writes_to_replicas() -> None:
-    """Reads after writes, few retries, a quorum from three replicas."""
-
     def sent(place: Topology, quorum: str = "") -> dict[str, object]:
         return settings_of_writes(place, quorum, patience_seconds=30)
 

@@ -55,13 +55,11 @@ def ask(embedded: ClickHouseAdapter, database: str) -> Ask:
 
 @pytest.fixture
 def served(server: ClickHouseAdapter, make_table: MakeRepository) -> Any:
-    """The repository behind the server, with its table made."""
     return make_table(server)
 
 
 @pytest.fixture
 def pairs(embedded: ClickHouseAdapter, make_table: MakeRepository) -> Any:
-    """The repository of Binance's prices, with its table made."""
     return make_table(embedded, kind=BinanceClickHouseAdapter)
 
 

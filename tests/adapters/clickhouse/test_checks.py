@@ -13,7 +13,6 @@ DAY = "2026-11-22"
 
 @pytest.fixture
 def checks(repository: Repository) -> Repository:
-    """Ten hours of one coin and one of another."""
     hours = [f"{DAY} {hour:02d}:00:05" for hour in range(10)]
     rows = [price_row("BTC", price=90_000.0 + number, fetched_at=hour) for number, hour in enumerate(hours)]
     repository.upsert_prices([*rows, price_row("SHIB", price=0.00001, fetched_at=hours[0])])

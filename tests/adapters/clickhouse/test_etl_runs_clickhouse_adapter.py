@@ -39,7 +39,6 @@ def test_record_that_may_exist_is_not_duplicated(runs: EtlRunsAdapter) -> None:
 
 
 def test_expiry_follows_the_setting(clickhouse: ClickHouseAdapter, database: str) -> None:
-    """Another number of days changes the table's TTL; the same one changes nothing."""
     for days in (365, 30, 30):
         EtlRunsAdapter(clickhouse=clickhouse, database=database, keep_days=days).ensure_ready()
         found = clickhouse.query(

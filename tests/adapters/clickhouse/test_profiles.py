@@ -24,7 +24,6 @@ def rows_of(price: float, count: int = 5) -> list[PriceRow]:
 def test_profile_changes_nothing(
     connect: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, profile: str, view: Read
 ) -> None:
-    """Settings that may be changed are, and those that are locked and do no harm stay."""
     if profile.endswith("locked"):
         make_table(embedded)
     repository = make_table(connect(profile=profile)[0])

@@ -93,7 +93,6 @@ def test_every_column_is_read_and_has_a_comment(name: str) -> None:
 def test_statement_is_for_its_topology(
     topology: Topology, version: tuple[int, ...], on_cluster: str, engine: str, settings: list[str]
 ) -> None:
-    """Cluster, replicated engine and settings; patch parts are for a single server with a sound version only."""
     text = definition("crypto_prices").text
     statement = text.format(
         database="`d`",
@@ -132,7 +131,6 @@ def test_key_is_the_tehran_hour_under_every_server_zone(zone: str, tmp_path: Pat
 def test_table_of_another_shape_is_refused(
     embedded: ClickHouseAdapter, make_table: MakeRepository, database: str, change: tuple[str, str], told: str
 ) -> None:
-    """The message says what differs and what to do, and the table is left as it is."""
     statement = create_statement(database)
     assert change[0] in statement
     embedded.command(f"CREATE DATABASE {database}")

@@ -22,7 +22,6 @@ NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 
 
 def test_new_key_is_inserted(either: Repository, view: Read) -> None:
-    """Every field is stored, with the key and the time of writing."""
     row = price_row(cmc_rank=None, volume_24h=None)
 
     assert either.upsert_prices([row]) == UpsertReport(inserted=1, updated=0, unchanged=0)
@@ -84,7 +83,6 @@ def test_later_write_wins_after_the_clock_stepped_back(
 def test_update_changes_every_row_of_a_key(
     repository: Repository, by_hand: Callable[..., None], table: Read, view: Read
 ) -> None:
-    """Rows of one key inserted by hand, one with a version in the far future, all get the new values."""
     by_hand(("2026-11-23 12:10:00", 1.0, 2**63), ("2026-11-23 12:50:00", 2.0, 1))
 
     assert repository.upsert_prices([price_row("HAND", price=3.0)]) == UpsertReport(0, 1, 0)

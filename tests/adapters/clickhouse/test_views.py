@@ -44,7 +44,6 @@ def plan(repository: Repository, ask: Ask) -> Callable[[str], str]:
 # Until 2022: in spring 00:00 to 01:00 was skipped, in autumn 23:00 came twice.
 @pytest.mark.parametrize(("year", "month"), [(2017, 3), (2020, 9), (2021, 3), (2022, 9)])
 def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: int, month: int) -> None:
-    """Also around clock changes in Tehran; a repeated key is the earlier hour."""
     start = datetime(year, month, 19, 20, 30, tzinfo=timezone.utc)
     instants = [start + HOUR * hours for hours in range(84)]
     first: dict[str, datetime] = {}
@@ -66,7 +65,6 @@ def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: i
 
 
 def test_day_aggregates_its_stored_hours(repository: Repository, ask: Ask, database: str) -> None:
-    """Open, high, low, close, currency and the number of hours of a Tehran day, which joins the hours by its date."""
     prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
     repository.upsert_prices([price_row(fetched_at="2026-11-02 00:00:00", price=7.0), price_row(symbol="ETH")])
@@ -143,7 +141,6 @@ def test_columns_have_types_that_tools_understand(embedded: ClickHouseAdapter, d
 
 
 def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -> None:
-    """Every day against jdatetime; Saturday is the first day of the week."""
     rule = (SQL_FOLDER / "parts" / "jalali.sql").read_text()
     days = (date(2079, 1, 1) - date(2009, 1, 1)).days
     found = embedded.query(

@@ -26,7 +26,6 @@ def test_pairs_of_earlier_releases_are_loaded(tmp_path: Path) -> None:
     [b"", b'{"BTC": 1', b"[]", b'{"BTC": "1"}', b'{"BTC": true}', b'{"BTC": 0}', b"\xff\xfe\x00", b"[" * 99999],
 )
 def test_unreadable_file_is_not_taken_for_an_empty_one(tmp_path: Path, content: bytes) -> None:
-    """The error names the file and the next step, and the file is as it was."""
     path = tmp_path / "coin_choices.json"
     path.write_bytes(content)
     with pytest.raises(StateError, match=r"coin_choices\.json") as caught:

@@ -25,7 +25,6 @@ rows = st.lists(st.tuples(values, values, values), min_size=1, max_size=5)
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    """An empty spool."""
     return Spool(tmp_path / "spool")
 
 

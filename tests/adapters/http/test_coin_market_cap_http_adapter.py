@@ -49,14 +49,13 @@ def error_for(status: int, answer: dict[str, Any], *, keyless: bool = False) -> 
     return error
 
 
-def source(*, keyless: bool = False, attempts: int = 1) -> AbstractAsyncContextManager[CoinMarketCapHttpAdapter]:
+def source(*, attempts: int = 1) -> AbstractAsyncContextManager[CoinMarketCapHttpAdapter]:
     retry = RetryPolicy(attempts=attempts, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
-    return coin_market_cap(NOW, keyless=keyless, retry=retry)
+    return coin_market_cap(NOW, retry=retry)
 
 
 @respx.mock
 async def test_latest_is_requested_by_id_and_its_credits_counted() -> None:
-    """The key goes in its header only; credits are CoinMarketCap's own count."""
     route = respx.get(LATEST, params={"id": "1,1027", "convert": "USD", "skip_invalid": "true"})
     route.respond(json=body("v3_quotes_latest"))
     async with source() as adapter:

@@ -25,11 +25,6 @@ MARKET = Market(listed_coins())
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(NOW)
-
-
-@pytest.fixture
 def database_settings(front: ClickHouseFront, database: str, tmp_path: Path) -> dict[str, object]:
     return {**front.variables(database), "data_path": tmp_path, "symbols": "BTC,ETH,SOL"}
 

@@ -30,7 +30,7 @@ FAILED = (62, 70)
 
 @pytest.fixture
 def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    with FaultySource(clock=clock, requests_per_minute=1_000_000, extra_coins=200) as stand_in:
+    with FaultySource(clock=clock, extra_coins=200) as stand_in:
         yield stand_in
 
 

@@ -301,11 +301,11 @@ async def test_look_up_that_fails_costs_only_its_pair(
 # --- CoinMarketCap ---
 
 
-def altered(name: str, of_coin: Callable[[list[Any]], list[Any]], coin: str = "1027") -> Fault:
+def altered(name: str, of_ether: Callable[[list[Any]], list[Any]]) -> Fault:
     def alter(answer: Answer, _now: datetime) -> Answer:
         data = answer.document["data"]
-        if coin in data:
-            data[coin]["quotes"] = of_coin(data[coin]["quotes"])
+        if "1027" in data:
+            data["1027"]["quotes"] = of_ether(data["1027"]["quotes"])
         return answer
 
     return Fault(name, alter)
