@@ -95,17 +95,14 @@ def command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Comma
     return register
 
 
-def do(work: str, options: dict[str, Any], *, names_checked: bool = False) -> NoReturn:
-    """End with the exit code of a function of `commands`, imported only now; its errors become lines on stderr.
-
-    A nearly right name in .env is a warning, unless the function itself warns of these.
-    """
+def do(work: str, options: dict[str, Any]) -> NoReturn:
+    """End with the exit code of a function of `commands`, imported only now; its errors become lines on stderr."""
     from commands.screen import tell_error  # noqa: PLC0415
     from crons.resources import system_clock  # noqa: PLC0415
 
     module, _, name = work.partition(".")
     run = partial(getattr(import_module(f"commands.{module}"), name), **options)
-    raise typer.Exit(guarded(run, tell=tell_error, clock=system_clock, names_checked=names_checked))
+    raise typer.Exit(guarded(run, tell=tell_error, clock=system_clock))
 
 
 def start_job(
@@ -165,7 +162,7 @@ def check(*, as_json: Json = False) -> None:
     One row each, and how to fix it: this Python, .env and its settings, folders and disks, ClickHouse and the table,
     the source, its key and the symbols, pending rows, the crontab and its lines. Exit code 1 if a job cannot work.
     """
-    do("check.check", locals(), names_checked=True)
+    do("check.check", locals())
 
 
 @command()

@@ -19,7 +19,7 @@ from commands.screen import say, say_json, settings_with_log, show_table
 from commands.status_facts import describe_age, latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
-from crons.history import records_of
+from crons.history import kept_runs
 from crons.registry import JOBS
 from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
@@ -32,7 +32,7 @@ def runs(count: int, *, as_json: bool) -> int:
     with Resources(settings, task="runs", briefly=True) as resources:
         # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
         spools = [resources.history_spool(name) for name in JOBS]
-        found = [run for spool in spools for path in spool.waiting() for run in records_of(spool.read(path))]
+        found = [run for spool in spools for run in kept_runs(map(spool.read, spool.waiting()))]
         found += [] if has_no_database(settings) else resources.runs.latest(count)
     runs = latest_first(found)[:count]
     if as_json:

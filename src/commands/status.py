@@ -17,7 +17,7 @@ from adapters._bases.hourly_table import StoredHours
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_ranges, hours_before, tehran_text
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
-from adapters.files.locks import held_locks, read_holder
+from adapters.files.locks import held_locks
 from adapters.files.spool import Spool
 from commands.screen import (
     after_needs,
@@ -44,10 +44,10 @@ from configurations.config import PROJECT_ROOT, usable_settings
 from crons import install
 from crons.alarms import alert, inform
 from crons.exits import DONE, FAILED
-from crons.history import records_of
+from crons.history import kept_runs
 from crons.inspection import CORRECTIONS_SINCE, STALE_AFTER
 from crons.registry import JOBS, find_job
-from crons.resources import Resources, database_lock, has_no_database, interactive_timeouts, job_lock, system_clock
+from crons.resources import Resources, has_no_database, interactive_timeouts, job_lock, system_clock
 from transformers.coverage import SPANS, cover, hours_by_key, sparkline
 
 _RECENT_RUNS = 100
@@ -109,7 +109,7 @@ def _read_all(name: str | None, now: datetime) -> list[tuple[JobFacts, list[str]
             # The disk first: a record that a run moves to the table meanwhile is then seen twice, not missed.
             spool = resources.history_spool(one)
             history = _read_spool(spool)
-            kept = [run for path in history.waiting for run in records_of(spool.read(path))]
+            kept = kept_runs(map(spool.read, history.waiting))
             if database.state == "ok":  # else it is not asked again
                 database = _read_database(one, resources, now)
             facts = _facts(one, resources, latest_first([*kept, *database.runs]), schedules, now)
@@ -149,8 +149,7 @@ def _read_database(name: str, resources: Resources, now: datetime) -> DatabaseFa
             runs=resources.runs.recent(name, _RECENT_RUNS),
         )
     except LockHeldError as error:
-        holder = read_holder(database_lock(settings))
-        return DatabaseFacts("in use", error.message, from_text(holder.since) if holder else None)
+        return DatabaseFacts("in use", error.message, from_text(error.since) if error.since else None)
     except EtlError as error:
         return DatabaseFacts("unreachable", " ".join(error.message.split()))
 

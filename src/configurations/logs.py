@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import structlog
-from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from adapters._bases.tehran_time import in_tehran, tehran_text
 from configurations.config import Settings
@@ -26,6 +26,7 @@ from configurations.config import Settings
 HIDDEN = "***"
 _SHORT = 4  # a secret with fewer characters is hidden only where it is a word of its own
 _KEPT_LINES = 30
+_MOST_LOG_BYTES, _LOGS_KEPT = 5_000_000, 3
 # httpx logs every request's whole address at INFO, its transport every header at DEBUG.
 _TALKATIVE = ("httpx", "httpcore", "urllib3", "asyncio", "clickhouse_connect")
 _MOST_FACTS = 3  # of an event below a warning
@@ -43,7 +44,7 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
     """Send every log event of this process to stderr, in place of any former set-up.
 
     Times are Tehran wall time, ``YYYY-MM-DD HH:MM:SS``; those of JSON lines are ISO 8601 with its offset. On a
-    terminal, console lines are short, see `terminal_renderer`; elsewhere each has all its facts.
+    terminal, console lines are short, see `terminal_lines`; elsewhere each has all its facts.
 
     Args:
         settings: None while they are not known: then no exception's text is shown, for it may hold a secret.
@@ -68,7 +69,10 @@ def set_up_logging(settings: Settings | None, clock: Callable[[], datetime], *, 
         if as_json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=32, sort_keys=False)
     )
-    short = terminal_renderer(colors=settings is not None and not chosen.no_color)
+
+    def short(_logger: object, _method: str, event: EventDict) -> str:
+        return terminal_lines(event, stderr_width(), colors=settings is not None and not chosen.no_color)
+
     redaction = _redaction(chosen.secrets())
     formatters = [
         structlog.stdlib.ProcessorFormatter(
@@ -128,15 +132,15 @@ class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 
         super().emit(record)
 
 
-def rotate_log(path: Path, *, max_bytes: int = 5_000_000, keep: int = 3) -> None:
+def rotate_log(path: Path) -> None:
     """Rename a large log that stdout or stderr is, ``cron.log`` to ``cron.log.1`` and so on; a failure is a warning."""
     if not path.exists():
         return
     try:
         outputs = [number for number in (1, 2) if os.path.samestat(os.fstat(number), path.stat())]
-        if not outputs or path.stat().st_size < max_bytes:
+        if not outputs or path.stat().st_size < _MOST_LOG_BYTES:
             return
-        older = [path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1)]
+        older = [path.with_name(f"{path.name}.{number}") for number in range(1, _LOGS_KEPT + 1)]
         for source, target in reversed(list(pairwise([path, *older]))):
             if source.exists():
                 source.replace(target)
@@ -163,10 +167,6 @@ def _redaction(secrets: Iterable[str]) -> Processor:
     hidden = re.compile("|".join(patterns)) if patterns else None
 
     def clean(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: clean(inner) for key, inner in value.items()}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [clean(inner) for inner in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
         return hidden.sub(HIDDEN, str(value)) if hidden else str(value)
@@ -174,36 +174,30 @@ def _redaction(secrets: Iterable[str]) -> Processor:
     return lambda _logger, _method, event: {key: clean(value) for key, value in event.items()}
 
 
-def terminal_renderer(*, colors: bool, width: int | None = None) -> Callable[[WrappedLogger, str, EventDict], str]:
-    """Render an event with a ``timestamp`` of Tehran text, broken at blanks to the terminal's width.
+def terminal_lines(event: EventDict, width: int, *, colors: bool) -> str:
+    """An event with a ``timestamp`` of Tehran text, broken at blanks to a terminal of so many columns.
 
     A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
-    three that are neither empty nor 0. A fact named ``what`` goes without its name. The width is by default that of the
-    terminal, asked for each event.
+    three that are neither empty nor 0. A fact named ``what`` goes without its name.
     """
-
-    def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        facts = dict(event)
-        stamp, level = str(facts.pop("timestamp")), str(facts.pop("level"))
-        what, trace, step = str(facts.pop("event")), facts.pop("exception", None), facts.pop("next", None)
-        whole = level in _COLORS
-        shown = [
-            str(value) if name == "what" else f"{name}={value}"
-            for name, value in facts.items()
-            if name not in _BOUND and (value or whole)
-        ]
-        if shown:
-            what = f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}"
-        first = f"{stamp[-8:]} {level:<7} "
-        columns = width or stderr_width()
-        lines = at_blanks(columns, first).wrap(what)
-        if step:
-            lines += next_step(str(step), columns, " " * len(first))
-        if colors and whole:
-            lines = [f"{_COLORS[level]}{line}{_PLAIN}" for line in lines]
-        return "\n".join([*lines, str(trace)] if trace else lines)
-
-    return render
+    facts = dict(event)
+    stamp, level = str(facts.pop("timestamp")), str(facts.pop("level"))
+    what, trace, step = str(facts.pop("event")), facts.pop("exception", None), facts.pop("next", None)
+    whole = level in _COLORS
+    shown = [
+        str(value) if name == "what" else f"{name}={value}"
+        for name, value in facts.items()
+        if name not in _BOUND and (value or whole)
+    ]
+    if shown:
+        what = f"{what}: {', '.join(shown if whole else shown[:_MOST_FACTS])}"
+    first = f"{stamp[-8:]} {level:<7} "
+    lines = at_blanks(width, first).wrap(what)
+    if step:
+        lines += next_step(str(step), width, " " * len(first))
+    if colors and whole:
+        lines = [f"{_COLORS[level]}{line}{_PLAIN}" for line in lines]
+    return "\n".join([*lines, str(trace)] if trace else lines)
 
 
 def at_blanks(width: int, first: str = "") -> textwrap.TextWrapper:

@@ -124,21 +124,7 @@ class Past:
         for symbols, ranges in describe_alike(hours_of).items():
             self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
 
-    async def store(self, batches: AsyncIterator[Batch]) -> None:
-        """Store each answer; then say what is still missing, also when the source fails."""
-        try:
-            await salvage(self._ctx, self._keep_all(batches), self._finish)
-            await self._finish()
-        finally:
-            report = self._ctx.report
-            for symbols, ranges in describe_alike(self._lacking).items():
-                report.missing.append(f"{listed(symbols)}: {len(self._lacking[symbols[0]]):,} h: {ranges}")
-            for symbols, ranges in describe_alike(self._short).items():
-                requested = self._requested[symbols[0]]
-                counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
-                report.failures.append(f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}")
-
-    async def _keep_all(self, batches: AsyncIterator[Batch]) -> None:
+    async def keep_all(self, batches: AsyncIterator[Batch]) -> None:
         """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
         ctx, done = self._ctx, 0
         with progress(ctx.now, counted="hours", least=0) as advance:
@@ -198,7 +184,7 @@ class Past:
             warning = f"not remembered: {counted(len(holes), 'hour')} without a quote: {error.message}"
             self._ctx.report.warnings.append(warning)
 
-    async def _finish(self) -> None:
+    async def finish(self) -> None:
         """Store the rest, and log what a heal leaves missing, and why."""
         if self.request.dry_run:
             return
@@ -220,6 +206,15 @@ class Past:
             not_asked=len(keys - self._refused - self._answered),
             without_a_valid_price=len(keys & self._answered - self._refused),
         )
+
+    def report_missing(self) -> None:
+        report = self._ctx.report
+        for symbols, ranges in describe_alike(self._lacking).items():
+            report.missing.append(f"{listed(symbols)}: {len(self._lacking[symbols[0]]):,} h: {ranges}")
+        for symbols, ranges in describe_alike(self._short).items():
+            requested = self._requested[symbols[0]]
+            counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
+            report.failures.append(f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}")
 
     def _missing(self, *, ask_all: bool) -> dict[str, Hours]:
         """Symbol to the hours without a price, or with that of their start only. Asks the database, in this thread."""
@@ -246,7 +241,7 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
     When an hour begins meanwhile, `run_hour` is called, between two answers or at the end. What earlier runs left in
     the spool is stored before anything is spent. What was fetched before an error is stored or in the spool.
     """
-    job, request = ctx.job, ctx.request
+    job, request, report = ctx.job, ctx.request, ctx.report
     if job.backfill is None:
         raise SourceRejected(f"{job.source} gives the present hour only")
     variable, step = job.lacks(ctx.settings)
@@ -257,11 +252,13 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
     if not request.dry_run:
         ctx.step("storing the rows in the spool")
         await SpooledLoader(ctx).store_kept()
-    past, report = Past(ctx, run_hour), ctx.report
+    past = Past(ctx, run_hour)
     try:
         async with aclosing(job.backfill(ctx, past)) as batches:
-            await past.store(batches)
+            await salvage(ctx, past.keep_all(batches), past.finish)
+            await past.finish()
     finally:
+        past.report_missing()
         report.calls = ctx.resources.calls_made
         await past.run_begun_hour()
     if report.rejected and not report.failures and not report.inserted + report.updated + report.unchanged:

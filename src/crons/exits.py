@@ -46,19 +46,8 @@ class CutShortError(EtlError):
     signal: int = 0  # that ended it; 0 for the time limit
 
 
-def guarded(
-    action: Callable[[], int],
-    *,
-    tell: Callable[[EtlError], None],
-    clock: Callable[[], datetime],
-    names_checked: bool = False,
-) -> int:
-    """The exit code of ``action``, or of the error that ended it.
-
-    Args:
-        tell: shows an expected error to the operator: its message and its next step.
-        names_checked: whether ``action`` itself warns of names in ``.env`` that are nearly right.
-    """
+def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], clock: Callable[[], datetime]) -> int:
+    """The exit code of ``action``, or of the error that ended it; ``tell`` shows an expected error to the operator."""
     # Before anything can fail: structlog's own set-up would show local variables, and so secrets.
     set_up_logging(None, clock)
     try:
@@ -68,7 +57,7 @@ def guarded(
             set_up_logging(error.settings, clock)
             raise
         finally:
-            for name, meant in (nearly_right(ENV_FILE) if not names_checked else {}).items():
+            for name, meant in nearly_right(ENV_FILE).items():
                 log.warning("unknown setting in .env", name=name, hint=f"did you mean {meant}?")
     except EtlError as error:
         tell(error)

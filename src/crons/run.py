@@ -31,7 +31,7 @@ from configurations.logs import last_lines, rotate_log, set_up_logging
 from crons.alarms import alert, monitored
 from crons.backfill import fill_past
 from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave, supervise
-from crons.history import keep_record, record, record_killed
+from crons.history import keep, keep_killed, record, store
 from crons.job import Job, JobContext, Request, RunReport, run_hour
 from crons.registry import MAIN_JOB, find_job
 from crons.resources import Resources, job_lock, require_owner, system_clock
@@ -66,16 +66,8 @@ def start(request: Request, clock: Callable[[], datetime]) -> int:
     structlog.contextvars.bind_contextvars(job=request.name)
     code = guarded(lambda: _run(request, clock), tell=_log_error, clock=clock)
     if code in {FAILED, USAGE, TERMINATED} and request.kind != "backfill" and not request.dry_run:
-        text = "\n".join(last_lines())
-        guarded(lambda: _alarm(request, text, clock), tell=_log_error, clock=clock, names_checked=True)
+        alert(usable_settings().alert_command, f"{request.name} {request.kind} failed", "\n".join(last_lines()))
     return code
-
-
-def _alarm(request: Request, text: str, clock: Callable[[], datetime]) -> int:
-    settings = usable_settings()
-    set_up_logging(settings, clock)
-    alert(settings.alert_command, f"{request.name} {request.kind} failed", text)
-    return DONE
 
 
 def _run(request: Request, clock: Callable[[], datetime]) -> int:
@@ -166,7 +158,7 @@ def _locked(run: JobContext, lock: ProcessLock) -> Iterator[None]:
             held.enter_context(lock)
         except LockHeldError as error:
             if is_real:
-                keep_record(run, error, busy=True)
+                keep(run, error, busy=True)
             raise
         rotate_log(PROJECT_ROOT / "logs" / "cron.log")
         where = "embedded ClickHouse in" if settings.embedded else "ClickHouse at"
@@ -175,7 +167,7 @@ def _locked(run: JobContext, lock: ProcessLock) -> Iterator[None]:
         if is_real:
             run.resources.history_spool(run.name).reserve()
         if lock.left_behind is not None:
-            record_killed(run, lock.left_behind)
+            keep_killed(run, lock.left_behind)
         yield
 
 
@@ -206,7 +198,8 @@ async def _run_beside(past: JobContext) -> None:
                 failure = error
                 raise
             finally:
-                keep_record(hour, failure)
+                keep(hour, failure, beside=True)
+                store(hour, failure)
         _log_end(hour)
 
     try:

@@ -17,7 +17,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configurations.logs import next_step, rotate_log, set_up_logging, terminal_renderer
+from configurations.logs import next_step, rotate_log, set_up_logging, terminal_lines
 from tests.support.process import SRC
 from tests.support.settings import make_settings
 
@@ -78,41 +78,46 @@ import sys
 from pathlib import Path
 from configurations.logs import rotate_log
 print("before", flush=True)
-rotate_log(Path(sys.argv[1]), max_bytes=int(sys.argv[2]), keep=2)
+rotate_log(Path(sys.argv[1]))
 print("after", flush=True)
 """
 
 
-def run_appending_to(log: Path, max_bytes: int) -> None:
-    command = [sys.executable, "-c", ROTATING, str(log), str(max_bytes)]
+def run_appending_to(log: Path) -> None:
+    command = [sys.executable, "-c", ROTATING, str(log)]
     with log.open("ab") as output:
         subprocess.run(command, stdout=output, stderr=output, env={"PYTHONPATH": str(SRC)}, check=True)
 
 
 def test_large_log_is_rotated(tmp_path: Path) -> None:
+    """The last three are kept."""
     log = tmp_path / "cron.log"
-    for _ in range(4):
-        run_appending_to(log, max_bytes=5)
+    for number in range(5):
+        log.write_bytes(b"%d" % number + bytes(5_000_000))
+        run_appending_to(log)
     assert log.read_text() == "after\n"
-    assert (tmp_path / "cron.log.1").read_text() == "after\nbefore\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cron.log", "cron.log.1", "cron.log.2"]
+    older = [tmp_path / f"cron.log.{number}" for number in (1, 2, 3)]
+    assert [(path.read_bytes()[:1], path.read_text()[-8:]) for path in older] == [
+        (digit, "\0before\n") for digit in (b"4", b"3", b"2")
+    ]
+    assert sorted(tmp_path.iterdir()) == [log, *older]
 
 
-def test_foreign_log_is_not_rotated(tmp_path: Path) -> None:
+def test_small_or_foreign_log_is_not_rotated(tmp_path: Path) -> None:
     """A run at a terminal must not move cron's log."""
     log = tmp_path / "cron.log"
-    log.write_text("x" * 100)
+    run_appending_to(log)
+    log.write_bytes(bytes(5_000_000))
     for path in (log, tmp_path / "absent"):
-        rotate_log(path, max_bytes=1)
-    assert [path.name for path in tmp_path.iterdir()] == ["cron.log"]
+        rotate_log(path)
+    assert list(tmp_path.iterdir()) == [log]
 
 
 HEAD: dict[str, Any] = {"timestamp": "2026-11-23 15:30:07", "job": "cmc_hourly_prices", "run": "bc76aa1a1f01"}
 
 
 def rendered(level: str = "info", *, width: int = 80, colors: bool = False, **event: Any) -> list[str]:
-    renderer = terminal_renderer(colors=colors, width=width)
-    return renderer(None, level, {**HEAD, "level": level, **event}).splitlines()
+    return terminal_lines({**HEAD, "level": level, **event}, width, colors=colors).splitlines()
 
 
 def test_line_has_its_first_three_facts() -> None:

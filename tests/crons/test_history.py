@@ -19,7 +19,7 @@ from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings, SettingsError
 from crons.backfill import Batch, Past
-from crons.history import records_of
+from crons.history import kept_runs
 from crons.job import JobContext, Request
 from crons.registry import JOBS
 from crons.run import execute
@@ -120,7 +120,7 @@ def test_run_killed_after_its_record_is_recorded_once(host: Host) -> None:
     host.front.refuse()
     with pytest.raises(EtlError):
         host.run()
-    [kept] = [record for path in host.records.waiting() for record in records_of(host.records.read(path))]
+    [kept] = kept_runs(map(host.records.read, host.records.waiting()))
     lock = host.settings.data_path / "locks" / f"{JOB}.lock"
     with ProcessLock(lock, task=f"{JOB} run", clock=host.clock, run_id=kept.run_id):
         note = note_of(lock).read_text()

@@ -63,8 +63,11 @@ class ConfigurationError(EtlError):
     """One or more settings or arguments are wrong, each on a line of the message; exit code 2."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class LockHeldError(EtlError):
     """Another run holds the lock; exit code 75. The message names its pid, start and task."""
+
+    since: str = ""  # Tehran text; empty if that is not known
 
 
 class InvalidRowError(EtlError):

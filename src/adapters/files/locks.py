@@ -104,6 +104,7 @@ class ProcessLock:
             raise LockHeldError(
                 f"another run holds the lock: {holder or 'its note is not readable'}",
                 next_step="wait for it, or end it with ./run.sh kill",
+                since=holder.since if holder else "",
             ) from error
         except OSError as error:
             raise _failed(self._path, error) from error
