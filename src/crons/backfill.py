@@ -4,53 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageUnavailable
 from adapters._bases.hourly_table import Hole, HourlyRow, Key, key_of
+from adapters._bases.table_backup import Progress
 from adapters._bases.tehran_time import describe_alike, describe_hours, hour_key, hour_start, tehran_text, time_span
 from adapters._bases.wording import counted, listed
 from crons.job import JobContext, salvage
 from crons.progress import progress
-from extractors.candles import Answered, CandleCall
+from extractors.concurrently import concurrently
 from loaders.spooled_loader import SpooledLoader
-from transformers.candles import HourRows
-from transformers.coverage import Hours, hours_by_key, missing_among
+from transformers.coverage import Batch, Hours, hours_by_key, is_whole, missing_among
 
 # A missing quote of a younger hour is not remembered: it may still come.
 SETTLED_AFTER = timedelta(hours=3)
 # Memory must not grow with the hours.
 _ROWS_A_LOAD = 10_000
 
+CallT = TypeVar("CallT")
+_BySymbol = defaultdict[str, dict[str, datetime]]  # each with hours by key
+
 log = structlog.get_logger(__name__)
-
-
-class Batch(NamedTuple):
-    """One answer of a source about past hours."""
-
-    asked: Mapping[str, Hours]  # symbol to those of the wanted hours that the call was for
-    rows: Sequence[HourlyRow]  # all of hours in `asked`
-    # For which the source gave something that is not stored. It may have a quote, so a heal asks for them again.
-    unusable: Collection[Key] = ()
-    # Symbols for which the source may have more than it gave: see `transformers.coverage.is_whole`.
-    short: Collection[str] = ()
-
-
-def candle_batch(ctx: JobContext, call: CandleCall, answer: Answered, made: HourRows, *, name: str) -> Batch:
-    """Make a batch of a call's candles, and report rejects under a name."""
-    ctx.report.extracted += len(made.rows) + len(made.rejects)
-    for hour, reason in made.rejects.items():
-        ctx.report.reject(name, reason, hour)
-    for hour, flaw in made.flaws.items():
-        ctx.report.flaws.add(name, flaw, hour)
-    unusable = {(call.symbol, hour) for hour in made.rejects}
-    return Batch({call.symbol: call.hours}, made.rows, unusable, () if answer.is_whole else (call.symbol,))
 
 
 class Past:
@@ -61,14 +42,18 @@ class Past:
         self._run_hour, self._ran = run_hour, hour_start(ctx.started)
         self.request = ctx.request
         self.starts = ctx.request.starts(ctx.started)  # oldest first, at least one
-        self.settled = ctx.started - SETTLED_AFTER  # later hours may still come
+        self._settled = ctx.started - SETTLED_AFTER  # later hours may still come
         self.only_missing = ctx.kind == "heal"
+        self.advance: Progress = lambda _doing, _done, _total: None
         self._meant: Mapping[str, object] = {}
         self._expected: Mapping[str, Hours] = {}
         self._calls, self._total = 0, 0
-        # By symbol: the hours without a row, those of them without a reason, and how many were requested.
-        self._lacking, self._short = defaultdict[str, list[datetime]](list), defaultdict[str, list[datetime]](list)
+        # By symbol: how many hours were requested, those without a row, and those of them that no answer explains.
         self._requested = Counter[str]()
+        self._lacking, self.unexplained = _BySymbol(dict), _BySymbol(dict)
+        # Of answers that may lack what the source has: symbol, the hours asked for, and those without a row.
+        self._short: list[tuple[str, Hours, Hours]] = []
+        self._again = set[Key]()  # the hours of these, while they are asked for again
         self._holes: list[Hole] = []
         self._answered, self._refused = set[Key](), set[Key]()
 
@@ -120,23 +105,61 @@ class Past:
 
     def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
         """Note a call that failed, while others were answered."""
-        hours_of = {symbol: hours.values() for symbol, hours in asked.items() if hours}
-        for symbols, ranges in describe_alike(hours_of).items():
+        for symbols, ranges in _alike(asked).items():
             self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
 
-    async def keep_all(self, batches: AsyncIterator[Batch]) -> None:
-        """Put each answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
-        ctx, done = self._ctx, 0
-        with progress(ctx.now, counted="hours", least=0) as advance:
-            async for batch in batches:
-                self._take(batch)
-                await self._loader.keep(batch.rows)
-                if self._loader.kept >= _ROWS_A_LOAD:
-                    await self._store()
-                await self.run_begun_hour(self._store)
-                ctx.step(f"asking {ctx.job.source} for past quotes, {counted(self._calls, 'call')}")
-                done += sum(map(len, batch.asked.values()))
-                advance("asking", done, ctx.report.hours_asked)
+    async def fill(
+        self,
+        calls: Sequence[CallT],
+        ask: Callable[[CallT], Coroutine[Any, Any, Batch]],
+        *,
+        asked: Callable[[CallT], Mapping[str, Hours]],
+        again: Sequence[Callable[..., Sequence[CallT]]],
+        begins: Callable[[Collection[str]], Awaitable[Mapping[str, datetime]]] | None = None,
+        most_failures: int = 8,
+    ) -> None:
+        """Make calls, and take their answers; those that may lack what the source has are asked for again, in halves.
+
+        Calls that fail are noted and affect no other, unless `most_failures` in a row do, or all. The same holds for
+        calls of a heal that the source refuses.
+
+        Args:
+            asked: the hours that a call is for.
+            again: make calls of the halves (each symbol to hours), one for each time of asking again.
+            begins: when the source's history of symbols begins, as far as it is known; earlier hours are holes.
+        """
+        for plan in (*again, None):
+            answers = concurrently(calls, ask, most_failures=most_failures, spare_refused=self.only_missing)
+            async with aclosing(answers):
+                async for call, answer in answers:
+                    if isinstance(answer, Batch):
+                        await self.take(answer)
+                    elif isinstance(answer, SourceRejected):
+                        self.note_refused(asked(call), answer)
+                    else:
+                        self.note_failed(asked(call), answer)
+            if plan is None or not self._short:
+                return
+            known: Mapping[str, datetime] = {}
+            with suppress(EtlError):
+                known = await begins({symbol for symbol, *_ in self._short}) if begins else {}
+            calls = plan(*self._halves(known))
+
+    def without_rows(self, symbols: Iterable[str]) -> set[str]:
+        """Those of the symbols that no answer had a row of."""
+        return {symbol for symbol in symbols if self._requested[symbol] == len(self._lacking[symbol])}
+
+    async def take(self, batch: Batch) -> None:
+        """Put an answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""
+        ctx = self._ctx
+        ctx.report.note(batch)
+        self._note(batch)
+        await self._loader.keep(batch.rows)
+        if self._loader.kept >= _ROWS_A_LOAD:
+            await self._store()
+        await self.run_begun_hour(self._store)
+        ctx.step(f"asking {ctx.job.source} for past quotes, {counted(self._calls, 'call')}")
+        self.advance("asking", sum(self._requested.values()), ctx.report.hours_asked)
 
     async def run_begun_hour(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
         """If an hour has begun since the last look, make its run, which cannot start while this one holds the lock.
@@ -153,26 +176,51 @@ class Past:
         finally:
             await self._run_hour()
 
-    def _take(self, batch: Batch) -> None:
-        """Count what an answer has, and note what it lacks."""
-        ctx = self._ctx
+    def _note(self, batch: Batch) -> None:
+        """Count what an answer lacks: holes if it shows that the source lacks them, else unexplained hours."""
         given = set(map(key_of, batch.rows))
+        rejected = {(one.symbol, one.hour) for one in batch.rejects}
         for symbol, hours in batch.asked.items():
-            self._requested[symbol] += len(hours)
-            lacking = {key: start for key, start in hours.items() if (symbol, key) not in given}
-            if not lacking:
-                continue
-            ctx.report.without_quote += len(lacking)
-            self._lacking[symbol] += lacking.values()
-            settled = {key: start for key, start in lacking.items() if start <= self.settled}
-            unexplained = {key: start for key, start in settled.items() if (symbol, key) not in batch.unusable}
-            if symbol not in batch.short:
-                noted_at = tehran_text(ctx.started)
-                self._holes += [Hole(symbol, key, self._meant[symbol], noted_at, ctx.run_id) for key in unexplained]
-            elif unexplained:
-                self._short[symbol] += unexplained.values()
+            self._requested[symbol] += sum((symbol, key) not in self._again for key in hours)
+            lacks, unexplained = self._lacking[symbol], self.unexplained[symbol]
+            for key, start in hours.items():
+                unexplained.pop(key, None)
+                if (symbol, key) in given:
+                    lacks.pop(key, None)
+                elif (symbol, key) not in self._again:
+                    lacks[key] = start
+            lacking = {key: start for key, start in hours.items() if key in lacks}
+            settled = {key: start for key, start in lacking.items() if start <= self._settled}
+            # What came and is not stored is not a hole.
+            empty = {key: start for key, start in settled.items() if not {(symbol, key), (symbol, "")} & rejected}
+            if batch.points is None or is_whole(settled.values(), batch.points.get(symbol, ())):
+                self._note_holes(symbol, empty)
+            else:
+                unexplained |= empty
+                self._short.append((symbol, hours, settled))
+        self._ctx.report.without_quote = sum(map(len, self._lacking.values()))
         if self.only_missing:
             self._answered |= _keys(batch.asked)
+
+    def _note_holes(self, symbol: str, hours: Iterable[str]) -> None:
+        noted_at, run_id = tehran_text(self._ctx.started), self._ctx.run_id
+        self._holes += [Hole(symbol, hour, self._meant[symbol], noted_at, run_id) for hour in hours]
+
+    def _halves(self, begins: Mapping[str, datetime]) -> Sequence[Mapping[str, Hours]]:
+        """The first and the second halves of the hours to ask for again; those before a history begins are holes."""
+        halves = _BySymbol(dict), _BySymbol(dict)
+        for symbol, hours, lacking in self._short:
+            begin = begins.get(symbol)
+            early = {key for key, start in hours.items() if begin and start < begin}
+            self._note_holes(symbol, [key for key in early if self.unexplained[symbol].pop(key, None)])
+            if early >= lacking.keys():
+                continue
+            rest = [hour for hour in hours.items() if hour[0] not in early]
+            middle = len(rest) // 2
+            for half, part in zip(halves, (rest[:middle], rest[middle:]), strict=True):
+                half[symbol] |= dict(part)
+        self._short, self._again = [], {key for half in halves for key in _keys(half)}
+        return halves
 
     async def _store(self) -> None:
         self._ctx.step(f"storing {counted(self._loader.kept, 'row')}")
@@ -208,12 +256,12 @@ class Past:
         )
 
     def report_missing(self) -> None:
-        report = self._ctx.report
-        for symbols, ranges in describe_alike(self._lacking).items():
-            report.missing.append(f"{listed(symbols)}: {len(self._lacking[symbols[0]]):,} h: {ranges}")
-        for symbols, ranges in describe_alike(self._short).items():
+        report, lacking = self._ctx.report, self._lacking
+        for symbols, ranges in _alike(lacking).items():
+            report.missing.append(f"{listed(symbols)}: {len(lacking[symbols[0]]):,} h: {ranges}")
+        for symbols, ranges in _alike(self.unexplained).items():
             requested = self._requested[symbols[0]]
-            counts = f"requested {requested:,} hours, received {requested - len(self._lacking[symbols[0]]):,}"
+            counts = f"requested {requested:,} hours, received {requested - len(lacking[symbols[0]]):,}"
             report.failures.append(f"{listed(symbols)}: {counts}; missing without an explanation: {ranges}")
 
     def _missing(self, *, ask_all: bool) -> dict[str, Hours]:
@@ -254,9 +302,9 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
         await SpooledLoader(ctx).store_kept()
     past = Past(ctx, run_hour)
     try:
-        async with aclosing(job.backfill(ctx, past)) as batches:
-            await salvage(ctx, past.keep_all(batches), past.finish)
-            await past.finish()
+        with progress(ctx.now, counted="hours", least=0) as past.advance:
+            await salvage(ctx, job.backfill(ctx, past), past.finish)
+        await past.finish()
     finally:
         past.report_missing()
         report.calls = ctx.resources.calls_made
@@ -276,6 +324,10 @@ def _keys(hours: Mapping[str, Hours]) -> set[Key]:
     return {(symbol, key) for symbol, of_symbol in hours.items() for key in of_symbol}
 
 
+def _alike(hours: Mapping[str, Hours]) -> dict[tuple[str, ...], str]:
+    return describe_alike({symbol: of_symbol.values() for symbol, of_symbol in hours.items() if of_symbol})
+
+
 def _log_missing(event: str, missing: Mapping[str, Hours]) -> None:
-    for symbols, ranges in describe_alike({symbol: hours.values() for symbol, hours in missing.items()}).items():
+    for symbols, ranges in _alike(missing).items():
         log.info(event, symbols=listed(symbols), hours_each=len(missing[symbols[0]]), ranges=ranges)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,9 +18,10 @@ from adapters._bases.wording import counted, listed
 from configurations.config import Settings, split_list
 from crons.resources import Resources
 from loaders.spooled_loader import LoadReport, SpooledLoader
+from transformers.coverage import Batch
 
 if TYPE_CHECKING:
-    from crons.backfill import Batch, Past
+    from crons.backfill import Past
 
 State = Literal["ok", "warn", "fail"]
 Kind = Literal["run", "backfill", "heal"]
@@ -79,10 +80,13 @@ class RunReport(LoadReport):
     missing: list[str] = field(default_factory=list)  # what the source was asked for and did not give
     warnings: list[str] = field(default_factory=list)
 
-    def reject(self, symbol: str, reason: str, hour: str = "") -> None:
-        """Count a quote that is not stored. ``hour`` is its hour key, empty if unknown."""
-        self.rejected += 1
-        self.rejects.add(symbol, reason, hour)
+    def note(self, batch: Batch) -> None:
+        """Count the quotes of an answer, and note what is wrong with them."""
+        self.extracted += len(batch.rows) + len(batch.rejects)
+        self.rejected += len(batch.rejects)
+        for notes, remarks in ((self.rejects, batch.rejects), (self.flaws, batch.flaws)):
+            for one in remarks:
+                notes.add(one.name, one.reason, one.hour)
 
 
 @dataclass(frozen=True)
@@ -129,9 +133,9 @@ class Job:
     check: Callable[[JobContext], Coroutine[Any, Any, Finding]]
     # Whether each followed symbol can be followed, at no cost; None if `check` says that.
     check_symbols: Callable[[JobContext], Coroutine[Any, Any, Finding]] | None = None
-    # Asks the source for `Past.wanted` hours and yields an answer at a time; the caller stores them. A heal is the same
-    # for missing hours. None for a source without a past.
-    backfill: Callable[[JobContext, Past], AsyncGenerator[Batch, None]] | None = None
+    # Asks the source for `Past.wanted` hours and gives its answers to `Past.take`. A heal is the same for missing
+    # hours. None for a source without a past.
+    backfill: Callable[[JobContext, Past], Awaitable[None]] | None = None
     # By the settings, the symbols that have a row every hour, each with what it means there, such as a coin's id or a
     # pair; None if the settings leave that open.
     followed: Callable[[Settings], Mapping[str, object]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, TypeVar
@@ -17,8 +17,8 @@ from adapters._bases.json_values import whole
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
 from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
-from extractors.candles import Answered, Candle, CandleCall, ask_whole
-from extractors.concurrently import concurrently, in_time
+from extractors.candles import Answered, Candle, CandleCall
+from extractors.concurrently import in_time
 
 # The length of a candle.
 _MINUTES = 30
@@ -36,12 +36,11 @@ log = structlog.get_logger(__name__)
 
 
 class Pairs(NamedTuple):
-    """The pair of each symbol that has one; why others have none, and what changed or is not traded, one line each."""
+    """What symbols mean at Binance."""
 
     known: dict[str, KnownPair]
-    complaints: list[str]
-    notes: list[str]
-    failures: list[EtlError]  # of look-ups
+    errors: dict[str, EtlError]  # of other symbols: `SourceRejected` if Binance has no such pair, or no candle of it
+    notes: list[str]  # what changed or is not traded, one line each
 
 
 class _Info(msgspec.Struct, rename={"quote": "quoteAsset", "base": "baseAsset"}):
@@ -115,48 +114,33 @@ async def extract_latest(
     return await extract_candles(source, pair, start)
 
 
-def extract_historical(
-    source: BinanceHttpAdapter,
-    calls: Sequence[CandleCall],
-    pairs: Mapping[str, KnownPair],
-    *,
-    settled: datetime,
-    gone: set[str],
-    failed: list[tuple[CandleCall, EtlError]],
-) -> AsyncGenerator[tuple[CandleCall, Answered], None]:
-    """The parts of each call with their answers: see `concurrently` and `ask_whole`.
+async def extract_historical(
+    source: BinanceHttpAdapter, call: CandleCall, pair: str, *, owners: dict[int, str]
+) -> Answered:
+    """The candles of a call; none if Binance does not have the pair, or repeats its answer about another pair.
 
     Args:
-        gone: collects pairs that Binance no longer has; their calls are skipped, and fail nothing.
-        failed: as of `concurrently`.
+        owners: collects the pair of each answer.
     """
-    owners: dict[int, str] = {}
-    begins: dict[str, datetime | None] = {}
+    try:
+        answer = await extract_candles(source, pair, call.start, call.end)
+    except SourceRejected as error:
+        if error.code != UNKNOWN_PAIR:
+            raise
+        return Answered([], call.end)
+    is_own = owners.setdefault(hash(tuple(answer.candles)), pair) == pair
+    return answer if is_own else answer._replace(candles=[])
 
-    async def ask(call: CandleCall) -> list[tuple[CandleCall, Answered]]:
-        if (name := pairs[call.symbol].pair) in gone:
-            raise SourceRejected("Binance has no such pair", code=UNKNOWN_PAIR)
 
-        async def ask_for(start: datetime, end: datetime) -> Answered:
-            answer = await extract_candles(source, name, start, end)
-            # It may have repeated the answer to another pair's call.
-            is_new = owners.setdefault(hash(tuple(answer.candles)), name) == name or not answer.candles
-            return answer if is_new else await extract_candles(source, name, start, end)
-
-        async def first_of() -> datetime | None:
-            with suppress(EtlError):
-                begins[name] = begins.get(name) or hour_start(await _first_candle(source, name))
-            return begins.get(name)
-
-        return await ask_whole(call, ask_for, first=first_of, settled=settled)
-
-    def tolerate(call: CandleCall, error: EtlError) -> bool:
-        if not isinstance(error, SourceRejected) or error.code != UNKNOWN_PAIR:
-            return False
-        gone.add(pairs[call.symbol].pair)
-        return True
-
-    return concurrently(calls, ask, tolerate=tolerate, failed=failed)
+async def beginnings(
+    source: BinanceHttpAdapter, pairs: Mapping[str, str], symbols: Iterable[str]
+) -> dict[str, datetime]:
+    """The first hour, in UTC, of symbols whose pairs have candles and could be looked up."""
+    begins = {}
+    for symbol in symbols:
+        with suppress(EtlError):
+            begins[symbol] = hour_start(await _first_candle(source, pairs[symbol])).astimezone(timezone.utc)
+    return begins
 
 
 async def resolve_pairs(
@@ -170,7 +154,7 @@ async def resolve_pairs(
         since: aware; the first candle of a pair that begins later is looked up again, since it explains missing hours.
     """
     kept = choices.load()
-    found = Pairs({}, [], [], [])
+    found = Pairs({}, {}, [])
 
     async def find(symbol: str, name: str) -> KnownPair:
         pair = kept.get(symbol)
@@ -184,19 +168,16 @@ async def resolve_pairs(
         return pair
 
     for symbol, name in wanted.items():
-        before = kept.get(symbol)
         try:
             found.known[symbol] = await in_time(find(symbol, name), _LOOK_UP_SECONDS)
-        except SourceRejected as error:
-            if error.code is None:  # the refusal concerns more than this pair
+        except (SourceRejected, SourceUnavailable, ContractError) as error:  # noqa: PERF203 - each fails alone
+            if isinstance(error, SourceRejected) and error.code is None:  # it concerns more than this pair
                 raise
-            found.complaints.append(f"{symbol}: {error.message} ({name})")
-        except (SourceUnavailable, ContractError) as error:
-            reason = f"{symbol}: {error.message} ({name})"
-            found.failures.append(SourceUnavailable(reason, next_step=error.next_step))
+            error.message = f"{symbol}: {error.message} ({name})"
+            found.errors[symbol] = error
         else:
-            if before is not None and before.pair != name:
-                means = f"{symbol} now means {name}, previously {before.pair}"
+            if symbol in kept and kept[symbol].pair != name:
+                means = f"{symbol} now means {name}, previously {kept[symbol].pair}"
                 found.notes.append(f"{means}; stored prices stay as they are")
     if any(kept.get(symbol) != pair for symbol, pair in found.known.items()):
         choices.save({**kept, **found.known})

@@ -4,14 +4,14 @@ Reads every layout that the API's versions use, and those on which its own texts
 object by id or symbol, of coins or of lists of coins, or as one bare coin; ``quote`` as an object by currency or as a
 list. A coin is identified by its own ``id`` field, never by its key.
 
-Each coin and each point is read alone. If its id, symbol, price or time cannot be read it becomes a `Problem`. Other
+Each coin and each point is read alone. If its id, symbol, price or time cannot be read it becomes a reject. Other
 fields that cannot be read are left empty and noted with the quote, because the latest quote of an hour cannot be
 fetched again. Prices are not validated here: null and negative ones pass on to the transformer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from adapters._bases.errors import ContractError, InvalidRowError
 from adapters._bases.json_values import instant, whole
 from adapters._bases.wording import shown
 from adapters.http.coin_market_cap_http_adapter import CURRENCY
+from transformers.coverage import Remark
 
 # The maximum of the table's column; CoinMarketCap's ids have five digits so far.
 HIGHEST_ID = 2**32 - 1
@@ -39,6 +40,9 @@ class Coin(NamedTuple):
 
     symbol: str
     cmc_id: int
+
+    def __str__(self) -> str:
+        return f"{self.symbol} (id {self.cmc_id})"
 
 
 class Quote(NamedTuple):
@@ -60,25 +64,11 @@ class Quote(NamedTuple):
     flaws: tuple[str, ...] = ()  # one line for each field that could not be read, and is None or replaced
 
 
-class Problem(NamedTuple):
-    """A coin, or one point of a coin, that the answer holds but that cannot be read or stored."""
-
-    symbol: str  # as requested, or the place in the answer if the coin is unknown or was not requested
-    cmc_id: int | None
-    reason: str  # one line, with the place in the answer if it cannot be read
-    hour: str = ""  # the hour key that its row would have; empty if it cannot be read
-
-
 class Parsed(NamedTuple):
     """What an answer holds, in its own order: a quote for each requested coin or point, and the unreadable rest."""
 
     quotes: list[Quote]
-    problems: list[Problem]
-
-    def of(self, ids: Collection[int]) -> Parsed:
-        """What is of these coins."""
-        quotes = [one for one in self.quotes if one.cmc_id in ids]
-        return Parsed(quotes, [one for one in self.problems if one.cmc_id in ids])
+    rejects: list[Remark]  # named by their place in the answer if the coin was not requested
 
 
 def parse_quotes(
@@ -91,23 +81,23 @@ def parse_quotes(
         observed_at: aware; when the answer came. None for past quotes, each of which has its own time.
     """
     parsed = Parsed([], [])
-    for coin, path, found in _coins_in(data, coins, parsed.problems):
+    for coin, path, found in _coins_in(data, coins, parsed.rejects):
         flaws: list[str] = []
         try:
             head = _head(coin, found, path, flaws)
             points = [(path, found)] if observed_at else _points(found, path)
         except InvalidRowError as exc:
-            parsed.problems.append(Problem(coin.symbol, coin.cmc_id, exc.message))
+            parsed.rejects.append(Remark(coin.symbol, str(coin), exc.message))
             continue
         for place, point in points:
             try:
                 parsed.quotes.append(_quote(head, (place, point), endpoint, observed_at, [*flaws]))
             except InvalidRowError as exc:  # noqa: PERF203 - each point fails alone
-                parsed.problems.append(Problem(coin.symbol, coin.cmc_id, exc.message))
+                parsed.rejects.append(Remark(coin.symbol, str(coin), exc.message))
     return parsed
 
 
-def _coins_in(data: object, coins: Sequence[Coin], problems: list[Problem]) -> Iterator[tuple[Coin, str, _Fields]]:
+def _coins_in(data: object, coins: Sequence[Coin], rejects: list[Remark]) -> Iterator[tuple[Coin, str, _Fields]]:
     """Each requested coin in the answer, with its place; twice if it was requested under two symbols."""
     requested: dict[int, list[Coin]] = {}
     for coin in coins:
@@ -116,11 +106,11 @@ def _coins_in(data: object, coins: Sequence[Coin], problems: list[Problem]) -> I
         given = found.get("id") if isinstance(found, dict) else None
         cmc_id = whole(given)
         if not isinstance(found, dict):
-            problems.append(Problem(path, None, f"{path} is not an object: {shown(found)}"))
+            rejects.append(Remark(path, path, f"{path} is not an object: {shown(found)}"))
         elif cmc_id is None or not 1 <= cmc_id <= HIGHEST_ID:
-            problems.append(Problem(path, None, f"{path}.id is not an id: {shown(given)}"))
+            rejects.append(Remark(path, path, f"{path}.id is not an id: {shown(given)}"))
         elif cmc_id not in requested:
-            problems.append(Problem(path, cmc_id, f"{path} is coin {cmc_id}, which was not requested"))
+            rejects.append(Remark(path, path, f"{path} is coin {cmc_id}, which was not requested"))
         else:
             yield from ((coin, path, found) for coin in requested[cmc_id])
 

@@ -38,18 +38,6 @@ class HistoricalCall(NamedTuple):
         return self.start - HOUR
 
     @property
-    def hours(self) -> list[datetime]:
-        """The starts of its hours."""
-        return [self.start + HOUR * number for number in range((self.end - self.start) // HOUR)]
-
-    def halves(self, ids: Iterable[int]) -> Iterator[HistoricalCall]:
-        """Two calls for the same hours of some of the coins, or one for a single hour."""
-        middle = self.start + (self.end - self.start) // HOUR // 2 * HOUR
-        for start, end in ((self.start, middle), (middle, self.end)):
-            if start < end:
-                yield HistoricalCall(tuple(sorted(ids)), start, end)
-
-    @property
     def limit(self) -> int:
         """The ``count`` to send: one point more per coin, in case the exclusive ``time_start`` is inclusive."""
         return self.points + len(self.ids)

@@ -41,26 +41,6 @@ class Candidate(NamedTuple):
         return f"{self.name} (id {self.cmc_id}, {'unranked' if self.rank is None else f'rank {self.rank}'})"
 
 
-class Resolution(NamedTuple):
-    """The coins found, in the settings' order; and the symbols without one."""
-
-    coins: list[Coin]
-    unknown: tuple[str, ...] = ()  # no active coin has the symbol
-    doubts: tuple[str, ...] = ()  # none of its coins can be chosen: the reason and what to do, one line each
-
-    def complaint(self) -> ConfigurationError | None:
-        """Why symbols have no coin, and what to write into the settings; None if all have one."""
-        reasons = [*self.doubts]
-        if self.unknown:
-            reasons.append(f"CoinMarketCap has no active coin with the symbol {', '.join(self.unknown)}")
-        if not reasons:
-            return None
-        return ConfigurationError(
-            f"SYMBOLS: {'; '.join(reasons)}",
-            next_step="correct SYMBOLS, or give the coin's id with it (such as BTC:1); ./run.sh coins lists them",
-        )
-
-
 async def resolve_coins(
     source: CoinMarketCapHttpAdapter,
     choices: Choices[int],
@@ -68,8 +48,8 @@ async def resolve_coins(
     *,
     stored: Stored,
     keep: bool = True,
-) -> Resolution:
-    """The coin behind each symbol of the settings, (symbol, id or None). Idempotent.
+) -> tuple[list[Coin], ConfigurationError | None]:
+    """The coin behind each symbol of the settings, (symbol, id or None), and why others have none. Idempotent.
 
     An id given with a symbol is used and kept. But if prices of another id are stored under that symbol, or another id
     is kept and the database cannot be read, the symbol has no coin until the operator confirms the change.
@@ -100,17 +80,24 @@ async def resolve_coins(
                 raise
             # The ids of the settings are there the next time: a full disk costs no hour for them.
             log.warning("the ids of SYMBOLS are not kept", reason=error.message)
-    doubts |= refused
-    unknown = tuple(symbol for symbol in symbols if symbol not in meant and symbol not in doubts)
     coins = [Coin(symbol, meant[symbol]) for symbol in symbols if symbol in meant and symbol not in refused]
-    return Resolution(coins, unknown, tuple(doubts.values()))
+    doubts |= refused
+    reasons = [*doubts.values()]
+    if unknown := [symbol for symbol in symbols if symbol not in meant and symbol not in doubts]:
+        reasons.append(f"CoinMarketCap has no active coin with the symbol {', '.join(unknown)}")
+    if not reasons:
+        return coins, None
+    step = "correct SYMBOLS, or give the coin's id with it (such as BTC:1); ./run.sh coins lists them"
+    return coins, ConfigurationError(f"SYMBOLS: {'; '.join(reasons)}", next_step=step)
 
 
-async def beginnings(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> dict[int, datetime]:
-    """When the history of coins begins, by id, as far as CoinMarketCap's map, which is free of charge, says so."""
-    rows = [row for row in await _map_of(source, sorted({coin.symbol for coin in coins})) if isinstance(row, dict)]
-    begins = {whole(row.get("id")): instant(str(row.get("first_historical_data"))) for row in rows}
-    return {cmc_id: first for cmc_id, first in begins.items() if cmc_id is not None and first is not None}
+async def beginnings(
+    source: CoinMarketCapHttpAdapter, coins: Sequence[Coin], symbols: Collection[str]
+) -> dict[str, datetime]:
+    """When the history of symbols begins, as far as CoinMarketCap's map, which is free of charge, says so."""
+    rows = [row for row in await _map_of(source, sorted(symbols)) if isinstance(row, dict)]
+    firsts = {whole(row.get("id")): instant(str(row.get("first_historical_data"))) for row in rows}
+    return {coin.symbol: first for coin in coins if coin.symbol in symbols and (first := firsts.get(coin.cmc_id))}
 
 
 async def misnamed(source: CoinMarketCapHttpAdapter, coins: Sequence[Coin]) -> list[str]:

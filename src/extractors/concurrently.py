@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from adapters._bases.errors import ContractError, EtlError, SourceUnavailable
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 
 _AT_A_TIME = 4
 # After these seconds a first call no longer holds up the others, and any call is given up.
 _FIRST_SECONDS, _LONGEST_SECONDS = 30.0, 900.0
-# As many failures in a row concern the source, not its calls.
-_ENOUGH = 8
+_BAD_REQUEST = 400
 
 CallT = TypeVar("CallT")
 AnswerT = TypeVar("AnswerT")
@@ -20,62 +19,58 @@ AnswerT = TypeVar("AnswerT")
 
 async def concurrently(
     calls: Iterable[CallT],
-    ask: Callable[[CallT], Coroutine[Any, Any, list[AnswerT]]],
+    ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]],
     *,
-    tolerate: Callable[[CallT, EtlError], bool] = lambda _call, _error: False,
-    failed: list[tuple[CallT, EtlError]] | None = None,
-) -> AsyncGenerator[AnswerT, None]:
-    """The parts of each call's answer, in the order of the answers.
+    most_failures: int,
+    spare_refused: bool,
+) -> AsyncGenerator[tuple[CallT, AnswerT | EtlError], None]:
+    """Each call with its answer, in the order of the answers, or with an error that concerns it alone.
 
-    Calls run one at a time until the first answer, so that a source that refuses all is called once. After a failure
-    no further call begins; the answers in flight, which are paid for, are still yielded, then the failure is raised.
+    Calls run one at a time until the first answer, so that a source that refuses all is called once. After any other
+    error no further call begins; the answers in flight, which are paid for, are still yielded, then it is raised. If no
+    call is answered, the first error is raised.
 
     Args:
-        tolerate: whether to go on after a call's failure; such a call is not yielded.
-        failed: collects other calls without a usable answer, which affect no other call, unless several fail in a row
-            or none is answered; None: each is a failure.
+        most_failures: as many calls in a row without a usable answer concern the source, not the calls.
+        spare_refused: whether a refusal as a bad request concerns its call alone.
     """
-    remaining, in_a_row = iter(calls), 0
-    pending: dict[asyncio.Task[list[AnswerT]], CallT] = {}
+    remaining, pending = iter(calls), dict[asyncio.Task[AnswerT], CallT]()
+    first_error: EtlError | None = None
     failure: EtlError | None = None
-    at_a_time, answered = 1, False
-
-    def begin() -> None:
-        while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
-            pending[asyncio.create_task(in_time(ask(call), _LONGEST_SECONDS))] = call
-
-    begin()
+    at_a_time, in_a_row, answered = 1, 0, False
     try:
-        while pending:
+        while True:
+            while failure is None and len(pending) < at_a_time and (call := next(remaining, None)) is not None:
+                pending[asyncio.create_task(in_time(ask(call), _LONGEST_SECONDS))] = call
+            if not pending:
+                break
             patience = _FIRST_SECONDS if at_a_time == 1 else None
             done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            at_a_time = at_a_time if done else _AT_A_TIME
             # One at a time: the caller stores each answer before the next, and may stop at any of them.
             for task in [task for task in pending if task in done][:1]:
                 call = pending.pop(task)
                 try:
-                    parts = await task
+                    answer = await task
                 except EtlError as error:
-                    if failed is not None and isinstance(error, SourceUnavailable | ContractError):
-                        failed.append((call, error))
-                        in_a_row += 1
-                        failure = failure or (error if in_a_row >= _ENOUGH else None)
-                    elif not tolerate(call, error):
+                    first_error = first_error or error
+                    is_failure = isinstance(error, SourceUnavailable | ContractError)
+                    in_a_row += is_failure
+                    # A 200 may hide the refusal in its code.
+                    is_refused = isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
+                    if in_a_row >= most_failures or not (is_failure or (spare_refused and is_refused)):
                         failure = failure or error
+                    else:
+                        yield call, error
                 else:
                     at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
-                    begin()
-                    for part in parts:
-                        yield part
-            at_a_time = at_a_time if done else _AT_A_TIME
-            begin()
+                    yield call, answer
     finally:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    if failed and not answered:
-        failure = failure or failed[0][1]
-    if failure:
-        raise failure
+    if first_error and (failure or not answered):
+        raise failure or first_error
 
 
 async def in_time(answer: Coroutine[Any, Any, AnswerT], seconds: float) -> AnswerT:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from adapters._bases.hourly_table import HourlyRow
 from loaders.spooled_loader import SpooledLoader
 
 
-class CoinMarketCapLoader(SpooledLoader[PriceRow]):
+class CoinMarketCapLoader(SpooledLoader[HourlyRow]):
     """Stores CoinMarketCap prices, one row for each (symbol, Tehran hour).
 
     ``ensure_ready()`` makes the database, the table, its views and the table of holes if they are missing.

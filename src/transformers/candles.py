@@ -1,9 +1,9 @@
-"""Candles of any exchange to rows of hours, and the rejects with their reasons. Pure: no I/O, no clock."""
+"""Candles of any exchange to rows of hours. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from adapters._bases.tehran_time import HOUR, hour_start, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.clickhouse.toman_clickhouse_adapter import TomanRow
 from adapters.files.choices import KnownPair
-from extractors.candles import Answered, Candle
+from extractors.candles import Answered, Candle, CandleCall
+from transformers.coverage import Batch, Remark
 
 # How long after its end a candle still counts as open: the answer may be as old.
 _SETTLES_IN = timedelta(seconds=10)
@@ -33,21 +34,13 @@ class HourCandle(NamedTuple):
     trades: int | None = None
 
 
-class HourRows(NamedTuple):
-    """What becomes of candles; the reasons, one line each, by the hour's key."""
-
-    rows: list[Any]
-    rejects: dict[str, str]  # why hours are not stored
-    flaws: dict[str, str]  # what else is wrong with an hour's candles
-
-
 def last_over(as_of: datetime) -> datetime:
     """The start, in UTC, of the last hour whose candles were certainly closed at an aware moment."""
     return hour_start(as_of - _SETTLES_IN).astimezone(timezone.utc) - HOUR
 
 
-def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[HourCandle], HourlyRow]) -> HourRows:
-    """Make a row of each of these hours (key to aware start) that has a candle.
+def candle_batch(call: CandleCall, answer: Answered, make: Callable[[HourCandle], HourlyRow], *, name: str) -> Batch:
+    """The rows of a call's hours that have a candle, with remarks under a name.
 
     A price is the open of the first candle. High, low, close and volumes are those of closed candles of an hour that is
     over, never of one that is open. Candles are in any order; of those with one opening time the last one counts.
@@ -56,8 +49,8 @@ def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[H
     of_hours: dict[datetime, list[Candle]] = {}
     for candle in sorted({candle.opens: candle for candle in answer.candles}.values()):
         of_hours.setdefault(hour_start(candle.opens).astimezone(timezone.utc), []).append(candle)
-    made = HourRows([], {}, {})
-    for key, hour in hours.items():
+    rows, rejects, flaws = list[HourlyRow](), list[Remark](), list[Remark]()
+    for key, hour in call.hours.items():
         start = hour.astimezone(timezone.utc)
         found, wrong = of_hours.get(start, []), []
         on_grid = [one for one in found if not (one.opens.minute % 30 or one.opens.second or one.opens.microsecond)]
@@ -66,12 +59,13 @@ def hour_rows(answer: Answered, hours: Mapping[str, datetime], make: Callable[[H
             wrong.append(f"a candle that opens at {tehran_text(odd)} in Tehran, not on the half hour, gives no price")
         try:
             if on_grid:
-                made.rows.append(make(_merged(on_grid, wrong, over=start <= over)))
+                rows.append(make(_merged(on_grid, wrong, over=start <= over)))
         except InvalidRowError as error:
-            made.rejects[key] = error.message
+            rejects.append(Remark(call.symbol, name, error.message, key))
         if wrong:
-            made.flaws[key] = "; ".join(wrong)
-    return made
+            flaws.append(Remark(call.symbol, name, "; ".join(wrong), key))
+    points = {call.symbol: [candle.opens for candle in answer.candles]}
+    return Batch({call.symbol: call.hours}, rows, rejects, flaws, points)
 
 
 def pair_row(symbol: str, pair: KnownPair, run_id: str, hour: HourCandle) -> PairRow:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import NamedTuple
 
+from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 
 # Numbers of hours before the present one; the longest last.
@@ -23,6 +24,26 @@ _LIMITS = 100
 
 Spans = Sequence[tuple[str, str]]  # of hour keys, both ends included
 Hours = Mapping[str, datetime]  # hour key to the hour's aware start, oldest first
+
+
+class Remark(NamedTuple):
+    """Why a quote is not stored, or what else is wrong with it."""
+
+    symbol: str
+    name: str  # of the coin or pair, for messages
+    reason: str  # one line
+    hour: str = ""  # hour key; empty if it cannot be read, so that it may be any
+
+
+class Batch(NamedTuple):
+    """One answer of a source."""
+
+    asked: Mapping[str, Hours]  # symbol to those of the wanted hours that the call was for; empty for the present hour
+    rows: Sequence[HourlyRow]  # all of hours in `asked`
+    rejects: Sequence[Remark] = ()  # a heal asks for their hours again
+    flaws: Sequence[Remark] = ()  # of stored rows
+    # The times, aware, of all that the answer has of each symbol; None if it has all that the source has.
+    points: Mapping[str, Sequence[datetime]] | None = None
 
 
 class HourState(str, Enum):
@@ -98,25 +119,16 @@ def is_within(hour: str, spans: Spans) -> bool:
     return any(since <= hour <= until for since, until in spans)
 
 
-def is_whole(
-    hours: Iterable[datetime], points: Iterable[datetime], *, begins: datetime | None = None, settled: datetime
-) -> bool:
-    """Whether an answer has something of each hour, or shows by itself that the source lacks the others.
+def is_whole(lacking: Iterable[datetime], points: Iterable[datetime]) -> bool:
+    """Whether an answer shows that the source lacks these hours (aware starts), by its points, which are aware times.
 
-    It shows that by something before and after all of them. A number of points that looks like a limit shows nothing.
-
-    Args:
-        hours: aware starts; those before `begins` do not count, and those after `settled` may still come.
-        points: the times of what the answer has, aware.
+    It shows that by something before and after all of those in which it has nothing. A number of points that looks like
+    a limit shows nothing.
     """
     at = sorted(point.astimezone(timezone.utc) for point in points)
-    starts = (hour.astimezone(timezone.utc) for hour in hours)
-    lacking = [
-        start
-        for start in starts
-        if (begins or start) <= start <= settled and bisect_left(at, start) == bisect_left(at, start + HOUR)
-    ]
-    return not lacking or (bool(at) and at[0] < lacking[0] and at[-1] > lacking[-1] and len(at) % _LIMITS > 0)
+    starts = sorted(hour.astimezone(timezone.utc) for hour in lacking)
+    empty = [start for start in starts if bisect_left(at, start) == bisect_left(at, start + HOUR)]
+    return not empty or (bool(at) and at[0] < empty[0] and at[-1] > empty[-1] and len(at) % _LIMITS > 0)
 
 
 def count_expected(states: Sequence[HourState]) -> Share:

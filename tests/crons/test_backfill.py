@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,13 +13,14 @@ from structlog.testing import capture_logs
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
-from crons.backfill import Batch, Past
+from crons.backfill import Past
 from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.job_runs import backfill, contexts, heal
 from tests.support.price_rows import price_row
 from tests.support.stepped_clock import SteppedClock
+from transformers.coverage import Batch, Remark
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -40,7 +41,7 @@ class ListedSource:
     listed: dict[str, datetime] = field(default_factory=dict)  # symbol to the first hour at the source, aware
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    async def backfill(self, ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+    async def backfill(self, _ctx: JobContext, past: Past) -> None:
         wanted = await past.wanted(dict.fromkeys(self.symbols, 1), self.listed)
         past.estimate(sum(map(len, wanted.values())))
         if past.request.dry_run:
@@ -52,13 +53,9 @@ class ListedSource:
                     raise SourceUnavailable("the source is down")
                 self.asked.append((symbol, key))
                 gives = number not in {*self.lacks, *self.unusable}
-                if number in self.unusable:
-                    ctx.report.reject(symbol, "no price (null)", key)
-                yield Batch(
-                    {symbol: {key: start}},
-                    [price_row(symbol, 100.0 + number, fetched_at=tehran_text(start))] if gives else [],
-                    {(symbol, key)} if number in self.unusable else (),
-                )
+                rows = [price_row(symbol, 100.0 + number, fetched_at=tehran_text(start))] if gives else []
+                rejects = [Remark(symbol, symbol, "no price (null)", key)] if number in self.unusable else []
+                await past.take(Batch({symbol: {key: start}}, rows, rejects))
 
 
 @pytest.fixture
@@ -174,14 +171,14 @@ async def test_holes_that_cannot_be_remembered_are_a_warning(context: Context, f
 
 
 async def test_many_rows_are_stored_in_parts(context: Context, front: ClickHouseFront) -> None:
-    async def answers(_ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+    async def answers(_ctx: JobContext, past: Past) -> None:
         wanted = await past.wanted({"BTC": 1})
         past.estimate(2)
         for number, (key, start) in enumerate(wanted["BTC"].items()):
             assert len(front.asked("INSERT")) == number
             symbols = [f"C{coin}" for coin in range(10_000)]
             rows = [price_row(symbol, fetched_at=tehran_text(start)) for symbol in symbols]
-            yield Batch({symbol: {key: start} for symbol in symbols}, rows)
+            await past.take(Batch({symbol: {key: start} for symbol in symbols}, rows))
 
     ctx = context(ListedSource())
     report = await backfill(replace(ctx, job=replace(JOB, backfill=answers)), 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import nullcontext
 from dataclasses import astuple, replace
 from datetime import timedelta
@@ -18,7 +17,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import FIELDS, EtlRunsAdapt
 from adapters.files.locks import ProcessLock, note_of
 from adapters.files.spool import Spool
 from configurations.config import VERSION, Settings, SettingsError
-from crons.backfill import Batch, Past
+from crons.backfill import Past
 from crons.history import kept_runs
 from crons.job import JobContext, Request
 from crons.registry import JOBS
@@ -27,6 +26,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
+from transformers.coverage import Batch
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -97,12 +97,17 @@ def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(
 ) -> None:
     """Between two answers, or at its end if the source fails, with all symbols; it is a run of its own."""
 
-    async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
-        async for batch in JOBS[JOB].backfill(ctx, past):  # type: ignore[misc]  # this job has one
+    async def backfill(ctx: JobContext, past: Past) -> None:
+        take = past.take
+
+        async def take_late(batch: Batch) -> None:
             host.clock.advance(timedelta(hours=1))
             if fails:
                 raise SourceUnavailable("the source is down")
-            yield batch
+            await take(batch)
+
+        past.take = take_late  # type: ignore[method-assign]  # an hour later
+        await JOBS[JOB].backfill(ctx, past)  # type: ignore[misc]  # this job has one
 
     job = replace(JOBS[JOB], backfill=backfill)
     with pytest.raises(SourceUnavailable) if fails else nullcontext():

@@ -18,7 +18,7 @@ from adapters._bases.tehran_time import HOUR
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import UNKNOWN_PAIR
 from extractors.binance_extractor import other_base, pair_state, read_candles, resolve_pairs
-from extractors.candles import HOURS_PER_CALL, plan_calls
+from extractors.candles import LONGEST, plan_calls
 from tests.support.http_sources import BINANCE, binance
 from transformers.coverage import hours_by_key
 
@@ -83,7 +83,7 @@ def test_each_wanted_hour_is_in_one_call(offsets: set[int]) -> None:
     wanted = hours_by_key(START + offset * HOUR for offset in sorted(offsets))
     calls = plan_calls({"BTC": wanted})
     assert [hour for call in calls for hour in call.hours.items()] == list(wanted.items())
-    assert all(call.last - call.first < HOURS_PER_CALL * HOUR for call in calls)
+    assert all(call.end - call.start < LONGEST for call in calls)
 
 
 def wire(router: respx.MockRouter, *, status: str = "TRADING") -> respx.Route:
@@ -104,7 +104,7 @@ async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: res
     async with binance(START) as source:
         found = await resolve_pairs(source, choices, {"NOPE": "NOPEUSDT", "BTC": "BTCUSDT", "ETH": "BTCUSDT"})
         assert found.known == {"BTC": pair, "ETH": PAIR}
-        assert [complaint.partition(":")[0] for complaint in found.complaints] == ["NOPE"]
+        assert [symbol for symbol, error in found.errors.items() if isinstance(error, SourceRejected)] == ["NOPE"]
         assert [note.split()[:4] for note in found.notes] == [["BTC", "now", "means", "BTCUSDT,"]]
         assert choices.load() == found.known
         assert (await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})).known == {"BTC": pair}
@@ -117,11 +117,11 @@ async def test_pair_without_candles_is_a_complaint(tmp_path: Path, respx_mock: r
     choices = pair_choices(tmp_path)
     async with binance(START) as source:
         found = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
-        assert (found.known, len(found.complaints), found.notes) == ({}, 1, [])
+        assert (found.known, list(found.errors), found.notes) == ({}, ["BTC"], [])
         candles.respond(json=[ROW])
         later = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
-        assert (list(later.known), later.complaints, len(later.notes)) == (["BTC"], [], 1)
-        for line in (*found.complaints, *later.notes, (await pair_state(source, "BTC", "BTCUSDT"))[0]):
+        assert (list(later.known), later.errors, len(later.notes)) == (["BTC"], {}, 1)
+        for line in (found.errors["BTC"].message, *later.notes, (await pair_state(source, "BTC", "BTCUSDT"))[0]):
             assert "BTCUSDT is not trading now, its status at Binance is BREAK" in line
         assert "no such pair" in (await pair_state(source, "NOPE", "NOPEUSDT"))[0]
 

@@ -85,7 +85,7 @@ def test_every_number_goes_to_its_own_field() -> None:
 def test_coin_is_identified_by_its_own_id() -> None:
     parsed = latest(data_of("v2_quotes_latest"))
     assert {quote.cmc_id for quote in parsed.quotes} == {1, 1027, 5426}
-    assert [(problem.cmc_id, "not requested" in problem.reason) for problem in parsed.problems] == [(990143, True)]
+    assert ["990143, which was not requested" in reject.reason for reject in parsed.rejects] == [True]
     assert [(quote.symbol, quote.cmc_id) for quote in latest({"1027": bitcoin()}).quotes] == [("BTC", 1)]
 
 
@@ -121,8 +121,8 @@ def test_malformed_coin_is_named_and_the_others_are_kept(bad: object, place: str
     first = bad if isinstance(bad, bytes) else json.dumps(bad).encode()
     parsed = latest(b"[" + first + b", " + json.dumps(ETHER).encode() + b"]")
     assert [quote.symbol for quote in parsed.quotes] == ["ETH"]
-    (problem,) = parsed.problems
-    assert problem.reason.startswith(place)
+    (reject,) = parsed.rejects
+    assert reject.reason.startswith(place)
 
 
 ODD_RANKS: list[object] = [0, 2**31, 10**60, "first", 1.5, False, []]
@@ -143,7 +143,7 @@ def test_unreadable_spare_field_is_left_empty_and_noted(bad: object, field: str)
     parsed = latest([bad])
     (quote,) = parsed.quotes
     value = quote.numbers[field] if field in SPARE else getattr(quote, field)
-    assert (quote.price, value, parsed.problems) == (87654.5, None, [])
+    assert (quote.price, value, parsed.rejects) == (87654.5, None, [])
     (flaw,) = quote.flaws
     assert flaw.startswith("data[0]")
     assert f".{'last_updated' if field == 'source_updated_at' else field} is not" in flaw
@@ -182,7 +182,7 @@ def test_coins_own_time_replaces_a_missing_one_of_the_quote() -> None:
 @pytest.mark.parametrize("name", HISTORICAL)
 def test_historical_is_read_in_every_layout(name: str) -> None:
     parsed = historical(data_of(name))
-    assert parsed.problems == []
+    assert parsed.rejects == []
     assert parsed.quotes
     assert {quote.endpoint for quote in parsed.quotes} == {"historical"}
     assert all(quote.source_updated_at == quote.observed_at and not quote.flaws for quote in parsed.quotes)
@@ -197,22 +197,22 @@ def test_recorded_point_keeps_its_last_digit_and_its_inner_time() -> None:
 
 
 def test_outer_time_replaces_an_unreadable_inner_one() -> None:
-    """It is noted; with neither the point is a problem, as is one that is not an object, and the others are kept."""
+    """It is noted; with neither the point is rejected, as is one that is not an object, and the others are kept."""
     data = points((OUTER, "soon"), ("never", "soon"), ("never", OUTER), (OUTER, None), (None, None))
     data["1"]["quotes"].append("point")
     parsed = historical(data)
     assert [quote.observed_at.minute for quote in parsed.quotes] == [30, 30, 30]
     assert [len(quote.flaws) for quote in parsed.quotes] == [1, 0, 0]
     assert parsed.quotes[0].flaws[0].startswith("data.'1'.quotes[0].quote.USD.timestamp is not a time: 'soon'")
-    assert [(problem.symbol, problem.cmc_id) for problem in parsed.problems] == [("BTC", 1)] * 3
-    assert [problem.reason[:18] for problem in parsed.problems] == [f"data.'1'.quotes[{index}]" for index in (1, 4, 5)]
+    assert [reject[:2] for reject in parsed.rejects] == [("BTC", "BTC (id 1)")] * 3
+    assert [reject.reason[:18] for reject in parsed.rejects] == [f"data.'1'.quotes[{index}]" for index in (1, 4, 5)]
 
 
-def test_coin_without_a_list_of_points_is_a_problem() -> None:
+def test_coin_without_a_list_of_points_is_rejected() -> None:
     """An empty list is a hole in history; no list is a fault, as is a coin without a symbol, or, by point, a name."""
     assert historical(points()) == Parsed([], [])
-    assert len(historical({"1": {"id": 1, "symbol": "BTC"}}).problems) == 1
-    assert len(historical({"1": {"id": 1, "symbol": None, "quotes": []}}).problems) == 1
+    assert len(historical({"1": {"id": 1, "symbol": "BTC"}}).rejects) == 1
+    assert len(historical({"1": {"id": 1, "symbol": None, "quotes": []}}).rejects) == 1
     unnamed = points((OUTER, None), (OUTER, "soon"))
     unnamed["1"]["name"] = None
     assert [len(quote.flaws) for quote in historical(unnamed).quotes] == [1, 2]
@@ -247,7 +247,7 @@ def damaged(draw: st.DrawFn) -> Any:
 
 
 @given(damaged() | JUNK)
-def test_damaged_answer_gives_quotes_problems_or_a_contract_error(data: object) -> None:
+def test_damaged_answer_gives_quotes_rejects_or_a_contract_error(data: object) -> None:
     for parse in (latest, historical):
         try:
             parsed = parse(data)
@@ -256,5 +256,5 @@ def test_damaged_answer_gives_quotes_problems_or_a_contract_error(data: object) 
         assert {quote.cmc_id for quote in parsed.quotes} <= {1, 1027, 5426}
         assert all(quote.observed_at.tzinfo is not None for quote in parsed.quotes)
         assert all(type(quote.price) in (float, type(None)) for quote in parsed.quotes)
-        reasons = [flaw for quote in parsed.quotes for flaw in quote.flaws] + [one.reason for one in parsed.problems]
+        reasons = [flaw for quote in parsed.quotes for flaw in quote.flaws] + [one.reason for one in parsed.rejects]
         assert all(reason.isprintable() and len(reason) < 400 for reason in reasons)

@@ -80,13 +80,6 @@ def test_ranges_are_joined_if_free(wanted: Wanted, shape: list[tuple[int, int, i
     assert [(len(call.ids), (call.end - call.start) // HOUR, call.credits) for call in plan_calls(wanted)] == shape
 
 
-@given(count=st.integers(1, 48))
-def test_halves_of_a_call_have_its_hours_once(count: int) -> None:
-    calls = list(HistoricalCall((1, 2, 3), START, START + HOUR * count).halves({3, 1}))
-    assert covered(calls) == Counter((cmc_id, hour) for cmc_id in (1, 3) for hour in hours(*range(count)))
-    assert [len(call.hours) for call in calls] == [half for half in (count // 2, count - count // 2) if half]
-
-
 @given(wanted=any_wanted, most=st.integers(0, 40))
 def test_budget_is_kept(wanted: Wanted, most: int) -> None:
     calls = plan_calls(wanted)

@@ -15,10 +15,10 @@ import pytest
 import respx
 from structlog.testing import capture_logs
 
-from adapters._bases.errors import StateError
+from adapters._bases.errors import ConfigurationError, StateError
 from adapters.files.choices import coin_choices
 from extractors.coin_market_cap_parser import Coin
-from extractors.coin_market_cap_resolver import Resolution, resolve_coins
+from extractors.coin_market_cap_resolver import resolve_coins
 from tests.support.http_sources import CMC, coin_market_cap, good, refused
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "coinmarketcap"
@@ -29,7 +29,10 @@ BTC, ETH, SOL = Coin("BTC", 1), Coin("ETH", 1027), Coin("SOL", 5426)
 pytestmark = pytest.mark.respx(assert_all_called=False)
 
 
-async def resolve(folder: Path, *entries: str, stored: Mapping[str, int] | None = MappingProxyType({})) -> Resolution:
+Found = tuple[list[Coin], ConfigurationError | None]
+
+
+async def resolve(folder: Path, *entries: str, stored: Mapping[str, int] | None = MappingProxyType({})) -> Found:
     """The coins of entries such as ``BTC`` and ``BTC:1``; ``stored`` is None if the database cannot be read."""
     parts = [entry.partition(":") for entry in entries]
     async with coin_market_cap(NOW) as source:
@@ -41,10 +44,10 @@ async def resolve(folder: Path, *entries: str, stored: Mapping[str, int] | None 
         )
 
 
-def complains(found: Resolution, *words: str) -> None:
-    complaint = found.complaint()
-    assert complaint is not None
-    assert [one for one in words if one not in complaint.message] == []
+def complains(found: Found, coins: list[Coin], *words: str) -> None:
+    assert found[0] == coins
+    assert found[1] is not None
+    assert [one for one in words if one not in found[1].message] == []
 
 
 def row(cmc_id: object = 1, rank: object = 1, **more: object) -> dict[str, object]:
@@ -63,12 +66,12 @@ def map_rows() -> Any:
 async def test_choice_is_looked_up_once_kept_and_logged(tmp_path: Path, respx_mock: respx.MockRouter) -> None:
     route = respx_mock.get(MAP).mock(return_value=good(map_rows()))
     with capture_logs() as logs:
-        assert await resolve(tmp_path, "SOL", "BTC") == ([SOL, BTC], (), ())
+        assert await resolve(tmp_path, "SOL", "BTC") == ([SOL, BTC], None)
     assert route.calls.last.request.url.params["symbol"] == "SOL,BTC"
     line = next(entry for entry in logs if entry["event"] == "coin chosen" and entry["symbol"] == "SOL")
     assert (line["coin"], line["log_level"]) == ("Solana (id 5426, rank 6)", "info")
     assert line["others"] == ["Another SOL (illustrative) (id 990144, rank 7311)"]
-    assert (await resolve(tmp_path, "SOL", "BTC")).coins == [SOL, BTC]
+    assert (await resolve(tmp_path, "SOL", "BTC"))[0] == [SOL, BTC]
     assert route.call_count == 1
 
 
@@ -87,8 +90,7 @@ async def test_unreadable_row_leaves_its_symbol_without_a_coin(
     solana = row(5426, 6, name="Solana", symbol="SOL")
     respx_mock.get(MAP).mock(return_value=good([BATCAT, bitcoin, solana]))
     found = await resolve(tmp_path, "BTC", "SOL")
-    assert (found.coins, found.unknown, len(found.doubts)) == ([SOL], (), 1)
-    complains(found, "BTC is ambiguous", f"data[1]: {field} is ", "SYMBOLS=BTC:")
+    complains(found, [SOL], "SYMBOLS: BTC is ambiguous", f"data[1]: {field} is ", "SYMBOLS=BTC:")
     assert coin_choices(tmp_path).load() == {"SOL": 5426}
 
 
@@ -104,7 +106,7 @@ async def test_unranked_rival_is_a_warning(
 ) -> None:
     respx_mock.get(MAP).mock(return_value=good(rows))
     with capture_logs() as logs:
-        assert (await resolve(tmp_path, "BTC")).coins == [Coin("BTC", chosen)]
+        assert (await resolve(tmp_path, "BTC"))[0] == [Coin("BTC", chosen)]
     (line,) = logs
     assert (line["log_level"], line["others"]) == ("warning", others)
 
@@ -116,16 +118,21 @@ async def test_unranked_rival_with_a_lower_id_is_ambiguous(
     """Such as Bitcoin when its rank is missing for a while; the other symbols have their coins."""
     respx_mock.get(MAP).mock(return_value=good([BATCAT, *rivals, row(5426, 6, name="Solana", symbol="SOL")]))
     found = await resolve(tmp_path, "BTC", "SOL")
-    assert (found.coins, found.unknown, len(found.doubts)) == ([SOL], (), 1)
-    complains(found, "BTC is ambiguous: Batcat (id 31652, rank 4312)", "Bitcoin (id 1, unranked)", "SYMBOLS=BTC:1")
+    complains(
+        found,
+        [SOL],
+        "SYMBOLS: BTC is ambiguous: Batcat (id 31652, rank 4312)",
+        "Bitcoin (id 1, unranked)",
+        "SYMBOLS=BTC:1",
+    )
     assert coin_choices(tmp_path).load() == {"SOL": 5426}
 
 
 async def test_given_id_is_used_kept_and_its_change_logged(tmp_path: Path) -> None:
     coin_choices(tmp_path).save({"SOL": 5426})
     with capture_logs() as logs:
-        assert (await resolve(tmp_path, "SOL:990144", "BTC:1")).coins == [Coin("SOL", 990144), BTC]
-        assert (await resolve(tmp_path, "SOL", "BTC")).coins == [Coin("SOL", 990144), BTC]
+        assert (await resolve(tmp_path, "SOL:990144", "BTC:1"))[0] == [Coin("SOL", 990144), BTC]
+        assert (await resolve(tmp_path, "SOL", "BTC"))[0] == [Coin("SOL", 990144), BTC]
     assert [(entry["log_level"], entry["symbol"], entry["before"]) for entry in logs] == [("warning", "SOL", 5426)]
 
 
@@ -133,7 +140,7 @@ async def test_given_ids_that_cannot_be_kept_are_used(respx_mock: respx.MockRout
     """They stand in the settings; a choice that was looked up must be kept."""
     folder = Path("/proc/not a folder")
     with capture_logs() as logs:
-        assert (await resolve(folder, "BTC:1")).coins == [BTC]
+        assert (await resolve(folder, "BTC:1"))[0] == [BTC]
     assert [entry["log_level"] for entry in logs] == ["warning"]
     respx_mock.get(MAP).mock(return_value=good(map_rows()))
     with pytest.raises(StateError):
@@ -160,10 +167,9 @@ async def test_unknown_symbols_are_named_beside_the_coins_found(
     tmp_path: Path, respx_mock: respx.MockRouter, answer: Any, coins: list[Coin]
 ) -> None:
     respx_mock.get(MAP).mock(side_effect=answer if callable(answer) else [answer])
-    unknown = tuple(symbol for symbol in ("BTC", "NOPE", "NADA") if symbol not in dict(coins))
+    unknown = [symbol for symbol in ("BTC", "NOPE", "NADA") if symbol not in dict(coins)]
     found = await resolve(tmp_path, "BTC", "NOPE", "NADA")
-    assert (found.coins, found.unknown, found.doubts) == (coins, unknown, ())
-    complains(found, ", ".join(unknown))
+    complains(found, coins, f"SYMBOLS: CoinMarketCap has no active coin with the symbol {', '.join(unknown)}")
     assert coin_choices(tmp_path).load() == dict(coins)
 
 
@@ -184,8 +190,7 @@ async def test_other_id_than_the_stored_one_is_refused(
 ) -> None:
     coin_choices(tmp_path).save(kept)
     found = await resolve(tmp_path, "BTC:990101", "ETH", stored=stored)
-    assert found.coins == [ETH]
-    complains(found, "SYMBOLS=BTC:1 ", "./run.sh coins --accept BTC:990101", "./run.sh coins --reset BTC")
+    complains(found, [ETH], "SYMBOLS=BTC:1 ", "./run.sh coins --accept BTC:990101", "./run.sh coins --reset BTC")
     assert coin_choices(tmp_path).load() == kept
 
 
@@ -194,5 +199,5 @@ async def test_id_is_used_where_nothing_contradicts_it(tmp_path: Path, kept: int
     """0: none is kept or stored; None: the database cannot be read."""
     coin_choices(tmp_path).save({"BTC": kept} if kept else {})
     before = None if stored is None else {"BTC": stored} if stored else {}
-    assert await resolve(tmp_path, "BTC:1", stored=before) == ([BTC], (), ())
+    assert await resolve(tmp_path, "BTC:1", stored=before) == ([BTC], None)
     assert coin_choices(tmp_path).load() == {"BTC": 1}

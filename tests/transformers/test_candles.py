@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from adapters._bases.tehran_time import HOUR
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from adapters.files.choices import KnownPair
-from extractors.candles import Answered, Candle
-from transformers.candles import HourRows, hour_rows, last_over, pair_row
-from transformers.coverage import hours_by_key
+from extractors.candles import Answered, Candle, CandleCall
+from transformers.candles import candle_batch, last_over, pair_row
+from transformers.coverage import Batch, Remark, hours_by_key
 
 HOUR_START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 """2026-11-23 15:00 in Tehran."""
@@ -25,16 +25,22 @@ FIRST = Candle(HOUR_START, "100.0", "120.0", "90.0", "110.0", "1.5", "150.0", 10
 SECOND = Candle(HOUR_START + HOUR / 2, "110.5", "130.0", "100.0", "105.0", "2.25", "240.0", 20)
 
 
-def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) -> HourRows:
+def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) -> Batch:
     """What becomes of candles in the hour, and in some before it."""
-    hours = hours_by_key(HOUR_START - HOUR * back for back in range(before, -1, -1))
-    return hour_rows(Answered(list(candles), as_of), hours, partial(pair_row, "BTC", PAIR, "r1"))
+    call = CandleCall("BTC", hours_by_key(HOUR_START - HOUR * back for back in range(before, -1, -1)))
+    return candle_batch(
+        call, Answered(list(candles), as_of), partial(pair_row, "BTC", PAIR, "r1"), name="BTC (BTCUSDT)"
+    )
 
 
-def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[PairRow]:
-    rows, rejects, _ = hours_of(*candles, as_of=as_of)
-    assert rejects == {}
-    return rows
+def remark(reason: str) -> Remark:
+    return Remark("BTC", "BTC (BTCUSDT)", reason, "2026-11-23 15:00:00")
+
+
+def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[Any]:
+    batch = hours_of(*candles, as_of=as_of)
+    assert batch.rejects == []
+    return [*batch.rows]
 
 
 def test_hour_combines_its_two_candles() -> None:
@@ -102,7 +108,8 @@ def test_half_hour_without_a_trade_adds_nothing() -> None:
 
 @pytest.mark.parametrize("price", ["0.0", "-1", "NaN", "inf", "soon", "None"])
 def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
-    assert hours_of(FIRST._replace(open=price), SECOND)[:2] == ([], {"2026-11-23 15:00:00": f"not a price: {price!r}"})
+    batch = hours_of(FIRST._replace(open=price), SECOND)
+    assert (batch.rows, batch.rejects) == ([], [remark(f"not a price: {price!r}")])
 
 
 @pytest.mark.parametrize(
@@ -123,17 +130,17 @@ def test_hour_without_a_sound_open_is_rejected(price: str) -> None:
 )
 def test_impossible_number_loses_that_number_only(change: dict[str, object], column: str | None) -> None:
     """The close of the first candle is not stored in any case."""
-    rows, rejects, flaws = hours_of(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
+    batch = hours_of(FIRST._replace(**change), SECOND)  # type: ignore[arg-type]  # any field, by its name
     [(name, value)] = change.items()
     [sound] = made(FIRST, SECOND)
     lacking: dict[str, Any] = {column: None} if column else {}
-    assert (rows, rejects) == ([sound._replace(**lacking)], {})
-    assert flaws == {"2026-11-23 15:00:00": f"the {name} {value!r} of a candle is impossible, and left empty"}
+    assert (batch.rows, batch.rejects) == ([sound._replace(**lacking)], [])
+    assert batch.flaws == [remark(f"the {name} {value!r} of a candle is impossible, and left empty")]
 
 
 def test_candle_off_the_grid_gives_no_price_and_is_named() -> None:
     late = FIRST._replace(opens=HOUR_START - timedelta(milliseconds=105_211))
-    rows, rejects, flaws = hours_of(late, SECOND, SECOND, FIRST, before=1)
-    assert (rows, rejects) == (made(FIRST, SECOND), {})
-    [(hour, flaw)] = flaws.items()
-    assert (hour, "2026-11-23 14:58:14" in flaw) == ("2026-11-23 14:00:00", True)
+    batch = hours_of(late, SECOND, SECOND, FIRST, before=1)
+    assert (batch.rows, batch.rejects) == (made(FIRST, SECOND), [])
+    [flaw] = batch.flaws
+    assert (flaw.hour, "2026-11-23 14:58:14" in flaw.reason) == ("2026-11-23 14:00:00", True)

@@ -103,27 +103,20 @@ def test_no_hour_of_an_absence_is_expected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "begins", "settled", "whole"),
+    ("points", "whole"),
     [
-        ([1, 2, 3.9, 4], None, 9, True),
-        ([1, 3, 5], None, 9, True),  # the source lacks 2 and 4: it gave something before and after
-        ([2, 3, 5], None, 9, False),
-        ([0, 1, 3], None, 9, False),
-        ([], None, 9, False),
-        ([1, 2, 3], None, 3, True),  # 4 may still come
-        ([1, 2, 3], None, 4, False),
-        ([2, 3, 4], 2, 9, True),
-        ([2, 3, 4], 1, 9, False),
-        ([1.5] * 99 + [5], None, 9, False),  # 100 points, perhaps a limit
-        ([1.5] * 100 + [5], None, 9, True),
+        ([1, 2, 3.9, 4], True),
+        ([1, 3, 5], True),  # the source lacks 2 and 4: it gave something before and after
+        ([2, 3, 5], False),
+        ([0, 1, 3], False),
+        ([], False),
+        ([1.5] * 99 + [5], False),  # 100 points, perhaps a limit
+        ([1.5] * 100 + [5], True),
     ],
 )
-def test_whole_answer(points: list[float], begins: int | None, settled: int, *, whole: bool) -> None:
+def test_whole_answer(points: list[float], *, whole: bool) -> None:
     """About the hours 1 to 4 of a day; points are at numbers of hours."""
-    day = STARTS[:10]
-    at = [day[0] + point * HOUR for point in points]
-    begin = None if begins is None else day[begins]
-    assert is_whole(day[1:5], at, begins=begin, settled=day[settled]) is whole
+    assert is_whole(STARTS[1:5], [STARTS[0] + point * HOUR for point in points]) is whole
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
@@ -18,10 +17,11 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE, BinanceHttpAdapter
 from configurations.config import Settings
-from crons.backfill import Batch, Past, candle_batch
+from crons.backfill import Past
 from crons.inspection import STALE_AFTER
 from crons.job import Finding, Job, JobContext, State
 from extractors.binance_extractor import (
+    beginnings,
     begins,
     extract_candles,
     extract_historical,
@@ -31,11 +31,11 @@ from extractors.binance_extractor import (
     pair_state,
     resolve_pairs,
 )
-from extractors.candles import Answered, CandleCall, plan_calls
+from extractors.candles import AGAIN, Answered, CandleCall, plan_calls
 from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
-from transformers.candles import hour_rows, last_over, pair_row
-from transformers.coverage import hours_by_key
+from transformers.candles import candle_batch, last_over, pair_row
+from transformers.coverage import Batch, hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
@@ -69,37 +69,33 @@ async def run(ctx: JobContext) -> None:
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
 
-async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+async def backfill(ctx: JobContext, past: Past) -> None:
     """Ask for past hours of each pair since its first candle, those included that were stored before they were over."""
-    gone: set[str] = set()
-    failed: list[tuple[CandleCall, EtlError]] = []
-    troubles: dict[str, str] = {}
     async with ctx.resources.http("BINANCE_BASE_URL") as http:
         source = BinanceHttpAdapter(http)
         pairs = await _known_pairs(ctx, source, since=past.starts[0])
         if later := [begins(pair) for pair in pairs.values() if first_hour(pair) > past.starts[0]]:
             log.info("history of pairs", what=listed(later))
-        wanted = await past.wanted(
-            {symbol: pair.pair for symbol, pair in pairs.items()},
-            {symbol: first_hour(pair) for symbol, pair in pairs.items()},
-        )
+        names = {symbol: pair.pair for symbol, pair in pairs.items()}
+        wanted = await past.wanted(names, {symbol: first_hour(pair) for symbol, pair in pairs.items()})
         calls = plan_calls(wanted)
         weight = KLINES_WEIGHT * len(calls)
         minutes = f"{weight / WEIGHT_A_MINUTE:.1f} or more"
         past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
         if past.request.dry_run:
             return
-        answers = extract_historical(source, calls, pairs, settled=past.settled, gone=gone, failed=failed)
-        async with aclosing(answers):
-            async for call, answer in answers:
-                batch = _batch(ctx, pairs[call.symbol], call, answer)
-                # That a pair is not traded explains what an answer lacks; its past may be asked for again.
-                if batch.short and await _trouble(ctx, source, call.symbol, pairs[call.symbol], troubles):
-                    batch = batch._replace(unusable={(call.symbol, hour) for hour in call.hours})
-                yield batch
-    for call, error in failed:
-        past.note_failed({call.symbol: call.hours}, error)
-    ctx.report.warnings.extend(f"Binance has no such pair ({pair}); {_CORRECT}" for pair in sorted(gone))
+        owners: dict[int, str] = {}
+
+        async def ask(call: CandleCall) -> Batch:
+            answer = await extract_historical(source, call, names[call.symbol], owners=owners)
+            return _batch(ctx, pairs[call.symbol], call, answer)
+
+        history = partial(beginnings, source, names)
+        await past.fill(calls, ask, asked=lambda call: {call.symbol: call.hours}, again=AGAIN, begins=history)
+        for symbol in [symbol for symbol, hours in past.unexplained.items() if hours]:
+            # That a pair is not traded explains what its answers lack; its past may be asked for again.
+            if await _trouble(ctx, source, symbol, pairs[symbol]):
+                del past.unexplained[symbol]
 
 
 async def check(ctx: JobContext) -> Finding:
@@ -124,17 +120,17 @@ async def _known_pairs(
         members = await asyncio.to_thread(ctx.repository.listed, since=hour_key(ctx.started - timedelta(days=1)))
     wanted = {**settings.pairs_of(members), **settings.pairs}
     found = await resolve_pairs(source, pair_choices(settings.data_path), wanted, since=since)
-    complaints = found.complaints
-    if lacking := members.keys() - found.known.keys() - settings.pairs.keys():
+    lacking = members.keys() - found.known.keys() - settings.pairs.keys()
+    if lacking:
         report.warnings.append(f"{len(lacking)} of {len(members)} coins of the list have no pair at Binance")
-        complaints = [one for one in complaints if one.partition(": ")[0] not in lacking]
     report.warnings.extend(found.notes)
-    if not found.known and found.failures:
-        raise found.failures[0]
-    report.failures.extend(failure.message for failure in found.failures)
+    failures = [error for error in found.errors.values() if not isinstance(error, SourceRejected)]
+    errors = [error for symbol, error in found.errors.items() if symbol not in lacking and error not in failures]
     if not found.known:
-        raise SourceRejected("; ".join(complaints) or "no symbol has a pair at Binance", next_step=_CORRECT)
-    report.warnings.extend(f"{complaint}; {_CORRECT}" for complaint in complaints)
+        complaints = "; ".join(error.message for error in errors) or "no symbol has a pair at Binance"
+        raise failures[0] if failures else SourceRejected(complaints, next_step=_CORRECT)
+    report.failures.extend(failure.message for failure in failures)
+    report.warnings.extend(f"{error.message}; {_CORRECT}" for error in errors)
     others = (other_base(symbol, pair.pair, pair.base) for symbol, pair in found.known.items())
     report.warnings.extend(filter(None, others))
     return found.known
@@ -151,7 +147,7 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
         if not any(candle.opens >= present for candle in answer.candles):
             ctx.report.without_quote += 1
             ctx.report.missing.append(f"{symbol} ({pair.pair})")
-            await _trouble(ctx, source, symbol, pair, {})
+            await _trouble(ctx, source, symbol, pair)
         if not any(candle.trades for candle in answer.candles):
             longer = await extract_candles(source, pair.pair, present - STALE_AFTER)
             if not any(candle.trades for candle in longer.candles):
@@ -160,25 +156,24 @@ async def _latest(ctx: JobContext, source: BinanceHttpAdapter, of_symbol: tuple[
     except EtlError as error:
         error.message = f"{symbol}: {error.message} ({pair.pair})"
         raise
-    return _batch(ctx, pair, CandleCall(symbol, hours), answer)
+    batch = _batch(ctx, pair, CandleCall(symbol, hours), answer)
+    ctx.report.note(batch)
+    return batch
 
 
-async def _trouble(
-    ctx: JobContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair, known: dict[str, str]
-) -> str:
-    """Why a pair has no candles, asked and reported once; empty if it is traded."""
-    if symbol not in known:
-        with suppress(SourceUnavailable, ContractError):
-            known[symbol], _ = await pair_state(source, symbol, pair.pair)
-        trouble = known.setdefault(symbol, "")
-        if trouble and f"{symbol}: {trouble}" not in ctx.report.warnings:  # the look-up may have said so
-            ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
-    return known[symbol]
+async def _trouble(ctx: JobContext, source: BinanceHttpAdapter, symbol: str, pair: KnownPair) -> str:
+    """Why a pair has no candles, asked and reported; empty if it is traded."""
+    trouble = ""
+    with suppress(SourceUnavailable, ContractError):
+        trouble, _ = await pair_state(source, symbol, pair.pair)
+    if trouble and f"{symbol}: {trouble}" not in ctx.report.warnings:  # the look-up may have said so
+        ctx.report.warnings.append(f"{symbol}: {trouble}; {_CORRECT}")
+    return trouble
 
 
 def _batch(ctx: JobContext, pair: KnownPair, call: CandleCall, answer: Answered) -> Batch:
-    made = hour_rows(answer, call.hours, partial(pair_row, call.symbol, pair, ctx.run_id))
-    return candle_batch(ctx, call, answer, made, name=f"{call.symbol} ({pair.pair})")
+    make = partial(pair_row, call.symbol, pair, ctx.run_id)
+    return candle_batch(call, answer, make, name=f"{call.symbol} ({pair.pair})")
 
 
 def _beginnings(settings: Settings) -> list[str]:

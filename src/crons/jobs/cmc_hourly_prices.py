@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected
-from adapters._bases.hourly_table import key_of
-from adapters._bases.tehran_time import HOUR, hour_key, hour_start, tehran_text
+from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from adapters._bases.wording import counted, listed
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, twin_choices
 from adapters.http.coin_market_cap_errors import USE_A_KEY, reach_of
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 from configurations.config import renamed_entry
-from crons.backfill import Batch, Past
+from crons.backfill import Past
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext
 from crons.resources import PATIENCE
-from extractors.coin_market_cap_extractor import (
-    LatestExtraction,
-    Listed,
-    extract_historical,
-    extract_latest,
-    extract_listed,
-)
-from extractors.coin_market_cap_parser import Coin, Parsed, Problem, Quote
+from extractors.coin_market_cap_extractor import extract_historical, extract_latest, extract_listed
+from extractors.coin_market_cap_parser import Coin, Parsed, Quote
 from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall, credits_of, plan_calls, within_credits
-from extractors.coin_market_cap_resolver import Resolution, misnamed, resolve_coins
+from extractors.coin_market_cap_resolver import beginnings, misnamed, resolve_coins
 from loaders.coin_market_cap_loader import CoinMarketCapLoader
-from transformers.coin_market_cap_transformer import CoinMarketCapTransformer
-from transformers.coverage import Hours
+from transformers.coin_market_cap_transformer import latest_batch, past_batch
+from transformers.coverage import Batch, Hours
 
 # The smallest plan reaches a month back; the shortest month.
 _SHORTEST_REACH = timedelta(days=28)
@@ -53,27 +46,48 @@ async def run(ctx: JobContext) -> None:
     reported, and cost the others nothing.
     """
     async with open_source(ctx) as source:
-        found = await _resolved(ctx, source)
+        coins = await _resolved(ctx, source)
         ctx.step("asking CoinMarketCap for the latest quotes")
-        answer = await _latest(ctx, source, found.coins)
-    rows, rejects = _transformer(ctx).latest(answer.quotes)
-    _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
-    ctx.report.failures.extend(_without_price(ctx, found.coins, answer.quotes, {row.symbol for row in rows}))
-    ctx.step(f"storing {counted(len(rows), 'row')}")
-    await CoinMarketCapLoader(ctx).load(rows)
+        answer = await _latest(ctx, source, coins)
+    stale_after = timedelta(hours=ctx.settings.stale_after_hours)
+    batch = latest_batch(answer, now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
+    ctx.report.note(batch)
+    ctx.report.failures.extend(_without_price(ctx, coins, answer.quotes, {row.symbol for row in batch.rows}))
+    ctx.step(f"storing {counted(len(batch.rows), 'row')}")
+    await CoinMarketCapLoader(ctx).load(batch.rows)
 
 
 async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequence[Coin]) -> Parsed:
     """The quotes of the list of the largest coins, and in a second call those of the coins that are not in it."""
-    report, top, answer = ctx.report, Listed([], {}, Parsed([], [])), LatestExtraction([], [], [], [])
+    report, members, of_list = ctx.report, list[Coin](), Parsed([], [])
     if ctx.settings.top:
         try:
-            top = await _listed(ctx, source)
+            members, of_list = await _listed(ctx, source)
         except EtlError as error:
             if not named:
                 raise
             report.failures.append(error.message)
-    members, left = set(top.coins), list[Coin]()
+    asked = await _beside(ctx, named, members)
+    report.hours_asked = len(members) + len(asked)
+    try:
+        answer, missing, failures = await extract_latest(source, asked, clock=ctx.now)
+    except EtlError as error:
+        if not members:
+            raise
+        answer, missing, failures = Parsed([], []), [], [error]
+    report.failures.extend(failure.message for failure in failures)
+    report.without_quote = len(missing)
+    if missing:
+        report.missing.append(listed(list(map(str, missing))))
+    # A named coin is expected for its name, also while the list holds it.
+    own = {coin.symbol for coin in named if coin in members}
+    quotes = [one._replace(endpoint="latest") if one.symbol in own else one for one in of_list.quotes]
+    return Parsed([*quotes, *answer.quotes], [*of_list.rejects, *answer.rejects])
+
+
+async def _beside(ctx: JobContext, named: Sequence[Coin], members: Collection[Coin]) -> list[Coin]:
+    """The coins to ask for beside those of the list: the others that are named, and those that have just left it."""
+    left: list[Coin] = []
     if members:
         try:
             left = await _held_since(ctx, ctx.started - _STAYS, {*named, *members})
@@ -81,38 +95,23 @@ async def _latest(ctx: JobContext, source: CoinMarketCapHttpAdapter, named: Sequ
             log.warning("coins that left the list unknown", reason=error.message)
     # One that is in the list under another ticker was renamed.
     ids = {coin.cmc_id for coin in members}
-    asked = [coin for coin in named if coin not in members] + [coin for coin in left if coin.cmc_id not in ids]
-    report.hours_asked = len(members) + len(asked)
-    try:
-        answer = await extract_latest(source, asked, clock=ctx.now)
-    except EtlError as error:
-        if not members:
-            raise
-        report.failures.append(error.message)
-    report.failures.extend(failure.message for failure in answer.failures)
-    report.without_quote = len(answer.missing)
-    if answer.missing:
-        report.missing.append(listed([f"{coin.symbol} (id {coin.cmc_id})" for coin in answer.missing]))
-    # A named coin is expected for its name, also while the list holds it.
-    own = {coin.symbol for coin in named if coin in members}
-    quotes = [one._replace(endpoint="latest") if one.symbol in own else one for one in top.answer.quotes]
-    return Parsed([*quotes, *answer.quotes], [*top.answer.problems, *answer.problems])
+    return [coin for coin in named if coin not in members] + [coin for coin in left if coin.cmc_id not in ids]
 
 
-async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> Listed:
+async def _listed(ctx: JobContext, source: CoinMarketCapHttpAdapter) -> tuple[list[Coin], Parsed]:
     """The largest coins. What a new ticker means is kept for good; another coin with one ticker is named once."""
     choices, known = coin_choices(ctx.settings.data_path), twin_choices(ctx.settings.data_path)
     kept, before = choices.load(), known.load()
-    found = await extract_listed(source, ctx.settings.top, kept=kept, clock=ctx.now)
-    meant = {**dict(found.coins), **kept}
+    coins, others, answer = await extract_listed(source, ctx.settings.top, kept=kept, clock=ctx.now)
+    meant = {**dict(coins), **kept}
     if meant != kept:
         choices.save(meant)
-    twins = {ticker: sorted({*before.get(ticker, ()), *ids}) for ticker, ids in found.twins.items()}
+    twins = {ticker: sorted({*before.get(ticker, ()), *ids}) for ticker, ids in others.items()}
     if new := [f"{ticker}:{one}" for ticker, ids in twins.items() for one in ids if one not in before.get(ticker, ())]:
         known.save({**before, **twins})
         why = "not stored, because another coin has the ticker"
         ctx.report.warnings.append(f"{why}: {listed(new)}; ./run.sh coins lists them")
-    return found
+    return coins, answer
 
 
 async def _held_since(ctx: JobContext, since: datetime, known: Collection[Coin]) -> list[Coin]:
@@ -122,49 +121,46 @@ async def _held_since(ctx: JobContext, since: datetime, known: Collection[Coin])
     return [Coin(symbol, cmc_id) for symbol, cmc_id in held.items() if symbol not in symbols]
 
 
-async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+async def backfill(ctx: JobContext, past: Past) -> None:
     """Ask for past hours, as far as the credits go; the highest cost is known before the first call.
 
     A heal skips calls beyond the plan's reach; a backfill ends with the first one.
     """
-    refusals: list[tuple[HistoricalCall, SourceRejected]] = []
-    failed: list[tuple[HistoricalCall, EtlError]] = []
     async with open_source(ctx) as source:
         ctx.step("asking CoinMarketCap for the key's plan")
         credits_left = (await source.key_info()).credits_left
-        coins = await _expected_coins(ctx, past, (await _resolved(ctx, source)).coins)
-        wanted = await past.wanted({coin.symbol: coin.cmc_id for coin in coins})
-        every = plan_calls({coin.cmc_id: wanted[coin.symbol].values() for coin in coins if coin.symbol in wanted})
+        coins = await _expected_coins(ctx, past, await _resolved(ctx, source))
+        ids = dict(coins)
+        wanted = await past.wanted(ids)
+        every = _plan(ids, wanted)
         known = "not known" if credits_left is None else credits_left
         past.estimate(len(every), credits=credits_of(every), credits_left=known)
         calls, spare = _affordable(ctx, past, every, credits_left)
         asked = partial(_asked, coins, wanted)
-        if calls != every and not past.request.dry_run:
-            ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
-        unpriced = set(wanted)
-        transformer, tolerated = _transformer(ctx), refusals if past.only_missing else None
+
+        async def ask(call: HistoricalCall) -> Batch:
+            answer = await extract_historical(source, call, coins)
+            return past_batch(answer, asked(call), now=ctx.now(), run_id=ctx.run_id)
+
         try:
             if past.request.dry_run:
-                refusals += await _rehearse(ctx, past, source, calls)
+                await _rehearse(ctx, past, source, calls, asked)
                 return
-            answers = extract_historical(
-                source, calls, coins, settled=past.settled, spare=spare, failed=failed, refusals=tolerated
-            )
-            async with aclosing(answers):
-                async for call, answer, short in answers:
-                    batch = _batch(ctx, transformer, answer, asked(call), asked(call._replace(ids=tuple(short))))
-                    unpriced -= {row.symbol for row in batch.rows}
-                    yield batch
+            if calls != every:
+                ctx.report.hours_asked = sum(len(hours) for call in calls for hours in asked(call).values())
+            again = [lambda *halves: within_credits(_plan(ids, *halves), spare)]
+            await past.fill(calls, ask, asked=asked, again=again, begins=partial(beginnings, source, coins))
             # A coin without any price is perhaps not the symbol's.
-            ctx.report.failures.extend(await misnamed(source, [coin for coin in coins if coin.symbol in unpriced]))
+            unpriced = [coin for coin in coins if coin.symbol in past.without_rows(wanted)]
+            ctx.report.failures.extend(await misnamed(source, unpriced))
         except SourceRejected as error:
             _name_reach(ctx, past, error)
             raise
-        finally:
-            for call, refusal in refusals:
-                past.note_refused(asked(call), refusal)
-            for call, reason in failed:
-                past.note_failed(asked(call), reason)
+
+
+def _plan(ids: Mapping[str, int], *parts: Mapping[str, Hours]) -> list[HistoricalCall]:
+    wanted = [{ids[symbol]: hours.values() for symbol, hours in part.items()} for part in parts]
+    return [call for part in wanted for call in plan_calls(part)]
 
 
 def _asked(coins: Iterable[Coin], wanted: Mapping[str, Hours], call: HistoricalCall) -> dict[str, Hours]:
@@ -230,10 +226,10 @@ async def check(ctx: JobContext) -> Finding:
 async def check_symbols(ctx: JobContext) -> Finding:
     """Whether each symbol has a coin that CoinMarketCap lists under it; free of charge, and keeps nothing."""
     async with open_source(ctx) as source:
-        found = await _resolved(ctx, source, keep=False)
-        lines = [*ctx.report.failures, *await misnamed(source, found.coins)]
+        coins = await _resolved(ctx, source, keep=False)
+        lines = [*ctx.report.failures, *await misnamed(source, coins)]
     if not lines:
-        said = [f"{counted(len(found.coins), 'symbol')} can be followed"] if found.coins else []
+        said = [f"{counted(len(coins), 'symbol')} can be followed"] if coins else []
         if top := ctx.settings.top:
             cost = counted(-(-top // MAX_IDS), "credit")
             said.append(f"top:{top} costs {cost} an hour, 1 more with a coin that the list does not hold")
@@ -241,7 +237,7 @@ async def check_symbols(ctx: JobContext) -> Finding:
     return finding("symbols", lines, "correct SYMBOLS; for a renamed coin ./run.sh cron_run names the command")
 
 
-async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: bool = True) -> Resolution:
+async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: bool = True) -> list[Coin]:
     """The coins of the settings. A symbol without one is a failure of the run, and an error if there is no other."""
 
     def stored(symbols: Sequence[str]) -> dict[str, int] | None:
@@ -255,12 +251,12 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: 
 
     ctx.step("asking CoinMarketCap which coins are meant")
     choices = coin_choices(ctx.settings.data_path)
-    found = await resolve_coins(source, choices, ctx.settings.named, stored=stored, keep=keep)
-    if (complaint := found.complaint()) is not None:
-        if not found.coins and not ctx.settings.top:
+    coins, complaint = await resolve_coins(source, choices, ctx.settings.named, stored=stored, keep=keep)
+    if complaint is not None:
+        if not coins and not ctx.settings.top:
             raise complaint
         ctx.report.failures.append(f"{complaint.message}: {complaint.next_step}")
-    return found
+    return coins
 
 
 def _without_price(
@@ -273,47 +269,9 @@ def _without_price(
         commands = "; ".join(f"./run.sh coins --rename {symbol}:{new}" for symbol, (new, _) in renamed.items())
         entry = renamed_entry(ctx.settings.symbols, renamed)
         yield f"CoinMarketCap has another ticker for {listed(list(renamed))}: {commands}; then set {entry}"
-    lacking = [f"{coin.symbol} (id {coin.cmc_id})" for coin in coins if coin.symbol not in {*stored, *renamed}]
+    lacking = [str(coin) for coin in coins if coin.symbol not in {*stored, *renamed}]
     if lacking and stored:  # without any price the run fails anyway
         yield f"no price of {listed(lacking)}"
-
-
-def _transformer(ctx: JobContext) -> CoinMarketCapTransformer:
-    # Made when the answer is there, because it judges by the time.
-    stale_after = timedelta(hours=ctx.settings.stale_after_hours)
-    return CoinMarketCapTransformer(now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
-
-
-def _report(ctx: JobContext, quotes: Sequence[Quote], rows: Iterable[PriceRow], problems: Iterable[Problem]) -> None:
-    """Report what of an answer is not stored, and what could not be read of stored quotes."""
-    report = ctx.report
-    report.extracted += len(quotes)
-    for problem in problems:
-        report.reject(f"{problem.symbol} (id {problem.cmc_id})", problem.reason, problem.hour)
-    stored = {(row.symbol, row.fetched_at) for row in rows}
-    for quote in quotes:
-        if quote.flaws and (quote.symbol, tehran_text(quote.observed_at)) in stored:
-            for flaw in quote.flaws:
-                coin = f"{quote.symbol} (id {quote.cmc_id})"
-                report.flaws.add(coin, f"stored, but {flaw}", hour_key(quote.observed_at))
-
-
-def _batch(
-    ctx: JobContext,
-    transformer: CoinMarketCapTransformer,
-    answer: Parsed,
-    asked: Mapping[str, Hours],
-    short: Collection[str],
-) -> Batch:
-    """An answer about past hours; it may hold hours beside the wanted ones."""
-    keys = frozenset(key for hours in asked.values() for key in hours)
-    found = transformer.historical(answer.quotes, keys)
-    rows = [row for row in found.rows if key_of(row)[1] in asked.get(row.symbol, ())]
-    rejects = [reject for reject in found.rejects if reject.hour in asked.get(reject.symbol, ())]
-    _report(ctx, answer.quotes, rows, [*answer.problems, *rejects])
-    unusable = {(reject.symbol, reject.hour) for reject in rejects}
-    unusable |= {(problem.symbol, key) for problem in answer.problems for key in asked.get(problem.symbol, ())}
-    return Batch(asked, rows, unusable, short)
 
 
 def _affordable(
@@ -341,17 +299,22 @@ def _affordable(
 
 
 async def _rehearse(
-    ctx: JobContext, past: Past, source: CoinMarketCapHttpAdapter, calls: Sequence[HistoricalCall]
-) -> list[tuple[HistoricalCall, SourceRejected]]:
-    """The calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
+    ctx: JobContext,
+    past: Past,
+    source: CoinMarketCapHttpAdapter,
+    calls: Sequence[HistoricalCall],
+    asked: Callable[[HistoricalCall], Mapping[str, Hours]],
+) -> None:
+    """Note the calls that CoinMarketCap would refuse, as far as it says so for free; raises if the run would fail."""
     first = min((call.start for call in calls), default=ctx.started)
     if ctx.started - first < _SHORTEST_REACH or (error := await source.refusal_beyond_reach(first - HOUR)) is None:
-        return []
+        return
     limit = reach_of(error)
-    refused = [(call, error) for call in calls if limit is None or call.asked_from < limit]
+    refused = [call for call in calls if limit is None or call.asked_from < limit]
     if not past.only_missing or len(refused) == len(calls):
         raise error
-    return refused
+    for call in refused:
+        past.note_refused(asked(call), error)
 
 
 def _name_reach(ctx: JobContext, past: Past, error: SourceRejected) -> None:

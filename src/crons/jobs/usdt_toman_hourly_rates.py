@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from statistics import median
 from typing import Any
 
+from aiolimiter import AsyncLimiter
+
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import HourlyRow
-from adapters._bases.http_adapter import minute_limiter
-from adapters._bases.tehran_time import HOUR, describe_hours, from_text, hour_key, hour_start, hours_before
+from adapters._bases.http_adapter import HttpAdapter, minute_limiter
+from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter
-from crons.backfill import Batch, Past, candle_batch
+from crons.backfill import Past
 from crons.inspection import finding
 from crons.job import Finding, Job, JobContext
-from extractors.candles import Answered, CandleCall, ask_whole, plan_calls
-from extractors.concurrently import all_at_once, concurrently
-from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, extract_candles
+from extractors.candles import AGAIN, CandleCall, plan_calls
+from extractors.concurrently import all_at_once
+from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, RateSource, extract_candles
 from loaders.spooled_loader import SpooledLoader
-from transformers.candles import hour_rows, toman_row
-from transformers.coverage import hours_by_key, reach
+from transformers.candles import candle_batch, toman_row
+from transformers.coverage import Batch, hours_by_key, reach
 from transformers.toman_transformer import tenfold_rates
 
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
@@ -32,7 +34,7 @@ _HOURS_BACK = 2
 _MOST_TRIES = 3
 _FAR_APART_PERCENT = 10.0
 
-Ask = Callable[[datetime, datetime], Coroutine[Any, Any, Answered]]
+Ask = Callable[[CandleCall], Coroutine[Any, Any, Batch]]
 
 
 async def run(ctx: JobContext) -> None:
@@ -55,7 +57,7 @@ async def run(ctx: JobContext) -> None:
     await SpooledLoader[HourlyRow](ctx).load(rows)
 
 
-async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
+async def backfill(ctx: JobContext, past: Past) -> None:
     """Ask for past hours of each exchange; one that does not answer is named, and costs the other one nothing."""
     meant = JOB.followed(ctx.settings) if ctx.kind == "backfill" else JOB.expected(ctx.settings, ctx.repository)
     wanted = await past.wanted(
@@ -71,9 +73,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
         for symbol, ask in exchanges.items():
             own = [call for call in calls if call.symbol == symbol]
             try:
-                async with aclosing(concurrently(own, partial(ask_whole, ask=ask, settled=past.settled))) as answers:
-                    async for call, answer in answers:
-                        yield _batch(ctx, call, answer)
+                await past.fill(own, ask, asked=lambda call: {call.symbol: call.hours}, again=AGAIN, most_failures=1)
             except EtlError as error:
                 failures.append(error)
     if len(failures) == len(exchanges):
@@ -83,7 +83,7 @@ async def backfill(ctx: JobContext, past: Past) -> AsyncGenerator[Batch, None]:
 
 @asynccontextmanager
 async def _exchanges(ctx: JobContext) -> AsyncIterator[dict[str, Ask]]:
-    """Symbol to the function that asks its exchange for the candles between two moments."""
+    """Symbol to the function that asks its exchange for candles."""
     exchanges: dict[str, Ask] = {}
     async with AsyncExitStack() as opened:
         for source in SOURCES:
@@ -92,26 +92,29 @@ async def _exchanges(ctx: JobContext) -> AsyncIterator[dict[str, Ask]]:
                 headers = {"User-Agent": "TraderBot/DataProcessor"}
                 http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
                 limiter = minute_limiter(CALLS_A_MINUTE)
-                opened_http = await opened.enter_async_context(http)
-                exchanges[source.symbol] = partial(extract_candles, opened_http, source, limiter=limiter)
+                exchanges[source.symbol] = partial(_ask, ctx, await opened.enter_async_context(http), source, limiter)
         if not exchanges:
             message = "NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty"
             raise ConfigurationError(message, next_step="set one of them")
         yield exchanges
 
 
+async def _ask(
+    ctx: JobContext, http: HttpAdapter, source: RateSource, limiter: AsyncLimiter, call: CandleCall
+) -> Batch:
+    answer = await extract_candles(http, source, call.start, call.end, limiter=limiter)
+    return candle_batch(call, answer, partial(toman_row, source.symbol, source.pair, ctx.run_id), name=source.symbol)
+
+
 async def _latest(ctx: JobContext, hours: Sequence[datetime]) -> tuple[list[Batch], list[EtlError]]:
     """The rates of these hours of each exchange that answers, and the failures of the others."""
     calls = [CandleCall(symbol, hours_by_key(hours)) for symbol in ctx.symbols]
     async with _exchanges(ctx) as exchanges:
-        answers, failures = await all_at_once(calls, lambda call: exchanges[call.symbol](call.first, call.last + HOUR))
-    return [_batch(ctx, call, answer) for call, answer in answers], failures
-
-
-def _batch(ctx: JobContext, call: CandleCall, answer: Answered) -> Batch:
-    pair = str(JOB.followed(ctx.settings)[call.symbol])
-    made = hour_rows(answer, call.hours, partial(toman_row, call.symbol, pair, ctx.run_id))
-    return candle_batch(ctx, call, answer, made, name=call.symbol)
+        answers, failures = await all_at_once(calls, lambda call: exchanges[call.symbol](call))
+    batches = [batch for _, batch in answers]
+    for batch in batches:
+        ctx.report.note(batch)
+    return batches, failures
 
 
 def _name(ctx: JobContext, failures: Iterable[EtlError]) -> None:
