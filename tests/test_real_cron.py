@@ -22,7 +22,7 @@ import pytest
 from filelock import FileLock
 
 from adapters.system.crontab import read_crontab, write_crontab
-from crons.install import CrontabChange, change_crontab, crontab_line
+from crons.install import change_crontab, crontab_line
 from sandbox.coin_market_cap import StandIn
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
@@ -56,7 +56,7 @@ def _kept_crontab() -> Iterator[None]:
             subprocess.run([CRONTAB, "-r"], capture_output=True, check=False)
 
 
-def set_up(checkout: Path, schedule: str = "0 * * * *") -> CrontabChange:
+def set_up(checkout: Path, schedule: str = "0 * * * *") -> tuple[str, str, Path | None]:
     line = crontab_line(JOB, schedule, checkout=checkout, python=Path(sys.executable))
     return change_crontab(JOB, line, checkout=checkout, now=NOW)
 
@@ -97,10 +97,10 @@ def test_crontab_comes_back_byte_for_byte(tmp_path: Path, original: str) -> None
     checkout = tmp_path / ODD
     checkout.mkdir()
     write_crontab(original)
-    change = set_up(checkout)
-    assert read_crontab() == change.after
-    assert change.after.endswith(original)
-    assert set_up(checkout).backup is None
+    _, after, _ = set_up(checkout)
+    assert read_crontab() == after
+    assert after.endswith(original)
+    assert set_up(checkout) == (after, after, None)
     remove(checkout)
     assert read_crontab() == original
 

@@ -237,5 +237,5 @@ def _of_spool(subject: str, job: str, spool: Spool) -> Iterator[Finding]:
     if held := spool.held.waiting():
         rows = f"{counted(len(held), 'row')} acknowledged and not visible, in {spool.held.folder}"
         yield Finding(subject, "warn", rows, f"{run} says why, and releases visible ones")
-    for path in spool.rejected():
+    for path in spool.rejected.waiting():
         yield Finding(subject, "warn", f"damaged: {path}", f"see {path.name}.reason beside it, then remove both")

@@ -131,7 +131,7 @@ def _wanting(found: Sequence[tuple[JobFacts, Sequence[str]]]) -> list[str]:
 
 def _read_spool(spool: Spool) -> SpoolFacts:
     try:
-        return SpoolFacts(spool.waiting(), spool.oldest(), spool.rejected())
+        return SpoolFacts(spool.waiting(), spool.oldest(), spool.rejected.waiting())
     except StateError as error:
         return SpoolFacts(unknown=f"{error.message}: {error.next_step}")
 

@@ -32,8 +32,10 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def monitored(run: JobContext) -> Iterator[None]:
-    """Ping a run's monitor, if it has one, as it starts and ends, with what stopped it."""
-    url, clock = run.request.monitor(run.settings), run.now
+    """Ping a run's monitor, if it has one, as it starts and ends, with what stopped it; a dry run has none."""
+    # A heal has its own: it must not hide a missing hourly run.
+    check = {"run": run.settings.healthcheck_url, "heal": run.settings.healthcheck_url_heal}.get(run.kind)
+    url, clock = check.value if check and not run.request.dry_run else "", run.now
     inform(url, "start", "", clock)
     try:
         yield

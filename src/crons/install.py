@@ -32,6 +32,7 @@ WATCH = "watch"  # the task that reports what needs attention
 DAILY = {BACKUP: "47 4 * * *", WATCH: "7 8 * * *"}
 BACKUPS_KEPT = 30  # copies of a table
 
+_MARKS = "# >>> data-processor {} >>>", "# <<< data-processor {} <<<"
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 # MAX_COMMAND of Debian's cron.h is 1000, newline and end included.
 _MAX_COMMAND_BYTES = 998
@@ -74,7 +75,6 @@ def usual_schedule(schedule: str, now: datetime) -> str:
 
 
 def heal_of(job: str) -> str:
-    """The task that heals a job."""
     return f"{job} heal"
 
 
@@ -120,8 +120,8 @@ def with_task(current: str, task: str | None, line: str | None, *, checkout: Pat
     # The marks go with the last line. The block is at the top, because a SHELL= or PATH= line of the user applies to
     # the lines below it only, and because a last line without its newline then stays as it is.
     if any(map(_task_of, changed)):
-        first, last = _marks(checkout)
-        changed = [f"{first}\n", *changed, f"{last}\n"]
+        first, last = (f"{mark.format(checkout)}\n" for mark in _MARKS)
+        changed = [first, *changed, last]
     return "".join([before, *changed, after])
 
 
@@ -157,18 +157,13 @@ def installed_since(task: str, checkout: Path) -> datetime | None:
     return None
 
 
-class CrontabChange(NamedTuple):
-    """A crontab before and after a change."""
-
-    before: str
-    after: str
-    backup: Path | None  # which keeps `before`; None if nothing was written
-
-
 def change_crontab(
     task: str | None, line: str | None, *, checkout: Path, now: datetime, dry_run: bool = False
-) -> CrontabChange:
-    """Install or remove a line as `with_task` does; ``backups`` keeps a copy of the previous crontab. Idempotent."""
+) -> tuple[str, str, Path | None]:
+    """Install or remove a line as `with_task` does. Idempotent.
+
+    Returns the crontab before and after, and the copy of the former in ``backups``, None if nothing was written.
+    """
     before = read_crontab()
     after = with_task(before, task, line, checkout=checkout)
     if line and not dry_run:
@@ -178,25 +173,21 @@ def change_crontab(
         except OSError as error:
             raise StateError(f"cannot make the log folder: {error}", next_step="nothing was changed") from error
     if dry_run or before == after:
-        return CrontabChange(before, after, None)
+        return before, after, None
     backup = keep_copy(before, folder=checkout / "backups", now=now)
     if header := write_crontab(after):
         first, others = re.escape(header.partition("\n")[0]), header.count("\n") - 1
         # Those that it put there at earlier times are not the user's, and must not add up.
         own = re.sub(rf"\A(?:{first}\n(?:[^\n]*\n){{{others}}})+", "", before)
         write_crontab(with_task(own, task, line, checkout=checkout))
-    return CrontabChange(before, after, backup)
-
-
-def _marks(checkout: Path) -> tuple[str, str]:
-    return f"# >>> data-processor {checkout} >>>", f"# <<< data-processor {checkout} <<<"
+    return before, after, backup
 
 
 def _split(current: str, checkout: Path) -> tuple[str, list[str], str]:
     """The text above the block, the block's lines without its marks, the text below."""
     # Not splitlines: to cron only this character ends a line.
     lines = re.findall(r"[^\n]*\n|[^\n]+", current)
-    first, last = _marks(checkout)
+    first, last = (mark.format(checkout) for mark in _MARKS)
     starts, ends = (
         [number for number, line in enumerate(lines) if line.rstrip("\r\n") == mark] for mark in (first, last)
     )

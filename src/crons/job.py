@@ -113,11 +113,6 @@ class Request:
         present = hour_start(now)
         return hours_between(first, min(end or present, present))
 
-    def monitor(self, settings: Settings) -> str:
-        """The address to ping; empty for none. A heal has its own: it must not hide a missing hourly run."""
-        address = {"run": settings.healthcheck_url, "heal": settings.healthcheck_url_heal}.get(self.kind)
-        return address.value if address and not self.dry_run else ""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:

@@ -106,12 +106,10 @@ class Resources(AbstractContextManager["Resources"]):
 
     @cached_property
     def runs(self) -> EtlRunsAdapter:
-        """The table of runs."""
         name, days = self.settings.clickhouse_db, self.settings.run_history_days
         return EtlRunsAdapter(clickhouse=self.database, database=name, keep_days=days, replication=self._replication)
 
     def repository(self, kind: type[RepositoryT]) -> RepositoryT:
-        """The one repository of a table."""
         made = self._repositories.get(kind)
         if not isinstance(made, kind):
             made = kind(
@@ -125,7 +123,6 @@ class Resources(AbstractContextManager["Resources"]):
         return made
 
     def spool(self, job: str) -> Spool:
-        """A job's fetched rows until they are stored."""
         return Spool(self.settings.data_path / "spool" / job)
 
     def history_spool(self, job: str) -> Spool:

@@ -16,7 +16,6 @@ from adapters._bases.errors import ConfigurationError, StateError
 from adapters.system.crontab import read_crontab
 from crons.install import (
     HEAL_SCHEDULE,
-    CrontabChange,
     change_crontab,
     check_schedule,
     crontab_line,
@@ -177,21 +176,22 @@ def checkout(tmp_path: Path) -> Path:
     return path
 
 
-def set_up(checkout: Path, schedule: str = DEFAULT_SCHEDULE, task: str = JOB, now: datetime = NOW) -> CrontabChange:
+def set_up(
+    checkout: Path, schedule: str = DEFAULT_SCHEDULE, task: str = JOB, now: datetime = NOW
+) -> tuple[str, str, Path | None]:
     line = crontab_line(task, schedule, checkout=checkout, python=checkout / ".venv/bin/python")
     return change_crontab(task, line, checkout=checkout, now=now)
 
 
 def test_line_is_installed_and_the_previous_crontab_kept(program: CrontabProgram, checkout: Path) -> None:
     """Once: a second installation writes nothing."""
-    change = set_up(checkout)
-    assert program.table == change.after.encode()
-    assert program.table.endswith(MINE)
+    before, after, kept = set_up(checkout)
+    assert program.table == after.encode()
+    assert (after.endswith(before), before) == (True, MINE.decode())
     calls = len(program.calls)
-    again = set_up(checkout)
-    assert (again.before, again.backup, program.calls[calls:]) == (again.after, None, ["-l"])
+    assert (set_up(checkout), program.calls[calls:]) == ((after, after, None), ["-l"])
     [backup] = (checkout / "backups").iterdir()
-    assert (change.backup, backup.read_bytes()) == (backup, MINE)
+    assert (kept, backup.read_bytes()) == (backup, MINE)
     assert (checkout / "logs").is_dir()
 
 

@@ -79,7 +79,7 @@ class LoaderMachine(RuleBasedStateMachine):
         self._load(names, hour)
         self._drain()
         assert self.spool.waiting() == []
-        assert len(self.spool.rejected()) == self.damaged
+        assert len(self.spool.rejected.waiting()) == self.damaged
         self._compare()
 
     @rule(names=symbols, hour=hours, kind=breaks, statement=statements, spared=st.integers(0, 2))
@@ -141,7 +141,7 @@ def _rows(names: set[str], hour: int) -> list[PriceRow]:
 
 
 def only_reason(spool: Spool) -> str:
-    [path] = spool.rejected()
+    [path] = spool.rejected.waiting()
     return path.with_name(f"{path.name}.reason").read_text()
 
 

@@ -38,19 +38,21 @@ class _Header(msgspec.Struct):
 
 
 class Batch(NamedTuple):
-    """The contents of a spool file."""
-
     path: Path
     records: list[dict[str, object]]  # the intact ones, column to value, in the order they were put
     damage: str | None  # what is wrong with the file, in one line; None if it is intact
 
 
 class Spool:
-    """A folder of batches, oldest first, made when first written to. Damaged files go to ``rejected/`` inside it."""
+    """A folder of batches, oldest first, made when first written to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rejected = folder / "rejected"
+
+    @cached_property
+    def rejected(self) -> Spool:
+        """The damaged files; each has a ``.reason`` beside it."""
+        return Spool(self.folder / "rejected")
 
     @cached_property
     def held(self) -> Spool:
@@ -118,10 +120,6 @@ class Spool:
                 return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
         return None
 
-    def rejected(self) -> list[Path]:
-        """The damaged files; each has a ``.reason`` beside it."""
-        return Spool(self._rejected).waiting()
-
     def read(self, path: Path) -> Batch:
         """The batch in a file. Damage is returned, not raised, even if nothing can be read."""
         try:
@@ -159,8 +157,8 @@ class Spool:
     def _set_aside(self, path: Path, reason: str) -> Path:
         """Move a damaged file to ``rejected/``, under a new number, with its reason beside it, or leave it."""
         with state_errors(f"{path} cannot be set aside"):
-            make_folder(self._rejected)
-            target = self._rejected / f"{path.stem}-{_next_number(self._rejected, first=0):04d}{SUFFIX}"
+            make_folder(folder := self.rejected.folder)
+            target = folder / f"{path.stem}-{_next_number(folder, first=0):04d}{SUFFIX}"
             beside = target.with_suffix(f"{SUFFIX}.reason")
             try:
                 write(beside, f"{reason}\n".encode())

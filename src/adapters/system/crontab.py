@@ -35,7 +35,6 @@ _AMBIGUOUS = re.compile(r"\\[rb]")
 
 
 def has_crontab() -> bool:
-    """Whether the command exists."""
     return shutil.which(_PROGRAM) is not None
 
 

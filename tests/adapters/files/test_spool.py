@@ -79,7 +79,7 @@ def test_removed_and_rejected_batches_do_not_come_back(
     assert spool.settle(damaged, "torn")
     disk.restart(ending)
     assert spool.waiting() == []
-    [target] = spool.rejected()
+    [target] = spool.rejected.waiting()
     assert [record["symbol"] for record in spool.read(target).records] == ["ETH"]
     assert target.with_name(f"{target.name}.reason").read_text() == "torn\n"
 
@@ -185,8 +185,8 @@ def test_rejected_file_is_never_replaced(spool: Spool) -> None:
     for name in ("first", "second", "third"):
         assert spool.settle(spool.put(COLUMNS, [(name, 1.0, "")]), name)
         if name == "second":
-            spool.rejected()[0].unlink()
+            spool.rejected.waiting()[0].unlink()
     assert spool.waiting() == []
-    assert [spool.read(path).records[0]["symbol"] for path in spool.rejected()] == ["second", "third"]
+    assert [spool.read(path).records[0]["symbol"] for path in spool.rejected.waiting()] == ["second", "third"]
     reasons = sorted((spool.folder / "rejected").glob("*.reason"))
     assert [path.read_text() for path in reasons] == ["first\n", "second\n", "third\n"]
