@@ -34,7 +34,7 @@ _DAILY_WORDS = {install.BACKUP: "copy every table to backups/", install.WATCH: "
 def jobs(*, as_json: bool) -> int:
     now, tasks = system_clock(), []
     for name, job in JOBS.items():
-        tasks.append((name, job.summary, install.usual_schedule(job.schedule, now), name))
+        tasks.append((name, job.summary, install.hourly_schedule(now), name))
         if job.backfill is not None:
             tasks.append((install.heal_of(name), "fill its missing hours", install.HEAL_SCHEDULE, f"{name} --heal"))
     tasks += [(task, words, install.DAILY[task], f"--{task}") for task, words in _DAILY_WORDS.items()]
@@ -62,7 +62,7 @@ def setup_cron(name: str, *, schedule: str | None, heal: bool, backup: bool, wat
     now = system_clock()
     task = _task(name, heal=heal, backup=backup, watch=watch)
     job = find_job(name, with_past=heal)
-    usual = install.DAILY.get(task) or (install.HEAL_SCHEDULE if heal else install.usual_schedule(job.schedule, now))
+    usual = install.DAILY.get(task) or (install.HEAL_SCHEDULE if heal else install.hourly_schedule(now))
     found = install.read_schedules(PROJECT_ROOT)
     if schedule is None:
         schedule = found.installed.get(task, usual)
@@ -73,7 +73,7 @@ def setup_cron(name: str, *, schedule: str | None, heal: bool, backup: bool, wat
     times = f"{start:%Y-%m-%d %H:%M} on this host's clock, {in_tehran(start):%Y-%m-%d %H:%M} in Tehran"
     say(f"cron {'would start' if dry_run and changed else 'starts'} it next at {times}")
     if task == name:
-        begins, late = install.usual_schedule("", now), in_tehran(start).minute
+        begins, late = install.hourly_schedule(now), in_tehran(start).minute
         tip = f'{counted(late, "minute")} into the Tehran hour; for its beginning: --schedule "{begins}"'
         zone = f"minute {begins.split()[0]} on this host's clock ({now.astimezone():%Z})"
         say(f"that is {tip}" if late else f"that is when an hour begins in Tehran, {zone}")
@@ -102,8 +102,9 @@ def _change(task: str | None, line: str | None, *, dry_run: bool) -> bool:
     """Install or remove the line, and show the change; whether there is one."""
     if not dry_run:
         require_owner(usable_settings())
-    now = in_tehran(system_clock())
-    before, after, backup = install.change_crontab(task, line, checkout=PROJECT_ROOT, now=now, dry_run=dry_run)
+    before, after, backup = install.change_crontab(
+        task, line, checkout=PROJECT_ROOT, now=system_clock(), dry_run=dry_run
+    )
     if before == after:
         say("the crontab is already up to date")
         return False

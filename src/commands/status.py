@@ -204,7 +204,7 @@ def _facts(
         task: Turn(line, install.next_run(line, now), install.longest_interval(line, now))
         for task, line in schedules.installed.items()
     }
-    schedule = schedules.installed.get(name) or install.usual_schedule(job.schedule, now)
+    schedule = schedules.installed.get(name) or install.hourly_schedule(now)
     backup, since = turns.get(install.BACKUP), install.installed_since(install.BACKUP, PROJECT_ROOT)
     with suppress(StateError):  # which `check` reports
         beginnings = job.beginnings(settings)

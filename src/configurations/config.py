@@ -17,7 +17,7 @@ from io import StringIO
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from adapters._bases.errors import ConfigurationError
 
@@ -35,6 +35,8 @@ HIGHEST_ID = 2**32 - 1  # of the table's cmc_id column
 _HOUR_SECONDS = 3600
 _TEN_YEARS_HOURS = 10 * 365 * 24
 _QUOTE = "USDT"  # the quote coin of pairs that BINANCE_PAIRS does not name
+
+_CHECK = "https://hc-ping.com/your-check"  # of a monitor
 
 _HOST = re.compile(r"[A-Za-z0-9._\-]+")
 _SYMBOL = re.compile(r"[0-9A-Za-z$@\-]{1,30}")
@@ -113,11 +115,9 @@ def split_list(text: str) -> list[str]:
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def source_address(text: str) -> str:
+def _source_address(text: str) -> str:
     """A base URL without a trailing slash; empty for a source that is left out."""
-    if not text:
-        return ""
-    parts = _address(text, "https://api.example.com")
+    parts = urlsplit(_address(text, example="https://api.example.com"))
     if "@" in parts.netloc or parts.query:
         raise ValueError("an address without a password and a query is needed, such as https://api.example.com")
     # Over plain http, the key could be read and the prices changed on the way.
@@ -126,17 +126,11 @@ def source_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def _monitor_address(text: str) -> Secret:
-    if text:
-        _address(text, "https://hc-ping.com/your-check")
-    return Secret(text)
-
-
-def _address(text: str, example: str) -> SplitResult:
+def _address(text: str, *, example: str, convert: Callable[[str], Any] = str) -> Any:
     with suppress(ValueError):  # its own words would show the address, which may hold a secret
         parts = urlsplit(text)
-        if parts.scheme in {"http", "https"} and parts.hostname:
-            return parts
+        if not text or (parts.scheme in {"http", "https"} and parts.hostname):
+            return convert(text)
     raise ValueError(f"an address such as {example} is needed")
 
 
@@ -165,9 +159,10 @@ def _matching(text: str, *, pattern: str, needed: str, convert: Callable[[str], 
 
 
 def _one_of(text: str, *, choices: Sequence[str]) -> str:
-    if not (found := [choice for choice in choices if text.lower() == choice.lower()]):
-        raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
-    return found[0]
+    for choice in choices:
+        if text.lower() == choice.lower():
+            return choice
+    raise ValueError(f"one of these is needed: {', '.join(filter(None, choices))}")
 
 
 def _whole_number(text: str, *, highest: int) -> int:
@@ -234,7 +229,7 @@ class Settings:
         needed="printable ASCII without spaces is needed: an HTTP header cannot carry anything else",
         convert=Secret,
     )
-    cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
+    cmc_base_url: str = _setting(_source_address, "https://pro-api.coinmarketcap.com")
     # An empty list of symbols is more likely a mistake than a wish for the default ones.
     symbols: tuple[SymbolEntry, ...] = _setting(
         _entries,
@@ -243,10 +238,10 @@ class Settings:
         entry=_symbol_entry,
         needed="at least one symbol is needed, such as BTC,ETH,SOL",
     )
-    binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
+    binance_base_url: str = _setting(_source_address, "https://data-api.binance.vision")
     binance_pairs: tuple[tuple[str, str], ...] = _setting(_entries, entry=_pair_entry)
-    nobitex_base_url: str = _setting(source_address, "https://apiv2.nobitex.ir", empty_counts=True)
-    wallex_base_url: str = _setting(source_address, "https://api.wallex.ir", empty_counts=True)
+    nobitex_base_url: str = _setting(_source_address, "https://apiv2.nobitex.ir", empty_counts=True)
+    wallex_base_url: str = _setting(_source_address, "https://api.wallex.ir", empty_counts=True)
     http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
     # Less than an hour, so that a run is over before the next one starts.
     run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
@@ -259,15 +254,14 @@ class Settings:
     data_path: Path = _setting(_path, "data")
     backup_path: Path = _setting(_path, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
-    healthcheck_url: Secret = _setting(_monitor_address)
-    healthcheck_url_heal: Secret = _setting(_monitor_address)
-    healthcheck_url_status: Secret = _setting(_monitor_address)
+    healthcheck_url: Secret = _setting(_address, example=_CHECK, convert=Secret)
+    healthcheck_url_heal: Secret = _setting(_address, example=_CHECK, convert=Secret)
+    healthcheck_url_status: Secret = _setting(_address, example=_CHECK, convert=Secret)
     alert_command: Secret = _setting(Secret)  # it may contain a token
     no_color: str = _setting(str)
 
     @property
     def embedded(self) -> bool:
-        """Whether the database is the engine inside this process."""
         return self.clickhouse_host == EMBEDDED
 
     @property
@@ -277,7 +271,6 @@ class Settings:
 
     @property
     def pairs(self) -> dict[str, str]:
-        """The pairs of the symbols in SYMBOLS."""
         return self.pairs_of(dict(self.named))
 
     def pairs_of(self, symbols: Iterable[str]) -> dict[str, str]:
@@ -296,7 +289,6 @@ class Settings:
         return dict(self.symbols).get(TOP) or 0
 
     def secrets(self) -> tuple[str, ...]:
-        """The values that the log must never show."""
         return tuple(one.value for one in vars(self).values() if isinstance(one, Secret) and one)
 
 

@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 from cronsim import CronSim, CronSimError
 
+from adapters._bases.durable import make_folder, state_errors, sync_folder, write
 from adapters._bases.errors import ConfigurationError, StateError
-from adapters._bases.tehran_time import hour_start
-from adapters.system.crontab import cron_runs, has_crontab, keep_copy, kept_copies, read_crontab, write_crontab
+from adapters._bases.tehran_time import TEHRAN, hour_start, in_tehran
+from adapters.system.crontab import cron_runs, has_crontab, read_crontab, write_crontab
 
 # Daily, and away from the minutes at which hours begin anywhere: a heal and an hourly run of a job exclude each other.
 HEAL_SCHEDULE = "17 4 * * *"
@@ -32,6 +33,7 @@ WATCH = "watch"  # the task that reports what needs attention
 DAILY = {BACKUP: "47 4 * * *", WATCH: "7 8 * * *"}
 BACKUPS_KEPT = 30  # copies of a table
 
+_COPY = "crontab-%Y-%m-%d_%H-%M-%S-%f.txt"  # in Tehran time
 _MARKS = "# >>> data-processor {} >>>", "# <<< data-processor {} <<<"
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 # MAX_COMMAND of Debian's cron.h is 1000, newline and end included.
@@ -69,9 +71,9 @@ def longest_interval(schedule: str, now: datetime) -> timedelta:
     return longest
 
 
-def usual_schedule(schedule: str, now: datetime) -> str:
-    """A job's own schedule, or, if it is empty, the beginning of each Tehran hour on this host's clock."""
-    return schedule or f"{hour_start(now).astimezone().minute} * * * *"
+def hourly_schedule(now: datetime) -> str:
+    """The beginning of each Tehran hour on this host's clock."""
+    return f"{hour_start(now).astimezone().minute} * * * *"
 
 
 def heal_of(job: str) -> str:
@@ -150,9 +152,10 @@ def installed_schedules(current: str, checkout: Path) -> dict[str, str]:
 
 def installed_since(task: str, checkout: Path) -> datetime | None:
     """When the line of an installed task was added, by the kept copies of the crontab; None without such a copy."""
-    for made, text in kept_copies(checkout / "backups"):
-        with suppress(StateError):
-            if task not in installed_schedules(text, checkout):
+    for path in sorted((checkout / "backups").glob("crontab-*.txt"), reverse=True):
+        with suppress(OSError, ValueError, StateError):  # a foreign file, or a block that is damaged
+            made = datetime.strptime(path.name, _COPY).replace(tzinfo=TEHRAN)
+            if task not in installed_schedules(path.read_text(errors="surrogateescape"), checkout):
                 return made
     return None
 
@@ -174,7 +177,11 @@ def change_crontab(
             raise StateError(f"cannot make the log folder: {error}", next_step="nothing was changed") from error
     if dry_run or before == after:
         return before, after, None
-    backup = keep_copy(before, folder=checkout / "backups", now=now)
+    backup = checkout / "backups" / in_tehran(now).strftime(_COPY)
+    with state_errors(f"cannot keep a copy of the previous crontab in {backup}", otherwise="; nothing was changed"):
+        make_folder(backup.parent)
+        write(backup, before.encode(errors="surrogateescape"), mode=0o600)
+        sync_folder(backup.parent)
     if header := write_crontab(after):
         first, others = re.escape(header.partition("\n")[0]), header.count("\n") - 1
         # Those that it put there at earlier times are not the user's, and must not add up.

@@ -139,7 +139,6 @@ class Job:
     # Of coins with their ids, those of the list of the largest that it follows, with what they mean here.
     members: Callable[[Settings, Mapping[str, int]], Mapping[str, object]] = lambda _settings, _coins: {}
     verify: Callable[[JobContext], list[Finding]] = lambda _ctx: []  # what else is wrong with the stored rows
-    schedule: str = ""  # cron expression, in the host's time zone; empty: each Tehran hour's beginning
     # The variable of the API key that past hours require and are charged to, and where to get one.
     past_key: tuple[str, str] | None = None
     # Where the source's history of each symbol begins, a line each, as far as it is kept.

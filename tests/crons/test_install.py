@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -30,7 +31,7 @@ from tests.support.crontab_program import CrontabProgram
 DEFAULT_SCHEDULE = "0 * * * *"
 MONDAY = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 NOW = datetime(2026, 11, 23, 15, 30, tzinfo=ZoneInfo("Asia/Tehran"))
-MINE = b"# mine\n5 4 * * * true\n"
+MINE = b"# caf\xe9\n5 4 * * * true\n"
 CHECKOUT = Path("/srv/data-processor")
 PREFIX = Path("/srv/data")
 JOB = "cmc_hourly_prices"
@@ -185,13 +186,14 @@ def set_up(
 
 def test_line_is_installed_and_the_previous_crontab_kept(program: CrontabProgram, checkout: Path) -> None:
     """Once: a second installation writes nothing."""
-    before, after, kept = set_up(checkout)
-    assert program.table == after.encode()
-    assert (after.endswith(before), before) == (True, MINE.decode())
+    _, after, kept = set_up(checkout)
+    assert program.table == after.encode(errors="surrogateescape")
+    assert program.table.endswith(MINE)
     calls = len(program.calls)
     assert (set_up(checkout), program.calls[calls:]) == ((after, after, None), ["-l"])
     [backup] = (checkout / "backups").iterdir()
-    assert (kept, backup.read_bytes()) == (backup, MINE)
+    assert (kept, backup.name, backup.read_bytes()) == (backup, "crontab-2026-11-23_15-30-00-000000.txt", MINE)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     assert (checkout / "logs").is_dir()
 
 

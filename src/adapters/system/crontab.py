@@ -8,20 +8,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
 
 import psutil
 
-from adapters._bases.durable import make_folder, state_errors, sync_folder, write
 from adapters._bases.errors import StateError
-from adapters._bases.tehran_time import TEHRAN
 
 START_CRON = "service cron start"
 _PROGRAM = "crontab"
-_COPY = "crontab-%Y-%m-%d_%H-%M-%S-%f.txt"  # in Tehran time
 _DAEMONS = {"cron", "crond", "cronie", "fcron", "busybox", "systemd-cron"}
 _TIMEOUT_SECONDS = 30
 # crontab(1) has one exit code for "none yet" and for every failure; only its message distinguishes them.
@@ -97,21 +90,3 @@ def _call(argument: str, text: str = "") -> tuple[int, str, str]:
         raise StateError(f"the crontab command failed: {error}") from error
     shown, complaint = (output.decode(errors="surrogateescape") for output in (done.stdout, done.stderr))
     return done.returncode, shown, " ".join(complaint.split()) or "no reason was given"
-
-
-def keep_copy(text: str, *, folder: Path, now: datetime) -> Path:
-    """Keep a crontab in a new file that only its owner can read. Raises StateError if it cannot be written."""
-    path = folder / now.strftime(_COPY)
-    with state_errors(f"cannot keep a copy of the previous crontab in {path}", otherwise="; nothing was changed"):
-        make_folder(folder)
-        write(path, text.encode(errors="surrogateescape"), mode=0o600)
-        sync_folder(folder)
-    return path
-
-
-def kept_copies(folder: Path) -> Iterator[tuple[datetime, str]]:
-    """The copies of `keep_copy` that can be read, each with its time, the latest first."""
-    for path in sorted(folder.glob("crontab-*.txt"), reverse=True):
-        with suppress(OSError, ValueError):
-            made = datetime.strptime(path.name, _COPY).replace(tzinfo=TEHRAN)
-            yield made, path.read_text(errors="surrogateescape")
