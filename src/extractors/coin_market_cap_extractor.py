@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from adapters._bases.errors import ContractError, EtlError
-from adapters._bases.json_values import whole
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import HIGHEST_ID, LONGEST_TEXT, Coin, Parsed, parse_quotes
+from extractors.coin_market_cap_parser import LONGEST_TEXT, Coin, Parsed, id_of, parse_quotes
 from extractors.coin_market_cap_plan import MAX_IDS, HistoricalCall
 from extractors.concurrently import all_at_once
 
@@ -52,14 +51,14 @@ async def extract_listed(
     tickers: dict[str, list[int]] = {}
     for row in data:
         fields = row if isinstance(row, dict) else {}
-        ticker, cmc_id = fields.get("symbol"), whole(fields.get("id"))
-        if isinstance(ticker, str) and 0 < len(ticker) <= LONGEST_TEXT and cmc_id and 1 <= cmc_id <= HIGHEST_ID:
+        ticker, cmc_id = fields.get("symbol"), id_of(fields)
+        if isinstance(ticker, str) and 0 < len(ticker) <= LONGEST_TEXT and cmc_id is not None:
             tickers.setdefault(ticker.upper(), []).append(cmc_id)
     meant = {ticker: kept.get(ticker, ids[0]) for ticker, ids in tickers.items()}
     coins = [Coin(ticker, meant[ticker]) for ticker, ids in tickers.items() if meant[ticker] in ids]
     twins = {ticker: [one for one in ids if one != meant[ticker]] for ticker, ids in tickers.items()}
     others = {one for ids in twins.values() for one in ids}
-    rows = [row for row in data if not isinstance(row, dict) or whole(row.get("id")) not in others]
+    rows = [row for row in data if not isinstance(row, dict) or id_of(row) not in others]
     answer = parse_quotes(rows, coins, "listings", observed_at=clock())
     return coins, {ticker: ids for ticker, ids in twins.items() if ids}, answer
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from adapters._bases.errors import ContractError, InvalidRowError
 from adapters._bases.json_values import instant, whole
@@ -23,8 +23,8 @@ from adapters.http.coin_market_cap_http_adapter import CURRENCY
 from transformers.coverage import Remark
 
 # The maximum of the table's column; CoinMarketCap's ids have five digits so far.
-HIGHEST_ID = 2**32 - 1
-HIGHEST_RANK = 2**31 - 1
+_HIGHEST_ID = 2**32 - 1
+_HIGHEST_RANK = 2**31 - 1
 # Characters of a symbol or a name: a stored text of megabytes could not be read back from a backup.
 LONGEST_TEXT = 200
 _SPARE = ("volume_24h", "market_cap", "percent_change_1h", "percent_change_24h", "percent_change_7d")
@@ -97,18 +97,28 @@ def parse_quotes(
     return parsed
 
 
+def id_of(coin: Mapping[str, Any]) -> int | None:
+    """The id of a coin in an answer; None if it cannot be read or stored."""
+    cmc_id = whole(coin.get("id"))
+    return cmc_id if cmc_id and 1 <= cmc_id <= _HIGHEST_ID else None
+
+
+def as_rank(value: object) -> int | None:
+    """A value as a rank; None if it cannot be read or stored."""
+    rank = whole(value)
+    return rank if rank and 1 <= rank <= _HIGHEST_RANK else None
+
+
 def _coins_in(data: object, coins: Sequence[Coin], rejects: list[Remark]) -> Iterator[tuple[Coin, str, _Fields]]:
     """Each requested coin in the answer, with its place; twice if it was requested under two symbols."""
     requested: dict[int, list[Coin]] = {}
     for coin in coins:
         requested.setdefault(coin.cmc_id, []).append(coin)
     for path, found in _members(data):
-        given = found.get("id") if isinstance(found, dict) else None
-        cmc_id = whole(given)
         if not isinstance(found, dict):
             rejects.append(Remark(path, path, f"{path} is not an object: {shown(found)}"))
-        elif cmc_id is None or not 1 <= cmc_id <= HIGHEST_ID:
-            rejects.append(Remark(path, path, f"{path}.id is not an id: {shown(given)}"))
+        elif (cmc_id := id_of(found)) is None:
+            rejects.append(Remark(path, path, f"{path}.id is not an id: {shown(found.get('id'))}"))
         elif cmc_id not in requested:
             rejects.append(Remark(path, path, f"{path} is coin {cmc_id}, which was not requested"))
         else:
@@ -167,10 +177,10 @@ def _quote(
     place = f"{path}.quote.{CURRENCY}"
     price = _number(own.get("price"), f"{place}.price")
     numbers = {name: _number(own.get(name), f"{place}.{name}", flaws) for name in _SPARE}
-    rank = whole(fields.get("cmc_rank"))
-    if fields.get("cmc_rank") is not None and (rank is None or not 1 <= rank <= HIGHEST_RANK):
-        flaws.append(f"{path}.cmc_rank is not a rank: {shown(fields['cmc_rank'])}; it is left empty")
-        rank = None
+    given = fields.get("cmc_rank")
+    rank = as_rank(given)
+    if rank is None and given is not None:
+        flaws.append(f"{path}.cmc_rank is not a rank: {shown(given)}; it is left empty")
     # A point has two stamps, which differ by minutes at times (the documentation's own example: 00:00:00 and 00:04:16):
     # the outer one is the interval's; the inner one is when that price was taken, before which it must not be stored.
     updated = _first_time("last_updated" if observed_at else "timestamp", [(place, own), point], flaws)

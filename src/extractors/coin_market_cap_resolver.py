@@ -15,7 +15,7 @@ from adapters._bases.json_values import instant, whole
 from adapters._bases.wording import shown
 from adapters.files.choices import Choices
 from adapters.http.coin_market_cap_http_adapter import CoinMarketCapHttpAdapter
-from extractors.coin_market_cap_parser import HIGHEST_ID, HIGHEST_RANK, LONGEST_TEXT, Coin
+from extractors.coin_market_cap_parser import LONGEST_TEXT, Coin, as_rank, id_of
 
 _INVALID_VALUE = 400
 # The map answers a list of unknown symbols with 400 and names them in its text.
@@ -172,11 +172,11 @@ def _candidates(rows: Sequence[Any], symbols: Collection[str], doubts: dict[str,
         symbol = str(row.get("symbol")).upper() if isinstance(row, dict) else ""
         if symbol not in symbols or whole(row.get("is_active")) == 0:
             continue
-        cmc_id, rank, name = whole(row.get("id")), whole(row.get("rank")), row.get("name")
+        cmc_id, rank, name = id_of(row), as_rank(row.get("rank")), row.get("name")
         readable = {
             "is_active": whole(row.get("is_active")) == 1,
-            "id": cmc_id is not None and 1 <= cmc_id <= HIGHEST_ID,
-            "rank": row.get("rank") is None or (rank is not None and 1 <= rank <= HIGHEST_RANK),
+            "id": cmc_id is not None,
+            "rank": rank is not None or row.get("rank") is None,
         }
         if wrong := [f"{field} is {shown(row.get(field))}" for field, fine in readable.items() if not fine]:
             doubts[symbol] = (

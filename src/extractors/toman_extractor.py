@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from functools import partial
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
-from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ContractError
 from adapters._bases.http_adapter import Answer, HttpAdapter, failure, json_answer
@@ -22,7 +22,6 @@ CALLS_A_MINUTE = 60
 """The limit of Nobitex; Wallex allows more."""
 _HOUR_MINUTES = 60
 _LONGEST_WAIT_SECONDS = 10**9  # a longer one may be more than a double holds
-_OK, _FORBIDDEN = 200, 403
 
 
 class RateSource(NamedTuple):
@@ -56,9 +55,7 @@ SOURCES = (
 )
 
 
-async def extract_candles(
-    http: HttpAdapter, source: RateSource, start: datetime, end: datetime, *, limiter: AsyncLimiter
-) -> Answered:
+async def extract_candles(http: HttpAdapter, source: RateSource, start: datetime, end: datetime) -> Answered:
     """The candles that open between two aware moments, both inclusive, in Toman; raises `EtlError`.
 
     Candles of an hour if they begin with Tehran's hours, else shorter ones.
@@ -72,7 +69,7 @@ async def extract_candles(
         certain = []
         for page in range(1, pages + 1):
             paged = {**params, "page": str(page)} if page > 1 else params
-            answer = await http.get(source.path, paged, partial(_read, http, source), gate=lambda: limiter)
+            answer = await http.get(source.path, paged, partial(_read, http, source))
             found |= {int(candle.opens.timestamp()): candle for candle in answer.candles}
             certain.append(answer.as_of)
         if all(opens % step == HOUR.seconds // 2 % step for opens in found):
@@ -85,9 +82,9 @@ def _read(http: HttpAdapter, source: RateSource, answer: Answer) -> Answered:
     body = json_answer(answer)
     fields: dict[str, Any] = body if isinstance(body, dict) else {}
     text = one_line(str(fields.get("errmsg") or fields.get("message") or fields.get("s") or ""))
-    if answer.status != _OK or fields.get("s") not in ("ok", "no_data"):
+    if answer.status != HTTPStatus.OK or fields.get("s") not in ("ok", "no_data"):
         way_out = f"set HTTPS_PROXY or ALL_PROXY to another way, or {source.setting}= to leave it out"
-        refused = way_out if answer.status == _FORBIDDEN else source.correct
+        refused = way_out if answer.status == HTTPStatus.FORBIDDEN else source.correct
         wait = fields.get("backOff")
         wait = float(min(wait, _LONGEST_WAIT_SECONDS)) if isinstance(wait, int | float) else None
         raise failure(source.name, answer.status, text, refused=refused, wait=wait)
@@ -98,4 +95,4 @@ def _read(http: HttpAdapter, source: RateSource, answer: Answer) -> Answered:
     except (TypeError, ValueError, OverflowError, OSError) as error:
         message = f"{source.name}'s candles have another form: {one_line(str(error))}"
         raise ContractError(message, next_step=source.correct) from error
-    return Answered(candles, http.as_of(answer, source=source.name))
+    return Answered(candles, http.as_of(answer))

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
-Gate = Callable[[], AbstractAsyncContextManager[None]]
 
 # More than the age of a cached answer plus the seconds by which healthy clocks differ.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-_OK, _FORBIDDEN, _BANNED, _TOO_MANY, _RESTRICTED = 200, 403, 418, 429, 451
+BANNED = HTTPStatus.IM_A_TEAPOT  # which Binance uses for it
+_OK, _FORBIDDEN, _TOO_MANY = HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS
 _AT_A_TIME = 4
 _MINUTE_SECONDS = 60.0
 # A ban's end without Retry-After, such as "IP banned until 1659146400000".
@@ -132,7 +133,8 @@ def minute_limiter(calls: int) -> AsyncLimiter:
 def may_pass(status: int) -> bool:
     """Whether a failure with this HTTP status may be temporary."""
     # RFC 9110, 8470 (425). A success other than 200, such as 202 with an empty body, comes from a gatekeeper.
-    return status in (408, _BANNED, 425, _TOO_MANY) or 201 <= status <= 299 or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
+    passes = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, BANNED, _TOO_MANY)
+    return status in passes or 201 <= status <= 299 or 500 <= status <= 599  # noqa: PLR2004 - HTTP's own numbers
 
 
 def failure(
@@ -153,7 +155,7 @@ def failure(
         refused, later: the next step if it is final, and if not.
         wait: the seconds to wait before a retry, if the answer names none.
     """
-    passes, limited = may_pass(status) if passes is None else passes, status in (_BANNED, _TOO_MANY)
+    passes, limited = may_pass(status) if passes is None else passes, status in (BANNED, _TOO_MANY)
     how = "gives no usable answer" if status == _OK and not code else "is overloaded or failing"
     if limited:
         how = "allows no more calls now"
@@ -273,6 +275,7 @@ class HttpAdapter:
         setting: str = "the base URL",
     ) -> None:
         self.calls_made = 0  # GETs so far, retries included
+        self.limiter: AbstractAsyncContextManager[None] = nullcontext()  # entered around each try, not while waiting
         self._secrets = [value for value in headers.values() if value]
         self._timeout_seconds = timeout_seconds
         self._retry = retry
@@ -292,15 +295,12 @@ class HttpAdapter:
     async def __aexit__(self, *_error: object) -> None:
         await self._client.aclose()
 
-    async def get(
-        self, path: str, params: Mapping[str, str], read: Callable[[Answer], T], *, gate: Gate = nullcontext
-    ) -> T:
+    async def get(self, path: str, params: Mapping[str, str], read: Callable[[Answer], T]) -> T:
         """What ``read`` makes of the answer to a GET.
 
         Args:
             read: such as `read_json`; raises a `RetryableError` to have the call retried (``Retry-After``, if sent,
                 sets the wait), any other error to stop. An error with the status 418 or 429 holds back all calls.
-            gate: entered around each try, and not held during the wait between two.
 
         Raises:
             SourceUnavailable: no answer, none in time, or a broken one, at the last of the tries.
@@ -308,7 +308,7 @@ class HttpAdapter:
         """
 
         async def one_try() -> T:
-            async with self._in_flight, gate():
+            async with self._in_flight, self.limiter:
                 if (left := self._closed_until - time.monotonic()) > 0:
                     message = f"{where}: no more calls from this address for {left:.0f} seconds"
                     raise SourceUnavailable(message, next_step=CALL_LESS, retry_after_seconds=left)
@@ -344,13 +344,13 @@ class HttpAdapter:
         """Make no call for this time."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
-    def as_of(self, answer: Answer, *, source: str) -> datetime:
+    def as_of(self, answer: Answer) -> datetime:
         """The moment, aware, up to which an answer is certain: by ``Date`` or this host's clock. Raises as `is_old`."""
         asked_at, made = answer.asked_at or self._clock(), header_time(answer.headers.get("date", ""))
-        self.is_old(answer, made, source=source)
+        self.is_old(answer, made)
         return min(asked_at, made or asked_at)
 
-    def is_old(self, answer: Answer, made: datetime | None, *, source: str) -> bool:
+    def is_old(self, answer: Answer, made: datetime | None) -> bool:
         """Whether an answer, made at an aware moment by the source's clock, is an old one from a cache.
 
         Raises ClockError if the source's clock and this host's differ by more than `CLOCK_TOLERANCE`.
@@ -365,7 +365,7 @@ class HttpAdapter:
         if made < now and (abs(made + age - now) <= CLOCK_TOLERANCE or (self._newest and made <= self._newest)):
             return True
         raise ClockError(
-            f"this host's clock says {tehran_text(now)}, {source}'s {tehran_text(made)} (both in Tehran): "
+            f"this host's clock says {tehran_text(now)}, that of {self._host} {tehran_text(made)} (both in Tehran): "
             "prices would be stored under the wrong hour, so nothing was",
             next_step="set this host's clock, for example by: timedatectl set-ntp true",
         )
@@ -404,7 +404,7 @@ class HttpAdapter:
             return read(answer)
         except (SourceRejected, ContractError, RetryableError) as error:
             refused = answer.status == _FORBIDDEN or (answer.status == _OK and not isinstance(error, RetryableError))
-            if answer.status == _RESTRICTED or (refused and _COUNTRY.search(content)):
+            if answer.status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS or (refused and _COUNTRY.search(content)):
                 message = f"{error.message}; this network's country may be the reason"
                 raise SourceRejected(message, next_step=self._another_way, status=answer.status) from error
             if isinstance(error, RetryableError):
@@ -413,7 +413,7 @@ class HttpAdapter:
 
     def _heed(self, answer: Answer, error: RetryableError) -> None:
         """Wait as long as the answer asks, and make no other call meanwhile if it is a limit."""
-        asked, limited = retry_after_seconds(answer.headers, now=self._clock()), error.status in (_BANNED, _TOO_MANY)
+        asked, limited = retry_after_seconds(answer.headers, now=self._clock()), error.status in (BANNED, _TOO_MANY)
         wait = error.retry_after_seconds if asked is None else asked
         if wait is None and (limited or error.status == _FORBIDDEN):
             wait = _MINUTE_SECONDS

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 
 from adapters._bases.errors import SourceRejected
-from adapters._bases.http_adapter import Answer, HttpAdapter, failure, json_answer, may_pass
+from adapters._bases.http_adapter import BANNED, Answer, HttpAdapter, failure, json_answer, may_pass
 from adapters._bases.json_values import whole
 from adapters._bases.wording import one_line
 
@@ -24,7 +25,6 @@ UNKNOWN_PAIR = -1121
 _WEIGHT_HEADER = "x-mbx-used-weight-1m"
 _MAX_SHARE = 0.8
 _MINUTE_SECONDS = 60.0
-_OK, _BANNED, _TOO_MANY = 200, 418, 429
 _TOO_MANY_CALLS = -1003
 _PASSING_CODES = range(-1099, -999)  # of the server or the network
 
@@ -62,7 +62,7 @@ class BinanceHttpAdapter:
             # Near the limit of the last minute: other programs behind this address call too.
             if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
                 self._http.pause(_MINUTE_SECONDS)
-            return _body_of(answer), self._http.as_of(answer, source="Binance")
+            return _body_of(answer), self._http.as_of(answer)
 
         return await self._http.get(path, params, read)
 
@@ -71,15 +71,16 @@ def _body_of(answer: Answer) -> object:
     """An answer's JSON value; an error object is an error, regardless of the HTTP status."""
     status, body = answer.status, json_answer(answer)
     error = body if isinstance(body, dict) and "msg" in body else {}
-    if status == _OK and not error:
+    if status == HTTPStatus.OK and not error:
         return body
     code, text = whole(error.get("code")), one_line(str(error.get("msg", "")))
-    passes = may_pass(status) or (status == _OK and code in _PASSING_CODES)
+    if code == _TOO_MANY_CALLS and status != BANNED:
+        status = HTTPStatus.TOO_MANY_REQUESTS
+    passes = may_pass(status) or (status == HTTPStatus.OK and code in _PASSING_CODES)
     if code == UNKNOWN_PAIR and not passes:
         raise SourceRejected("Binance has no such pair", next_step="see BINANCE_PAIRS", status=status, code=code)
-    status = _TOO_MANY if code == _TOO_MANY_CALLS and status != _BANNED else status
     refused = "check BINANCE_BASE_URL; if it is right, the API has changed"
-    raise failure("Binance", status, text, code=code, passes=passes or status == _TOO_MANY, refused=refused)
+    raise failure("Binance", status, text, code=code, passes=passes, refused=refused)
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -1,22 +1,23 @@
-"""CoinMarketCap's Pro API: paths, parameters, credits and the envelope around every answer.
+"""CoinMarketCap's Pro API: paths, parameters, credits, the envelope around every answer, and its error codes.
 
-Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0. Coins are requested by id, which is
-permanent, unlike symbols.
+Endpoints and parameters: CoinMarketCap's documentation and its official SDK 5.0.0; codes and their meaning: its error
+guide and that SDK's error models. Coins are requested by id, which is permanent, unlike symbols.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple
 
-from adapters._bases.errors import ContractError, SourceRejected, SourceUnavailable
-from adapters._bases.http_adapter import Answer, HttpAdapter, json_answer, minute_limiter
+from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import Answer, HttpAdapter, failure, json_answer, may_pass, minute_limiter
 from adapters._bases.json_values import instant, whole
 from adapters._bases.tehran_time import hour_start, tehran_text
 from adapters._bases.wording import one_line
-from adapters.http.coin_market_cap_errors import USE_A_KEY, error_of, is_beyond_reach
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
 # Of every requested price.
@@ -26,6 +27,38 @@ _NO_COIN = 2**31 - 1
 _CHANGED = "check CMC_BASE_URL; if it is right, the API has changed"
 # The lowest limit of any plan on record; `key_info` replaces it by the plan's own.
 _MODEST_CALLS_PER_MINUTE = 30
+_MINUTE_LIMIT = 1008
+
+USE_A_KEY = "set CMC_API_KEY in .env: a free key comes from https://coinmarketcap.com/api/"
+_CHECK_KEY = "check CMC_API_KEY against your account at https://pro.coinmarketcap.com/account"
+_CHECK_PLAN = "look at your plan at https://pro.coinmarketcap.com/account/plan"
+
+# What to do about a refusal, by CoinMarketCap's code, or by the HTTP status of its gateway, which has no codes.
+_NEXT_STEPS = {
+    1001: _CHECK_KEY,
+    1002: USE_A_KEY,
+    1003: f"pay or change the plan: {_CHECK_PLAN}",
+    1004: f"renew the plan: {_CHECK_PLAN}",
+    1005: USE_A_KEY,
+    1006: f"a higher plan is needed: {_CHECK_PLAN}",
+    1007: "ask CoinMarketCap's support why, or use another key in CMC_API_KEY",
+    1009: f"the day's credits are used up: wait for the next UTC day, or use a higher plan: {_CHECK_PLAN}",
+    1010: f"the month's credits are used up: wait for the plan's reset, or use a higher plan: {_CHECK_PLAN}",
+    401: _CHECK_KEY,
+    402: _CHECK_PLAN,
+    403: f"{_CHECK_KEY}; the plan may not include this endpoint",
+    404: "check CMC_BASE_URL",
+}
+# What to do about a limit, with the seconds to wait. A blocked address must stay away for long; the anonymous burst
+# limit clears within about a minute, while its daily limit does not clear and only a key helps.
+_LIMITS = {
+    # After the turn of the minute, so that a clock slightly ahead of the source's does not ask too soon.
+    _MINUTE_LIMIT: ("if another program uses this key, give it a key of its own", 61.0),
+    1011: ("let other programs behind this address call less, and try again later", 60.0),
+    1022: (USE_A_KEY, 20.0),
+}
+_BEYOND_REACH = "the requested hours are beyond the plan's reach"
+_NEWER_THAN = re.compile(r"newer than (\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?)")
 
 
 class KeyInfo(NamedTuple):
@@ -46,10 +79,8 @@ class CoinMarketCapHttpAdapter:
     """
 
     def __init__(self, *, http: HttpAdapter, clock: Callable[[], datetime], keyless: bool) -> None:
-        self._http = http
-        self._clock = clock
-        self._keyless = keyless
-        self._limiter = minute_limiter(_MODEST_CALLS_PER_MINUTE)
+        self._http, self._clock, self._keyless = http, clock, keyless
+        http.limiter = minute_limiter(_MODEST_CALLS_PER_MINUTE)
         self.credits_used = 0  # by CoinMarketCap's own count, status.credit_count
 
     async def latest(self, ids: Sequence[int]) -> object:
@@ -110,7 +141,7 @@ class CoinMarketCapHttpAdapter:
         monthly, minute = whole(plan.get("credit_limit_monthly")), whole(plan.get("rate_limit_minute")) or 0
         reset = plan.get("credit_limit_monthly_reset")
         if minute > 0:
-            self._limiter = minute_limiter(minute)
+            self._http.limiter = minute_limiter(minute)
         reset = one_line(reset) if isinstance(reset, str) else None
         return KeyInfo(monthly, credits_left, max(0, minute) or None, reset)
 
@@ -125,8 +156,7 @@ class CoinMarketCapHttpAdapter:
             message = f"CoinMarketCap gives {needs_key} only with an API key, and none is set"
             raise SourceRejected(message, next_step=USE_A_KEY)
         path = f"{_KEYLESS_PREFIX}{path}" if self._keyless else path
-        read = partial(self._read, of_this_hour=of_this_hour)
-        return await self._http.get(path, params, read, gate=lambda: self._limiter)
+        return await self._http.get(path, params, partial(self._read, of_this_hour=of_this_hour))
 
     def _read(self, answer: Answer, *, of_this_hour: bool) -> object:
         body = json_answer(answer)
@@ -140,10 +170,53 @@ class CoinMarketCapHttpAdapter:
         if error is not None:
             raise error
         made = instant(str(said.get("timestamp")))
-        if self._http.is_old(answer, made, source="CoinMarketCap") and of_this_hour and made and made < hour_start(now):
+        if self._http.is_old(answer, made) and of_this_hour and made and made < hour_start(now):
             message = f"CoinMarketCap: the answer is of {tehran_text(made)} in Tehran, so it comes from a cache"
             raise SourceUnavailable(message, next_step="try again later; check the proxy and CMC_BASE_URL")
         if "data" not in fields:
             message = f"{answer.where}: CoinMarketCap answered with success but without data"
             raise ContractError(message, next_step=_CHANGED)
         return fields["data"]
+
+
+def error_of(status: int, code: int | None, text: str, *, now: datetime, keyless: bool) -> EtlError | None:
+    """The error that an answer means; None for success.
+
+    Args:
+        code: ``error_code``, 0 for success; None if it cannot be read.
+        text: ``error_message`` as `one_line`, free of secrets.
+        now: aware; the minute limit is waited for until the next minute.
+        keyless: no key was sent, so a key is the remedy for limits.
+    """
+    if status == HTTPStatus.OK and code == 0:
+        return None
+    if status == HTTPStatus.OK and code is None:
+        return ContractError(
+            "CoinMarketCap answered without its status block, so success cannot be distinguished from failure",
+            next_step="check CMC_BASE_URL; if it is right, the API has changed",
+        )
+    # On a 200 the code says what the status would have said.
+    passes, wait = may_pass(code if status == HTTPStatus.OK and code else status), None
+    later = USE_A_KEY if keyless else "try again later; https://status.coinmarketcap.com says more"
+    refused = _NEXT_STEPS.get(code or 0) or _NEXT_STEPS.get(status, "check SYMBOLS and CMC_BASE_URL")
+    if code in _LIMITS:
+        passes, (later, wait) = True, _LIMITS[code]
+        if code == _MINUTE_LIMIT:
+            wait -= now.second + now.microsecond / 1e6
+    elif code in _NEXT_STEPS:
+        passes = False
+    elif not passes and "historical access" in text:
+        text = f"{_BEYOND_REACH}, nothing was charged: {text}"
+        refused = f"request fewer hours, or use a higher plan: {_CHECK_PLAN}"
+    return failure("CoinMarketCap", status, text, code=code, passes=passes, refused=refused, later=later, wait=wait)
+
+
+def is_beyond_reach(error: SourceRejected) -> bool:
+    """Whether the refusal is of hours that the key's plan does not reach."""
+    return _BEYOND_REACH in error.message
+
+
+def reach_of(error: SourceRejected) -> datetime | None:
+    """The moment, aware, since which past hours are in the plan's reach; None if the refusal does not name it."""
+    named = _NEWER_THAN.search(error.message) if is_beyond_reach(error) else None
+    return None if named is None else instant(named[1] if "T" in named[1] else f"{named[1]}T00:00:00Z")

@@ -16,8 +16,7 @@ from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from adapters._bases.wording import counted, listed
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from adapters.files.choices import coin_choices, twin_choices
-from adapters.http.coin_market_cap_errors import USE_A_KEY, reach_of
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, USE_A_KEY, CoinMarketCapHttpAdapter, reach_of
 from configurations.config import renamed_entry
 from crons.backfill import Past
 from crons.inspection import finding

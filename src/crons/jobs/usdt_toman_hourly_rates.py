@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
-from statistics import median
+from itertools import pairwise
+from statistics import median, mode
 from typing import Any
-
-from aiolimiter import AsyncLimiter
 
 from adapters._bases.errors import ConfigurationError, EtlError
 from adapters._bases.hourly_table import HourlyRow
@@ -26,14 +25,16 @@ from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, RateSource, extr
 from loaders.spooled_loader import SpooledLoader
 from transformers.candles import candle_batch, toman_row
 from transformers.coverage import Batch, hours_by_key, reach
-from transformers.toman_transformer import tenfold_rates
 
 # In an hour's first seconds the hour before is still open, so the one before that is completed.
 _HOURS_BACK = 2
 # An exchange that is down must not hold up the other one's rates for long.
 _MOST_TRIES = 3
 _FAR_APART_PERCENT = 10.0
+# No market moves as far from one hour to the next, and no two exchanges are as far apart.
+_LEAST_TENFOLD, _MOST_TENFOLD = 7.0, 14.0
 
+Rates = Mapping[str, Mapping[str, float]]  # symbol to its rates by hour key
 Ask = Callable[[CandleCall], Coroutine[Any, Any, Batch]]
 
 
@@ -91,18 +92,16 @@ async def _exchanges(ctx: JobContext) -> AsyncIterator[dict[str, Ask]]:
                 # As Nobitex asks of programs.
                 headers = {"User-Agent": "TraderBot/DataProcessor"}
                 http = ctx.resources.http(source.setting, headers, attempts=_MOST_TRIES)
-                limiter = minute_limiter(CALLS_A_MINUTE)
-                exchanges[source.symbol] = partial(_ask, ctx, await opened.enter_async_context(http), source, limiter)
+                http.limiter = minute_limiter(CALLS_A_MINUTE)
+                exchanges[source.symbol] = partial(_ask, ctx, await opened.enter_async_context(http), source)
         if not exchanges:
             message = "NOBITEX_BASE_URL and WALLEX_BASE_URL are both empty"
             raise ConfigurationError(message, next_step="set one of them")
         yield exchanges
 
 
-async def _ask(
-    ctx: JobContext, http: HttpAdapter, source: RateSource, limiter: AsyncLimiter, call: CandleCall
-) -> Batch:
-    answer = await extract_candles(http, source, call.start, call.end, limiter=limiter)
+async def _ask(ctx: JobContext, http: HttpAdapter, source: RateSource, call: CandleCall) -> Batch:
+    answer = await extract_candles(http, source, call.start, call.end)
     return candle_batch(call, answer, partial(toman_row, source.symbol, source.pair, ctx.run_id), name=source.symbol)
 
 
@@ -137,7 +136,7 @@ def verify(ctx: JobContext) -> list[Finding]:
     for one in ctx.repository.prices(first="", last=hour_key(ctx.started)):
         if one.price > 0:
             rates.setdefault(one.symbol, {})[one.datetime] = one.price
-    tenfold = {words: list(map(from_text, hours)) for words, hours in tenfold_rates(rates)}
+    tenfold = {words: list(map(from_text, hours)) for words, hours in _tenfold(rates)}
     lines = [f"{words}, probably Rial for Toman: {describe_hours(hours)}" for words, hours in tenfold.items()]
     back = reach([hour for hours in tenfold.values() for hour in hours], ctx.started)
     found = [finding("unit", lines, f"./run.sh cron_backfill {ctx.name} {back} fetches them again")]
@@ -154,6 +153,30 @@ def verify(ctx: JobContext) -> list[Finding]:
         )
         found.append(Finding("two sources", "warn" if apart[largest] > _FAR_APART_PERCENT else "ok", detail))
     return found
+
+
+def _tenfold(rates: Rates) -> Iterator[tuple[str, list[str]]]:
+    """What is ten times as much as other rates, in words, and its hours: within a symbol, and between two."""
+    for symbol, own in rates.items():
+        levels = dict.fromkeys(sorted(own), 0)
+        for before, hour in pairwise(levels):
+            levels[hour] = levels[before] + _tens(own[hour], own[before])
+        usual = mode(levels.values())
+        found = {
+            "ten times its other rates": [hour for hour, level in levels.items() if level > usual],
+            "a tenth of its other rates": [hour for hour, level in levels.items() if level < usual],
+        }
+        for other, theirs in rates.items():
+            both = [hour for hour in levels if hour in theirs]
+            found[f"ten times {other}"] = [hour for hour in both if _tens(own[hour], theirs[hour]) > 0]
+        yield from ((f"{symbol} is {words}", hours) for words, hours in found.items() if hours)
+
+
+def _tens(one: float, other: float) -> int:
+    """1 if a rate is about ten times another, -1 if it is about a tenth of it, else 0."""
+    high, low = max(one, other), min(one, other)
+    is_tenfold = _LEAST_TENFOLD * low < high < _MOST_TENFOLD * low
+    return 0 if not is_tenfold else 1 if one > other else -1
 
 
 JOB = Job(

@@ -93,12 +93,12 @@ def test_unreadable_headers_never_raise(value: str, date: str) -> None:
 def test_clocks_may_differ_by_the_tolerance(difference: timedelta) -> None:
     """Ahead or behind alike; a source that gives no time is not compared."""
     adapter, answer = opened(), Answer("it", 200, b"")
-    assert not adapter.is_old(answer, None, source="it")
+    assert not adapter.is_old(answer, None)
     if abs(difference) <= CLOCK_TOLERANCE:
-        assert not adapter.is_old(answer, NOW - difference, source="it")
+        assert not adapter.is_old(answer, NOW - difference)
         return
     with pytest.raises(ClockError):
-        adapter.is_old(answer, NOW - difference, source="it")
+        adapter.is_old(answer, NOW - difference)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_old_answer_of_a_cache_is_not_a_wrong_clock(
     adapter = opened()
     if previous is not None:
         with nullcontext() if previous == 0 else pytest.raises(ClockError):
-            adapter.is_old(Answer("it", 200, b""), NOW - timedelta(minutes=previous), source="it")
+            adapter.is_old(Answer("it", 200, b""), NOW - timedelta(minutes=previous))
     with pytest.raises(ClockError) if old is None else nullcontext():
-        assert adapter.is_old(Answer("it", 200, b"", headers), NOW - timedelta(minutes=minutes), source="it") == old
+        assert adapter.is_old(Answer("it", 200, b"", headers), NOW - timedelta(minutes=minutes)) == old
 
 
 BANNED = f"Way too much request weight used; IP banned until {int(NOW.timestamp() * 1000) + 600_000}."

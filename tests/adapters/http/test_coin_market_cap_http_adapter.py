@@ -24,8 +24,7 @@ from adapters._bases.errors import (
 )
 from adapters._bases.json_values import whole
 from adapters._bases.retry import RetryPolicy
-from adapters.http.coin_market_cap_errors import error_of, reach_of
-from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
+from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, error_of, reach_of
 from tests.support.http_sources import CMC, KEY, coin_market_cap
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
