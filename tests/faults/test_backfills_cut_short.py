@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hours_before, in_tehran
-from sandbox.binance import ExchangeStandIn
 from sandbox.market import listed_coins
-from sandbox.server import Answer, Serving
 from tests.support import faults
-from tests.support.binance import expected, stored
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Finished, Installation, Running
 from tests.support.price_audit import Key, PriceAudit
@@ -26,7 +20,6 @@ HOURS = 700
 FIRST_CALLS_SYMBOLS = 7
 """As many of 700 hours as one call may ask for."""
 PATH = "/quotes/historical"
-JOB = "binance_hourly_prices"
 
 
 def fetched(program: Installation) -> set[Key]:
@@ -85,36 +78,3 @@ def test_spool_is_stored_before_past_hours_are_requested(
     assert [request for request in source.requests if request.path.endswith(PATH)] == []
     assert program.spooled == []
     table.assert_right(at_least=kept)
-
-
-def test_killed_backfill_is_stored_and_healed(
-    program: Installation, source: FaultySource, embedded: ClickHouseAdapter, database: str
-) -> None:
-    program.settings["SYMBOLS"] = "BTC"
-    targets: list[str] = []
-    reached, released = threading.Event(), threading.Event()
-    with ExchangeStandIn(source.market, clock=program.clock) as exchange:
-
-        def respond(target: str, _headers: dict[str, str]) -> Answer:
-            targets.append(target)
-            if len(targets) > 4:  # which pair it is, its first candle, and the first two of three for its past
-                reached.set()
-                released.wait(PATIENCE_SECONDS)
-            return exchange.answer(target, program.clock())
-
-        with Serving(respond=respond, clock=program.clock) as front:
-            program.settings["BINANCE_BASE_URL"] = front.base_url
-            job = program.start_job("backfill", "1500", job=JOB)
-            assert reached.wait(PATIENCE_SECONDS)
-            eventually(lambda: len(list((program.data / "spool" / JOB).glob("*.spool"))) == 2)
-            job.end(signal.SIGKILL)
-            assert stored(embedded, database, "BTC") == {}
-            released.set()
-            assert "replayed=996" in program.run_job(job=JOB).log
-            past = len(stored(embedded, database, "BTC")) - 1
-            heal = program.run_job("heal", "1500", job=JOB)
-        assert past in {996, 997}  # the run completes the hour before its own, in whichever call that was
-        assert f"hours_asked={1500 - past}" in heal.log
-        rows = stored(embedded, database, "BTC")
-        rows.popitem()
-        assert rows == expected(exchange, "BTCUSDT", hours_before(program.clock(), 1500))

@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 
 from adapters._bases.tehran_time import hour_key, hours_before, in_tehran
-from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront, FaultKind
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
@@ -111,23 +110,6 @@ def test_killed_at_random_with_the_embedded_engine(
     kill_again_and_again(
         embedded_program, embedded_table, EMBEDDED_KILLS, lambda _: (asked_again(source), chance.uniform(0, 0.5))
     )
-
-
-@pytest.mark.parametrize("path", ["/quotes/latest", "/quotes/historical"])
-def test_killed_while_waiting_for_the_source(
-    path: str, program: Installation, source: FaultySource, front: ClickHouseFront, *, table: PriceAudit
-) -> None:
-    """A process killed in any call of the source leaves no lock, no row and no file that is in the next run's way.
-
-    A run has not asked the database by then.
-    """
-    arguments = ("backfill", "5") if path == "/quotes/historical" else ()
-    job, _ = faults.hung(program, source, *arguments)
-    assert arguments or front.statements == []
-    job.end()
-    assert (table.keys(), program.spooled) == (set(), [])
-    assert program.run_job(*arguments).code == 0
-    table.assert_right(15 if arguments else 3)
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,12 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, aside: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """The path to write a file to, which is renamed to `path`, durably, if the block ends without an error.
 
-    It is `aside`, or a hidden name beside `path`; it is removed first, so it must have one writer.
+    It is a hidden name beside `path`; it is removed first, so it must have one writer.
     """
-    draft = aside or path.with_name(f".{path.name}.new")
+    draft = path.with_name(f".{path.name}.new")
     try:
         draft.unlink(missing_ok=True)
         yield draft

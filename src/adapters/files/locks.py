@@ -37,7 +37,7 @@ def _make_private(folder: Path) -> None:
     folder.chmod(0o700)  # others could only read it, so its contents are ours
 
 
-class Holder(msgspec.Struct, frozen=True):
+class Holder(msgspec.Struct):
     """Who holds a lock."""
 
     pid: int
@@ -56,7 +56,7 @@ class ProcessLock:
     Args:
         path: the lock file; its folder is made if missing.
         task, run_id, step: as in `Holder`.
-        wait_seconds: how long to wait for another holder; by default just long enough for it to write its note.
+        wait_seconds: how long to wait for another holder; at least long enough for it to write its note.
         private: whether to make its folder private, for one in a place where every user may create it.
     """
 
@@ -92,7 +92,7 @@ class ProcessLock:
                 _make_private(self._path.parent)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._lock.acquire(timeout=min(_UNNOTICED_SECONDS, self._wait_seconds))
+                self._lock.acquire(timeout=_UNNOTICED_SECONDS)
             except Timeout:
                 if self._wait_seconds <= _UNNOTICED_SECONDS:
                     raise
@@ -109,15 +109,15 @@ class ProcessLock:
         except OSError as error:
             raise _failed(self._path, error) from error
         self.left_behind = read_holder(self._path)
-        self.holder = msgspec.structs.replace(self.holder, since=tehran_text(self._clock()))
+        self.holder.since = tehran_text(self._clock())
         self.note(self.holder.step)
         return self
 
     def note(self, step: str) -> None:
         """Note what is being done now. A note that cannot be written does not stop the work."""
-        self.holder = msgspec.structs.replace(self.holder, step=step)
+        self.holder.step = step
         note = note_of(self._path)
-        # Not by `Disk`, which syncs: a note dies with its process, and is written at every step of a run.
+        # Not by `replacing`, which syncs: a note dies with its process, and is written at every step of a run.
         beside = note.with_name(f"{note.name}.new")
         with suppress(OSError):
             # A link left there is replaced, not followed.
@@ -132,7 +132,6 @@ class ProcessLock:
 
 
 def note_of(lock: Path) -> Path:
-    """The path of a lock's note."""
     return lock.with_name(f"{lock.name}.json")
 
 

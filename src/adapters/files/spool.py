@@ -75,8 +75,7 @@ class Spool:
             make_folder(self.folder)
             path = self.folder / f"{name or f'{_next_number(self.folder, first=1):010d}'}{SUFFIX}"
             try:
-                # One name for all that hold the job's lock: a killed process's draft is replaced by the next.
-                with replacing(path, aside=self.folder / f"{name or 'unfinished'}.tmp") as draft:
+                with replacing(path) as draft:
                     write(draft, body)
             except OSError:
                 if not self._put_reserved(path, body):

@@ -48,3 +48,12 @@ def test_private_folder_that_others_could_write_to_is_refused(tmp_path: Path, ri
         pytest.fail("it was taken")
     assert stat.S_IMODE(folder.stat().st_mode) == rights
     assert list(folder.iterdir()) == []
+
+
+def test_private_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "locks").symlink_to("elsewhere")
+    lock = ProcessLock(tmp_path / "locks" / "job.lock", task="test", clock=lambda: NOW, private=True)
+    with pytest.raises(StateError, match="of this user alone"), lock:
+        pytest.fail("it was taken")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
