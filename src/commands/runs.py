@@ -7,23 +7,21 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 
 import psutil
 
 from adapters._bases.errors import StateError
-from adapters._bases.tehran_time import from_text
+from adapters._bases.wording import duration
 from adapters.files.locks import Holder, held_locks, is_open_in
 from commands.screen import say, say_json, settings_with_log, show_table
-from commands.status_facts import describe_age, latest_first
+from commands.status_facts import latest_first
 from configurations.config import SettingsError, load_settings
 from crons.exits import DONE
 from crons.history import kept_runs
 from crons.registry import JOBS
 from crons.resources import Resources, has_no_database, interactive_timeouts, system_clock
 
-_SHORT = timedelta(minutes=2)
 _GRACE_SECONDS = 10.0
 
 
@@ -43,10 +41,8 @@ def runs(count: int, *, as_json: bool) -> int:
         return DONE
     rows = []
     for run in runs:
-        took = from_text(run.finished_at) - from_text(run.started_at)
-        lasted = f"{took.seconds} s" if took < _SHORT else describe_age(took)
         stored = f"{run.inserted + run.updated:,}"
-        rows.append((run.started_at[:16], f"{run.job} {run.kind}", lasted, run.status, stored))
+        rows.append((run.started_at[:16], f"{run.job} {run.kind}", duration(run.took), run.status, stored))
     show_table(("began (Tehran)", "what", "took", "result", "rows"), rows)
     if reasons := {run.error: run.started_at[:16] for run in reversed(runs) if run.error}:
         say("\nwhy, the last time of each")

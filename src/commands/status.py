@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from adapters._bases.errors import EtlError, LockHeldError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import StoredHours
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_ranges, hours_before, tehran_text
-from adapters._bases.wording import counted, listed
+from adapters._bases.wording import counted, duration, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from adapters.files.locks import held_locks
 from adapters.files.spool import Spool
@@ -34,7 +33,6 @@ from commands.status_facts import (
     Series,
     SpoolFacts,
     Turn,
-    describe_age,
     latest_first,
     needs,
     stale_symbols,
@@ -169,16 +167,16 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
     series = []
     for symbol in symbols:
         there, spans = stored.get(symbol, _NOTHING), absent.get(symbol, ())
-        last, before = _finite(there.last_value), None
+        last, before = there.last_value, None
         if there.last_hour:
-            before = _finite(there.values.get(hour_key(from_text(there.last_hour) - timedelta(hours=_TREND_HOURS))))
+            before = there.values.get(hour_key(from_text(there.last_hour) - timedelta(hours=_TREND_HOURS)))
         series.append(
             Series(
                 symbol,
                 there.last_hour or None,
                 last,
                 cover(hours, there.hours, holes.get(symbol, ()), first=first_hours.get(symbol), absent=spans),
-                [_finite(there.values.get(key)) for key in (*keys[-_TREND_HOURS:], present)],
+                [there.values.get(key) for key in (*keys[-_TREND_HOURS:], present)],
                 change_24h=(last / before - 1) * 100 if last is not None and before else None,
                 is_absurd=symbol in absurd,
                 is_idle=symbol in idle,
@@ -186,10 +184,6 @@ def _series_of(table: HourlyRepository, symbols: Sequence[str], now: datetime) -
             )
         )
     return series
-
-
-def _finite(price: float | None) -> float | None:
-    return price if price is not None and math.isfinite(price) else None
 
 
 def _facts(
@@ -216,8 +210,7 @@ def _facts(
         run=turns.get(name),
         heal=turns.get(install.heal_of(name)),
         backup=backup,
-        crontab_unknown=schedules.unknown.message if schedules.unknown else None,
-        cron_runs=schedules.cron_runs,
+        crontab=schedules,
         running=str(held[lock] or "a process without a note") if lock in held else None,
         last_success=next((run for run in runs if not run.failed), None),
         last_failure=next((run for run in ended if run.failed), None),
@@ -249,7 +242,7 @@ def _document(job: JobFacts, lines: Sequence[str], now: datetime) -> dict[str, A
         "schedule": job.run and job.run.schedule,
         "next_run": job.run and tehran_text(job.run.at),
         "next_run_host": job.run and job.run.at.isoformat(),
-        "crontab_not_known": job.crontab_unknown,
+        "crontab_not_known": job.crontab.unknown and job.crontab.unknown.message,
         "next_heal": job.heal and tehran_text(job.heal.at),
         "running": job.running,
         "database": {"state": job.database.state, "detail": job.database.detail},
@@ -304,7 +297,7 @@ def _show(job: JobFacts, now: datetime, *, everything: bool) -> None:
     if job.follows_list and not everything:
         shown = [one for one in series if not one.has_left][:_LARGEST]
     elif size and not everything and (room := max(_LEAST_SYMBOLS, size.lines - _OTHER_LINES)) < len(series):
-        shown = sorted(series, key=lambda one: (one.symbol not in stale, _percents(one)))[:room]
+        shown = sorted(series, key=lambda one: (one.symbol not in stale, -len(one.coverage.missing)))[:room]
     say("")
     show_table(
         ("symbol", "price", "24 h", "hour (Tehran)", f"stored in\n{'/'.join(SPANS)}", "last 24 h"),
@@ -330,9 +323,12 @@ def _fields(job: JobFacts, now: datetime) -> Iterator[tuple[str, str]]:
     database = job.database
     yield "last success", _describe_run(job.last_success, job, now)
     yield "last failure", _describe_run(job.last_failure, job, now)
-    unset = f"unknown: {job.crontab_unknown}" if job.crontab_unknown else ""
-    unset = unset or f"not in the crontab: ./run.sh setup_cron {job.name}"
-    yield "next run", _describe_turn(job.run) if job.run else unset
+    if job.run:
+        yield "next run", _describe_turn(job.run)
+    elif job.crontab.unknown:
+        yield "next run", f"unknown: {job.crontab.unknown.message}"
+    else:
+        yield "next run", f"not in the crontab: ./run.sh setup_cron {job.name}"
     if job.last_heal and job.last_heal is job.last_failure:
         yield "last heal", "the last failure"
     elif job.last_heal or job.heal:
@@ -356,7 +352,7 @@ def _describe_run(run: RunRecord | None, job: JobFacts, now: datetime) -> str:
         reason = _NOT_KNOWN.get(job.database.state)
         return f"unknown: {reason}" if reason else "none known"
     failed, reason = (", failed", f": {run.error}") if run.failed else ("", "")
-    age = describe_age(now - from_text(run.finished_at))
+    age = duration(now - from_text(run.finished_at))
     return f"{run.finished_at} in Tehran, {age} ago{failed} ({run.kind}){reason}"
 
 
@@ -370,14 +366,9 @@ def _describe_spool(spool: SpoolFacts, now: datetime) -> str:
         return f"unknown: {spool.unknown}"
     if not spool.waiting and not spool.damaged:
         return "empty"
-    oldest = f", the oldest for {describe_age(now - spool.oldest)}" if spool.oldest else ""
+    oldest = f", the oldest for {duration(now - spool.oldest)}" if spool.oldest else ""
     damaged = f", {len(spool.damaged)} damaged" if spool.damaged else ""
     return f"{counted(len(spool.waiting), 'pending file')}{oldest}{damaged}"
-
-
-def _percents(one: Series) -> list[float]:
-    """For sorting by the latest span first; a span without expected hours is complete."""
-    return [100.0 if share.percent is None else share.percent for share in one.coverage.shares.values()]
 
 
 def _row(one: Series) -> list[str]:

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start
-from adapters._bases.wording import counted, listed
+from adapters._bases.tehran_time import HOUR, from_text, hour_key, hour_ranges, hour_start, tehran_text
+from adapters._bases.wording import counted, duration, listed
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from adapters.system.crontab import START_CRON
+from crons.install import Schedules
 from transformers.coverage import Coverage, reach
 
 _LEAST_STALE_AFTER = timedelta(hours=2)
@@ -22,8 +23,6 @@ _RECENT_HEALS = timedelta(days=8)  # failed heals of a line that was removed sin
 
 
 class SpoolFacts(NamedTuple):
-    """A spool."""
-
     waiting: Sequence[Path] = ()
     oldest: datetime | None = None  # when the oldest was written, aware
     damaged: Sequence[Path] = ()  # files that were set aside
@@ -65,7 +64,7 @@ class DatabaseFacts(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class JobFacts:
-    """A job; None is what does not exist or is unknown."""
+    """None is what does not exist or is unknown."""
 
     name: str
     beginnings: Sequence[str] = ()  # where the source's history of symbols begins
@@ -75,10 +74,9 @@ class JobFacts:
     run: Turn | None = None
     heal: Turn | None = None
     backup: Turn | None = None
-    crontab_unknown: str | None = None  # why the crontab cannot be read
-    cron_runs: bool = True
+    crontab: Schedules = Schedules({})  # noqa: RUF009 - it cannot change
     running: str | None = None  # who holds its lock
-    database: DatabaseFacts = DatabaseFacts()  # noqa: RUF009 - it cannot change
+    database: DatabaseFacts = DatabaseFacts()  # noqa: RUF009 - as above
     last_success: RunRecord | None = None  # of the hourly runs
     last_failure: RunRecord | None = None  # of any kind
     last_heal: RunRecord | None = None
@@ -128,7 +126,7 @@ def stale_symbols(job: JobFacts, now: datetime) -> list[str]:
     """Symbols without a price since `stale_after` before the present hour."""
     least = hour_start(now) - job.stale_after
     expected = [one for one in job.database.series if not one.has_left]
-    return [one.symbol for one in expected if one.last_hour is None or from_text(one.last_hour) < least]
+    return [one.symbol for one in expected if (one.last_hour or "") < tehran_text(least)]
 
 
 def _outage(job: JobFacts, now: datetime) -> tuple[timedelta | None, list[str]]:
@@ -137,28 +135,27 @@ def _outage(job: JobFacts, now: datetime) -> tuple[timedelta | None, list[str]]:
     age = now - from_text(success.finished_at) if success else timedelta()
     if success is None or age <= job.stale_after or job.database.state == "in use":
         return None, []
-    last_hours = {one.symbol: one.last_hour or "" for one in job.database.series}
-    hour = hour_key(from_text(success.started_at))
-    return age, [symbol for symbol in stale_symbols(job, now) if last_hours[symbol] >= hour]
+    hour, stale = hour_key(from_text(success.started_at)), stale_symbols(job, now)
+    return age, [one.symbol for one in job.database.series if one.symbol in stale and (one.last_hour or "") >= hour]
 
 
 def _of_runs(job: JobFacts, now: datetime, outage: timedelta | None, lost: Sequence[str]) -> Iterator[str]:
     if job.stale_set_up:
         names = ", ".join(job.stale_set_up)
         yield f"the set-up is older than {names}, so cron's next run may lack a package: ./run.sh install"
-    if not job.cron_runs and (job.run or job.heal or job.backup):
+    if not job.crontab.cron_runs and (job.run or job.heal or job.backup):
         yield f"no cron daemon runs, so cron starts nothing: {START_CRON}"
     database, prices, run = job.database, job.database.series, f"./run.sh cron_run {job.name}"
     if database.state == "unreachable":
         yield f"the database cannot be read: {database.detail}"
     if database.in_use_since and now - database.in_use_since > job.stale_after:
-        held = describe_age(now - database.in_use_since)
+        held = duration(now - database.in_use_since)
         yield f"the database has been in use for {held}: {database.detail}; ./run.sh kill ends this checkout's jobs"
     failures = _in_a_row("runs", job.failed_runs)
     if outage:
         without = f", so no price of {listed(lost)}" if lost else ""
-        install = "" if job.run or job.crontab_unknown else f"; not in the crontab: ./run.sh setup_cron {job.name}"
-        yield f"no successful run for {describe_age(outage)}{without}: {failures or f'{job.see_log}{run}{install}'}"
+        install = "" if job.run or job.crontab.unknown else f"; not in the crontab: ./run.sh setup_cron {job.name}"
+        yield f"no successful run for {duration(outage)}{without}: {failures or f'{job.see_log}{run}{install}'}"
     elif failures:
         yield failures
     elif job.in_use and not job.last_success and database.state in _READ and (not prices or stale_symbols(job, now)):
@@ -178,7 +175,7 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
         if spool.unknown:
             yield f"cannot tell whether {what} are pending: {spool.unknown}"
         if spool.oldest and now - spool.oldest > _SPOOL_AFTER:
-            held = describe_age(now - spool.oldest)
+            held = duration(now - spool.oldest)
             yield f"{what} have been pending for {held}: ./run.sh cron_run {job.name} stores them or says why not"
         for path in spool.damaged:
             yield f"damaged {what}: see {path}.reason, then remove both files"
@@ -186,7 +183,7 @@ def _of_storage(job: JobFacts, now: datetime) -> Iterator[str]:
         if not job.last_backup and (job.backup_due is None or now > job.backup_due):
             yield "no backup yet, though a daily one is installed: ./run.sh backup"
         elif job.last_backup and (age := now - job.last_backup) > 2 * job.backup.every:
-            yield f"no backup for {describe_age(age)}: {job.see_log}./run.sh backup"
+            yield f"no backup for {duration(age)}: {job.see_log}./run.sh backup"
     if job.shrunk_backup:
         yield job.shrunk_backup
 
@@ -206,7 +203,7 @@ def _of_prices(job: JobFacts, now: datetime, reported: Sequence[str]) -> Iterato
     overdue = {one.symbol: hours for one in series if (hours := _overdue_hours(one, job, now))}
     if overdue and job.fill:
         late = [hour for hours in overdue.values() for hour in hours]
-        lacking, age = f"{counted(len(late), 'hour')} of {listed(list(overdue))}", describe_age(now - min(late))
+        lacking, age = f"{counted(len(late), 'hour')} of {listed(list(overdue))}", duration(now - min(late))
         yield f"{lacking} missing, the oldest for {age}: {job.fill} {reach(late, now)}"
 
 
@@ -217,12 +214,3 @@ def _overdue_hours(one: Series, job: JobFacts, now: datetime) -> list[datetime]:
     gaps = [(first, last) for first, last in hour_ranges(missing) if last - first + HOUR >= job.every]
     late = [hour for hour in missing if now - hour > after and hour_key(hour) < (one.last_hour or "")]
     return [hour for hour in late if any(first <= hour <= last for first, last in gaps)]
-
-
-def describe_age(age: timedelta) -> str:
-    """A duration in its two largest units: ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
-    minutes = max(0, int(age.total_seconds() // 60))
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -41,16 +41,16 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     table, now = ctx.repository, ctx.started
     duplicates = table.duplicate_keys()
     keep = f"to keep the rows that the view shows: {duplicates.repair}"
-    yield finding("duplicate keys", _lines(duplicates.rows), keep)
+    yield finding("duplicate keys", duplicates.rows, keep)
     # Older versions of changed rows, which the view does not show.
     if superseded := table.count_superseded():
         yield Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")
     wrong = table.wrong_keys()
     heal = f"{_heal(ctx, _instants(wrong.rows))}, once they are gone: {wrong.repair}"
-    yield finding("keys against fetched_at", _lines(wrong.rows), heal)
+    yield finding("keys against fetched_at", wrong.rows, heal)
     future = table.future_rows(present=hour_key(now))
     clock = "check the clock of the host that wrote them, then remove them"
-    yield finding("future rows", _lines(future.rows), f"{clock}: {future.repair}")
+    yield finding("future rows", future.rows, f"{clock}: {future.repair}")
     yield _absurd(ctx, followed)
     if "trades" in table.table.given:
         idle = table.idle(list(followed), since=hour_key(now - STALE_AFTER))
@@ -90,7 +90,7 @@ def _absurd(ctx: JobContext, followed: Collection[str]) -> Finding:
     unfollowed = sorted({one.symbol for one in absurd}.difference(followed))
     first = f"put {', '.join(unfollowed)} into SYMBOLS, then " if unfollowed else ""
     step = f"{first}{', then '.join(steps)}" if steps else "they are gone with the future rows"
-    return finding("prices", _lines(absurd), f"{step}; prices that stay so may be another coin's under the same symbol")
+    return finding("prices", absurd, f"{step}; prices that stay so may be another coin's under the same symbol")
 
 
 def _mixed(ctx: JobContext, followed: Mapping[str, object]) -> Finding:
@@ -159,15 +159,11 @@ def _instants(wrong: Iterable[Wrong]) -> list[datetime]:
     return hours
 
 
-def _lines(wrong: Iterable[Wrong]) -> list[str]:
-    return [f"{one.symbol} {one.hour}: {one.detail}" for one in wrong]
-
-
-def finding(subject: str, lines: Sequence[str], next_step: str, *, found: str = "") -> Finding:
+def finding(subject: str, lines: Sequence[object], next_step: str, *, found: str = "") -> Finding:
     """A finding with the first ten lines of what is wrong, if anything is, after `found` or their number."""
     if not lines:
         return Finding(subject, "ok", "none")
     or_more = " or more" if len(lines) >= MOST_FOUND else ""
     rest = f"\n… and {len(lines) - _SHOWN:,}{or_more or ' more'}" if len(lines) > _SHOWN else ""
     head = found or f"{len(lines):,}{or_more} found"
-    return Finding(subject, "fail", "\n".join([head, *lines[:_SHOWN]]) + rest, next_step)
+    return Finding(subject, "fail", "\n".join([head, *map(str, lines[:_SHOWN])]) + rest, next_step)

@@ -14,21 +14,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from adapters._bases.tehran_time import from_text, jalali_date, tehran_text
+from adapters._bases.wording import duration
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports.price_summary import PriceTable, SymbolSummary, rates_by_hour, shown_hours, spread, summarize
 from transformers.comparison import DOLLAR_COINS, Overview
 from transformers.coverage import Share
 
+LIBRARY = "plotly-cartesian-4.1.1.min.js"
 SHOWN_FIRST = 6
 """How many symbols the price chart shows at first, the largest ones."""
 _LISTED_RUNS = 200  # in the table; the chart and the totals include all
@@ -52,17 +53,15 @@ class ReportContents:
     comparison: Overview | None = None  # of two sources; None if there is nothing to compare
 
 
-def build_page(contents: ReportContents, *, library: str = "") -> str:
-    """The whole page; `library` is the text of plotly.js, by default of the one that comes with the program."""
-    library = library or _part("plotly-cartesian-4.1.1.min.js")
+def build_page(contents: ReportContents) -> str:
+    library = _part(LIBRARY)
     hours = shown_hours(contents.hours, contents.tables)
     symbols = summarize(hours, contents.tables)
     period = period_text(len(hours) - 1)
-    runs = [(run, _seconds(run)) for run in contents.runs]
     facts: dict[str, Any] = {"now": tehran_text(contents.generated_at), "hours": hours, "period": period}
     facts["toman"] = rates_by_hour(hours, contents.tables)
     facts["jalali"] = {hour[:10]: jalali_date(from_text(hour)) for hour in hours}
-    data = json.dumps({**facts, **_chart_data(symbols, runs)}, separators=(",", ":"), allow_nan=False)
+    data = json.dumps({**facts, **_chart_data(symbols, contents.runs)}, separators=(",", ":"), allow_nan=False)
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     return _render(
         "page.html",
@@ -74,7 +73,7 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
         coverage_by_source={
             table.source: _coverage([one for one in symbols if one.source == table.source]) for table in contents.tables
         },
-        runs=runs[:_LISTED_RUNS],
+        runs=contents.runs[:_LISTED_RUNS],
         style=Markup(_part("page.css")),  # noqa: S704 - parts of the program, no foreign text
         library=Markup(library),  # noqa: S704
         program=Markup(program),  # noqa: S704
@@ -86,7 +85,7 @@ def build_page(contents: ReportContents, *, library: str = "") -> str:
 
 def _render(template: str, **values: Any) -> str:
     environment = Environment(
-        loader=DictLoader({name: _part(name) for name in ("page.html", "comparison.html")}),
+        loader=FunctionLoader(_part),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -96,8 +95,7 @@ def _render(template: str, **values: Any) -> str:
         price=price_text,
         percent=percent_text,
         change=change_text,
-        deviation=partial(percent_text, digits=2),
-        duration=duration_text,
+        duration=duration,
         count="{:,}".format,
         period=period_text,
         jalali=lambda hour: jalali_date(from_text(hour)),
@@ -106,19 +104,11 @@ def _render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(values)
 
 
-def _seconds(run: RunRecord) -> float | None:
-    """How long a run took; None if its times are invalid."""
-    try:
-        return (from_text(run.finished_at) - from_text(run.started_at)).total_seconds()
-    except ValueError:
-        return None
-
-
 def _coverage(symbols: Sequence[SymbolSummary]) -> Share:
     return Share(*map(sum, zip(*(symbol.coverage for symbol in symbols), strict=True)))
 
 
-def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord, float | None]]) -> dict[str, Any]:
+def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[RunRecord]) -> dict[str, Any]:
     of_symbol = ("symbol", "label", "source", "name", "currency", "followed", "prices", "states")
     of_run = ("started_at", "job", "kind", "failed", "error")
     return {
@@ -127,8 +117,8 @@ def _chart_data(symbols: Sequence[SymbolSummary], runs: Sequence[tuple[RunRecord
         "symbols": [{name: getattr(symbol, name) for name in of_symbol} for symbol in symbols],
         "runs": [
             {name: getattr(run, name) for name in of_run}
-            | {"seconds": seconds, "rows": run.inserted + run.updated + run.unchanged}
-            for run, seconds in runs
+            | {"seconds": run.took.total_seconds(), "rows": run.inserted + run.updated + run.unchanged}
+            for run in runs
         ],
     }
 
@@ -153,17 +143,6 @@ def percent_text(value: float | None, digits: int = 1) -> str:
 def change_text(value: float | None) -> str:
     """The value with two decimals and its sign, ``+1.25 %``, with a true minus, or a dash for None."""
     return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
-
-
-def duration_text(seconds: float | None) -> str:
-    """Whole seconds as ``12 s``, ``3 min 05 s`` or ``2 h 10 min``, or a dash for None."""
-    if seconds is None:
-        return UNKNOWN
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def period_text(hours: int) -> str:

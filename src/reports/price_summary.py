@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timezone
-from itertools import chain, groupby
+from itertools import chain
 
 from adapters._bases.corrections import NO_CORRECTIONS, Corrections
 from adapters._bases.hourly_table import StoredPrice, by_symbol
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.comparison import DOLLAR_COINS
-from transformers.coverage import HourState, Share, Spans, count_expected, hour_states
+from transformers.coverage import MISSING, WITHOUT_QUOTE, Share, Spans, count_expected, hour_states
 
 _SIGNIFICANT_DIGITS = 8
 _TOMAN = "IRT"
 DAY, WEEK = 24, 7 * 24  # hours
-# Letters of hours besides those of `HourState`: stored and updated later; the present hour without a row.
+# Letters of hours besides those of `hour_states`: stored and updated later; the present hour without a row.
 UPDATED, IN_PROGRESS = "u", "w"
 
 
@@ -52,7 +53,7 @@ class SymbolSummary:
     last_price: float | None
     low: float | None  # the lowest trade of the hours, or price where trades are unknown
     high: float | None
-    states: str  # a letter an hour: of a `HourState`, or one of the two above
+    states: str  # a letter an hour: of `hour_states`, or one of the two above
     coverage: Share  # without the hour in progress
     longest_gap: int  # missing hours in a row
     last_hour: str  # hour key of the last price; empty when there is none
@@ -113,13 +114,10 @@ def _summary(
     last_hour = max(priced, default="")
     absent = table.absences.get(symbol, ())
     states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first, absent=absent)
-    letters = [
-        UPDATED if hour in rows and rows[hour].is_updated else state.value
-        for hour, state in zip(hours, states, strict=True)
-    ]
-    if states.pop() in (HourState.MISSING, HourState.WITHOUT_QUOTE):
+    updated = [hour in rows and rows[hour].is_updated for hour in hours]
+    letters = [UPDATED if is_updated else state for is_updated, state in zip(updated, states, strict=True)]
+    if states[-1] in (MISSING, WITHOUT_QUOTE):
         letters[-1] = IN_PROGRESS  # its price may still come
-    gaps = (len(list(gap)) for state, gap in groupby(states) if state is HourState.MISSING)
     return SymbolSummary(
         symbol=symbol,
         label=label,
@@ -133,14 +131,14 @@ def _summary(
         low=_finite(min((row.price if row.low is None else row.low for row in valid), default=None)),
         high=_finite(max((row.price if row.high is None else row.high for row in valid), default=None)),
         states="".join(letters),
-        coverage=count_expected(states),
-        longest_gap=max(gaps, default=0),
+        coverage=count_expected(states[:-1]),
+        longest_gap=max(map(len, re.findall(f"{MISSING}+", states[:-1])), default=0),
         last_hour=last_hour,
         change=_change(known[0], known[-1]) if len(known) > 1 else None,
         change_24h=_change_over(stored, last_hour, DAY),
         change_7d=_change_over(stored, last_hour, WEEK),
         rows=len(rows),
-        updated=letters[:-1].count(UPDATED),
+        updated=sum(updated[:-1]),
         never_stored=not rows and (first is None or first > hours[-1]),
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from enum import Enum
 from typing import NamedTuple
 
 from adapters._bases.hourly_table import HourlyRow
@@ -21,6 +20,9 @@ SPANS = {"24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 # Sources limit an answer to a multiple of this many points.
 _LIMITS = 100
+
+# What is known of one hour of one symbol: its letter, which the report has too.
+STORED, MISSING, WITHOUT_QUOTE, NOT_EXPECTED = "smn-"
 
 Spans = Sequence[tuple[str, str]]  # of hour keys, both ends included
 Hours = Mapping[str, datetime]  # hour key to the hour's aware start, oldest first
@@ -46,15 +48,6 @@ class Batch(NamedTuple):
     points: Mapping[str, Sequence[datetime]] | None = None
 
 
-class HourState(str, Enum):
-    """What is known of one hour of one symbol. The value is its letter in the report."""
-
-    STORED = "s"
-    MISSING = "m"
-    WITHOUT_QUOTE = "n"
-    NOT_EXPECTED = "-"
-
-
 class Share(NamedTuple):
     """Numbers of expected hours by their state."""
 
@@ -64,7 +57,6 @@ class Share(NamedTuple):
 
     @property
     def expected(self) -> int:
-        """All of them."""
         return sum(self)
 
     @property
@@ -92,19 +84,19 @@ def hours_by_key(starts: Iterable[datetime]) -> dict[str, datetime]:
 
 def hour_states(
     hours: Iterable[str], stored: Collection[str], holes: Collection[str], *, first: str | None, absent: Spans = ()
-) -> list[HourState]:
-    """The state of each hour, by its key; the present hour may not be among them.
+) -> str:
+    """The letter of each hour, by its key; the present hour may not be among them.
 
     Hours are expected from the symbol's first stored one, and not in spans in which it is absent.
     """
-    states = []
+    states = ""
     for hour in hours:
         if hour in stored:
-            states.append(HourState.STORED)
+            states += STORED
         elif first is None or hour < first or is_within(hour, absent):
-            states.append(HourState.NOT_EXPECTED)
+            states += NOT_EXPECTED
         else:
-            states.append(HourState.WITHOUT_QUOTE if hour in holes else HourState.MISSING)
+            states += WITHOUT_QUOTE if hour in holes else MISSING
     return states
 
 
@@ -131,9 +123,8 @@ def is_whole(lacking: Iterable[datetime], points: Iterable[datetime]) -> bool:
     return not empty or (bool(at) and at[0] < empty[0] and at[-1] > empty[-1] and len(at) % _LIMITS > 0)
 
 
-def count_expected(states: Sequence[HourState]) -> Share:
-    """The expected hours by their states."""
-    return Share(*map(states.count, (HourState.STORED, HourState.MISSING, HourState.WITHOUT_QUOTE)))
+def count_expected(states: str) -> Share:
+    return Share(*map(states.count, (STORED, MISSING, WITHOUT_QUOTE)))
 
 
 def cover(
@@ -143,10 +134,10 @@ def cover(
     states = hour_states(hours, stored, holes, first=first, absent=absent)
     known = list(zip(hours.values(), states, strict=True))
     return Coverage(
-        next((start for start, state in known if state is not HourState.NOT_EXPECTED), None),
+        next((start for start, state in known if state != NOT_EXPECTED), None),
         {name: count_expected(states[-length:]) for name, length in SPANS.items()},
-        [start for start, state in known if state is HourState.MISSING],
-        [start for start, state in known if state is HourState.WITHOUT_QUOTE],
+        [start for start, state in known if state == MISSING],
+        [start for start, state in known if state == WITHOUT_QUOTE],
     )
 
 

@@ -14,8 +14,8 @@ from pytest_httpserver import HTTPServer
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import from_text, tehran_text
+from adapters._bases.wording import duration
 from adapters.files.locks import ProcessLock
-from commands.status_facts import describe_age
 from tests.commands.test_verify import put
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
@@ -111,7 +111,7 @@ def test_runs_and_prices_are_stale_after_two_intervals(
     [outage] = job["needs"]
     assert 0 <= job["last_success"]["age_seconds"] - (2 * hours * 3600 + 3900) < 30
     assert outage == (
-        f"no successful run for {describe_age(timedelta(hours=2 * hours, minutes=65))}, so no price of BTC, ETH, SOL: "
+        f"no successful run for {duration(timedelta(hours=2 * hours, minutes=65))}, so no price of BTC, ETH, SOL: "
         f"./run.sh cron_run {JOB}"
     )
 

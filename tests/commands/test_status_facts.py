@@ -10,6 +10,7 @@ import pytest
 from adapters._bases.tehran_time import hour_key, hour_start, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import BUSY, RunRecord
 from commands.status_facts import DatabaseFacts, JobFacts, Series, Turn, needs
+from crons.install import Schedules
 from transformers.coverage import Coverage
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
@@ -50,7 +51,7 @@ def test_busy_run_needs_attention_only_if_its_hour_is_missing() -> None:
 
 
 def test_missing_cron_daemon_needs_attention_if_there_is_a_line() -> None:
-    job = replace(job_missing(1), cron_runs=False)
+    job = replace(job_missing(1), crontab=Schedules({}, cron_runs=False))
     assert needs(job, NOW) == []
     [need] = needs(replace(job, heal=Turn("17 4 * * *", NOW, HOUR * 24)), NOW)
     assert need == "no cron daemon runs, so cron starts nothing: service cron start"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import html5lib
-
-from reports.price_report import build_page
-from tests.support.report_contents import hour_keys, price_wave, report_contents
+from tests.support.report_contents import hour_keys, page_of, price_wave, report_contents
 from tests.support.two_markets import candles_of, quotes_of, walk
 from transformers.comparison import Overview, compare_symbol
 
@@ -26,10 +23,10 @@ def overview(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> Overv
     return Overview(hours=SPAN, tolerance=1.0, symbols=found, only_coinmarketcap=["XRP"], only_binance=[])
 
 
-def page_of(comparison: Overview) -> tuple[Any, list[Any]]:
+def section_of(comparison: Overview) -> tuple[Any, list[Any]]:
     """The page, and the rows of the comparison in it."""
     contents = report_contents(price_wave(3, HOURS), hours=HOURS, comparison=comparison)
-    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(build_page(contents, library=" "))
+    tree = page_of(contents)
     return tree, tree.findall(".//table[@id='comparison-table']/tbody/tr")
 
 
@@ -38,7 +35,7 @@ def text_of(node: Any) -> str:
 
 
 def test_equal_prices_are_not_marked() -> None:
-    tree, rows = page_of(overview(wrong=False))
+    tree, rows = section_of(overview(wrong=False))
     assert [[text_of(cell) for cell in row] for row in rows] == [
         [symbol, f"{symbol}USDT", "48", "0", "0", "0.00 %", "+0.00 %", "+0.00 %", SPAN[0][:16], "0", ""]
         for symbol in ("BTC", "ETH")
@@ -51,7 +48,7 @@ def test_equal_prices_are_not_marked() -> None:
 def test_a_suspicion_is_marked_and_explained() -> None:
     """In the symbol's row and below the table; a symbol comes from the database, so its markup is text."""
     found = overview(wrong=True, symbols=("<script>alert(1)</script>", "ETH"))
-    tree, [row, other] = page_of(found)
+    tree, [row, other] = section_of(found)
     over = len(found.symbols[0].over)
     assert [text_of(row[place]) for place in (0, 9, 10)] == ["<script>alert(1)</script>", str(over), "stale"]
     assert (row.get("class"), other.get("class")) == ("failed", None)

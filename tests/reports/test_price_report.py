@@ -10,6 +10,7 @@ import math
 import random
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,18 @@ from hypothesis import strategies as st
 
 from adapters._bases.corrections import Correction, Corrections
 from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.wording import duration
 from reports import price_report
-from reports.price_report import (
-    UNKNOWN,
-    ReportContents,
-    build_page,
-    change_text,
-    duration_text,
-    percent_text,
-    period_text,
-    price_text,
+from reports.price_report import LIBRARY, UNKNOWN, build_page, change_text, percent_text, period_text, price_text
+from tests.support.report_contents import (
+    hour_keys,
+    page_of,
+    price_wave,
+    report_contents,
+    stored_price,
+    stored_run,
+    table_of,
 )
-from tests.support.report_contents import hour_keys, price_wave, report_contents, stored_price, stored_run, table_of
 
 PACKAGE, VERSION = "plotly.js-cartesian-dist-min", "4.1.1"
 """The npm package; of those of plotly.js the smallest that draws lines and heat maps."""
@@ -42,7 +43,6 @@ PUBLISHED = {
 """SHA-256 of `plotly-cartesian.min.js` and `LICENSE` in that package."""
 PAGE = Path(price_report.__file__).with_name("page")
 HOURS = hour_keys(6)
-LIBRARY = "/* plotly.js */"
 # A strict parser takes these for errors, though a browser shows the page all the same.
 NONCHARACTERS = "".join(chr(code) for code in range(0x110000) if 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE)
 FOREIGN = st.text(
@@ -71,11 +71,6 @@ PRICES = st.builds(
     currency=FOREIGN,
     is_updated=st.booleans(),
 )
-
-
-def page_of(contents: ReportContents, *, library: str = LIBRARY) -> Any:
-    parser = html5lib.HTMLParser(strict=library == LIBRARY, namespaceHTMLElements=False)
-    return parser.parse(build_page(contents, library=library))
 
 
 def data_of(tree: Any) -> dict[str, Any]:
@@ -113,15 +108,15 @@ def test_foreign_texts_and_numbers_do_not_break_the_page(prices: list[StoredPric
 
 def test_policy_names_scripts_by_their_hashes() -> None:
     """What runs is the library and the page's program, to the byte; nothing may be loaded from anywhere."""
-    # The library holds control characters within its texts, which a strict parser does not like to see.
-    tree = page_of(report_contents(price_wave(1, HOURS), hours=HOURS), library="")
+    page = build_page(report_contents(price_wave(1, HOURS), hours=HOURS))
+    tree: Any = html5lib.parse(page, namespaceHTMLElements=False)
     policy = tree.find(".//meta[@http-equiv='Content-Security-Policy']").attrib["content"]
     scripts = [script.text for script in tree.findall(".//script") if "type" not in script.attrib]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
 
     assert policy.startswith("default-src 'none'; ")
     assert re.findall(r"'sha256-([^']+)'", policy) == hashes
-    assert scripts[0].encode() == (PAGE / next(iter(PUBLISHED))).read_bytes()
+    assert scripts[0].encode() == (PAGE / LIBRARY).read_bytes()
     assert "unsafe-eval" not in policy
     assert "http" not in policy
 
@@ -274,10 +269,11 @@ def test_hours_before_the_first_stored_one_are_left_out() -> None:
         (price_text(5e-324), "0.0₃₂₃4941"),
         (price_text(0.0), "0.00000"),
         (price_text(None), "–"),  # noqa: RUF001 - the dash it is
-        (duration_text(59.4), "59 s"),
-        (duration_text(185), "3 min 05 s"),
-        (duration_text(7800), "2 h 10 min"),
-        (duration_text(None), UNKNOWN),
+        (duration(timedelta(seconds=59.4)), "59 s"),
+        (duration(timedelta(seconds=185)), "3 min 5 s"),
+        (duration(timedelta(hours=2, minutes=10, seconds=59)), "2 h 10 min"),
+        (duration(timedelta(days=4, hours=1, minutes=9)), "4 d 1 h"),
+        (duration(timedelta(seconds=-1)), "0 s"),
         (period_text(48), "48 h"),
         (period_text(72), "3 d"),
         (period_text(100), "100 h"),

@@ -6,17 +6,22 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
+
+import html5lib
 
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
-from reports.price_report import ReportContents
+from reports import price_report
+from reports.price_report import LIBRARY, ReportContents, build_page
 from reports.price_summary import PriceTable
 from transformers.comparison import Overview
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
 """2026-11-23 12:35:07 in Tehran."""
+_LIBRARY = Path(price_report.__file__).with_name("page").joinpath(LIBRARY).read_text()
 _COINS = (("BTC", "Bitcoin", 87654.32), ("ETH", "Ethereum", 2834.57), ("SOL", "Solana", 131.2468))
 
 
@@ -80,6 +85,13 @@ def report_contents(
     }
     tables = [table_of(prices, followed=followed, first_hours=first_hours, **values), *beside]
     return ReportContents(hours or hour_keys(48), tables, runs, NOW, "0.1.0", comparison)
+
+
+def page_of(contents: ReportContents) -> Any:
+    """The tree of the page; it has to be valid."""
+    # The chart library holds control characters within its texts, which a strict parser takes for errors.
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    return parser.parse(build_page(contents).replace(_LIBRARY, ""))
 
 
 def three_symbols() -> ReportContents:

@@ -47,7 +47,7 @@ def test_state_of_each_hour(stored: set[int], holes: tuple[int, ...], first: int
     """Of five hours, each named by its place; the symbol's first hour likewise."""
     begin = None if first is None else KEYS[first]
     found = hour_states(KEYS[:5], {KEYS[place] for place in stored}, {KEYS[place] for place in holes}, first=begin)
-    assert "".join(state.value for state in found) == states
+    assert found == states
 
 
 def test_hours_before_the_first_stored_one_are_missing_for_a_heal() -> None:
@@ -97,8 +97,7 @@ def test_each_span_counts_its_latest_hours() -> None:
 
 def test_no_hour_of_an_absence_is_expected() -> None:
     absent = [(KEYS[1], KEYS[2])]
-    states = hour_states(KEYS[:5], {KEYS[4]}, (), first=LONG_AGO, absent=absent)
-    assert "".join(state.value for state in states) == "m--ms"
+    assert hour_states(KEYS[:5], {KEYS[4]}, (), first=LONG_AGO, absent=absent) == "m--ms"
     assert list(missing_among(dict(list(HOURS.items())[:5]), {KEYS[4]}, (), absent)) == [KEYS[0], KEYS[3]]
 
 

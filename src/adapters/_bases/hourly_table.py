@@ -72,7 +72,7 @@ class StoredHours(NamedTuple):
 
     hours: frozenset[str]  # the keys that have a row
     last_hour: str
-    last_value: float | None  # NaN and infinities included; None only in a table of another shape
+    last_value: float | None  # None if it is not finite, as in `values`
     values: dict[str, float | None]  # hour key to value, of the hours requested with their values
 
 
@@ -117,6 +117,9 @@ class Wrong(NamedTuple):
     symbol: str
     hour: str
     detail: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.hour}: {self.detail}"
 
 
 class Defects(NamedTuple):

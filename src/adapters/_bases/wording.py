@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 _MOST_NAMES = 10
 _LONGEST_SHOWN = 40
@@ -12,6 +13,17 @@ _LONGEST_SHOWN = 40
 def counted(number: int, noun: str) -> str:
     """``1 hour``, ``1,000 hours``; a noun of several words takes its s at the end."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(time: timedelta) -> str:
+    """In the two largest units: ``12 s``, ``3 min 5 s``, ``2 h 5 min``, ``4 d 1 h``; never negative."""
+    minutes, seconds = divmod(max(0, int(time.total_seconds())), 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def shortened(path: str) -> str:

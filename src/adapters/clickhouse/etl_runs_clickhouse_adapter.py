@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from datetime import timedelta
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_name
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.errors import StorageRejected
 from adapters._bases.schema import definition
+from adapters._bases.tehran_time import from_text
 from adapters._bases.topology import AS_FOUND, Replication, topology_of
 
 TABLE = "etl_runs"
@@ -52,6 +54,10 @@ class RunRecord(RunCounts, _Run):
     error: str = ""
     host: str = ""
     version: str = ""
+
+    @property
+    def took(self) -> timedelta:
+        return from_text(self.finished_at) - from_text(self.started_at)
 
     @property
     def failed(self) -> bool:

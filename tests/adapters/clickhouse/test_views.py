@@ -24,7 +24,7 @@ from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
 from tests.support.price_table import Ask, MakeRepository, Repository, create_statement
 from tests.support.scale import LARGE
-from transformers.coverage import HourState, hour_states
+from transformers.coverage import MISSING, STORED, WITHOUT_QUOTE, hour_states
 
 OLD_VIEW = (
     "CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol, datetime, price FROM {database}.crypto_prices "
@@ -190,7 +190,7 @@ def test_hours_have_the_states_of_coverage(
     keys = {past[back] for back in stored}
     known = repository.holes_by_symbol(["BTC"], first="", last="9999").get("BTC", set())
     states = hour_states(past.values(), keys, known, first=min(keys))
-    words = {HourState.STORED: "stored", HourState.MISSING: "missing", HourState.WITHOUT_QUOTE: "source has none"}
+    words = {STORED: "stored", MISSING: "missing", WITHOUT_QUOTE: "source has none"}
     wanted = [(key, words[state]) for key, state in zip(past.values(), states, strict=True) if state in words]
 
     assert known == {past[back] for back in holes}

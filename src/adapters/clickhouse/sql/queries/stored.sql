@@ -1,10 +1,11 @@
--- The highest of several versions of an hour comes last.
+-- The highest of several versions of an hour comes last. In a tuple, because argMax skips NULL.
+WITH if(isFinite({value}), {value}, NULL) AS finite
 SELECT
     symbol,
     groupUniqArray(datetime),
     max(datetime),
-    argMax({value}, (datetime, version)),
-    arraySort(groupArrayIf((datetime, version, fetched_at, {value}), datetime >= {valued_from:String}))
+    argMax(tuple(finite), (datetime, version)).1,
+    arraySort(groupArrayIf((datetime, version, fetched_at, finite), datetime >= {valued_from:String}))
 FROM {database}.{table}
 WHERE datetime BETWEEN {first:String} AND {last:String} AND symbol IN {symbols:Array(String)} AND {named}
 GROUP BY symbol
