@@ -7,16 +7,17 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
+from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.json_values import whole
 from adapters._bases.tehran_time import hour_start, in_tehran
 from adapters.files.choices import Choices, KnownPair
-from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, BinanceHttpAdapter
+from adapters.http.binance_http_adapter import MAX_CANDLES, UNKNOWN_PAIR, exchange_info, klines
 from extractors.candles import Answered, Candle, CandleCall
 from extractors.concurrently import in_time
 
@@ -33,14 +34,6 @@ _WAITS = (2.0, 3.0, 4.0, 5.0)
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class Pairs(NamedTuple):
-    """What symbols mean at Binance."""
-
-    known: dict[str, KnownPair]
-    errors: dict[str, EtlError]  # of other symbols: `SourceRejected` if Binance has no such pair, or no candle of it
-    notes: list[str]  # what changed or is not traded, one line each
 
 
 class _Info(msgspec.Struct, rename={"quote": "quoteAsset", "base": "baseAsset"}):
@@ -93,37 +86,33 @@ def first_hour(pair: KnownPair) -> datetime:
 
 
 async def extract_candles(
-    source: BinanceHttpAdapter, pair: str, start: datetime, end: datetime | None = None, *, limit: int = MAX_CANDLES
+    http: HttpAdapter, pair: str, start: datetime, end: datetime | None = None, *, limit: int = MAX_CANDLES
 ) -> Answered:
     """The first candles of a pair that open from one moment, aware, to another, or up to now."""
-    body, as_of = await source.klines(pair, start=start, end=end, limit=limit)
+    body, as_of = await klines(http, pair, start=start, end=end, limit=limit)
     return Answered(read_candles(body), as_of)
 
 
-async def extract_latest(
-    source: BinanceHttpAdapter, pair: str, start: datetime, *, clock: Callable[[], datetime]
-) -> Answered:
+async def extract_latest(http: HttpAdapter, pair: str, start: datetime, *, clock: Callable[[], datetime]) -> Answered:
     """The candles of a pair since an aware moment, asked for again while the present hour's may only be late."""
     for wait in _WAITS:
-        answer, now = await extract_candles(source, pair, start), clock()
+        answer, now = await extract_candles(http, pair, start), clock()
         present = hour_start(now)
         is_late = now - present < _TURN or answer.as_of < present
         if not is_late or any(candle.opens >= present for candle in answer.candles):
             return answer
         await asyncio.sleep(wait)
-    return await extract_candles(source, pair, start)
+    return await extract_candles(http, pair, start)
 
 
-async def extract_historical(
-    source: BinanceHttpAdapter, call: CandleCall, pair: str, *, owners: dict[int, str]
-) -> Answered:
+async def extract_historical(http: HttpAdapter, call: CandleCall, pair: str, *, owners: dict[int, str]) -> Answered:
     """The candles of a call; none if Binance does not have the pair, or repeats its answer about another pair.
 
     Args:
         owners: collects the pair of each answer.
     """
     try:
-        answer = await extract_candles(source, pair, call.start, call.end)
+        answer = await extract_candles(http, pair, call.start, call.end)
     except SourceRejected as error:
         if error.code != UNKNOWN_PAIR:
             raise
@@ -132,62 +121,64 @@ async def extract_historical(
     return answer if is_own else answer._replace(candles=[])
 
 
-async def beginnings(
-    source: BinanceHttpAdapter, pairs: Mapping[str, str], symbols: Iterable[str]
-) -> dict[str, datetime]:
+async def beginnings(http: HttpAdapter, pairs: Mapping[str, str], symbols: Iterable[str]) -> dict[str, datetime]:
     """The first hour, in UTC, of symbols whose pairs have candles and could be looked up."""
     begins = {}
     for symbol in symbols:
         with suppress(EtlError):
-            begins[symbol] = hour_start(await _first_candle(source, pairs[symbol])).astimezone(timezone.utc)
+            begins[symbol] = hour_start(await _first_candle(http, pairs[symbol])).astimezone(timezone.utc)
     return begins
 
 
 async def resolve_pairs(
-    source: BinanceHttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str], *, since: datetime | None = None
-) -> Pairs:
+    http: HttpAdapter, choices: Choices[KnownPair], wanted: Mapping[str, str], *, since: datetime | None = None
+) -> tuple[dict[str, KnownPair], dict[str, EtlError], list[str]]:
     """The wanted pairs (symbol to the pair's name); those that are not kept yet are looked up, and kept.
 
     A look-up that fails affects no other pair, unless Binance refuses this host.
 
     Args:
         since: aware; the first candle of a pair that begins later is looked up again, since it explains missing hours.
+
+    Returns:
+        The pair of each symbol that has one; the errors of the others, `SourceRejected` if Binance has no such pair or
+        no candle of it; what changed or is not traded, one line each.
     """
     kept = choices.load()
-    found = Pairs({}, {}, [])
+    known, errors, notes = dict[str, KnownPair](), dict[str, EtlError](), list[str]()
 
     async def find(symbol: str, name: str) -> KnownPair:
         pair = kept.get(symbol)
         if pair is None or pair.pair != name:
-            info = await _info(source, name)
+            info = await _info(http, name)
             trouble = info.trouble  # noted, unless the pair has no candles either
-            pair = KnownPair(name, info.quote, await _first_candle(source, name, otherwise=trouble), info.base)
-            found.notes.extend([f"{symbol}: {trouble}"] if trouble else ())
+            pair = KnownPair(name, info.quote, await _first_candle(http, name, otherwise=trouble), info.base)
+            notes.extend([f"{symbol}: {trouble}"] if trouble else ())
         if since is not None and first_hour(pair) > since:
-            pair = msgspec.structs.replace(pair, listed=min(pair.listed, await _first_candle(source, name)))
+            pair = msgspec.structs.replace(pair, listed=min(pair.listed, await _first_candle(http, name)))
         return pair
 
     for symbol, name in wanted.items():
         try:
-            found.known[symbol] = await in_time(find(symbol, name), _LOOK_UP_SECONDS)
+            known[symbol] = await in_time(find(symbol, name), _LOOK_UP_SECONDS)
         except (SourceRejected, SourceUnavailable, ContractError) as error:  # noqa: PERF203 - each fails alone
             if isinstance(error, SourceRejected) and error.code is None:  # it concerns more than this pair
                 raise
             error.message = f"{symbol}: {error.message} ({name})"
-            found.errors[symbol] = error
+            errors[symbol] = error
         else:
             if symbol in kept and kept[symbol].pair != name:
                 means = f"{symbol} now means {name}, previously {kept[symbol].pair}"
-                found.notes.append(f"{means}; stored prices stay as they are")
-    if any(kept.get(symbol) != pair for symbol, pair in found.known.items()):
-        choices.save({**kept, **found.known})
-    return found
+                notes.append(f"{means}; stored prices stay as they are")
+    if any(kept.get(symbol) != pair for symbol, pair in known.items()):
+        choices.save({**kept, **known})
+    return known, errors, notes
 
 
-async def pair_state(source: BinanceHttpAdapter, symbol: str, name: str) -> tuple[str, str]:
+async def pair_state(http: HttpAdapter, symbol: str, name: str) -> tuple[str, str]:
     """Why a pair has no new prices, and what else than the symbol it trades: a line each, empty if all is well."""
     try:
-        info = await _info(source, name)
+        info = await _info(http, name)
     except SourceRejected as error:
         if error.code is None:  # the refusal concerns more than this pair
             raise
@@ -202,16 +193,16 @@ def other_base(symbol: str, name: str, base: str) -> str:
     return f"{symbol}: {name} trades {base}, so its prices are those of {traded}" if number else ""
 
 
-async def _first_candle(source: BinanceHttpAdapter, name: str, *, otherwise: str = "") -> datetime:
+async def _first_candle(http: HttpAdapter, name: str, *, otherwise: str = "") -> datetime:
     """When a pair's first candle opened; `SourceRejected`, with a code, if it has none."""
-    answer = await extract_candles(source, name, _BEFORE_ALL, limit=1)
+    answer = await extract_candles(http, name, _BEFORE_ALL, limit=1)
     if not answer.candles:
         raise SourceRejected(otherwise or "the pair has no candles yet", code=UNKNOWN_PAIR)
     return answer.candles[0].opens
 
 
-async def _info(source: BinanceHttpAdapter, name: str) -> _Info:
-    for info in _converted(await source.exchange_info(name), _Exchange, "exchangeInfo").symbols:
+async def _info(http: HttpAdapter, name: str) -> _Info:
+    for info in _converted(await exchange_info(http, name), _Exchange, "exchangeInfo").symbols:
         if info.symbol == name:
             return info
     raise _changed(f"exchangeInfo does not mention {name}")

@@ -21,17 +21,18 @@ async def extract_latest(
     which may be in a later hour than the run's start.
     """
 
-    async def answer_for(batch: Sequence[int]) -> Parsed:
+    async def ask(batch: Sequence[int]) -> tuple[list[Coin], Parsed]:
+        asked = _with_ids(coins, batch)
         data = await source.latest(batch)
-        return parse_quotes(data, _with_ids(coins, batch), "latest", observed_at=clock())
+        return asked, parse_quotes(data, asked, "latest", observed_at=clock())
 
     ids = list(dict.fromkeys(coin.cmc_id for coin in coins))
-    answers, failures = await all_at_once([ids[at : at + MAX_IDS] for at in range(0, len(ids), MAX_IDS)], answer_for)
+    answers, failures = await all_at_once([ids[at : at + MAX_IDS] for at in range(0, len(ids), MAX_IDS)], ask)
     quotes = [quote for _, answer in answers for quote in answer.quotes]
     rejects = [reject for _, answer in answers for reject in answer.rejects]
     named = {quote.symbol for quote in quotes} | {reject.symbol for reject in rejects}
-    asked = _with_ids(coins, [cmc_id for batch, _ in answers for cmc_id in batch])
-    return Parsed(quotes, rejects), [coin for coin in asked if coin.symbol not in named], failures
+    missing = [coin for asked, _ in answers for coin in asked if coin.symbol not in named]
+    return Parsed(quotes, rejects), missing, failures
 
 
 async def extract_listed(

@@ -35,8 +35,8 @@ async def concurrently(
         spare_refused: whether a refusal as a bad request concerns its call alone.
     """
     remaining, pending = iter(calls), dict[asyncio.Task[AnswerT], CallT]()
+    failure: EtlError | None = None  # which ends it
     first_error: EtlError | None = None
-    failure: EtlError | None = None
     at_a_time, in_a_row, answered = 1, 0, False
     try:
         while True:
@@ -46,25 +46,27 @@ async def concurrently(
                 break
             patience = _FIRST_SECONDS if at_a_time == 1 else None
             done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            at_a_time = at_a_time if done else _AT_A_TIME
+            if not done:
+                at_a_time = _AT_A_TIME
+                continue
             # One at a time: the caller stores each answer before the next, and may stop at any of them.
-            for task in [task for task in pending if task in done][:1]:
-                call = pending.pop(task)
-                try:
-                    answer = await task
-                except EtlError as error:
-                    first_error = first_error or error
-                    is_failure = isinstance(error, SourceUnavailable | ContractError)
-                    in_a_row += is_failure
-                    # A 200 may hide the refusal in its code.
-                    is_refused = isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
-                    if in_a_row >= most_failures or not (is_failure or (spare_refused and is_refused)):
-                        failure = failure or error
-                    else:
-                        yield call, error
+            task = next(task for task in pending if task in done)
+            call = pending.pop(task)
+            try:
+                answer = await task
+            except EtlError as error:
+                first_error = first_error or error
+                is_failure = isinstance(error, SourceUnavailable | ContractError)
+                in_a_row += is_failure
+                # A 200 may hide the refusal in its code.
+                is_refused = isinstance(error, SourceRejected) and _BAD_REQUEST in (error.status, error.code)
+                if in_a_row < most_failures and (is_failure or (spare_refused and is_refused)):
+                    yield call, error
                 else:
-                    at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
-                    yield call, answer
+                    failure = failure or error
+            else:
+                at_a_time, in_a_row, answered = _AT_A_TIME, 0, True
+                yield call, answer
     finally:
         for task in pending:
             task.cancel()
@@ -83,8 +85,8 @@ async def in_time(answer: Coroutine[Any, Any, AnswerT], seconds: float) -> Answe
 
 async def all_at_once(
     calls: Iterable[CallT], ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]]
-) -> tuple[list[tuple[CallT, AnswerT]], list[EtlError]]:
-    """Each call that was answered with its answer, and the errors of the others; if all fail, the first is raised."""
+) -> tuple[list[AnswerT], list[EtlError]]:
+    """The answers to calls, and the errors of the others; if all fail, the first is raised."""
 
     async def outcome(call: CallT) -> AnswerT | EtlError:
         try:
@@ -92,9 +94,8 @@ async def all_at_once(
         except EtlError as error:
             return error
 
-    calls = list(calls)
     outcomes = await asyncio.gather(*map(outcome, calls))
     failures = [one for one in outcomes if isinstance(one, EtlError)]
-    if failures and len(failures) == len(calls):
+    if failures and len(failures) == len(outcomes):
         raise failures[0]
-    return [(call, one) for call, one in zip(calls, outcomes, strict=True) if not isinstance(one, EtlError)], failures
+    return [one for one in outcomes if not isinstance(one, EtlError)], failures

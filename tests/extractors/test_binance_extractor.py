@@ -102,12 +102,13 @@ async def test_pairs_are_looked_up_once_and_kept(tmp_path: Path, respx_mock: res
     choices, pair = pair_choices(tmp_path), KnownPair("BTCUSDT", "USDT", START)
     choices.save({"ETH": PAIR, "BTC": KnownPair("BTCUSDC", "USDC", LISTED)})
     async with binance(START) as source:
-        found = await resolve_pairs(source, choices, {"NOPE": "NOPEUSDT", "BTC": "BTCUSDT", "ETH": "BTCUSDT"})
-        assert found.known == {"BTC": pair, "ETH": PAIR}
-        assert [symbol for symbol, error in found.errors.items() if isinstance(error, SourceRejected)] == ["NOPE"]
-        assert [note.split()[:4] for note in found.notes] == [["BTC", "now", "means", "BTCUSDT,"]]
-        assert choices.load() == found.known
-        assert (await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})).known == {"BTC": pair}
+        wanted = {"NOPE": "NOPEUSDT", "BTC": "BTCUSDT", "ETH": "BTCUSDT"}
+        known, errors, notes = await resolve_pairs(source, choices, wanted)
+        assert known == {"BTC": pair, "ETH": PAIR}
+        assert [symbol for symbol, error in errors.items() if isinstance(error, SourceRejected)] == ["NOPE"]
+        assert [note.split()[:4] for note in notes] == [["BTC", "now", "means", "BTCUSDT,"]]
+        assert choices.load() == known
+        assert (await resolve_pairs(source, choices, {"BTC": "BTCUSDT"}))[0] == {"BTC": pair}
     assert [call.request.url.params["limit"] for call in candles.calls] == ["1"]
 
 
@@ -116,12 +117,12 @@ async def test_pair_without_candles_is_a_complaint(tmp_path: Path, respx_mock: r
     candles = wire(respx_mock, status="BREAK").respond(json=[])
     choices = pair_choices(tmp_path)
     async with binance(START) as source:
-        found = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
-        assert (found.known, list(found.errors), found.notes) == ({}, ["BTC"], [])
+        known, errors, notes = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
+        assert (known, list(errors), notes) == ({}, ["BTC"], [])
         candles.respond(json=[ROW])
-        later = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
-        assert (list(later.known), later.errors, len(later.notes)) == (["BTC"], {}, 1)
-        for line in (found.errors["BTC"].message, *later.notes, (await pair_state(source, "BTC", "BTCUSDT"))[0]):
+        known, none, notes = await resolve_pairs(source, choices, {"BTC": "BTCUSDT"})
+        assert (list(known), none, len(notes)) == (["BTC"], {}, 1)
+        for line in (errors["BTC"].message, *notes, (await pair_state(source, "BTC", "BTCUSDT"))[0]):
             assert "BTCUSDT is not trading now, its status at Binance is BREAK" in line
         assert "no such pair" in (await pair_state(source, "NOPE", "NOPEUSDT"))[0]
 

@@ -10,7 +10,6 @@ import httpx
 
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.retry import RetryPolicy
-from adapters.http.binance_http_adapter import BinanceHttpAdapter
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter
 
 CMC = "https://cmc.test"
@@ -28,10 +27,10 @@ async def coin_market_cap(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncI
 
 
 @asynccontextmanager
-async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[BinanceHttpAdapter]:
+async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[HttpAdapter]:
     usual = {"headers": {}, "timeout_seconds": 5, "retry": retry, "setting": "BINANCE_BASE_URL"}
     async with HttpAdapter(base_url=BINANCE, clock=lambda: now, **usual) as http:  # type: ignore[arg-type]  # of any
-        yield BinanceHttpAdapter(http)
+        yield http
 
 
 def good(data: object) -> httpx.Response:

@@ -34,7 +34,7 @@ from adapters._bases.errors import (
 from adapters._bases.json_values import json_value, whole
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.tehran_time import tehran_text
-from adapters._bases.wording import one_line, shortened
+from adapters._bases.wording import one_line
 
 if TYPE_CHECKING:
     import httpx
@@ -55,6 +55,8 @@ _COUNTRY = re.compile(
     rb"\b(Iran|Cuba|Syria|Crimea|North Korea|Russia|China|United States)\b",
     re.IGNORECASE,
 )
+# Of which the last two parts are shown, so that the reason that follows is seen.
+_LONG_PATH = re.compile(r"^/[^/]+(?:/[^/]+)*(/[^/]+/[^/]+)$")
 # Some servers name these as an encoding.
 _UNCOMPRESSED = {"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "ascii", "us-ascii"}
 _MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -248,7 +250,7 @@ async def read_body(pieces: AsyncIterator[bytes], *, where: str, encoding: str, 
     return bytes(body)
 
 
-class HttpAdapter:
+class HttpAdapter(AbstractAsyncContextManager["HttpAdapter"]):
     """GETs from one service, and texts posted to it. For ``async with``, in one event loop.
 
     Calls are made one at a time until the first answer, so that a ban is met once, then four at a time. TLS is always
@@ -261,7 +263,7 @@ class HttpAdapter:
         setting: the variable of the base URL, for messages.
 
     Raises:
-        ConfigurationError: the base URL, a header's value or a proxy variable of this machine is unusable.
+        ConfigurationError: the base URL or a proxy variable of this machine is unusable.
     """
 
     def __init__(
@@ -288,9 +290,6 @@ class HttpAdapter:
         self._host = self._client.base_url.netloc.decode()
         proxy = _proxy_variable(base_url)
         self._via = f" (via the proxy in {proxy})" if proxy else ""
-
-    async def __aenter__(self) -> HttpAdapter:
-        return self
 
     async def __aexit__(self, *_error: object) -> None:
         await self._client.aclose()
@@ -320,7 +319,8 @@ class HttpAdapter:
                     self._in_flight.release()
             return found
 
-        where = f"{self._host}{shortened(self._client.base_url.path.rstrip('/') + path)}{self._via}"
+        shown = _LONG_PATH.sub(r"/…\1", self._client.base_url.path.rstrip("/") + path)
+        where = f"{self._host}{shown}{self._via}"
         return await self._retry.acall(one_try)
 
     async def post_text(self, path: str, text: str) -> None:
@@ -432,13 +432,6 @@ def _client(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: cannot be imported
     import httpx  # noqa: PLC0415 - 0.1 s, which a command without HTTP need not wait for
 
-    for name, value in headers.items():
-        # httpx would quote the value in the exception it raises, and so in a traceback.
-        if not (value.isascii() and value.isprintable() and value == value.strip()):
-            raise ConfigurationError(
-                f"the value for the header {name} has characters that cannot be sent",
-                next_step="check the setting it comes from for stray spaces, quotes or letters that are not ASCII",
-            )
     try:
         httpx.URL(base_url)
     except httpx.InvalidURL as exc:

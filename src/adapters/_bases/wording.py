@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -24,11 +23,6 @@ def duration(time: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes % 60} min"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-def shortened(path: str) -> str:
-    """The path of an address with its last two parts only, so that the reason that follows is seen."""
-    return re.sub(r"^/[^/]+(?:/[^/]+)*(/[^/]+/[^/]+)$", r"/…\1", path)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Binance's public market data: paths, parameters, weights and refusals; no key.
+"""Binance's public market data: paths, parameters, weights and refusals; no key. Calls keep to the weight of a minute.
 
 Endpoints, weights and codes: the documentation of Binance's spot API. Candles are half hours, with which both Tehran's
 hours and those of its summers until 2022 begin.
@@ -29,42 +29,39 @@ _TOO_MANY_CALLS = -1003
 _PASSING_CODES = range(-1099, -999)  # of the server or the network
 
 
-class BinanceHttpAdapter:
-    """Reading calls of Binance, within the weight that it allows a minute; every method may raise `EtlError`."""
+async def klines(
+    http: HttpAdapter, pair: str, *, start: datetime, end: datetime | None = None, limit: int
+) -> tuple[object, datetime]:
+    """The half-hourly candles of a pair, a JSON value, and the moment, aware, up to which they are certain.
 
-    def __init__(self, http: HttpAdapter) -> None:
-        self._http = http
+    Args:
+        start, end: aware; the earliest and the latest opening of a candle.
+        limit: the most candles, up to `MAX_CANDLES`.
 
-    async def klines(
-        self, pair: str, *, start: datetime, end: datetime | None = None, limit: int
-    ) -> tuple[object, datetime]:
-        """The half-hourly candles of a pair, a JSON value, and the moment, aware, up to which they are certain.
+    Raises:
+        SourceRejected: code `UNKNOWN_PAIR` if there is no such pair.
+        EtlError: any other failure.
+    """
+    # A millisecond more: whether endTime is inclusive is not documented.
+    bound = {} if end is None else {"endTime": str(_milliseconds(end) + 1)}
+    params = {"symbol": pair, "interval": "30m", "startTime": str(_milliseconds(start)), **bound}
+    return await _get(http, "/api/v3/klines", {**params, "limit": str(limit)})
 
-        Args:
-            start, end: aware; the earliest and the latest opening of a candle.
-            limit: the most candles, up to `MAX_CANDLES`.
 
-        Raises:
-            SourceRejected: code `UNKNOWN_PAIR` if there is no such pair.
-        """
-        # A millisecond more: whether endTime is inclusive is not documented.
-        bound = {} if end is None else {"endTime": str(_milliseconds(end) + 1)}
-        params = {"symbol": pair, "interval": "30m", "startTime": str(_milliseconds(start)), **bound}
-        return await self._get("/api/v3/klines", {**params, "limit": str(limit)})
+async def exchange_info(http: HttpAdapter, pair: str) -> object:
+    """The exchange's description of a pair; raises as `klines` does."""
+    body, _ = await _get(http, "/api/v3/exchangeInfo", {"symbol": pair})
+    return body
 
-    async def exchange_info(self, pair: str) -> object:
-        """The exchange's description of a pair; raises as `klines` does."""
-        body, _ = await self._get("/api/v3/exchangeInfo", {"symbol": pair})
-        return body
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> tuple[object, datetime]:
-        def read(answer: Answer) -> tuple[object, datetime]:
-            # Near the limit of the last minute: other programs behind this address call too.
-            if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
-                self._http.pause(_MINUTE_SECONDS)
-            return _body_of(answer), self._http.as_of(answer)
+async def _get(http: HttpAdapter, path: str, params: Mapping[str, str]) -> tuple[object, datetime]:
+    def read(answer: Answer) -> tuple[object, datetime]:
+        # Near the limit of the last minute: other programs behind this address call too.
+        if (whole(answer.headers.get(_WEIGHT_HEADER, "")) or 0) >= WEIGHT_A_MINUTE * _MAX_SHARE:
+            http.pause(_MINUTE_SECONDS)
+        return _body_of(answer), http.as_of(answer)
 
-        return await self._http.get(path, params, read)
+    return await http.get(path, params, read)
 
 
 def _body_of(answer: Answer) -> object:

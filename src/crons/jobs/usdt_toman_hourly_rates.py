@@ -109,8 +109,7 @@ async def _latest(ctx: JobContext, hours: Sequence[datetime]) -> tuple[list[Batc
     """The rates of these hours of each exchange that answers, and the failures of the others."""
     calls = [CandleCall(symbol, hours_by_key(hours)) for symbol in ctx.symbols]
     async with _exchanges(ctx) as exchanges:
-        answers, failures = await all_at_once(calls, lambda call: exchanges[call.symbol](call))
-    batches = [batch for _, batch in answers]
+        batches, failures = await all_at_once(calls, lambda call: exchanges[call.symbol](call))
     for batch in batches:
         ctx.report.note(batch)
     return batches, failures

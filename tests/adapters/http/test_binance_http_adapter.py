@@ -11,7 +11,7 @@ import respx
 
 from adapters._bases.errors import ClockError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.retry import RetryPolicy
-from adapters.http.binance_http_adapter import UNKNOWN_PAIR
+from adapters.http.binance_http_adapter import UNKNOWN_PAIR, klines
 from tests.support.http_sources import BINANCE, binance
 
 START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -25,17 +25,17 @@ pytestmark = pytest.mark.respx(base_url=BINANCE)
 
 async def refused(respx_mock: respx.MockRouter, *answers: httpx.Response) -> EtlError:
     respx_mock.get("/api/v3/klines").mock(side_effect=[*answers])
-    async with binance(NOW, retry=QUICK) as source:
+    async with binance(NOW, retry=QUICK) as http:
         with pytest.raises(EtlError) as caught:
-            await source.klines("BTCUSDT", start=START, limit=1000)
+            await klines(http, "BTCUSDT", start=START, limit=1000)
     return caught.value
 
 
 async def test_candles_are_requested_by_half_hours(respx_mock: respx.MockRouter) -> None:
     """Times in milliseconds, the end a millisecond later than the last candle opens; no key, no zone."""
     asked = respx_mock.get("/api/v3/klines").respond(json=[], headers=DATE)
-    async with binance(NOW, retry=QUICK) as source:
-        body, as_of = await source.klines("BTCUSDT", start=START, end=START, limit=1000)
+    async with binance(NOW, retry=QUICK) as http:
+        body, as_of = await klines(http, "BTCUSDT", start=START, end=START, limit=1000)
     times = {"startTime": "1795433400000", "endTime": "1795433400001"}
     assert dict(asked.calls.last.request.url.params) == {
         "symbol": "BTCUSDT",
@@ -52,10 +52,10 @@ async def test_answer_is_certain_up_to_the_earlier_clock(respx_mock: respx.MockR
     headers = [{"Date": f"Mon, 23 Nov 2026 {time} GMT"} for time in ("11:00:00", "12:05:00", "11:47:09")]
     headers[2]["Age"] = "1200"
     respx_mock.get("/api/v3/klines").side_effect = [httpx.Response(200, json=[], headers=one) for one in headers]
-    async with binance(NOW, retry=QUICK) as source:
+    async with binance(NOW, retry=QUICK) as http:
         with pytest.raises(ClockError):
-            await source.klines("BTCUSDT", start=START, limit=1)
-        certain = [(await source.klines("BTCUSDT", start=START, limit=1))[1] for _ in headers[1:]]
+            await klines(http, "BTCUSDT", start=START, limit=1)
+        certain = [(await klines(http, "BTCUSDT", start=START, limit=1))[1] for _ in headers[1:]]
     assert certain == [NOW.replace(minute=5, second=0), NOW.replace(hour=11, minute=47)]
 
 
@@ -92,9 +92,9 @@ async def test_refused_request_is_not_retried(
 @pytest.mark.parametrize(("weight", "calls"), [("4799", 2), ("4800", 1)])
 async def test_calls_pause_near_the_weight_limit(respx_mock: respx.MockRouter, weight: str, calls: int) -> None:
     asked = respx_mock.get("/api/v3/klines").respond(json=[], headers={**DATE, WEIGHT: weight})
-    async with binance(NOW, retry=QUICK) as source:
-        await source.klines("BTCUSDT", start=START, limit=1)
+    async with binance(NOW, retry=QUICK) as http:
+        await klines(http, "BTCUSDT", start=START, limit=1)
         with pytest.raises(SourceUnavailable) if calls == 1 else nullcontext() as caught:
-            await source.klines("BTCUSDT", start=START, limit=1)
+            await klines(http, "BTCUSDT", start=START, limit=1)
     assert caught is None or 50 < (caught.value.retry_after_seconds or 0) <= 60
     assert asked.call_count == calls
