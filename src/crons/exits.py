@@ -136,11 +136,10 @@ def leave(code: int) -> NoReturn:
 
     Output that could not be written makes a success a failure, with a line on the other stream.
     """
-    streams = {"stdout": sys.stdout, "stderr": sys.stderr}
-    for stream in streams.values():
+    for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    for name, error in list(unwritten.items()):
-        other = streams["stderr" if name == "stdout" else "stdout"]
+    for number, error in list(unwritten.items()):
+        name, other = ("stdout", sys.stderr) if number == 1 else ("stderr", sys.stdout)
         other.write(f"error: {name} could not be written: {error.strerror}\n")
         other.flush()
     os._exit(code or (FAILED if unwritten else DONE))

@@ -127,9 +127,8 @@ def execute(
     if failure:
         request = replace(request, symbols=None)  # SYMBOLS may be among the wrong ones
     run_id, task = uuid.uuid4().hex[:12], f"{request.name} {request.kind}"
-    limit = settings.backfill_timeout_seconds, "BACKFILL_TIMEOUT_SECONDS"
-    if request.kind == "run":
-        limit = settings.run_timeout_seconds, "RUN_TIMEOUT_SECONDS"
+    setting = "RUN_TIMEOUT_SECONDS" if request.kind == "run" else "BACKFILL_TIMEOUT_SECONDS"
+    limit = getattr(settings, setting.lower()), setting
     # Without an id, a dry run stays out of the history even when it is killed.
     own_id = "" if request.dry_run else run_id
     lock = ProcessLock(job_lock(settings, request.name), task=task, clock=clock, run_id=own_id)

@@ -16,21 +16,17 @@ REMEDY = "./run.sh install"
 _MEMORY = ("the memory is limited", "raise `ulimit -v`")
 _OWN = frozenset(path.stem for path in Path(__file__).resolve().parents[1].iterdir())
 
-unwritten: dict[str, OSError] = {}
-"""Of stdout and stderr, those that lost some output, with their first error."""
+unwritten: dict[int, OSError] = {}
+"""The numbers of stdout and stderr, if they lost some output, with their first error."""
 
 
 class _Output(io.FileIO):
-    def __init__(self, number: int, name: str) -> None:
-        super().__init__(number, "w", closefd=False)
-        self._stream = name
-
     def write(self, text: Any) -> int:
         """Keep the first error in `unwritten` instead of raising it: the work goes on."""
         try:
             return super().write(text)
         except OSError as error:
-            unwritten.setdefault(self._stream, error)
+            unwritten.setdefault(self.fileno(), error)
             return len(text)
 
 
@@ -42,7 +38,7 @@ def open_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - the only argument
         encoding = present.encoding if present else "utf-8"
         if number:
-            buffer = io.BufferedWriter(_Output(number, name))
+            buffer = io.BufferedWriter(_Output(number, "w", closefd=False))
             at_once = name == "stderr" or os.isatty(number)
             # What the output's encoding cannot carry is printed as question marks.
             present = io.TextIOWrapper(buffer, encoding, errors="replace", line_buffering=at_once)

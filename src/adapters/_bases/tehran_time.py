@@ -86,8 +86,7 @@ def hour_ranges(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
 
 def describe_hours(hours: Iterable[datetime]) -> str:
     """Hour starts as ``2026-11-22 14:00, 2026-11-22 18:00 to 2026-11-23 02:00``, in Tehran time."""
-    form = "%Y-%m-%d %H:%M"
-    named = [(in_tehran(first).strftime(form), in_tehran(last).strftime(form)) for first, last in hour_ranges(hours)]
+    named = [(tehran_text(first)[:16], tehran_text(last)[:16]) for first, last in hour_ranges(hours)]
     return ", ".join(first if first == last else f"{first} to {last}" for first, last in named)
 
 
