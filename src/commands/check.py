@@ -56,17 +56,17 @@ def verify(*, as_json: bool, quiet: bool) -> int:
     settings = settings_with_log(quiet=quiet, needs_database=True)
     findings, now = list[Finding](), system_clock()
     with Resources(settings, task="verify", briefly=True) as resources:
-        tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
-        there = {name: table for name, table in tables.items() if table.schema.has_table()}
-        # Few users run every job.
-        jobs = {name: JOBS[name] for name, table in there.items() if name == MAIN_JOB or table.count_rows()}
-        if not jobs:
-            raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
-        for name, job in jobs.items():
+        for name, job in JOBS.items():
+            table = resources.repository(job.repository)
+            # Few users run every job.
+            if not table.schema.has_table() or (name != MAIN_JOB and not table.count_rows()):
+                continue
             mention(f"checking the stored prices of {name}")
-            prefix = "" if name == MAIN_JOB else f"{job.repository.table.name}: "
+            prefix = "" if name == MAIN_JOB else f"{table.table.name}: "
             found = verify_table(JobContext(Request(name), job, resources))
             findings += [one._replace(subject=f"{prefix}{one.subject}") for one in found]
+        if not findings:
+            raise StorageRejected("there are no prices yet", next_step="run `./run.sh setup_db`, then cron_run")
         findings += compared_sources(resources, now)
     wrong = [finding for finding in findings if finding.state == "fail"]
     if shown := wrong if quiet and not as_json else findings:

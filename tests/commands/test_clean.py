@@ -35,7 +35,7 @@ def test_clean_is_four_commands(
 
 
 def test_clean_ends_at_the_first_failure(program: Installation, source: FaultySource) -> None:
-    finished = program.command("clean", "--yes", CLICKHOUSE_PORT="1")
+    finished = program.command("clean", "--yes", CLICKHOUSE_PORT="1", RUN_TIMEOUT_SECONDS="4")
     assert finished.code == 1
     assert finished.log.count("error: ") == 1
     assert source.requests == []

@@ -95,7 +95,7 @@ def test_quiet_commands_print_errors_only(
     refused = program.command("restore", "nowhere", "--quiet")
     assert (refused.code, refused.out, refused.log[:7]) == (1, "", "error: ")
     front.refuse()
-    failed = program.run_job("--quiet")
+    failed = program.run_job("--quiet", RUN_TIMEOUT_SECONDS="4")
     assert (failed.code, failed.out) == (1, "")
     assert any("connection was refused" in line for line in failed.errors)
 

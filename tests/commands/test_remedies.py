@@ -109,6 +109,12 @@ def test_another_shape(program: Installation, embedded: ClickHouseAdapter, datab
     assert program.at_clock("setup_db").code == 0
     if wrong == "table":
         embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
+        put(embedded, database, ("BTC", "2021-05-04 10:00:00", None))
+        embedded.command(f"DROP VIEW {database}.crypto_prices_hourly")
+        shown = program.at_clock("verify").out
+        assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in shown
+        assert f"{database}.crypto_prices_hourly: it is missing" in shown
+        assert "BTC 2021-05-04 10:00:00: price NULL" in shown
     else:
         embedded.command(f"DROP VIEW {database}.crypto_prices_hourly")
         embedded.command(f"CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol FROM {database}.crypto_prices")
