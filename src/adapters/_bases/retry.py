@@ -17,6 +17,7 @@ from adapters._bases.errors import RetryableError
 
 T = TypeVar("T")
 
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, _MOST_JITTER_SECONDS = 0.5, 60.0, 1.0
 _LOG_EVERY_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
@@ -36,9 +37,6 @@ class RetryPolicy:
     attempts: int | None = 5  # tries in all; None for as many as the time allows
     total_seconds: float = 300.0  # since the first try; a wait that the other side asks for must end within it too
     deadline: float | None = None  # of `time.monotonic`: ends the tries of every call, whenever it began
-    wait_initial_seconds: float = 0.5  # without jitter
-    wait_max_seconds: float = 60.0  # of the waits that the policy chooses by itself
-    wait_jitter_seconds: float = 1.0  # the most random time added to a wait
 
     def call(self, function: Callable[[], T]) -> T:
         """The result of ``function()``, retried."""
@@ -47,12 +45,6 @@ class RetryPolicy:
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
         """The awaited result of ``function()``, retried."""
         return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(self._waits(), function)
-
-    def wait_after(self, tries: int) -> float:
-        """The wait after a number of failed tries, in seconds."""
-        # Bounded: two to the thousandth is not a float.
-        grown = self.wait_initial_seconds * 2.0 ** min(tries - 1, 30)
-        return min(grown + random.uniform(0, self.wait_jitter_seconds), self.wait_max_seconds)  # noqa: S311
 
     def _waits(self) -> Callable[[Exception], bool | float]:
         """The seconds to wait after each error of a call that begins now; False if there is no other try."""
@@ -67,9 +59,9 @@ class RetryPolicy:
             now = time.monotonic()
             left = end - now - (now - began)  # less the time that the next try will probably take
             least = error.retry_after_seconds or 0.0
-            if left <= 0 or left < max(least, self.wait_initial_seconds):
+            if left <= 0 or left < max(least, _FIRST_WAIT_SECONDS):
                 return False
-            wait = min(max(self.wait_after(tries), least), left)
+            wait = min(max(wait_after(tries), least), left)
             began = now + wait
             if now >= log_from:
                 log_from = now + _LOG_EVERY_SECONDS
@@ -77,3 +69,10 @@ class RetryPolicy:
             return wait
 
         return wait_for
+
+
+def wait_after(tries: int) -> float:
+    """The wait after a number of failed tries, in seconds."""
+    # Bounded: two to the thousandth is not a float.
+    grown = _FIRST_WAIT_SECONDS * 2.0 ** min(tries - 1, 30)
+    return min(grown + random.uniform(0, _MOST_JITTER_SECONDS), _LONGEST_WAIT_SECONDS)  # noqa: S311

@@ -35,12 +35,14 @@ from adapters._bases.http_adapter import (
 from adapters._bases.retry import RetryPolicy
 from tests.support.odd_ports import ALERT, answering, hanging_up, plain, port_of, with_tls
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 BASE = "https://prices.test"
 PRICE = f"{BASE}/v1/price"
 SECRET = "s3cret-0123456789abcdef"
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=timezone.utc)
 ONCE = RetryPolicy(attempts=1)
-THRICE = RetryPolicy(attempts=3, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
+THRICE = RetryPolicy(attempts=3)
 
 
 def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, **more: Any) -> HttpAdapter:
@@ -174,7 +176,6 @@ BLOCKED = "<h1>Error 1009</h1> The owner has banned the country or region your I
         (403, '<div role="region">Access denied</div>', False),
     ],
 )
-@pytest.mark.usefixtures("quick_retries")
 async def test_refused_country_is_final_and_explained(status: int, page: str, *, country: bool) -> None:
     """A gatekeeper's page without a reason is asked once more, after a minute."""
     respx.get(PRICE).respond(status, text=page)

@@ -17,10 +17,10 @@ from tests.support.http_sources import BINANCE, binance
 START = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 DATE = {"Date": "Mon, 23 Nov 2026 12:07:09 GMT"}
-QUICK = RetryPolicy(attempts=3, total_seconds=5, wait_initial_seconds=0.01, wait_jitter_seconds=0)
+QUICK = RetryPolicy(attempts=3, total_seconds=5)
 WEIGHT = "X-MBX-USED-WEIGHT-1M"
 
-pytestmark = pytest.mark.respx(base_url=BINANCE)
+pytestmark = [pytest.mark.respx(base_url=BINANCE), pytest.mark.usefixtures("quick_retries")]
 
 
 async def refused(respx_mock: respx.MockRouter, *answers: httpx.Response) -> EtlError:

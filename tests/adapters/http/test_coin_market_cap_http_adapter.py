@@ -27,6 +27,8 @@ from adapters._bases.retry import RetryPolicy
 from adapters.http.coin_market_cap_http_adapter import KEY_HEADER, CoinMarketCapHttpAdapter, error_of, reach_of
 from tests.support.http_sources import CMC, KEY, coin_market_cap
 
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "coinmarketcap"
 LATEST = f"{CMC}/v3/cryptocurrency/quotes/latest"
 HISTORICAL = f"{CMC}/v3/cryptocurrency/quotes/historical"
@@ -49,8 +51,7 @@ def error_for(status: int, answer: dict[str, Any], *, keyless: bool = False) -> 
 
 
 def source(*, attempts: int = 1) -> AbstractAsyncContextManager[CoinMarketCapHttpAdapter]:
-    retry = RetryPolicy(attempts=attempts, wait_initial_seconds=0, wait_max_seconds=0, wait_jitter_seconds=0)
-    return coin_market_cap(NOW, retry=retry)
+    return coin_market_cap(NOW, retry=RetryPolicy(attempts=attempts))
 
 
 @respx.mock
