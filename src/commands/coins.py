@@ -24,14 +24,17 @@ _LARGEST = 10
 
 
 def coins(*, reset: str, accept: str, rename: str, everything: bool) -> int:
-    changes = [(change, value) for change, value in ((_reset, reset), (_accept, accept), (_rename, rename)) if value]
-    if len(changes) > 1:
+    if sum(map(bool, (reset, accept, rename))) > 1:
         raise ConfigurationError(
             "these options exclude each other", next_step="give one of --reset, --accept and --rename"
         )
-    if changes:
-        change, value = changes[0]
-        return change(value)
+    if reset:
+        return _choose(reset.strip().upper(), None)
+    if accept:
+        symbol, cmc_id = _both(accept, "ID", r"[1-9][0-9]{0,9}", "accept BTC:1")
+        return _choose(symbol, int(cmc_id))
+    if rename:
+        return _rename(*_both(rename, "NEW", r"[^:\s]+", "rename SOL:SOLX"))
     settings = interactive_timeouts(settings_with_log())
     coins, pairs, largest, unknown = _stored(settings)
     rows = _coin_rows(settings, coins, unknown=bool(unknown))
@@ -103,31 +106,36 @@ def _span(one: StoredMeaning) -> tuple[str, str, str]:
     return one.first, one.last, f"{one.hours:,}"
 
 
-def _reset(symbol: str) -> int:
-    symbol = symbol.strip().upper()
-    before = _choose(settings_with_log(writes=True), symbol, None)
-    if before:
+def _both(entry: str, name: str, pattern: str, example: str) -> tuple[str, str]:
+    given = re.fullmatch(rf"([^:\s]+):({pattern})", entry.strip().upper())
+    if given is None:
+        raise ConfigurationError(f"{entry!r} is not SYMBOL:{name}", next_step=f"such as ./run.sh coins --{example}")
+    return given[1], given[2]
+
+
+def _choose(symbol: str, cmc_id: int | None) -> int:
+    """Keep another id, or none. The job is locked out: it would restore its own choice."""
+    settings = settings_with_log(writes=True)
+    with undisturbed(settings, "coins", jobs=[MAIN_JOB]):
+        choices = coin_choices(settings.data_path)
+        kept = choices.load()
+        before = kept.pop(symbol, None)
+        if before != cmc_id:
+            choices.save(kept if cmc_id is None else {**kept, symbol: cmc_id})
+    if cmc_id:
+        was = f", before id {before}" if before not in (None, cmc_id) else ""
+        say(f"{symbol} means id {cmc_id}{was}, from the next run on; stored prices stay as they are")
+        if dict(settings.named).get(symbol) not in (None, cmc_id):
+            tell(f"SYMBOLS names another id for {symbol}: correct it to {symbol}:{cmc_id}")
+    elif before:
         say(f"{symbol} no longer means id {before}: the next run looks it up, or takes the id in SYMBOLS")
     else:
         say(f"no coin is kept for {symbol}: nothing to forget")
     return DONE
 
 
-def _accept(entry: str) -> int:
+def _rename(symbol: str, new: str) -> int:
     settings = settings_with_log(writes=True)
-    symbol, number = _both(entry, "ID", r"[1-9][0-9]{0,9}", "accept BTC:1")
-    cmc_id = int(number)
-    before = _choose(settings, symbol, cmc_id)
-    was = f", before id {before}" if before not in (None, cmc_id) else ""
-    say(f"{symbol} means id {cmc_id}{was}, from the next run on; stored prices stay as they are")
-    if dict(settings.named).get(symbol) not in (None, cmc_id):
-        tell(f"SYMBOLS names another id for {symbol}: correct it to {symbol}:{cmc_id}")
-    return DONE
-
-
-def _rename(entry: str) -> int:
-    settings = settings_with_log(writes=True)
-    symbol, new = _both(entry, "NEW", r"[^:\s]+", "rename SOL:SOLX")
     choices = coin_choices(settings.data_path)
     with undisturbed(settings, "coins", jobs=[MAIN_JOB]) as resources:
         table, kept = resources.repository(CoinMarketCapClickHouseAdapter), choices.load()
@@ -142,21 +150,3 @@ def _rename(entry: str) -> int:
     say(f"id {cmc_id} is {new} now, before {symbol}; its prices are in the views under {new}")
     say(f"now set {renamed_entry(settings.symbols, {symbol: (new, cmc_id)})}")
     return DONE
-
-
-def _both(entry: str, name: str, pattern: str, example: str) -> tuple[str, str]:
-    given = re.fullmatch(rf"([^:\s]+):({pattern})", entry.strip().upper())
-    if given is None:
-        raise ConfigurationError(f"{entry!r} is not SYMBOL:{name}", next_step=f"such as ./run.sh coins --{example}")
-    return given[1], given[2]
-
-
-def _choose(settings: Settings, symbol: str, cmc_id: int | None) -> int | None:
-    """Keep another id, or none; return the one before. The job is locked out: it would restore its own choice."""
-    with undisturbed(settings, "coins", jobs=[MAIN_JOB]):
-        choices = coin_choices(settings.data_path)
-        kept = choices.load()
-        before = kept.pop(symbol, None)
-        if before != cmc_id:
-            choices.save(kept if cmc_id is None else {**kept, symbol: cmc_id})
-        return before

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
@@ -43,14 +44,12 @@ _SCRIPTS = ("theme", "tables", "coins", "choice", "prices", "coverage", "runs", 
 
 @dataclass(frozen=True)
 class ReportContents:
-    """What the page shows."""
-
     hours: Sequence[str]  # their keys, oldest first, at least one; the last one is the hour in progress
     tables: Sequence[PriceTable]  # at least one
     runs: Sequence[RunRecord]  # those that began in these hours, the latest first
     generated_at: datetime  # aware
     version: str
-    comparison: Overview | None = None  # of two sources; None if there is nothing to compare
+    comparison: Overview | None  # of two sources; None if there is nothing to compare
 
 
 def build_page(contents: ReportContents) -> str:
@@ -64,7 +63,6 @@ def build_page(contents: ReportContents) -> str:
     data = json.dumps({**facts, **_chart_data(symbols, contents.runs)}, separators=(",", ":"), allow_nan=False)
     program = "\n".join(["'use strict';", "(async () => {", *(_part(f"{name}.js") for name in _SCRIPTS), "})();"])
     return _render(
-        "page.html",
         **facts,
         contents=contents,
         symbols=symbols,
@@ -83,7 +81,7 @@ def build_page(contents: ReportContents) -> str:
     )
 
 
-def _render(template: str, **values: Any) -> str:
+def _render(**values: Any) -> str:
     environment = Environment(
         loader=FunctionLoader(_part),
         autoescape=True,
@@ -94,14 +92,14 @@ def _render(template: str, **values: Any) -> str:
     environment.filters.update(
         price=price_text,
         percent=percent_text,
-        change=change_text,
+        change=partial(percent_text, digits=2, sign="+"),
         duration=duration,
         count="{:,}".format,
         period=period_text,
         jalali=lambda hour: jalali_date(from_text(hour)),
         spread=spread,
     )
-    return environment.get_template(template).render(values)
+    return environment.get_template("page.html").render(values)
 
 
 def _coverage(symbols: Sequence[SymbolSummary]) -> Share:
@@ -135,14 +133,9 @@ def price_text(value: float | None) -> str:
     return f"{value:,.{max(2, _SHOWN_DIGITS - magnitude)}f}"
 
 
-def percent_text(value: float | None, digits: int = 1) -> str:
-    """The value with that many decimals, ``99.9 %``, or a dash for None."""
-    return UNKNOWN if value is None else f"{value:,.{digits}f} %"
-
-
-def change_text(value: float | None) -> str:
-    """The value with two decimals and its sign, ``+1.25 %``, with a true minus, or a dash for None."""
-    return UNKNOWN if value is None else f"{value:+,.2f} %".replace("-", "\N{MINUS SIGN}")
+def percent_text(value: float | None, digits: int = 1, sign: str = "") -> str:
+    """``99.9 %``, with the sign ``+`` also ``+99.9 %``; a true minus, a dash for None."""
+    return UNKNOWN if value is None else f"{value:{sign},.{digits}f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def period_text(hours: int) -> str:

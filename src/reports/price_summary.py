@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timezone
 from itertools import chain
 
-from adapters._bases.corrections import NO_CORRECTIONS, Corrections
+from adapters._bases.corrections import Corrections
 from adapters._bases.hourly_table import StoredPrice, by_symbol
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.comparison import DOLLAR_COINS
@@ -20,12 +20,11 @@ _TOMAN = "IRT"
 DAY, WEEK = 24, 7 * 24  # hours
 # Letters of hours besides those of `hour_states`: stored and updated later; the present hour without a row.
 UPDATED, IN_PROGRESS = "u", "w"
+_NOTHING = StoredPrice("", "", "", math.nan)
 
 
 @dataclass(frozen=True)
 class PriceTable:
-    """One table of the page."""
-
     source: str
     job: str
     view: str
@@ -34,8 +33,8 @@ class PriceTable:
     followed: Collection[str]  # symbols that need a row every hour since their first one
     first_hours: Mapping[str, str]  # symbol to hour key, for followed ones with a row
     rows_stored: int  # in all
-    corrections: Corrections = NO_CORRECTIONS  # made in the page's hours
-    absences: Mapping[str, Spans] = field(default_factory=dict)  # symbol to spans in which no hour is expected
+    corrections: Corrections  # made in the page's hours
+    absences: Mapping[str, Spans]  # symbol to spans in which no hour is expected
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,11 @@ def _summary(
 ) -> SymbolSummary:
     first = table.first_hours.get(symbol) if symbol in table.followed else None
     rows = {hour: row for hour, row in stored.items() if hour >= hours[0]}
-    last = rows[max(rows)] if rows else None
+    last = rows[max(rows)] if rows else _NOTHING
     priced = {hour: price for hour in hours if hour in rows and (price := _finite(rows[hour].price)) is not None}
-    known, valid = list(priced.values()), [rows[hour] for hour in priced]
-    last_hour = max(priced, default="")
-    absent = table.absences.get(symbol, ())
-    states = hour_states(hours, rows, table.holes.get(symbol, ()), first=first, absent=absent)
+    known, valid, last_hour = list(priced.values()), [rows[hour] for hour in priced], max(priced, default="")
+    holes, absent = table.holes.get(symbol, ()), table.absences.get(symbol, ())
+    states = hour_states(hours, rows, holes, first=first, absent=absent)
     updated = [hour in rows and rows[hour].is_updated for hour in hours]
     letters = [UPDATED if is_updated else state for is_updated, state in zip(updated, states, strict=True)]
     if states[-1] in (MISSING, WITHOUT_QUOTE):
@@ -122,10 +120,10 @@ def _summary(
         symbol=symbol,
         label=label,
         source=table.source,
-        name=last.name if last else "",
-        currency=last.currency if last else "",
+        name=last.name,
+        currency=last.currency,
         followed=symbol in table.followed,
-        market_cap=_finite(last.market_cap) if last else None,
+        market_cap=_finite(last.market_cap),
         prices=[priced.get(hour) for hour in hours],
         last_price=priced.get(last_hour),
         low=_finite(min((row.price if row.low is None else row.low for row in valid), default=None)),

@@ -23,7 +23,7 @@ from adapters._bases.corrections import Correction, Corrections
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.wording import duration
 from reports import price_report
-from reports.price_report import LIBRARY, UNKNOWN, build_page, change_text, percent_text, period_text, price_text
+from reports.price_report import LIBRARY, UNKNOWN, build_page, percent_text, period_text, price_text
 from tests.support.report_contents import (
     hour_keys,
     page_of,
@@ -278,9 +278,8 @@ def test_hours_before_the_first_stored_one_are_left_out() -> None:
         (period_text(72), "3 d"),
         (period_text(100), "100 h"),
         (period_text(24000), "1,000 d"),
-        (change_text(-1234.5), "\N{MINUS SIGN}1,234.50 %"),
-        (change_text(0.5), "+0.50 %"),
-        (change_text(None), UNKNOWN),
+        (percent_text(-1234.5, 2, "+"), "\N{MINUS SIGN}1,234.50 %"),
+        (percent_text(0.5, 2, "+"), "+0.50 %"),
         (percent_text(99.9), "99.9 %"),
         (percent_text(None), UNKNOWN),
     ],

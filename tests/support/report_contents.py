@@ -11,6 +11,7 @@ from typing import Any
 
 import html5lib
 
+from adapters._bases.corrections import Corrections
 from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
@@ -59,8 +60,13 @@ def _wave(place: int, hour: int) -> float:
 def table_of(prices: Sequence[StoredPrice] = (), *, source: str = "CoinMarketCap", **values: Any) -> PriceTable:
     """A table with these prices in which nothing is followed, unless its fields say otherwise."""
     job, table = ("cmc", "crypto") if source == "CoinMarketCap" else (source.lower(), source.lower())
-    usual: dict[str, Any] = {"job": f"{job}_hourly_prices", "view": f"crypto.{table}_prices_hourly", "holes": {}}
-    usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices)}
+    usual: dict[str, Any] = {
+        "job": f"{job}_hourly_prices",
+        "view": f"crypto.{table}_prices_hourly",
+        "holes": {},
+        "absences": {},
+    }
+    usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices), "corrections": Corrections()}
     return PriceTable(source=source, prices=prices, **{**usual, **values})
 
 

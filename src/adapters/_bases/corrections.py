@@ -44,9 +44,6 @@ class Corrections(NamedTuple):
     largest: Sequence[Correction] = ()  # in percent, largest first
 
 
-NO_CORRECTIONS = Corrections()
-
-
 def note_corrections(clickhouse: ClickHouseAdapter, database: str, corrections: Sequence[Correction]) -> None:
     """Add corrections of one table, at least one, to its ledger. Idempotent until the next correction of a key."""
     ledger = quoted_name(database, LEDGER)
