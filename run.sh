@@ -69,7 +69,7 @@ groups_for() { # COMMAND ARGUMENTS: prints the groups of packages that it needs
 
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 requirements() { [[ $1 == main ]] && echo "$root/requirements.txt" || echo "$root/requirements-$1.txt"; } # of a group
-stamp() { echo "$(cksum <"$(requirements "$1")") $(version_of "$venv/bin/python")"; }
+stamp() { echo "$(sha256sum <"$(requirements "$1")") $(version_of "$venv/bin/python")"; }
 
 is_set_up() { # GROUPS: each stamped with its present requirements, for the Python that is wanted
     [[ ! -e $venv/.installing && -x $venv/bin/python ]] || return

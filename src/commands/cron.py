@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from adapters._bases.errors import ConfigurationError
 from adapters._bases.tehran_time import in_tehran
@@ -22,11 +19,6 @@ from crons.exits import DONE
 from crons.job import Job
 from crons.registry import JOBS, find_job
 from crons.resources import require_owner, system_clock
-
-Heal = Annotated[bool, typer.Option("--heal", help="the daily line that fills missing hours, not the job's own")]
-Backup = Annotated[bool, typer.Option("--backup", help="the daily line that backs up every table")]
-Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 
 _DAILY_WORDS = {install.BACKUP: "copy every table to backups/", install.WATCH: "report what needs attention"}
 

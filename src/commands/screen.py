@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from hashlib import sha256
 from itertools import zip_longest
 
 from adapters._bases.errors import EtlError, StorageRejected
@@ -46,11 +46,9 @@ def stale_groups() -> list[str]:
     for stamp in sorted((PROJECT_ROOT / ".venv").glob(".installed-*")):
         group = stamp.name.removeprefix(".installed-")
         path = PROJECT_ROOT / ("requirements.txt" if group == "main" else f"requirements-{group}.txt")
-        with suppress(OSError, subprocess.SubprocessError):
-            # run.sh stamps with the output of cksum.
-            with path.open("rb") as file:
-                known = subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True)  # noqa: S607
-            if not stamp.read_text().startswith(known.stdout.strip()):
+        with suppress(OSError):
+            # run.sh stamps with the output of sha256sum.
+            if not stamp.read_text().startswith(sha256(path.read_bytes()).hexdigest()):
                 stale.append(path.name)
     return stale
 

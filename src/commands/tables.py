@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -28,8 +28,6 @@ from crons.exits import DONE, FAILED, become
 from crons.progress import progress
 from crons.registry import JOBS, MAIN_JOB, find_job
 from crons.resources import ENGINE_WAIT_SECONDS, Resources, interactive_timeouts, job_lock, system_clock
-
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 
 
 def setup_db() -> int:

@@ -107,8 +107,8 @@ def test_outdated_set_up_is_a_warning(program: Installation) -> None:
     (program.root / ".venv").mkdir()
     for group, name in (("main", "requirements.txt"), ("engine", "requirements-engine.txt")):
         (program.root / name).write_text("package==1.0\n")
-        sum_of = subprocess.run(["cksum"], input=b"package==1.0\n", capture_output=True, check=True).stdout.decode()
-        (program.root / f".venv/.installed-{group}").write_text(f"{sum_of.strip()} 3.11\n")
+        stamp = subprocess.run(["sha256sum"], input=b"package==1.0\n", capture_output=True, check=True).stdout
+        (program.root / f".venv/.installed-{group}").write_bytes(stamp.rstrip() + b" 3.11\n")
     assert " ok " in rows(program.at_clock("check"))["set-up"]
     (program.root / "requirements.txt").write_text("package==1.1\n")
     assert "older than requirements.txt: " in rows(program.at_clock("check"))["set-up"]

@@ -15,7 +15,7 @@ from tests.support.eventually import PATIENCE_SECONDS
 RUN_SH = PROJECT_ROOT / "run.sh"
 COMMANDS = re.findall(r"^  ([a-z_]+) +[A-Z].*\.$", RUN_SH.read_text(), re.MULTILINE)
 """Those that run.sh lists, in its order."""
-_TOOLS = "bash cat cksum cp dirname env flock mkdir readlink rm sed sh sort tail"
+_TOOLS = "bash cat cp dirname env flock mkdir readlink rm sed sh sha256sum sort tail"
 
 _PYTHON = """#!/bin/sh
 state='{state}'
