@@ -88,7 +88,7 @@ def _watch(name: str | None) -> int:
         say(line)
     if not sys.stdout.isatty():
         settings, text = usable_settings(), "\n".join([*lines, *([error.message] if error else [])])
-        inform(settings.healthcheck_url_status.value, "fail" if text else "success", text, system_clock)
+        inform(settings.healthcheck_url_status.value, "fail" if text else "success", text)
         if text:
             alert(settings.alert_command, "needs attention", text)
     if error:

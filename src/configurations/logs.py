@@ -115,8 +115,6 @@ def _handlers() -> list[_Handler]:
 
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 cannot subscript it
-    """Writes lines to stderr, and keeps the last ones with all their facts."""
-
     def __init__(self, shown: logging.Formatter, whole: logging.Formatter, *, no_color: bool) -> None:
         super().__init__()
         self.setFormatter(shown)

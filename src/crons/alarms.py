@@ -7,9 +7,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from adapters._bases.retry import RetryPolicy
 from configurations.config import PROJECT_ROOT, Secret
 from configurations.logs import last_lines
 from crons.job import JobContext
+from crons.resources import system_clock
 from crons.start_up import import_fault
 
 _PING_SECONDS = 3.0
@@ -35,8 +35,8 @@ def monitored(run: JobContext) -> Iterator[None]:
     """Ping a run's monitor, if it has one, as it starts and ends, with what stopped it; a dry run has none."""
     # A heal has its own: it must not hide a missing hourly run.
     check = {"run": run.settings.healthcheck_url, "heal": run.settings.healthcheck_url_heal}.get(run.kind)
-    url, clock = check.value if check and not run.request.dry_run else "", run.now
-    inform(url, "start", "", clock)
+    url = check.value if check and not run.request.dry_run else ""
+    inform(url, "start")
     try:
         yield
     except BaseException as error:
@@ -44,14 +44,15 @@ def monitored(run: JobContext) -> Iterator[None]:
         words = f"unexpected error: {type(error).__name__}"  # its text may hold a secret
         if isinstance(expected, EtlError):
             words = expected.message + (f"; next: {expected.next_step}" if expected.next_step else "")
-        inform(url, "fail", "\n".join([*last_lines(), words]), clock)
+        inform(url, "fail", "\n".join([*last_lines(), words]))
         raise
-    failures = run.report.failures
-    text = "\n".join([*last_lines(), *failures]) if failures else ""
-    inform(url, "fail" if text else "success", text, clock)
+    if failures := run.report.failures:
+        inform(url, "fail", "\n".join([*last_lines(), *failures]))
+    else:
+        inform(url, "success")
 
 
-def inform(url: str, event: Literal["start", "success", "fail"], text: str, clock: Callable[[], datetime]) -> None:
+def inform(url: str, event: Literal["start", "success", "fail"], text: str = "") -> None:
     """Ping a monitor once, by the conventions of https://healthchecks.io/docs/http_api/.
 
     Args:
@@ -65,7 +66,7 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str, cloc
 
     async def ping() -> None:
         address, once = f"{check.scheme}://{check.netloc}", RetryPolicy(attempts=1)
-        made = HttpAdapter(base_url=address, headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=clock)
+        made = HttpAdapter(base_url=address, headers={}, timeout_seconds=_PING_SECONDS, retry=once, clock=system_clock)
         async with made as http:
             await http.post_text(f"{path}?{check.query}" if check.query else path, text[-_LONGEST_TEXT:])
 

@@ -104,7 +104,6 @@ class Past:
         self._refused |= _keys(asked)
 
     def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
-        """Note a call that failed, while others were answered."""
         for symbols, ranges in _alike(asked).items():
             self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
 

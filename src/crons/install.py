@@ -128,8 +128,6 @@ def with_task(current: str, task: str | None, line: str | None, *, checkout: Pat
 
 
 class Schedules(NamedTuple):
-    """A checkout's lines in the crontab."""
-
     installed: Mapping[str, str]  # task to the schedule of its line, for tasks that have one
     unknown: StateError | None = None  # why the crontab cannot be read; None if it can, or if the command is missing
     cron_runs: bool = True  # whether a daemon runs, which starts them

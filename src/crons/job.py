@@ -36,8 +36,6 @@ log = structlog.get_logger(__name__)
 
 
 class Finding(NamedTuple):
-    """A finding of a check."""
-
     subject: str  # such as ClickHouse
     state: State  # warn: an operator should know; fail: it stops the job
     detail: str  # one line or several
@@ -188,7 +186,6 @@ class JobContext:
         self.started = self.now()
 
     def fail_if_nothing_stored(self) -> None:
-        """Count a run without a valid quote as failed."""
         if not self.report.failures:
             self.report.failures.append(f"{self.job.source} gave no valid {self.repository.table.value}")
 

@@ -54,8 +54,6 @@ def check_writable(folder: Path) -> None:
 
 
 class Foreign(NamedTuple):
-    """A file of another user than this process's."""
-
     path: Path
     owner: str
     user: str  # this process's

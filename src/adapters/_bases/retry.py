@@ -39,11 +39,9 @@ class RetryPolicy:
     deadline: float | None = None  # of `time.monotonic`: ends the tries of every call, whenever it began
 
     def call(self, function: Callable[[], T]) -> T:
-        """The result of ``function()``, retried."""
         return stamina.RetryingCaller(attempts=None, timeout=None)(self._waits(), function)
 
     async def acall(self, function: Callable[[], Awaitable[T]]) -> T:
-        """The awaited result of ``function()``, retried."""
         return await stamina.AsyncRetryingCaller(attempts=None, timeout=None)(self._waits(), function)
 
     def _waits(self) -> Callable[[Exception], bool | float]:

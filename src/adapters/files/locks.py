@@ -38,8 +38,6 @@ def _make_private(folder: Path) -> None:
 
 
 class Holder(msgspec.Struct):
-    """Who holds a lock."""
-
     pid: int
     since: str  # when it took the lock, Tehran text
     task: str  # what it was started for, such as "cmc_hourly_prices run"
