@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.older_engine import OlderEngine
+from tests.support.price_table import Sql
 from tests.support.scale import LARGE
 from tests.support.stepped_clock import SteppedClock
 
@@ -122,6 +124,12 @@ def database(embedded: ClickHouseAdapter) -> Iterator[str]:
     name = f"test_{next(_DATABASE_NUMBERS)}"
     yield name
     embedded.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@pytest.fixture
+def sql(embedded: ClickHouseAdapter, database: str) -> Sql:
+    """Run a statement past the program, for which ``crypto`` is the test's database; what it brings."""
+    return lambda statement: embedded.query(re.sub(r"\bcrypto\b", database, statement))
 
 
 @pytest.fixture

@@ -118,6 +118,6 @@ def test_daemon_runs_the_main_job(tmp_path: Path) -> None:
         remove(program.root)
         eventually(lambda: not program.lock_note.exists())
         assert re.fullmatch(r"earlier\n((?!\[error).)*inserted=3((?!\[error).)*", log.read_text(), re.DOTALL)
-        audit = PriceAudit(read=by_process(program.data / "clickhouse"), database="crypto", source=source)
+        audit = PriceAudit(sql=by_process(program.data / "clickhouse"), source=source)
         assert [row.symbol for row in audit.rows()] == ["BTC", "ETH", "SOL"]
         audit.assert_right()

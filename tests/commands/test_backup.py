@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import in_tehran
 from tests.support.installation import Installation
 from tests.support.main_at import __file__ as main_at
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 
@@ -26,26 +26,22 @@ def backed_up(program: Installation, *options: str, **settings: str) -> Path:
     return Path(done.out.strip())
 
 
-def test_backup_is_a_folder_of_every_table(
-    program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
-) -> None:
+def test_backup_is_a_folder_of_every_table(program: Installation, sql: Sql, database: str, clock: SteppedClock) -> None:
     """Prices of both jobs, holes and runs: what ``backup --quiet`` prints restores all of it, here or elsewhere."""
     assert program.run_job().code == 0
     tables = ("crypto_prices", "binance_prices", "crypto_price_holes", "etl_runs")
-    embedded.command(f"INSERT INTO {database}.crypto_price_holes VALUES ('BTC', '2026-11-01 00:00:00', 1, '', '')")
+    sql("INSERT INTO crypto.crypto_price_holes VALUES ('BTC', '2026-11-01 00:00:00', 1, '', '')")
     assert program.command("setup_db").code == 0
-    embedded.command(
-        f"INSERT INTO {database}.binance_prices (symbol, price, fetched_at) VALUES ('BTC', 1.5, '2026-11-01 00:00:00')"
-    )
-    rows = {table: embedded.query(f"SELECT * FROM {database}.{table} ORDER BY ALL") for table in tables}
+    sql("INSERT INTO crypto.binance_prices (symbol, price, fetched_at) VALUES ('BTC', 1.5, '2026-11-01 00:00:00')")
+    rows = {table: sql(f"SELECT * FROM crypto.{table} ORDER BY ALL") for table in tables}
     path = backed_up(program, BACKUP_PATH="elsewhere")
     assert path.parent == program.root / "elsewhere"
     assert path.name.startswith(f"{database}-{in_tehran(clock()):%Y-%m-%d_%H-%M}")
     assert {one.name for one in path.iterdir()} == {"backup.json", *(f"{table}.jsonl.gz" for table in tables)}
 
-    embedded.command(f"DROP DATABASE {database} SYNC")
+    sql("DROP DATABASE crypto SYNC")
     assert program.command("restore", str(path)).code == 0
-    assert {table: embedded.query(f"SELECT * FROM {database}.{table} ORDER BY ALL") for table in tables} == rows
+    assert {table: sql(f"SELECT * FROM crypto.{table} ORDER BY ALL") for table in tables} == rows
     for file in path.glob("*.gz"):
         assert "0 rows inserted" in program.command("restore", str(file)).out
     (path / "crypto_prices.jsonl.gz").unlink()

@@ -18,6 +18,7 @@ from sandbox.market import Market, listed_coins
 from tests.support.binance import pair_row
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
 
@@ -72,9 +73,7 @@ def test_equal_prices_pass(store: Store, program: Installation, hours: list[str]
 
 
 @pytest.mark.parametrize("table", ["crypto_prices", "binance_prices"])
-def test_the_printed_commands_fix_the_prices(
-    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, table: str
-) -> None:
+def test_the_printed_commands_fix_the_prices(program: Installation, clock: SteppedClock, sql: Sql, table: str) -> None:
     """Both pipelines' prices of one market agree; a wrong one of either source is fetched again."""
     with ExchangeStandIn(Market(listed_coins()), clock=clock) as exchange:
         program.settings["BINANCE_BASE_URL"] = exchange.base_url
@@ -85,8 +84,8 @@ def test_the_printed_commands_fix_the_prices(
         found = json.loads(good.out)["symbols"]
         assert [(one["symbol"], one["hours_compared"]) for one in found] == [("BTC", 24), ("ETH", 24), ("SOL", 24)]
         hour = hour_key(hours_before(clock(), 5)[0])
-        embedded.command(
-            f"ALTER TABLE {database}.{table} UPDATE price = price * 1.2 WHERE symbol = 'ETH' AND datetime = '{hour}' "
+        sql(
+            f"ALTER TABLE crypto.{table} UPDATE price = price * 1.2 WHERE symbol = 'ETH' AND datetime = '{hour}' "
             "SETTINGS mutations_sync = 2"
         )
         wrong = program.at_clock("compare")
@@ -207,16 +206,16 @@ def test_nothing_to_compare_names_what_to_fetch(store: Store, program: Installat
 
 
 def test_a_missing_table_is_a_source_without_prices(
-    store: Store, program: Installation, embedded: ClickHouseAdapter, database: str
+    store: Store, program: Installation, sql: Sql, database: str
 ) -> None:
     store("BTC", quoted=walk(168), traded=walk(168))
     for view in ("binance_prices_latest", "binance_prices_daily", "binance_prices_hourly"):
-        embedded.command(f"DROP VIEW {database}.{view}")
+        sql(f"DROP VIEW crypto.{view}")
     done = program.at_clock("compare")
     assert (done.code, done.out) == (1, "")
     assert f"error: there is no {database}.binance_prices_hourly" in done.log
     assert "./run.sh setup_db" in done.log
-    embedded.command(f"DROP TABLE {database}.binance_prices")
+    sql("DROP TABLE crypto.binance_prices")
     done = program.at_clock("compare")
     assert (done.code, done.log) == (0, "")
     assert "no price is stored from Binance" in done.out

@@ -17,11 +17,11 @@ import pyarrow.ipc  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.price_table import Sql
 
 # 23:00 of 2021-09-21 came twice in Tehran; the last digits of the second price are lost by less than 17 of them.
 ROWS = (
@@ -58,15 +58,12 @@ def read_back(path: Path) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_file_reads_back_equal(
-    prices: Installation, embedded: ClickHouseAdapter, database: str, tmp_path: Path, form: str
-) -> None:
+def test_file_reads_back_equal(prices: Installation, sql: Sql, database: str, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"prices.{form}"
     done = prices.command("export", str(path))
     assert (done.code, done.log) == (0, "")
     assert done.out.startswith(f"3 rows of {database}.crypto_prices_hourly written to {path}, ")
-    view = f"{database}.crypto_prices_hourly"
-    assert read_back(path) == embedded.query(f"SELECT {COLUMNS} FROM {view} ORDER BY symbol, datetime")
+    assert read_back(path) == sql(f"SELECT {COLUMNS} FROM crypto.crypto_prices_hourly ORDER BY symbol, datetime")
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])

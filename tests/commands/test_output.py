@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import in_tehran
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, MAIN_AT, RUN_AT, Installation
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
 
@@ -77,7 +77,7 @@ def test_errors_at_a_terminal_are_broken_at_blanks(program: Installation) -> Non
 
 
 def test_quiet_commands_print_errors_only(
-    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
+    program: Installation, front: ClickHouseFront, sql: Sql, clock: SteppedClock
 ) -> None:
     """At a terminal too; a report and a backup print their path, a check of the prices what is wrong."""
     for arguments in ((), ("backfill", "5"), ("heal",)):
@@ -89,7 +89,7 @@ def test_quiet_commands_print_errors_only(
     assert dropped.strip() == str(backup)
     assert on_a_terminal(program, "-m", "main", "restore", str(backup), "--quiet") == ""
     assert on_a_terminal(program, "-m", "main", "verify", "--quiet") == ""
-    embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
+    sql("ALTER TABLE crypto.crypto_prices UPDATE price = -1 WHERE 1 SETTINGS mutations_sync = 2")
     wrong = program.command("verify", "--quiet")
     assert (wrong.code, wrong.log, "fail" in wrong.out, " ok " in wrong.out) == (1, "", True, False)
     refused = program.command("restore", "nowhere", "--quiet")
@@ -101,7 +101,7 @@ def test_quiet_commands_print_errors_only(
 
 
 def test_a_run_that_was_killed_is_in_the_history(
-    program: Installation, embedded: ClickHouseAdapter, database: str, source: FaultySource, clock: SteppedClock
+    program: Installation, sql: Sql, source: FaultySource, clock: SteppedClock
 ) -> None:
     """SIGKILL leaves a run no time for a record; the next run makes it from the note that the lock kept."""
     assert program.run_job().code == 0
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_is_in_the_history(
     assert "was killed" in program.run_job().log
     clock.advance(timedelta(seconds=1))
     assert "was killed" not in program.run_job().log
-    told = embedded.query(f"SELECT kind, started_at, status, error FROM {database}.etl_runs ORDER BY started_at")
+    told = sql("SELECT kind, started_at, status, error FROM crypto.etl_runs ORDER BY started_at")
     assert [run[2] for run in told] == ["ok", "failed", "ok", "ok"]
     assert told[1][:3] == ("run", "2026-11-23 15:37:10", "failed")
     assert str(told[1][3]).endswith("while asking CoinMarketCap for the latest quotes")

@@ -11,11 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.price_table import Sql
 from tests.support.terminal import on_a_terminal
 
 CHANGES = (
@@ -67,14 +67,12 @@ def prices(program: Installation, repository: CoinMarketCapClickHouseAdapter) ->
     return program
 
 
-def test_statement_that_changes_or_reaches_out_is_rejected(
-    prices: Installation, embedded: ClickHouseAdapter, database: str, tmp_path: Path
-) -> None:
-    rows = f"SELECT * FROM {database}.crypto_prices"
-    before = embedded.query(rows)
+def test_statement_that_changes_or_reaches_out_is_rejected(prices: Installation, sql: Sql, tmp_path: Path) -> None:
+    rows = "SELECT * FROM crypto.crypto_prices"
+    before = sql(rows)
     done = {statement: prices.command("query", statement.format(folder=tmp_path)) for statement in CHANGES}
     assert [text for text, one in done.items() if one.code not in (1, 2) or one.out or "error: " not in one.log] == []
-    assert embedded.query(rows) == before
+    assert sql(rows) == before
     assert not (tmp_path / "out").exists()
 
 

@@ -12,26 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import tehran_text
 from configurations.config import PROJECT_ROOT
 from tests.commands.test_status import status_of
 from tests.commands.test_verify import put
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import JOB, Installation
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 RUN_SH = re.compile(r"\./run\.sh (\w+(?: (?:cmc_\w+|\d+))*)")
 STATEMENT = re.compile(r"(?:DELETE FROM|KILL MUTATION|RENAME TABLE) [^;]+")
 
 
-def carry_out(program: Installation, embedded: ClickHouseAdapter, step: str) -> None:
+def carry_out(program: Installation, sql: Sql, step: str) -> None:
     """Execute the step's statements, then its commands."""
     commands = RUN_SH.findall(step)
     statements = STATEMENT.findall(step)
     assert commands or statements, f"nothing to do in {step!r}"
     for statement in statements:
-        embedded.command(statement)
+        sql(statement)
     for command in commands:
         done = program.at_clock(*command.split())
         assert done.code == 0, done
@@ -67,62 +67,56 @@ FAULTS = {
         ("coins", ["coins", "cron_backfill"]),
     ],
 )
-def test_what_verify_names(
-    program: Installation, embedded: ClickHouseAdapter, database: str, subject: str, commands: list[str]
-) -> None:
+def test_what_verify_names(program: Installation, sql: Sql, subject: str, commands: list[str]) -> None:
     """A run asks again for the present hour, a backfill for past ones; of duplicates the shown row stays."""
     assert program.run_job("backfill", "31").code == program.run_job().code == 0
     keys, view = (
-        f"SELECT {columns} FROM {database}.{table} ORDER BY symbol, datetime"
+        f"SELECT {columns} FROM crypto.{table} ORDER BY symbol, datetime"
         for columns, table in (("symbol, datetime", "crypto_prices"), ("*", "crypto_prices_hourly"))
     )
-    hours = embedded.query(keys)
+    hours = sql(keys)
     if subject == "keys against fetched_at":
-        embedded.command(
-            f"DELETE FROM {database}.crypto_prices WHERE symbol = 'BTC' AND datetime = '2026-11-23 00:00:00'"
-        )
-    embedded.command(FAULTS[subject].format(f"{database}.crypto_prices"))
-    shown = embedded.query(view)
+        sql("DELETE FROM crypto.crypto_prices WHERE symbol = 'BTC' AND datetime = '2026-11-23 00:00:00'")
+    sql(FAULTS[subject].format("crypto.crypto_prices"))
+    shown = sql(view)
     steps = steps_of(program)
     assert list(steps) == [subject]
     assert [command.split()[0] for command in RUN_SH.findall(steps[subject])] == commands
-    carry_out(program, embedded, steps[subject])
+    carry_out(program, sql, steps[subject])
     assert steps_of(program) == {}
-    assert embedded.query(keys) == hours
-    assert commands or embedded.query(view) == shown
+    assert sql(keys) == hours
+    assert commands or sql(view) == shown
 
 
-def test_absurd_prices_of_a_symbol_that_is_not_followed(
-    program: Installation, embedded: ClickHouseAdapter, database: str, clock: SteppedClock
-) -> None:
+def test_absurd_prices_of_a_symbol_that_is_not_followed(program: Installation, sql: Sql, clock: SteppedClock) -> None:
     assert program.run_job().code == 0
-    put(embedded, database, ("ADA", tehran_text(clock()), -1.0))
+    put(sql, ("ADA", tehran_text(clock()), -1.0))
     step = steps_of(program)["prices"]
     assert step.startswith(f"put ADA into SYMBOLS, then ./run.sh cron_run {JOB}")
     program.settings["SYMBOLS"] += ",ADA"
-    carry_out(program, embedded, step)
+    carry_out(program, sql, step)
     assert steps_of(program) == {}
 
 
 @pytest.mark.parametrize("wrong", ["table", "view"])
-def test_another_shape(program: Installation, embedded: ClickHouseAdapter, database: str, wrong: str) -> None:
+def test_another_shape(program: Installation, sql: Sql, database: str, wrong: str) -> None:
     assert program.at_clock("setup_db").code == 0
     if wrong == "table":
-        embedded.command(f"ALTER TABLE {database}.crypto_prices MODIFY COLUMN price Nullable(Float64)")
-        put(embedded, database, ("BTC", "2021-05-04 10:00:00", None))
-        embedded.command(f"DROP VIEW {database}.crypto_prices_hourly")
+        sql("ALTER TABLE crypto.crypto_prices MODIFY COLUMN price Nullable(Float64)")
+        put(sql, ("BTC", "2021-05-04 10:00:00", None))
+        sql("DROP VIEW crypto.crypto_prices_hourly")
         shown = program.at_clock("verify").out
         assert f"{database}.crypto_prices: column price is 'Nullable(Float64)', not 'Float64'" in shown
         assert f"{database}.crypto_prices_hourly: it is missing" in shown
         assert "BTC 2021-05-04 10:00:00: price NULL" in shown
     else:
-        embedded.command(f"DROP VIEW {database}.crypto_prices_hourly")
-        embedded.command(f"CREATE VIEW {database}.crypto_prices_hourly AS SELECT symbol FROM {database}.crypto_prices")
+        sql("DROP VIEW crypto.crypto_prices_hourly")
+        sql("CREATE VIEW crypto.crypto_prices_hourly AS SELECT symbol FROM crypto.crypto_prices")
     step = steps_of(program)["shape"]
     assert step.startswith("./run.sh setup_db")
     if wrong == "table":
-        embedded.command(f"RENAME TABLE {database}.crypto_prices TO {database}.mine")
-    carry_out(program, embedded, step)
+        sql("RENAME TABLE crypto.crypto_prices TO crypto.mine")
+    carry_out(program, sql, step)
     assert steps_of(program) == {}
 
 
@@ -141,7 +135,7 @@ def test_a_statement_runs_on_the_embedded_engine(embedded_program: Installation,
 
 @pytest.mark.parametrize("fault", ["no run yet", "late", "gap", "pending", "damaged"])
 def test_what_status_names(
-    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, clock: SteppedClock, fault: str
+    program: Installation, front: ClickHouseFront, sql: Sql, clock: SteppedClock, fault: str
 ) -> None:
     assert program.at_clock("setup_db").code == 0
     spool = program.data / "spool" / JOB
@@ -168,7 +162,7 @@ def test_what_status_names(
             Path(found[1]).unlink()
             Path(f"{found[1]}.reason").unlink()
         elif "check SYMBOLS" not in need:  # its run is named beside it
-            carry_out(program, embedded, need)
+            carry_out(program, sql, need)
     assert status_of(program, 0)["needs"] == []
 
 
@@ -178,9 +172,7 @@ def row_of(program: Installation, subject: str) -> str:
 
 
 @pytest.mark.parametrize("subject", ["table", f"job {JOB}", f"spool {JOB}", ".env"])
-def test_what_check_names(
-    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, subject: str
-) -> None:
+def test_what_check_names(program: Installation, front: ClickHouseFront, sql: Sql, subject: str) -> None:
     if subject.startswith("spool"):
         assert program.at_clock("setup_db").code == 0
         front.refuse()
@@ -192,5 +184,5 @@ def test_what_check_names(
     if mode := re.search(r"chmod 600 .*\.env", before):
         subprocess.run(shlex.split(mode[0]), check=True)
     else:
-        carry_out(program, embedded, before)
+        carry_out(program, sql, before)
     assert " warn " not in row_of(program, subject)

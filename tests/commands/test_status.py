@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from pytest_httpserver import HTTPServer
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import from_text, tehran_text
 from adapters._bases.wording import duration
 from adapters.files.locks import ProcessLock
@@ -21,6 +20,7 @@ from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import JOB, MAIN_AT, Installation
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from tests.support.terminal import on_a_terminal
 
@@ -142,15 +142,13 @@ def test_hours_that_stay_missing_need_attention(program: Installation, clock: St
     assert status_of(program, 0)["needs"] == []
 
 
-def test_odd_rows_hide_nothing(
-    program: Installation, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_odd_rows_hide_nothing(program: Installation, clock: SteppedClock, sql: Sql) -> None:
     """A row of a future hour does not make a symbol up to date; a price that is not finite is null."""
     assert program.run_job(SYMBOLS="BTC").code == 0
     clock.advance(timedelta(hours=4))
     assert program.run_job(SYMBOLS="SOL").code == 0
     later, now = tehran_text(clock() + timedelta(hours=1)), tehran_text(clock())
-    put(embedded, database, ("BTC", later, 1.0), ("ETH", now, math.nan))
+    put(sql, ("BTC", later, 1.0), ("ETH", now, math.nan))
     job = status_of(program, 1)
     assert [need.partition(":")[0] for need in job["needs"]] == [
         "no price for over 2 hours of BTC",
@@ -292,9 +290,7 @@ def test_everything_is_shown_on_a_terminal(program: Installation, source: Faulty
 
 
 @pytest.mark.parametrize(("which", "place"), [("spool", f"spool/{JOB}"), ("history", f"spool/etl_runs/{JOB}")])
-def test_an_unreadable_spool_is_reported(
-    program: Installation, embedded: ClickHouseAdapter, database: str, which: str, place: str
-) -> None:
+def test_an_unreadable_spool_is_reported(program: Installation, sql: Sql, which: str, place: str) -> None:
     assert program.at_clock("setup_db").code == 0
     folder = program.data / place
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -302,7 +298,7 @@ def test_an_unreadable_spool_is_reported(
     run = program.run_job()
     assert (run.code, "Traceback" in run.log) == (1 if which == "spool" else 0, False)
     assert str(folder) in run.log
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_prices") == [(3,)]
+    assert sql("SELECT count() FROM crypto.crypto_prices") == [(3,)]
     unread = f"the spool {folder} cannot be read"
     shown = program.at_clock("status", JOB)
     assert shown.code == 1

@@ -13,7 +13,7 @@ from adapters.clickhouse.etl_runs_clickhouse_adapter import EtlRunsAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Finished, Installation
 from tests.support.price_rows import price_row
-from tests.support.price_table import copied, fingerprint
+from tests.support.price_table import Sql, copied, fingerprint
 
 READS = ("status", "report", "verify", "compare", "export", "query", "coins", "backup")
 WRITES = ("cron_run", "cron_backfill", "cron_heal", "restore")
@@ -61,18 +61,18 @@ def run(program: Installation, command: str) -> Finished:
     return program.at_clock(command, *ARGUMENTS.get(command, ()))
 
 
-def without_tables(embedded: ClickHouseAdapter, database: str) -> None:
-    embedded.command(f"DROP DATABASE {database} SYNC")
-    embedded.command(f"CREATE DATABASE {database}")
+def without_tables(sql: Sql) -> None:
+    sql("DROP DATABASE crypto SYNC")
+    sql("CREATE DATABASE crypto")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_works_with_its_least_role(
-    stored: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, command: str
+    stored: Installation, front: ClickHouseFront, sql: Sql, command: str
 ) -> None:
     front.role = LEAST_ROLE[command]
     if command == "setup_db":
-        without_tables(embedded, database)
+        without_tables(sql)
     done = run(stored, command)
     text = done.out + done.log
     assert done.code == 0 or (command in NEEDS_ATTENTION and done.code == 1), text
@@ -81,22 +81,22 @@ def test_command_works_with_its_least_role(
 
 @pytest.mark.parametrize("command", [*WRITES, "setup_db", "drop_db"])
 def test_missing_right_is_named_and_changes_nothing(
-    stored: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter, database: str, command: str
+    stored: Installation, front: ClickHouseFront, sql: Sql, command: str
 ) -> None:
     front.role = ONE_LESS[LEAST_ROLE[command]]
     if command == "setup_db":
-        without_tables(embedded, database)
+        without_tables(sql)
         before = ""
     else:
-        before = fingerprint(embedded, database)
+        before = fingerprint(sql)
     done = run(stored, command)
 
     assert done.code == 1, done.log
     assert "Have an administrator run: GRANT" in " ".join((done.out + done.log).split())
     if before:
-        assert fingerprint(embedded, database) == before
+        assert fingerprint(sql) == before
     else:
-        assert embedded.query("SELECT 1 FROM system.tables WHERE database = {one:String}", {"one": database}) == []
+        assert sql("SELECT 1 FROM system.tables WHERE database = 'crypto'") == []
 
 
 @pytest.mark.parametrize(
@@ -108,18 +108,11 @@ def test_missing_right_is_named_and_changes_nothing(
     ],
 )
 def test_harmful_profile_is_named_and_changes_nothing(
-    stored: Installation,
-    front: ClickHouseFront,
-    embedded: ClickHouseAdapter,
-    database: str,
-    *,
-    profile: str,
-    setting: str,
-    command: str,
+    stored: Installation, front: ClickHouseFront, sql: Sql, *, profile: str, setting: str, command: str
 ) -> None:
     """The setting's name, without advice to drop or rename a table."""
     front.profile = profile
-    before = fingerprint(embedded, database)
+    before = fingerprint(sql)
     done = run(stored, command)
 
     text = " ".join((done.out + done.log).split())
@@ -127,4 +120,4 @@ def test_harmful_profile_is_named_and_changes_nothing(
     assert done.code == (0 if command == "coins" else 1), text
     assert setting in text
     assert not re.search(r"\b(drop|rename) (or|crypto|test)", text, re.IGNORECASE), text
-    assert fingerprint(embedded, database) == before
+    assert fingerprint(sql) == before

@@ -17,25 +17,25 @@ from adapters.files.locks import ProcessLock
 from tests.support.binance import pair_row
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
-from tests.support.price_table import typed
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 
-def put(embedded: ClickHouseAdapter, database: str, *rows: tuple[str, str, float | None]) -> None:
+def put(sql: Sql, *rows: tuple[str, str, float | None]) -> None:
     """Rows (symbol, fetched_at, price) of the coin 1 by raw SQL."""
-    columns = {**typed("symbol", "fetched_at"), "price": "Nullable(Float64)", **typed("cmc_id")}
-    embedded.insert(f"{database}.crypto_prices", columns, [(*row, 1) for row in rows])
+    values = (f"('{symbol}', '{at}', {'NULL' if price is None else price}, 1)" for symbol, at, price in rows)
+    sql(f"INSERT INTO crypto.crypto_prices (symbol, fetched_at, price, cmc_id) VALUES {', '.join(values)}")
 
 
-def test_every_error_is_listed(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+def test_every_error_is_listed(program: Installation, sql: Sql) -> None:
     """Of a symbol that is not followed too, but for its gaps."""
     assert program.command("setup_db").code == 0
     good = [("BTC", f"2021-05-04 {hour:02d}:00:05", 90_000.0) for hour in range(6)]
-    put(embedded, database, *good, ("BTC", "2021-05-04 03:59:00", 90_000.0), ("BTC", "2021-05-04 06:00:00", -5.0))
-    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 90_000.0), ("BTC", "2100-05-04 10:00:00", 90_000.0))
-    put(embedded, database, *[("OLD", f"2021-05-04 {time}:00", 1.0) for time in ("10:00", "12:00", "12:30")])
-    embedded.command(
-        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price, datetime, date) "
+    put(sql, *good, ("BTC", "2021-05-04 03:59:00", 90_000.0), ("BTC", "2021-05-04 06:00:00", -5.0))
+    put(sql, ("BTC", "2021-05-04 10:00:00", 90_000.0), ("BTC", "2100-05-04 10:00:00", 90_000.0))
+    put(sql, *[("OLD", f"2021-05-04 {time}:00", 1.0) for time in ("10:00", "12:00", "12:30")])
+    sql(
+        "INSERT INTO crypto.crypto_prices (symbol, fetched_at, price, datetime, date) "
         "SETTINGS insert_allow_materialized_columns = 1 VALUES "
         "('ETH', '2021-05-04 10:00:00', 1, '2021-05-04 11:00:00', '2021-05-04'), "
         "('SOL', '2021-05-04 25:61:00', 1, '2021-05-04 25:00:00', '2021-05-04')"
@@ -77,13 +77,9 @@ def test_price_without_trades_for_48_hours_is_stale(
     assert (f"no trade of {names} in 48 hours, so the price is stale" in shown) == stale
 
 
-def test_table_without_the_columns_is_not_checked(
-    program: Installation, embedded: ClickHouseAdapter, database: str
-) -> None:
-    embedded.command(f"CREATE DATABASE {database}")
-    embedded.command(
-        f"CREATE TABLE {database}.crypto_prices (symbol String) ENGINE = ReplacingMergeTree ORDER BY symbol"
-    )
+def test_table_without_the_columns_is_not_checked(program: Installation, sql: Sql) -> None:
+    sql("CREATE DATABASE crypto")
+    sql("CREATE TABLE crypto.crypto_prices (symbol String) ENGINE = ReplacingMergeTree ORDER BY symbol")
     done = program.command("verify")
     assert (done.code, done.log) == (1, "")
     assert "column price is 'missing', not 'Float64'" in done.out
@@ -93,11 +89,11 @@ def test_table_without_the_columns_is_not_checked(
 def test_a_hole_of_the_followed_coin_is_not_missing(
     program: Installation,
     embedded: ClickHouseAdapter,
-    database: str,
+    sql: Sql,
     make_repository: Callable[..., CoinMarketCapClickHouseAdapter],
 ) -> None:
     assert program.command("setup_db").code == 0
-    put(embedded, database, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
+    put(sql, ("BTC", "2021-05-04 10:00:00", 1.0), ("BTC", "2021-05-04 12:00:00", 1.0))
     for coin, day in ((99, 5), (99, 6), (1, 7)):
         make_repository(embedded).note_holes(
             [Hole("BTC", "2021-05-04 11:00:00", coin, f"2021-05-0{day} 00:00:00", "r1")]
@@ -109,9 +105,7 @@ def test_a_hole_of_the_followed_coin_is_not_missing(
 
 
 def test_corrections_are_counted_and_listed(
-    program: Installation,
-    make_table: Callable[..., CoinMarketCapClickHouseAdapter],
-    embedded: ClickHouseAdapter,
+    program: Installation, make_table: Callable[..., CoinMarketCapClickHouseAdapter], embedded: ClickHouseAdapter
 ) -> None:
     """They are not wrong: `status` has their number, `verify` the largest."""
     repository = make_table(embedded)
@@ -126,24 +120,22 @@ def test_corrections_are_counted_and_listed(
     assert "BTC 2026-11-23 11:00: 50 to 75 USD (+50.00 %), at 2026-11-23 12:35 by run run-1" in verified
 
 
-def test_hours_of_a_clock_change_are_counted_by_their_keys(
-    program: Installation, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_hours_of_a_clock_change_are_counted_by_their_keys(program: Installation, sql: Sql) -> None:
     """23:00 of 2022-09-21 came twice and is missing once; 00:00 of 2021-03-22 never came and is not missing."""
     assert program.command("setup_db").code == 0
-    put(embedded, database, ("BTC", "2022-09-21 22:00:00", 1.0), ("BTC", "2022-09-22 00:00:00", 1.0))
-    put(embedded, database, ("ETH", "2022-09-21 21:00:00", 1.0), ("ETH", "2022-09-22 01:00:00", 1.0))
-    put(embedded, database, ("SOL", "2021-03-21 23:00:00", 1.0), ("SOL", "2021-03-22 01:00:00", 1.0))
+    put(sql, ("BTC", "2022-09-21 22:00:00", 1.0), ("BTC", "2022-09-22 00:00:00", 1.0))
+    put(sql, ("ETH", "2022-09-21 21:00:00", 1.0), ("ETH", "2022-09-22 01:00:00", 1.0))
+    put(sql, ("SOL", "2021-03-21 23:00:00", 1.0), ("SOL", "2021-03-22 01:00:00", 1.0))
     lines = [line.strip() for line in program.command("verify").out.splitlines()]
     assert "BTC: 1 h: 2022-09-21 23:00" in lines
     assert "ETH: 3 h: 2022-09-21 22:00 to 2022-09-22 00:00" in lines
     assert not any(line.startswith("SOL") for line in lines)
 
 
-def test_a_cut_list_says_so(program: Installation, embedded: ClickHouseAdapter, database: str) -> None:
+def test_a_cut_list_says_so(program: Installation, sql: Sql) -> None:
     assert program.command("setup_db").code == 0
-    embedded.command(
-        f"INSERT INTO {database}.crypto_prices (symbol, fetched_at, price) SELECT concat('X', toString(number)), "
+    sql(
+        "INSERT INTO crypto.crypto_prices (symbol, fetched_at, price) SELECT concat('X', toString(number)), "
         "'2021-05-04 10:00:00', -1 FROM numbers(10001)"
     )
     done = program.command("verify")

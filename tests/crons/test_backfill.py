@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, tehran_text
 from crons.backfill import Past
@@ -19,6 +18,7 @@ from crons.jobs.cmc_hourly_prices import JOB
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.job_runs import backfill, contexts, heal
 from tests.support.price_rows import price_row
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from transformers.coverage import Batch, Remark
 
@@ -66,9 +66,9 @@ def context(front: ClickHouseFront, database: str, tmp_path: Path) -> Iterator[C
 
 
 @pytest.fixture
-def stored(embedded: ClickHouseAdapter, database: str) -> Callable[[], list[str]]:
+def stored(sql: Sql) -> Callable[[], list[str]]:
     def read() -> list[str]:
-        found = embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices ORDER BY symbol, datetime")
+        found = sql("SELECT datetime, price FROM crypto.crypto_prices ORDER BY symbol, datetime")
         assert [price for _, price in found] == [100.0 + KEYS.index(str(hour)) for hour, _ in found]
         return [str(hour) for hour, _ in found]
 

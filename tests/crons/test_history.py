@@ -24,6 +24,7 @@ from crons.registry import JOBS
 from crons.run import execute
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.faulty_source import FaultySource
+from tests.support.price_table import Sql
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 from transformers.coverage import Batch
@@ -92,9 +93,7 @@ def test_failed_record_does_not_fail_the_run(host: Host, kind: str) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(
-    host: Host, embedded: ClickHouseAdapter, *, fails: bool
-) -> None:
+def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(host: Host, sql: Sql, *, fails: bool) -> None:
     """Between two answers, or at its end if the source fails, with all symbols; it is a run of its own."""
 
     async def backfill(ctx: JobContext, past: Past) -> None:
@@ -116,7 +115,7 @@ def test_backfill_makes_the_run_of_an_hour_that_begins_meanwhile(
     assert (of_kind["backfill"].failed, of_kind["backfill"].inserted) == (fails, 0 if fails else 2)
     assert (of_kind["run"].status, of_kind["run"].inserted, of_kind["run"].calls) == ("ok", 3, 2)
     hours = f"SELECT datetime FROM {host.settings.clickhouse_db}.crypto_prices WHERE symbol = 'ETH'"
-    assert embedded.query(hours) == [("2026-11-23 16:00:00",)]
+    assert sql(hours) == [("2026-11-23 16:00:00",)]
     assert host.records.waiting() == []
 
 

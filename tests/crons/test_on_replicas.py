@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.schema import definition
 from adapters._bases.table_backup import read_backup
 from crons.inspection import verify_table
 from crons.jobs.cmc_hourly_prices import JOB
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
-from tests.support.price_table import copied
+from tests.support.price_table import Sql, copied
 from tests.support.replicas import CLUSTER, ReplicatedFront
 from tests.support.stepped_clock import SteppedClock
 
@@ -25,14 +24,14 @@ COINS = 3
 
 
 @pytest.fixture
-def cluster(engine_path: Path, database: str, embedded: ClickHouseAdapter) -> Iterator[ReplicatedFront]:
+def cluster(engine_path: Path, database: str, sql: Sql) -> Iterator[ReplicatedFront]:
     replicas = (f"{database}_one", f"{database}_two")
     with ReplicatedFront(
         engine_path, user="writer", password="pass-in-tests", database=database, replicas=replicas
     ) as front:
         yield front  # type: ignore[misc]  # __enter__ is typed by the class above
     for replica in replicas:
-        embedded.command(f"DROP DATABASE IF EXISTS {replica} SYNC")
+        sql(f"DROP DATABASE IF EXISTS {replica} SYNC")
 
 
 @pytest.fixture
@@ -46,15 +45,13 @@ def context(
 
 
 @pytest.fixture
-def shown(embedded: ClickHouseAdapter, cluster: ReplicatedFront) -> Callable[[], list[list[tuple[object, ...]]]]:
+def shown(sql: Sql, cluster: ReplicatedFront) -> Callable[[], list[list[tuple[object, ...]]]]:
     """What the view of each replica shows: key and price; fails on a key that it shows twice."""
 
     def read() -> list[list[tuple[object, ...]]]:
         found = []
         for replica in cluster.replicas:
-            rows = embedded.query(
-                f"SELECT symbol, datetime, price FROM {replica}.crypto_prices_hourly ORDER BY symbol, datetime"
-            )
+            rows = sql(f"SELECT symbol, datetime, price FROM {replica}.crypto_prices_hourly ORDER BY symbol, datetime")
             assert len({row[:2] for row in rows}) == len(rows)
             found.append(rows)
         return found
@@ -125,9 +122,7 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
-    context: MakeContext,
-    cluster: ReplicatedFront,
-    shown: Callable[[], list[list[tuple[object, ...]]]],
+    context: MakeContext, cluster: ReplicatedFront, shown: Callable[[], list[list[tuple[object, ...]]]]
 ) -> None:
     """Set-up and a run beside a replica that is down; it makes the tables, then has the rows, when it is back."""
     cluster.down = {cluster.replicas[1]}

@@ -15,11 +15,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from configurations.config import PROJECT_ROOT
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.crontab_program import CrontabProgram
 from tests.support.installation import Installation
+from tests.support.price_table import Sql
 from tests.support.process import run_program
 from tests.support.stepped_clock import SteppedClock
 
@@ -80,9 +80,7 @@ def answer(httpserver: HTTPServer, **rates: float) -> None:
     httpserver.expect_request(path, query_string="base=EUR&symbols=USD,GBP").respond_with_handler(days)
 
 
-def test_commands_of_the_guide_work(
-    house: Installation, httpserver: HTTPServer, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_commands_of_the_guide_work(house: Installation, httpserver: HTTPServer, sql: Sql) -> None:
     """Each one, in order, its own test too; and the job is backed up, dropped and restored like any other."""
     answer(httpserver, USD=1.1512, GBP=0.8801)
     *commands, test = COMMANDS
@@ -95,12 +93,12 @@ def test_commands_of_the_guide_work(
     assert "96 stored" in done[f"cron_backfill {JOB} 48"].log
     assert "hours_asked=0" in done[f"cron_heal {JOB} 48"].log
     assert JOB in done["jobs"].out
-    count = f"SELECT count(), uniqExact(symbol, datetime) FROM {database}.fx_rates"
-    before = embedded.query(count)
+    count = "SELECT count(), uniqExact(symbol, datetime) FROM crypto.fx_rates"
+    before = sql(count)
     restore = re.search(r"\./run\.sh (restore \S+)", house.command("drop_db", "--yes").out)
     assert restore is not None
     assert house.command(*restore[1].split()).code == 0
-    assert embedded.query(count) == before
+    assert sql(count) == before
 
 
 def test_source_without_a_past_refuses_past_hours(house: Installation) -> None:

@@ -23,6 +23,7 @@ from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from tests.support.two_markets import walk
 
@@ -93,11 +94,12 @@ def test_pandas_reads_a_server(stored: str, front: ClickHouseFront) -> None:
     assert run(code)["prices"]["time"].max() == INSTANT
 
 
-def test_each_statement_runs(stored: str, embedded: ClickHouseAdapter) -> None:
+@pytest.mark.usefixtures("stored")
+def test_each_statement_runs(sql: Sql) -> None:
     """As it stands, but for the database's name."""
     assert len(STATEMENTS) == 10
     for statement in STATEMENTS:
-        embedded.query(statement.replace("crypto.", f"{stored}."))
+        sql(statement)
 
 
 @pytest.mark.usefixtures("exported")
@@ -117,9 +119,7 @@ def test_statements_for_the_reading_user_are_valid(embedded: ClickHouseAdapter) 
         assert str(formatted).split()[0] == statement.split()[0]
 
 
-def test_recipes_give_what_pandas_gives(
-    repository: CoinMarketCapClickHouseAdapter, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_recipes_give_what_pandas_gives(repository: CoinMarketCapClickHouseAdapter, sql: Sql) -> None:
     """Returns, volatility, drawdown, correlation and gaps of five days; BTC lacks four hours of the third."""
     hours = pandas.date_range("2026-11-01", periods=120, freq="h")
     prices = pandas.DataFrame({"BTC": walk(119, seed=1), "ETH": walk(119, seed=2)}, index=hours)
@@ -132,7 +132,7 @@ def test_recipes_give_what_pandas_gives(
 
     def ask(words: str) -> list[tuple[Any, ...]]:
         [statement] = [one for one in STATEMENTS if words in one]
-        return embedded.query(statement.replace("crypto.", f"{database}."))
+        return sql(statement)
 
     daily = prices["BTC"].resample("D").last().pct_change() * 100
     returns = [(str(row[1]), row[2], row[3]) for row in ask("return_percent") if row[0] == "BTC"]

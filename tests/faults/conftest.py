@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
-from tests.support.price_audit import PriceAudit, by_adapter, by_process
+from tests.support.price_audit import PriceAudit, by_process
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 23, 9, 5, 7, tzinfo=timezone.utc)
@@ -30,11 +30,11 @@ def program(install: Callable[..., Installation], front: ClickHouseFront, databa
 
 
 @pytest.fixture
-def table(embedded: ClickHouseAdapter, database: str, source: FaultySource) -> PriceAudit:
-    return PriceAudit(read=by_adapter(embedded), database=database, source=source)
+def table(sql: Sql, source: FaultySource) -> PriceAudit:
+    return PriceAudit(sql=sql, source=source)
 
 
 @pytest.fixture
 def embedded_table(embedded_program: Installation, source: FaultySource) -> PriceAudit:
     folder = embedded_program.data / "clickhouse"
-    return PriceAudit(read=by_process(folder), database="crypto", source=source)
+    return PriceAudit(sql=by_process(folder), source=source)

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support import faults
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 LATEST = "/quotes/latest"
@@ -209,13 +209,7 @@ def test_one_unknown_symbol_never_affects_the_others(
     ],
 )
 def test_past_hours_without_a_valid_price_fail(
-    kind: str,
-    fault: Fault,
-    program: Installation,
-    source: FaultySource,
-    *,
-    embedded: ClickHouseAdapter,
-    table: PriceAudit,
+    kind: str, fault: Fault, program: Installation, source: FaultySource, *, sql: Sql, table: PriceAudit
 ) -> None:
     source.faults.push(fault, path="/quotes/historical", times=99)
     run = program.run_job(kind, "24", SYMBOLS="BTC:1")
@@ -223,19 +217,17 @@ def test_past_hours_without_a_valid_price_fail(
     assert "CoinMarketCap gave no valid price" in run.errors[0]
     assert "] run failed " in run.log
     assert 1 <= run.log.count("quote=") <= 2
-    database = program.settings["CLICKHOUSE_DB"]
-    recorded = embedded.query(f"SELECT kind, status, error FROM {database}.etl_runs")
+    recorded = sql("SELECT kind, status, error FROM crypto.etl_runs")
     assert recorded == [(kind, "failed", "CoinMarketCap gave no valid price")]
     assert table.rows() == []
 
 
 @pytest.mark.parametrize("kind", ["run", "backfill"])
 def test_run_fails_when_the_database_rejects_every_row(
-    kind: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
+    kind: str, program: Installation, sql: Sql, table: PriceAudit
 ) -> None:
-    database = program.settings["CLICKHOUSE_DB"]
     assert program.command("setup_db").code == 0
-    embedded.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK price < 0")
+    sql("ALTER TABLE crypto.crypto_prices ADD CONSTRAINT one CHECK price < 0")
 
     run = program.run_job(*([kind, "3"] if kind == "backfill" else []))
 
@@ -243,6 +235,6 @@ def test_run_fails_when_the_database_rejects_every_row(
     assert "the database refused every row of a batch" in run.errors[0]
     assert "VIOLATED_CONSTRAINT" in run.log
     assert "stored=" not in run.log
-    recorded = embedded.query(f"SELECT kind, status, inserted FROM {database}.etl_runs")
+    recorded = sql("SELECT kind, status, inserted FROM crypto.etl_runs")
     assert recorded == [(kind, "failed", 0)]
     assert table.rows() == []

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.price_table import Sql
 
 HOUR = timedelta(hours=1)
 THREE_AT_12 = {("BTC", "2026-11-23 12:00:00"), ("ETH", "2026-11-23 12:00:00"), ("SOL", "2026-11-23 12:00:00")}
@@ -79,19 +79,18 @@ def test_unreachable_database_loses_no_hour(
 
 
 def test_missing_table_is_created_and_a_different_one_is_kept(
-    program: Installation, clean_slate: PriceAudit, embedded: ClickHouseAdapter
+    program: Installation, clean_slate: PriceAudit, sql: Sql
 ) -> None:
-    name = program.settings["CLICKHOUSE_DB"] + ".crypto_prices"
-    embedded.command(f"DROP TABLE {name} SYNC")
+    sql("DROP TABLE crypto.crypto_prices SYNC")
     assert program.run_job().code == 0
     clean_slate.assert_right(at_least=THREE_AT_12)
-    embedded.command(f"TRUNCATE TABLE {name}")
-    embedded.command(f"ALTER TABLE {name} DROP COLUMN name")
+    sql("TRUNCATE TABLE crypto.crypto_prices")
+    sql("ALTER TABLE crypto.crypto_prices DROP COLUMN name")
     failed = program.run_job()
     assert failed.code == 1
     assert program.spooled_keys() == THREE_AT_12
     assert clean_slate.keys().isdisjoint(THREE_AT_12)
-    embedded.command(f"ALTER TABLE {name} ADD COLUMN name String AFTER cmc_id")
+    sql("ALTER TABLE crypto.crypto_prices ADD COLUMN name String AFTER cmc_id")
     program.clock.advance(HOUR)
     assert program.run_job().code == 0
     assert clean_slate.keys() >= THREE_AT_12

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
-
-
-def fingerprint(program: Installation, adapter: ClickHouseAdapter) -> tuple[object, ...]:
-    """A hash over every row of the table, and how many there are."""
-    table = f"{program.settings['CLICKHOUSE_DB']}.crypto_prices"
-    return adapter.query(f"SELECT count(), sum(sipHash64(tuple(*))) FROM {table}")[0]
+from tests.support.price_table import Sql, fingerprint
 
 
 def backup_of(program: Installation) -> Path:
@@ -26,37 +20,36 @@ def backup_of(program: Installation) -> Path:
     return backup
 
 
-def test_stuck_mutation_is_reported_with_its_fix(
-    program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
-) -> None:
+def test_stuck_mutation_is_reported_with_its_fix(program: Installation, sql: Sql, table: PriceAudit) -> None:
     assert program.run_job().code == 0
-    database = program.settings["CLICKHOUSE_DB"]
-    embedded.command(
-        f"ALTER TABLE {database}.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
+    sql(
+        "ALTER TABLE crypto.crypto_prices UPDATE name = toString(throwIf(1, 'boo')) WHERE 1 "
         "SETTINGS mutations_sync = 0, alter_update_mode = 'heavy'"
     )
-    stuck = f"SELECT count() FROM system.mutations WHERE database = '{database}' AND latest_fail_reason != ''"
+    stuck = "SELECT count() FROM system.mutations WHERE database = 'crypto' AND latest_fail_reason != ''"
 
-    eventually(lambda: embedded.query(stuck) != [(0,)])
+    eventually(lambda: sql(stuck) != [(0,)])
     program.clock.advance(timedelta(hours=1))
     run = program.run_job()
     assert run.code == 0
-    assert f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'" in run.log
+    assert (
+        f"KILL MUTATION WHERE database = '{program.settings['CLICKHOUSE_DB']}' AND table = 'crypto_prices'" in run.log
+    )
     assert "boo" in run.log
     assert "KILL MUTATION" in "".join(program.command("check").out.split("\n"))
-    embedded.command(f"KILL MUTATION WHERE database = '{database}' AND table = 'crypto_prices'")
+    sql("KILL MUTATION WHERE database = 'crypto' AND table = 'crypto_prices'")
     assert "KILL MUTATION" not in program.run_job().log
     table.assert_right(6)
 
 
 @pytest.mark.parametrize("kind", ["truncated", "missing"])
-def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: ClickHouseAdapter) -> None:
+def test_damaged_backup_is_rejected(kind: str, program: Installation, sql: Sql) -> None:
     assert program.run_job("backfill", "24").code == 0
     assert program.command("drop_db", "--yes").code == 0
     backup = backup_of(program) / "crypto_prices.jsonl.gz"
     whole = backup.read_bytes()
     assert program.run_job().code == 0
-    before = fingerprint(program, embedded)
+    before = fingerprint(sql)
     middle = len(whole) // 2
     backup.unlink()
     if kind == "truncated":
@@ -65,18 +58,16 @@ def test_damaged_backup_is_rejected(kind: str, program: Installation, embedded: 
     assert refused.code == 1
     assert len([line for line in refused.log.splitlines() if line.startswith("error: ")]) == 1
     assert "Traceback" not in refused.log
-    assert fingerprint(program, embedded) == before
+    assert fingerprint(sql) == before
 
 
-def test_failed_backup_keeps_the_table(
-    program: Installation, front: ClickHouseFront, embedded: ClickHouseAdapter
-) -> None:
+def test_failed_backup_keeps_the_table(program: Installation, front: ClickHouseFront, sql: Sql) -> None:
     assert program.run_job().code == 0
-    before = fingerprint(program, embedded)
+    before = fingerprint(sql)
     front.fail("half", "SELECT `symbol`", times=9)
     dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="4")
     assert dropped.code == 1
-    assert fingerprint(program, embedded) == before
+    assert fingerprint(sql) == before
     assert list((program.root / "backups").iterdir()) == []
 
 
@@ -100,17 +91,13 @@ def test_next_backup_removes_what_a_killed_one_left(program: Installation, front
         "parseDateTimeBestEffort(fetched_at, 'Asia/Tehran') + toIntervalHour({hours}) DELETE WHERE endpoint != 'x'",
     ],
 )
-def test_hours_that_a_ttl_deletes_are_left_out(
-    ttl: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
-) -> None:
+def test_hours_that_a_ttl_deletes_are_left_out(ttl: str, program: Installation, sql: Sql, table: PriceAudit) -> None:
     """By the backfill and the heal, which are done then; `check` and `verify` report it."""
     assert program.run_job().code == 0
-    since_then = embedded.query("SELECT dateDiff('hour', toDateTime('2026-11-23 12:00:00', 'Asia/Tehran'), now())")
+    since_then = sql("SELECT dateDiff('hour', toDateTime('2026-11-23 12:00:00', 'Asia/Tehran'), now())")
     hours = int(str(since_then[0][0])) + 30
     name = f"{program.settings['CLICKHOUSE_DB']}.crypto_prices"
-    embedded.command(
-        f"ALTER TABLE {name} MODIFY TTL {ttl.format(hours=hours)} SETTINGS materialize_ttl_after_modify = 0"
-    )
+    sql(f"ALTER TABLE {name} MODIFY TTL {ttl.format(hours=hours)} SETTINGS materialize_ttl_after_modify = 0")
     for task in ("backfill", "heal"):
         done = program.run_job(task, "48")
         assert done.code == 0, done.log

@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.price_table import Sql
 
 HOUR = timedelta(hours=1)
-TABLE = "crypto_prices"
 
 
 def reasons(program: Installation) -> str:
@@ -70,16 +69,14 @@ def test_proxy_that_takes_no_row_is_named(program: Installation, front: ClickHou
 
 
 @pytest.mark.parametrize("broken", ["target", "cast"])
-def test_view_that_fails_costs_no_row(
-    broken: str, program: Installation, embedded: ClickHouseAdapter, table: PriceAudit
-) -> None:
+def test_view_that_fails_costs_no_row(broken: str, program: Installation, sql: Sql, table: PriceAudit) -> None:
     database = program.settings["CLICKHOUSE_DB"]
     assert program.run_job().code == 0
-    embedded.command(f"CREATE TABLE {database}.sink (price Float64, number UInt64) ENGINE = MergeTree ORDER BY price")
-    select = f"SELECT price, {'toUInt64(name)' if broken == 'cast' else '1'} AS number FROM {database}.{TABLE}"
-    embedded.command(f"CREATE MATERIALIZED VIEW {database}.per_team TO {database}.sink AS {select}")
+    sql("CREATE TABLE crypto.sink (price Float64, number UInt64) ENGINE = MergeTree ORDER BY price")
+    select = f"SELECT price, {'toUInt64(name)' if broken == 'cast' else '1'} AS number FROM crypto.crypto_prices"
+    sql(f"CREATE MATERIALIZED VIEW crypto.per_team TO crypto.sink AS {select}")
     if broken == "target":
-        embedded.command(f"DROP TABLE {database}.sink SYNC")
+        sql("DROP TABLE crypto.sink SYNC")
     program.clock.advance(HOUR)
     failed = program.run_job()
     assert failed.code == 1
@@ -88,5 +85,5 @@ def test_view_that_fails_costs_no_row(
     assert program.spooled == []
     assert reasons(program) == ""
     table.assert_right(6)
-    embedded.command(f"DROP VIEW {database}.per_team SYNC")
+    sql("DROP VIEW crypto.per_team SYNC")
     assert program.run_job().code == 0

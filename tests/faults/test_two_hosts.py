@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import JOB, Finished, Installation
 from tests.support.older_engine import OlderEngine
+from tests.support.price_table import Sql
 
 COINS = 3
 
@@ -46,11 +46,7 @@ def both_run(
 
 @pytest.mark.parametrize("changes", ["update", "insert"])
 def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
-    changes: str,
-    program: Installation,
-    both_run: Callable[[str, str], Finished],
-    embedded: ClickHouseAdapter,
-    database: str,
+    changes: str, program: Installation, both_run: Callable[[str, str], Finished], sql: Sql
 ) -> None:
     """Both insert the hour's keys: the late run fails; `verify` names them, and its statement repairs the table.
 
@@ -58,9 +54,9 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     """
 
     def shown(view: str) -> int:
-        return len(embedded.query(f"SELECT symbol FROM {database}.crypto_prices_{view}"))
+        return len(sql(f"SELECT symbol FROM crypto.crypto_prices_{view}"))
 
-    embedded.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+    sql("CREATE DATABASE IF NOT EXISTS crypto")
     assert program.command("setup_db").code == 0
     late = both_run(changes, "INSERT INTO")
     assert (late.code, late.errors[-1].count("more than one row")) == (1, COINS)
@@ -70,7 +66,7 @@ def test_two_runs_at_once_leave_one_row_a_key_in_the_views(
     assert found.code == 1
     assert "duplicate keys" in found.out
     [remedy] = [line[line.index("DELETE FROM") :] for line in found.out.splitlines() if "DELETE FROM" in line]
-    embedded.command(remedy)
+    sql(remedy)
     assert shown("hourly") == COINS
     assert program.command("verify").code == 0
 

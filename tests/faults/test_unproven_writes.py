@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit
+from tests.support.price_table import Sql
 
 LOOK_UP = "SELECT toUInt64"
 HOUR = timedelta(hours=1)
@@ -120,15 +120,12 @@ def test_update_that_does_not_return_is_named(
     assert len(stored.rows()) == 3
 
 
-def test_rows_equal_to_removed_ones_are_stored(
-    program: Installation, stored: PriceAudit, embedded: ClickHouseAdapter
-) -> None:
+def test_rows_equal_to_removed_ones_are_stored(program: Installation, stored: PriceAudit, sql: Sql) -> None:
     """Insert deduplication, which a table may have, swallows no restored row."""
-    name = f"{program.settings['CLICKHOUSE_DB']}.crypto_prices"
-    embedded.command(f"ALTER TABLE {name} MODIFY SETTING non_replicated_deduplication_window = 100")
+    sql("ALTER TABLE crypto.crypto_prices MODIFY SETTING non_replicated_deduplication_window = 100")
     assert program.command("backup").code == 0
     [backup] = (program.root / "backups").iterdir()
     for _ in range(2):
-        embedded.command(f"TRUNCATE TABLE {name}")
+        sql("TRUNCATE TABLE crypto.crypto_prices")
         assert program.command("restore", str(backup)).code == 0
         assert len(stored.rows()) == 3

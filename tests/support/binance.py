@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters.clickhouse.binance_clickhouse_adapter import PairRow
 from sandbox.binance import ExchangeStandIn
+from tests.support.price_table import Sql
 
 HALF = timedelta(minutes=30)
 COLUMNS = "price, high, low, close, volume_base, volume_quote, trades, candles, source_updated_at"
@@ -66,20 +66,20 @@ def expected(
     return rows
 
 
-def stored(clickhouse: ClickHouseAdapter, database: str, symbol: str) -> dict[str, tuple[Any, ...]]:
+def stored(sql: Sql, symbol: str) -> dict[str, tuple[Any, ...]]:
     """Hour key to what the table holds of a symbol, nothing where there is no table; fails on a key that is doubled."""
-    if clickhouse.query(f"EXISTS TABLE {database}.binance_prices") == [(0,)]:
+    if sql("EXISTS TABLE crypto.binance_prices") == [(0,)]:
         return {}
-    found = clickhouse.query(
-        f"SELECT datetime, {COLUMNS} FROM {database}.binance_prices FINAL WHERE symbol = '{symbol}' ORDER BY datetime"
+    found = sql(
+        f"SELECT datetime, {COLUMNS} FROM crypto.binance_prices FINAL WHERE symbol = '{symbol}' ORDER BY datetime"
     )
     assert len({hour for hour, *_ in found}) == len(found)
     return {str(hour): tuple(row) for hour, *row in found}
 
 
-def holes(clickhouse: ClickHouseAdapter, database: str) -> set[tuple[str, str]]:
+def holes(sql: Sql) -> set[tuple[str, str]]:
     """The noted holes, as symbol and hour key; none where there is no table."""
-    if clickhouse.query(f"EXISTS TABLE {database}.binance_price_holes") == [(0,)]:
+    if sql("EXISTS TABLE crypto.binance_price_holes") == [(0,)]:
         return set()
-    found = clickhouse.query(f"SELECT symbol, datetime FROM {database}.binance_price_holes FINAL")
+    found = sql("SELECT symbol, datetime FROM crypto.binance_price_holes FINAL")
     return {(str(symbol), str(hour)) for symbol, hour in found}

@@ -14,7 +14,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 Repository = CoinMarketCapClickHouseAdapter
 MakeRepository = Callable[..., Any]
 Read = Callable[..., list[tuple[object, ...]]]
-Ask = Callable[[str], list[tuple[Any, ...]]]
+Sql = Callable[[str], list[tuple[Any, ...]]]
 Connect = Callable[..., tuple[ClickHouseAdapter, Any]]
 
 
@@ -23,12 +23,10 @@ def rows_in(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str
     return clickhouse.query(f"SELECT {columns} FROM {source} WHERE {where} ORDER BY symbol, datetime")
 
 
-def fingerprint(clickhouse: ClickHouseAdapter, database: str) -> str:
+def fingerprint(sql: Sql) -> str:
     """A hash over every stored column of every row that the view shows, independent of their order."""
     names = ", ".join(CRYPTO_PRICES.stored)
-    return str(
-        clickhouse.query(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM {database}.crypto_prices_hourly")
-    )
+    return str(sql(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM crypto.crypto_prices_hourly"))
 
 
 def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str = "crypto_prices") -> int:

@@ -14,7 +14,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from tests.conftest import clickhouse_adapter
 from tests.support.clickhouse_front import ClickHouseFront
-from tests.support.price_table import Ask, Connect, MakeRepository, Read, put_by_hand, rows_in
+from tests.support.price_table import Connect, MakeRepository, Read, put_by_hand, rows_in
 
 
 @pytest.fixture
@@ -45,12 +45,6 @@ def connect(engine_path: Path) -> Iterator[Connect]:
             return clickhouse_adapter(engine_path, fronts.enter_context(front)), front
 
         yield make
-
-
-@pytest.fixture
-def ask(embedded: ClickHouseAdapter, database: str) -> Ask:
-    """The rows of a SELECT, whose first table is named without its database."""
-    return lambda statement: embedded.query(statement.replace(" FROM ", f" FROM {database}.", 1))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key
 from tests.support.price_rows import price_row
-from tests.support.price_table import Ask, Repository
+from tests.support.price_table import Repository, Sql
 from transformers.coverage import hours_by_key, is_within
 
 BEGAN = datetime(2026, 10, 1, tzinfo=TEHRAN)
@@ -34,7 +34,7 @@ STAYS = "L" + "l" * 24  # the last list that held it, and the 24 hours after it
     ],
 )
 def test_hours_out_of_the_list_are_not_missing(
-    repository: Repository, ask: Ask, coin: str, other: str, missing: list[int]
+    repository: Repository, sql: Sql, coin: str, other: str, missing: list[int]
 ) -> None:
     """By the repository, and by the view of expected hours, which ends with the present hour or the last row."""
     starts = hours_by_key(BEGAN + HOUR * number for number in range(len(other)))
@@ -55,8 +55,8 @@ def test_hours_out_of_the_list_are_not_missing(
     assert not any(is_within(key, absent.get("COIN", ())) for key in stored)
     if "L" in coin:
         assert is_within(hour_key(starts[keys[first]] - HOUR), absent["COIN"])
-    found = ask(
-        "SELECT datetime FROM crypto_prices_hours WHERE symbol = 'COIN' AND state = 'missing' "
+    found = sql(
+        "SELECT datetime FROM crypto.crypto_prices_hours WHERE symbol = 'COIN' AND state = 'missing' "
         f"AND datetime < '{max(stored)}' ORDER BY datetime"
     )
     assert found == [(key,) for key in expected if key < max(stored)]

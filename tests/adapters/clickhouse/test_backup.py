@@ -15,7 +15,7 @@ from adapters._bases.schema import definition
 from adapters._bases.table_backup import insert_missing, read_backup, table_in
 from adapters._bases.upsert import UpsertReport
 from tests.support.price_rows import price_row
-from tests.support.price_table import Read, Repository, copied, fingerprint, put_by_hand
+from tests.support.price_table import Read, Repository, Sql, copied, fingerprint, put_by_hand
 
 ROWS = [
     price_row(f"S{number}", price=1e-12 * (number + 1) / 3, fetched_at=f"2026-{month:02}-01 {hour:02}:10:00")
@@ -41,17 +41,17 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("filled")
 def test_dropped_table_is_restored_as_it_was(
-    either: Repository, clickhouse: ClickHouseAdapter, database: str, path: Path
+    either: Repository, clickhouse: ClickHouseAdapter, database: str, path: Path, sql: Sql
 ) -> None:
     """The same rows to the last digit, with versions and times of writing; later changes are undone, others stay."""
-    before = fingerprint(clickhouse, database)
+    before = fingerprint(sql)
 
     assert copied(clickhouse, database, path) == len(ROWS)
     assert table_in(path).name == "crypto_prices"
     either.schema.drop()
     assert either.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
 
-    assert fingerprint(clickhouse, database) == before
+    assert fingerprint(sql) == before
     assert either.count_rows() == len(ROWS)
     either.upsert_prices([ROWS[-1]._replace(price=5.0), price_row("LATER")])
     assert either.restore(read_backup(TABLE, path)) == UpsertReport(updated=1, unchanged=len(ROWS) - 1)
@@ -59,35 +59,35 @@ def test_dropped_table_is_restored_as_it_was(
 
 
 def test_backup_of_an_older_version_is_restored(
-    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path
+    filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path, sql: Sql
 ) -> None:
-    path, before = tmp_path / "old.native.gz", fingerprint(embedded, database)
+    path, before = tmp_path / "old.native.gz", fingerprint(sql)
     names = ", ".join(filled.table.stored)
     with gzip.open(path, "wb") as backup:
         for month in ("2026-01", "2026-02", "2026-11"):
             where = f"substring(datetime, 1, 7) = '{month}'"
-            sql = f"SELECT {names} FROM {database}.crypto_prices WHERE {where}"
-            embedded.write_answer(sql, "Native", tmp_path / "m", settings={})
+            statement = f"SELECT {names} FROM {database}.crypto_prices WHERE {where}"
+            embedded.write_answer(statement, "Native", tmp_path / "m", settings={})
             backup.write((tmp_path / "m").read_bytes())
     filled.schema.drop()
 
     assert table_in(path).name == "crypto_prices"
     assert filled.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
-    assert fingerprint(embedded, database) == before
+    assert fingerprint(sql) == before
 
 
 def test_several_rows_of_a_key_are_restored_as_one(
-    repository: Repository, embedded: ClickHouseAdapter, database: str, path: Path, table: Read
+    repository: Repository, embedded: ClickHouseAdapter, database: str, path: Path, *, table: Read, sql: Sql
 ) -> None:
     """The backup has every row; the one that the view showed is restored."""
     put_by_hand(embedded, database, ("2026-11-23 12:10:00", 1.0, 9), ("2026-11-23 12:50:00", 2.0, 5))
-    before = fingerprint(embedded, database)
+    before = fingerprint(sql)
 
     assert copied(embedded, database, path) == 2
     repository.schema.drop()
     assert repository.restore(read_backup(TABLE, path)) == UpsertReport(inserted=1)
 
-    assert fingerprint(embedded, database) == before
+    assert fingerprint(sql) == before
     assert table("price, version") == [(1.0, 9)]
 
 

@@ -18,7 +18,7 @@ from configurations.config import PROJECT_ROOT
 from tests.conftest import NOW
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Read, Repository
+from tests.support.price_table import MakeRepository, Read, Repository, Sql
 
 LATER = NOW + timedelta(hours=2)
 STATEMENTS = re.findall(
@@ -47,9 +47,9 @@ def store(server: ClickHouseAdapter, make_table: MakeRepository, changes: Change
 
 
 @pytest.fixture
-def ledger(embedded: ClickHouseAdapter, database: str) -> Ledger:
+def ledger(sql: Sql) -> Ledger:
     columns = ", ".join(Correction._fields)
-    return lambda: embedded.query(f"SELECT {columns} FROM {database}.price_corrections ORDER BY version")
+    return lambda: sql(f"SELECT {columns} FROM crypto.price_corrections ORDER BY version")
 
 
 def test_replaced_price_of_an_hour_that_is_over_is_kept(store: Store, ledger: Ledger) -> None:
@@ -97,17 +97,15 @@ def test_interrupted_correction_is_noted_once(
     assert view("price") == [(2.0,)]
 
 
-def test_what_the_table_said_on_a_day_can_be_reconstructed(
-    store: Store, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_what_the_table_said_on_a_day_can_be_reconstructed(store: Store, sql: Sql) -> None:
     """The old price of the first correction since then, else the stored one: by the statement of the analysts' page."""
     days = [NOW + timedelta(days=number) for number in range(4)]
     for day, price in zip(days, (1.0, 2.0, 2.0, 3.0), strict=True):
         store(price, day)
     statement = next(one for one in STATEMENTS if "price_corrections" in one)
     for day, price in zip(days, (1.0, 2.0, 2.0, 3.0), strict=True):
-        asked = statement.replace("crypto.", f"{database}.").replace("2026-11-24 00:00:00", f"{day:%Y-%m-%d} 23:00:00")
-        assert [row[-1] for row in embedded.query(asked)] == [price]
+        asked = statement.replace("2026-11-24 00:00:00", f"{day:%Y-%m-%d} 23:00:00")
+        assert [row[-1] for row in sql(asked)] == [price]
 
 
 def test_largest_corrections_are_listed_first(store: Store, repository: Repository) -> None:

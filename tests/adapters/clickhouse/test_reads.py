@@ -8,7 +8,7 @@ from functools import partial
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
 from tests.support.price_rows import price_row
-from tests.support.price_table import MakeRepository, Repository
+from tests.support.price_table import MakeRepository, Repository, Sql
 
 TEN, ELEVEN, TWELVE = (f"2026-11-23 {hour}:00:00" for hour in (10, 11, 12))
 HOLE = Hole("BTC", TEN, 1, "2026-11-23 13:00:00", "r1")
@@ -57,11 +57,9 @@ def test_hole_is_certain_when_it_is_found_again_after_a_day(
     assert table.schema.is_ready()
 
 
-def test_hole_belongs_to_what_the_symbol_means(
-    repository: Repository, embedded: ClickHouseAdapter, database: str
-) -> None:
+def test_hole_belongs_to_what_the_symbol_means(repository: Repository, sql: Sql) -> None:
     """The given meaning, or else the one stored last; a symbol that was never stored has no holes."""
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes") == [(0,)]  # for dashboards that join it
+    assert sql("SELECT count() FROM crypto.crypto_price_holes") == [(0,)]  # for dashboards that join it
     later = HOLE._replace(datetime=TWELVE, meaning=2)
     repository.note_holes([HOLE, later, ETH_HOLE, HOLE._replace(symbol="SOL")])
     repository.note_holes([one._replace(noted_at="2026-11-25 13:00:00") for one in (HOLE, later, ETH_HOLE)])

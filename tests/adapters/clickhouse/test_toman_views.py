@@ -13,7 +13,7 @@ from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdap
 from adapters.clickhouse.toman_clickhouse_adapter import TomanClickHouseAdapter, TomanRow
 from tests.support.binance import pair_row
 from tests.support.price_rows import price_row
-from tests.support.price_table import Ask, MakeRepository, Repository
+from tests.support.price_table import MakeRepository, Repository, Sql
 
 
 def rate(exchange: str, hour: int, toman: float) -> TomanRow:
@@ -27,7 +27,7 @@ def rates(embedded: ClickHouseAdapter, make_repository: MakeRepository) -> Any:
 
 
 def test_price_is_converted_by_the_rate_of_its_very_hour(
-    rates: TomanClickHouseAdapter, repository: Repository, pairs: BinanceClickHouseAdapter, ask: Ask
+    rates: TomanClickHouseAdapter, repository: Repository, pairs: BinanceClickHouseAdapter, sql: Sql
 ) -> None:
     """Nobitex's, else Wallex's, else none; never an older one."""
     rates.ensure_ready()
@@ -40,17 +40,17 @@ def test_price_is_converted_by_the_rate_of_its_very_hour(
     read = "price_toman, usdt_toman, rate_source, rate_time, date_jalali"
     times = [datetime(2026, 11, 22, hour, tzinfo=TEHRAN) for hour in (10, 11)]
     for table, price, dollars in (("crypto_prices", 2.0, "price_usd"), ("binance_prices", 3.0, "price_usdt")):
-        found = ask(f"SELECT {dollars}, {read} FROM {table}_toman ORDER BY datetime")
+        found = sql(f"SELECT {dollars}, {read} FROM crypto.{table}_toman ORDER BY datetime")
         assert found == [
             (price, price * 100, 100.0, "nobitex", times[0], "1405-09-01"),
             (price, price * 102, 102.0, "wallex", times[1], "1405-09-01"),
             (price, None, None, "", None, "1405-09-01"),
         ]
-        [latest] = ask(f"SELECT symbol, datetime, {dollars}, {read} FROM {table}_toman_latest")
+        [latest] = sql(f"SELECT symbol, datetime, {dollars}, {read} FROM crypto.{table}_toman_latest")
         assert latest == ("BTC", "2026-11-22 12:00:00", price, None, None, "", None, "1405-09-01")
-        [day] = ask(
+        [day] = sql(
             "SELECT toString(date), open_toman, low_toman, high_toman, close_toman, hours, date_jalali "
-            f"FROM {table}_toman_daily"
+            f"FROM crypto.{table}_toman_daily"
         )
         assert day == ("2026-11-22", price * 100, price * 100, price * 102, price * 102, 2, "1405-09-01")
 

@@ -22,7 +22,7 @@ from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
 from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
-from tests.support.price_table import Ask, MakeRepository, Repository, create_statement
+from tests.support.price_table import MakeRepository, Repository, Sql, create_statement
 from tests.support.scale import LARGE
 from transformers.coverage import MISSING, STORED, WITHOUT_QUOTE, hour_states
 
@@ -34,16 +34,16 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def plan(repository: Repository, ask: Ask) -> Callable[[str], str]:
+def plan(repository: Repository, sql: Sql) -> Callable[[str], str]:
     """How ClickHouse reads the hourly view on a condition."""
     repository.upsert_prices([price_row()])
-    explained = "EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM crypto_prices_hourly WHERE"
-    return lambda condition: "\n".join(line for (line,) in ask(f"{explained} {condition}"))
+    explained = "EXPLAIN indexes = 1, actions = 1 SELECT sum(price) FROM crypto.crypto_prices_hourly WHERE"
+    return lambda condition: "\n".join(line for (line,) in sql(f"{explained} {condition}"))
 
 
 # Until 2022: in spring 00:00 to 01:00 was skipped, in autumn 23:00 came twice.
 @pytest.mark.parametrize(("year", "month"), [(2017, 3), (2020, 9), (2021, 3), (2022, 9)])
-def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: int, month: int) -> None:
+def test_time_is_the_start_of_the_hour(repository: Repository, sql: Sql, year: int, month: int) -> None:
     start = datetime(year, month, 19, 20, 30, tzinfo=timezone.utc)
     instants = [start + HOUR * hours for hours in range(84)]
     first: dict[str, datetime] = {}
@@ -51,9 +51,9 @@ def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: i
         first.setdefault(hour_key(instant), instant)
     repository.upsert_prices([price_row(fetched_at=key) for key in first])
 
-    found = ask(
+    found = sql(
         "SELECT datetime, toUnixTimestamp(time), toUnixTimestamp(time_utc), toString(time), toString(time_utc) "
-        "FROM crypto_prices_hourly ORDER BY datetime"
+        "FROM crypto.crypto_prices_hourly ORDER BY datetime"
     )
 
     assert len(first) == len(instants) - (month == 9)
@@ -64,18 +64,18 @@ def test_time_is_the_start_of_the_hour(repository: Repository, ask: Ask, year: i
     ]
 
 
-def test_day_aggregates_its_stored_hours(repository: Repository, ask: Ask, database: str) -> None:
+def test_day_aggregates_its_stored_hours(repository: Repository, sql: Sql) -> None:
     prices = {"2026-11-01 00:00:00": 5.0, "2026-11-01 07:00:00": 9.0, "2026-11-01 23:59:59": 4.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price) for at, price in prices.items()])
     repository.upsert_prices([price_row(fetched_at="2026-11-02 00:00:00", price=7.0), price_row(symbol="ETH")])
 
-    found = ask(
+    found = sql(
         "SELECT toString(date), date_jalali, month_jalali, year_jalali, weekday, open, high, low, close, currency, "
-        "hours FROM crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date"
+        "hours FROM crypto.crypto_prices_daily WHERE symbol = 'BTC' ORDER BY date"
     )
-    joined = ask(
-        "SELECT count(), uniq(h.date_jalali = d.date_jalali) FROM crypto_prices_hourly AS h "
-        f"INNER JOIN {database}.crypto_prices_daily AS d USING (symbol, date)"
+    joined = sql(
+        "SELECT count(), uniq(h.date_jalali = d.date_jalali) FROM crypto.crypto_prices_hourly AS h "
+        "INNER JOIN crypto.crypto_prices_daily AS d USING (symbol, date)"
     )
 
     assert found == [
@@ -85,7 +85,7 @@ def test_day_aggregates_its_stored_hours(repository: Repository, ask: Ask, datab
     assert joined == [(5, 1)]
 
 
-def test_trading_of_periods_is_that_of_their_hours(pairs: BinanceClickHouseAdapter, ask: Ask) -> None:
+def test_trading_of_periods_is_that_of_their_hours(pairs: BinanceClickHouseAdapter, sql: Sql) -> None:
     """High, low and close are those of trades, not of the hours' first prices; sums by hand of four hours.
 
     The hours: Friday 1405-08-29 and Saturday 1405-08-30 (2026-11-21), then Sunday 1405-09-01, whose second hour is
@@ -104,7 +104,7 @@ def test_trading_of_periods_is_that_of_their_hours(pairs: BinanceClickHouseAdapt
     columns = "open, high, low, close, volume_base, trades, currency, hours"
 
     def periods(view: str, period: str) -> list[tuple[object, ...]]:
-        return ask(f"SELECT toString({period}), {columns} FROM binance_prices_{view} ORDER BY {period}")
+        return sql(f"SELECT toString({period}), {columns} FROM crypto.binance_prices_{view} ORDER BY {period}")
 
     assert periods("daily", "date_jalali") == [
         ("1405-08-29", 10.0, 14.0, 9.0, 13.0, 1.5, 20, "USDT", 1),
@@ -123,11 +123,11 @@ def test_trading_of_periods_is_that_of_their_hours(pairs: BinanceClickHouseAdapt
 
 
 @pytest.mark.usefixtures("repository", "pairs")
-def test_columns_have_types_that_tools_understand(embedded: ClickHouseAdapter, database: str) -> None:
+def test_columns_have_types_that_tools_understand(sql: Sql) -> None:
     """Days are Dates and numbers are signed or small, under the same name in every view of both sources."""
-    found = embedded.query(
+    found = sql(
         "SELECT DISTINCT name, type FROM system.columns "
-        f"WHERE database = '{database}' AND match(table, '_(hourly|daily|weekly|monthly|gregorian|latest|hours)$')"
+        "WHERE database = 'crypto' AND match(table, '_(hourly|daily|weekly|monthly|gregorian|latest|hours)$')"
     )
     kinds: dict[object, set[object]] = {}
     for name, kind in found:
@@ -140,10 +140,10 @@ def test_columns_have_types_that_tools_understand(embedded: ClickHouseAdapter, d
     assert (kinds["trades"], kinds["hours_expected"]) == ({"Nullable(Int64)"}, {"UInt16"})
 
 
-def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -> None:
+def test_jalali_dates_are_exact_from_2009_to_2078(sql: Sql) -> None:
     rule = (SQL_FOLDER / "parts" / "jalali.sql").read_text()
     days = (date(2079, 1, 1) - date(2009, 1, 1)).days
-    found = embedded.query(
+    found = sql(
         f"WITH {rule} SELECT date_jalali, month_jalali, year_jalali, weekday "
         f"FROM (SELECT toDate('2009-01-01') + number AS date FROM numbers({days})) ORDER BY date"
     )
@@ -162,8 +162,7 @@ def test_jalali_dates_are_exact_from_2009_to_2078(embedded: ClickHouseAdapter) -
 )
 def test_hours_have_the_states_of_coverage(
     repository: Repository,
-    embedded: ClickHouseAdapter,
-    ask: Ask,
+    sql: Sql,
     *,
     stored: set[int],
     holes: set[int],
@@ -173,7 +172,7 @@ def test_hours_have_the_states_of_coverage(
 ) -> None:
     """One rule: each expected hour as `hour_states` has it, of which periods count the rows, the present one apart."""
     for table in ("crypto_prices", "crypto_price_holes"):
-        embedded.command(f"TRUNCATE TABLE {repository.database}.{table}")
+        sql(f"TRUNCATE TABLE {repository.database}.{table}")
     now = datetime.now(timezone.utc)
     past = {back: hour_key(now - HOUR * back) for back in range(60, -1, -1)}
     repository.upsert_prices([price_row(fetched_at=past[back]) for back in (*stored, *[0][:in_progress])])
@@ -185,8 +184,8 @@ def test_hours_have_the_states_of_coverage(
 
     present = past.pop(0)
     columns = "datetime, toString(time), price > 0, state"
-    found = ask(f"SELECT {columns} FROM crypto_prices_hours WHERE datetime < '{present}' ORDER BY datetime")
-    [(expected,)] = ask("SELECT count() FROM crypto_prices_hours")
+    found = sql(f"SELECT {columns} FROM crypto.crypto_prices_hours WHERE datetime < '{present}' ORDER BY datetime")
+    [(expected,)] = sql("SELECT count() FROM crypto.crypto_prices_hours")
     keys = {past[back] for back in stored}
     known = repository.holes_by_symbol(["BTC"], first="", last="9999").get("BTC", set())
     states = hour_states(past.values(), keys, known, first=min(keys))
@@ -195,39 +194,39 @@ def test_hours_have_the_states_of_coverage(
 
     assert known == {past[back] for back in holes}
     assert found == [(key, key, True if state == "stored" else None, state) for key, state in wanted]
-    assert ask("SELECT sum(hours), sum(hours_expected) FROM crypto_prices_weekly") == [(len(keys), expected)]
+    assert sql("SELECT sum(hours), sum(hours_expected) FROM crypto.crypto_prices_weekly") == [(len(keys), expected)]
 
 
 @pytest.mark.parametrize(("days", "missing"), [(29, 29 * 24 - 1), (31, 0)])
 def test_coin_that_is_no_longer_followed_misses_nothing_after_30_days(
-    repository: Repository, ask: Ask, days: int, missing: int
+    repository: Repository, sql: Sql, days: int, missing: int
 ) -> None:
     last = datetime.now(timezone.utc) - timedelta(days=days)
     repository.upsert_prices([price_row(fetched_at=hour_key(last))])
-    assert ask("SELECT count(), countIf(state = 'missing') FROM crypto_prices_hours") == [(1 + missing, missing)]
+    assert sql("SELECT count(), countIf(state = 'missing') FROM crypto.crypto_prices_hours") == [(1 + missing, missing)]
 
 
-def test_hour_that_came_twice_is_one_expected_hour(repository: Repository, ask: Ask) -> None:
+def test_hour_that_came_twice_is_one_expected_hour(repository: Repository, sql: Sql) -> None:
     """Before 2022 Tehran's clocks moved: in spring an hour was skipped, in autumn one was repeated."""
     ends = ("2022-03-21 22:00:00", "2022-03-22 02:00:00", "2022-09-21 22:00:00", "2022-09-22 01:00:00")
     repository.upsert_prices([price_row(symbol=end[:7], fetched_at=end) for end in ends])
-    found = ask("SELECT datetime FROM crypto_prices_hours ORDER BY datetime")
+    found = sql("SELECT datetime FROM crypto.crypto_prices_hours ORDER BY datetime")
     assert [hour[5:13] for (hour,) in found] == [
         *("03-21 22", "03-21 23", "03-22 01", "03-22 02"),
         *("09-21 22", "09-21 23", "09-22 00", "09-22 01"),
     ]
 
 
-def test_latest_has_changes_between_stored_hours(repository: Repository, ask: Ask) -> None:
+def test_latest_has_changes_between_stored_hours(repository: Repository, sql: Sql) -> None:
     """And one hour's values together, missing ones too."""
     prices = {"2026-11-20 05:00:00": 110.0, "2026-11-20 04:00:00": 100.0, "2026-11-13 05:00:00": 55.0}
     repository.upsert_prices([price_row(fetched_at=at, price=price, volume_24h=2.0) for at, price in prices.items()])
     repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 00:30:00", price=2.0, market_cap=3.0)])
     repository.upsert_prices([price_row(symbol="ETH", fetched_at="2020-01-01 01:30:00", price=2.0, market_cap=None)])
 
-    found = ask(
+    found = sql(
         "SELECT symbol, name, datetime, price, currency, round(change_1h_percent, 9), change_24h_percent, "
-        "change_7d_percent, market_cap, volume_24h FROM crypto_prices_latest"
+        "change_7d_percent, market_cap, volume_24h FROM crypto.crypto_prices_latest"
     )
 
     assert found == [
@@ -237,19 +236,19 @@ def test_latest_has_changes_between_stored_hours(repository: Repository, ask: As
 
 
 def test_view_with_another_select_is_replaced(
-    make_repository: MakeRepository, make_table: MakeRepository, embedded: ClickHouseAdapter, database: str
+    make_repository: MakeRepository, make_table: MakeRepository, embedded: ClickHouseAdapter, sql: Sql, database: str
 ) -> None:
     """After a rename of the database each view reads the old one; its comment and columns are right."""
     old = f"{database}_old"
     make_table(embedded, database=old).upsert_prices([price_row()])
-    embedded.command(f"RENAME DATABASE {old} TO {database}")
+    sql(f"RENAME DATABASE {old} TO {database}")
     repository = make_repository(embedded)
     differences = repository.schema.differences()
     assert [line.split(":")[0] for line in differences] == [f"{database}.{view}" for view in CRYPTO_PRICES.views]
     assert all(f"reads the database {old}" in line for line in differences)
     repository.ensure_ready()
     assert repository.schema.differences() == []
-    assert len(embedded.query(f"SELECT symbol FROM {database}.crypto_prices_latest")) == 1
+    assert len(sql("SELECT symbol FROM crypto.crypto_prices_latest")) == 1
 
 
 def test_outdated_view_is_replaced_by_one_statement(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import hour_start
 from crons.jobs import binance_hourly_prices, cmc_hourly_prices
 from sandbox.binance import ExchangeStandIn
@@ -16,6 +15,7 @@ from sandbox.market import Market, listed_coins
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, contexts
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
@@ -50,11 +50,11 @@ def cmc_context(
 
 
 @pytest.fixture
-def rows(embedded: ClickHouseAdapter, database: str) -> Callable[[], dict[tuple[str, str], float]]:
+def rows(sql: Sql) -> Callable[[], dict[tuple[str, str], float]]:
     def read() -> dict[tuple[str, str], float]:
-        if embedded.query(f"EXISTS TABLE {database}.crypto_prices") == [(0,)]:
+        if sql("EXISTS TABLE crypto.crypto_prices") == [(0,)]:
             return {}
-        found = embedded.query(f"SELECT symbol, datetime, cmc_id, price FROM {database}.crypto_prices")
+        found = sql("SELECT symbol, datetime, cmc_id, price FROM crypto.crypto_prices")
         assert all(IDS[str(symbol)] == cmc_id for symbol, _, cmc_id, _ in found)
         prices = {(str(symbol), str(hour)): float(str(price)) for symbol, hour, _, price in found}
         assert len(prices) == len(found)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between, time_bound
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
@@ -15,24 +14,21 @@ from sandbox.market import Market, listed_coins
 from tests.crons.jobs.conftest import NOW
 from tests.support.binance import expected, stored
 from tests.support.job_runs import MakeContext, backfill, run
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 async def test_runs_store_the_present_open_and_complete_the_hour_before(
-    binance_context: MakeContext,
-    exchange: ExchangeStandIn,
-    clock: SteppedClock,
-    embedded: ClickHouseAdapter,
-    database: str,
+    binance_context: MakeContext, exchange: ExchangeStandIn, clock: SteppedClock, sql: Sql
 ) -> None:
     present = hour_start(NOW)
     first = await run(binance_context())
     for symbol in ("BTC", "ETH", "SOL"):
         pair = f"{symbol}USDT"
         should = {**expected(exchange, pair, [present - HOUR]), **expected(exchange, pair, [present], complete=False)}
-        assert stored(embedded, database, symbol) == should
+        assert stored(sql, symbol) == should
     assert (first.inserted, first.failures, first.warnings, first.missing, first.calls) == (6, [], [], [], 9)
 
     clock.advance(timedelta(minutes=10))
@@ -42,42 +38,40 @@ async def test_runs_store_the_present_open_and_complete_the_hour_before(
     clock.advance(HOUR)
     third = await run(binance_context(symbols="BTC"))
     assert (third.inserted, third.updated, third.unchanged) == (1, 1, 0)
-    rows = stored(embedded, database, "BTC")
+    rows = stored(sql, "BTC")
     assert rows[hour_key(present)] == expected(exchange, "BTCUSDT", [present])[hour_key(present)]
     assert len(rows) == 3
 
 
 @pytest.mark.parametrize("minute", [30, 29])
 async def test_open_candle_gives_its_open_only(
-    binance_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str, minute: int
+    binance_context: MakeContext, clock: SteppedClock, sql: Sql, minute: int
 ) -> None:
     clock.now = NOW.replace(hour=12 if minute < 30 else 11, minute=minute, second=30)
     await run(binance_context(symbols="BTC"))
-    rows = stored(embedded, database, "BTC")
+    rows = stored(sql, "BTC")
     assert rows[hour_key(clock())][1:] == (None, None, None, None, None, None, 1, None)
 
 
 async def test_hour_before_is_not_completed_in_its_first_seconds(
-    binance_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+    binance_context: MakeContext, clock: SteppedClock, sql: Sql
 ) -> None:
     clock.now = NOW.replace(minute=30, second=3)
     await run(binance_context(symbols="BTC"))
-    closes = [row[3] for row in stored(embedded, database, "BTC").values()]
+    closes = [row[3] for row in stored(sql, "BTC").values()]
     assert [close is None for close in closes] == [False, True, True]
 
 
-async def test_exchange_that_is_down_fails_the_run(
-    binance_context: MakeContext, down: set[datetime], embedded: ClickHouseAdapter, database: str
-) -> None:
+async def test_exchange_that_is_down_fails_the_run(binance_context: MakeContext, down: set[datetime], sql: Sql) -> None:
     present = hour_start(NOW).astimezone(timezone.utc)
     down.update({present, present + HOUR / 2})
     report = await run(binance_context(symbols="BTC"))
     assert report.failures == ["Binance has no candle of the present hour"]
-    assert list(stored(embedded, database, "BTC")) == [hour_key(present - HOUR)]
+    assert list(stored(sql, "BTC")) == [hour_key(present - HOUR)]
 
 
 async def test_present_candle_that_is_late_is_asked_for_again(
-    binance_context: MakeContext, clock: SteppedClock, down: set[datetime], embedded: ClickHouseAdapter, database: str
+    binance_context: MakeContext, clock: SteppedClock, down: set[datetime], sql: Sql
 ) -> None:
     """Right after the turn of the hour, Binance may not have it yet."""
     present = clock.now = NOW.replace(minute=30, second=0, microsecond=0)
@@ -85,12 +79,12 @@ async def test_present_candle_that_is_late_is_asked_for_again(
     asyncio.get_running_loop().call_later(0.5, down.clear)
     report = await run(binance_context(symbols="BTC"))
     assert (report.failures, report.missing) == ([], [])
-    assert hour_key(present) in stored(embedded, database, "BTC")
+    assert hour_key(present) in stored(sql, "BTC")
 
 
 @pytest.mark.parametrize("symbol", ["NOSUCH", "XMR"])
 async def test_pair_that_is_not_traded_does_not_affect_the_others(
-    binance_context: MakeContext, embedded: ClickHouseAdapter, database: str, symbol: str
+    binance_context: MakeContext, sql: Sql, symbol: str
 ) -> None:
     """One that Binance does not have, and one of which it has but the past."""
     for _ in range(2):
@@ -100,16 +94,16 @@ async def test_pair_that_is_not_traded_does_not_affect_the_others(
         assert [f"no trade of {symbol}USDT in 48 hours" in line for line in report.warnings][1:] == (
             [True] if symbol == "XMR" else []
         )
-    assert len(stored(embedded, database, "BTC")) == 2
+    assert len(stored(sql, "BTC")) == 2
 
 
 async def test_past_of_a_pair_no_longer_traded_is_fetched(
-    binance_context: MakeContext, exchange: ExchangeStandIn, embedded: ClickHouseAdapter, database: str
+    binance_context: MakeContext, exchange: ExchangeStandIn, sql: Sql
 ) -> None:
     report = await backfill(binance_context(symbols="XMR"), first="2024-02-18", end="2024-02-20")
     assert [("XMRUSDT is not trading now" in line) for line in report.warnings] == [True]
     should = expected(exchange, "XMRUSDT", hours_between(time_bound("2024-02-18"), time_bound("2024-02-20")))
-    assert stored(embedded, database, "XMR") == should
+    assert stored(sql, "XMR") == should
 
 
 async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
@@ -146,11 +140,9 @@ async def test_check_names_what_is_not_traded(
     assert ("BINANCE_PAIRS" in finding.next_step) is (state != "ok")
 
 
-async def test_pair_of_a_symbol_can_be_chosen(
-    binance_context: MakeContext, embedded: ClickHouseAdapter, database: str
-) -> None:
+async def test_pair_of_a_symbol_can_be_chosen(binance_context: MakeContext, sql: Sql) -> None:
     await run(binance_context(symbols="BTC,ETH", binance_pairs="ETH:ETHBTC"))
-    found = embedded.query(f"SELECT DISTINCT symbol, pair, currency FROM {database}.binance_prices ORDER BY symbol")
+    found = sql("SELECT DISTINCT symbol, pair, currency FROM crypto.binance_prices ORDER BY symbol")
     assert found == [("BTC", "BTCUSDT", "USDT"), ("ETH", "ETHBTC", "BTC")]
     [warning] = (await run(binance_context(symbols="ETH"))).warnings
     assert "ETHUSDT" in warning

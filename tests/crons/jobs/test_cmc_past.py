@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
 from tests.crons.jobs.conftest import IDS, NOW
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -29,10 +29,10 @@ def asked(source: FaultySource) -> list[dict[str, str]]:
     return [one.parameters for one in source.requests if one.path.endswith("/quotes/historical")]
 
 
-def take_away(embedded: ClickHouseAdapter, database: str, *keys: tuple[str, datetime]) -> None:
+def take_away(sql: Sql, *keys: tuple[str, datetime]) -> None:
     for symbol, hour in keys:
         where = f"symbol = '{symbol}' AND datetime = '{hour_key(hour)}'"
-        embedded.command(f"DELETE FROM {database}.crypto_prices WHERE {where}")
+        sql(f"DELETE FROM crypto.crypto_prices WHERE {where}")
 
 
 # --- backfill ---
@@ -57,13 +57,13 @@ async def test_backfill_stores_the_served_price_of_each_hour(
 
 
 async def test_backfill_corrects_the_price_of_an_hourly_run(
-    cmc_context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+    cmc_context: MakeContext, clock: SteppedClock, sql: Sql
 ) -> None:
     await run(cmc_context(symbols="BTC:1"))
     clock.advance(HOUR)
     assert (await backfill(cmc_context(symbols="BTC:1"), 1)).updated == 1
     columns = "endpoint, fetched_at, source_updated_at, cmc_rank"
-    assert embedded.query(f"SELECT {columns} FROM {database}.crypto_prices") == [
+    assert sql(f"SELECT {columns} FROM crypto.crypto_prices") == [
         ("historical", "2026-11-23 15:37:09", "2026-11-23 15:00:00", 1)
     ]
 
@@ -149,17 +149,13 @@ async def test_past_hours_need_a_key(
 
 
 async def test_heal_stores_missing_hours_and_touches_nothing_else(
-    cmc_context: MakeContext,
-    source: FaultySource,
-    embedded: ClickHouseAdapter,
-    database: str,
-    rows: Rows,
+    cmc_context: MakeContext, source: FaultySource, sql: Sql, rows: Rows
 ) -> None:
     await run(cmc_context())
     await backfill(cmc_context(), 24)
-    embedded.command(f"ALTER TABLE {database}.crypto_prices UPDATE price = 7 WHERE 1 SETTINGS mutations_sync = 2")
+    sql("ALTER TABLE crypto.crypto_prices UPDATE price = 7 WHERE 1 SETTINGS mutations_sync = 2")
     gone = {("BTC", HOURS[3]), ("ETH", HOURS[4])}
-    take_away(embedded, database, *gone)
+    take_away(sql, *gone)
     before = rows()
     report = await heal(cmc_context())
     prices = {(symbol, hour_key(hour)): source.market.price(IDS[symbol], hour) for symbol, hour in gone}
@@ -174,16 +170,12 @@ async def test_heal_stores_missing_hours_and_touches_nothing_else(
     assert lines[-1]["event"] == "no hours are missing"
 
 
-async def test_hole_of_another_coin_is_asked_for(
-    cmc_context: MakeContext, embedded: ClickHouseAdapter, database: str, holes: Holes
-) -> None:
+async def test_hole_of_another_coin_is_asked_for(cmc_context: MakeContext, sql: Sql, holes: Holes) -> None:
     holes.add((1, HOURS[5]))
     await heal(cmc_context())
-    embedded.command(
-        f"ALTER TABLE {database}.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2"
-    )
+    sql("ALTER TABLE crypto.crypto_price_holes UPDATE cmc_id = 99 WHERE 1 SETTINGS mutations_sync = 2")
     assert (await heal(cmc_context())).hours_asked == 1
-    assert embedded.query(f"SELECT cmc_id FROM {database}.crypto_price_holes FINAL") == [(1,)]
+    assert sql("SELECT cmc_id FROM crypto.crypto_price_holes FINAL") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -203,10 +195,10 @@ async def test_limit_of_a_heal_is_named(
 
 
 async def test_heal_skips_hours_beyond_the_plans_reach(
-    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str, rows: Rows
+    cmc_context: MakeContext, source: FaultySource, sql: Sql, rows: Rows
 ) -> None:
     await backfill(cmc_context(), 24 * 20)
-    take_away(embedded, database, ("BTC", HOURS[3]))
+    take_away(sql, ("BTC", HOURS[3]))
     spent = source.credits_used
     with capture_logs() as lines:
         report = await heal(cmc_context(), 24 * 40)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from crons.inspection import verify_table
@@ -18,6 +17,7 @@ from tests.crons.jobs.conftest import NOW
 from tests.support.faults import gateway_error
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
+from tests.support.price_table import Sql
 from tests.support.scale import LARGE
 from tests.support.stepped_clock import SteppedClock
 
@@ -57,7 +57,7 @@ def faults(context: MakeContext) -> list[Finding]:
 
 
 async def test_days_of_the_list_miss_the_failed_hours_alone(
-    cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+    cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, sql: Sql
 ) -> None:
     """Coins come, leave, flicker and return, two share a ticker; a heal fills the failed hours, by the credits told."""
     began = hour_start(NOW)
@@ -76,23 +76,21 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
         clock.advance(HOUR)
     [twin] = [line for line in warned if "ticker" in line]
     assert f"BTC:{ANOTHER_BTC_ID}" in twin
-    assert embedded.query(f"SELECT DISTINCT cmc_id FROM {database}.crypto_prices WHERE symbol = 'BTC'") == [(1,)]
+    assert sql("SELECT DISTINCT cmc_id FROM crypto.crypto_prices WHERE symbol = 'BTC'") == [(1,)]
 
     present = hour_start(clock()) - HOUR
     clock.now = present + timedelta(minutes=7)
     [missing] = faults(cmc_context)
     failed = [hour_key(began + HOUR * hour) for hour in FAILED]
-    counts = embedded.query(
-        f"SELECT datetime, count() FROM {database}.crypto_prices_hours WHERE state = 'missing' "  # by the real clock
+    counts = sql(
+        f"SELECT datetime, count() FROM crypto.crypto_prices_hours WHERE state = 'missing' "  # by the real clock
         f"AND datetime < '{hour_key(present)}' GROUP BY datetime ORDER BY datetime"
     )
     assert [hour for hour, _ in counts] == failed
     wanted = sum(count for _, count in counts)
     assert f"{wanted} hours of " in missing.detail
     # 24 hours after it left a coin is neither fetched nor expected, and not before its first hour.
-    found = embedded.query(
-        f"SELECT symbol, min(datetime), max(datetime), count() FROM {database}.crypto_prices GROUP BY symbol"
-    )
+    found = sql("SELECT symbol, min(datetime), max(datetime), count() FROM crypto.crypto_prices GROUP BY symbol")
     spans = {symbol: tuple(span) for symbol, *span in found}
     end, ran = HOURS - 1, HOURS - len(FAILED)
     lives = {LEFT: (0, 59, 60), CAME: (30, end, ran - 30), CAME_BACK: (0, end, ran - 10), FLICKERED: (0, end, ran)}
@@ -107,7 +105,7 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
 
 
 async def test_named_symbols_and_the_list_cost_two_calls(
-    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+    cmc_context: MakeContext, source: FaultySource, sql: Sql
 ) -> None:
     """A named coin that the list holds costs none; a failure of the second call costs only what it was for."""
     one = await run(cmc_context(symbols="top:5,BTC:1"))
@@ -117,8 +115,8 @@ async def test_named_symbols_and_the_list_cost_two_calls(
     assert (two.unchanged + two.updated, two.inserted, len(two.failures)) == (5, 0, 2)
     three = await run(cmc_context(symbols="top:5,BTC:1,C0199"))
     assert (three.inserted, three.failures, three.credits) == (1, [], 2)
-    kinds = f"SELECT endpoint, groupArray(symbol) FROM {database}.crypto_prices_hourly GROUP BY endpoint ORDER BY 1"
-    assert [(kind, sorted(symbols)) for kind, symbols in embedded.query(kinds)] == [
+    kinds = "SELECT endpoint, groupArray(symbol) FROM crypto.crypto_prices_hourly GROUP BY endpoint ORDER BY 1"
+    assert [(kind, sorted(symbols)) for kind, symbols in sql(kinds)] == [
         ("latest", ["BTC", "C0199"]),
         ("listings", ["BNB", "ETH", "USDT", "XRP"]),
     ]

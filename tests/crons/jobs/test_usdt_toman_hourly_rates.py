@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import ConfigurationError, EtlError, SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, hours_between, time_bound
 from crons.jobs import usdt_toman_hourly_rates
@@ -16,6 +15,7 @@ from crons.jobs.usdt_toman_hourly_rates import JOB
 from sandbox.server import Answer
 from tests.crons.jobs.conftest import NOW
 from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 from tests.support.toman_exchanges import RateStandIn, candle, rate_at
 
@@ -40,13 +40,13 @@ def context(exchanges: RateStandIn, clock: SteppedClock, database_settings: dict
         yield make
 
 
-def stored(clickhouse: ClickHouseAdapter, database: str, symbol: str) -> Rows:
+def stored(sql: Sql, symbol: str) -> Rows:
     """Hour key to what the table holds of a symbol; fails on a key that is doubled."""
-    if clickhouse.query(f"EXISTS TABLE {database}.toman_rates") == [(0,)]:
+    if sql("EXISTS TABLE crypto.toman_rates") == [(0,)]:
         return {}
-    found = clickhouse.query(
+    found = sql(
         "SELECT datetime, usdt_toman, high_toman, low_toman, close_toman, volume_usdt "
-        f"FROM {database}.toman_rates FINAL WHERE symbol = '{symbol}' ORDER BY datetime"
+        f"FROM crypto.toman_rates FINAL WHERE symbol = '{symbol}' ORDER BY datetime"
     )
     assert len({hour for hour, *_ in found}) == len(found)
     return {str(hour): tuple(row) for hour, *row in found}
@@ -64,25 +64,23 @@ def expected(symbol: str, hours: list[datetime], *, complete: bool = True) -> Ro
     return rows
 
 
-async def test_run_stores_both_exchanges(
-    context: MakeContext, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
-) -> None:
+async def test_run_stores_both_exchanges(context: MakeContext, clock: SteppedClock, sql: Sql) -> None:
     """The present hour's open, and the two hours before; the next run completes what was open."""
     first = await run(context())
     for symbol in PAIRS:
         before, open_hour = expected(symbol, hours_before(NOW, 2)), expected(symbol, [PRESENT], complete=False)
-        assert stored(embedded, database, symbol) == before | open_hour
+        assert stored(sql, symbol) == before | open_hour
     assert (first.inserted, first.calls, first.failures, first.warnings, first.missing) == (6, 2, [], [], [])
     clock.advance(HOUR)
     second = await run(context())
     assert (second.inserted, second.updated) == (2, 2)
-    meant = "SELECT DISTINCT symbol, pair, currency FROM {}.toman_rates_hourly ORDER BY symbol"
-    assert embedded.query(meant.format(database)) == [(symbol, pair, "IRT") for symbol, pair in PAIRS.items()]
+    meant = "SELECT DISTINCT symbol, pair, currency FROM crypto.toman_rates_hourly ORDER BY symbol"
+    assert sql(meant) == [(symbol, pair, "IRT") for symbol, pair in PAIRS.items()]
 
 
 @pytest.mark.parametrize("symbol", PAIRS)
 async def test_exchange_that_refuses_does_not_affect_the_other(
-    context: MakeContext, exchanges: RateStandIn, embedded: ClickHouseAdapter, database: str, symbol: str
+    context: MakeContext, exchanges: RateStandIn, sql: Sql, symbol: str
 ) -> None:
     """In a run, a backfill and a heal, which asks an exchange without any rate for nothing."""
     exchanges.refused.add(PAIRS[symbol])
@@ -90,7 +88,7 @@ async def test_exchange_that_refuses_does_not_affect_the_other(
     for report in reports:
         [warning] = report.warnings
         assert (symbol.partition("@")[2] in warning.lower(), "HTTP 403" in warning, report.failures) == (True, True, [])
-    assert {one: len(stored(embedded, database, one)) for one in PAIRS} == {one: 6 * (one != symbol) for one in PAIRS}
+    assert {one: len(stored(sql, one)) for one in PAIRS} == {one: 6 * (one != symbol) for one in PAIRS}
     exchanges.asked.clear()
     healed = await heal(context(), 5)
     assert (healed.hours_asked, healed.warnings, exchanges.asked) == (0, [], [])
@@ -98,16 +96,14 @@ async def test_exchange_that_refuses_does_not_affect_the_other(
     assert (finding.state, "HTTP 403" in finding.detail) == ("warn", True)
 
 
-async def test_run_without_any_exchange_fails(
-    context: MakeContext, exchanges: RateStandIn, embedded: ClickHouseAdapter, database: str
-) -> None:
+async def test_run_without_any_exchange_fails(context: MakeContext, exchanges: RateStandIn, sql: Sql) -> None:
     exchanges.refused.update(PAIRS.values())
     for attempt in (run(context()), backfill(context(), 5)):
         with pytest.raises(SourceRejected, match="refuses the request"):
             await attempt
     with pytest.raises(ConfigurationError, match="both empty"):
         await run(context(nobitex_base_url="", wallex_base_url=""))
-    assert stored(embedded, database, "USDT@nobitex") == {}
+    assert stored(sql, "USDT@nobitex") == {}
 
 
 async def test_source_with_an_empty_address_is_left_out(context: MakeContext, exchanges: RateStandIn) -> None:
@@ -122,17 +118,13 @@ async def test_exchange_that_is_down_does_not_affect_the_other(context: MakeCont
 
 @pytest.mark.parametrize("off_grid", [(), PAIRS.values()], ids=["hours", "finer"])
 async def test_backfill_stores_what_is_served(
-    context: MakeContext,
-    exchanges: RateStandIn,
-    embedded: ClickHouseAdapter,
-    database: str,
-    off_grid: tuple[str, ...],
+    context: MakeContext, exchanges: RateStandIn, sql: Sql, off_grid: tuple[str, ...]
 ) -> None:
     """500 hours a call, oldest first; candles that begin with other hours are never taken, finer ones are."""
     exchanges.off_grid.update(off_grid)
     report = await backfill(context(), 700)
     for symbol, pair in PAIRS.items():
-        rows, hours = stored(embedded, database, symbol), hours_before(NOW, 700)
+        rows, hours = stored(sql, symbol), hours_before(NOW, 700)
         opens = {hour_key(hour): rate_at(pair, int(hour.timestamp())) for hour in hours}
         assert {key: row[0] for key, row in rows.items()} == opens
         if not off_grid:
@@ -144,16 +136,16 @@ async def test_backfill_stores_what_is_served(
     assert (again.unchanged, again.inserted) == (1400, 0)
 
 
-async def test_backfill_begins_with_1401(context: MakeContext, embedded: ClickHouseAdapter, database: str) -> None:
+async def test_backfill_begins_with_1401(context: MakeContext, sql: Sql) -> None:
     await backfill(context(), first="2022-03-20", end="2022-03-23")
-    assert stored(embedded, database, "USDT@nobitex") == expected(
+    assert stored(sql, "USDT@nobitex") == expected(
         "USDT@nobitex", hours_between(time_bound("2022-03-21"), time_bound("2022-03-23"))
     )
-    assert len(stored(embedded, database, "USDT@wallex")) == 71  # the clocks went forward on the 22nd
+    assert len(stored(sql, "USDT@wallex")) == 71  # the clocks went forward on the 22nd
 
 
 async def test_heal_fills_what_is_missing(
-    context: MakeContext, exchanges: RateStandIn, clock: SteppedClock, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchanges: RateStandIn, clock: SteppedClock, sql: Sql
 ) -> None:
     gap = int((PRESENT + 2 * HOUR).timestamp())
     exchanges.lacking.add(("USDTIRT", gap))
@@ -164,16 +156,14 @@ async def test_heal_fills_what_is_missing(
     for symbol in PAIRS:
         hours = [hour for hour in hours_between(PRESENT - 2 * HOUR, clock()) if hour != hour_start(clock())]
         wanted = [hour for hour in hours if symbol == "USDT@wallex" or hour.timestamp() != gap]
-        rows = stored(embedded, database, symbol)
+        rows = stored(sql, symbol)
         rows.pop(hour_key(clock()))
         assert rows == expected(symbol, wanted)
     assert (healed.without_quote, healed.failures) == (1, [])
 
 
 @pytest.mark.parametrize("most", [0, 100], ids=["empty", "a hundred candles"])
-async def test_short_answer_proves_no_hole(
-    context: MakeContext, exchanges: RateStandIn, embedded: ClickHouseAdapter, database: str, most: int
-) -> None:
+async def test_short_answer_proves_no_hole(context: MakeContext, exchanges: RateStandIn, sql: Sql, most: int) -> None:
     """One is asked for again in halves; what stays short is missing, fails the backfill, and a heal asks for it."""
     short_calls = 1
 
@@ -186,12 +176,12 @@ async def test_short_answer_proves_no_hole(
     exchanges.respond = respond
     report = await backfill(context(wallex_base_url=""), 400)
     assert (report.inserted, report.failures, report.missing) == (400, [], [])
-    embedded.command(f"TRUNCATE TABLE {database}.toman_rates")
+    sql("TRUNCATE TABLE crypto.toman_rates")
     short_calls = 1_000
     report = await backfill(context(wallex_base_url=""), 400)
     [failure] = report.failures
     assert failure.startswith(f"USDT@nobitex: requested 400 hours, received {report.inserted}; ")
-    assert embedded.query(f"SELECT count() FROM {database}.toman_rate_holes") == [(0,)]
+    assert sql("SELECT count() FROM crypto.toman_rate_holes") == [(0,)]
 
 
 COLUMNS: dict[str, Any] = {"s": "ok", "t": [], **{name: [] for name in "ohlcv"}}
@@ -234,7 +224,7 @@ async def test_impossible_rate_is_rejected(context: MakeContext, exchanges: Rate
     assert (report.inserted, report.rejected) == (2, 1)
 
 
-async def test_verify_names_a_factor_of_ten(context: MakeContext, embedded: ClickHouseAdapter, database: str) -> None:
+async def test_verify_names_a_factor_of_ten(context: MakeContext, sql: Sql) -> None:
     """Within a source and between the two; a year's agreement is stated."""
     made = context()
     await backfill(made, 24 * 365)
@@ -246,8 +236,8 @@ async def test_verify_names_a_factor_of_ten(context: MakeContext, embedded: Clic
         True,
     )
     wrong = [hour_key(NOW - timedelta(days=100) + HOUR * number) for number in range(3)]
-    embedded.command(
-        f"ALTER TABLE {database}.toman_rates UPDATE usdt_toman = usdt_toman * 10 "
+    sql(
+        f"ALTER TABLE crypto.toman_rates UPDATE usdt_toman = usdt_toman * 10 "
         f"WHERE symbol = 'USDT@wallex' AND datetime IN {tuple(wrong)!r} SETTINGS mutations_sync = 2"
     )
     unit, agreement = JOB.verify(made)

@@ -13,7 +13,6 @@ import pytest
 import respx
 from structlog.testing import capture_logs
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hours_before, hours_between, time_bound
 from adapters.files.choices import pair_choices
 from crons.jobs import binance_hourly_prices
@@ -24,6 +23,7 @@ from tests.support.binance import holes, stored
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.http_sources import BINANCE
 from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
+from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
@@ -125,22 +125,22 @@ def newest(asked: dict[str, int], _rows: list[Row]) -> list[Row]:
     ids=["500 rows at most", "empty", "the end only", "a hundred rows", "a month early", "the newest", "its beginning"],
 )
 async def test_short_answer_is_asked_again_in_halves(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str, alter: Alter
+    context: MakeContext, exchange: Exchange, sql: Sql, alter: Alter
 ) -> None:
     exchange.alter["BTCUSDT"] = alter
     report = await backfill(context(), first="2021-01-01", end="2021-02-12")
     days = hours_between(time_bound("2021-01-01"), time_bound("2021-02-12"))
-    assert list(stored(embedded, database, "BTC")) == list(map(hour_key, days))
-    assert (report.failures, report.missing, holes(embedded, database)) == ([], [], set())
+    assert list(stored(sql, "BTC")) == list(map(hour_key, days))
+    assert (report.failures, report.missing, holes(sql)) == ([], [], set())
 
 
 async def test_what_remains_short_is_missing_and_fails_the_run(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchange: Exchange, sql: Sql
 ) -> None:
     exchange.alter["BTCUSDT"] = lambda _number, _asked, rows: rows[:100]
     report = await backfill(context(), 1000)
-    received = len(stored(embedded, database, "BTC"))
-    assert (received < 1000, holes(embedded, database)) == (True, set())
+    received = len(stored(sql, "BTC"))
+    assert (received < 1000, holes(sql)) == (True, set())
     [failure] = report.failures
     assert failure.startswith(f"BTC: requested 1,000 hours, received {received}; ")
     exchange.alter.clear()
@@ -148,24 +148,22 @@ async def test_what_remains_short_is_missing_and_fails_the_run(
     assert (healed.inserted, healed.failures) == (1000 - received, [])
 
 
-async def test_answer_to_another_pairs_call_is_none(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
-) -> None:
+async def test_answer_to_another_pairs_call_is_none(context: MakeContext, exchange: Exchange, sql: Sql) -> None:
     exchange.alter["ETHEUR"] = once(1, lambda asked, _rows: exchange.candles("BTCUSDT", asked))
     report = await backfill(context(symbols="BTC,ETH", binance_pairs="ETH:ETHEUR"), 48)
     assert (report.inserted, report.failures) == (96, [])
-    assert {row[0] for row in stored(embedded, database, "ETH").values()} == {100.0 + len("ETHEUR")}
+    assert {row[0] for row in stored(sql, "ETH").values()} == {100.0 + len("ETHEUR")}
 
 
 async def test_outage_at_the_edge_of_a_call_is_shown_by_a_longer_answer(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchange: Exchange, sql: Sql
 ) -> None:
     hours = hours_before(NOW, 1200)
     lost = hours[480:530]
     exchange.odd = {int(hour.timestamp() * 1000) + half * STEP: [] for hour in lost for half in (0, 1)}
     report = await backfill(context(), 1200)
     assert (report.inserted, report.failures) == (1150, [])
-    assert holes(embedded, database) == {("BTC", hour_key(hour)) for hour in lost}
+    assert holes(sql) == {("BTC", hour_key(hour)) for hour in lost}
 
 
 async def test_hole_takes_two_findings_a_day_apart(
@@ -188,7 +186,7 @@ async def test_hole_takes_two_findings_a_day_apart(
 
 
 async def test_history_of_a_pair_begins_where_its_first_candle_opens(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchange: Exchange, sql: Sql
 ) -> None:
     """A first candle that is wrong is looked up again, and one that is right explains what is not there."""
     exchange.first["SOLUSDT"] = at("2020-08-11 06:00")
@@ -196,13 +194,13 @@ async def test_history_of_a_pair_begins_where_its_first_candle_opens(
         report = await backfill(context(symbols="SOL"), first="2018-01-01", end="2018-02-01")
     assert (report.failures, report.missing, report.hours_asked) == ([], [], 0)
     [history] = [line for line in lines if line["event"] == "history of pairs"]
-    assert (history["what"], holes(embedded, database)) == ("SOLUSDT begins 2020-08-11", set())
+    assert (history["what"], holes(sql)) == ("SOLUSDT begins 2020-08-11", set())
     exchange.alter["SOLUSDT"] = once(0, lambda *_: [row(FIRST)])
     pair_choices(context().settings.data_path).path.unlink()
     exchange.calls.clear()
     report = await backfill(context(symbols="SOL"), first="2020-08-10", end="2020-08-20")
     assert (report.inserted, report.failures) == (206, [])
-    assert len(holes(embedded, database)) == 34
+    assert len(holes(sql)) == 34
 
 
 # --- one odd record costs only itself ---
@@ -231,7 +229,7 @@ IRREGULAR_CLOSES = {
 
 
 async def test_backfill_since_2017_stores_every_hour_with_an_open_on_the_grid(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchange: Exchange, sql: Sql
 ) -> None:
     exchange.odd = irregular()
     exchange.odd[at("2019-06-07 23:00")] = [row(at("2019-06-07 23:00"))] * 2
@@ -247,31 +245,31 @@ async def test_backfill_since_2017_stores_every_hour_with_an_open_on_the_grid(
         if all(one[0] == opens for one in exchange.odd.get(opens, [])) and exchange.odd.get(opens) != []
     ]
     expected = {hour_key(datetime.fromtimestamp(opens / 1000, timezone.utc)) for opens in grid} - {hour_key(NOW)}
-    rows = stored(embedded, database, "BTC")
+    rows = stored(sql, "BTC")
     assert rows.keys() == expected
     assert report.failures == []
     lost = {hour_key(hour) for hour in hours_between(start, NOW)} - rows.keys() - {hour_key(NOW)}
-    assert holes(embedded, database) == {("BTC", hour) for hour in lost}
+    assert holes(sql) == {("BTC", hour) for hour in lost}
     [named] = report.flaws
     assert named.startswith("BTC (BTCUSDT) 2018-02-09 12:00:00 to 2018-02-11 06:00:00, ")
     assert len(rows) > 81_000
 
 
 async def test_cut_candle_does_not_fail_the_run_and_the_heal(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str
+    context: MakeContext, exchange: Exchange, sql: Sql
 ) -> None:
     cut = int(NOW.timestamp() * 1000) // STEP * STEP - 2 * STEP
     exchange.odd = {cut: [row(cut, 107.0, cut + 1_694_788)]}
     for report in (await run(context(symbols="BTC,ETH")), await heal(context(symbols="BTC,ETH"), 48)):
         assert (report.failures, report.rejected, report.missing) == ([], 0, [])
-    assert len(stored(embedded, database, "BTC")) == len(stored(embedded, database, "ETH")) == 49
+    assert len(stored(sql, "BTC")) == len(stored(sql, "ETH")) == 49
 
 
 @pytest.mark.parametrize(
     "failing", [httpx.Response(500), httpx.Response(200, json=[["x"] * 12]), httpx.Response(200, json={"code": 0})]
 )
 async def test_window_that_fails_costs_only_itself(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str, failing: httpx.Response
+    context: MakeContext, exchange: Exchange, sql: Sql, failing: httpx.Response
 ) -> None:
     first = hours_before(NOW, 120 * 24)[0].timestamp() * 1000
     exchange.alter["BTCUSDT"] = lambda _number, asked, rows: (
@@ -281,13 +279,13 @@ async def test_window_that_fails_costs_only_itself(
     lost = hours_before(NOW, 120 * 24)[:498]
     [failure] = report.failures
     assert failure.startswith(f"BTC: {hour_key(lost[0])[:16]} to {hour_key(lost[-1])[:16]}: ")
-    assert [len(stored(embedded, database, symbol)) for symbol in ("BTC", "ETH", "XRP")] == [2880 - 498, 2880, 2880]
-    assert holes(embedded, database) == set()
+    assert [len(stored(sql, symbol)) for symbol in ("BTC", "ETH", "XRP")] == [2880 - 498, 2880, 2880]
+    assert holes(sql) == set()
 
 
 @pytest.mark.parametrize("failing", [httpx.Response(500), httpx.Response(200, json={"symbols": []})])
 async def test_look_up_that_fails_costs_only_its_pair(
-    context: MakeContext, exchange: Exchange, embedded: ClickHouseAdapter, database: str, failing: httpx.Response
+    context: MakeContext, exchange: Exchange, sql: Sql, failing: httpx.Response
 ) -> None:
     await run(context())
     exchange.info["ETHUSDT"] = failing
@@ -295,7 +293,7 @@ async def test_look_up_that_fails_costs_only_its_pair(
         [failure] = report.failures
         assert failure.startswith("ETH: ")
         assert failure.endswith(" (ETHUSDT)")
-    assert len(stored(embedded, database, "BTC")) == 25
+    assert len(stored(sql, "BTC")) == 25
 
 
 # --- CoinMarketCap ---
@@ -338,14 +336,13 @@ async def test_short_history_of_one_coin_is_asked_again(
     *,
     fault: Fault,
     times: int,
-    embedded: ClickHouseAdapter,
-    database: str,
+    sql: Sql,
 ) -> None:
     source.faults.push(fault, path=PAST, times=times)
     report = await backfill(cmc_context(), 168)
     counts = {symbol: sum(one == symbol for one, _ in rows()) for symbol in ("BTC", "ETH", "SOL")}
     assert (counts["BTC"], counts["SOL"]) == (168, 168)
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes") == [(0,)]
+    assert sql("SELECT count() FROM crypto.crypto_price_holes") == [(0,)]
     if times == 1:
         assert (counts["ETH"], report.failures, report.missing) == (168, [], [])
         return
@@ -356,13 +353,13 @@ async def test_short_history_of_one_coin_is_asked_again(
 
 
 async def test_history_of_a_coin_may_begin_in_the_hours(
-    cmc_context: MakeContext, source: FaultySource, embedded: ClickHouseAdapter, database: str
+    cmc_context: MakeContext, source: FaultySource, sql: Sql
 ) -> None:
     source.first_quotes[1027] = iso(hours_before(NOW, 50)[0].timestamp())
     source.faults.push(altered("later", lambda quotes: quotes[-101:]), path=PAST)
     report = await backfill(cmc_context(), 168)
     assert (report.inserted, report.failures) == (168 * 2 + 50, [])
-    assert embedded.query(f"SELECT count() FROM {database}.crypto_price_holes WHERE cmc_id = 1027") == [(118,)]
+    assert sql("SELECT count() FROM crypto.crypto_price_holes WHERE cmc_id = 1027") == [(118,)]
 
 
 async def test_second_asking_stays_within_the_credits(cmc_context: MakeContext, source: FaultySource) -> None:
