@@ -182,7 +182,7 @@ class SpooledLoader(Generic[RowT]):
         if any(stored):
             report.values |= {row.symbol: getattr(row, self._repository.table.value) for row in visible}
         elif visible and _ALL_REFUSED not in report.failures:
-            report.failures.append(_ALL_REFUSED)
+            report.failures.insert(0, _ALL_REFUSED)  # the last one has the cause
 
     async def _store_file(self, path: Path, rows: Sequence[HourlyRow], damage: str = "") -> UpsertReport:
         """Store a batch's rows, as many as the table takes. A file with others, or a damaged one, is set aside."""
