@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
@@ -21,27 +21,19 @@ _PAIR_SHARE = 0.1  # of all trading in a coin
 
 
 class ExchangeStandIn(Serving):
-    """A local Binance at the time of `clock`, which has no candle that opens at an instant for which `is_down`."""
+    """A local Binance at the time of `clock`."""
 
-    def __init__(
-        self,
-        market: Market,
-        *,
-        clock: Callable[[], datetime],
-        is_down: Callable[[datetime], bool] = lambda _instant: False,
-    ) -> None:
+    def __init__(self, market: Market, *, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
         self._market = market
-        self._is_down = is_down
         # Of the coins that share a symbol, the largest is traded.
         best = {coin.symbol: coin for coin in sorted(market.coins, key=lambda coin: -coin.rank)}
         quotes = [best[symbol] for symbol in ("USDT", "USDC", "BTC")]
         pairs = [(base, quote) for base in best.values() for quote in quotes if base is not quote]
         self._pairs = {f"{base.symbol}{quote.symbol}": (base, quote) for base, quote in pairs}
-        super().__init__(respond=lambda target, _headers: self.answer(target, self.now()), clock=clock)
 
-    def answer(self, target: str, now: datetime) -> Answer:
-        """The answer to a GET of path and query at `now`, in UTC."""
-        url = urlsplit(target)
+    def answer(self, target: str, _headers: Mapping[str, str]) -> Answer:
+        url, now = urlsplit(target), self.now()
         asked = dict(parse_qsl(url.query))
         if asked["symbol"] not in self._pairs:
             return Answer(400, {"code": -1121, "msg": "Invalid symbol."})
@@ -60,7 +52,7 @@ class ExchangeStandIn(Serving):
         (base, quote), until = self._pairs[name], _milliseconds(now)
         opened = datetime.fromtimestamp(opens / 1000, timezone.utc)
         end = BROKEN_OFF.get(base.symbol, now)
-        if not _LISTED_AT.get(base.symbol, _FIRST_PAIRS) <= opened <= end or self._is_down(opened):
+        if not _LISTED_AT.get(base.symbol, _FIRST_PAIRS) <= opened <= end:
             return None
         step = (min(opens + _CANDLE - 60_000, until) - opens) / _SAMPLES / 1000
         times = [opens / 1000 + step * number for number in range(_SAMPLES + 1)]

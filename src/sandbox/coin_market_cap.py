@@ -6,7 +6,6 @@ Bodies have the fields that the program reads. Parameters are trusted, and no li
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -32,60 +31,34 @@ class StandIn(Serving):
     Args:
         update_every_seconds: how often prices change.
         extra_coins: how many generated coins to list, from the symbol ``C0001`` and the id `market.FIRST_EXTRA_ID` on.
-        is_hole: whether a coin (by id) has no historical quote at an aware instant in UTC.
     """
 
     key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
     requests_per_minute = 50
-    credits_monthly = 15_000
+    credits_left = 15_000
 
     def __init__(
-        self,
-        *,
-        clock: Callable[[], datetime],
-        update_every_seconds: float = 60,
-        extra_coins: int = 0,
-        is_hole: Callable[[int, datetime], bool] = lambda _coin_id, _instant: False,
+        self, *, clock: Callable[[], datetime], update_every_seconds: float = 60, extra_coins: int = 0
     ) -> None:
+        super().__init__(clock)
         self.market = Market(listed_coins(extra_coins=extra_coins), update_every_seconds=update_every_seconds)
-        self.credits_used = 0
-        self.first_quotes: dict[int, str] = {}  # when the history of a coin (by id) began, if the map says so
-        self._is_hole = is_hole
-        self._lock = threading.Lock()
-        self._endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
-            "/v3/cryptocurrency/quotes/latest": lambda asked, now: self._priced(self._asked_coins(asked), now),
-            "/v3/cryptocurrency/listings/latest": self._listings,
+        self.endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
+            "/v3/cryptocurrency/quotes/latest": lambda asked, now: self.priced(self._asked_coins(asked), now),
             "/v3/cryptocurrency/quotes/historical": self._historical,
             "/v1/cryptocurrency/map": self._map,
             "/v1/key/info": self._plan,
         }
-        super().__init__(respond=self._charged, clock=clock)
 
-    def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:  # noqa: ARG002 - for subclasses
-        """The answer to a GET of path and query at `now`, in UTC; header names are in lower case."""
+    def answer(self, target: str, _headers: Mapping[str, str]) -> Answer:
         url = urlsplit(target)
-        return self._endpoints[url.path.removeprefix(KEYLESS_PREFIX)](dict(parse_qsl(url.query)), now)
+        return self.endpoints[url.path.removeprefix(KEYLESS_PREFIX)](dict(parse_qsl(url.query)), self.now())
 
-    def _charged(self, target: str, headers: dict[str, str]) -> Answer:
-        answer = self.answer(target, headers, self.now())
-        with self._lock:
-            self.credits_used += answer.credits
-        return answer
-
-    def _listings(self, asked: Parameters, now: datetime) -> Answer:
-        coins = sorted(self.market.coins, key=lambda coin: self.rank_of(coin, now))
-        return self._priced(coins[: int(asked["limit"])], now)
-
-    def rank_of(self, coin: ListedCoin, now: datetime) -> int:  # noqa: ARG002 - for subclasses
-        """The coin's rank at an instant."""
-        return coin.rank
-
-    def _priced(self, coins: Iterable[ListedCoin], now: datetime) -> Answer:
+    def priced(self, coins: Iterable[ListedCoin], now: datetime) -> Answer:
         updated = self.market.updated_at(now.timestamp())
         data = [
             {
                 **_identity(coin),
-                "cmc_rank": self.rank_of(coin, now),
+                "cmc_rank": coin.rank,
                 "last_updated": iso(updated),
                 "quote": [{"symbol": "USD", "last_updated": iso(updated), **self._numbers(coin, updated)}],
             }
@@ -101,19 +74,19 @@ class StandIn(Serving):
         number = min(int((end - start) // length), int(asked["count"]))
         steps = [start + length * step for step in range(1, number + 1)]
         data = {
-            str(coin.id): {**_identity(coin), "quotes": self._past_quotes(coin, steps, now)}
+            str(coin.id): {**_identity(coin), "quotes": self.past_quotes(coin, steps, now)}
             for coin in self._asked_coins(asked)
         }
         points = sum(len(coin["quotes"]) for coin in data.values())
         return _answer(data, now, max(1, math.ceil(points / POINTS_PER_CREDIT)))
 
-    def _past_quotes(self, coin: ListedCoin, steps: list[float], now: datetime) -> list[JsonObject]:
+    def past_quotes(self, coin: ListedCoin, steps: list[float], now: datetime) -> list[JsonObject]:
         quotes = []
         for step in steps:
             grid = -(-step // _GRID_SECONDS) * _GRID_SECONDS
             # One point in eleven is stamped some seconds late, as at the real source.
             at = grid + (3 + coin.id % 7 if (grid // _GRID_SECONDS + coin.id) % 11 == 0 else 0)
-            if at <= now.timestamp() and not self._is_hole(coin.id, datetime.fromtimestamp(grid, timezone.utc)):
+            if at <= now.timestamp():
                 usd = {"timestamp": iso(at), **self._numbers(coin, at)}
                 quotes.append({"timestamp": iso(at), "quote": {"USD": usd}})
         return quotes
@@ -135,22 +108,17 @@ class StandIn(Serving):
             values = "values" if len(unknown) > 1 else "value"
             return refusal(400, 400, f'Invalid {values} for "symbol": "{",".join(unknown)}"', now)
         coins = [coin for symbol in symbols for coin in self.market.coins if coin.symbol == symbol]
-        rows = [{**_identity(coin), "rank": coin.rank, "is_active": 1} for coin in coins]
-        return _answer([{**row, "first_historical_data": self.first_quotes.get(row["id"])} for row in rows], now)
+        return _answer([{**_identity(coin), "rank": coin.rank, "is_active": 1} for coin in coins], now)
 
     def _plan(self, _asked: Parameters, now: datetime) -> Answer:
         reset = (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(day=1)
         left = reset - now
         plan = {
-            "credit_limit_monthly": self.credits_monthly,
+            "credit_limit_monthly": 15_000,
             "credit_limit_monthly_reset": f"In {left.days} days, {left.seconds // HOUR_SECONDS} hours",
             "rate_limit_minute": self.requests_per_minute,
         }
-        usage = {
-            "current_day": {"credits_used": self.credits_used},
-            "current_month": {"credits_left": self.credits_monthly - self.credits_used},
-        }
-        return _answer({"plan": plan, "usage": usage}, now)
+        return _answer({"plan": plan, "usage": {"current_month": {"credits_left": self.credits_left}}}, now)
 
     def _asked_coins(self, asked: Parameters) -> list[ListedCoin]:
         ids = [int(coin_id) for coin_id in asked["id"].split(",")]
@@ -169,7 +137,7 @@ def seconds_of(text: str) -> float:
 
 
 def _answer(data: Any, now: datetime, cost: int = 0, *, code: int | str = 0) -> Answer:
-    return Answer(200, {"status": {**_status(now, code, None), "credit_count": cost}, "data": data}, cost)
+    return Answer(200, {"status": {**_status(now, code, None), "credit_count": cost}, "data": data})
 
 
 def _status(now: datetime, code: int | str, message: str | None) -> JsonObject:

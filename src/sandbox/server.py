@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -17,11 +17,10 @@ ServingT = TypeVar("ServingT", bound="Serving")
 
 @dataclass(frozen=True)
 class Answer:
-    """HTTP status, JSON document, and the credits that it costs."""
+    """HTTP status and JSON document."""
 
     status: int
     document: Any
-    credits: int = 0
 
     def send(self, handler: BaseHTTPRequestHandler) -> None:
         """Send it; raises OSError if the client has closed the connection."""
@@ -34,18 +33,20 @@ class Answer:
 
 
 class Serving(ThreadingHTTPServer):
-    """Serves a simulated source, as a context manager from entry to exit.
+    """A simulated source that is served as a context manager from entry to exit.
 
     Args:
-        respond: called with the target and the headers (names in lower case) of each GET.
         clock: the aware time, also for the Date header.
     """
 
-    def __init__(self, *, respond: Callable[[str, dict[str, str]], Answer], clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.respond = respond
         self.base_url = f"http://127.0.0.1:{self.server_port}"
         self._clock = clock
+
+    def answer(self, target: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to a GET of path and query; header names are in lower case."""
+        raise NotImplementedError
 
     def __enter__(self: ServingT) -> ServingT:
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
@@ -66,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Serving
 
     def do_GET(self) -> None:
-        self.server.respond(self.path, {name.lower(): value for name, value in self.headers.items()}).send(self)
+        self.server.answer(self.path, {name.lower(): value for name, value in self.headers.items()}).send(self)
 
     def handle(self) -> None:
         try:

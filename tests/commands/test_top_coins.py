@@ -22,7 +22,7 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 def test_output_shows_ten_coins_and_counts(program: Installation, source: FaultySource, clock: SteppedClock) -> None:
     program.settings["SYMBOLS"] = "top:30,C0040"
     assert program.run_job().code == 0
-    source.rank_of = lambda coin, _now: 0 if coin.id == 990101 else 99_999 if coin.symbol == "ETH" else coin.rank  # type: ignore[method-assign,assignment]
+    source.rank_of = lambda coin, _now: 0 if coin.id == 990101 else 99_999 if coin.symbol == "ETH" else coin.rank
     clock.advance(timedelta(hours=1))
     run = program.run_job()
     assert run.code == 0

@@ -28,7 +28,7 @@ def answer(target: str, fault: Fault | None = None) -> Any:
     if fault:
         source.faults.push(fault)
     with source:
-        return source.answer(target, {KEY_HEADER.lower(): source.key}, NOW).document
+        return source.answer(target, {KEY_HEADER.lower(): source.key}).document
 
 
 def fields(body: Any, place: str = "") -> dict[str, bool]:

@@ -158,7 +158,7 @@ def truncated_json() -> Fault:
 
     def alter(answer: Answer, _: datetime) -> Answer:
         text = json.dumps(answer.document).encode()
-        return SpoiltAnswer(answer.status, answer.document, answer.credits, text=text[: len(text) // 2])
+        return SpoiltAnswer(answer.status, answer.document, text=text[: len(text) // 2])
 
     return Fault("truncated JSON", alter)
 
@@ -214,4 +214,4 @@ def slow_drip() -> Fault:
 
 
 def _delivered(name: str, deliver: Delivery) -> Fault:
-    return Fault(name, lambda answer, _: SpoiltAnswer(answer.status, answer.document, answer.credits, deliver=deliver))
+    return Fault(name, lambda answer, _: SpoiltAnswer(answer.status, answer.document, deliver=deliver))

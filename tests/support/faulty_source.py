@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, StandIn, refusal, seconds_of
-from sandbox.market import iso
+from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, JsonObject, Parameters, StandIn, refusal, seconds_of
+from sandbox.market import ListedCoin, iso
 from sandbox.server import Answer
 from tests.support.eventually import PATIENCE_SECONDS
 
@@ -75,17 +75,29 @@ class FaultySource(StandIn):
 
     Args:
         months_of_history: how far back the plan reaches.
+        is_hole: whether a coin (by id) has no historical quote at an aware instant in UTC.
         others: as of `StandIn`.
     """
 
     requests_per_minute = 1_000_000
 
-    def __init__(self, *, credits_monthly: int = 15_000, months_of_history: int = 1, **others: Any) -> None:
+    def __init__(
+        self,
+        *,
+        credits_monthly: int = 15_000,
+        months_of_history: int = 1,
+        is_hole: Callable[[int, datetime], bool] = lambda _coin_id, _instant: False,
+        **others: Any,
+    ) -> None:
         super().__init__(**others)
-        self.credits_monthly = credits_monthly
+        self.credits_left, self.credits_used = credits_monthly, 0
         self.faults = FaultQueue()
         self.requests: list[RecordedRequest] = []
-        self._months_of_history = months_of_history
+        self.rank_of: Callable[[ListedCoin, datetime], int] = lambda coin, _now: coin.rank
+        self.first_quotes: dict[int, str] = {}  # when the history of a coin (by id) began, if the map says so
+        self.endpoints["/v3/cryptocurrency/listings/latest"] = self._listings
+        self._months_of_history, self._is_hole = months_of_history, is_hole
+        self._lock = threading.Lock()
 
     def __enter__(self) -> FaultySource:
         super().__enter__()
@@ -95,17 +107,32 @@ class FaultySource(StandIn):
         self.faults.release()
         super().__exit__(*error)
 
-    def answer(self, target: str, headers: Mapping[str, str], now: datetime) -> Answer:
-        url = urlsplit(target)
+    def answer(self, target: str, headers: Mapping[str, str]) -> Answer:
+        url, now = urlsplit(target), self.now()
         request = RecordedRequest(url.path, dict(parse_qsl(url.query, keep_blank_values=True)), now)
         self.requests.append(request)
         answer = self._refusal(request, headers.get(KEY_HEADER.lower()))
         if answer is None:
-            answer = super().answer(target, headers, now)
-            if answer.credits > self.credits_monthly - self.credits_used:
+            answer = super().answer(target, headers)
+            for row in answer.document.get("data", ()) if url.path.endswith("/map") else ():
+                row["first_historical_data"] = self.first_quotes.get(row["id"])
+            if _cost(answer) > self.credits_left:
                 answer = refusal(429, 1010, "You've exceeded your API Key's monthly rate limit.", now)
         fault = self.faults.take(url.path)
-        return answer if fault is None else fault.alter(answer, now)
+        answer = answer if fault is None else fault.alter(answer, now)
+        with self._lock:
+            self.credits_used += _cost(answer)
+            self.credits_left -= _cost(answer)
+        return answer
+
+    def past_quotes(self, coin: ListedCoin, steps: list[float], now: datetime) -> list[JsonObject]:
+        quotes = super().past_quotes(coin, steps, now)
+        at = [datetime.fromtimestamp(seconds_of(quote["timestamp"]), timezone.utc) for quote in quotes]
+        return [quote for quote, instant in zip(quotes, at, strict=True) if not self._is_hole(coin.id, instant)]
+
+    def _listings(self, asked: Parameters, now: datetime) -> Answer:
+        coins = [coin._replace(rank=self.rank_of(coin, now)) for coin in self.market.coins]
+        return self.priced(sorted(coins, key=lambda coin: coin.rank)[: int(asked["limit"])], now)
 
     def _refusal(self, request: RecordedRequest, key: str | None) -> Answer | None:
         if key != self.key and not request.path.startswith(KEYLESS_PREFIX):
@@ -120,3 +147,8 @@ class FaultySource(StandIn):
         if request.parameters.get("skip_invalid") == "false":  # requested only for a coin that does not exist
             return refusal(400, 400, f'Invalid value for "id": "{request.parameters["id"]}"', request.at)
         return None
+
+
+def _cost(answer: Answer) -> int:
+    status = answer.document.get("status")
+    return status.get("credit_count", 0) if isinstance(status, dict) else 0

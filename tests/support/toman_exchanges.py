@@ -36,9 +36,9 @@ class RateStandIn(Serving):
         self.off_grid: set[str] = set()
         self.lacking: set[tuple[str, int]] = set()
         self.asked: list[str] = []
-        super().__init__(respond=lambda target, _headers: self.answer(target), clock=clock)
+        super().__init__(clock)
 
-    def answer(self, target: str) -> Answer:
+    def answer(self, target: str, _headers: Mapping[str, str]) -> Answer:
         self.asked.append(target)
         url = urlsplit(target)
         asked, pair = dict(parse_qsl(url.query)), PATHS[url.path]

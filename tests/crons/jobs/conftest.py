@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,12 @@ def down() -> set[datetime]:
 
 @pytest.fixture
 def exchange(clock: SteppedClock, down: set[datetime]) -> Iterator[ExchangeStandIn]:
-    with ExchangeStandIn(MARKET, clock=clock, is_down=down.__contains__) as stand_in:
+    class Exchange(ExchangeStandIn):
+        def candle(self, name: str, opens: int, *, now: datetime) -> list[Any] | None:
+            is_down = datetime.fromtimestamp(opens / 1000, timezone.utc) in down
+            return None if is_down else super().candle(name, opens, now=now)
+
+    with Exchange(MARKET, clock=clock) as stand_in:
         yield stand_in
 
 

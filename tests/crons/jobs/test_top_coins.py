@@ -62,7 +62,7 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
     """Coins come, leave, flicker and return, two share a ticker; a heal fills the failed hours, by the credits told."""
     began = hour_start(NOW)
     clock.now = NOW
-    source.rank_of = ranked(clock())  # type: ignore[method-assign,assignment]
+    source.rank_of = ranked(clock())
     warned: list[str] = []
     for hour in range(HOURS):
         if hour in FAILED:

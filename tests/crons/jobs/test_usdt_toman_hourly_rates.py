@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -167,13 +167,15 @@ async def test_short_answer_proves_no_hole(context: MakeContext, exchanges: Rate
     """One is asked for again in halves; what stays short is missing, fails the backfill, and a heal asks for it."""
     short_calls = 1
 
-    def respond(target: str, _headers: object) -> Answer:
-        answer = exchanges.answer(target)
+    honest = exchanges.answer
+
+    def short(target: str, _headers: Mapping[str, str]) -> Answer:
+        answer = honest(target, _headers)
         if len(exchanges.asked) > short_calls:
             return answer
         return Answer(200, {key: one if key == "s" else one[:most] for key, one in answer.document.items()})
 
-    exchanges.respond = respond
+    exchanges.answer = short  # type: ignore[method-assign]  # at first
     report = await backfill(context(wallex_base_url=""), 400)
     assert (report.inserted, report.failures, report.missing) == (400, [], [])
     sql("TRUNCATE TABLE crypto.toman_rates")
@@ -207,7 +209,7 @@ COLUMNS: dict[str, Any] = {"s": "ok", "t": [], **{name: [] for name in "ohlcv"}}
 async def test_undocumented_answers_store_nothing(
     context: MakeContext, exchanges: RateStandIn, status: int, body: object, words: str
 ) -> None:
-    exchanges.respond = lambda _target, _headers: Answer(status, body)
+    exchanges.answer = lambda *_: Answer(status, body)  # type: ignore[method-assign]  # nothing else
     made = context(wallex_base_url="")
     with pytest.raises(EtlError, match=words):
         await run(made)
@@ -219,7 +221,7 @@ async def test_impossible_rate_is_rejected(context: MakeContext, exchanges: Rate
     opens = [int((PRESENT.astimezone(timezone.utc) - HOUR * back).timestamp()) for back in (2, 1, 0)]
     body = {"s": "ok", "t": [str(at) for at in opens], "o": ["110000", None, 110000], "v": [1, 1, "2.5"]}
     body |= {"h": ["110001", 110001, 110001], "l": [109000, "109000", 109000], "c": ["109500.5", 1, 109500]}
-    exchanges.respond = lambda _target, _headers: Answer(200, body)
+    exchanges.answer = lambda *_: Answer(200, body)  # type: ignore[method-assign]  # nothing else
     report = await run(context(wallex_base_url=""))
     assert (report.inserted, report.rejected) == (2, 1)
 

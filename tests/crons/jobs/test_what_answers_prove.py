@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -394,8 +394,8 @@ async def test_symbol_that_the_map_refuses_costs_only_itself(
 ) -> None:
     respond = source.answer
 
-    def answer(target: str, headers: Any, now: datetime) -> Answer:
-        found = respond(target, headers, now)
+    def answer(target: str, headers: Mapping[str, str]) -> Answer:
+        found = respond(target, headers)
         if found.status == 400 and text:
             found.document["status"]["error_message"] = text
         return found
