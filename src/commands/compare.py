@@ -10,7 +10,6 @@ import msgspec
 
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.hourly_table import by_symbol
 from adapters._bases.tehran_time import describe_hours, from_text, hour_ranges, hours_before
 from adapters._bases.wording import counted
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
@@ -75,13 +74,13 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
     candles = resources.repository(BinanceClickHouseAdapter)
     quoted, traded = _symbols(quotes, span), _symbols(candles, span)
     common = sorted(quoted & traded)
-    dollars = quotes.prices(sorted(quoted & DOLLAR_COINS), **span) if common else []
-    rates = by_symbol([one for one in dollars if one.currency == "USD"])
+    dollars = quotes.prices(sorted(quoted & DOLLAR_COINS), **span) if common else {}
+    rates = {coin: {hour: one for hour, one in of.items() if one.currency == "USD"} for coin, of in dollars.items()}
     found: list[Comparison] = []
     at_once = max(1, _CELLS_AT_ONCE // len(keys))
     for start in range(0, len(common), at_once):
         some = common[start : start + at_once]
-        quotes_of, candles_of = by_symbol(quotes.prices(some, **span)), by_symbol(candles.prices(some, **span))
+        quotes_of, candles_of = quotes.prices(some, **span), candles.prices(some, **span)
         found += [
             compare_symbol(quotes_of[symbol], candles_of[symbol], hours=keys, rates=rates, tolerance=tolerance)
             for symbol in some
@@ -90,8 +89,8 @@ def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance
         # Of every symbol, since that of another chunk may be the one that is meant.
         last = keys.index(max(over))
         sample = {"first": keys[max(0, last + 1 - _SAMPLED_HOURS)], "last": keys[last]}
-        every_quote = by_symbol(quotes.prices(sorted(quoted), **sample))
-        every_candle = by_symbol(candles.prices(sorted(traded), **sample))
+        every_quote = quotes.prices(sorted(quoted), **sample)
+        every_candle = candles.prices(sorted(traded), **sample)
         found = [mixed_up(one, every_quote, every_candle, rates=rates, tolerance=tolerance) for one in found]
     return Overview(
         hours=keys,

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_repository import MOST_FOUND, HourlyRepository
 from adapters._bases.hourly_table import Wrong
-from adapters._bases.tehran_time import HOUR, TEHRAN, describe_alike, from_text, hour_key, tehran_text
+from adapters._bases.tehran_time import HOUR, describe_alike, from_text, hour_key, hours_between, tehran_text
 from adapters._bases.wording import counted, listed
 from crons.job import Finding, JobContext
 from transformers.coverage import hours_by_key, missing_among, reach
@@ -128,8 +128,7 @@ def _missing(ctx: JobContext, followed: Collection[str]) -> Finding:
     missing: dict[str, list[datetime]] = {}
     for symbol, before, after in table.breaks(symbols, last=hour_key(ctx.started)):
         # In UTC: until 2022 Tehran's clocks moved. The hour before the gap is among these if it came twice.
-        first, end = from_text(before).astimezone(timezone.utc), from_text(after).astimezone(timezone.utc)
-        hours = hours_by_key([(first + HOUR * at).astimezone(TEHRAN) for at in range(1, (end - first) // HOUR)])
+        hours = hours_by_key(hours_between(from_text(before).astimezone(timezone.utc) + HOUR, from_text(after)))
         if gap := missing_among(hours, (before,), holes.get(symbol, ()), absent.get(symbol, ())):
             missing.setdefault(symbol, []).extend(gap.values())
     return _of_hours(ctx, "missing hours", missing, "{hours} of {symbols} missing")

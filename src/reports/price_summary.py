@@ -10,7 +10,7 @@ from datetime import timezone
 from itertools import chain
 
 from adapters._bases.corrections import Corrections
-from adapters._bases.hourly_table import StoredPrice, by_symbol
+from adapters._bases.hourly_table import StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.comparison import DOLLAR_COINS
 from transformers.coverage import MISSING, WITHOUT_QUOTE, Share, Spans, count_expected, hour_states
@@ -28,7 +28,8 @@ class PriceTable:
     source: str
     job: str
     view: str
-    prices: Sequence[StoredPrice]  # of the page's hours, in any order, and of the 7 days before them, for the changes
+    # Symbol to hour key to price, of the page's hours and of the 7 days before them, for the changes.
+    prices: Mapping[str, Mapping[str, StoredPrice]]
     holes: Mapping[str, Collection[str]]  # symbol to hour keys that the source had no quote for
     followed: Collection[str]  # symbols that need a row every hour since their first one
     first_hours: Mapping[str, str]  # symbol to hour key, for followed ones with a row
@@ -66,7 +67,7 @@ class SymbolSummary:
 
 def shown_hours(hours: Sequence[str], tables: Iterable[PriceTable]) -> Sequence[str]:
     """The hour keys without those before anything was stored or expected; at least a day and the present hour."""
-    stored = [[*table.first_hours.values(), *(price.datetime for price in table.prices)] for table in tables]
+    stored = [[*table.first_hours.values(), *map(min, table.prices.values())] for table in tables]
     begin = min(chain.from_iterable(stored), default="")
     empty = sum(hour < begin for hour in hours)
     return hours[max(0, min(empty, len(hours) - 1 - DAY)) :]
@@ -76,10 +77,9 @@ def summarize(hours: Sequence[str], tables: Sequence[PriceTable]) -> list[Symbol
     """The followed symbols and those stored in these hours, largest market cap first, a symbol's tables together."""
     found = []
     for table in tables:
-        stored = by_symbol(table.prices)
-        for symbol in {*table.followed, *(symbol for symbol, rows in stored.items() if max(rows) >= hours[0])}:
+        for symbol in {*table.followed, *(symbol for symbol, rows in table.prices.items() if max(rows) >= hours[0])}:
             label = symbol if len(tables) == 1 else f"{symbol} \N{MIDDLE DOT} {table.source}"
-            found.append(_summary(symbol, hours, stored.get(symbol, {}), table, label=label))
+            found.append(_summary(symbol, hours, table, label=label))
     caps: dict[str, float] = {}
     for one in found:
         caps[one.symbol] = max(caps.get(one.symbol, 0.0), one.market_cap or 0.0)
@@ -96,16 +96,16 @@ def spread(lines: Sequence[SymbolSummary]) -> float | None:
 
 def rates_by_hour(hours: Sequence[str], tables: Iterable[PriceTable]) -> list[float | None]:
     """The price of one USDT in Toman in each of the hours: Nobitex's, else Wallex's; empty if none is stored."""
-    # In the order of the symbols, so that Nobitex comes first.
-    stored = sorted((price for table in tables for price in table.prices if price.currency == _TOMAN), reverse=True)
-    rates = {price.datetime: _finite(price.price) for price in stored}
+    rates: dict[str, float | None] = {}
+    for table in tables:
+        for _, rows in sorted(table.prices.items(), reverse=True):  # Nobitex's replace Wallex's
+            rates |= {hour: _finite(row.price) for hour, row in rows.items() if row.currency == _TOMAN}
     return [rates.get(hour) for hour in hours] if rates else []
 
 
-def _summary(
-    symbol: str, hours: Sequence[str], stored: dict[str, StoredPrice], table: PriceTable, *, label: str
-) -> SymbolSummary:
+def _summary(symbol: str, hours: Sequence[str], table: PriceTable, *, label: str) -> SymbolSummary:
     first = table.first_hours.get(symbol) if symbol in table.followed else None
+    stored = table.prices.get(symbol, {})
     rows = {hour: row for hour, row in stored.items() if hour >= hours[0]}
     last = rows[max(rows)] if rows else _NOTHING
     priced = {hour: price for hour in hours if hour in rows and (price := _finite(rows[hour].price)) is not None}

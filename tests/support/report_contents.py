@@ -67,7 +67,10 @@ def table_of(prices: Sequence[StoredPrice] = (), *, source: str = "CoinMarketCap
         "absences": {},
     }
     usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices), "corrections": Corrections()}
-    return PriceTable(source=source, prices=prices, **{**usual, **values})
+    stored: dict[str, dict[str, StoredPrice]] = {}
+    for price in prices:
+        stored.setdefault(price.symbol, {})[price.datetime] = price
+    return PriceTable(source=source, prices=stored, **{**usual, **values})
 
 
 def report_contents(

@@ -139,8 +139,10 @@ class HourlyRepository:
         statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN} AND {self._named}"  # noqa: S608 - quoted
         return {symbol for (symbol,) in self._read(statement, first=first, last=last)}
 
-    def prices(self, symbols: Sequence[str] | None = None, *, first: str, last: str) -> list[StoredPrice]:
-        """What the view shows of these symbols, by default of all, in a span; by symbol and hour; empty without it."""
+    def prices(
+        self, symbols: Sequence[str] | None = None, *, first: str, last: str
+    ) -> dict[str, dict[str, StoredPrice]]:
+        """Symbol to hour key to what the view shows in a span, by default of all symbols; empty without the view."""
         optional = {"market_cap": "NULL", "currency": "''", "low": "NULL", "high": "NULL"}
         known = {name: name if name in self.table.given else other for name, other in optional.items()}
         taken_at = "ifNull(source_updated_at, fetched_at)" if "source_updated_at" in self.table.given else "fetched_at"
@@ -150,7 +152,10 @@ class HourlyRepository:
             f"WHERE {_IN_SPAN} {'' if symbols is None else f'AND {_OF_SYMBOLS}'} ORDER BY symbol, datetime"
         )
         rows = self._read(statement, symbols=list(symbols or ()), first=first, last=last)
-        return [StoredPrice._make(row) for row in rows]
+        found: dict[str, dict[str, StoredPrice]] = {}
+        for price in map(StoredPrice._make, rows):
+            found.setdefault(price.symbol, {})[price.datetime] = price
+        return found
 
     def corrections(self, *, since: str, most: int = 1) -> Corrections:
         """The values replaced since a Tehran time, the `most` largest, at least one, in full; none without a ledger."""

@@ -8,7 +8,7 @@ refused, hang or skip rows there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -90,14 +90,6 @@ class StoredPrice(NamedTuple):
     high: float | None = None
     taken_at: str = ""  # when the source updated it, or else when it was fetched, Tehran wall time
     is_updated: bool = False  # whether the row was written again after its insert
-
-
-def by_symbol(rows: Iterable[StoredPrice]) -> dict[str, dict[str, StoredPrice]]:
-    """Symbol to hour key to row."""
-    found: dict[str, dict[str, StoredPrice]] = {}
-    for row in rows:
-        found.setdefault(row.symbol, {})[row.datetime] = row
-    return found
 
 
 class StoredMeaning(NamedTuple):

@@ -131,10 +131,10 @@ async def check(ctx: JobContext) -> Finding:
 
 def verify(ctx: JobContext) -> list[Finding]:
     """Whether rates are in Rial by mistake, and how far the two exchanges are apart."""
-    rates: dict[str, dict[str, float]] = {}
-    for one in ctx.repository.prices(first="", last=hour_key(ctx.started)):
-        if one.price > 0:
-            rates.setdefault(one.symbol, {})[one.datetime] = one.price
+    stored = ctx.repository.prices(first="", last=hour_key(ctx.started))
+    rates = {
+        symbol: {hour: one.price for hour, one in prices.items() if one.price > 0} for symbol, prices in stored.items()
+    }
     tenfold = {words: list(map(from_text, hours)) for words, hours in _tenfold(rates)}
     lines = [f"{words}, probably Rial for Toman: {describe_hours(hours)}" for words, hours in tenfold.items()]
     back = reach([hour for hours in tenfold.values() for hour in hours], ctx.started)

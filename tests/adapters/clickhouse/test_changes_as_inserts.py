@@ -56,7 +56,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
             "latest": embedded.query(f"SELECT datetime, price FROM {database}.crypto_prices_latest"),
             "counts": (inserting.count_rows(), inserting.count_hours()),
             "stored": inserting.stored(["BTC"], **span, valued_from=span["first"])["BTC"].values,
-            "report": [one.price for one in inserting.prices(**span)],
+            "report": [one.price for one in inserting.prices(**span)["BTC"].values()],
             "coins": [(one.meaning, one.hours) for one in inserting.meanings()],
             "backup": copied(embedded, database, tmp_path / f"{name}.jsonl.gz"),
             "wrong": [*inserting.duplicate_keys().rows, *inserting.future_rows(present=HOUR).rows],

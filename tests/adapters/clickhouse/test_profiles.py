@@ -35,7 +35,8 @@ def test_profile_changes_nothing(
 
     assert [price for (price,) in view("price")] == [row.price for row in second]
     _, hour = key_of(second[0])
-    assert [row.price for row in repository.prices(first=hour, last=hour)] == [row.price for row in second]
+    found = repository.prices(first=hour, last=hour)
+    assert [found[row.symbol][hour].price for row in second] == [row.price for row in second]
     assert repository.schema.differences() == []
     assert repository.duplicate_keys().rows == []
 

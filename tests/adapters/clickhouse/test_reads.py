@@ -23,8 +23,11 @@ def test_prices_of_a_span_come_by_symbol_and_hour(repository: Repository) -> Non
 
     found = repository.prices(first=TEN, last=TWELVE)
 
-    assert [one[:2] for one in found] == [(symbol, hour) for symbol in ("BTC", "ETH") for hour in (TEN, TWELVE)]
-    assert found[0][2:6] == ("Bitcoin", 5.0, None, "USD")
+    assert [(symbol, list(prices)) for symbol, prices in found.items()] == [
+        ("BTC", [TEN, TWELVE]),
+        ("ETH", [TEN, TWELVE]),
+    ]
+    assert found["BTC"][TEN][:6] == ("BTC", TEN, "Bitcoin", 5.0, None, "USD")
     assert repository.symbols(first=TEN, last=TWELVE) == {"BTC", "ETH"}
     assert repository.symbols(first=ELEVEN, last=ELEVEN) == set()
     assert repository.count_hours() == 8
@@ -38,8 +41,8 @@ def test_row_written_again_later_is_updated(embedded: ClickHouseAdapter, make_ta
     first.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", fetched_at=TEN)])
     later.upsert_prices([price_row("BTC", fetched_at=TEN), price_row("ETH", 7.0, fetched_at=TEN)])
 
-    updated = [(one.symbol, one.is_updated) for one in first.prices(first=TEN, last=TEN)]
-    assert updated == [("BTC", False), ("ETH", True)]
+    found = first.prices(first=TEN, last=TEN)
+    assert [found[symbol][TEN].is_updated for symbol in ("BTC", "ETH")] == [False, True]
 
 
 def test_hole_is_certain_when_it_is_found_again_after_a_day(
