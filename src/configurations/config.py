@@ -115,7 +115,7 @@ def split_list(text: str) -> list[str]:
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def _source_address(text: str) -> str:
+def source_address(text: str) -> str:
     """A base URL without a trailing slash; empty for a source that is left out."""
     parts = urlsplit(_address(text, example="https://api.example.com"))
     if "@" in parts.netloc or parts.query:
@@ -229,7 +229,7 @@ class Settings:
         needed="printable ASCII without spaces is needed: an HTTP header cannot carry anything else",
         convert=Secret,
     )
-    cmc_base_url: str = _setting(_source_address, "https://pro-api.coinmarketcap.com")
+    cmc_base_url: str = _setting(source_address, "https://pro-api.coinmarketcap.com")
     # An empty list of symbols is more likely a mistake than a wish for the default ones.
     symbols: tuple[SymbolEntry, ...] = _setting(
         _entries,
@@ -238,10 +238,10 @@ class Settings:
         entry=_symbol_entry,
         needed="at least one symbol is needed, such as BTC,ETH,SOL",
     )
-    binance_base_url: str = _setting(_source_address, "https://data-api.binance.vision")
+    binance_base_url: str = _setting(source_address, "https://data-api.binance.vision")
     binance_pairs: tuple[tuple[str, str], ...] = _setting(_entries, entry=_pair_entry)
-    nobitex_base_url: str = _setting(_source_address, "https://apiv2.nobitex.ir", empty_counts=True)
-    wallex_base_url: str = _setting(_source_address, "https://api.wallex.ir", empty_counts=True)
+    nobitex_base_url: str = _setting(source_address, "https://apiv2.nobitex.ir", empty_counts=True)
+    wallex_base_url: str = _setting(source_address, "https://api.wallex.ir", empty_counts=True)
     http_timeout_seconds: float = _setting(_positive, "30", highest=_HOUR_SECONDS - 1)
     # Less than an hour, so that a run is over before the next one starts.
     run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
