@@ -14,7 +14,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from adapters._bases.clickhouse_adapter import lacking
 from adapters._bases.durable import check_writable, fix_for, sync_folder, write
 from adapters._bases.errors import EtlError, LockHeldError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
@@ -59,7 +58,7 @@ def verify(*, as_json: bool, quiet: bool) -> int:
         for name, job in JOBS.items():
             table = resources.repository(job.repository)
             # Few users run every job.
-            if not table.schema.has_table() or (name != MAIN_JOB and not table.count_rows()):
+            if not table.has_table() or (name != MAIN_JOB and not table.count_rows()):
                 continue
             mention(f"checking the stored prices of {name}")
             prefix = "" if name == MAIN_JOB else f"{table.table.name}: "
@@ -204,15 +203,15 @@ def _of_database(table: HourlyRepository, resources: Resources) -> Iterator[Find
         oldest = ".".join(map(str, _OLDEST_VERSION))
         server = server._replace(state="warn", next_step=f"not tried below {oldest}: upgrade ClickHouse")
     yield server
-    yield Finding("topology", "ok", table.schema.describe())
+    yield Finding("topology", "ok", table.describe())
     kept = database.kept_settings()
     for name, value in kept.items():
         yield Finding("settings", "ok", f"the profile keeps {name} = {value}; a run works within it")
     if not kept:
         yield Finding("settings", "ok", "the profile allows all settings of a run")
-    wanted = [*table.schema.wanted_rights(), *resources.runs.wanted_rights()]
-    missing = resources.retry.call(partial(lacking, database, wanted))
-    for right, next_step in missing or ():
+    wanted = [*table.wanted_rights(), *resources.runs.wanted_rights()]
+    missing = resources.retry.call(partial(database.lacking, wanted))
+    for right, next_step in (missing or {}).items():
         yield Finding("rights", "fail", f"the user lacks {right}", next_step)
     if not missing:
         unchecked = "not checked: this version of ClickHouse has no CHECK GRANT"
@@ -221,7 +220,7 @@ def _of_database(table: HourlyRepository, resources: Resources) -> Iterator[Find
 
 
 def _of_table(table: HourlyRepository) -> Iterator[Finding]:
-    if not table.schema.has_table():
+    if not table.has_table():
         yield Finding("table", "warn", f"{table.name} does not exist yet", "./run.sh setup_db")
         return
     yield Finding("table", "ok", f"{table.name}, {counted(table.count_rows(), 'row')}")

@@ -118,8 +118,8 @@ def compared_sources(resources: Resources, now: datetime) -> list[Finding]:
 
 def _symbols(table: HourlyRepository, span: dict[str, str]) -> set[str]:
     found = table.symbols(**span)
-    if found and not table.schema.is_ready():
-        raise StorageRejected(f"there is no {table.view_name}", next_step="run `./run.sh setup_db`")
+    if found and not table.is_ready():
+        raise StorageRejected(f"there is no {table.name}_hourly", next_step="run `./run.sh setup_db`")
     return found
 
 

@@ -81,7 +81,7 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
             PriceTable(
                 source=JOBS[name].source,
                 job=name,
-                view=table.view_name,
+                view=f"{table.name}_hourly",
                 prices=table.prices(first=week_before, last=keys[-1]),
                 holes=table.holes_by_symbol(followed[name], first=keys[0], last=keys[-1]),
                 followed=followed[name],
@@ -102,8 +102,8 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
 def _tables_in_use(resources: Resources) -> dict[str, tuple[HourlyRepository, int]]:
     """The tables that contain rows, by job, and how many; if none does, the first that exists."""
     tables = {name: resources.repository(job.repository) for name, job in JOBS.items()}
-    found = {name: (table, table.count_hours()) for name, table in tables.items() if table.schema.is_ready()}
+    found = {name: (table, table.count_hours()) for name, table in tables.items() if table.is_ready()}
     if not found:
         step = "run `./run.sh setup_db`, then cron_run"
-        raise StorageRejected(f"there is no {tables[MAIN_JOB].view_name} yet", next_step=step)
+        raise StorageRejected(f"there is no {tables[MAIN_JOB].name}_hourly yet", next_step=step)
     return {name: one for name, one in found.items() if one[1]} or dict([next(iter(found.items()))])

@@ -14,7 +14,7 @@ import typer
 
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.hourly_repository import HourlyRepository
-from adapters._bases.schema import Definition
+from adapters._bases.sql_files import Definition
 from adapters._bases.table_backup import export_table, insert_missing, read_backup, reporting, table_in, tables_there
 from adapters._bases.upsert import UpsertReport
 from adapters._bases.wording import counted
@@ -60,11 +60,11 @@ def drop_db(name: str | None, *, unasked: bool, quiet: bool) -> int:
         return FAILED
     # Locked, because rows that a run stores between the copy and the drop would be lost.
     with undisturbed(settings, "drop_db") as resources:
-        tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
+        tables = [table for table in map(resources.repository, repositories) if table.has_table()]
         own = {table for one in tables for table in (one.table.name, *one.table.beside)}
         backup = _copy(resources, own if name else None, quiet=quiet) if tables else None
         for table in tables:
-            table.schema.drop()
+            table.drop()
     lines = [f"{table.name} is dropped" for table in tables]
     if not tables:
         lines = [f"there is no {settings.clickhouse_db}.{repositories[0].table.name}: nothing to drop"]
@@ -82,7 +82,7 @@ def clean(name: str | None, *, unasked: bool) -> int:
 
 def _agreed(settings: Settings, repositories: Collection[type[HourlyRepository]]) -> bool:
     with Resources(settings, task="drop_db", briefly=True) as resources:
-        tables = [table for table in map(resources.repository, repositories) if table.schema.has_table()]
+        tables = [table for table in map(resources.repository, repositories) if table.has_table()]
         counts = ", ".join(f"{table.table.name} ({counted(table.count_rows(), 'row')})" for table in tables)
     try:
         return not tables or typer.confirm(f"Drop {counts} of the database {settings.clickhouse_db}, after a backup?")

@@ -24,7 +24,7 @@ CORRECTIONS_SINCE = timedelta(days=7)
 
 def verify_table(ctx: JobContext) -> list[Finding]:
     """What is wrong with a job's stored rows, one finding for each check. Reads the whole table."""
-    differences = ctx.repository.schema.differences()
+    differences = ctx.repository.differences()
     step = "./run.sh setup_db, which renews a view; a table that differs has to be renamed first"
     shape = finding("shape", differences, step)
     try:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import timezone
 from itertools import chain
 
-from adapters._bases.corrections import Corrections
-from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.hourly_table import Corrections, StoredPrice
 from adapters._bases.tehran_time import HOUR, from_text, hour_key
 from transformers.comparison import DOLLAR_COINS
 from transformers.coverage import MISSING, WITHOUT_QUOTE, Share, Spans, count_expected, hour_states

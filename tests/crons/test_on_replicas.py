@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters._bases.schema import definition
+from adapters._bases.sql_files import definition
 from adapters._bases.table_backup import read_backup
 from crons.inspection import verify_table
 from crons.jobs.cmc_hourly_prices import JOB
@@ -94,9 +94,9 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
     table = context().repository
     resources, path = context().resources, tmp_path / "crypto_prices.jsonl.gz"
     assert copied(resources.database, resources.settings.clickhouse_db, path) == COINS
-    table.schema.drop()
-    assert not table.schema.has_table()
-    assert not table.schema.has_table()  # on the other one
+    table.drop()
+    assert not table.has_table()
+    assert not table.has_table()  # on the other one
     assert table.restore(read_backup(definition("crypto_prices"), path)).inserted == COINS
     assert shown() == before
     assert all(f"ON CLUSTER `{CLUSTER}`" in one for one in cluster.asked("DROP"))

@@ -19,8 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters._bases.corrections import Correction, Corrections
-from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.hourly_table import Correction, Corrections, StoredPrice
 from adapters._bases.wording import duration
 from reports import price_report
 from reports.price_report import LIBRARY, UNKNOWN, build_page, percent_text, period_text, price_text

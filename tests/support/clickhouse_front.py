@@ -263,8 +263,8 @@ class ClickHouseFront:
 
 
 def without_call(statement: str) -> str:
-    """A statement without the column by which each call of it differs."""
-    return _CALL.sub("SELECT ", statement)
+    """A statement on one line, without the column by which each call of it differs."""
+    return " ".join(_CALL.sub("SELECT ", statement).split())
 
 
 def as_called(statement: str, other: str) -> str:

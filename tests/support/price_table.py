@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.schema import definition
+from adapters._bases.sql_files import definition
 from adapters._bases.table_backup import export_table
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
 
@@ -35,7 +35,7 @@ def copied(clickhouse: ClickHouseAdapter, database: str, path: Path, table: str 
 
 def create_statement(database: str, name: str = "crypto_prices", *, replicated: str = "") -> str:
     return definition(name).text.format(
-        database=database, on_cluster="", replicated=replicated, settings="", definition="", keep_days=400
+        database=database, on_cluster="", replicated=replicated, settings="", keep_days=400
     )
 
 

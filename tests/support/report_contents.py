@@ -11,8 +11,7 @@ from typing import Any
 
 import html5lib
 
-from adapters._bases.corrections import Corrections
-from adapters._bases.hourly_table import StoredPrice
+from adapters._bases.hourly_table import Corrections, StoredPrice
 from adapters._bases.tehran_time import hour_key, hours_before, tehran_text
 from adapters.clickhouse.etl_runs_clickhouse_adapter import RunRecord
 from reports import price_report
@@ -66,7 +65,7 @@ def table_of(prices: Sequence[StoredPrice] = (), *, source: str = "CoinMarketCap
         "holes": {},
         "absences": {},
     }
-    usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices), "corrections": Corrections()}
+    usual |= {"followed": (), "first_hours": {}, "rows_stored": len(prices), "corrections": Corrections(0, [])}
     stored: dict[str, dict[str, StoredPrice]] = {}
     for price in prices:
         stored.setdefault(price.symbol, {})[price.datetime] = price

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import uuid4
 
 import structlog
@@ -258,6 +258,20 @@ class ClickHouseAdapter:
                     break
                 file.write(piece)
 
+    def lacking(self, rights: Iterable[str]) -> dict[str, str] | None:
+        """The rights, such as ``SELECT ON crypto.etl_runs``, that the user does not have, each with the next step.
+
+        None before ClickHouse 24.10, which cannot tell.
+        """
+        try:
+            missing = [right for right in rights if self.query(f"CHECK GRANT {right}") == [(0,)]]
+        except StorageRejected as error:
+            if error.code != SYNTAX_ERROR:
+                raise
+            return None
+        user = self.address.user if isinstance(self.address, Server) else "default"
+        return {right: grant(right, user) for right in missing}
+
     def close(self) -> None:
         """Close the connection and release the embedded engine's folder. Idempotent."""
         self._client = None
@@ -457,31 +471,3 @@ def _pool(server: Server) -> PoolManager:
 
     pool.urlopen = urlopen  # type: ignore[method-assign]
     return pool
-
-
-class Right(NamedTuple):
-    """A privilege, named as in GRANT, on a table or view, or on the database if `of` is empty. Plain names."""
-
-    name: str
-    database: str
-    of: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} ON {self.database}.{self.of or '*'}"
-
-
-def lacking(clickhouse: ClickHouseAdapter, rights: Iterable[Right]) -> list[tuple[Right, str]] | None:
-    """The rights that the user does not have, each with the next step; None before ClickHouse 24.10."""
-    user = clickhouse.address.user if isinstance(clickhouse.address, Server) else "default"
-    missing = []
-    for right in rights:
-        of = f"{quoted_identifier(right.database)}.{quoted_identifier(right.of) if right.of else '*'}"
-        try:
-            granted = clickhouse.query(f"CHECK GRANT {right.name} ON {of}") != [(0,)]
-        except StorageRejected as error:
-            if error.code != SYNTAX_ERROR:
-                raise
-            return None
-        if not granted:
-            missing.append((right, grant(right.name, f"{right.database}.{right.of or '*'}", user)))
-    return missing

@@ -208,7 +208,7 @@ def _coded_error(code: int, text: str, where: str) -> EtlError:
     next_step = next((step for part, step in _NEXT_STEPS_BY_TEXT.items() if part in text), _NEXT_STEPS.get(code, ""))
     if code == ACCESS_DENIED and (lacking := _LACKING_GRANT.search(plain(text))):
         # Of the whole table: rights to single columns would change with the table.
-        next_step = grant(_COLUMNS.sub("", lacking["rights"]), lacking["of"], lacking["user"])
+        next_step = grant(f"{_COLUMNS.sub('', lacking['rights'])} ON {lacking['of']}", lacking["user"])
     return StorageRejected(message, next_step=next_step, code=code)
 
 
@@ -217,10 +217,10 @@ def is_about_size(error: object) -> bool:
     return isinstance(error, EtlError) and (error.code in _ABOUT_SIZE or error.status == _TOO_LARGE)
 
 
-def grant(rights: str, what: str, user: str) -> str:
-    """The next step for a missing right, such as ``SELECT, INSERT`` on ``crypto.*``."""
+def grant(right: str, user: str) -> str:
+    """The next step for a missing right, such as ``SELECT, INSERT ON crypto.*``."""
     name = user if re.fullmatch(r"\w+", user) else f"`{user}`"
-    return f"Have an administrator run: GRANT {rights} ON {what} TO {name}"
+    return f"Have an administrator run: GRANT {right} TO {name}"
 
 
 def plain(text: str) -> str:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
-from adapters._bases.corrections import Correction, Corrections
+from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
 from adapters._bases.hourly_table import (
     IS_UPDATED,
     NEW_VERSION,
+    Correction,
+    Corrections,
     Defects,
     Hole,
     HourlyRow,
-    HourlyTable,
     Key,
     StoredHours,
     StoredMeaning,
@@ -26,15 +27,14 @@ from adapters._bases.hourly_table import (
     key_of,
 )
 from adapters._bases.retry import RetryPolicy
-from adapters._bases.schema import Schema, definition, query_text
+from adapters._bases.schema import Schema
+from adapters._bases.sql_files import definition, query_text
 from adapters._bases.tehran_time import from_text, hour_key, tehran_text
-from adapters._bases.topology import AS_FOUND, Replication, StuckMutation, stuck_mutations
-from adapters._bases.upsert import StoredRow, UpsertReport, upsert
+from adapters._bases.topology import StuckMutation, stuck_mutations
+from adapters._bases.upsert import UpsertReport, upsert
 
 MOST_FOUND = 10_000
 """The most findings of a check; if it finds as many, there may be more."""
-_IN_SPAN = "datetime BETWEEN {first:String} AND {last:String}"
-_OF_SYMBOLS = "symbol IN {symbols:Array(String)}"
 _NAME = re.compile(r"{(\w+)}")
 _TTL = re.compile(r" TTL (.+?)(?: SETTINGS .*)?$")
 # Of one expression that deletes rows; several, or those that move or merge rows, are reported only.
@@ -49,40 +49,17 @@ _STORED_NOW = {
     "updated_at": "formatDateTime(now('Asia/Tehran'), '%Y-%m-%d %H:%i:%S')",
     "version": NEW_VERSION,
 }
-_T = TypeVar("_T")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class HourlyRepository:
+class HourlyRepository(Schema):
     """One row for each (symbol, Tehran hour). Read it through the table's view.
 
     Hours are given by their keys, ``YYYY-MM-DD HH:00:00`` in Tehran, and a span includes both ends. Every method
     may raise `StorageUnavailable`, after the retries of `retry`, and `StorageRejected`.
     """
 
-    table: ClassVar[HourlyTable]  # set by a subclass
-    clickhouse: ClickHouseAdapter  # the caller closes it
-    database: str  # plain name
-    retry: RetryPolicy
     clock: Callable[[], datetime]  # gives the aware time; asked once for each upsert
-    replication: Replication = AS_FOUND
-
-    def __post_init__(self) -> None:
-        self._table = quoted_name(self.database, self.table.name)
-        self.schema = Schema(
-            clickhouse=self.clickhouse,
-            database=self.database,
-            table=self.table,
-            retry=self.retry,
-            replication=self.replication,
-        )
-        # With the database, for messages.
-        self.name = f"{self.database}.{self.table.name}"
-        self.view_name = f"{self.name}_hourly"
-
-    def ensure_ready(self) -> None:
-        """Make missing tables and views, renew older views: see `Schema.ensure_ready`."""
-        self.schema.ensure_ready()
 
     def upsert_prices(
         self, rows: Iterable[HourlyRow], target_hour: datetime | None = None, *, unproven: set[Key] | None = None
@@ -100,15 +77,16 @@ class HourlyRepository:
         updated_at = tehran_text(self.clock())
         hour = target_hour and hour_key(target_hour)
         placed = (row._replace(fetched_at=hour) if hour and key_of(row)[1] != hour else row for row in rows)
-        return upsert((StoredRow(row, updated_at) for row in placed), self.schema, now=updated_at, unproven=unproven)
+        stored = ({**row._asdict(), "updated_at": updated_at} for row in placed)
+        return upsert(stored, self, now=updated_at, unproven=unproven)
 
     def count_rows(self) -> int:
         """The number of rows, including duplicate keys, without superseded versions."""
-        return self._number(f"SELECT count() FROM {self._table} FINAL")  # noqa: S608 - quoted
+        return self._number(f"SELECT count() FROM {self.quoted} FINAL")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
         """The number of stored keys."""
-        return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self._table}")  # noqa: S608 - quoted
+        return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self.quoted}")  # noqa: S608 - quoted
 
     def stored(self, symbols: Sequence[str], *, first: str, last: str, valued_from: str) -> dict[str, StoredHours]:
         """What is stored of these symbols in a span, with values from the hour key `valued_from` on.
@@ -123,7 +101,7 @@ class HourlyRepository:
 
     def first_hours(self, symbols: Sequence[str]) -> dict[str, str]:
         """The earliest stored hour of each of these symbols that was ever stored. Reads every month."""
-        return self._by_symbol("min(datetime)", symbols)
+        return dict(self._ask("first_hours", symbols=list(symbols))) if symbols else {}
 
     def listed(self, *, since: str) -> dict[str, int]:
         """The coins that the list of the largest held from this hour key on, with their ids, the largest first."""
@@ -132,12 +110,14 @@ class HourlyRepository:
     def absences(self, symbols: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
         """Symbol to the spans of hour keys in which no list held it, if one ever did: they are not expected."""
         rows = self._ask("absences", symbols=list(symbols)) if self.table.lists else []
-        return _grouped((symbol, (since, until)) for symbol, since, until in rows)
+        spans = defaultdict(list)
+        for symbol, since, until in rows:
+            spans[symbol].append((since, until))
+        return spans
 
     def symbols(self, *, first: str, last: str) -> set[str]:
         """The symbols stored in a span; none without a table."""
-        statement = f"SELECT DISTINCT symbol FROM {self._table} WHERE {_IN_SPAN} AND {self._named}"  # noqa: S608 - quoted
-        return {symbol for (symbol,) in self._read(statement, first=first, last=last)}
+        return {symbol for (symbol,) in self._ask("symbols", first=first, last=last)}
 
     def prices(
         self, symbols: Sequence[str] | None = None, *, first: str, last: str
@@ -149,7 +129,8 @@ class HourlyRepository:
         columns = ("symbol", "datetime", self.table.label, self.table.value, *known.values(), taken_at, IS_UPDATED)
         statement = (
             f"SELECT {', '.join(columns)} FROM {quoted_name(self.database, f'{self.table.name}_hourly')} "  # noqa: S608 - quoted
-            f"WHERE {_IN_SPAN} {'' if symbols is None else f'AND {_OF_SYMBOLS}'} ORDER BY symbol, datetime"
+            "WHERE datetime BETWEEN {first:String} AND {last:String}"
+            f"{'' if symbols is None else ' AND symbol IN {symbols:Array(String)}'} ORDER BY symbol, datetime"
         )
         rows = self._read(statement, symbols=list(symbols or ()), first=first, last=last)
         found: dict[str, dict[str, StoredPrice]] = {}
@@ -203,19 +184,17 @@ class HourlyRepository:
             if hole.is_certain or (noted_since is not None and hole.noted_at > noted_since)
         ]
         if meant is None:
-            last_meaning = f"argMax({self.table.meaning}, (datetime, version))"
-            meant = self._by_symbol(last_meaning, sorted({hole.symbol for hole in noted}))
-        holes = _grouped((hole.symbol, hole.datetime) for hole in noted if hole.meaning == meant.get(hole.symbol))
-        return {symbol: set(hours) for symbol, hours in holes.items()}
+            symbols = sorted({hole.symbol for hole in noted})
+            meant = dict(self._ask("last_meanings", symbols=symbols)) if symbols else {}
+        found = defaultdict(set)
+        for hole in noted:
+            if hole.meaning == meant.get(hole.symbol):
+                found[hole.symbol].add(hole.datetime)
+        return found
 
-    def meanings(self, symbols: Sequence[str] = (), *, retry: RetryPolicy | None = None) -> list[StoredMeaning]:
-        """The coins or pairs whose prices are stored, by symbol and first hour; empty without a table.
-
-        Args:
-            symbols: empty for all.
-            retry: in place of the repository's policy.
-        """
-        return [StoredMeaning._make(row) for row in self._ask("meanings", retry, symbols=list(symbols))]
+    def meanings(self, symbols: Sequence[str] = ()) -> list[StoredMeaning]:
+        """The coins or pairs whose prices are stored, by symbol and first hour; of all symbols if none is given."""
+        return [StoredMeaning._make(row) for row in self._ask("meanings", symbols=list(symbols))]
 
     def rename(self, symbol: str, renamed_to: str, meaning: int) -> None:
         """Copy rows and holes to the symbol's new name, and leave them out under the old one. Idempotent.
@@ -242,7 +221,7 @@ class HourlyRepository:
             return "1"
         meaning, renames = self.table.meaning, quoted_name(self.database, self.table.renames)
         renamed = f"SELECT symbol, {meaning} FROM {renames} FINAL WHERE renamed_to != symbol"  # noqa: S608 - quoted
-        if self.schema.is_made:
+        if self.is_made:
             return f"(symbol, {meaning}) NOT IN ({renamed})"
         # Read apart: a table of an older version has no such table beside it yet.
         found = self._read(renamed)
@@ -262,15 +241,15 @@ class HourlyRepository:
         self.retry.call(lambda: self.clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
         several = "GROUP BY symbol, datetime HAVING count() > 1"
         repair = (  # leaves the row that the view shows
-            f"DELETE FROM {self._table} WHERE (symbol, datetime) IN "  # noqa: S608 - quoted
-            f"(SELECT symbol, datetime FROM {self._table} {several}) AND (symbol, datetime, (version, fetched_at)) "
-            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) FROM {self._table} {several})"
+            f"DELETE FROM {self.quoted} WHERE (symbol, datetime) IN "  # noqa: S608 - quoted
+            f"(SELECT symbol, datetime FROM {self.quoted} {several}) AND (symbol, datetime, (version, fetched_at)) "
+            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) FROM {self.quoted} {several})"
         )
         return Defects(self._wrong("duplicates"), repair)
 
     def count_superseded(self) -> int:
         """The number of rows with a newer version, until ClickHouse merges them."""
-        table = self._table
+        table = self.quoted
         return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
 
     def wrong_keys(self) -> Defects:
@@ -297,17 +276,16 @@ class HourlyRepository:
         """Gaps in the hours of these symbols up to an hour key: symbol, last hour before, first hour after."""
         return self._ask("breaks", symbols=list(symbols), last=last)
 
-    def ttl(self, retry: RetryPolicy | None = None) -> str:
-        """The table's TTL, as ClickHouse shows it; empty if there is none. `retry` as for `meanings`."""
-        statement = "SELECT engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-        rows = self._read(statement, retry, database=self.database, name=self.table.name)
-        found = _TTL.search(rows[0][0]) if rows else None
+    def ttl(self) -> str:
+        """The table's TTL, as ClickHouse shows it; empty if there is none."""
+        rows = self._read(query_text("table"), database=self.database, name=self.table.name)
+        found = _TTL.search(rows[0][1]) if rows else None
         return found[1] if found else ""
 
     def expired(self, hours: Collection[str]) -> tuple[str, set[str]]:
         """The table's TTL, and those of these hour keys whose rows it would delete. Asks without retries."""
-        once = RetryPolicy(attempts=1)
-        ttl = self.ttl(once)
+        once = replace(self, retry=RetryPolicy(attempts=1))
+        ttl = once.ttl()
         if not (deletes := _DELETES.fullmatch(ttl)):
             return ttl, set()
         columns = ", ".join(
@@ -318,7 +296,7 @@ class HourlyRepository:
             f"SELECT groupArray(datetime) FROM (SELECT {columns}) "  # noqa: S608 - types and the server's own expression
             f"WHERE toDateTime({deletes['until']}) <= now() AND ({deletes['rows'] or 1})"
         )
-        [(expired,)] = self._read(statement, once, hours=sorted(hours))
+        [(expired,)] = once._read(statement, hours=sorted(hours))
         return ttl, set(expired)
 
     def stuck_mutations(self) -> list[StuckMutation]:
@@ -328,15 +306,12 @@ class HourlyRepository:
     def restore(self, rows: Iterable[Sequence[Any]]) -> UpsertReport:
         """Upsert the rows of a backup, see `read_backup`. A missing key is restored with its version."""
         self.ensure_ready()
-        stored = (
-            StoredRow(self.table.row(*given), updated_at, version)
-            for *given, updated_at, version in rows  # the order of `HourlyTable.stored`
-        )
-        return upsert(stored, self.schema, now=tehran_text(self.clock()))
+        stored = (dict(zip(self.table.stored, values, strict=True)) for values in rows)
+        return upsert(stored, self, now=tehran_text(self.clock()))
 
-    def _read(self, statement: str, retry: RetryPolicy | None = None, **parameters: object) -> list[tuple[Any, ...]]:
+    def _read(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
         """The rows; none without the table or view."""
-        return (retry or self.retry).call(partial(self.clickhouse.query_if_there, statement, parameters))
+        return self.retry.call(partial(self.clickhouse.query_if_there, statement, parameters))
 
     def _number(self, statement: str) -> int:
         return sum(int(number) for (number,) in self._read(statement))
@@ -346,32 +321,19 @@ class HourlyRepository:
         types, name = definition(table).types, quoted_name(self.database, table)
         self.retry.call(partial(self.clickhouse.insert, name, types, rows))
 
-    def _by_symbol(self, expression: str, symbols: Sequence[str]) -> dict[str, Any]:
-        statement = (
-            f"SELECT symbol, {expression} FROM {self._table} WHERE {_OF_SYMBOLS} AND {self._named} GROUP BY symbol"  # noqa: S608 - quoted
-        )
-        return dict(self._read(statement, symbols=list(symbols))) if symbols else {}
-
     def _rows_where(self, condition: str) -> Defects:
-        which = f"FROM {self._table} FINAL WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
+        which = f"FROM {self.quoted} FINAL WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
         rows = self._read(f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) {which}")
-        return Defects(list(map(Wrong._make, rows)), f"DELETE FROM {self._table} WHERE {condition}")  # noqa: S608 - quoted
+        return Defects(list(map(Wrong._make, rows)), f"DELETE FROM {self.quoted} WHERE {condition}")  # noqa: S608 - quoted
 
     def _wrong(self, query: str, **parameters: Any) -> list[Wrong]:
         return list(map(Wrong._make, self._ask(query, **parameters)))
 
-    def _ask(self, query: str, retry: RetryPolicy | None = None, **parameters: Any) -> list[tuple[Any, ...]]:
+    def _ask(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of the SELECT in sql/queries of this name; none without the table or view."""
-        return self._read(_NAME.sub(self._meant, query_text(query)), retry, **parameters)
+        return self._read(_NAME.sub(self._meant, query_text(query)), **parameters)
 
     def _meant(self, found: re.Match[str]) -> str:
         """What a ``{name}`` in a query stands for: these, or what the table has under that name."""
         own = {"database": quoted_identifier(self.database), "table": self.table.name, "most_found": str(MOST_FOUND)}
         return self._named if found[1] == "named" else own.get(found[1]) or str(getattr(self.table, found[1]))
-
-
-def _grouped(pairs: Iterable[tuple[str, _T]]) -> dict[str, list[_T]]:
-    groups: dict[str, list[_T]] = {}
-    for symbol, one in pairs:
-        groups.setdefault(symbol, []).append(one)
-    return groups

@@ -8,12 +8,12 @@ refused, hang or skip rows there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from adapters._bases.schema import PRICE_VIEWS, SQL_FOLDER, definition
+from adapters._bases.sql_files import PRICE_VIEWS, SQL_FOLDER, definition
 
 SORTING_KEY = ("symbol", "datetime", "fetched_at")
 NEW_VERSION = "toUInt64(toUnixTimestamp64Nano(now64(9)))"
@@ -103,6 +103,41 @@ class StoredMeaning(NamedTuple):
     hours: int
 
 
+class Correction(NamedTuple):
+    """A row of the ledger of corrections, without its version: what an update replaced once the hour was over.
+
+    It is written before the update. If a run is killed between the two, the next one finds the same change to make, and
+    that the ledger has it already.
+    """
+
+    table_name: str
+    symbol: str
+    datetime: str  # the hour's key
+    old_price: float
+    new_price: float
+    currency: str
+    corrected_at: str  # Tehran wall time
+    run_id: str  # of the run that made the change
+    old_endpoint: str
+    new_endpoint: str
+
+    @property
+    def percent(self) -> float:
+        """How far the new price is above the old one; infinite if that was zero."""
+        return (self.new_price / self.old_price - 1) * 100 if self.old_price else float("inf")
+
+    def __str__(self) -> str:
+        change = f"{self.old_price:.8g} to {self.new_price:.8g} {self.currency} ({self.percent:+.2f} %)"
+        return f"{self.symbol} {self.datetime[:16]}: {change}, at {self.corrected_at[:16]} by run {self.run_id}"
+
+
+class Corrections(NamedTuple):
+    """The corrections of a table since some time."""
+
+    total: int
+    largest: Sequence[Correction]  # in percent, largest first
+
+
 class Wrong(NamedTuple):
     """A key and what is wrong with its row."""
 
@@ -181,10 +216,3 @@ class HourlyTable:
         names = {kind: f"{self.name}_{kind}" for kind in ("hourly", "absences", *PRICE_VIEWS)}
         own = [name for kind, name in names.items() if kind in shared or (SQL_FOLDER / f"{name}.sql").is_file()]
         return (*own, *self.more_views)
-
-    def changes(self, row: HourlyRow, stored: tuple[object, ...]) -> bool:
-        """Whether an update with the row would change a stored row of these `compared` values."""
-        return any(
-            (new := getattr(row, name)) != old and not (new is None and name in self.keeps_known)
-            for name, old in zip(self.compared, stored, strict=True)
-        )

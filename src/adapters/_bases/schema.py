@@ -1,37 +1,23 @@
-"""Tables and views as their .sql files define them: read the files, make what is missing, compare what exists.
-
-A file defines one table or view, named like the file, one column a line, expressions spelled as ClickHouse shows them.
-Placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`;
-`{definition}` in a view's comment, a hash of the file; `{keep_days}` of the runs; the name of a file in sql/parts, for
-its text. The files in sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`: a line after
-``/*crypto_prices*/`` is of that table's view only. Those in sql/queries are SELECTs, which `HourlyRepository` fills in.
-"""
+"""The tables and views of a repository: makes what is missing, compares what exists with the .sql files."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import ClassVar
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_name, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import StorageRejected
+from adapters._bases.hourly_table import HourlyTable
 from adapters._bases.retry import RetryPolicy
+from adapters._bases.sql_files import definition, query_text
 from adapters._bases.topology import Replication, Topology, is_replicated, is_there, settings_of_writes, topology_of
 
-if TYPE_CHECKING:
-    from adapters._bases.hourly_table import HourlyTable
-
 log = structlog.get_logger(__name__)
-SQL_FOLDER = Path(__file__).parents[1] / "clickhouse" / "sql"
-PRICE_VIEWS = ("hours", "daily", "weekly", "monthly", "monthly_gregorian", "latest")
-"""What the views of any table of prices are named after the table; each reads only those before it."""
 LEDGER = "price_corrections"
 """The table of replaced prices, which is made beside every hourly table."""
 FIRST_VERSION_WITH_SOUND_PATCHES = (26, 9)
@@ -42,14 +28,6 @@ _DURABLE = "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
 _UNDEDUPLICATED = ", non_replicated_deduplication_window = 0, replicated_deduplication_window = 0"
 # Given at creation only: turning these on or off later gives wrong results.
 _PATCH_PARTS = ", enable_block_number_column = 1, enable_block_offset_column = 1"
-_COLUMN = re.compile(r"^    (\w+) (.+?)(?: (DEFAULT|MATERIALIZED) (.+?))?\s+COMMENT '", re.MULTILINE)
-_CLAUSE = re.compile(r"^(PARTITION BY|PRIMARY KEY|ORDER BY) (.+)$", re.MULTILINE)
-_ENGINE = re.compile(r"^ENGINE = {replicated}(\w+)", re.MULTILINE)
-_OF_TABLE = re.compile(r"^/\*(\w+)\*/(.*\n)", re.MULTILINE)
-_COMMENT_LINE = re.compile(r"^ *--.*\n", re.MULTILINE)
-_VIEW_COMMENT = re.compile(r"^COMMENT '(.*)'$", re.MULTILINE)
-_PROPERTIES = {"PARTITION BY": "partition key", "PRIMARY KEY": "primary key", "ORDER BY": "sorting key"}
-_READS = re.compile(r"(?:FROM|JOIN) {database}\.(\w+)")
 _SHOWN_DIFFERENCES = 3
 
 Shapes = Mapping[str, Mapping[str, str]]
@@ -66,131 +44,23 @@ def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
     return _DURABLE + _UNDEDUPLICATED + (_PATCH_PARTS if patches else "")
 
 
-@dataclass(frozen=True)
-class Definition:
-    """The .sql file of a table or view."""
-
-    name: str
-    text: str
-
-    @cached_property
-    def columns(self) -> dict[str, tuple[str, str, str]]:
-        """Column to its type, ``DEFAULT``, ``MATERIALIZED`` or an empty text, and its expression."""
-        found = _COLUMN.findall(self.text.partition("\n)\n")[0])
-        return {name: (kind, default, expression) for name, kind, default, expression in found}
-
-    @property
-    def types(self) -> dict[str, str]:
-        """Column to type."""
-        return {name: kind for name, (kind, _, _) in self.columns.items()}
-
-    @cached_property
-    def stored(self) -> tuple[str, ...]:
-        """The columns that are not computed from others."""
-        return tuple(name for name, (_, default, _) in self.columns.items() if default != "MATERIALIZED")
-
-    @property
-    def replaces(self) -> bool:
-        """Whether ClickHouse keeps one of several rows with the same sorting key."""
-        return self.shape.get("engine", "") == "ReplacingMergeTree"
-
-    @cached_property
-    def shape(self) -> dict[str, str]:
-        """The properties that an existing table or view must have."""
-        shape = {f"column {name}": " ".join(column).strip() for name, column in self.columns.items()}
-        if engine := _ENGINE.search(self.text):
-            shape["engine"] = engine[1]
-            for clause, value in _CLAUSE.findall(self.text):
-                shape[_PROPERTIES[clause]] = value[1:-1] if value.startswith("(") else value
-        return shape
-
-    @property
-    def reads(self) -> set[str]:
-        """The tables and views that a view reads."""
-        return set(_READS.findall(self.text))
-
-    @property
-    def select(self) -> str:
-        """The statement of a view; empty for a table."""
-        return self.text.partition("\nAS ")[2].rpartition("\nCOMMENT ")[0]
-
-    @property
-    def hash(self) -> str:
-        """By which an older definition of a view is recognized, in its comment."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
-
-    @property
-    def comment(self) -> str:
-        """The comment of a view."""
-        [comment] = _VIEW_COMMENT.findall(self.text)
-        return str(comment).format(definition=self.hash)
-
-    def differences(self, found: Mapping[str, str]) -> list[str]:
-        """How an existing table or view differs, a line each."""
-        return [
-            f"{what} is {found.get(what, 'missing')!r}, not {wanted!r}"
-            for what, wanted in self.shape.items()
-            if _canonical(what, found.get(what, "missing")) != _canonical(what, wanted)
-        ]
-
-    def differences_of_view(self, found: Mapping[str, str]) -> list[str]:
-        """As `differences`; also if it is not a view, or has an older definition."""
-        if found["engine"] != "View":
-            return [f"it is not a view, its engine is {found['engine']!r}"]
-        if found["as defined"] == "0":
-            return [f"its SELECT is not the program's, it reads the database {found['reads']}"]
-        outdated = [] if found["comment"] == self.comment else ["it is of another version of the program"]
-        return self.differences(found) or outdated
-
-
-def _canonical(what: str, value: str) -> str:
-    # A replicated engine has the same name with a prefix.
-    return value.removeprefix("Replicated").removeprefix("Shared") if what == "engine" else "".join(value.split())
-
-
-@cache
-def definition(name: str) -> Definition:
-    """The definition of the table or view of this name, without its comments."""
-    path, table = SQL_FOLDER / f"{name}.sql", name
-    if not path.is_file():
-        kinds = {path.stem for path in (SQL_FOLDER / "prices").glob("*.sql") if name.endswith(f"_{path.stem}")}
-        kind = max(kinds, key=len, default=name)
-        path, table = SQL_FOLDER / "prices" / f"{kind}.sql", name.removesuffix(f"_{kind}")
-    text = path.read_text("utf-8")
-    while parts := [part for part in (SQL_FOLDER / "parts").glob("*.sql") if f"{{{part.stem}}}\n" in text]:
-        for part in parts:
-            text = text.replace(f"{{{part.stem}}}\n", part.read_text("utf-8"))
-    text = _OF_TABLE.sub(lambda line: line[2] if line[1] == table else "", text)
-    return Definition(name, _COMMENT_LINE.sub("", text).replace("{table}", table))
-
-
-@cache
-def query_text(name: str) -> str:
-    """The SELECT in sql/queries of this name, without its comments."""
-    return _COMMENT_LINE.sub("", (SQL_FOLDER / "queries" / f"{name}.sql").read_text("utf-8"))
-
-
-def table_definitions() -> list[Definition]:
-    """Every table of the program, by name, without the views."""
-    defined = (definition(path.stem) for path in sorted(SQL_FOLDER.glob("*.sql")))
-    return [one for one in defined if "engine" in one.shape]
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class Schema:
-    """An hourly table, its views, and the tables that are made together with it, in a database.
+    """The table of a repository, its views, and the tables that are made together with it.
 
-    A method may raise `StorageUnavailable`, after retries, and `StorageRejected`.
+    A method may raise `StorageUnavailable`, after the retries of `retry`, and `StorageRejected`.
     """
 
-    clickhouse: ClickHouseAdapter
-    database: str
-    table: HourlyTable
+    table: ClassVar[HourlyTable]  # set by a subclass
+    clickhouse: ClickHouseAdapter  # the caller closes it
+    database: str  # plain name
     retry: RetryPolicy
-    replication: Replication
+    replication: Replication = Replication()  # noqa: RUF009 - immutable
     is_made: bool = False  # whether everything is there, after `ensure_ready`
 
     def __post_init__(self) -> None:
+        # With the database: for messages, and for SQL.
+        self.name, self.quoted = self._full(self.table.name), quoted_name(self.database, self.table.name)
         self._beside = (*self.table.beside, LEDGER)
         own = {self.table.name, *self.table.views, *self._beside}
         self._foreign = {name for view in self.table.views for name in definition(view).reads} - own
@@ -220,7 +90,7 @@ class Schema:
             shapes = self._shapes()
             if name not in shapes:  # a second table would split the rows
                 raise StorageRejected(
-                    f"{self._full(name)} was just created, but another server answers, which does not have it",
+                    f"{self.name} was just created, but another server answers, which does not have it",
                     next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
                 )
         self._check_shape(name, definition(name).differences(shapes[name]))
@@ -235,9 +105,9 @@ class Schema:
         for view in self._possible_views(shapes):
             if view not in shapes:
                 self._make(view)
-            elif shapes[view]["engine"] != "View":
-                self._check_shape(view, definition(view).differences_of_view(shapes[view]))
-            elif shapes[view]["comment"] != definition(view).comment or shapes[view]["as defined"] == "0":
+            elif differences := definition(view).differences_of_view(shapes[view]):
+                if shapes[view]["engine"] != "View":
+                    self._check_shape(view, differences)
                 self._renew(view, shapes[view])
         self.is_made = True
 
@@ -249,7 +119,7 @@ class Schema:
     def is_replicated(self) -> bool:
         """Whether the table's rows are on every replica."""
         if not self._engine:
-            self._engine = _engine_of(self.table.name, self._found())
+            self._engine = self._found().get(self.table.name, {}).get("engine", "")
         return is_replicated(self._engine) or (not self._engine and self.topology.kind != "single")
 
     def inserts_changes(self) -> bool:
@@ -272,8 +142,8 @@ class Schema:
             found[view] = definition(view).differences_of_view(shapes[view]) if view in shapes else ["it is missing"]
         return [f"{self._full(name)}: {line}" for name, lines in found.items() for line in lines]
 
-    def wanted_rights(self) -> list[Right]:
-        """The rights that a run needs, those to make what is missing included."""
+    def wanted_rights(self) -> list[str]:
+        """The rights that a run needs, those to make what is missing included: what GRANT takes before TO."""
         shapes = self._found()
         tables = [self.table.name, *self._beside]
         views = self._possible_views(shapes)
@@ -281,10 +151,10 @@ class Schema:
         if not self.inserts_changes():
             rights.append(("ALTER UPDATE", self.table.name))
         if not shapes and not is_there(self.clickhouse, self.database):
-            rights.append(("CREATE DATABASE", ""))
+            rights.append(("CREATE DATABASE", "*"))
         rights += [("CREATE TABLE", name) for name in tables if name not in shapes]
         rights += [("CREATE VIEW", name) for name in views if name not in shapes]
-        return [Right(right, self.database, name) for right, name in rights]
+        return [f"{right} ON {self._full(name)}" for right, name in rights]
 
     def has_table(self) -> bool:
         """Whether the table exists, regardless of its shape."""
@@ -300,21 +170,20 @@ class Schema:
         shapes = self._found()
         if shapes.keys() <= {*self._beside, *self._foreign}:
             return
-        self.topology.refuse_partial_drop(self._full(self.table.name), _engine_of(self.table.name, shapes))
+        self.topology.refuse_partial_drop(self.name, shapes.get(self.table.name, {}).get("engine", ""))
         # The table first: a user without the right to drop it keeps the views too.
-        dropped = [f"TABLE IF EXISTS {{database}}.{quoted_identifier(self.table.name)}{{on_cluster}} SYNC"]
-        dropped += [
-            f"VIEW IF EXISTS {{database}}.{quoted_identifier(view)}{{on_cluster}}" for view in self.table.views[::-1]
-        ]
-        for one in dropped:
-            self.retry.call(partial(self._send, f"DROP {one}"))
+        statements = [f"DROP TABLE IF EXISTS {self.quoted}{{on_cluster}} SYNC"]
+        views = [quoted_name(self.database, view) for view in self.table.views]
+        statements += [f"DROP VIEW IF EXISTS {view}{{on_cluster}}" for view in reversed(views)]
+        for statement in statements:
+            self.retry.call(partial(self.topology.send, self.clickhouse, self.database, statement))
 
     def _make(self, name: str, *, replace: bool = False) -> None:
-        made = definition(name)
-        # Replacing needs rights that creating does not need.
-        text = made.text if replace else made.text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
+        text = definition(name).text
+        if not replace:  # needs more rights
+            text = text.replace("CREATE OR REPLACE VIEW", "CREATE VIEW IF NOT EXISTS")
         settings = table_settings(self.topology, self.clickhouse.server_version())
-        self._send(text, definition=made.hash, settings=settings)
+        self.topology.send(self.clickhouse, self.database, text, settings=settings)
 
     def _renew(self, view: str, shape: Mapping[str, str]) -> None:
         try:
@@ -324,9 +193,6 @@ class Schema:
             if error.code != ACCESS_DENIED or definition(view).differences(shape):
                 raise
             log.warning("outdated view", view=self._full(view), reason=error.message, next=error.next_step)
-
-    def _send(self, statement: str, **names: str) -> None:
-        self.topology.send(self.clickhouse, statement, database=quoted_identifier(self.database), **names)
 
     def _full(self, name: str) -> str:
         return f"{self.database}.{name}"
@@ -359,7 +225,7 @@ class Schema:
         # If a table was made by hand on each replica, the tables beside it may be on one.
         by_hand = topology.kind == "single" and not topology.neighbors
         for name in (self.table.name, *(() if by_hand else self._beside)):
-            topology.refuse_unreplicated(self._full(name), _engine_of(name, shapes))
+            topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
 
     def _check_shape(self, name: str, differences: Sequence[str]) -> None:
         if differences:
@@ -370,7 +236,3 @@ class Schema:
                 next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`; but if its columns are "
                 f"only hidden from this user, have an administrator run: GRANT SELECT ON {self._full(name)}",
             )
-
-
-def _engine_of(name: str, shapes: Shapes) -> str:
-    return shapes[name]["engine"] if name in shapes else ""

@@ -22,7 +22,7 @@ from adapters._bases.clickhouse_adapter import (
     quoted_text,
 )
 from adapters._bases.errors import StateError, StorageUnavailable
-from adapters._bases.schema import Definition, table_definitions
+from adapters._bases.sql_files import Definition, query_text, table_definitions
 
 _EVERY_ROWS = 20_000
 
@@ -44,8 +44,7 @@ def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int) -> 
 
 def tables_there(clickhouse: ClickHouseAdapter, database: str) -> list[Definition]:
     """The program's tables that exist."""
-    statement = "SELECT name FROM system.tables WHERE database = {database:String}"
-    names = {name for (name,) in clickhouse.query_if_there(statement, {"database": database})}
+    names = {name for (name,) in clickhouse.query_if_there(query_text("tables"), {"database": database})}
     return [table for table in table_definitions() if table.name in names]
 
 

@@ -13,6 +13,7 @@ import structlog
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.sql_files import query_text
 from adapters._bases.wording import counted
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,6 @@ class Replication(NamedTuple):
     cluster: str = ""  # every DDL statement runs ON CLUSTER of this one
     changes: Changes = ""  # "update" in place or "insert" of a newer version; empty for "insert" if replicated
     insert_quorum: str = ""  # replicas that must confirm an insert, or "auto"; empty for "auto" from three on
-
-
-AS_FOUND = Replication()
 
 
 class StuckMutation(NamedTuple):
@@ -77,21 +75,23 @@ class Topology(NamedTuple):
         """The prefix of a MergeTree engine's name. ClickHouse Cloud replaces the engine itself."""
         return "Replicated" if self.kind in ("cluster", "replicated database") else ""
 
-    def send(self, clickhouse: ClickHouseAdapter, statement: str, **names: str) -> None:
-        """Run a DDL statement with `names` filled in. Complete on every replica that is up; the others run it later."""
+    def send(self, clickhouse: ClickHouseAdapter, database: str, statement: str, **names: str) -> None:
+        """Run a DDL statement, its placeholders filled in. Complete on every replica that is up; the others follow.
+
+        `database` is a plain name, `names` are those besides `{database}`, `{on_cluster}` and `{replicated}`.
+        """
         # The server answers before the client gives up; a replica that has not finished keeps it queued.
         settings: dict[str, object] = {
             "distributed_ddl_task_timeout": clickhouse.patience_seconds,
             "distributed_ddl_output_mode": "throw_only_active",
         }
-        filled = statement.format(on_cluster=self.on_cluster, replicated=self.replicated, **names)
-        clickhouse.command(filled, settings if self.replicated else {})
+        names |= {"database": quoted_identifier(database), "on_cluster": self.on_cluster, "replicated": self.replicated}
+        clickhouse.command(statement.format_map(names), settings if self.replicated else {})
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
         """Make the database of this plain name if it is missing."""
         try:
-            statement = "CREATE DATABASE IF NOT EXISTS {database}{on_cluster}"
-            self.send(clickhouse, statement, database=quoted_identifier(database))
+            self.send(clickhouse, database, "CREATE DATABASE IF NOT EXISTS {database}{on_cluster}")
         except StorageRejected as error:
             # A user with rights in this database only cannot create it, and need not if it exists.
             if error.code != ACCESS_DENIED or not is_there(clickhouse, database):
@@ -142,31 +142,15 @@ def is_replicated(engine: str) -> bool:
     return engine.startswith(("Replicated", "Shared"))
 
 
-# Arrays, not tuples, whose elements some versions name.
-_SELECT_STUCK = (
-    "SELECT groupArray([database, table, mutation_id, "
-    "leftUTF8(replaceRegexpAll(latest_fail_reason, '[[:space:]]+', ' '), 200)]) FROM (SELECT * FROM system.mutations "
-    "WHERE database = {database:String} AND NOT is_done AND latest_fail_reason != '' ORDER BY create_time, mutation_id)"
-)
-_SELECT = (
-    "SELECT (SELECT engine FROM system.databases WHERE name = {database:String}), "
-    "(SELECT value FROM system.settings WHERE name = 'cloud_mode'), "
-    "(SELECT count() FROM system.macros WHERE macro = 'replica'), "
-    "(SELECT groupArray([cluster, toString(shards), toString(replicas), toString(here)]) "
-    "FROM (SELECT cluster, uniqExact(shard_num) AS shards, "
-    "max(replica_num) AS replicas, max(is_local) AS here FROM system.clusters GROUP BY cluster ORDER BY cluster)), "
-    "(SELECT max(total_replicas) FROM system.replicas WHERE database = {database:String})"
-)
-
-
 def topology_of(clickhouse: ClickHouseAdapter, database: str, cluster: str) -> Topology:
     """What the server reports about a database, which may not exist yet; `cluster` is the setting, perhaps empty.
 
     Raises ConfigurationError if the cluster is unknown, or tables cannot be replicated there.
     """
-    for mutations in (f"({_SELECT_STUCK})", "[]"):  # in the same statement, unless they alone are hidden
+    for mutations in (f"({query_text('stuck_mutations')})", "[]"):  # in one statement, unless they alone are hidden
         try:
-            [(*place, stuck)] = clickhouse.query(f"{_SELECT}, {mutations}", {"database": database})
+            statement = query_text("topology").replace("{stuck}", mutations)
+            [(*place, stuck)] = clickhouse.query(statement, {"database": database})
         except StorageRejected as error:  # noqa: PERF203 - at most twice
             if error.code != ACCESS_DENIED:
                 raise
@@ -219,7 +203,7 @@ def settings_of_writes(topology: Topology, insert_quorum: str, *, patience_secon
 
 def stuck_mutations(clickhouse: ClickHouseAdapter, database: str, table: str) -> list[StuckMutation]:
     """The failed mutations in a table's queue, oldest first; none, with a warning, if the user may not see them."""
-    [(found,)] = if_allowed(clickhouse, _SELECT_STUCK, {"database": database}) or [([],)]
+    [(found,)] = if_allowed(clickhouse, query_text("stuck_mutations"), {"database": database}) or [([],)]
     return [one for one in map(StuckMutation._make, found) if one.table == table]
 
 

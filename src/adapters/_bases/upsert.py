@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
@@ -20,10 +20,10 @@ from adapters._bases.clickhouse_errors import (
     TIMEOUT_EXCEEDED,
     is_about_size,
 )
-from adapters._bases.corrections import Correction, note_corrections
 from adapters._bases.errors import EtlError, InvalidRowError, StorageRejected, StorageUnavailable, causes
-from adapters._bases.hourly_table import NEW_VERSION, HourlyRow, HourlyTable, Key, key_of
-from adapters._bases.schema import FIRST_VERSION_WITH_SOUND_PATCHES, Schema
+from adapters._bases.hourly_table import NEW_VERSION, Correction, HourlyTable, Key
+from adapters._bases.schema import FIRST_VERSION_WITH_SOUND_PATCHES, LEDGER, Schema
+from adapters._bases.sql_files import definition, query_text
 from adapters._bases.topology import if_allowed, stuck_mutations
 
 _CHUNK_ROWS = 20_000
@@ -53,12 +53,8 @@ class UpsertReport(NamedTuple):
         return UpsertReport(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-class StoredRow(NamedTuple):
-    """A row as it goes into the table."""
-
-    row: HourlyRow
-    updated_at: str  # time of writing, Tehran wall time
-    version: int | None = None  # of a row from a backup or a newer version; None lets the server make one
+Row = Mapping[str, Any]
+"""Column to value: the columns of the table's row type, `updated_at`, and `version` unless the server is to make it."""
 
 
 class IncompleteWriteError(StorageRejected):
@@ -69,13 +65,13 @@ class IncompleteWriteError(StorageRejected):
         self.stored = stored
 
 
-def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set[Key] | None = None) -> UpsertReport:
+def upsert(rows: Iterable[Row], schema: Schema, *, now: str, unproven: set[Key] | None = None) -> UpsertReport:
     """Store rows by key, chunk by chunk. Complete and visible when this returns. Idempotent.
 
     Before a stored value of an hour that is over is replaced, it goes into the ledger of corrections.
 
     Args:
-        rows: the last of several rows with one key is stored.
+        rows: all with a version or none; the last of several with one key is stored.
         now: Tehran wall time.
         unproven: keys that were acknowledged and not seen since, which are not inserted again; kept up to date, also if
             an error is raised.
@@ -93,7 +89,8 @@ def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set
     inserts_changes, unproven = schema.inserts_changes(), set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
         _check_values(schema.table, chunk)
-        one = _Chunk(schema, {key_of(one.row): one for one in chunk}, now, inserts_changes, unproven)
+        keyed = {(row["symbol"], f"{row['fetched_at'][:13]}:00:00"): row for row in chunk}
+        one = _Chunk(schema, keyed, now, inserts_changes, unproven)
         try:
             report = report.plus(retry.call(one.store))
         except (StorageRejected, StorageUnavailable) as error:
@@ -111,13 +108,12 @@ def upsert(rows: Iterable[StoredRow], schema: Schema, *, now: str, unproven: set
 
 def _incomplete(schema: Schema, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
     """The error for chunks with something wrong."""
-    name = f"{schema.database}.{schema.table.name}"
     message, next_step = next((one.dependent_error for one in chunks if one.dependent_error), ("", ""))
     if wrong := [f"{symbol} at {hour}: {what}" for one in chunks for (symbol, hour), what in one.wrong.items()]:
         more = f" and {len(wrong) - _SHOWN_KEYS:,} more" if len(wrong) > _SHOWN_KEYS else ""
         message = (
-            f"ClickHouse acknowledged {sum(one.written for one in chunks):,} rows of {name}, but a look at them shows: "
-            f"{'; '.join(wrong[:_SHOWN_KEYS])}{more}{message and f'; {message}'}"
+            f"ClickHouse acknowledged {sum(one.written for one in chunks):,} rows of {schema.name}, but a look at them "
+            f"shows: {'; '.join(wrong[:_SHOWN_KEYS])}{more}{message and f'; {message}'}"
         )
         next_step = (
             "look for a row policy, a TTL, a cache or proxy, insert deduplication, or a second writer "
@@ -143,7 +139,7 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
 def update_statement(
     name: str,
     table: HourlyTable,
-    rows: Mapping[Key, StoredRow],
+    rows: Mapping[Key, Row],
     server_version: tuple[int, ...],
     *,
     replicated: bool = False,
@@ -165,14 +161,12 @@ def update_statement(
     return f"ALTER TABLE {name} UPDATE {assignments} WHERE {_condition(rows)} SETTINGS {sent}"
 
 
-def _assignments(table: HourlyTable, rows: Sequence[StoredRow], position: str) -> str:
+def _assignments(table: HourlyTable, rows: Sequence[Row], position: str) -> str:
     """``column = value`` for each updated column: the value of all rows, or the row's element of an array."""
     texts = []
     place = f"({position} AS {_POSITION})"  # computed once: the assignments that follow use the alias
     for column in table.updated:
-        value_of = attrgetter(column if column == "updated_at" else f"row.{column}")
-        values = [value_of(row) for row in rows]
-        kind = table.types[column]
+        values, kind = [row[column] for row in rows], table.types[column]
         if all(value == values[0] for value in values):
             new = f"arrayElement({_json_array(values[:1], kind)}, 1)"
         else:
@@ -210,17 +204,18 @@ def _position_of(keys: Collection[Key]) -> str:
     return f"transform({_KEY_TEXT}, {texts}, range(1, {len(keys) + 1}), 0)"
 
 
-def _check_values(table: HourlyTable, rows: Sequence[StoredRow]) -> None:
+def _check_values(table: HourlyTable, rows: Sequence[Row]) -> None:
     """Raise InvalidRowError for a value that its column would not store as it is."""
     # ClickHouse's INSERT would take a missing number for zero, and a price of zero would be made up.
-    for name, values in zip(table.given, zip(*(stored.row for stored in rows), strict=True), strict=True):
+    for name in table.given:
         kind = table.types[name]
         fits = _FITS[kind.removeprefix("Nullable(").removesuffix(")")]
         nullable = kind.startswith("Nullable(")
-        for (row, *_), value in zip(rows, values, strict=True):
+        for row in rows:
+            value = row[name]
             if not (nullable if value is None else fits(value)):
                 shown = "missing" if value is None else f"{value!a:.60}, which is not a {kind}"
-                raise InvalidRowError(f"{row.symbol!r} at {str(row.fetched_at)[:13]}:00:00: {name} is {shown}")
+                raise InvalidRowError(f"{row['symbol']!r} at {str(row['fetched_at'])[:13]}:00:00: {name} is {shown}")
 
 
 _FITS: Mapping[str, Callable[[Any], bool]] = {
@@ -233,7 +228,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
 
 
 class _Found(NamedTuple):
-    compared: tuple[object, ...]  # the stored values of the table's compared columns
+    compared: Row  # the stored values of the table's compared columns
     fetched_at: str
     version: int
     now: int  # the version of a row inserted now
@@ -244,7 +239,7 @@ class _Chunk:
     """The upsert of some rows. Each call of `store` does what is still missing, so it may follow any failure."""
 
     schema: Schema
-    rows: Mapping[Key, StoredRow]
+    rows: Mapping[Key, Row]
     now: str  # Tehran wall time
     inserts_changes: bool  # see `Schema.inserts_changes`
     unproven: set[Key]  # see `upsert`
@@ -255,7 +250,6 @@ class _Chunk:
 
     def __post_init__(self) -> None:
         self.clickhouse, self.table = self.schema.clickhouse, self.schema.table
-        self.name = quoted_name(self.schema.database, self.table.name)
 
     def store(self) -> UpsertReport:
         try:
@@ -268,12 +262,11 @@ class _Chunk:
                 unchanged = len(self.rows) - len(missing) - len(changed)
                 self.report = UpsertReport(len(new), len(changed), unchanged)
             # New keys first: they are stored even if the update fails.
-            self._insert([*new.values()])
+            self._insert(new)
             self.unproven.update(new)
-            if corrections := list(self._corrections(changed, stored)):
-                note_corrections(self.clickhouse, self.schema.database, corrections)
+            self._note_corrections(changed, stored)
             if self.inserts_changes:
-                self._insert([*self._newer(changed, stored)])
+                self._insert(self._newer(changed, stored))
             elif changed:
                 self._update(changed)
             self.written += len(new) + len(changed)
@@ -289,102 +282,117 @@ class _Chunk:
 
     def _stored(self) -> dict[Key, list[_Found]]:
         """The stored rows by key: those that an update changes, or the one that the view shows."""
-        answer = self.clickhouse.query(select_statement(self.name, self.table, self.rows))
+        answer = self.clickhouse.query(select_statement(self.schema.quoted, self.table, self.rows))
         if len(answer) != 1 or len(answer[0][2]) != answer[0][1]:
             raise StorageUnavailable(f"ClickHouse ({self.clickhouse.address}): the look-up of keys was cut short")
         now, _, rows = answer[0]
         stored: dict[Key, list[_Found]] = {}
         # Rows of one key are inserted by hand, or by two hosts at once, or are pending a merge.
         for symbol, hour, *compared, fetched_at, version in sorted(rows, key=itemgetter(-1, -2)):
-            stored.setdefault((symbol, hour), []).append(_Found(tuple(compared), fetched_at, version, now))
+            values = dict(zip(self.table.compared, compared, strict=True))
+            stored.setdefault((symbol, hour), []).append(_Found(values, fetched_at, version, now))
         return stored
 
-    def _differing(self, row: StoredRow, found: Sequence[_Found]) -> list[_Found]:
+    def _differing(self, row: Row, found: Sequence[_Found]) -> list[_Found]:
         """Those of the stored rows of its key that the row would change."""
-        rows = found[-1:] if self.inserts_changes else found
-        return [one for one in rows if self.table.changes(row.row, one.compared)]
+        kept = {name for name in self.table.keeps_known if row[name] is None}
+        names = [name for name in self.table.compared if name not in kept]
+        return [
+            one
+            for one in (found[-1:] if self.inserts_changes else found)
+            if any(row[name] != one.compared[name] for name in names)
+        ]
 
     def _wrong(self, before: Mapping[Key, list[_Found]], after: Mapping[Key, list[_Found]]) -> dict[Key, str]:
         """What is not as it was written, by key. A newer value that another host wrote meanwhile is right."""
         wrong = {}
-        value = self.table.compared.index(self.table.value)
         for key, row in self.rows.items():
-            found = after.get(key, [])
+            found, earlier = after.get(key, []), [one[:3] for one in before.get(key, [])]
             differing = self._differing(row, found)
             if not found:
                 wrong[key] = "not visible"
-            elif key not in before and len({one.fetched_at for one in found}) > 1:
+            elif not earlier and len({one.fetched_at for one in found}) > 1:
                 wrong[key] = _SEVERAL
-            elif differing and (key not in before or {one[:3] for one in differing} & {one[:3] for one in before[key]}):
-                wrong[key] = f"still with {self.table.value} {differing[-1].compared[value]}"
+            elif differing and (not earlier or any(one[:3] in earlier for one in differing)):
+                wrong[key] = f"still with {self.table.value} {differing[-1].compared[self.table.value]}"
         return wrong
 
-    def _corrections(
-        self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]
-    ) -> Iterator[Correction]:
-        """The replaced values of hours that are over."""
-        value, present = self.table.value, f"{self.now[:13]}:00:00"
+    def _note_corrections(self, changed: Mapping[Key, Row], stored: Mapping[Key, list[_Found]]) -> None:
+        """Add the replaced values of hours that are over to the ledger, unless an attempt before has."""
+        value, present, corrections = self.table.value, f"{self.now[:13]}:00:00", []
         for (symbol, hour), row in changed.items():
-            old: dict[str, Any] = dict(zip(self.table.compared, stored[symbol, hour][-1].compared, strict=True))
-            new = row.row._asdict()
-            if hour < present and old[value] is not None and old[value] != new[value]:
-                of_run = new.get("currency", ""), self.now, new["run_id"]
-                endpoints = old.get("endpoint", ""), new.get("endpoint", "")
-                yield Correction(self.table.name, symbol, hour, old[value], new[value], *of_run, *endpoints)
+            old = stored[symbol, hour][-1].compared
+            if hour < present and old[value] is not None and old[value] != row[value]:
+                of_run = row.get("currency", ""), self.now, row["run_id"]
+                endpoints = old.get("endpoint", ""), row.get("endpoint", "")
+                corrections.append(
+                    Correction(self.table.name, symbol, hour, old[value], row[value], *of_run, *endpoints)
+                )
+        if not corrections:
+            return
+        ((noted,),) = self.clickhouse.query(
+            query_text("noted_corrections").replace("{database}", quoted_identifier(self.schema.database)),
+            {
+                "table": self.table.name,
+                "symbols": sorted({one.symbol for one in corrections}),
+                "first": min(one.datetime for one in corrections),
+                "last": max(one.datetime for one in corrections),
+            },
+        )
+        known = set(map(tuple, noted))
+        if new := [one for one in corrections if (*one[1:5], one.run_id) not in known]:
+            types = definition(LEDGER).types
+            columns = {name: types[name] for name in Correction._fields}
+            self.clickhouse.insert(quoted_name(self.schema.database, LEDGER), columns, new)
 
-    def _newer(self, changed: Mapping[Key, StoredRow], stored: Mapping[Key, list[_Found]]) -> Iterator[StoredRow]:
+    def _newer(self, changed: Mapping[Key, Row], stored: Mapping[Key, list[_Found]]) -> dict[Key, Row]:
         """The rows as the next versions of the stored ones: with their sorting key and what they keep."""
+        newer: dict[Key, Row] = {}
         for key, row in changed.items():
             found = stored[key][-1]
-            kept = {
-                name: old
-                for name, old in zip(self.table.compared, found.compared, strict=True)
-                if name in self.table.keeps_known and getattr(row.row, name) is None
-            }
+            kept = {name: found.compared[name] for name in self.table.keeps_known if row[name] is None}
             # The clock of another replica may be ahead, and this one's may have stepped back.
             version = max(found.now, found.version + 1)
-            yield row._replace(row=row.row._replace(fetched_at=found.fetched_at, **kept), version=version)
+            newer[key] = {**row, **kept, "fetched_at": found.fetched_at, "version": version}
+        return newer
 
-    def _insert(self, rows: Sequence[StoredRow]) -> None:
+    def _insert(self, rows: Mapping[Key, Row]) -> None:
         try:
-            self._send(rows)
+            self._send([*rows.values()])
         except (StorageRejected, StorageUnavailable) as error:
             # Even if it may pass: the next try would find the rows stored, and not report the view.
             if isinstance(error, StorageUnavailable) and not _VIEW.search(error.message):
                 raise
             self._insert_without_views(rows, error)
 
-    def _send(self, rows: Sequence[StoredRow], settings: Mapping[str, object] | None = None) -> None:
-        if rows:  # all with a version, or none
-            names = self.table.stored[:-1] if rows[0].version is None else self.table.stored
-            values = [(*one.row, *one[1:])[: len(names)] for one in rows]
-            self.clickhouse.insert(self.name, {name: self.table.types[name] for name in names}, values, settings)
+    def _send(self, rows: Sequence[Row], settings: Mapping[str, object] | None = None) -> None:
+        if rows:
+            columns = {name: self.table.types[name] for name in self.table.stored if name in rows[0]}
+            values = [[row[name] for name in columns] for row in rows]
+            self.clickhouse.insert(self.schema.quoted, columns, values, settings)
 
-    def _insert_without_views(self, rows: Sequence[StoredRow], error: EtlError) -> None:
+    def _insert_without_views(self, rows: Mapping[Key, Row], error: EtlError) -> None:
         """Insert what is missing after an error of a view on the table, or raise the error if it is of the table."""
-        statement = (
-            "SELECT arrayMap((one, name) -> concat(one, '.', name), dependencies_database, dependencies_table) "
-            "FROM system.tables WHERE database = {database:String} AND name = {table:String}"
-        )
-        parameters = {"database": self.schema.database, "table": self.table.name}
-        [(found,)] = self.clickhouse.query(statement, parameters)
+        parameters = {"database": self.schema.database, "name": self.table.name}
+        [(*_, found)] = self.clickhouse.query(query_text("table"), parameters)
         # A view that the user has no right to is not in the list.
         views = [name for name in found if name in error.message] or found or _VIEW.findall(error.message)
         if not views:
             raise error
         stored = self._stored()
-        keyed = {key_of(one.row): one for one in rows}
-        missing = [one for key, one in keyed.items() if key not in stored or self._differing(one, stored[key])]
+        missing = [row for key, row in rows.items() if key not in stored or self._differing(row, stored[key])]
         self._send(missing, {"materialized_views_ignore_errors": 1})
+        view = " or ".join(views)
         self.dependent_error = (
-            f"the rows are stored, but {' or '.join(views)}, which depends on {self.name}, failed: {error.message}",
-            f"repair or drop {' or '.join(views)}, and fill it with the rows that it misses",
+            f"the rows are stored, but {view}, which depends on {self.schema.name}, failed: {error.message}",
+            f"repair or drop {view}, and fill it with the rows that it misses",
         )
 
-    def _update(self, rows: Mapping[Key, StoredRow]) -> None:
+    def _update(self, rows: Mapping[Key, Row]) -> None:
         version, replicated = self.clickhouse.server_version(), self.schema.is_replicated()
+        statement = update_statement(self.schema.quoted, self.table, rows, version, replicated=replicated)
         try:
-            self.clickhouse.command(update_statement(self.name, self.table, rows, version, replicated=replicated))
+            self.clickhouse.command(statement)
         except StorageUnavailable as error:
             if error.code == TIMEOUT_EXCEEDED or any(isinstance(cause, TimeoutError) for cause in causes(error)):
                 error.message = f"ClickHouse waits for the update: {error.message}"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import timedelta
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, Right, quoted_identifier, quoted_name
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_name
 from adapters._bases.clickhouse_errors import NOT_THERE
 from adapters._bases.errors import StorageRejected
-from adapters._bases.schema import definition
+from adapters._bases.sql_files import definition, query_text
 from adapters._bases.tehran_time import from_text
-from adapters._bases.topology import AS_FOUND, Replication, topology_of
+from adapters._bases.topology import Replication, topology_of
 
 TABLE = "etl_runs"
 OK, FAILED, BUSY = "ok", "failed", "busy"  # busy: another run held the lock, so it did nothing
@@ -76,7 +76,7 @@ class EtlRunsAdapter:
     clickhouse: ClickHouseAdapter  # the caller closes it
     database: str  # plain name
     keep_days: int  # at most 7,300, because ClickHouse's DateTime wraps around in 2106
-    replication: Replication = AS_FOUND
+    replication: Replication = Replication()  # noqa: RUF009 - immutable
 
     def __post_init__(self) -> None:
         self._table = quoted_name(self.database, TABLE)
@@ -92,15 +92,14 @@ class EtlRunsAdapter:
             topology.refuse_unreplicated(self.name, engine)
         if not engine:
             topology.make_database(self.clickhouse, self.database)
-            names = {"database": quoted_identifier(self.database), "keep_days": str(self.keep_days)}
-            topology.send(self.clickhouse, definition(TABLE).text, **names)
+            topology.send(self.clickhouse, self.database, definition(TABLE).text, keep_days=str(self.keep_days))
         elif f"TTL {ttl} " not in f"{engine_full} ":
-            topology.send(self.clickhouse, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
+            topology.send(self.clickhouse, self.database, f"ALTER TABLE {self._table}{{on_cluster}} MODIFY TTL {ttl}")
 
-    def wanted_rights(self) -> list[Right]:
-        """The rights that a run needs."""
+    def wanted_rights(self) -> list[str]:
+        """As `Schema.wanted_rights`."""
         rights = ("SELECT", "INSERT") if self._engine()[0] else ("SELECT", "INSERT", "CREATE TABLE")
-        return [Right(right, self.database, TABLE) for right in rights]
+        return [f"{right} ON {self.name}" for right in rights]
 
     def record(self, runs: Sequence[RunRecord], *, perhaps_there: bool = False) -> None:
         """Store runs by one INSERT; make the table if it is missing.
@@ -134,11 +133,8 @@ class EtlRunsAdapter:
 
     def _engine(self) -> tuple[str, str]:
         """The table's engine and its clauses; empty without a table."""
-        statement = (
-            "SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {name:String}"
-        )
-        found = self.clickhouse.query(statement, {"database": self.database, "name": TABLE})
-        return found[0] if found else ("", "")
+        found = self.clickhouse.query(query_text("table"), {"database": self.database, "name": TABLE})
+        return found[0][:2] if found else ("", "")
 
     def _insert(self, runs: Sequence[RunRecord]) -> None:
         if runs:

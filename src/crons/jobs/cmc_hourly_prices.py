@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
@@ -241,7 +242,7 @@ async def _resolved(ctx: JobContext, source: CoinMarketCapHttpAdapter, *, keep: 
 
     def stored(symbols: Sequence[str]) -> dict[str, int] | None:
         try:
-            coins = ctx.repository.meanings(symbols, retry=PATIENCE)
+            coins = replace(ctx.repository, retry=PATIENCE).meanings(symbols)
         except EtlError as error:
             log.warning("stored coins unknown", reason=error.message)
             return None

@@ -11,7 +11,7 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StateError
 from adapters._bases.hourly_table import Hole
-from adapters._bases.schema import definition
+from adapters._bases.sql_files import definition
 from adapters._bases.table_backup import insert_missing, read_backup, table_in
 from adapters._bases.upsert import UpsertReport
 from tests.support.price_rows import price_row
@@ -48,7 +48,7 @@ def test_dropped_table_is_restored_as_it_was(
 
     assert copied(clickhouse, database, path) == len(ROWS)
     assert table_in(path).name == "crypto_prices"
-    either.schema.drop()
+    either.drop()
     assert either.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
 
     assert fingerprint(sql) == before
@@ -69,7 +69,7 @@ def test_backup_of_an_older_version_is_restored(
             statement = f"SELECT {names} FROM {database}.crypto_prices WHERE {where}"
             embedded.write_answer(statement, "Native", tmp_path / "m", settings={})
             backup.write((tmp_path / "m").read_bytes())
-    filled.schema.drop()
+    filled.drop()
 
     assert table_in(path).name == "crypto_prices"
     assert filled.restore(read_backup(TABLE, path)) == UpsertReport(inserted=len(ROWS))
@@ -84,7 +84,7 @@ def test_several_rows_of_a_key_are_restored_as_one(
     before = fingerprint(sql)
 
     assert copied(embedded, database, path) == 2
-    repository.schema.drop()
+    repository.drop()
     assert repository.restore(read_backup(TABLE, path)) == UpsertReport(inserted=1)
 
     assert fingerprint(sql) == before

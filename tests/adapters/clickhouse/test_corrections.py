@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
-from adapters._bases.corrections import Correction
 from adapters._bases.errors import EtlError
+from adapters._bases.hourly_table import Correction
 from adapters._bases.retry import RetryPolicy
 from adapters._bases.topology import Changes, Replication
 from configurations.config import PROJECT_ROOT

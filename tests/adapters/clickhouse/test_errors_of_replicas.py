@@ -52,7 +52,7 @@ def test_queued_create_is_looked_for(
     """Error 159 from a slow replica: the next try finds the table and makes the rest."""
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))
     prices = make_table(server)
-    assert prices.schema.differences() == []
+    assert prices.differences() == []
 
 
 def test_replica_of_an_earlier_table_stops_the_set_up(

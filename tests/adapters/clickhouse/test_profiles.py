@@ -37,7 +37,7 @@ def test_profile_changes_nothing(
     _, hour = key_of(second[0])
     found = repository.prices(first=hour, last=hour)
     assert [found[row.symbol][hour].price for row in second] == [row.price for row in second]
-    assert repository.schema.differences() == []
+    assert repository.differences() == []
     assert repository.duplicate_keys().rows == []
 
 

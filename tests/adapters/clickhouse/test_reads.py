@@ -57,7 +57,7 @@ def test_hole_is_certain_when_it_is_found_again_after_a_day(
         assert table.holes(["BTC"], first=TEN, last=TWELVE) == [noted]
     assert table.holes(["ETH", "BTC", "SOL"], first=TEN, last=TWELVE) == [again, ETH_HOLE]
     assert table.holes(["BTC"], first=ELEVEN, last=TWELVE) == []
-    assert table.schema.is_ready()
+    assert table.is_ready()
 
 
 def test_hole_belongs_to_what_the_symbol_means(repository: Repository, sql: Sql) -> None:

@@ -69,9 +69,9 @@ def test_hand_made_replicated_table_is_used_and_written_by_inserts(
     make_by_hand(replica, "hand")
     prices = prices_of(database="hand")
     prices.ensure_ready()
-    assert prices.schema.differences() == []
-    assert prices.schema.is_ready()
-    assert prices.schema.describe() == "a single server; changes are written by the insert of a newer version"
+    assert prices.differences() == []
+    assert prices.is_ready()
+    assert prices.describe() == "a single server; changes are written by the insert of a newer version"
 
 
 def test_read_only_replica_answers_soon_and_is_retryable(replica: ClickHouseAdapter, prices_of: MakeRepository) -> None:
@@ -101,7 +101,7 @@ def test_plain_table_in_a_cluster_is_neither_used_nor_dropped(
     make_by_hand(replica, "plain", prefix="")
     prices = prices_of(database="plain", replication=PAIR)
 
-    for act in (prices.ensure_ready, prices.schema.drop, prices.schema.describe):
+    for act in (prices.ensure_ready, prices.drop, prices.describe):
         with pytest.raises(StorageRejected, match="its rows are on one replica only"):
             act()
     assert replica.query("SELECT count() FROM system.tables WHERE database = 'plain'") == [(2,)]

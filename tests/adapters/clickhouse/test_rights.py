@@ -41,7 +41,7 @@ def test_update_error_survives_hidden_mutations(served: Repository, front: Click
     """Neither the check for failed mutations nor a refused update fails because of them."""
     served.upsert_prices([price_row(price=1.0)])
     front.faults += [
-        Fault("error", "SELECT groupArray([database, table", times=9, code=497, text=DENIED),
+        Fault("error", "SELECT groupArray([ database, table", times=9, code=497, text=DENIED),
         Fault("error", "ALTER", code=243, text="Cannot reserve 1.00 MiB, not enough space."),
     ]
 

@@ -14,7 +14,8 @@ import pytest
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_table import Hole, HourlyTable
-from adapters._bases.schema import SQL_FOLDER, definition, table_settings
+from adapters._bases.schema import table_settings
+from adapters._bases.sql_files import SQL_FOLDER, definition
 from adapters._bases.tehran_time import hour_key, tehran_text
 from adapters._bases.topology import Topology
 from adapters.clickhouse.binance_clickhouse_adapter import BINANCE_PRICES, BinanceClickHouseAdapter
@@ -50,7 +51,7 @@ def test_installed_tables_are_taken_as_they_are(
     for path in INSTALLED:
         embedded.command(path.read_text().replace("DATABASE", database))
     for kind in (Repository, BinanceClickHouseAdapter):
-        assert make_table(embedded, kind=kind).schema.differences() == []
+        assert make_table(embedded, kind=kind).differences() == []
     runs = EtlRunsAdapter(clickhouse=embedded, database=database, keep_days=400)
     runs.record([run := RunRecord("r1", "job", "run", "2026-11-23 12:00:01", "2026-11-23 12:00:05", "ok")])
     assert runs.latest(1) == [run]
@@ -64,7 +65,7 @@ def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
     assert tuple(fields) == table.given
     assert {name for name, kind in fields.items() if table.types[name] not in COLUMN_TYPES[kind]} == set()
     assert {table.value, table.meaning, table.label, *table.keeps_known} <= fields.keys()
-    assert table.stored == tuple(name for name in definition(f"{table.name}_hourly").columns if name in table.stored)
+    assert table.stored == tuple(name for name in definition(f"{table.name}_hourly").types if name in table.stored)
     assert list(definition(table.holes).types) == [
         table.meaning if name == "meaning" else name for name in Hole._fields
     ]
@@ -76,7 +77,7 @@ def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
 def test_every_column_is_read_and_has_a_comment(name: str) -> None:
     made = definition(name)
     head = made.text.partition("\n)\n")[0]
-    assert len(made.columns) == head.count("COMMENT '") == len(re.findall(r"^    \w", head, re.MULTILINE))
+    assert len(made.types) == head.count("COMMENT '") == len(re.findall(r"^    \w", head, re.MULTILINE))
     assert f".{name}{{on_cluster}}" in made.text.partition("\n")[0]
 
 

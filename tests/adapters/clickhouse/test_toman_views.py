@@ -66,14 +66,14 @@ def test_views_wait_for_the_tables_of_other_jobs(
     def names() -> list[str]:
         return [name for (name,) in embedded.query(made, {"database": database})]
 
-    repository.schema.drop()
+    repository.drop()
     rates.ensure_ready()
-    assert (names(), rates.schema.is_ready(), rates.schema.differences()) == (own, True, [])
+    assert (names(), rates.is_ready(), rates.differences()) == (own, True, [])
     repository.ensure_ready()
-    assert rates.schema.is_ready() is False
+    assert rates.is_ready() is False
     rates.ensure_ready()
-    assert (names(), rates.schema.is_ready(), rates.schema.differences()) == ([*crypto, *own], True, [])
-    repository.schema.drop()
+    assert (names(), rates.is_ready(), rates.differences()) == ([*crypto, *own], True, [])
+    repository.drop()
     rates.ensure_ready()
-    rates.schema.drop()
+    rates.drop()
     assert names() == ["toman_rate_holes"]

@@ -12,7 +12,7 @@ from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_table import key_of
 from adapters._bases.topology import Replication
-from adapters._bases.upsert import StoredRow, UpsertReport, select_statement, update_statement
+from adapters._bases.upsert import UpsertReport, select_statement, update_statement
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
     CRYPTO_PRICES,
     PriceRow,
@@ -107,7 +107,7 @@ def test_both_forms_of_update_do_the_same(
     ],
 )
 def test_form_of_an_update_follows_the_server(version: tuple[int, ...], *, replicated: bool, sent: str) -> None:
-    rows = {key_of(row := price_row()): StoredRow(row, "2026-11-23 12:35:07")}
+    rows = {key_of(row := price_row()): row._asdict() | {"updated_at": "2026-11-23 12:35:07"}}
     statement = update_statement("t", CRYPTO_PRICES, rows, version, replicated=replicated)
     assert statement.endswith(f" SETTINGS mutations_sync = 2{sent}")
 

@@ -213,7 +213,7 @@ async def test_undocumented_answers_store_nothing(
     made = context(wallex_base_url="")
     with pytest.raises(EtlError, match=words):
         await run(made)
-    assert made.repository.schema.has_table() is False
+    assert made.repository.has_table() is False
 
 
 async def test_impossible_rate_is_rejected(context: MakeContext, exchanges: RateStandIn) -> None:
