@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_name, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_name, quoted_text
 from adapters._bases.durable import check_writable, replacing, state_errors
 from adapters._bases.errors import ConfigurationError, StateError
 from adapters._bases.tehran_time import TEHRAN, in_tehran, jalali_date, tehran_text, time_span
@@ -176,9 +176,7 @@ def _columns(database: ClickHouseAdapter, name: str, wanted: Sequence[str], *, t
             instant = f"toDateTime({column}, 'Asia/Tehran')"
             forms[column] = f"formatDateTime({instant}, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
     names = dict.fromkeys(wanted or kinds)
-    return ", ".join(
-        f"{forms.get(column, quoted_identifier(column))} AS {quoted_identifier(column)}" for column in names
-    )
+    return ", ".join(f"{forms.get(column, f'`{column}`')} AS `{column}`" for column in names)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def test_damaged_backup_is_rejected(kind: str, program: Installation, sql: Sql) 
 def test_failed_backup_keeps_the_table(program: Installation, front: ClickHouseFront, sql: Sql) -> None:
     assert program.run_job().code == 0
     before = fingerprint(sql)
-    front.fail("half", "SELECT `symbol`", times=9)
+    front.fail("half", "SELECT symbol, cmc_id", times=9)
     dropped = program.command("drop_db", "--yes", RUN_TIMEOUT_SECONDS="4")
     assert dropped.code == 1
     assert fingerprint(sql) == before
@@ -73,7 +73,7 @@ def test_failed_backup_keeps_the_table(program: Installation, front: ClickHouseF
 
 def test_next_backup_removes_what_a_killed_one_left(program: Installation, front: ClickHouseFront) -> None:
     assert program.run_job().code == 0
-    hang = front.fail("hang", "SELECT `symbol`")
+    hang = front.fail("hang", "SELECT symbol, cmc_id")
     exporting = program.start("-m", "main", "drop_db", "--yes")
     hang.wait()
     exporting.end()

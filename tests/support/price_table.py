@@ -9,7 +9,7 @@ from typing import Any
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.sql_files import definition
 from adapters._bases.table_backup import export_table
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, CoinMarketCapClickHouseAdapter
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 
 Repository = CoinMarketCapClickHouseAdapter
 MakeRepository = Callable[..., Any]
@@ -25,7 +25,7 @@ def rows_in(clickhouse: ClickHouseAdapter, source: str, columns: str, where: str
 
 def fingerprint(sql: Sql) -> str:
     """A hash over every stored column of every row that the view shows, independent of their order."""
-    names = ", ".join(CRYPTO_PRICES.stored)
+    names = ", ".join(definition("crypto_prices").stored)
     return str(sql(f"SELECT sum(sipHash64(toString(tuple({names})))) FROM crypto.crypto_prices_hourly"))
 
 
@@ -41,7 +41,7 @@ def create_statement(database: str, name: str = "crypto_prices", *, replicated: 
 
 def typed(*names: str) -> dict[str, str]:
     """Columns of the table with their types, for an insert by hand."""
-    return {name: CRYPTO_PRICES.types[name] for name in names}
+    return {name: definition("crypto_prices").types[name] for name in names}
 
 
 def put_by_hand(clickhouse: ClickHouseAdapter, database: str, *rows: tuple[str, float, int]) -> None:

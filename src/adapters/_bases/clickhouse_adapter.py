@@ -39,6 +39,7 @@ from adapters._bases.embedded_engine import (
     prepare_embedded_folder,
 )
 from adapters._bases.errors import ConfigurationError, StorageRejected, StorageUnavailable, causes
+from adapters._bases.sql_files import query_text
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -51,28 +52,11 @@ log = structlog.get_logger(__name__)
 _PIECE_BYTES = 1 << 20
 _WHOLE_ANSWER = {"wait_end_of_query": 1}
 _SELECT = re.compile(r"\ASELECT\s+(DISTINCT\s+)?")
-# In one row, which most limits let pass; not as tuples, whose elements some versions name. A bounded setting counts as
-# one that cannot be changed.
-_SELECT_SETTINGS = (
-    "SELECT groupArray(name), groupArray(value), groupArray(readonly OR isNotNull(min) OR isNotNull(max)) "
-    "FROM system.settings"
-)
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def quoted_identifier(name: str) -> str:
-    """The name of a database, table or column between backticks. Raises ConfigurationError if it would need escapes."""
-    if not _IDENTIFIER.fullmatch(name):
-        raise ConfigurationError(
-            f"{name!r} cannot name a ClickHouse database, table or column",
-            next_step="Use letters, digits and underscores, and begin with a letter.",
-        )
-    return f"`{name}`"
 
 
 def quoted_name(database: str, name: str) -> str:
-    """The name of a table or view with its database, both as of `quoted_identifier`."""
-    return f"{quoted_identifier(database)}.{quoted_identifier(name)}"
+    """The name of a table or view with its database: words of letters, digits and underscores, perhaps keywords."""
+    return f"`{database}`.`{name}`"
 
 
 def quoted_text(text: str) -> str:
@@ -82,8 +66,6 @@ def quoted_text(text: str) -> str:
 
 @dataclass(frozen=True)
 class Server:
-    """A ClickHouse server and its user."""
-
     host: str
     port: int
     user: str
@@ -182,8 +164,8 @@ class ClickHouseAdapter:
     def keep_settings(self, settings: Mapping[str, object]) -> None:
         """Send these with every statement from now on, as far as the server knows and allows them. Idempotent."""
         client = self._connected()
-        with self._translated_errors():
-            self._send(client, settings)
+        for name, value in settings.items():
+            client.set_client_setting(name, value)
 
     def insert(
         self,
@@ -282,19 +264,11 @@ class ClickHouseAdapter:
         found = {name: client.server_settings.get(name) for name in self._wanted}
         return {name: known for name, known in found.items() if known and known.value != self._wanted[name]}
 
-    def _send(self, client: Client, settings: Mapping[str, object]) -> None:
-        """Send these with every statement from now on, and learn what is in force then: a proxy may drop them."""
-        for name, value in settings.items():
-            client.set_client_setting(name, value)
-        self._learn(client, settings)
-
-    def _learn(self, client: Client, names: Iterable[str] = ()) -> None:
-        """Ask the server for the values in force, by default of all settings."""
+    def _learn(self, client: Client) -> None:
+        """Ask the server for the values in force."""
         from clickhouse_connect.driver.models import SettingDef  # noqa: PLC0415 - as the driver itself
 
-        listed = ", ".join(f"'{name}'" for name in names)
-        in_force = f"{_SELECT_SETTINGS} WHERE name IN ({listed})" if listed else _SELECT_SETTINGS
-        found = zip(*client.query(in_force).result_rows[0], strict=True)
+        found = zip(*client.query(query_text("settings")).result_rows[0], strict=True)
         client.server_settings |= {name: SettingDef(name, *rest) for name, *rest in found}
 
     def _connected(self) -> Client:
@@ -375,7 +349,9 @@ class ClickHouseAdapter:
         if missing or by_default:  # the handshake was made without
             self._learn(client)
         if late := [name for name, known in self._differing(client).items() if not known.readonly]:
-            self._send(client, {name: self._wanted[name] for name in late})
+            for name in late:
+                client.set_client_setting(name, self._wanted[name])
+            self._learn(client)  # a proxy may drop them
         refuse_harmful(client, self.address, cut=bool(missing))
 
     @contextmanager

@@ -201,7 +201,6 @@ def storage_error(error: BaseException, where: str, *, secret: str = "") -> EtlE
 
 
 def _coded_error(code: int, text: str, where: str) -> EtlError:
-    """The error for an answer of ClickHouse itself, by its error code."""
     message = f"ClickHouse ({where}) answered error {code}: {plain(text)}"
     if code in _PASSING and not _FAILED_MUTATION.search(text):
         return StorageUnavailable(message, next_step=_PASSING[code], code=code)

@@ -120,7 +120,6 @@ def name_foreign_file(error: EtlError, path: Path) -> None:
 
 
 def engine_failure(error: BaseException, path: Path) -> StorageRejected:
-    """The error for an engine that did not start."""
     reason = plain(innermost_words(error))
     if isinstance(error, ImportError):
         return StorageRejected(

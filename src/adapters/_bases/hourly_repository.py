@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
-from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
+from adapters._bases.clickhouse_adapter import quoted_name, quoted_text
 from adapters._bases.hourly_table import (
     IS_UPDATED,
     NEW_VERSION,
@@ -85,7 +85,6 @@ class HourlyRepository(Schema):
         return self._number(f"SELECT count() FROM {self.quoted} FINAL")  # noqa: S608 - quoted
 
     def count_hours(self) -> int:
-        """The number of stored keys."""
         return self._number(f"SELECT uniqExact(symbol, datetime) FROM {self.quoted}")  # noqa: S608 - quoted
 
     def stored(self, symbols: Sequence[str], *, first: str, last: str, valued_from: str) -> dict[str, StoredHours]:
@@ -289,8 +288,8 @@ class HourlyRepository(Schema):
         if not (deletes := _DELETES.fullmatch(ttl)):
             return ttl, set()
         columns = ", ".join(
-            f"{_STORED_NOW.get(name, f'defaultValueOfTypeName({kind!r})')} AS {quoted_identifier(name)}"
-            for name, kind in {**dict.fromkeys(_STORED_NOW, ""), **self.table.types}.items()
+            f"{_STORED_NOW.get(name, f'defaultValueOfTypeName({kind!r})')} AS {name}"
+            for name, kind in {**dict.fromkeys(_STORED_NOW, ""), **definition(self.table.name).types}.items()
         )
         statement = (
             f"SELECT groupArray(datetime) FROM (SELECT {columns}) "  # noqa: S608 - types and the server's own expression
@@ -306,7 +305,7 @@ class HourlyRepository(Schema):
     def restore(self, rows: Iterable[Sequence[Any]]) -> UpsertReport:
         """Upsert the rows of a backup, see `read_backup`. A missing key is restored with its version."""
         self.ensure_ready()
-        stored = (dict(zip(self.table.stored, values, strict=True)) for values in rows)
+        stored = (dict(zip(definition(self.table.name).stored, values, strict=True)) for values in rows)
         return upsert(stored, self, now=tehran_text(self.clock()))
 
     def _read(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -335,5 +334,5 @@ class HourlyRepository(Schema):
 
     def _meant(self, found: re.Match[str]) -> str:
         """What a ``{name}`` in a query stands for: these, or what the table has under that name."""
-        own = {"database": quoted_identifier(self.database), "table": self.table.name, "most_found": str(MOST_FOUND)}
+        own = {"database": f"`{self.database}`", "table": self.table.name, "most_found": str(MOST_FOUND)}
         return self._named if found[1] == "named" else own.get(found[1]) or str(getattr(self.table, found[1]))

@@ -68,8 +68,6 @@ class Hole(NamedTuple):
 
 
 class StoredHours(NamedTuple):
-    """What is stored of a symbol within a span."""
-
     hours: frozenset[str]  # the keys that have a row
     last_hour: str
     last_value: float | None  # None if it is not finite, as in `values`
@@ -77,8 +75,6 @@ class StoredHours(NamedTuple):
 
 
 class StoredPrice(NamedTuple):
-    """One stored hour of one symbol."""
-
     symbol: str
     datetime: str  # the hour key
     name: str  # what the symbol stands for, as users know it, such as a pair
@@ -132,15 +128,11 @@ class Correction(NamedTuple):
 
 
 class Corrections(NamedTuple):
-    """The corrections of a table since some time."""
-
     total: int
     largest: Sequence[Correction]  # in percent, largest first
 
 
 class Wrong(NamedTuple):
-    """A key and what is wrong with its row."""
-
     symbol: str
     hour: str
     detail: str
@@ -175,19 +167,8 @@ class HourlyTable:
     keeps_known: frozenset[str] = frozenset()
 
     @cached_property
-    def types(self) -> dict[str, str]:
-        """Column to type."""
-        return definition(self.name).types
-
-    @cached_property
-    def stored(self) -> tuple[str, ...]:
-        """The columns that are not computed from others."""
-        return definition(self.name).stored
-
-    @cached_property
     def given(self) -> tuple[str, ...]:
-        """The columns that a row gives."""
-        return tuple(name for name in self.stored if name not in ("updated_at", "version"))
+        return tuple(name for name in definition(self.name).stored if name not in ("updated_at", "version"))
 
     @cached_property
     def updated(self) -> tuple[str, ...]:

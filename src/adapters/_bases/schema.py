@@ -36,7 +36,6 @@ _SHAPE = ("engine", "partition key", "primary key", "sorting key", "comment", "a
 
 
 def table_settings(topology: Topology, server_version: tuple[int, ...]) -> str:
-    """The SETTINGS of an hourly table."""
     if topology.kind == "cloud":  # has no disk of its own
         return ""
     # Patch parts have open faults on replicas.
@@ -113,7 +112,6 @@ class Schema:
 
     @cached_property
     def topology(self) -> Topology:
-        """Where the database is."""
         return self.retry.call(partial(topology_of, self.clickhouse, self.database, self.replication.cluster))
 
     def is_replicated(self) -> bool:

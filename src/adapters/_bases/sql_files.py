@@ -33,8 +33,6 @@ _READS = re.compile(r"(?:FROM|JOIN) {database}\.(\w+)")
 
 @dataclass(frozen=True)
 class Definition:
-    """A table or view as its file defines it."""
-
     name: str
     text: str  # the statement, with placeholders
     types: dict[str, str]  # column to type
@@ -70,7 +68,6 @@ def _canonical(what: str, value: str) -> str:
 
 @cache
 def definition(name: str) -> Definition:
-    """The definition of the table or view of this name."""
     path, table = SQL_FOLDER / f"{name}.sql", name
     if not path.is_file():
         kinds = {path.stem for path in (SQL_FOLDER / "prices").glob("*.sql") if name.endswith(f"_{path.stem}")}
@@ -114,5 +111,4 @@ def table_definitions() -> list[Definition]:
 
 @cache
 def query_text(name: str) -> str:
-    """The SELECT in sql/queries of this name."""
     return _COMMENT_LINE.sub("", (SQL_FOLDER / "queries" / f"{name}.sql").read_text("utf-8"))

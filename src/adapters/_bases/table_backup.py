@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, TypeVar, cast
 from adapters._bases.clickhouse_adapter import (
     ClickHouseAdapter,
     native_rows,
-    quoted_identifier,
     quoted_name,
     quoted_text,
 )
@@ -43,7 +42,6 @@ def reporting(progress: Progress, doing: str, rows: Iterable[T], total: int) -> 
 
 
 def tables_there(clickhouse: ClickHouseAdapter, database: str) -> list[Definition]:
-    """The program's tables that exist."""
     names = {name for (name,) in clickhouse.query_if_there(query_text("tables"), {"database": database})}
     return [table for table in table_definitions() if table.name in names]
 
@@ -112,7 +110,7 @@ def insert_missing(
     name = quoted_name(database, table.name)
     key = table.shape["sorting key"].split(", ") if table.replaces else table.stored
     places = [table.stored.index(column) for column in key]
-    columns = ", ".join(map(quoted_identifier, key))
+    columns = ", ".join(key)
     stored = set(clickhouse.query(f"SELECT {columns} FROM {name}"))  # noqa: S608 - quoted
     missing = (row for row in rows if tuple(row[place] for place in places) not in stored)
     inserted = 0
@@ -130,7 +128,7 @@ def _write(clickhouse: ClickHouseAdapter, rows: str, table: Definition, path: Pa
     total, done = int(sum(count for _, count in parts)), 0
     # Of several rows with one key, the one that counts comes last.
     order = [table.shape.get("primary key") or table.shape["sorting key"], *{"version"}.intersection(table.stored)]
-    columns = ", ".join(map(quoted_identifier, table.stored))
+    columns = ", ".join(table.stored)
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file:
         for part, count in parts:
             statement = (

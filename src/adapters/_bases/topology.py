@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import structlog
 
-from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_identifier, quoted_text
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_text
 from adapters._bases.clickhouse_errors import ACCESS_DENIED
 from adapters._bases.errors import ConfigurationError, StorageRejected
 from adapters._bases.sql_files import query_text
@@ -39,7 +39,6 @@ class StuckMutation(NamedTuple):
 
     @property
     def kill_statement(self) -> str:
-        """The statement that removes it."""
         database, table, mutation = map(quoted_text, self[:3])
         return f"KILL MUTATION WHERE database = {database} AND table = {table} AND mutation_id = {mutation}"
 
@@ -48,8 +47,6 @@ class StuckMutation(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """What the server reports."""
-
     kind: Literal["single", "cluster", "replicated database", "cloud"] = "single"
     cluster: str = ""  # of the settings, or the Replicated database's own
     replicas: int = 1  # of that cluster, or of hand-made Replicated tables in the database
@@ -85,11 +82,10 @@ class Topology(NamedTuple):
             "distributed_ddl_task_timeout": clickhouse.patience_seconds,
             "distributed_ddl_output_mode": "throw_only_active",
         }
-        names |= {"database": quoted_identifier(database), "on_cluster": self.on_cluster, "replicated": self.replicated}
+        names |= {"database": f"`{database}`", "on_cluster": self.on_cluster, "replicated": self.replicated}
         clickhouse.command(statement.format_map(names), settings if self.replicated else {})
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
-        """Make the database of this plain name if it is missing."""
         try:
             self.send(clickhouse, database, "CREATE DATABASE IF NOT EXISTS {database}{on_cluster}")
         except StorageRejected as error:
@@ -132,7 +128,6 @@ class Topology(NamedTuple):
 
 
 def is_there(clickhouse: ClickHouseAdapter, database: str) -> bool:
-    """Whether the server has a database with this plain name."""
     there = "SELECT count() FROM system.databases WHERE name = {database:String}"
     return clickhouse.query(there, {"database": database}) != [(0,)]
 

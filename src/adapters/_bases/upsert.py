@@ -12,7 +12,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from adapters._bases.clickhouse_adapter import quoted_identifier, quoted_name, quoted_text
+from adapters._bases.clickhouse_adapter import quoted_name, quoted_text
 from adapters._bases.clickhouse_errors import (
     ABOUT_A_VALUE,
     ACCESS_DENIED,
@@ -49,7 +49,6 @@ class UpsertReport(NamedTuple):
     unchanged: int = 0  # stored keys with the same values, apart from the run: not written
 
     def plus(self, other: UpsertReport) -> UpsertReport:
-        """The sum of both."""
         return UpsertReport(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
@@ -107,7 +106,6 @@ def upsert(rows: Iterable[Row], schema: Schema, *, now: str, unproven: set[Key] 
 
 
 def _incomplete(schema: Schema, chunks: Sequence[_Chunk], stored: UpsertReport) -> IncompleteWriteError:
-    """The error for chunks with something wrong."""
     message, next_step = next((one.dependent_error for one in chunks if one.dependent_error), ("", ""))
     if wrong := [f"{symbol} at {hour}: {what}" for one in chunks for (symbol, hour), what in one.wrong.items()]:
         more = f" and {len(wrong) - _SHOWN_KEYS:,} more" if len(wrong) > _SHOWN_KEYS else ""
@@ -130,9 +128,10 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
     """
     where = _condition(keys, superset=_SUPERSET_LIMIT)
     columns = ("symbol", "datetime", *table.compared, "fetched_at", "version")
-    names, types = ", ".join(map(quoted_identifier, columns)), ", ".join(table.types[name] for name in columns)
+    types = definition(table.name).types
+    names, kinds = ", ".join(columns), ", ".join(types[name] for name in columns)
     # Cast, because some versions name a tuple's elements, which the driver reads as a dict.
-    rows = f"CAST(({names}), 'Tuple({types})')"
+    rows = f"CAST(({names}), 'Tuple({kinds})')"
     return f"SELECT {NEW_VERSION}, count(), groupArray({rows}) FROM {name} WHERE {where}"  # noqa: S608 - quoted
 
 
@@ -166,15 +165,15 @@ def _assignments(table: HourlyTable, rows: Sequence[Row], position: str) -> str:
     texts = []
     place = f"({position} AS {_POSITION})"  # computed once: the assignments that follow use the alias
     for column in table.updated:
-        values, kind = [row[column] for row in rows], table.types[column]
+        values, kind = [row[column] for row in rows], definition(table.name).types[column]
         if all(value == values[0] for value in values):
             new = f"arrayElement({_json_array(values[:1], kind)}, 1)"
         else:
             new = f"arrayElement({_json_array(values, kind)}, {place})"
             place = _POSITION
         if column in table.keeps_known:
-            new = f"coalesce({new}, {quoted_identifier(column)})"
-        texts.append(f"{quoted_identifier(column)} = {new}")
+            new = f"coalesce({new}, {column})"
+        texts.append(f"{column} = {new}")
     return ", ".join(texts)
 
 
@@ -208,7 +207,7 @@ def _check_values(table: HourlyTable, rows: Sequence[Row]) -> None:
     """Raise InvalidRowError for a value that its column would not store as it is."""
     # ClickHouse's INSERT would take a missing number for zero, and a price of zero would be made up.
     for name in table.given:
-        kind = table.types[name]
+        kind = definition(table.name).types[name]
         fits = _FITS[kind.removeprefix("Nullable(").removesuffix(")")]
         nullable = kind.startswith("Nullable(")
         for row in rows:
@@ -331,7 +330,7 @@ class _Chunk:
         if not corrections:
             return
         ((noted,),) = self.clickhouse.query(
-            query_text("noted_corrections").replace("{database}", quoted_identifier(self.schema.database)),
+            query_text("noted_corrections").replace("{database}", f"`{self.schema.database}`"),
             {
                 "table": self.table.name,
                 "symbols": sorted({one.symbol for one in corrections}),
@@ -367,7 +366,7 @@ class _Chunk:
 
     def _send(self, rows: Sequence[Row], settings: Mapping[str, object] | None = None) -> None:
         if rows:
-            columns = {name: self.table.types[name] for name in self.table.stored if name in rows[0]}
+            columns = {name: kind for name, kind in definition(self.table.name).types.items() if name in rows[0]}
             values = [[row[name] for name in columns] for row in rows]
             self.clickhouse.insert(self.schema.quoted, columns, values, settings)
 

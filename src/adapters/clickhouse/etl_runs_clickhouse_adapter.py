@@ -19,8 +19,6 @@ OK, FAILED, BUSY = "ok", "failed", "busy"  # busy: another run held the lock, so
 
 @dataclass
 class RunCounts:
-    """What a run did, in numbers."""
-
     extracted: int = 0
     inserted: int = 0
     updated: int = 0
@@ -33,7 +31,6 @@ class RunCounts:
     credits: int = 0
 
     def counts(self) -> dict[str, int]:
-        """The counts by their names."""
         return {field.name: getattr(self, field.name) for field in fields(RunCounts)}
 
 
@@ -61,7 +58,6 @@ class RunRecord(RunCounts, _Run):
 
     @property
     def failed(self) -> bool:
-        """Whether it did not end well."""
         return self.status == FAILED
 
 

@@ -62,7 +62,7 @@ def test_backup_of_an_older_version_is_restored(
     filled: Repository, embedded: ClickHouseAdapter, database: str, tmp_path: Path, sql: Sql
 ) -> None:
     path, before = tmp_path / "old.native.gz", fingerprint(sql)
-    names = ", ".join(filled.table.stored)
+    names = ", ".join(TABLE.stored)
     with gzip.open(path, "wb") as backup:
         for month in ("2026-01", "2026-02", "2026-11"):
             where = f"substring(datetime, 1, 7) = '{month}'"

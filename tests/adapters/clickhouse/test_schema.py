@@ -60,12 +60,12 @@ def test_installed_tables_are_taken_as_they_are(
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_row_type_has_the_columns_of_its_file(table: HourlyTable) -> None:
     """To add a column takes the .sql files and the row type, nothing else."""
-    fields = get_type_hints(table.row)
+    fields, made = get_type_hints(table.row), definition(table.name)
 
     assert tuple(fields) == table.given
-    assert {name for name, kind in fields.items() if table.types[name] not in COLUMN_TYPES[kind]} == set()
+    assert {name for name, kind in fields.items() if made.types[name] not in COLUMN_TYPES[kind]} == set()
     assert {table.value, table.meaning, table.label, *table.keeps_known} <= fields.keys()
-    assert table.stored == tuple(name for name in definition(f"{table.name}_hourly").types if name in table.stored)
+    assert made.stored == tuple(name for name in definition(f"{table.name}_hourly").types if name in made.stored)
     assert list(definition(table.holes).types) == [
         table.meaning if name == "meaning" else name for name in Hole._fields
     ]
