@@ -10,8 +10,7 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
-from adapters._bases.errors import ConfigurationError, InvalidRowError, StorageRejected
-from adapters._bases.retry import RetryPolicy
+from adapters._bases.errors import InvalidRowError, StorageRejected
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
 from tests.support.clickhouse_front import ClickHouseFront, Fault
@@ -167,10 +166,3 @@ def test_upsert_takes_four_statements_at_most(served: Repository, front: ClickHo
 
         assert report == UpsertReport(inserted=size - size // 2, updated=size // 2, unchanged=0)
         assert [statement.split()[0] for statement in front.statements] == ["SELECT", "INSERT", "ALTER", "SELECT"]
-
-
-@pytest.mark.parametrize("name", ["", "1db", "a`b", "crypto\n", "داده"])
-def test_database_name_that_is_not_an_identifier_is_rejected(embedded: ClickHouseAdapter, name: str) -> None:
-    """Names go into SQL: only letters, digits and underscores are allowed."""
-    with pytest.raises(ConfigurationError):
-        Repository(clickhouse=embedded, database=name, retry=RetryPolicy(), clock=lambda: NOW)
