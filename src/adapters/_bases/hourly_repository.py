@@ -238,13 +238,7 @@ class HourlyRepository(Schema):
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
         # For a table larger than the memory.
         self.retry.call(lambda: self.clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
-        several = "GROUP BY symbol, datetime HAVING count() > 1"
-        repair = (  # leaves the row that the view shows
-            f"DELETE FROM {self.quoted} WHERE (symbol, datetime) IN "  # noqa: S608 - quoted
-            f"(SELECT symbol, datetime FROM {self.quoted} {several}) AND (symbol, datetime, (version, fetched_at)) "
-            f"NOT IN (SELECT symbol, datetime, max((version, fetched_at)) FROM {self.quoted} {several})"
-        )
-        return Defects(self._wrong("duplicates"), repair)
+        return self._defects("duplicates")
 
     def count_superseded(self) -> int:
         """The number of rows with a newer version, until ClickHouse merges them."""
@@ -253,18 +247,15 @@ class HourlyRepository(Schema):
 
     def wrong_keys(self) -> Defects:
         """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
-        return self._rows_where(
-            "datetime != concat(substring(fetched_at, 1, 13), ':00:00') "
-            "OR isNull(parseDateTimeOrNull(fetched_at, '%Y-%m-%d %H:%i:%s', 'UTC'))"
-        )
+        return self._defects("wrong_keys")
 
     def future_rows(self, *, present: str) -> Defects:
         """Rows of hours after the one whose key is ``present``."""
-        return self._rows_where(f"datetime > {quoted_text(present)}")
+        return self._defects("future_rows", present=present)
 
     def absurd_values(self, *, first: str = "") -> list[Wrong]:
         """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
-        return self._wrong("absurd", first=first)
+        return self._defects("absurd", first=first).rows
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
@@ -320,17 +311,20 @@ class HourlyRepository(Schema):
         types, name = definition(table).types, quoted_name(self.database, table)
         self.retry.call(partial(self.clickhouse.insert, name, types, rows))
 
-    def _rows_where(self, condition: str) -> Defects:
-        which = f"FROM {self.quoted} FINAL WHERE {condition} ORDER BY symbol, datetime LIMIT {MOST_FOUND}"
-        rows = self._read(f"SELECT symbol, datetime, concat('fetched_at is ', fetched_at) {which}")
-        return Defects(list(map(Wrong._make, rows)), f"DELETE FROM {self.quoted} WHERE {condition}")  # noqa: S608 - quoted
-
-    def _wrong(self, query: str, **parameters: Any) -> list[Wrong]:
-        return list(map(Wrong._make, self._ask(query, **parameters)))
+    def _defects(self, query: str, **parameters: str) -> Defects:
+        """What the SELECT of this name finds, and the statement after it, which repairs that."""
+        select, _, repair = self._filled(query).partition(";\n")
+        for name, value in parameters.items():
+            repair = repair.replace(f"{{{name}:String}}", quoted_text(value))
+        rows = self._read(select, **parameters)
+        return Defects([Wrong._make(row) for row in rows], " ".join(repair.split()))
 
     def _ask(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of the SELECT in sql/queries of this name; none without the table or view."""
-        return self._read(_NAME.sub(self._meant, query_text(query)), **parameters)
+        return self._read(self._filled(query), **parameters)
+
+    def _filled(self, query: str) -> str:
+        return _NAME.sub(self._meant, query_text(query))
 
     def _meant(self, found: re.Match[str]) -> str:
         """What a ``{name}`` in a query stands for: these, or what the table has under that name."""

@@ -4,8 +4,8 @@ A file defines one table or view, named like the file, one column a line, expres
 Placeholders: `{database}`, quoted; `{on_cluster}` and `{replicated}`, both empty on a single server; `{settings}`;
 `{definition}` in a view's comment, a hash of the file; `{keep_days}` of the runs; the name of a file in sql/parts, for
 its text. The files in sql/prices define the `PRICE_VIEWS` of every table of prices, `{table}`: a line after
-``/*crypto_prices*/`` is of that table's view only. Those in sql/queries are SELECTs; names in braces without a type are
-filled in where they are read.
+``/*crypto_prices*/`` is of that table's view only. Those in sql/queries are SELECTs, some with a DELETE that removes
+what they find; names in braces without a type are filled in where they are read.
 """
 
 from __future__ import annotations

@@ -56,12 +56,11 @@ Row = Mapping[str, Any]
 """Column to value: the columns of the table's row type, `updated_at`, and `version` unless the server is to make it."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class IncompleteWriteError(StorageRejected):
     """All rows were written as far as possible; `stored` is visible, and the operator has to look at the rest."""
 
-    def __init__(self, message: str, *, next_step: str, stored: UpsertReport) -> None:
-        super().__init__(message, next_step=next_step)
-        self.stored = stored
+    stored: UpsertReport
 
 
 def upsert(rows: Iterable[Row], schema: Schema, *, now: str, unproven: set[Key] | None = None) -> UpsertReport:
@@ -136,12 +135,7 @@ def select_statement(name: str, table: HourlyTable, keys: Collection[Key]) -> st
 
 
 def update_statement(
-    name: str,
-    table: HourlyTable,
-    rows: Mapping[Key, Row],
-    server_version: tuple[int, ...],
-    *,
-    replicated: bool = False,
+    name: str, table: HourlyTable, rows: Mapping[Key, Row], version: tuple[int, ...], *, replicated: bool
 ) -> str:
     """The ALTER … UPDATE that gives every stored row with these keys its new values. It may be repeated.
 
@@ -150,9 +144,9 @@ def update_statement(
     settings = {"mutations_sync": "2"}  # also for the heavy form that ClickHouse falls back to
     if replicated:
         # Patch parts have open bugs on replicas, and a pruned mutation may skip rows that another replica just took.
-        if server_version[:2] >= _FIRST_VERSION_WITH_PRUNED_MUTATIONS:
+        if version[:2] >= _FIRST_VERSION_WITH_PRUNED_MUTATIONS:
             settings["optimize_mutations_with_partition_pruning"] = "0"
-    elif server_version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES:
+    elif version[:2] >= FIRST_VERSION_WITH_SOUND_PATCHES:
         settings["alter_update_mode"] = "'lightweight'"
     sent = ", ".join(f"{setting} = {value}" for setting, value in settings.items())
     # The values travel inside the statement: a staging table would have to outlive it.

@@ -3,4 +3,14 @@ FROM {database}.{table} FINAL
 GROUP BY symbol, datetime
 HAVING count() > 1
 ORDER BY symbol, datetime
-LIMIT {most_found}
+LIMIT {most_found};
+
+-- Leaves the row that the view shows.
+DELETE FROM {database}.{table}
+WHERE (symbol, datetime) IN (
+    SELECT symbol, datetime FROM {database}.{table} GROUP BY symbol, datetime HAVING count() > 1
+) AND (symbol, datetime, (version, fetched_at)) NOT IN (
+    SELECT symbol, datetime, max((version, fetched_at))
+    FROM {database}.{table}
+    GROUP BY symbol, datetime HAVING count() > 1
+)
