@@ -50,32 +50,23 @@ _STATUS_OF_CODE = {60: 404, 81: 404, 164: 403, 516: 403}
 
 @dataclass
 class Fault:
-    """One failure to come.
+    """One failure to come. After ``execute_then_`` its kind befalls the answer.
 
-    Attributes:
-        kind: ``reset``: the connection is reset; ``hang``: no answer until it is released, then the honest one;
-            ``half``: the body ends in its middle; ``cut``: it ends before its first block, without a length;
-            ``forget``: nothing is executed, and the answer is good; ``error``: an answer with `code`; ``redirect``: one
-            with the HTTP status `code` that leads to `text`. After ``execute_then_`` it befalls the answer.
-        statement: the beginning of the statements that it befalls, such as ``INSERT``.
-        body: befalls only statements with these bytes among their rows.
-        times: how many of them.
-        spared: how many of them are executed before the first that it befalls.
-        code: of ``error``: ClickHouse's error code; of ``redirect``: the HTTP status.
-        text: of ``error``: what the answer says; of ``redirect``: the address.
-        reached: set once a statement hangs in it.
-        released: lets those that hang go; set when the front is closed.
+    ``reset``: the connection is reset; ``hang``: no answer until it is released, then the honest one; ``half``: the
+    body ends in its middle; ``cut``: it ends before its first block, without a length; ``forget``: nothing is executed,
+    and the answer is good; ``error``: an answer with `code`; ``redirect``: one with that HTTP status that leads to
+    `text`.
     """
 
     kind: FaultKind
-    statement: str = ""
-    body: bytes = b""
+    statement: str = ""  # the beginning of the statements that it befalls, such as ``INSERT``
+    body: bytes = b""  # befalls only statements with these bytes among their rows
     times: int = 1
-    spared: int = 0
-    code: int = 0
-    text: str = "injected."
-    reached: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
+    spared: int = 0  # how many statements are executed before the first that it befalls
+    code: int = 0  # ClickHouse's error code, or the HTTP status
+    text: str = "injected."  # what the answer says, or the address
+    reached: threading.Event = field(default_factory=threading.Event)  # set once a statement hangs in it
+    released: threading.Event = field(default_factory=threading.Event)  # lets them go; set when the front is closed
 
     def wait(self) -> None:
         assert self.reached.wait(PATIENCE_SECONDS)
@@ -83,46 +74,27 @@ class Fault:
 
 @dataclass
 class ClickHouseFront:
-    """A server on a free port of the loopback; a context manager.
+    """A server on a free port of the loopback; a context manager."""
 
-    Attributes:
-        path: the folder of the embedded engine's data.
-        user: who may ask.
-        password: with which password.
-        certificate: PEM with a certificate and its key; given, the front speaks HTTPS.
-        readonly: whether the user's profile has ``readonly = 1``: then no request may bring a setting.
-        role: whose rights the user has, of `tests.support.access`; empty for all of them.
-        profile: that of the user's settings, of `tests.support.access`; empty for none.
-        statements: every statement that was asked, in order, those of the driver's handshake among them.
-        settings: those that each executed statement came with.
-        faults: failures to come; each goes once it has befallen its statements.
-        engine: of another version, in a process of its own; None for the one of this process.
-        cached: whether a SELECT is answered as it was before, by its text and its URL without the id.
-        most_bytes: what a request may have as its body before a proxy refuses it; 0 for any number.
-        bare: whether a proxy strips ClickHouse's headers from the answers.
-        dropped: settings that do not reach the engine.
-        shown: the condition of the rows of prices that SELECTs show, as a row policy has one; empty for all.
-        replacements: the beginning of statements to what is executed in their place, for what this engine cannot be.
-    """
-
-    path: Path
+    path: Path  # the folder of the embedded engine's data
     user: str = "default"
     password: str = ""
-    certificate: Path | None = None
-    readonly: bool = False
-    role: str = ""
-    profile: str = ""
-    statements: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    cached: bool = False
-    most_bytes: int = 0
-    bare: bool = False
-    dropped: tuple[str, ...] = ()
-    shown: str = ""
+    certificate: Path | None = None  # PEM with a certificate and its key; given, the front speaks HTTPS
+    readonly: bool = False  # whether the user's profile has ``readonly = 1``: then no request may bring a setting
+    role: str = ""  # whose rights the user has, of `tests.support.access`; empty for all of them
+    profile: str = ""  # that of the user's settings, of `tests.support.access`; empty for none
+    statements: list[str] = field(default_factory=list)  # all that was asked, in order, the driver's handshake too
+    faults: list[Fault] = field(default_factory=list)  # each goes once it has befallen its statements
+    cached: bool = False  # whether a SELECT is answered as it was before, by its text and its URL without the id
+    most_bytes: int = 0  # what a request may have as its body before a proxy refuses it; 0 for any number
+    bare: bool = False  # whether a proxy strips ClickHouse's headers from the answers
+    dropped: tuple[str, ...] = ()  # settings that do not reach the engine
+    shown: str = ""  # the condition of the rows of prices that SELECTs show, as a row policy has one; empty for all
+    # The beginning of statements to what is executed in their place, for what this engine cannot be.
     replacements: dict[str, str] = field(default_factory=dict)
-    engine: OlderEngine | None = None
+    engine: OlderEngine | None = None  # of another version, in a process of its own
     port: int = 0
-    settings: list[_Settings] = field(default_factory=list)
+    settings: list[_Settings] = field(default_factory=list)  # those that each executed statement came with
     is_closed: bool = False
     _server: _Server | None = None
     _kept_port: socket.socket | None = None

@@ -18,19 +18,12 @@ _ENGINE_SHOWN = "name, replaceRegexpOne(engine, '(Replacing)?MergeTree', 'Replic
 
 @dataclass
 class ReplicatedFront(ClickHouseFront):
-    """A server whose requests go to replicas in turn.
+    """A server whose requests go to replicas in turn."""
 
-    Attributes:
-        database: that of the program.
-        replicas: the databases that play it.
-        lagging: whether what is inserted comes to the other replicas only with `catch_up`.
-        down: the replicas that answer no request; what is sent ON CLUSTER is kept for them.
-    """
-
-    database: str = ""
-    replicas: tuple[str, ...] = ()
-    lagging: bool = False
-    down: set[str] = field(default_factory=set)
+    database: str = ""  # that of the program
+    replicas: tuple[str, ...] = ()  # the databases that play it
+    lagging: bool = False  # whether what is inserted comes to the other replicas only with `catch_up`
+    down: set[str] = field(default_factory=set)  # they answer no request; what is sent ON CLUSTER is kept for them
     _asked: int = 0
     _kept: list[tuple[str, str, bytes, dict[str, str]]] = field(default_factory=list)
 

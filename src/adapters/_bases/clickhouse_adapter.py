@@ -206,13 +206,7 @@ class ClickHouseAdapter:
                 yield from block
 
     def write_answer(
-        self,
-        sql: str,
-        form: str,
-        path: Path,
-        *,
-        database: str = "",
-        settings: Mapping[str, object],
+        self, sql: str, form: str, path: Path, *, database: str = "", settings: Mapping[str, object]
     ) -> None:
         """Write the result of a statement to a file, in one of ClickHouse's formats, in constant memory. Complete.
 

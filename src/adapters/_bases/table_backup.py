@@ -14,12 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from adapters._bases.clickhouse_adapter import (
-    ClickHouseAdapter,
-    native_rows,
-    quoted_name,
-    quoted_text,
-)
+from adapters._bases.clickhouse_adapter import ClickHouseAdapter, native_rows, quoted_name, quoted_text
 from adapters._bases.errors import StateError, StorageUnavailable
 from adapters._bases.sql_files import Definition, query_text, table_definitions
 

@@ -45,9 +45,7 @@ def test_statement_is_sent_again_unless_it_was_executed(
 
 
 def test_queued_create_is_looked_for(
-    server: ClickHouseAdapter,
-    front: ClickHouseFront,
-    make_table: MakeRepository,
+    server: ClickHouseAdapter, front: ClickHouseFront, make_table: MakeRepository
 ) -> None:
     """Error 159 from a slow replica: the next try finds the table and makes the rest."""
     front.faults.append(Fault("execute_then_error", "CREATE TABLE", code=159))

@@ -19,11 +19,7 @@ DENIED = (
 
 @pytest.mark.present_engine
 def test_new_keys_are_stored_without_the_right_to_update(
-    connect: Connect,
-    embedded: ClickHouseAdapter,
-    make_table: MakeRepository,
-    database: str,
-    view: Read,
+    connect: Connect, embedded: ClickHouseAdapter, make_table: MakeRepository, database: str, view: Read
 ) -> None:
     make_table(embedded)
     repository = make_table(connect(role="no ALTER UPDATE")[0])

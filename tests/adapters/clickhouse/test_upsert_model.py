@@ -13,10 +13,7 @@ from adapters._bases.errors import StorageRejected
 from adapters._bases.hourly_table import key_of
 from adapters._bases.topology import Replication
 from adapters._bases.upsert import UpsertReport, select_statement, update_statement
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import (
-    CRYPTO_PRICES,
-    PriceRow,
-)
+from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES, PriceRow
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository, create_statement
 from tests.support.scale import LARGE
