@@ -324,9 +324,10 @@ class HourlyRepository(Schema):
         return self._read(self._filled(query), **parameters)
 
     def _filled(self, query: str) -> str:
-        return _NAME.sub(self._meant, query_text(query))
+        """The text in sql/queries, each ``{name}`` replaced by one of these, or by what the table has of that name."""
+        own = {"database": f"`{self.database}`", "table": self.table.name, "most_found": MOST_FOUND}
 
-    def _meant(self, found: re.Match[str]) -> str:
-        """What a ``{name}`` in a query stands for: these, or what the table has under that name."""
-        own = {"database": f"`{self.database}`", "table": self.table.name, "most_found": str(MOST_FOUND)}
-        return self._named if found[1] == "named" else own.get(found[1]) or str(getattr(self.table, found[1]))
+        def meant(found: re.Match[str]) -> str:
+            return self._named if found[1] == "named" else str(own.get(found[1]) or getattr(self.table, found[1]))
+
+        return _NAME.sub(meant, query_text(query))

@@ -171,14 +171,9 @@ class HourlyTable:
         return tuple(name for name in definition(self.name).stored if name not in ("updated_at", "version"))
 
     @cached_property
-    def updated(self) -> tuple[str, ...]:
-        """The columns that an update writes: all outside the sorting key that the server does not make."""
-        return (*(name for name in self.given if name not in SORTING_KEY), "updated_at")
-
-    @cached_property
     def compared(self) -> tuple[str, ...]:
-        """The columns that make a row differ: `updated` without the run and the time of writing."""
-        return tuple(name for name in self.updated if name not in ("run_id", "updated_at"))
+        """The columns that make a row differ: all outside the sorting key but the run and the time of writing."""
+        return tuple(name for name in self.given if name not in (*SORTING_KEY, "run_id"))
 
     @property
     def is_traded(self) -> str:

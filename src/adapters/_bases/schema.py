@@ -92,7 +92,8 @@ class Schema:
                     f"{self.name} was just created, but another server answers, which does not have it",
                     next_step="Name one server in CLICKHOUSE_HOST, or their cluster in CLICKHOUSE_CLUSTER.",
                 )
-        self._check_shape(name, definition(name).differences(shapes[name]))
+        if differences := definition(name).differences(shapes[name]):
+            raise self._another_shape(name, differences)
         self._engine = shapes[name]["engine"]
         if is_replicated(self._engine):
             quorum, patience = self.replication.insert_quorum, self.clickhouse.patience_seconds
@@ -106,7 +107,7 @@ class Schema:
                 self._make(view)
             elif differences := definition(view).differences_of_view(shapes[view]):
                 if shapes[view]["engine"] != "View":
-                    self._check_shape(view, differences)
+                    raise self._another_shape(view, differences)
                 self._renew(view, shapes[view])
         self.is_made = True
 
@@ -225,12 +226,11 @@ class Schema:
         for name in (self.table.name, *(() if by_hand else self._beside)):
             topology.refuse_unreplicated(self._full(name), shapes.get(name, {}).get("engine", ""))
 
-    def _check_shape(self, name: str, differences: Sequence[str]) -> None:
-        if differences:
-            rest = len(differences) - _SHOWN_DIFFERENCES
-            more = f", and {rest} more" if rest > 0 else ""
-            raise StorageRejected(
-                f"{self._full(name)} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
-                next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`; but if its columns are "
-                f"only hidden from this user, have an administrator run: GRANT SELECT ON {self._full(name)}",
-            )
+    def _another_shape(self, name: str, differences: Sequence[str]) -> StorageRejected:
+        rest = len(differences) - _SHOWN_DIFFERENCES
+        more = f", and {rest} more" if rest > 0 else ""
+        return StorageRejected(
+            f"{self._full(name)} has another shape: {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more}",
+            next_step=f"Rename or drop {self._full(name)}, then run `./run.sh setup_db`; but if its columns are "
+            f"only hidden from this user, have an administrator run: GRANT SELECT ON {self._full(name)}",
+        )

@@ -155,10 +155,10 @@ def update_statement(
 
 
 def _assignments(table: HourlyTable, rows: Sequence[Row], position: str) -> str:
-    """``column = value`` for each updated column: the value of all rows, or the row's element of an array."""
+    """``column = value`` for each column outside the sorting key: the value of all rows, or an array's element."""
     texts = []
     place = f"({position} AS {_POSITION})"  # computed once: the assignments that follow use the alias
-    for column in table.updated:
+    for column in (*table.compared, "run_id", "updated_at"):
         values, kind = [row[column] for row in rows], definition(table.name).types[column]
         if all(value == values[0] for value in values):
             new = f"arrayElement({_json_array(values[:1], kind)}, 1)"
