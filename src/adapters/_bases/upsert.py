@@ -349,20 +349,19 @@ class _Chunk:
             newer[key] = {**row, **kept, "fetched_at": found.fetched_at, "version": version}
         return newer
 
-    def _insert(self, rows: Mapping[Key, Row]) -> None:
+    def _insert(self, rows: Mapping[Key, Row], **settings: object) -> None:
+        if not rows:
+            return
+        given = next(iter(rows.values()))
+        columns = {name: kind for name, kind in definition(self.table.name).types.items() if name in given}
+        values = [[row[name] for name in columns] for row in rows.values()]
         try:
-            self._send([*rows.values()])
+            self.clickhouse.insert(self.schema.quoted, columns, values, settings)
         except (StorageRejected, StorageUnavailable) as error:
             # Even if it may pass: the next try would find the rows stored, and not report the view.
-            if isinstance(error, StorageUnavailable) and not _VIEW.search(error.message):
+            if settings or (isinstance(error, StorageUnavailable) and not _VIEW.search(error.message)):
                 raise
             self._insert_without_views(rows, error)
-
-    def _send(self, rows: Sequence[Row], settings: Mapping[str, object] | None = None) -> None:
-        if rows:
-            columns = {name: kind for name, kind in definition(self.table.name).types.items() if name in rows[0]}
-            values = [[row[name] for name in columns] for row in rows]
-            self.clickhouse.insert(self.schema.quoted, columns, values, settings)
 
     def _insert_without_views(self, rows: Mapping[Key, Row], error: EtlError) -> None:
         """Insert what is missing after an error of a view on the table, or raise the error if it is of the table."""
@@ -373,8 +372,8 @@ class _Chunk:
         if not views:
             raise error
         stored = self._stored()
-        missing = [row for key, row in rows.items() if key not in stored or self._differing(row, stored[key])]
-        self._send(missing, {"materialized_views_ignore_errors": 1})
+        missing = {key: row for key, row in rows.items() if key not in stored or self._differing(row, stored[key])}
+        self._insert(missing, materialized_views_ignore_errors=1)
         view = " or ".join(views)
         self.dependent_error = (
             f"the rows are stored, but {view}, which depends on {self.schema.name}, failed: {error.message}",
