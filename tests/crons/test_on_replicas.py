@@ -21,6 +21,7 @@ from tests.support.stepped_clock import SteppedClock
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
 COINS = 3
+Shown = Callable[[], list[list[tuple[object, ...]]]]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def context(
 
 
 @pytest.fixture
-def shown(sql: Sql, cluster: ReplicatedFront) -> Callable[[], list[list[tuple[object, ...]]]]:
+def shown(sql: Sql, cluster: ReplicatedFront) -> Shown:
     """What the view of each replica shows: key and price; fails on a key that it shows twice."""
 
     def read() -> list[list[tuple[object, ...]]]:
@@ -60,10 +61,7 @@ def shown(sql: Sql, cluster: ReplicatedFront) -> Callable[[], list[list[tuple[ob
 
 
 async def test_runs_are_right_behind_a_round_robin(
-    context: MakeContext,
-    cluster: ReplicatedFront,
-    shown: Callable[[], list[list[tuple[object, ...]]]],
-    clock: SteppedClock,
+    context: MakeContext, cluster: ReplicatedFront, shown: Shown, clock: SteppedClock
 ) -> None:
     await run(context())
     clock.advance(timedelta(minutes=10))
@@ -81,11 +79,7 @@ async def test_runs_are_right_behind_a_round_robin(
 
 
 async def test_drop_and_restore_are_right_behind_a_round_robin(
-    context: MakeContext,
-    cluster: ReplicatedFront,
-    shown: Callable[[], list[list[tuple[object, ...]]]],
-    clock: SteppedClock,
-    tmp_path: Path,
+    context: MakeContext, cluster: ReplicatedFront, shown: Shown, clock: SteppedClock, tmp_path: Path
 ) -> None:
     await run(context())
     clock.advance(timedelta(minutes=10))
@@ -103,10 +97,7 @@ async def test_drop_and_restore_are_right_behind_a_round_robin(
 
 
 async def test_a_replica_that_lags_loses_and_doubles_nothing(
-    context: MakeContext,
-    cluster: ReplicatedFront,
-    shown: Callable[[], list[list[tuple[object, ...]]]],
-    clock: SteppedClock,
+    context: MakeContext, cluster: ReplicatedFront, shown: Shown, clock: SteppedClock
 ) -> None:
     """A key that a stale replica did not show is written twice; once it has caught up, both views show it once."""
     await run(context())
@@ -122,7 +113,7 @@ async def test_a_replica_that_lags_loses_and_doubles_nothing(
 
 
 async def test_a_replica_that_is_down_gets_everything_later(
-    context: MakeContext, cluster: ReplicatedFront, shown: Callable[[], list[list[tuple[object, ...]]]]
+    context: MakeContext, cluster: ReplicatedFront, shown: Shown
 ) -> None:
     """Set-up and a run beside a replica that is down; it makes the tables, then has the rows, when it is back."""
     cluster.down = {cluster.replicas[1]}

@@ -33,17 +33,11 @@ class HourlyRow(Protocol):
     """A row to store: a NamedTuple of these fields and the pipeline's own, in the order of the table's columns."""
 
     @property
-    def symbol(self) -> str:
-        """With the hour, the row's key."""
-
+    def symbol(self) -> str: ...
     @property
-    def fetched_at(self) -> str:
-        """When it was observed, Tehran wall time, ``YYYY-MM-DD HH:MM:SS``."""
-
+    def fetched_at(self) -> str: ...  # when it was observed, Tehran wall time, ``YYYY-MM-DD HH:MM:SS``
     def __iter__(self) -> Iterator[Any]: ...
-
     def _asdict(self) -> dict[str, Any]: ...
-
     def _replace(self: _Row, *args: Any, **kwargs: Any) -> _Row: ...
 
 

@@ -288,25 +288,26 @@ class _Chunk:
 
     def _differing(self, row: Row, found: Sequence[_Found]) -> list[_Found]:
         """Those of the stored rows of its key that the row would change."""
-        kept = {name for name in self.table.keeps_known if row[name] is None}
-        names = [name for name in self.table.compared if name not in kept]
         return [
             one
             for one in (found[-1:] if self.inserts_changes else found)
-            if any(row[name] != one.compared[name] for name in names)
+            if any(
+                row[name] != old and not (row[name] is None and name in self.table.keeps_known)
+                for name, old in one.compared.items()
+            )
         ]
 
     def _wrong(self, before: Mapping[Key, list[_Found]], after: Mapping[Key, list[_Found]]) -> dict[Key, str]:
         """What is not as it was written, by key. A newer value that another host wrote meanwhile is right."""
         wrong = {}
         for key, row in self.rows.items():
-            found, earlier = after.get(key, []), [one[:3] for one in before.get(key, [])]
-            differing = self._differing(row, found)
+            found = after.get(key, [])
+            differing, earlier = self._differing(row, found), before.get(key)
             if not found:
                 wrong[key] = "not visible"
             elif not earlier and len({one.fetched_at for one in found}) > 1:
                 wrong[key] = _SEVERAL
-            elif differing and (not earlier or any(one[:3] in earlier for one in differing)):
+            elif differing and (not earlier or any(one[:3] == old[:3] for one in differing for old in earlier)):
                 wrong[key] = f"still with {self.table.value} {differing[-1].compared[self.table.value]}"
         return wrong
 
