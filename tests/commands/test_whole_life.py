@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CRYPTO_PRICES
+from adapters._bases.sql_files import definition
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Finished, Installation
 from tests.support.price_audit import PriceAudit
@@ -27,7 +27,7 @@ def test_a_whole_life(program: Installation, source: FaultySource, clock: Steppe
         return done
 
     def stored() -> list[tuple[object, ...]]:
-        names = ", ".join(name for name in CRYPTO_PRICES.stored if name not in ("run_id", "updated_at"))
+        names = ", ".join(name for name in definition("crypto_prices").stored if name not in ("run_id", "updated_at"))
         return sql(f"SELECT {names} FROM crypto.crypto_prices ORDER BY symbol, datetime")
 
     def change(how: str) -> None:
