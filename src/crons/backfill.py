@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from adapters._bases.errors import EtlError, SourceRejected, StorageUnavailable
-from adapters._bases.hourly_table import Hole, HourlyRow, Key, key_of
+from adapters._bases.hourly_table import Hole, Key, key_of
 from adapters._bases.table_backup import Progress
 from adapters._bases.tehran_time import describe_alike, describe_hours, hour_key, hour_start, tehran_text, time_span
 from adapters._bases.wording import counted, listed
@@ -38,7 +38,7 @@ class Past:
     """The past hours of a backfill or a heal, and what became of them."""
 
     def __init__(self, ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
-        self._ctx, self._loader = ctx, SpooledLoader[HourlyRow](ctx)
+        self._ctx, self._loader = ctx, SpooledLoader(ctx)
         self._run_hour, self._ran = run_hour, hour_start(ctx.started)
         self.request = ctx.request
         self.starts = ctx.request.starts(ctx.started)  # oldest first, at least one

@@ -64,8 +64,10 @@ async def resolve_coins(
     """
     symbols = [symbol for symbol, _ in entries]
     pins = {symbol: cmc_id for symbol, cmc_id in entries if cmc_id is not None}
-    kept = choices.load()
-    found, doubts = await _look_up(source, [symbol for symbol in symbols if symbol not in pins and symbol not in kept])
+    kept, doubts = choices.load(), dict[str, str]()
+    new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
+    candidates = _candidates(await _map_of(source, new), new, doubts)
+    found = {symbol: _chosen(symbol, *coins) for symbol, coins in candidates.items() if symbol not in doubts}
     refused = await _refused(pins, kept, stored)
     taken = {symbol: cmc_id for symbol, cmc_id in pins.items() if symbol not in refused}
     for symbol, cmc_id in taken.items():
@@ -130,13 +132,6 @@ async def _refused(pins: Mapping[str, int], kept: Mapping[str, int], stored: Sto
         for symbol in new
         if before.get(symbol, pins[symbol]) != pins[symbol]
     }
-
-
-async def _look_up(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """The coin that CoinMarketCap's map has for each symbol, and for others why none can be chosen."""
-    doubts: dict[str, str] = {}
-    coins = _candidates(await _map_of(source, symbols), symbols, doubts)
-    return {symbol: _chosen(symbol, *coins[symbol]) for symbol in coins if symbol not in doubts}, doubts
 
 
 async def _map_of(source: CoinMarketCapHttpAdapter, symbols: Sequence[str]) -> list[Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from adapters._bases.hourly_table import HourlyRow
 from loaders.spooled_loader import SpooledLoader
 
 
-class CoinMarketCapLoader(SpooledLoader[HourlyRow]):
+class CoinMarketCapLoader(SpooledLoader):
     """Stores CoinMarketCap prices, one row for each (symbol, Tehran hour).
 
     ``ensure_ready()`` makes the database, the table, its views and the table of holes if they are missing.

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 from urllib.parse import quote
 
 import structlog
@@ -24,8 +24,6 @@ from adapters.files.spool import Spool
 _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
 _ENOUGH = 8
-
-RowT = TypeVar("RowT", bound=HourlyRow)
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +46,7 @@ class LoadContext(Protocol):
     def report(self) -> LoadReport: ...
 
 
-class SpooledLoader(Generic[RowT]):
+class SpooledLoader:
     """Loads rows so that none is lost and none is stored twice. Idempotent.
 
     Rows are on disk before the database is opened: a database that is down costs no hour. A method that uses the
@@ -60,7 +58,7 @@ class SpooledLoader(Generic[RowT]):
         self._repository, self._spool, self._report = ctx.repository, ctx.spool, ctx.report
         self._columns = ctx.repository.table.given
         self._ready = False
-        self._kept: dict[Path, Sequence[RowT]] = {}  # own batches that are not stored yet, by file
+        self._kept: dict[Path, Sequence[HourlyRow]] = {}  # own batches that are not stored yet, by file
         self._left: set[Path] = set()  # files whose rows are stored and that cannot be moved
         self._held: dict[Key, Path] = {}  # rows that the database acknowledged and does not show, by file
         self._doubtful: dict[Path, StorageUnavailable] = {}  # batches that the database took nothing of
@@ -77,12 +75,12 @@ class SpooledLoader(Generic[RowT]):
             await asyncio.to_thread(self._repository.ensure_ready)
             self._ready = True
 
-    async def load(self, rows: Sequence[RowT]) -> None:
+    async def load(self, rows: Sequence[HourlyRow]) -> None:
         """Store rows: `keep`, then `store_kept`."""
         await self.keep(rows)
         await self.store_kept()
 
-    async def keep(self, rows: Sequence[RowT]) -> None:
+    async def keep(self, rows: Sequence[HourlyRow]) -> None:
         """Put rows into the spool. They are on disk before anything is awaited.
 
         If the spool cannot be written, its rows are stored first, which frees space; if that is not enough, the new
@@ -132,10 +130,10 @@ class SpooledLoader(Generic[RowT]):
             self._settle(path, refusal.message)
             self._report.failures.append(f"{path.name}: {refusal.message}; next: {refusal.next_step}")
 
-    def _put(self, rows: Sequence[RowT]) -> None:
+    def _put(self, rows: Sequence[HourlyRow]) -> None:
         self._kept[self._spool.put(self._columns, map(tuple, rows))] = rows
 
-    async def _keep_after_storing(self, rows: Sequence[RowT]) -> None:
+    async def _keep_after_storing(self, rows: Sequence[HourlyRow]) -> None:
         failure = await _failure_of(self.store_kept())
         try:
             self._put(rows)
@@ -151,7 +149,7 @@ class SpooledLoader(Generic[RowT]):
         if failure is not None:
             raise failure
 
-    async def _store_unspooled(self, rows: Sequence[RowT]) -> None:
+    async def _store_unspooled(self, rows: Sequence[HourlyRow]) -> None:
         log.warning("rows bypass the spool", rows=len(rows))
         await self.ensure_ready()
         stored, refused = await self._store_sound(rows)
@@ -159,7 +157,7 @@ class SpooledLoader(Generic[RowT]):
         for reason in refused:
             log.warning("row lost, not storable", reason=reason)
 
-    async def _store_own(self, rows: Sequence[RowT]) -> None:
+    async def _store_own(self, rows: Sequence[HourlyRow]) -> None:
         """Store the kept rows together, or batch by batch if the table refuses one of them."""
         stored = UpsertReport()
         try:
@@ -172,7 +170,7 @@ class SpooledLoader(Generic[RowT]):
         finally:
             self._note_own([] if self._kept else rows, stored)
 
-    def _note_own(self, rows: Sequence[RowT], stored: UpsertReport) -> None:
+    def _note_own(self, rows: Sequence[HourlyRow], stored: UpsertReport) -> None:
         """Count what was stored of own rows; `rows` are all of them, unless some stay in the spool."""
         report = self._report
         report.inserted += stored.inserted

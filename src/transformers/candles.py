@@ -18,6 +18,8 @@ from transformers.coverage import Batch, Remark
 
 # How long after its end a candle still counts as open: the answer may be as old.
 _SETTLES_IN = timedelta(seconds=10)
+# How many hours before the present one a run asks for: in its first seconds the last one is still open.
+HOURS_BACK = 2
 
 
 class HourCandle(NamedTuple):

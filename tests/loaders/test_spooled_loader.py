@@ -164,7 +164,7 @@ def report() -> LoadReport:
 
 def loader(
     clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport | None = None
-) -> SpooledLoader[PriceRow]:
+) -> SpooledLoader:
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
@@ -255,8 +255,8 @@ async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
 @pytest.fixture
 def limited(
     server: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport
-) -> Callable[[str], SpooledLoader[PriceRow]]:
-    def make(condition: str) -> SpooledLoader[PriceRow]:
+) -> Callable[[str], SpooledLoader]:
+    def make(condition: str) -> SpooledLoader:
         made = loader(server, database, spool, report)
         asyncio.run(made.ensure_ready())
         server.command(f"ALTER TABLE {database}.crypto_prices ADD CONSTRAINT one CHECK {condition}")
@@ -270,7 +270,7 @@ COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193
 
 
 def test_rows_refused_alike_are_not_tried_one_by_one(
-    limited: Callable[[str], SpooledLoader[PriceRow]], front: ClickHouseFront, spool: Spool, report: LoadReport
+    limited: Callable[[str], SpooledLoader], front: ClickHouseFront, spool: Spool, report: LoadReport
 ) -> None:
     made = limited("price < 0")
     front.statements.clear()
@@ -284,7 +284,7 @@ def test_rows_refused_alike_are_not_tried_one_by_one(
 
 @pytest.mark.parametrize("numbers", [[1], [50, 192], [2, 3, 98], [1, 2, 97, 190, 191, 192, 193]])
 def test_few_bad_rows_cost_no_other(
-    limited: Callable[[str], SpooledLoader[PriceRow]],
+    limited: Callable[[str], SpooledLoader],
     server: ClickHouseAdapter,
     database: str,
     spool: Spool,

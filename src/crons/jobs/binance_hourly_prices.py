@@ -10,7 +10,6 @@ from functools import partial
 import structlog
 
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
-from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
 from adapters._bases.wording import counted, listed
@@ -35,12 +34,10 @@ from extractors.binance_extractor import (
 from extractors.candles import AGAIN, Answered, CandleCall, plan_calls
 from extractors.concurrently import all_at_once
 from loaders.spooled_loader import SpooledLoader
-from transformers.candles import candle_batch, last_over, pair_row
+from transformers.candles import HOURS_BACK, candle_batch, last_over, pair_row
 from transformers.coverage import Batch, hours_by_key
 
 _CORRECT = "if it stays so, name another pair in BINANCE_PAIRS, or none"
-# In an hour's first seconds the hour before is still open, so the one before that is completed.
-_HOURS_BACK = 2
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +63,7 @@ async def run(ctx: JobContext) -> None:
         report.failures.append("Binance has no candle of the present hour")
     rows = [row for batch in batches for row in batch.rows]
     ctx.step(f"storing {counted(len(rows), 'row')}")
-    await SpooledLoader[HourlyRow](ctx).load(rows)
+    await SpooledLoader(ctx).load(rows)
 
 
 async def backfill(ctx: JobContext, past: Past) -> None:
@@ -137,7 +134,7 @@ async def _latest(ctx: JobContext, http: HttpAdapter, of_symbol: tuple[str, Know
     """A pair's answer about the present hour and of the last that is over."""
     symbol, pair = of_symbol
     try:
-        since = hour_start(ctx.started).astimezone(timezone.utc) - _HOURS_BACK * HOUR
+        since = hour_start(ctx.started).astimezone(timezone.utc) - HOURS_BACK * HOUR
         answer = await extract_latest(http, pair.pair, since, clock=ctx.now)
         present = hour_start(ctx.now()).astimezone(timezone.utc)
         hours = hours_by_key(hours_between(last_over(answer.as_of), present + HOUR))

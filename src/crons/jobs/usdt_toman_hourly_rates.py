@@ -11,7 +11,6 @@ from statistics import median, mode
 from typing import Any
 
 from adapters._bases.errors import ConfigurationError, EtlError
-from adapters._bases.hourly_table import HourlyRow
 from adapters._bases.http_adapter import HttpAdapter, minute_limiter
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
@@ -23,11 +22,9 @@ from extractors.candles import AGAIN, CandleCall, plan_calls
 from extractors.concurrently import all_at_once
 from extractors.toman_extractor import CALLS_A_MINUTE, SOURCES, RateSource, extract_candles
 from loaders.spooled_loader import SpooledLoader
-from transformers.candles import candle_batch, toman_row
+from transformers.candles import HOURS_BACK, candle_batch, toman_row
 from transformers.coverage import Batch, hours_by_key, reach
 
-# In an hour's first seconds the hour before is still open, so the one before that is completed.
-_HOURS_BACK = 2
 # An exchange that is down must not hold up the other one's rates for long.
 _MOST_TRIES = 3
 _FAR_APART_PERCENT = 10.0
@@ -46,7 +43,7 @@ async def run(ctx: JobContext) -> None:
     now, report = ctx.now(), ctx.report
     report.hours_asked = len(ctx.symbols)
     ctx.step("asking Nobitex and Wallex for the latest rates")
-    batches, failures = await _latest(ctx, [*hours_before(now, _HOURS_BACK), hour_start(now)])
+    batches, failures = await _latest(ctx, [*hours_before(now, HOURS_BACK), hour_start(now)])
     _name(ctx, failures)
     rows = [row for batch in batches for row in batch.rows]
     there = {row.symbol for row in rows if row.fetched_at >= hour_key(now)}
@@ -55,7 +52,7 @@ async def run(ctx: JobContext) -> None:
     if not there:
         report.failures.append("neither Nobitex nor Wallex has a rate of the present hour")
     ctx.step(f"storing {counted(len(rows), 'row')}")
-    await SpooledLoader[HourlyRow](ctx).load(rows)
+    await SpooledLoader(ctx).load(rows)
 
 
 async def backfill(ctx: JobContext, past: Past) -> None:
