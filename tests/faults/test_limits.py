@@ -194,7 +194,7 @@ def test_spool_is_stored_although_the_source_fails(
     front.listen()
     source.requests.clear()
     source.faults.push(fault, path="/quotes/latest", times=99)
-    run = program.run_job(RUN_TIMEOUT_SECONDS="20")
+    run = program.run_job(RUN_TIMEOUT_SECONDS="8")
     assert (run.code, len(run.errors), words in run.errors[0]) == (1, 1, True), run.log
     assert "not done within" not in run.log
     assert len([request for request in source.requests if request.path.endswith("/quotes/latest")]) >= requests

@@ -42,18 +42,14 @@ def test_stuck_mutation_is_reported_with_its_fix(program: Installation, sql: Sql
     table.assert_right(6)
 
 
-@pytest.mark.parametrize("kind", ["truncated", "missing"])
-def test_damaged_backup_is_rejected(kind: str, program: Installation, sql: Sql) -> None:
+def test_damaged_backup_is_rejected(program: Installation, sql: Sql) -> None:
     assert program.run_job("backfill", "24").code == 0
     assert program.command("drop_db", "--yes").code == 0
     backup = backup_of(program) / "crypto_prices.jsonl.gz"
     whole = backup.read_bytes()
     assert program.run_job().code == 0
     before = fingerprint(sql)
-    middle = len(whole) // 2
-    backup.unlink()
-    if kind == "truncated":
-        backup.write_bytes(whole[:middle])
+    backup.write_bytes(whole[: len(whole) // 2])
     refused = program.command("restore", str(backup.parent))
     assert refused.code == 1
     assert len([line for line in refused.log.splitlines() if line.startswith("error: ")]) == 1

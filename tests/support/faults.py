@@ -55,17 +55,12 @@ class SpoiltAnswer(Answer):
             handler.close_connection = True
 
 
-def refused(
-    code: int, *, status: int | None = None, as_text: bool = False, retry_after_seconds: int | None = None
-) -> Fault:
-    """A refusal with one of the source's codes; the status 200 hides it in an ordinary answer.
-
-    At some endpoints the code comes as text.
-    """
+def refused(code: int, *, status: int | None = None, retry_after_seconds: int | None = None) -> Fault:
+    """A refusal with one of the source's codes; the status 200 hides it in an ordinary answer."""
 
     def alter(_: Answer, now: datetime) -> Answer:
         usual, message = _REFUSALS[code]
-        refused = refusal(status or usual, str(code) if as_text else code, message, now)
+        refused = refusal(status or usual, code, message, now)
         headers = {} if retry_after_seconds is None else {"Retry-After": str(retry_after_seconds)}
         return SpoiltAnswer(refused.status, refused.document, headers=headers)
 
@@ -90,7 +85,7 @@ def redirect(location: str) -> Fault:
     return _spoilt("redirect", 302, {"Location": location})
 
 
-def json_body(document: JsonObject, *, status: int = 200) -> Fault:
+def json_body(document: JsonObject, *, status: int) -> Fault:
     return Fault("JSON body", lambda *_: Answer(status, document))
 
 
@@ -151,16 +146,6 @@ def _quotes(coin: JsonObject) -> Iterator[JsonObject]:
     yield from coin.get("quote", ())
     for row in coin.get("quotes", ()):
         yield from row["quote"].values()
-
-
-def truncated_json() -> Fault:
-    """The first half of the honest JSON, as a complete HTTP answer."""
-
-    def alter(answer: Answer, _: datetime) -> Answer:
-        text = json.dumps(answer.document).encode()
-        return SpoiltAnswer(answer.status, answer.document, text=text[: len(text) // 2])
-
-    return Fault("truncated JSON", alter)
 
 
 def reset_in_body() -> Fault:

@@ -16,7 +16,6 @@ from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
 from tests.crons.jobs.conftest import IDS, NOW
-from tests.support import faults
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, run
 from tests.support.settings import make_settings
@@ -71,17 +70,6 @@ async def test_without_a_key_the_keyless_api_is_asked(
     assert sum("keyless" in entry["event"] for entry in logs) == 1
 
 
-async def test_coin_without_a_quote_does_not_affect_the_others(
-    cmc_context: MakeContext, source: FaultySource, rows: Rows
-) -> None:
-    source.faults.push(faults.left_out(1027), path="/quotes/latest")
-    source.faults.push(faults.odd_price(1, None), path="/quotes/latest")
-    first, second = await run(cmc_context()), await run(cmc_context())
-    assert (first.missing, first.without_quote, first.extracted) == (["ETH (id 1027)"], 1, 2)
-    assert list(second.rejects) == ["BTC (id 1) 2026-11-23 15:00:00: no price (null)"]
-    assert len(rows()) == 3
-
-
 async def test_unknown_symbol_fails_the_run_and_the_others_are_stored(cmc_context: MakeContext, rows: Rows) -> None:
     [failure] = (await run(cmc_context(symbols="BTC,NOPE,ETH"))).failures
     assert "NOPE" in failure
@@ -89,12 +77,6 @@ async def test_unknown_symbol_fails_the_run_and_the_others_are_stored(cmc_contex
     with pytest.raises(ConfigurationError, match="symbol NOPE"):
         await run(cmc_context(symbols="NOPE"))
     assert len(rows()) == 2
-
-
-async def test_answer_without_a_price_fails_the_run(cmc_context: MakeContext, source: FaultySource, rows: Rows) -> None:
-    source.faults.push(faults.empty_data(), path="/quotes/latest")
-    assert (await run(cmc_context())).failures == ["CoinMarketCap gave no valid price"]
-    assert rows() == {}
 
 
 def limits(monthly: Any, minute: Any, *, daily: Any = None, reset: Any = None) -> dict[str, Any]:

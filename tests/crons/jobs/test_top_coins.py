@@ -23,9 +23,9 @@ from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
-TOP, HOURS = 100, 168 if LARGE else 80
+TOP, HOURS = 100, 168 if LARGE else 44
 LEFT, CAME, FLICKERED, CAME_BACK = "DOGE", "C0150", "TRX", "ADA"
-FAILED = (62, 70)
+FAILED = (34, 40)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def source(clock: SteppedClock) -> Iterator[FaultySource]:
 
 def is_listed(symbol: str, hour: int) -> bool:
     """Whether a coin with a life of its own is in the list in that hour."""
-    alive = {LEFT: hour < 36, CAME: hour >= 30, FLICKERED: not 50 <= hour < 55, CAME_BACK: not 12 <= hour < 46}
+    alive = {LEFT: hour < 8, CAME: hour >= 10, FLICKERED: not 20 <= hour < 25, CAME_BACK: not 4 <= hour < 30}
     return alive[symbol]
 
 
@@ -93,7 +93,7 @@ async def test_days_of_the_list_miss_the_failed_hours_alone(
     found = sql("SELECT symbol, min(datetime), max(datetime), count() FROM crypto.crypto_prices GROUP BY symbol")
     spans = {symbol: tuple(span) for symbol, *span in found}
     end, ran = HOURS - 1, HOURS - len(FAILED)
-    lives = {LEFT: (0, 59, 60), CAME: (30, end, ran - 30), CAME_BACK: (0, end, ran - 10), FLICKERED: (0, end, ran)}
+    lives = {LEFT: (0, 31, 32), CAME: (10, end, ran - 10), CAME_BACK: (0, end, ran - 2), FLICKERED: (0, end, ran)}
     for symbol, (first, last, rows) in lives.items():
         assert spans[symbol] == (hour_key(began + HOUR * first), hour_key(began + HOUR * last), rows), symbol
 
