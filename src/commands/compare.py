@@ -67,7 +67,7 @@ def compare(hours: int, *, tolerance: float, as_json: bool) -> int:
 
 
 def compare_stored(resources: Resources, now: datetime, *, hours: int, tolerance: float) -> Overview:
-    """Compare what both tables hold of the hours before the present one; arguments as in `compare`."""
+    """Compare what both tables hold of that many hours before the present one; tolerance in percent."""
     keys = list(hours_by_key(hours_before(now, hours)))
     span = {"first": keys[0], "last": keys[-1]}
     quotes = resources.repository(CoinMarketCapClickHouseAdapter)

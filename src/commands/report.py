@@ -19,6 +19,7 @@ from crons.registry import JOBS, MAIN_JOB
 from crons.resources import Resources, system_clock
 from reports.price_report import ReportContents, build_page
 from reports.price_summary import WEEK, PriceTable
+from transformers.coverage import hours_by_key
 
 REPORTS = PROJECT_ROOT / "reports"
 # Hours times symbols that a browser still draws smoothly, about 3 MB of page besides the library.
@@ -49,7 +50,7 @@ def write_page(settings: Settings, hours: int, now: datetime, path: Path) -> Non
         StateError: the file cannot be written; none is left behind.
     """
     # By their keys: when Tehran's clock was set back, until 2022, two hours have one.
-    keys = list(dict.fromkeys(hour_key(start) for start in [*hours_before(now, hours), now]))
+    keys = list(hours_by_key([*hours_before(now, hours), now]))
     with Resources(settings, task="report") as resources:
         page = build_page(_contents(resources, keys, now))
     with state_errors(f"cannot write {path}"):
@@ -64,8 +65,8 @@ def _contents(resources: Resources, keys: Sequence[str], now: datetime) -> Repor
         name: list(JOBS[name].expected(resources.settings, table, since=keys[0])) for name, (table, _) in tables.items()
     }
     # Before prices are read, which could exceed the memory.
-    stored = {name: table.symbols(first=keys[0], last=keys[-1]) for name, (table, _) in tables.items()}
-    symbols = sum(len(stored[name].union(followed[name])) for name in tables)
+    shown = [table.symbols(first=keys[0], last=keys[-1]).union(followed[name]) for name, (table, _) in tables.items()]
+    symbols = sum(map(len, shown))
     if len(keys) * symbols > MOST_CELLS:
         raise ConfigurationError(
             f"a page cannot show {len(keys):,} hours of {counted(symbols, 'symbol')}",
