@@ -97,17 +97,16 @@ class Schema:
         self._engine = shapes[name]["engine"]
         if is_replicated(self._engine):
             quorum, patience = self.replication.insert_quorum, self.clickhouse.patience_seconds
-            writes = settings_of_writes(self.topology, quorum, patience_seconds=patience)
-            self.clickhouse.keep_settings(writes)
+            self.clickhouse.keep_settings(settings_of_writes(self.topology, quorum, patience_seconds=patience))
         # CREATE IF NOT EXISTS needs a right that a user who only writes rows may lack, even if the table exists.
         for beside in set(self._beside) - shapes.keys():
             self._make(beside)
         for view in self._possible_views(shapes):
             if view not in shapes:
                 self._make(view)
-            elif differences := definition(view).differences_of_view(shapes[view]):
-                if shapes[view]["engine"] != "View":
-                    raise self._another_shape(view, differences)
+            elif shapes[view]["engine"] != "View":
+                raise self._another_shape(view, definition(view).differences_of_view(shapes[view]))
+            elif shapes[view]["comment"] != definition(view).comment or shapes[view]["as defined"] == "0":
                 self._renew(view, shapes[view])
         self.is_made = True
 
