@@ -192,7 +192,7 @@ class Past:
             settled = {key: start for key, start in lacking.items() if start <= self._settled}
             # What came and is not stored is not a hole.
             empty = {key: start for key, start in settled.items() if not {(symbol, key), (symbol, "")} & rejected}
-            if batch.points is None or is_whole(settled.values(), batch.points.get(symbol, ())):
+            if not settled or batch.points is None or is_whole(settled.values(), batch.points.get(symbol, ())):
                 self._note_holes(symbol, empty)
             else:
                 unexplained |= empty
@@ -222,7 +222,6 @@ class Past:
         return halves
 
     async def _store(self) -> None:
-        self._ctx.step(f"storing {counted(self._loader.kept, 'row')}")
         await self._loader.store_kept()
         holes, self._holes = self._holes, []
         try:
@@ -297,12 +296,11 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
     if both_calendars := time_span(request.first, request.end)[2]:
         log.info("hours in both calendars", span=both_calendars)
     if not request.dry_run:
-        ctx.step("storing the rows in the spool")
         await SpooledLoader(ctx).store_kept()
     past = Past(ctx, run_hour)
     try:
         with progress(ctx.now, counted="hours", least=0) as past.advance:
-            await salvage(ctx, job.backfill(ctx, past), past.finish)
+            await salvage(job.backfill(ctx, past), past.finish)
         await past.finish()
     finally:
         past.report_missing()

@@ -205,7 +205,7 @@ def _named(text: str, followed: Collection[str], *, listed_too: bool) -> list[st
     return symbols
 
 
-async def salvage(ctx: JobContext, work: Awaitable[None], store: Callable[[], Awaitable[object]]) -> None:
+async def salvage(work: Awaitable[None], store: Callable[[], Awaitable[object]]) -> None:
     """Do work; if the source fails, store at least what there is before its error is raised."""
     try:
         await work
@@ -213,7 +213,6 @@ async def salvage(ctx: JobContext, work: Awaitable[None], store: Callable[[], Aw
         raise
     except EtlError:
         try:
-            ctx.step("storing the rows in the spool")
             await store()
         except EtlError as error:
             log.warning("rows in the spool not stored either", reason=error.message)
@@ -224,7 +223,7 @@ async def run_hour(ctx: JobContext) -> None:
     """Run the present hour of a job; if the source fails, store at least what is in the spool."""
     calls_before = ctx.resources.calls_made
     try:
-        await salvage(ctx, ctx.job.run(ctx), SpooledLoader(ctx).store_kept)
+        await salvage(ctx.job.run(ctx), SpooledLoader(ctx).store_kept)
     finally:
         ctx.report.calls = ctx.resources.calls_made - calls_before
     if ctx.report.values:

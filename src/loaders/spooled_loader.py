@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,10 @@ class LoadContext(Protocol):
     @property
     def report(self) -> LoadReport: ...
 
+    @property
+    def step(self) -> Callable[[str], None]:
+        """Notes what the run is doing."""
+
 
 class SpooledLoader:
     """Loads rows so that none is lost and none is stored twice. Idempotent.
@@ -55,7 +59,7 @@ class SpooledLoader:
     """
 
     def __init__(self, ctx: LoadContext) -> None:
-        self._repository, self._spool, self._report = ctx.repository, ctx.spool, ctx.report
+        self._repository, self._spool, self._report, self._step = ctx.repository, ctx.spool, ctx.report, ctx.step
         self._columns = ctx.repository.table.given
         self._ready = False
         self._kept: dict[Path, Sequence[HourlyRow]] = {}  # own batches that are not stored yet, by file
@@ -103,6 +107,7 @@ class SpooledLoader:
         A spool file that cannot be read, set aside or removed is reported and stops none of the others. A row that the
         database acknowledged and does not show is held: later runs update it once it is visible, and fail until then.
         """
+        self._step(f"storing {counted(self.kept, 'row')}" if self.kept else "storing the rows in the spool")
         self._doubtful, self._took = {}, False
         rows = [row for batch in self._kept.values() for row in batch]
         earlier: list[Path] = []

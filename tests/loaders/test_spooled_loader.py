@@ -151,6 +151,9 @@ class Run:
     spool: Spool
     report: LoadReport
 
+    def step(self, text: str) -> None:
+        pass
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:

@@ -12,7 +12,7 @@ import structlog
 from adapters._bases.errors import ContractError, EtlError, SourceRejected, SourceUnavailable
 from adapters._bases.http_adapter import HttpAdapter
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between
-from adapters._bases.wording import counted, listed
+from adapters._bases.wording import listed
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.files.choices import KnownPair, pair_choices
 from adapters.http.binance_http_adapter import KLINES_WEIGHT, UNKNOWN_PAIR, WEIGHT_A_MINUTE
@@ -62,7 +62,6 @@ async def run(ctx: JobContext) -> None:
     if report.without_quote and report.without_quote == len(batches):
         report.failures.append("Binance has no candle of the present hour")
     rows = [row for batch in batches for row in batch.rows]
-    ctx.step(f"storing {counted(len(rows), 'row')}")
     await SpooledLoader(ctx).load(rows)
 
 

@@ -53,7 +53,6 @@ async def run(ctx: JobContext) -> None:
     batch = latest_batch(answer, now=ctx.now(), run_id=ctx.run_id, stale_after=stale_after)
     ctx.report.note(batch)
     ctx.report.failures.extend(_without_price(ctx, coins, answer.quotes, {row.symbol for row in batch.rows}))
-    ctx.step(f"storing {counted(len(batch.rows), 'row')}")
     await CoinMarketCapLoader(ctx).load(batch.rows)
 
 

@@ -51,7 +51,6 @@ async def run(ctx: JobContext) -> None:
     report.without_quote = len(report.missing)
     if not there:
         report.failures.append("neither Nobitex nor Wallex has a rate of the present hour")
-    ctx.step(f"storing {counted(len(rows), 'row')}")
     await SpooledLoader(ctx).load(rows)
 
 
