@@ -45,10 +45,10 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     # Older versions of changed rows, which the view does not show.
     if superseded := table.count_superseded():
         yield Finding("superseded versions", "ok", f"{superseded:,}, until ClickHouse merges them")
-    wrong = table.wrong_keys()
+    wrong = table.defects("wrong_keys")
     heal = f"{_heal(ctx, _instants(wrong.rows))}, once they are gone: {wrong.repair}"
     yield finding("keys against fetched_at", wrong.rows, heal)
-    future = table.future_rows(present=hour_key(now))
+    future = table.defects("future_rows", present=hour_key(now))
     clock = "check the clock of the host that wrote them, then remove them"
     yield finding("future rows", future.rows, f"{clock}: {future.repair}")
     yield _absurd(ctx, followed)

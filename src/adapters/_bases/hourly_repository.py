@@ -234,28 +234,28 @@ class HourlyRepository(Schema):
         rows = self._ask("unfinished", symbols=list(symbols), first=first, last=last)
         return {symbol: set(hours) for symbol, hours in rows}
 
+    def defects(self, query: str, **parameters: str) -> Defects:
+        """What a SELECT in sql/queries finds: key and detail; the statement after it removes or repairs that."""
+        select, _, repair = self._filled(query).partition(";\n")
+        for name, value in parameters.items():
+            repair = repair.replace(f"{{{name}:String}}", quoted_text(value))
+        rows = self._read(select, **parameters)
+        return Defects([Wrong._make(row) for row in rows], " ".join(repair.split()))
+
     def duplicate_keys(self) -> Defects:
         """Keys with rows of several ``fetched_at``, even if the view hides them."""
         # For a table larger than the memory.
         self.retry.call(lambda: self.clickhouse.keep_settings({"optimize_aggregation_in_order": 1}))
-        return self._defects("duplicates")
+        return self.defects("duplicates")
 
     def count_superseded(self) -> int:
         """The number of rows with a newer version, until ClickHouse merges them."""
         table = self.quoted
         return self._number(f"SELECT count() - (SELECT count() FROM {table} FINAL) FROM {table}")  # noqa: S608 - quoted
 
-    def wrong_keys(self) -> Defects:
-        """Rows whose key is not the hour of their ``fetched_at``, or whose ``fetched_at`` is not a time."""
-        return self._defects("wrong_keys")
-
-    def future_rows(self, *, present: str) -> Defects:
-        """Rows of hours after the one whose key is ``present``."""
-        return self._defects("future_rows", present=present)
-
     def absurd_values(self, *, first: str = "") -> list[Wrong]:
         """Values from an hour key on that are NULL, not positive, not finite, or far off their neighbors."""
-        return self._defects("absurd", first=first).rows
+        return self.defects("absurd", first=first).rows
 
     def idle(self, symbols: Sequence[str], *, since: str) -> list[str]:
         """The symbols that were stored by an hour key but have no trade since, while the table has rows since."""
@@ -310,14 +310,6 @@ class HourlyRepository(Schema):
         """Insert rows into an auxiliary table; safe to repeat: it keeps one row of each key."""
         types, name = definition(table).types, quoted_name(self.database, table)
         self.retry.call(partial(self.clickhouse.insert, name, types, rows))
-
-    def _defects(self, query: str, **parameters: str) -> Defects:
-        """What the SELECT of this name finds, and the statement after it, which repairs that."""
-        select, _, repair = self._filled(query).partition(";\n")
-        for name, value in parameters.items():
-            repair = repair.replace(f"{{{name}:String}}", quoted_text(value))
-        rows = self._read(select, **parameters)
-        return Defects([Wrong._make(row) for row in rows], " ".join(repair.split()))
 
     def _ask(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of the SELECT in sql/queries of this name; none without the table or view."""

@@ -59,7 +59,7 @@ def test_readers_see_one_row_per_key_before_and_after_merges(
             "report": [one.price for one in inserting.prices(**span)["BTC"].values()],
             "coins": [(one.meaning, one.hours) for one in inserting.meanings()],
             "backup": copied(embedded, database, tmp_path / f"{name}.jsonl.gz"),
-            "wrong": [*inserting.duplicate_keys().rows, *inserting.future_rows(present=HOUR).rows],
+            "wrong": [*inserting.duplicate_keys().rows, *inserting.defects("future_rows", present=HOUR).rows],
         }
 
     before, superseded = seen("before"), inserting.count_superseded()

@@ -1,3 +1,4 @@
+-- Keys with rows of several fetched_at, even if the view hides them.
 SELECT symbol, datetime, concat(toString(count()), ' rows')
 FROM {database}.{table} FINAL
 GROUP BY symbol, datetime

@@ -1,3 +1,4 @@
+-- Rows of hours after the present one.
 SELECT symbol, datetime, concat('fetched_at is ', fetched_at)
 FROM {database}.{table} FINAL
 WHERE datetime > {present:String}

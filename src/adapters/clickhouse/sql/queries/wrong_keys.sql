@@ -1,3 +1,4 @@
+-- Rows whose key is not the hour of their fetched_at, or whose fetched_at is not a time.
 SELECT symbol, datetime, concat('fetched_at is ', fetched_at)
 FROM {database}.{table} FINAL
 WHERE datetime != concat(substring(fetched_at, 1, 13), ':00:00')
