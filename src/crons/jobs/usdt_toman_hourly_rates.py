@@ -10,7 +10,14 @@ from itertools import pairwise
 from statistics import median, mode
 from typing import Any
 
-from adapters._bases.errors import ConfigurationError, EtlError
+from adapters._bases.errors import (
+    ClockError,
+    ConfigurationError,
+    ContractError,
+    EtlError,
+    SourceRejected,
+    SourceUnavailable,
+)
 from adapters._bases.http_adapter import HttpAdapter, minute_limiter
 from adapters._bases.tehran_time import describe_hours, from_text, hour_key, hour_start, hours_before
 from adapters._bases.wording import counted, listed
@@ -71,7 +78,7 @@ async def backfill(ctx: JobContext, past: Past) -> None:
             own = [call for call in calls if call.symbol == symbol]
             try:
                 await past.fill(own, ask, asked=lambda call: {call.symbol: call.hours}, again=AGAIN, most_failures=1)
-            except EtlError as error:
+            except (SourceUnavailable, SourceRejected, ContractError, ClockError) as error:
                 failures.append(error)
     if len(failures) == len(exchanges):
         raise failures[0]

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from adapters._bases.errors import ConfigurationError, EtlError, SourceRejected
+from adapters._bases.errors import ConfigurationError, EtlError, SourceRejected, StorageUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, hours_between, time_bound
+from crons import backfill as past_hours
 from crons.jobs import usdt_toman_hourly_rates
 from crons.jobs.usdt_toman_hourly_rates import JOB
 from sandbox.server import Answer
 from tests.crons.jobs.conftest import NOW
+from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.job_runs import MakeContext, backfill, contexts, heal, run
 from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
@@ -160,6 +162,17 @@ async def test_heal_fills_what_is_missing(
         rows.pop(hour_key(clock()))
         assert rows == expected(symbol, wanted)
     assert (healed.without_quote, healed.failures) == (1, [])
+
+
+async def test_database_that_fails_during_a_backfill_ends_it(
+    context: MakeContext, exchanges: RateStandIn, front: ClickHouseFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second exchange is not asked."""
+    monkeypatch.setattr(past_hours, "_ROWS_A_LOAD", 10)
+    front.refuse()
+    with pytest.raises(StorageUnavailable):
+        await backfill(context(), 24)
+    assert len(exchanges.asked) == 1
 
 
 @pytest.mark.parametrize("most", [0, 100], ids=["empty", "a hundred candles"])
