@@ -42,12 +42,7 @@ def first() -> datetime:
 
 
 @pytest.fixture
-def ask(
-    embedded: ClickHouseAdapter,
-    database: str,
-    make_table: Callable[..., Any],
-    first: datetime,
-) -> Ask:
+def ask(embedded: ClickHouseAdapter, database: str, make_table: Callable[..., Any], first: datetime) -> Ask:
     """Run a query of the dashboard over six hours: BTC has all but the third, ETH begins at the fourth."""
     repository = make_table(embedded, present)
     hours = [first + timedelta(hours=number) for number in range(6)]
@@ -112,10 +107,7 @@ def test_prices_in_toman_are_offered_where_rates_are_stored(
 
 
 def test_rewritten_hour_shows_as_updated(
-    ask: Ask,
-    embedded: ClickHouseAdapter,
-    make_table: Callable[..., Any],
-    first: datetime,
+    ask: Ask, embedded: ClickHouseAdapter, make_table: Callable[..., Any], first: datetime
 ) -> None:
     later = make_table(embedded, lambda: present() + timedelta(minutes=1))
     later.upsert_prices([price_row("BTC", 99.0, fetched_at=hour_key(first))])

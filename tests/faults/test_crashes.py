@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 SYMBOLS = ("BTC", "ETH", "SOL")
 Moment = Callable[[], object]
 SERVER_SEEDS, EMBEDDED_SEEDS = (6, 3) if LARGE else (1, 1)
-FRONT_KILLS, EMBEDDED_KILLS = (12, 10) if LARGE else (6, 4)
+FRONT_KILLS, EMBEDDED_KILLS = (12, 10) if LARGE else (4, 3)
 """How many kills of each seed have to strike a living process."""
 MOST_TRIALS = 5
 """For each of them: a process may have come to its end before its moment."""

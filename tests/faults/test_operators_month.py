@@ -16,7 +16,7 @@ from tests.support.scale import LARGE
 from tests.support.small_disk import filled, small_disk
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-DAYS, KEPT = (20, 30) if LARGE else (3, 4)
+DAYS, KEPT = (20, 30) if LARGE else (2, 3)
 """How many days pass at a time, and how many of the daily backups are kept."""
 DAILY_BACKUPS = """
 import sys

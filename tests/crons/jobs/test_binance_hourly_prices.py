@@ -43,25 +43,6 @@ async def test_runs_store_the_present_open_and_complete_the_hour_before(
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("minute", [30, 29])
-async def test_open_candle_gives_its_open_only(
-    binance_context: MakeContext, clock: SteppedClock, sql: Sql, minute: int
-) -> None:
-    clock.now = NOW.replace(hour=12 if minute < 30 else 11, minute=minute, second=30)
-    await run(binance_context(symbols="BTC"))
-    rows = stored(sql, "BTC")
-    assert rows[hour_key(clock())][1:] == (None, None, None, None, None, None, 1, None)
-
-
-async def test_hour_before_is_not_completed_in_its_first_seconds(
-    binance_context: MakeContext, clock: SteppedClock, sql: Sql
-) -> None:
-    clock.now = NOW.replace(minute=30, second=3)
-    await run(binance_context(symbols="BTC"))
-    closes = [row[3] for row in stored(sql, "BTC").values()]
-    assert [close is None for close in closes] == [False, True, True]
-
-
 async def test_exchange_that_is_down_fails_the_run(binance_context: MakeContext, down: set[datetime], sql: Sql) -> None:
     present = hour_start(NOW).astimezone(timezone.utc)
     down.update({present, present + HOUR / 2})

@@ -271,15 +271,15 @@ async def test_cut_candle_does_not_fail_the_run_and_the_heal(
 async def test_window_that_fails_costs_only_itself(
     context: MakeContext, exchange: Exchange, sql: Sql, failing: httpx.Response
 ) -> None:
-    first = hours_before(NOW, 120 * 24)[0].timestamp() * 1000
+    first = hours_before(NOW, 30 * 24)[0].timestamp() * 1000
     exchange.alter["BTCUSDT"] = lambda _number, asked, rows: (
         failing if first - 3 * STEP < asked["startTime"] < first + STEP else rows
     )
-    report = await backfill(context(symbols="BTC,ETH,XRP"), 120 * 24)
-    lost = hours_before(NOW, 120 * 24)[:498]
+    report = await backfill(context(symbols="BTC,ETH,XRP"), 30 * 24)
+    lost = hours_before(NOW, 30 * 24)[:498]
     [failure] = report.failures
     assert failure.startswith(f"BTC: {hour_key(lost[0])[:16]} to {hour_key(lost[-1])[:16]}: ")
-    assert [len(stored(sql, symbol)) for symbol in ("BTC", "ETH", "XRP")] == [2880 - 498, 2880, 2880]
+    assert [len(stored(sql, symbol)) for symbol in ("BTC", "ETH", "XRP")] == [720 - 498, 720, 720]
     assert holes(sql) == set()
 
 
