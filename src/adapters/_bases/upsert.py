@@ -84,11 +84,11 @@ def upsert(rows: Iterable[Row], schema: Schema, *, now: str, unproven: set[Key] 
     retry, remaining, report, incomplete = schema.retry, iter(rows), UpsertReport(), list[_Chunk]()
     limit = int(retry.call(partial(schema.clickhouse.value_of, "max_query_size")) or 0)
     chunk_rows = min(_CHUNK_ROWS, limit // _ROW_BYTES) if limit else _CHUNK_ROWS
-    inserts_changes, unproven = schema.inserts_changes(), set() if unproven is None else unproven
+    unproven = set() if unproven is None else unproven
     while chunk := list(islice(remaining, chunk_rows)):
         _check_values(schema.table, chunk)
         keyed = {(row["symbol"], f"{row['fetched_at'][:13]}:00:00"): row for row in chunk}
-        one = _Chunk(schema, keyed, now, inserts_changes, unproven)
+        one = _Chunk(schema, keyed, now, unproven)
         try:
             report = report.plus(retry.call(one.store))
         except (StorageRejected, StorageUnavailable) as error:
@@ -234,7 +234,6 @@ class _Chunk:
     schema: Schema
     rows: Mapping[Key, Row]
     now: str  # Tehran wall time
-    inserts_changes: bool  # see `Schema.inserts_changes`
     unproven: set[Key]  # see `upsert`
     report: UpsertReport | None = None
     written: int = 0  # rows that ClickHouse acknowledged
@@ -243,6 +242,7 @@ class _Chunk:
 
     def __post_init__(self) -> None:
         self.clickhouse, self.table = self.schema.clickhouse, self.schema.table
+        self.inserts_changes = self.schema.inserts_changes()
 
     def store(self) -> UpsertReport:
         try:
