@@ -103,10 +103,6 @@ class Past:
         log.warning("refused", symbols=symbols, hours=describe_hours(hours), reason=error.message)
         self._refused |= _keys(asked)
 
-    def note_failed(self, asked: Mapping[str, Hours], error: EtlError) -> None:
-        for symbols, ranges in _alike(asked).items():
-            self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {error.message}")
-
     async def fill(
         self,
         calls: Sequence[CallT],
@@ -136,7 +132,8 @@ class Past:
                     elif isinstance(answer, SourceRejected):
                         self.note_refused(asked(call), answer)
                     else:
-                        self.note_failed(asked(call), answer)
+                        for symbols, ranges in _alike(asked(call)).items():
+                            self._ctx.report.failures.append(f"{listed(symbols)}: {ranges}: {answer.message}")
             if plan is None or not self._short:
                 return
             known: Mapping[str, datetime] = {}

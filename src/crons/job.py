@@ -84,7 +84,7 @@ class RunReport(LoadReport):
         self.rejected += len(batch.rejects)
         for notes, remarks in ((self.rejects, batch.rejects), (self.flaws, batch.flaws)):
             for one in remarks:
-                notes.add(one.name, one.reason, one.hour)
+                notes.add(one.name or one.symbol, one.reason, one.hour)
 
 
 @dataclass(frozen=True)

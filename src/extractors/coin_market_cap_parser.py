@@ -87,13 +87,13 @@ def parse_quotes(
             head = _head(coin, found, path, flaws)
             points = [(path, found)] if observed_at else _points(found, path)
         except InvalidRowError as exc:
-            parsed.rejects.append(Remark(coin.symbol, str(coin), exc.message))
+            parsed.rejects.append(Remark(coin.symbol, exc.message, name=str(coin)))
             continue
         for place, point in points:
             try:
                 parsed.quotes.append(_quote(head, (place, point), endpoint, observed_at, [*flaws]))
             except InvalidRowError as exc:  # noqa: PERF203 - each point fails alone
-                parsed.rejects.append(Remark(coin.symbol, str(coin), exc.message))
+                parsed.rejects.append(Remark(coin.symbol, exc.message, name=str(coin)))
     return parsed
 
 
@@ -116,11 +116,11 @@ def _coins_in(data: object, coins: Sequence[Coin], rejects: list[Remark]) -> Ite
         requested.setdefault(coin.cmc_id, []).append(coin)
     for path, found in _members(data):
         if not isinstance(found, dict):
-            rejects.append(Remark(path, path, f"{path} is not an object: {shown(found)}"))
+            rejects.append(Remark(path, f"{path} is not an object: {shown(found)}"))
         elif (cmc_id := id_of(found)) is None:
-            rejects.append(Remark(path, path, f"{path}.id is not an id: {shown(found.get('id'))}"))
+            rejects.append(Remark(path, f"{path}.id is not an id: {shown(found.get('id'))}"))
         elif cmc_id not in requested:
-            rejects.append(Remark(path, path, f"{path} is coin {cmc_id}, which was not requested"))
+            rejects.append(Remark(path, f"{path} is coin {cmc_id}, which was not requested"))
         else:
             yield from ((coin, path, found) for coin in requested[cmc_id])
 

@@ -63,9 +63,9 @@ def candle_batch(call: CandleCall, answer: Answered, make: Callable[[HourCandle]
             if on_grid:
                 rows.append(make(_merged(on_grid, wrong, over=start <= over)))
         except InvalidRowError as error:
-            rejects.append(Remark(call.symbol, name, error.message, key))
+            rejects.append(Remark(call.symbol, error.message, key, name))
         if wrong:
-            flaws.append(Remark(call.symbol, name, "; ".join(wrong), key))
+            flaws.append(Remark(call.symbol, "; ".join(wrong), key, name))
     points = {call.symbol: [candle.opens for candle in answer.candles]}
     return Batch({call.symbol: call.hours}, rows, rejects, flaws, points)
 

@@ -74,7 +74,7 @@ def _batch(asked: Mapping[str, Hours], quotes: Iterable[Quote], rejects: list[Re
 
 
 def _remark(quote: Quote, reason: str) -> Remark:
-    return Remark(quote.symbol, str(Coin(quote.symbol, quote.cmc_id)), reason, hour_key(quote.observed_at))
+    return Remark(quote.symbol, reason, hour_key(quote.observed_at), str(Coin(quote.symbol, quote.cmc_id)))
 
 
 def _objection(quote: Quote, now: datetime) -> str:

@@ -32,9 +32,9 @@ class Remark(NamedTuple):
     """Why a quote is not stored, or what else is wrong with it."""
 
     symbol: str
-    name: str  # of the coin or pair, for messages
     reason: str  # one line
     hour: str = ""  # hour key; empty if it cannot be read, so that it may be any
+    name: str = ""  # of the coin or pair, for messages; empty: as the symbol
 
 
 class Batch(NamedTuple):

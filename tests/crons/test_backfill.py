@@ -54,7 +54,7 @@ class ListedSource:
                 self.asked.append((symbol, key))
                 gives = number not in {*self.lacks, *self.unusable}
                 rows = [price_row(symbol, 100.0 + number, fetched_at=tehran_text(start))] if gives else []
-                rejects = [Remark(symbol, symbol, "no price (null)", key)] if number in self.unusable else []
+                rejects = [Remark(symbol, "no price (null)", key)] if number in self.unusable else []
                 await past.take(Batch({symbol: {key: start}}, rows, rejects))
 
 

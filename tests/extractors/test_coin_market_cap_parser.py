@@ -204,7 +204,7 @@ def test_outer_time_replaces_an_unreadable_inner_one() -> None:
     assert [quote.observed_at.minute for quote in parsed.quotes] == [30, 30, 30]
     assert [len(quote.flaws) for quote in parsed.quotes] == [1, 0, 0]
     assert parsed.quotes[0].flaws[0].startswith("data.'1'.quotes[0].quote.USD.timestamp is not a time: 'soon'")
-    assert [reject[:2] for reject in parsed.rejects] == [("BTC", "BTC (id 1)")] * 3
+    assert [(reject.symbol, reject.name) for reject in parsed.rejects] == [("BTC", "BTC (id 1)")] * 3
     assert [reject.reason[:18] for reject in parsed.rejects] == [f"data.'1'.quotes[{index}]" for index in (1, 4, 5)]
 
 

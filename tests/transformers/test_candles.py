@@ -34,7 +34,7 @@ def hours_of(*candles: Candle, as_of: datetime = LONG_AFTER, before: int = 0) ->
 
 
 def remark(reason: str) -> Remark:
-    return Remark("BTC", "BTC (BTCUSDT)", reason, "2026-11-23 15:00:00")
+    return Remark("BTC", reason, "2026-11-23 15:00:00", "BTC (BTCUSDT)")
 
 
 def made(*candles: Candle, as_of: datetime = LONG_AFTER) -> list[Any]:
