@@ -9,7 +9,6 @@ import pytest
 
 from adapters._bases.tehran_time import in_tehran
 from tests.support.installation import Installation
-from tests.support.main_at import __file__ as main_at
 from tests.support.price_table import Sql
 from tests.support.stepped_clock import SteppedClock
 
@@ -80,10 +79,10 @@ def test_nothing_is_pruned_after_a_loss(program: Installation) -> None:
     assert says not in program.at_clock("status").out
 
 
-def test_two_backups_in_one_second_are_two_folders(program: Installation, clock: SteppedClock) -> None:
+def test_two_backups_in_one_second_are_two_folders(program: Installation) -> None:
     assert program.run_job().code == 0
     for _ in range(2):
-        assert program.start(main_at, clock().isoformat(), "backup").ended().code == 0
+        assert program.at_clock("backup").code == 0
     assert len(backups(program)) == 2
 
 
@@ -100,10 +99,12 @@ def test_backup_without_rows_creates_nothing(program: Installation, embedded_pro
 @pytest.mark.parametrize(("age", "says"), [(timedelta(hours=30), ""), (timedelta(hours=50), "no backup for 2 d 2 h")])
 def test_overdue_backup_needs_attention(program: Installation, clock: SteppedClock, age: timedelta, says: str) -> None:
     assert program.run_job().code == 0
-    assert "backup" not in program.start(main_at, clock().isoformat(), "status").ended().out
+    assert "backup" not in program.at_clock("status").out
     assert program.command("setup_cron", "--backup").code == 0
-    assert program.start(main_at, (clock() - age).isoformat(), "backup").ended().code == 0
-    out = program.start(main_at, clock().isoformat(), "status").ended().out
+    clock.advance(-age)
+    assert program.at_clock("backup").code == 0
+    clock.advance(age)
+    out = program.at_clock("status").out
     assert (says in out) if says else ("no backup" not in out)
 
 

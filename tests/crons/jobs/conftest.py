@@ -23,6 +23,8 @@ NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 """2026-11-23 15:37:09 in Tehran."""
 IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
 MARKET = Market(listed_coins())
+Rows = Callable[[], dict[tuple[str, str], float]]
+"""Reads the stored prices by symbol and hour key."""
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def cmc_context(
 
 
 @pytest.fixture
-def rows(sql: Sql) -> Callable[[], dict[tuple[str, str], float]]:
+def rows(sql: Sql) -> Rows:
     def read() -> dict[tuple[str, str], float]:
         if sql("EXISTS TABLE crypto.crypto_prices") == [(0,)]:
             return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,15 +14,13 @@ from adapters._bases.tehran_time import HOUR, hour_key
 from crons.job import JobContext, Request
 from crons.jobs.cmc_hourly_prices import JOB
 from crons.resources import Resources
-from tests.crons.jobs.conftest import IDS, NOW
+from tests.crons.jobs.conftest import IDS, NOW, Rows
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, run
 from tests.support.settings import make_settings
 from tests.support.stepped_clock import SteppedClock
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
-
-Rows = Callable[[], dict[tuple[str, str], float]]
 
 
 def served(source: FaultySource, instant: datetime) -> dict[tuple[str, str], float | None]:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.errors import SourceRejected
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, time_bound
-from tests.crons.jobs.conftest import IDS, NOW
+from tests.crons.jobs.conftest import IDS, NOW, Rows
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, backfill, heal, run
 from tests.support.price_table import Sql
@@ -20,8 +20,6 @@ from tests.support.stepped_clock import SteppedClock
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
 HOURS = hours_before(NOW, 24)
-
-Rows = Callable[[], dict[tuple[str, str], float]]
 Holes = set[tuple[int, datetime]]
 
 

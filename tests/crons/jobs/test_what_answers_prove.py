@@ -18,7 +18,7 @@ from adapters.files.choices import pair_choices
 from crons.jobs import binance_hourly_prices
 from sandbox.market import iso
 from sandbox.server import Answer
-from tests.crons.jobs.conftest import NOW
+from tests.crons.jobs.conftest import NOW, Rows
 from tests.support.binance import holes, stored
 from tests.support.faulty_source import Fault, FaultySource
 from tests.support.http_sources import BINANCE
@@ -330,13 +330,7 @@ SHORT = [
     ids=lambda one: str(getattr(one, "name", one)),
 )
 async def test_short_history_of_one_coin_is_asked_again(
-    cmc_context: MakeContext,
-    source: FaultySource,
-    rows: Callable[[], dict[tuple[str, str], float]],
-    *,
-    fault: Fault,
-    times: int,
-    sql: Sql,
+    cmc_context: MakeContext, source: FaultySource, rows: Rows, *, fault: Fault, times: int, sql: Sql
 ) -> None:
     source.faults.push(fault, path=PAST, times=times)
     report = await backfill(cmc_context(), 168)
@@ -370,10 +364,7 @@ async def test_second_asking_stays_within_the_credits(cmc_context: MakeContext, 
 
 
 async def test_null_price_is_a_hole(
-    cmc_context: MakeContext,
-    source: FaultySource,
-    clock: SteppedClock,
-    rows: Callable[[], dict[tuple[str, str], float]],
+    cmc_context: MakeContext, source: FaultySource, clock: SteppedClock, rows: Rows
 ) -> None:
     """The hour's second point has no price either; a heal ends well, names it, and spends no credit every day."""
     await backfill(cmc_context(), first=hours_before(NOW, 24)[0], end=hours_before(NOW, 12)[0])
@@ -390,7 +381,7 @@ async def test_null_price_is_a_hole(
 
 @pytest.mark.parametrize("text", [None, "Your request is not valid"])
 async def test_symbol_that_the_map_refuses_costs_only_itself(
-    cmc_context: MakeContext, source: FaultySource, rows: Callable[[], dict[tuple[str, str], float]], text: str | None
+    cmc_context: MakeContext, source: FaultySource, rows: Rows, text: str | None
 ) -> None:
     respond = source.answer
 
