@@ -15,9 +15,10 @@ from adapters._bases.errors import ConfigurationError, EtlError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.tehran_time import hour_key, hour_start, hours_before, hours_between, time_span
 from adapters._bases.wording import counted, listed
+from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
 from configurations.config import Settings, split_list
 from crons.resources import Resources
-from loaders.spooled_loader import LoadReport, SpooledLoader
+from loaders.spooled_loader import SpooledLoader
 from transformers.coverage import Batch
 
 if TYPE_CHECKING:
@@ -70,13 +71,15 @@ class ReasonGroups:
 
 
 @dataclass
-class RunReport(LoadReport):
+class RunReport(RunCounts):
     """What a run did. It is filled while the run goes on, so that a failed run is recorded with its counts too."""
 
     rejects: ReasonGroups = field(default_factory=ReasonGroups)  # quotes that were not stored
     flaws: ReasonGroups = field(default_factory=ReasonGroups)  # what could not be read of stored quotes
     missing: list[str] = field(default_factory=list)  # what the source was asked for and did not give
     warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)  # why the run counts as failed, although it goes on
+    values: dict[str, float] = field(default_factory=dict)  # stored last, by symbol
 
     def note(self, batch: Batch) -> None:
         """Count the quotes of an answer, and note what is wrong with them."""

@@ -30,7 +30,7 @@ from configurations.config import PROJECT_ROOT, Settings, SettingsError, load_se
 from configurations.logs import last_lines, rotate_log, set_up_logging
 from crons.alarms import alert, monitored
 from crons.backfill import fill_past
-from crons.exits import DONE, FAILED, TERMINATED, USAGE, guarded, leave, supervise
+from crons.exits import DONE, EXIT_CODES, FAILED, INTERRUPTED, TERMINATED, USAGE, guarded, leave, supervise
 from crons.history import keep, keep_killed, record, store
 from crons.job import Job, JobContext, Request, RunReport, run_hour
 from crons.registry import MAIN_JOB, find_job
@@ -66,7 +66,11 @@ def start(request: Request, clock: Callable[[], datetime]) -> int:
     structlog.contextvars.bind_contextvars(job=request.name)
     code = guarded(lambda: _run(request, clock), tell=_log_error, clock=clock)
     if code in {FAILED, USAGE, TERMINATED} and request.kind != "backfill" and not request.dry_run:
-        alert(usable_settings().alert_command, f"{request.name} {request.kind} failed", "\n".join(last_lines()))
+        try:
+            alert(usable_settings().alert_command, f"{request.name} {request.kind} failed", "\n".join(last_lines()))
+        except KeyboardInterrupt:
+            log.error(EXIT_CODES[INTERRUPTED])  # noqa: TRY400 - expected
+            return INTERRUPTED
     return code
 
 

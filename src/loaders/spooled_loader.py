@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import structlog
 
 from adapters._bases.clickhouse_errors import is_about_size
 from adapters._bases.errors import EtlError, InvalidRowError, StateError, StorageUnavailable
-from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.hourly_table import HourlyRow, Key, key_of
 from adapters._bases.upsert import IncompleteWriteError, UpsertReport
 from adapters._bases.wording import counted
-from adapters.clickhouse.etl_runs_clickhouse_adapter import RunCounts
-from adapters.files.spool import Spool
+
+if TYPE_CHECKING:
+    from crons.job import JobContext
 
 _ALL_REFUSED = "the database refused every row of a batch; the warnings say why"
 # When ClickHouse refuses this many rows and accepts none, the others are not tried.
@@ -28,37 +27,15 @@ _ENOUGH = 8
 log = structlog.get_logger(__name__)
 
 
-@dataclass
-class LoadReport(RunCounts):
-    """What became of rows: a loader adds to these counts, also if an error follows."""
-
-    values: dict[str, float] = field(default_factory=dict)  # stored last, by symbol
-    failures: list[str] = field(default_factory=list)  # why the run counts as failed, although it goes on
-
-
-class LoadContext(Protocol):
-    """What a loader needs of a run, such as `crons.job.JobContext`."""
-
-    repository: HourlyRepository
-    spool: Spool  # the job's own; its lock keeps every other process away
-
-    @property
-    def report(self) -> LoadReport: ...
-
-    @property
-    def step(self) -> Callable[[str], None]:
-        """Notes what the run is doing."""
-
-
 class SpooledLoader:
-    """Loads rows so that none is lost and none is stored twice. Idempotent.
+    """Loads rows so that none is lost and none is stored twice. Idempotent. Counts them in the run's report.
 
     Rows are on disk before the database is opened: a database that is down costs no hour. A method that uses the
     database raises `StorageUnavailable` or `StorageRejected`; rows that are not stored stay in the spool, for this
     loader and for the next run.
     """
 
-    def __init__(self, ctx: LoadContext) -> None:
+    def __init__(self, ctx: JobContext) -> None:
         self._repository, self._spool, self._report, self._step = ctx.repository, ctx.spool, ctx.report, ctx.step
         self._columns = ctx.repository.table.given
         self._ready = False

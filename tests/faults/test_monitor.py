@@ -68,6 +68,13 @@ def test_failed_run_alerts_once_its_lock_is_free(
     assert words in "\n".join(lines)
 
 
+def test_alert_ended_by_ctrl_c_is_one_line(program: Installation) -> None:
+    """The command may wait for something; its session is its own."""
+    ended = program.run_job(SYMBOLS="", ALERT_COMMAND="kill -INT $PPID; cat")
+    assert ended.code == 130
+    assert "ended by Ctrl-C" in ended.log.splitlines()[-1]
+
+
 @pytest.mark.parametrize(("name", "value"), [("SYMBOLS", ""), ("CLICKHOUSE_PORT", "x"), ("DATA_PATH", " ")])
 def test_wrong_settings_ping_the_failure(monitor: HTTPServer, program: Installation, name: str, value: str) -> None:
     """The address itself is right."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,7 +26,8 @@ from adapters._bases.hourly_table import key_of
 from adapters._bases.retry import RetryPolicy
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter, PriceRow
 from adapters.files.spool import Spool
-from loaders.spooled_loader import LoadReport, SpooledLoader
+from crons.job import JobContext, RunReport
+from loaders.spooled_loader import SpooledLoader
 from tests.support.clickhouse_front import ClickHouseFront, Fault, FaultKind
 from tests.support.mortal_disk import ENDINGS, Died, Ending, MortalDisk
 from tests.support.price_rows import price_row
@@ -147,9 +149,11 @@ def only_reason(spool: Spool) -> str:
 
 @dataclass
 class Run:
+    """What a loader needs of a `JobContext`."""
+
     repository: HourlyRepository
     spool: Spool
-    report: LoadReport
+    report: RunReport
 
     def step(self, text: str) -> None:
         pass
@@ -161,17 +165,17 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def report() -> LoadReport:
-    return LoadReport()
+def report() -> RunReport:
+    return RunReport()
 
 
 def loader(
-    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport | None = None
+    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: RunReport | None = None
 ) -> SpooledLoader:
     repository = CoinMarketCapClickHouseAdapter(
         clickhouse=clickhouse, database=database, retry=RetryPolicy(attempts=1), clock=lambda: NOW
     )
-    return SpooledLoader(Run(repository, spool, report or LoadReport()))
+    return SpooledLoader(cast(JobContext, Run(repository, spool, report or RunReport())))
 
 
 def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server: ClickHouseAdapter) -> None:
@@ -182,7 +186,7 @@ def test_spool_and_upsert_together_keep_every_row(front: ClickHouseFront, server
 
 
 async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fails(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, report: LoadReport, tmp_path: Path
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, report: RunReport, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path) as disk:
         spool = Spool(disk / "spool")
@@ -200,7 +204,7 @@ async def test_a_spool_that_has_room_again_takes_the_rows_though_the_database_fa
 
 
 async def test_kept_batches_are_stored_by_one_upsert(
-    server: ClickHouseAdapter, front: ClickHouseFront, database: str, spool: Spool, report: LoadReport
+    server: ClickHouseAdapter, front: ClickHouseFront, database: str, spool: Spool, report: RunReport
 ) -> None:
     storing = loader(server, database, spool, report)
     for name in ("BTC", "ETH", "SOL"):
@@ -218,7 +222,7 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     unmovable: bool,  # noqa: FBT001
     embedded: ClickHouseAdapter,
     database: str,
-    report: LoadReport,
+    report: RunReport,
     tmp_path: Path,
 ) -> None:
     spool = Spool(tmp_path)
@@ -243,7 +247,7 @@ async def test_a_spool_file_that_cannot_be_read_blocks_nothing(
     "bad", [{"name": "half a character: \ud800"}, {"fetched_at": "no time at all"}, {"symbol": ["BAD"]}], ids=str
 )
 async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
-    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport, bad: dict[str, object]
+    clickhouse: ClickHouseAdapter, database: str, spool: Spool, report: RunReport, bad: dict[str, object]
 ) -> None:
     row = price_row("BAD")._replace(**bad)  # type: ignore[arg-type]
     spool.put(PriceRow._fields, [price_row("ETH"), price_row("XRP"), row, price_row("ADA"), price_row("DOT")])
@@ -257,7 +261,7 @@ async def test_a_row_that_cannot_be_stored_does_not_block_the_spool(
 
 @pytest.fixture
 def limited(
-    server: ClickHouseAdapter, database: str, spool: Spool, report: LoadReport
+    server: ClickHouseAdapter, database: str, spool: Spool, report: RunReport
 ) -> Callable[[str], SpooledLoader]:
     def make(condition: str) -> SpooledLoader:
         made = loader(server, database, spool, report)
@@ -273,12 +277,12 @@ COINS = [price_row(f"COIN{number:03}", float(number)) for number in range(1, 193
 
 
 def test_rows_refused_alike_are_not_tried_one_by_one(
-    limited: Callable[[str], SpooledLoader], front: ClickHouseFront, spool: Spool, report: LoadReport
+    limited: Callable[[str], SpooledLoader], front: ClickHouseFront, spool: Spool, report: RunReport
 ) -> None:
     made = limited("price < 0")
     front.statements.clear()
     asyncio.run(made.load(COINS))
-    assert report == LoadReport(failures=["the database refused every row of a batch; the warnings say why"])
+    assert report == RunReport(failures=["the database refused every row of a batch; the warnings say why"])
     assert len(front.asked("INSERT")) <= 32
     reason = only_reason(spool)
     assert all(f"COIN{number}" in reason for number in ("001", "002", "191", "192"))
@@ -291,7 +295,7 @@ def test_few_bad_rows_cost_no_other(
     server: ClickHouseAdapter,
     database: str,
     spool: Spool,
-    report: LoadReport,
+    report: RunReport,
     *,
     numbers: list[int],
 ) -> None:
