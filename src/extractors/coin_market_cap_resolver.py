@@ -66,9 +66,9 @@ async def resolve_coins(
     pins = {symbol: cmc_id for symbol, cmc_id in entries if cmc_id is not None}
     kept, doubts = choices.load(), dict[str, str]()
     new = [symbol for symbol in symbols if symbol not in pins and symbol not in kept]
-    candidates = _candidates(await _map_of(source, new), new, doubts)
+    candidates = _candidates(await _map_of(source, new), new, doubts) if new else {}
     found = {symbol: _chosen(symbol, *coins) for symbol, coins in candidates.items() if symbol not in doubts}
-    refused = await _refused(pins, kept, stored)
+    refused = await _refused(pins, kept, stored) if pins else {}
     taken = {symbol: cmc_id for symbol, cmc_id in pins.items() if symbol not in refused}
     for symbol, cmc_id in taken.items():
         if kept.get(symbol, cmc_id) != cmc_id:

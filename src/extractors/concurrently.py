@@ -87,15 +87,14 @@ async def all_at_once(
     calls: Iterable[CallT], ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]]
 ) -> tuple[list[AnswerT], list[EtlError]]:
     """The answers to calls, and the errors of the others; if all fail, the first is raised."""
-
-    async def outcome(call: CallT) -> AnswerT | EtlError:
-        try:
-            return await ask(call)
-        except EtlError as error:
-            return error
-
-    outcomes = await asyncio.gather(*map(outcome, calls))
-    failures = [one for one in outcomes if isinstance(one, EtlError)]
-    if failures and len(failures) == len(outcomes):
+    answers, failures = list[AnswerT](), list[EtlError]()
+    for outcome in await asyncio.gather(*map(ask, calls), return_exceptions=True):
+        if isinstance(outcome, EtlError):
+            failures.append(outcome)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            answers.append(outcome)
+    if failures and not answers:
         raise failures[0]
-    return [one for one in outcomes if not isinstance(one, EtlError)], failures
+    return answers, failures
