@@ -19,6 +19,8 @@ from adapters._bases.wording import counted
 log = structlog.get_logger(__name__)
 
 Changes = Literal["", "update", "insert"]
+# Where the engine's name says that a table is replicated; ClickHouse Cloud replaces the engine itself.
+_REPLICATING = ("cluster", "replicated database")
 
 
 class Replication(NamedTuple):
@@ -62,28 +64,21 @@ class Topology(NamedTuple):
             return "ClickHouse Cloud"
         return "a single server" if self.replicas == 1 else f"{self.replicas} hand-made replicas"
 
-    @property
-    def on_cluster(self) -> str:
-        """What follows the object's name in a DDL statement."""
-        return f" ON CLUSTER `{self.cluster}`" if self.kind == "cluster" else ""
-
-    @property
-    def replicated(self) -> str:
-        """The prefix of a MergeTree engine's name. ClickHouse Cloud replaces the engine itself."""
-        return "Replicated" if self.kind in ("cluster", "replicated database") else ""
+    def filled(self, database: str, statement: str, **names: str) -> str:
+        """A DDL statement with its placeholders filled in: `names`, and those that follow from the place."""
+        names["database"] = f"`{database}`"
+        names["on_cluster"] = f" ON CLUSTER `{self.cluster}`" if self.kind == "cluster" else ""
+        names["replicated"] = "Replicated" if self.kind in _REPLICATING else ""
+        return statement.format_map(names)
 
     def send(self, clickhouse: ClickHouseAdapter, database: str, statement: str, **names: str) -> None:
-        """Run a DDL statement, its placeholders filled in. Complete on every replica that is up; the others follow.
-
-        `database` is a plain name, `names` are those besides `{database}`, `{on_cluster}` and `{replicated}`.
-        """
+        """Run a DDL statement, see `filled`. Complete on every replica that is up; the others follow."""
         # The server answers before the client gives up; a replica that has not finished keeps it queued.
         settings: dict[str, object] = {
             "distributed_ddl_task_timeout": clickhouse.patience_seconds,
             "distributed_ddl_output_mode": "throw_only_active",
         }
-        names |= {"database": f"`{database}`", "on_cluster": self.on_cluster, "replicated": self.replicated}
-        clickhouse.command(statement.format_map(names), settings if self.replicated else {})
+        clickhouse.command(self.filled(database, statement, **names), settings if self.kind in _REPLICATING else {})
 
     def make_database(self, clickhouse: ClickHouseAdapter, database: str) -> None:
         try:

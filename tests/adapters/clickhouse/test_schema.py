@@ -94,13 +94,8 @@ def test_every_column_is_read_and_has_a_comment(name: str) -> None:
 def test_statement_is_for_its_topology(
     topology: Topology, version: tuple[int, ...], on_cluster: str, engine: str, settings: list[str]
 ) -> None:
-    text = definition("crypto_prices").text
-    statement = text.format(
-        database="`d`",
-        on_cluster=topology.on_cluster,
-        replicated=topology.replicated,
-        settings=table_settings(topology, version),
-    )
+    made = definition("crypto_prices").text
+    statement = topology.filled("d", made, settings=table_settings(topology, version))
 
     assert statement.startswith(f"CREATE TABLE IF NOT EXISTS `d`.crypto_prices{on_cluster}\n")
     assert f"\nENGINE = {engine}(version)\n" in statement
