@@ -77,6 +77,7 @@ def test_open_hour_has_its_first_price_only(seconds: int) -> None:
 def test_hour_is_complete_once_it_is_settled() -> None:
     assert made(FIRST, SECOND, as_of=HOUR_START + HOUR + timedelta(seconds=10))[0].close == 105.0
     assert last_over(HOUR_START + HOUR + timedelta(seconds=10)) == HOUR_START
+    assert last_over(HOUR_START + HOUR + timedelta(seconds=9)) == HOUR_START - HOUR
 
 
 def test_one_candle_gives_the_whole_hour() -> None:
