@@ -32,6 +32,8 @@ from tests.support.report_contents import (
     stored_run,
     table_of,
 )
+from tests.support.two_markets import candles_of, quotes_of, walk
+from transformers.comparison import Overview, compare_symbol
 
 PACKAGE, VERSION = "plotly.js-cartesian-dist-min", "4.1.1"
 """The npm package; of those of plotly.js the smallest that draws lines and heat maps."""
@@ -252,6 +254,45 @@ def test_hours_before_the_first_stored_one_are_left_out() -> None:
 
     assert data_of(tree)["hours"] == hours[-169:]
     assert text_of(tree, ".//p[@id='trimmed']") == "30 d were asked for; before 2026-11-16 12:00 nothing is stored."
+
+
+def compared(*, wrong: bool, symbols: tuple[str, ...] = ("BTC", "ETH")) -> tuple[Overview, Any, list[Any]]:
+    """Prices of these symbols, the page, and the rows of the comparison in it.
+
+    If wrong, CoinMarketCap repeats a price of the first symbol for twelve hours.
+    """
+    hours, found = hour_keys(48), []
+    span = hours[:-1]
+    for number, symbol in enumerate(symbols):
+        prices = walk(48, seed=number, percent=3)
+        quoted = [*prices[:20], *[prices[20]] * 12, *prices[32:]] if wrong and not number else prices
+        quotes, candles = quotes_of(symbol, span, quoted), candles_of(symbol, span, prices)
+        found.append(compare_symbol(quotes, candles, hours=span, rates={}, tolerance=1.0))
+    overview = Overview(hours=span, tolerance=1.0, symbols=found, only_coinmarketcap=["XRP"], only_binance=[])
+    tree = page_of(report_contents(price_wave(3, hours), hours=hours, comparison=overview))
+    return overview, tree, tree.findall(".//table[@id='comparison-table']/tbody/tr")
+
+
+def test_equal_prices_are_not_marked() -> None:
+    overview, tree, rows = compared(wrong=False)
+    figures = ["48", "0", "0", "0.00 %", "+0.00 %", "+0.00 %", overview.hours[0][:16], "0", ""]
+    shown = [["".join(cell.itertext()) for cell in row] for row in rows]
+    assert shown == [[symbol, f"{symbol}USDT", *figures] for symbol in ("BTC", "ETH")]
+    assert text_of(tree, ".//p[@id='comparison-result']") == "No hour of 96 is over 1 %."
+    assert [row.get("class") for row in rows] == [None, None]
+    assert "USDT is taken for a dollar in 96 h" in text_of(tree, ".//main")
+
+
+def test_a_suspicion_is_marked_and_explained() -> None:
+    """In the symbol's row and below the table; a symbol comes from the database, so its markup is text."""
+    overview, tree, [row, other] = compared(wrong=True, symbols=("<script>alert(1)</script>", "ETH"))
+    over = len(overview.symbols[0].over)
+    shown = ["".join(row[place].itertext()) for place in (0, 9, 10)]
+    assert shown == ["<script>alert(1)</script>", str(over), "stale"]
+    assert (row.get("class"), other.get("class")) == ("failed", None)
+    result = text_of(tree, ".//p[@id='comparison-result']")
+    assert result.startswith(f"{over} hours of 1 symbol over 1 %: ./run.sh compare 48")
+    assert "looks stale: CoinMarketCap repeats " in text_of(tree, ".//main")
 
 
 @pytest.mark.parametrize(
