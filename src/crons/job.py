@@ -83,7 +83,7 @@ class RunReport(RunCounts):
 
     def note(self, batch: Batch) -> None:
         """Count the quotes of an answer, and note what is wrong with them."""
-        self.extracted += len(batch.rows) + len(batch.rejects)
+        self.extracted += batch.extracted
         self.rejected += len(batch.rejects)
         for notes, remarks in ((self.rejects, batch.rejects), (self.flaws, batch.flaws)):
             for one in remarks:

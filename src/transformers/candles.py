@@ -67,7 +67,7 @@ def candle_batch(call: CandleCall, answer: Answered, make: Callable[[HourCandle]
         if wrong:
             flaws.append(Remark(call.symbol, "; ".join(wrong), key, name))
     points = {call.symbol: [candle.opens for candle in answer.candles]}
-    return Batch({call.symbol: call.hours}, rows, rejects, flaws, points)
+    return Batch({call.symbol: call.hours}, rows, rejects, flaws, points, len(rows) + len(rejects))
 
 
 def pair_row(symbol: str, pair: KnownPair, run_id: str, hour: HourCandle) -> PairRow:

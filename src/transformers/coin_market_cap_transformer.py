@@ -40,7 +40,7 @@ def latest_batch(answer: Parsed, *, now: datetime, run_id: str, stale_after: tim
             rejects.append(_remark(quote, reason))
         else:
             kept[quote.symbol] = quote
-    return _batch({}, kept.values(), rejects, run_id)
+    return _batch(answer, {}, kept.values(), rejects, run_id)
 
 
 def past_batch(answer: Parsed, asked: Mapping[str, Hours], *, now: datetime, run_id: str) -> Batch:
@@ -65,12 +65,14 @@ def past_batch(answer: Parsed, asked: Mapping[str, Hours], *, now: datetime, run
             rejects.append(_remark(quote, reason))
         elif other is None or quote.observed_at < other.observed_at:
             earliest[quote.symbol, hour] = quote
-    return _batch(asked, earliest.values(), rejects, run_id)._replace(points=points)
+    return _batch(answer, asked, earliest.values(), rejects, run_id)._replace(points=points)
 
 
-def _batch(asked: Mapping[str, Hours], quotes: Iterable[Quote], rejects: list[Remark], run_id: str) -> Batch:
+def _batch(
+    answer: Parsed, asked: Mapping[str, Hours], quotes: Iterable[Quote], rejects: list[Remark], run_id: str
+) -> Batch:
     flaws = [_remark(quote, f"stored, but {flaw}") for quote in quotes for flaw in quote.flaws]
-    return Batch(asked, [_row(quote, run_id) for quote in quotes], rejects, flaws)
+    return Batch(asked, [_row(quote, run_id) for quote in quotes], rejects, flaws, extracted=len(answer.quotes))
 
 
 def _remark(quote: Quote, reason: str) -> Remark:

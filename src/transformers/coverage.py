@@ -46,6 +46,7 @@ class Batch(NamedTuple):
     flaws: Sequence[Remark] = ()  # of stored rows
     # The times, aware, of all that the answer has of each symbol; None if it has all that the source has.
     points: Mapping[str, Sequence[datetime]] | None = None
+    extracted: int = 0  # how many quotes it has that could be read, of two in an hour both; of candles, how many hours
 
 
 class Share(NamedTuple):

@@ -28,7 +28,13 @@ async def test_backfill_stores_what_is_served(
     report = await backfill(binance_context(), 1100)
     for symbol in ("BTC", "ETH", "SOL"):
         assert stored(sql, symbol) == expected(exchange, f"{symbol}USDT", hours_before(NOW, 1100))
-    assert (report.inserted, report.hours_asked, report.failures, report.missing) == (3300, 3300, [], [])
+    assert (report.extracted, report.inserted, report.hours_asked, report.failures, report.missing) == (
+        3300,
+        3300,
+        3300,
+        [],
+        [],
+    )
     # For each pair its state, its first candle and, with 500 hours a call, three calls.
     assert report.calls == 3 * (2 + 3)
     again = await backfill(binance_context(), 24, symbols="eth")

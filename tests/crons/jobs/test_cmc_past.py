@@ -48,6 +48,7 @@ async def test_backfill_stores_the_served_price_of_each_hour(
         if (cmc_id, hour) not in holes
     }
     assert (report.inserted, report.hours_asked, report.without_quote) == (48 * 3 - 2, 48 * 3, 2)
+    assert report.extracted == 2 * (48 + 1) * 3 - 2 * 2  # half-hourly; those around the hours count too
     assert report.missing == ["BTC: 2 h: 2026-11-23 10:00, 2026-11-23 12:00"]
     assert (len(asked(source)), report.credits) == (1, source.credits_used)
     again = await backfill(cmc_context(), 48)
