@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -73,8 +73,7 @@ class _Cause(NamedTuple):
     said: str  # searched in the lines ``kind: text`` of an error and its causes
     message: str
     next_step: str = _CHECK_NETWORK
-    kind: type[EtlError] = SourceUnavailable
-    most_tries: int | None = None
+    kind: Callable[..., EtlError] = SourceUnavailable
 
 
 # By the names of httpx's classes, so that this table does not load it. The first match counts.
@@ -95,7 +94,12 @@ _CAUSES = (
     # What h11 says of an answer that begins with a control character, as a TLS alert does.
     _Cause("^RemoteProtocolError: illegal request line", "this port requires https", _CHECK_ADDRESS, SourceRejected),
     # EAI_NONAME, EAI_NODATA; 8 on macOS. It may be a slip of the name server, but mostly the name is wrong.
-    _Cause(r"^gaierror: \[Errno (-2|-5|8)\]", "unknown host name", f"{_CHECK_ADDRESS}, and DNS", most_tries=2),
+    _Cause(
+        r"^gaierror: \[Errno (-2|-5|8)\]",
+        "unknown host name",
+        f"{_CHECK_ADDRESS}, and DNS",
+        partial(SourceUnavailable, most_tries=2),
+    ),
     _Cause("^ConnectError:", "it cannot be reached"),
     _Cause("^ProxyError:", "the proxy refused"),
     _Cause("(Protocol|^Read|^Write|^Close|^Network)Error:", "the connection broke off or did not speak HTTP"),
@@ -108,10 +112,7 @@ def _translated(error: Exception, where: str) -> EtlError:
     said = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     cause = next(cause for cause in _CAUSES if re.search(cause.said, said, re.MULTILINE))
     words = [one.strerror for one in causes(error) if isinstance(one, OSError) and one.strerror]
-    found = cause.kind(f"{where}: {cause.message}{f' ({words[-1]})' if words else ''}", next_step=cause.next_step)
-    if isinstance(found, RetryableError):
-        found.most_tries = cause.most_tries
-    return found
+    return cause.kind(f"{where}: {cause.message}{f' ({words[-1]})' if words else ''}", next_step=cause.next_step)
 
 
 class Answer(NamedTuple):
@@ -120,8 +121,13 @@ class Answer(NamedTuple):
     where: str  # host and path of the request, for messages
     status: int
     content: bytes
-    headers: Mapping[str, str] = MappingProxyType({})
-    asked_at: datetime | None = None  # by this host's clock, aware
+    headers: Mapping[str, str]
+    asked_at: datetime  # by this host's clock, aware
+
+    @property
+    def made_at(self) -> datetime | None:
+        """The instant in the header ``Date``, by the source's clock; None if it cannot be read."""
+        return _header_time(self.headers.get("date", ""))
 
 
 def minute_limiter(calls: int) -> AsyncLimiter:
@@ -192,22 +198,20 @@ def json_answer(answer: Answer) -> object:
         raise failure(where, status, f"{found.get(start, 'a text')} instead of JSON{by}", passes=passes) from exc
 
 
-def retry_after_seconds(headers: Mapping[str, str], *, now: datetime) -> float | None:
+def retry_after_seconds(answer: Answer) -> float | None:
     """Seconds to wait by ``Retry-After`` (RFC 9110, 10.2.3), at least 0; None if absent or unreadable."""
-    value = headers.get("retry-after", "").strip()
+    value = answer.headers.get("retry-after", "").strip()
     try:
         seconds = float(value)
     except ValueError:
-        until = header_time(value)
-        if until is None:
+        if (until := _header_time(value)) is None:
             return None
         # From the answer's own date, so that a wrong clock on this host does not change the wait.
-        seconds = (until - (header_time(headers.get("date", "")) or now)).total_seconds()
+        seconds = (until - (answer.made_at or answer.asked_at)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def header_time(text: str) -> datetime | None:
-    """The instant in a header such as ``Date``; None if it cannot be read."""
+def _header_time(text: str) -> datetime | None:
     try:
         named = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
@@ -346,9 +350,8 @@ class HttpAdapter(AbstractAsyncContextManager["HttpAdapter"]):
 
     def as_of(self, answer: Answer) -> datetime:
         """The moment, aware, up to which an answer is certain: by ``Date`` or this host's clock. Raises as `is_old`."""
-        asked_at, made = answer.asked_at or self._clock(), header_time(answer.headers.get("date", ""))
-        self.is_old(answer, made)
-        return min(asked_at, made or asked_at)
+        self.is_old(answer, answer.made_at)
+        return min(answer.asked_at, answer.made_at or answer.asked_at)
 
     def is_old(self, answer: Answer, made: datetime | None) -> bool:
         """Whether an answer, made at an aware moment by the source's clock, is an old one from a cache.
@@ -413,7 +416,7 @@ class HttpAdapter(AbstractAsyncContextManager["HttpAdapter"]):
 
     def _heed(self, answer: Answer, error: RetryableError) -> None:
         """Wait as long as the answer asks, and make no other call meanwhile if it is a limit."""
-        asked, limited = retry_after_seconds(answer.headers, now=self._clock()), error.status in (BANNED, _TOO_MANY)
+        asked, limited = retry_after_seconds(answer), error.status in (BANNED, _TOO_MANY)
         wait = error.retry_after_seconds if asked is None else asked
         if wait is None and (limited or error.status == _FORBIDDEN):
             wait = _MINUTE_SECONDS
@@ -421,8 +424,8 @@ class HttpAdapter(AbstractAsyncContextManager["HttpAdapter"]):
             error.most_tries, error.next_step = 2, f"{_TRY_LATER}; if it persists, {self._another_way}"
         if limited:
             if until := _UNTIL.search(answer.content):
-                now = header_time(answer.headers.get("date", "")) or self._clock()
-                wait = max(wait or 0.0, int(until[1]) / 1000 - now.timestamp())
+                made_at = answer.made_at or answer.asked_at
+                wait = max(wait or 0.0, int(until[1]) / 1000 - made_at.timestamp())
             self.pause(wait or 0.0)
         error.retry_after_seconds = wait
 

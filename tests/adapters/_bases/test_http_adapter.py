@@ -51,6 +51,10 @@ def opened(base_url: str = BASE, *, retry: RetryPolicy = ONCE, **more: Any) -> H
     )
 
 
+def answer_with(headers: dict[str, str], asked_at: datetime = NOW) -> Answer:
+    return Answer("it", 200, b"", headers, asked_at)
+
+
 async def ask(adapter: HttpAdapter) -> object:
     async with adapter:
         return await adapter.get("/v1/price", {"id": "1,2", "q": "query value"}, json_answer)
@@ -81,20 +85,20 @@ async def test_good_answer_is_the_json_value() -> None:
 )
 def test_retry_after_is_read_as_seconds_or_date(value: str, seconds: float | None) -> None:
     """The past is no wait, nonsense counts as no header; a date counts from the answer's own clock."""
-    assert retry_after_seconds({"retry-after": value}, now=NOW) == seconds
+    assert retry_after_seconds(answer_with({"retry-after": value})) == seconds
     own = {"retry-after": value, "date": "Sun, 22 Nov 2026 12:00:00 GMT"}
-    assert retry_after_seconds(own, now=NOW + timedelta(hours=1)) == seconds
+    assert retry_after_seconds(answer_with(own, NOW + timedelta(hours=1))) == seconds
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_unreadable_headers_never_raise(value: str, date: str) -> None:
-    assert (retry_after_seconds({"retry-after": value, "date": date}, now=NOW) or 0) >= 0
+    assert (retry_after_seconds(answer_with({"retry-after": value, "date": date})) or 0) >= 0
 
 
 @given(st.timedeltas(-timedelta(days=900), timedelta(days=900)) | st.sampled_from([CLOCK_TOLERANCE, -CLOCK_TOLERANCE]))
 def test_clocks_may_differ_by_the_tolerance(difference: timedelta) -> None:
     """Ahead or behind alike; a source that gives no time is not compared."""
-    adapter, answer = opened(), Answer("it", 200, b"")
+    adapter, answer = opened(), answer_with({})
     assert not adapter.is_old(answer, None)
     if abs(difference) <= CLOCK_TOLERANCE:
         assert not adapter.is_old(answer, NOW - difference)
@@ -122,9 +126,9 @@ def test_old_answer_of_a_cache_is_not_a_wrong_clock(
     adapter = opened()
     if previous is not None:
         with nullcontext() if previous == 0 else pytest.raises(ClockError):
-            adapter.is_old(Answer("it", 200, b""), NOW - timedelta(minutes=previous))
+            adapter.is_old(answer_with({}), NOW - timedelta(minutes=previous))
     with pytest.raises(ClockError) if old is None else nullcontext():
-        assert adapter.is_old(Answer("it", 200, b"", headers), NOW - timedelta(minutes=minutes)) == old
+        assert adapter.is_old(answer_with(headers), NOW - timedelta(minutes=minutes)) == old
 
 
 BANNED = f"Way too much request weight used; IP banned until {int(NOW.timestamp() * 1000) + 600_000}."

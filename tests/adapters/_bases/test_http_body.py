@@ -7,6 +7,7 @@ import gzip
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
@@ -94,5 +95,5 @@ def test_answer_that_is_not_json_is_named_and_classified(
     status: int, content: bytes, kind: type[EtlError], words: str
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
-        json_answer(Answer(WHERE, status, content))
+        json_answer(Answer(WHERE, status, content, {}, datetime.now(timezone.utc)))
     assert caught.value.message.startswith(WHERE)
