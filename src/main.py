@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from crons.registry import MAIN_JOB
 from crons.start_up import prepare
@@ -20,9 +19,9 @@ if __name__ == "__main__":
 
 # isort: split
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from crons.exits import DONE, EPILOG, FAILED, USAGE, become, guarded, leave
+from crons.exits import DONE, EPILOG, FAILED, become, guarded, leave
 
 if TYPE_CHECKING:  # the help needs no job
     from crons.job import Kind
@@ -45,8 +44,6 @@ Backup = Annotated[bool, typer.Option("--backup", help="the daily line that back
 Watch = Annotated[bool, typer.Option("--watch", help="the daily line that reports what needs attention")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="preview the change")]
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
-
 
 class _Plain(TyperCommand):
     """A command whose help names arguments by their metavars alone, as it does options."""
@@ -63,20 +60,7 @@ class _Plain(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
-class _Commands(TyperGroup):
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command of that name; an unknown one is the last line, with what was probably meant."""
-        name = args[0]
-        if name in self.commands:
-            return super().resolve_command(ctx, args)
-        close = " or ".join(get_close_matches(name, self.commands))
-        hint = f"did you mean {close}?" if close else "./run.sh help lists them"
-        typer.echo(f"unknown command: {name}; {hint}", err=True)
-        raise typer.Exit(USAGE)
-
-
 app = typer.Typer(
-    cls=_Commands,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -84,10 +68,10 @@ app = typer.Typer(
 )
 
 
-def command(arguments: str = "", **settings: Any) -> Callable[[_Command], _Command]:
+def command(arguments: str = "", **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of the function, named like it; its docstring is the help, and `arguments` are the example's."""
 
-    def register(function: _Command) -> _Command:
+    def register(function: Callable[..., None]) -> Callable[..., None]:
         name = function.__name__
         epilog = f"Example: ./run.sh {name} {arguments}".rstrip() + f"\n\n\b\n{EPILOG}"
         return app.command(name, cls=_Plain, epilog=epilog, **settings)(function)

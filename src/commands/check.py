@@ -19,7 +19,7 @@ from adapters._bases.errors import EtlError, LockHeldError, StorageRejected
 from adapters._bases.hourly_repository import HourlyRepository
 from adapters._bases.wording import counted
 from adapters.files.spool import Spool
-from adapters.system.crontab import START_CRON, cron_runs, has_crontab
+from adapters.system.crontab import START_CRON, has_crontab
 from commands.compare import compared_sources
 from commands.screen import mention, say, settings_with_log, show_findings, show_table, stale_groups
 from configurations.config import ENV_FILE, LOOPBACK, PROJECT_ROOT, Settings, load_settings, nearly_right, origins
@@ -116,7 +116,7 @@ def _of_crontab(schedules: Schedules, jobs: Sequence[str]) -> Iterator[Finding]:
         return
     # Without a daemon no line of a crontab has any effect.
     daemon = Finding("crontab", "warn", "no cron daemon runs", START_CRON)
-    yield Finding("crontab", "ok", "cron runs") if cron_runs() else daemon
+    yield Finding("crontab", "ok", "cron runs") if schedules.cron_runs else daemon
     if error := schedules.unknown:
         yield Finding("crontab", "warn", f"cannot be read: {error.message}", error.next_step)
         return

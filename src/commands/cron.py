@@ -33,15 +33,16 @@ def jobs(*, as_json: bool) -> int:
     found = install.read_schedules(PROJECT_ROOT)
     rows = []
     for task, summary, usual, arguments in tasks:
-        state = "not known" if found.unknown else "yes" if task in found.installed else "no"
-        rows.append((task, summary, found.installed.get(task, usual), state, f"./run.sh setup_cron {arguments}"))
+        installed = None if found.unknown else task in found.installed
+        rows.append((task, summary, found.installed.get(task, usual), installed, f"./run.sh setup_cron {arguments}"))
     if as_json:
-        names, known = ("name", "summary", "schedule", "installed", "install"), {"yes": True, "no": False}
-        jobs = [dict(zip(names, (*row[:3], known.get(row[3]), row[4]), strict=True)) for row in rows]
+        names = ("name", "summary", "schedule", "installed", "install")
+        jobs = [dict(zip(names, row, strict=True)) for row in rows]
         say_json(now, crontab_not_known=found.unknown and found.unknown.message, jobs=jobs)
         return DONE
-    show_table(("job", "what it does", "schedule", "installed"), [row[:4] for row in rows])
-    if missing := [f"  {row[4]}" for row in rows if row[3] == "no"]:
+    words = {True: "yes", False: "no", None: "not known"}
+    show_table(("job", "what it does", "schedule", "installed"), [(*row[:3], words[row[3]]) for row in rows])
+    if missing := [f"  {row[4]}" for row in rows if row[3] is False]:
         say("\n".join(["", "to install", *missing]))
     if not has_crontab():
         say("there is no crontab command on this machine: apt-get install cron")

@@ -233,10 +233,8 @@ def _write_workbook(answer: Path, target: Path) -> None:
     with xlsxwriter.Workbook(target, {"constant_memory": True}) as book, answer.open(encoding="utf-8") as lines:
         sheet = book.add_worksheet("prices")
         sheet.freeze_panes(1, 0)
-        formats = {
-            kind: book.add_format({"num_format": form})
-            for kind, form in (("Date", "yyyy-mm-dd"), ("DateTime", "yyyy-mm-dd hh:mm:ss"))
-        }
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        second = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         names, kinds = json.loads(next(lines)), json.loads(next(lines))
         sheet.set_column(0, len(names) - 1, 19)  # the width of a time
         for column, name in enumerate(names):
@@ -246,9 +244,9 @@ def _write_workbook(answer: Path, target: Path) -> None:
                 if value is None:
                     continue
                 if kind == "Date":
-                    sheet.write_datetime(row, column, date.fromisoformat(value), formats["Date"])
+                    sheet.write_datetime(row, column, date.fromisoformat(value), day)
                 elif kind.startswith("DateTime"):
-                    sheet.write_datetime(row, column, datetime.fromisoformat(value), formats["DateTime"])
+                    sheet.write_datetime(row, column, datetime.fromisoformat(value), second)
                 elif isinstance(value, str) or abs(value) >= _EXACT:
                     sheet.write_string(row, column, str(value))
                 else:

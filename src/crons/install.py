@@ -139,7 +139,7 @@ def read_schedules(checkout: Path) -> Schedules:
         installed = installed_schedules(read_crontab() if has_crontab() else "", checkout)
         return Schedules(installed, cron_runs=cron_runs())
     except StateError as error:
-        return Schedules({}, error)
+        return Schedules({}, error, cron_runs=cron_runs())
 
 
 def installed_schedules(current: str, checkout: Path) -> dict[str, str]:
