@@ -40,11 +40,10 @@ class Past:
     def __init__(self, ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) -> None:
         self._ctx, self._loader = ctx, SpooledLoader(ctx)
         self._run_hour, self._ran = run_hour, hour_start(ctx.started)
-        self.request = ctx.request
         self.starts = ctx.request.starts(ctx.started)  # oldest first, at least one
         self._settled = ctx.started - SETTLED_AFTER  # later hours may still come
         self.only_missing = ctx.kind == "heal"
-        self.advance: Progress = lambda _doing, _done, _total: None
+        self.advance: Progress  # shows how far the answers are
         self._meant: Mapping[str, object] = {}
         self._expected: Mapping[str, Hours] = {}
         self._calls, self._total = 0, 0
@@ -80,7 +79,7 @@ class Past:
         wanted = self._expected = {symbol: _since(first_hours.get(symbol), hours) for symbol in self._meant}
         if hours and self.only_missing:
             ctx.step("looking for missing hours")
-            wanted = await asyncio.to_thread(self._missing, ask_all=self.request.ask_all)
+            wanted = await asyncio.to_thread(self._missing, ask_all=ctx.request.ask_all)
             if not wanted:
                 log.info("no missing hours that the source may have", hours=describe_hours(self.starts))
             _log_missing("missing hours", wanted)
@@ -90,7 +89,7 @@ class Past:
     def estimate(self, calls: int, **facts: object) -> None:
         """Log what the wanted hours take, such as credits, and count them as asked for; before the first call."""
         self._calls = calls
-        if not self.request.dry_run:
+        if not self._ctx.request.dry_run:
             self._ctx.report.hours_asked = self._total
             self._ctx.step(f"asking {self._ctx.job.source} for past quotes, {counted(calls, 'call')}")
         hours = describe_hours(self.starts)
@@ -163,7 +162,7 @@ class Past:
         Args:
             before: stores the kept rows, which the run would else store as an earlier run's.
         """
-        if self.request.dry_run or (present := hour_start(self._ctx.now())) == self._ran:
+        if self._ctx.request.dry_run or (present := hour_start(self._ctx.now())) == self._ran:
             return
         self._ran = present
         try:
@@ -229,7 +228,7 @@ class Past:
 
     async def finish(self) -> None:
         """Store the rest, and log what a heal leaves missing, and why."""
-        if self.request.dry_run:
+        if self._ctx.request.dry_run:
             return
         await self._store()
         if not self.only_missing or not self._meant:
@@ -264,10 +263,11 @@ class Past:
         table, symbols = self._ctx.repository, list(self._meant)
         first, last = hour_key(self.starts[0]), hour_key(self.starts[-1])
         stored = table.stored(symbols, first=first, last=last, valued_from=last)
-        # What was found once is asked for again after a day, when a second finding makes it certain.
-        day = tehran_text(self._ctx.started - timedelta(days=1))
-        found = table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant, noted_since=day)
-        holes = {} if ask_all else found
+        holes: Mapping[str, set[str]] = {}
+        if not ask_all:
+            # What was found once is asked for again after a day, when a second finding makes it certain.
+            day = tehran_text(self._ctx.started - timedelta(days=1))
+            holes = table.holes_by_symbol(symbols, first=first, last=last, meant=self._meant, noted_since=day)
         unfinished, absent = table.unfinished(symbols, first=first, last=last), table.absences(symbols)
         missing: dict[str, Hours] = {}
         for symbol, hours in self._expected.items():
@@ -308,10 +308,12 @@ async def fill_past(ctx: JobContext, run_hour: Callable[[], Awaitable[None]]) ->
 
 
 def _since(first: datetime | None, hours: Hours) -> Hours:
-    # In UTC: two times of one zone are compared by their wall time. All symbols share one object if they can.
-    starts = {key: start.astimezone(timezone.utc) for key, start in hours.items()} if first else {}
-    later = {key: hours[key] for key, start in starts.items() if first and start >= first}
-    return hours if first is None or len(later) == len(hours) else later
+    if first is None:
+        return hours
+    # In UTC: two times of one zone are compared by their wall time.
+    later = {key: start for key, start in hours.items() if start.astimezone(timezone.utc) >= first}
+    # All symbols share one object if they can.
+    return hours if len(later) == len(hours) else later
 
 
 def _keys(hours: Mapping[str, Hours]) -> set[Key]:

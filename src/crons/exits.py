@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import structlog
 
@@ -33,8 +33,6 @@ EXIT_CODES = {
 EPILOG = "\n".join(["Exit codes:", *(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())])
 
 _GRACE_SECONDS = 10.0  # beyond a limit, before the process is ended from outside of Python
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +78,8 @@ def guarded(action: Callable[[], int], *, tell: Callable[[EtlError], None], cloc
         return FAILED
 
 
-def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: Callable[[], str]) -> T:
-    """What ``work`` returns or raises, unless the limit or a signal comes first.
+def supervise(work: Coroutine[Any, Any, None], *, limit: tuple[float, str], step: Callable[[], str]) -> None:
+    """Do ``work``, and raise what it raises, unless the limit or a signal comes first.
 
     Work that is cut short is abandoned, not unwound, and the caller must end the process by ``os._exit``: a thread
     inside the database cannot be interrupted, and closing a connection under it could hang.
@@ -113,7 +111,8 @@ def supervise(work: Coroutine[Any, Any, T], *, limit: tuple[float, str], step: C
         # An answer abandoned half way leaves readers behind, which would complain of a closed loop.
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-        return task.result()
+        task.result()
+        return
     if stop.done():
         ended_by = signal.Signals(stop.result())
         kept = "nothing is lost: what was fetched is stored by the next run"

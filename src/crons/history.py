@@ -34,11 +34,9 @@ def record(run: JobContext, error: BaseException | None) -> None:
         return
 
     def store_and_close() -> None:
-        try:
+        with run.resources:
             if is_real:
                 store(run, error)
-        finally:
-            run.resources.close()
 
     with _warned():
         work = asyncio.to_thread(store_and_close)

@@ -134,7 +134,6 @@ class Schedules(NamedTuple):
 
 
 def read_schedules(checkout: Path) -> Schedules:
-    """The schedules of this checkout's lines in the user's crontab."""
     try:
         installed = installed_schedules(read_crontab() if has_crontab() else "", checkout)
         return Schedules(installed, cron_runs=cron_runs())
@@ -168,11 +167,9 @@ def change_crontab(
     before = read_crontab()
     after = with_task(before, task, line, checkout=checkout)
     if line and not dry_run:
-        try:
-            # Without it the line's redirection fails, and the job never starts.
+        # Without it the line's redirection fails, and the job never starts.
+        with state_errors("cannot make the log folder", otherwise="; nothing was changed"):
             (checkout / "logs").mkdir(exist_ok=True)
-        except OSError as error:
-            raise StateError(f"cannot make the log folder: {error}", next_step="nothing was changed") from error
     if dry_run or before == after:
         return before, after, None
     backup = checkout / "backups" / in_tehran(now).strftime(_COPY)

@@ -152,13 +152,9 @@ class Resources(AbstractContextManager["Resources"]):
         """HTTP calls to sources so far, retries included."""
         return sum(http.calls_made for http in self._http)
 
-    def close(self) -> None:
-        """Close the database if it was opened. Idempotent."""
+    def __exit__(self, *error: object) -> None:
         if "database" in self.__dict__:
             self.database.close()
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 def interactive_timeouts(settings: Settings) -> Settings:
@@ -169,7 +165,6 @@ def interactive_timeouts(settings: Settings) -> Settings:
 
 
 def job_lock(settings: Settings, job: str) -> Path:
-    """The lock by which one run of a job at a time proceeds."""
     return settings.data_path / "locks" / f"{job}.lock"
 
 

@@ -41,10 +41,10 @@ class ListedSource:
     listed: dict[str, datetime] = field(default_factory=dict)  # symbol to the first hour at the source, aware
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    async def backfill(self, _ctx: JobContext, past: Past) -> None:
+    async def backfill(self, ctx: JobContext, past: Past) -> None:
         wanted = await past.wanted(dict.fromkeys(self.symbols, 1), self.listed)
         past.estimate(sum(map(len, wanted.values())))
-        if past.request.dry_run:
+        if ctx.request.dry_run:
             return
         for symbol, hours in wanted.items():
             for key, start in hours.items():

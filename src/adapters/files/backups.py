@@ -34,8 +34,6 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Backup(NamedTuple):
-    """A backup of the database that is looked at."""
-
     path: Path
     manifest: Manifest
 

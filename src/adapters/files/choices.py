@@ -20,8 +20,6 @@ _WITHOUT_SECONDS = re.compile(rb"(T\d\d:\d\d)Z")
 
 
 class KnownPair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A trading pair of an exchange."""
-
     pair: str  # such as BTCUSDT
     quote: str  # the currency of its prices, such as USDT
     listed: Annotated[datetime, msgspec.Meta(tz=True)]  # when its first candle opened

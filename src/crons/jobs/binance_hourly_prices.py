@@ -77,7 +77,7 @@ async def backfill(ctx: JobContext, past: Past) -> None:
         weight = KLINES_WEIGHT * len(calls)
         minutes = f"{weight / WEIGHT_A_MINUTE:.1f} or more"
         past.estimate(len(calls), minutes=minutes, weight=f"{weight} of {WEIGHT_A_MINUTE} a minute")
-        if past.request.dry_run:
+        if ctx.request.dry_run:
             return
         owners: dict[int, str] = {}
 

@@ -142,7 +142,7 @@ async def backfill(ctx: JobContext, past: Past) -> None:
             return past_batch(answer, asked(call), now=ctx.now(), run_id=ctx.run_id)
 
         try:
-            if past.request.dry_run:
+            if ctx.request.dry_run:
                 await _rehearse(ctx, past, source, calls, asked)
                 return
             if calls != every:
@@ -277,7 +277,7 @@ def _affordable(
     ctx: JobContext, past: Past, calls: Sequence[HistoricalCall], credits_left: int | None
 ) -> tuple[Sequence[HistoricalCall], float]:
     """The calls that --max-credits allows and, for a heal, the key's credits; a backfill beyond those is refused."""
-    most, left = (math.inf if limit is None else limit for limit in (past.request.max_credits, credits_left))
+    most, left = (math.inf if limit is None else limit for limit in (ctx.request.max_credits, credits_left))
     limit = min(most, left) if past.only_missing else most
     chosen = within_credits(calls, limit)
     cost, every = credits_of(chosen), credits_of(calls)
@@ -327,7 +327,7 @@ def _name_reach(ctx: JobContext, past: Past, error: SourceRejected) -> None:
     reached = [start for start in past.starts if start - HOUR > limit]
     error.message += f"; {len(reached):,} of the {len(past.starts):,} hours are in reach"
     hours = str(len(reached))
-    if reached and past.request.first is not None:
+    if reached and ctx.request.first is not None:
         end = reached[-1].astimezone(timezone.utc) + HOUR
         hours = f"--from '{hour_key(reached[0])[:16]}' --to '{hour_key(end)[:16]}'"
     if reached:

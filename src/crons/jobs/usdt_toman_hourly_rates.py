@@ -70,7 +70,7 @@ async def backfill(ctx: JobContext, past: Past) -> None:
     )
     calls = plan_calls(wanted)
     past.estimate(len(calls))
-    if past.request.dry_run:
+    if ctx.request.dry_run:
         return
     failures: list[EtlError] = []
     async with _exchanges(ctx) as exchanges:
