@@ -26,11 +26,8 @@ async def coin_market_cap(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncI
         yield CoinMarketCapHttpAdapter(http=http, clock=lambda: now, keyless=False)
 
 
-@asynccontextmanager
-async def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> AsyncIterator[HttpAdapter]:
-    usual = {"headers": {}, "timeout_seconds": 5, "retry": retry, "setting": "BINANCE_BASE_URL"}
-    async with HttpAdapter(base_url=BINANCE, clock=lambda: now, **usual) as http:  # type: ignore[arg-type]  # of any
-        yield http
+def binance(now: datetime, *, retry: RetryPolicy = ONCE) -> HttpAdapter:
+    return HttpAdapter(base_url=BINANCE, headers={}, timeout_seconds=5, retry=retry, clock=lambda: now)
 
 
 def good(data: object) -> httpx.Response:
