@@ -167,7 +167,7 @@ def test_database_failing_repeatedly_is_retried(
     program: Installation, front: ClickHouseFront, table: PriceAudit
 ) -> None:
     """Rows go in by the run that fetched them, not by the next."""
-    front.fail("error", "INSERT", times=TIMES, code=252)
+    front.fail("error", "INSERT", times=TIMES, code=242)
     run = program.run_job()
     assert run.code == 0, run.log
     assert "stamina" not in run.log
