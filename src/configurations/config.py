@@ -247,10 +247,8 @@ class Settings:
     run_timeout_seconds: float = _setting(_positive, "600", highest=_HOUR_SECONDS - 1)
     backfill_timeout_seconds: float = _setting(_positive, "21600", highest=30 * 24 * _HOUR_SECONDS)
     stale_after_hours: float = _setting(_positive, "24", highest=_TEN_YEARS_HOURS)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        _one_of, "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
-    )
-    log_format: Literal["console", "json"] = _setting(_one_of, "console", choices=("console", "json"))
+    log_level: str = _setting(_one_of, "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    log_format: str = _setting(_one_of, "console", choices=("console", "json"))
     data_path: Path = _setting(_path, "data")
     backup_path: Path = _setting(_path, "backups")
     run_history_days: int = _setting(_whole_number, "365", highest=7300)
@@ -301,13 +299,12 @@ def renamed_entry(symbols: Sequence[SymbolEntry], renamed: Mapping[str, SymbolEn
     return f"SYMBOLS={','.join(f'{symbol}:{cmc_id}' if cmc_id else symbol for symbol, cmc_id in entries)}"
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SettingsError(ConfigurationError):
     """Some variables are wrong; the message has a line for each, and no secret value."""
 
-    def __init__(self, message: str, *, next_step: str, settings: Settings, wrong: Collection[str]) -> None:
-        super().__init__(message, next_step=next_step)
-        self.settings = settings  # the wrong ones have their defaults
-        self.wrong = frozenset(wrong)  # names of fields; empty text stands for an unreadable file
+    settings: Settings  # the wrong ones have their defaults
+    wrong: Collection[str]  # names of fields; empty text stands for an unreadable file
 
 
 class _Given(NamedTuple):
@@ -342,7 +339,7 @@ def load_settings(env_file: Path = ENV_FILE, environment: Mapping[str, str] = _E
         "\n".join(f"{name.upper()}: {words}" if name else words for name, words in wrong.items()),
         next_step=_where_to_correct(wrong, given, env_file),
         settings=settings,
-        wrong=wrong,
+        wrong=wrong.keys(),
     )
 
 

@@ -46,7 +46,7 @@ class Past:
         self.advance: Progress  # shows how far the answers are
         self._meant: Mapping[str, object] = {}
         self._expected: Mapping[str, Hours] = {}
-        self._calls, self._total = 0, 0
+        self._asking, self._total = "", 0
         # By symbol: how many hours were requested, those without a row, and those of them that no answer explains.
         self._requested = Counter[str]()
         self._lacking, self.unexplained = _BySymbol(dict), _BySymbol(dict)
@@ -88,10 +88,10 @@ class Past:
 
     def estimate(self, calls: int, **facts: object) -> None:
         """Log what the wanted hours take, such as credits, and count them as asked for; before the first call."""
-        self._calls = calls
+        self._asking = f"asking {self._ctx.job.source} for past quotes, {counted(calls, 'call')}"
         if not self._ctx.request.dry_run:
             self._ctx.report.hours_asked = self._total
-            self._ctx.step(f"asking {self._ctx.job.source} for past quotes, {counted(calls, 'call')}")
+            self._ctx.step(self._asking)
         hours = describe_hours(self.starts)
         log.info("estimate", calls=calls, **facts, symbols=len(self._meant), symbol_hours=self._total, hours=hours)
 
@@ -153,7 +153,7 @@ class Past:
         if self._loader.kept >= _ROWS_A_LOAD:
             await self._store()
         await self.run_begun_hour(self._store)
-        ctx.step(f"asking {ctx.job.source} for past quotes, {counted(self._calls, 'call')}")
+        ctx.step(self._asking)
         self.advance("asking", sum(self._requested.values()), ctx.report.hours_asked)
 
     async def run_begun_hour(self, before: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -12,6 +12,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -43,11 +44,11 @@ class Batch(NamedTuple):
     damage: str | None  # what is wrong with the file, in one line; None if it is intact
 
 
+@dataclass(frozen=True)
 class Spool:
     """A folder of batches, oldest first, made when first written to."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     @cached_property
     def rejected(self) -> Spool:
