@@ -216,7 +216,6 @@ def _written(target: str, *, force: bool) -> Iterator[Path]:
 
 
 def send_to_stdout(path: Path) -> None:
-    """Copy a file to stdout."""
     sys.stdout.flush()
     with path.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)

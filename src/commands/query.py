@@ -12,6 +12,7 @@ from pathlib import Path
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import NOT_THERE, READ_ONLY
 from adapters._bases.errors import ConfigurationError, StorageRejected
+from adapters._bases.sql_files import query_text
 from commands.export import SETTINGS, send_to_stdout
 from commands.screen import say, settings_with_log, show_table, tell, terminal_size
 from configurations.config import Settings
@@ -38,10 +39,6 @@ _BEFORE_WORDS = re.compile(r"^.*? answered error \d+: ")
 _OWN_WORDS = re.compile(r"(\. Expected one of.*|: In scope SELECT formatQuerySingleLine.*|\s*\([A-Z_]+\)\.?)$")
 _NULL = "ᴺᵁᴸᴸ"
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # which would break a row's line
-_COLUMNS = (
-    "SELECT c.table, c.name, c.type, c.comment FROM system.columns AS c WHERE c.database = {database:String} "
-    "ORDER BY c.table, c.position"
-)
 
 
 def query(sql: str | None, *, form: str, every_row: bool) -> int:
@@ -118,7 +115,8 @@ def _show_rows(path: Path, *, limit: int) -> None:
 
 def _show_columns(settings: Settings) -> int:
     with Resources(settings, task="query") as resources:
-        columns = resources.retry.call(lambda: resources.database.query(_COLUMNS, {"database": settings.clickhouse_db}))
+        ask = partial(resources.database.query, query_text("columns"), {"database": settings.clickhouse_db})
+        columns = resources.retry.call(ask)
     if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
     for number, (table, rows) in enumerate(groupby(columns, key=lambda column: str(column[0]))):

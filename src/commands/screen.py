@@ -60,7 +60,6 @@ def after_needs(job: Job, settings: Settings, command: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print to stdout."""
     print(text)  # noqa: T201 - the edge to the operator
 
 

@@ -107,7 +107,6 @@ def backup(*, keep: int | None, accept: bool, quiet: bool) -> int:
 
 
 def backups_of(settings: Settings) -> Backups:
-    """The backups of the database of the settings."""
     return Backups(settings.backup_path, settings.engine, settings.clickhouse_db)
 
 

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
+from adapters._bases.tehran_time import hour_key
 from commands.report import write_page
 from configurations.config import PROJECT_ROOT, Settings, load_settings
 from crons.exits import FAILED
+from crons.registry import JOBS
 from crons.resources import Resources, system_clock
 from sandbox.binance import ExchangeStandIn
 from sandbox.coin_market_cap import StandIn
@@ -68,23 +71,19 @@ def main() -> int:
 
 
 def _show(settings: Settings) -> None:
-    """Print the latest stored hours, and write the report."""
-    prices = ", ".join(f"anyIf(price, symbol = '{symbol}')" for symbol in SYMBOLS)
-    by_hour = f"SELECT datetime, {prices}, count() FROM crypto.crypto_prices_hourly GROUP BY datetime ORDER BY datetime"  # noqa: S608 - constants
+    now = system_clock()
     with Resources(settings, task="demo") as resources:
-        hours = resources.database.query(by_hour)
+        table = resources.repository(JOBS[JOB].repository)
+        prices = table.prices(first=hour_key(now - timedelta(hours=HOURS + 1)), last=hour_key(now))
+    hours = sorted(set().union(*prices.values()))
     _say("\n=== What is stored, prices in USD by Tehran hour\n")
     _say(f"{'hour (Tehran)':<20}" + "".join(f"{symbol:>16}" for symbol in SYMBOLS))
-    for hour, *values, _ in hours[-SHOWN:]:
-        _say(f"{hour!s:<20}" + "".join(f"{float(str(price)):>16,.2f}" for price in values))
-    rows = sum(int(str(hour[-1])) for hour in hours)
+    for hour in hours[-SHOWN:]:
+        _say(f"{hour:<20}" + "".join(f"{prices[symbol][hour].price:>16,.2f}" for symbol in SYMBOLS))
+    rows = sum(map(len, prices.values()))
     _say(f"{rows} rows: {len(hours)} hours of {len(SYMBOLS)} symbols, the last {SHOWN} of them above.")
-    write_page(settings, HOURS, system_clock(), REPORT)
+    write_page(settings, HOURS, now, REPORT)
 
 
 def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the edge to the operator
-
-
-if __name__ == "__main__":
-    sys.exit(main())

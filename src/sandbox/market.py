@@ -91,7 +91,6 @@ class Market:
         return coin.base_price * math.exp(swing * _STABLE_SHARE if coin.symbol in ("USDT", "USDC") else swing)
 
     def volume_24h_at(self, coin: ListedCoin, seconds: float) -> float:
-        """The volume traded in the 24 hours before."""
         # Volume swings several times as much as the price, and five hours later.
         swing = self.price_at(coin, seconds - 5 * HOUR_SECONDS) / coin.base_price
         return coin.base_price * coin.supply * 0.03 * swing**6

@@ -17,8 +17,6 @@ ServingT = TypeVar("ServingT", bound="Serving")
 
 @dataclass(frozen=True)
 class Answer:
-    """HTTP status and JSON document."""
-
     status: int
     document: Any
 

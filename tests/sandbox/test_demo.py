@@ -25,7 +25,7 @@ def test_demo_leaves_user_data_alone(tmp_path: Path) -> None:
         "BINANCE_PAIRS": "ABC:ABCUSDT",
     }
     machine = {"PYTHONPATH": str(checkout / "src"), "TMPDIR": str(tmp_path)}
-    done = run_program(sys.executable, "-m", "sandbox.demo", folder=checkout, **machine, **mine)
+    done = run_program(sys.executable, "src/main.py", "demo", folder=checkout, **machine, **mine)
     assert done.returncode == 0, done.stdout + done.stderr
     hours = re.findall(r"^\d{4}-\d\d-\d\d \d\d:00:00( +[\d,.]+){3}$", done.stdout, re.MULTILINE)
     assert len(hours) == 6
