@@ -71,6 +71,8 @@ def start(request: Request, clock: Callable[[], datetime]) -> int:
         except KeyboardInterrupt:
             log.error(EXIT_CODES[INTERRUPTED])  # noqa: TRY400 - expected
             return INTERRUPTED
+        except Exception:  # the log leaves out its text, which may quote secrets
+            log.exception("ALERT_COMMAND not run", next="this is a bug; please report it with these lines")
     return code
 
 
