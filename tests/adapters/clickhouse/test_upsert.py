@@ -10,9 +10,10 @@ import pytest
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.clickhouse_errors import ABOUT_A_VALUE
-from adapters._bases.errors import InvalidRowError, StorageRejected
+from adapters._bases.errors import InvalidRowError, StorageRejected, StorageUnavailable
 from adapters._bases.upsert import UpsertReport
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import PriceRow
+from tests.support.binance import pair_row
 from tests.support.clickhouse_front import ClickHouseFront, Fault
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Read, Repository
@@ -139,6 +140,13 @@ def test_unstorable_value_is_rejected_before_anything_is_written(
     assert table("symbol, price") == [(row.symbol, row.price) for row in stored]
 
 
+@pytest.mark.parametrize("trades", [-1, 2**64, 1.0, True, "1"])
+def test_number_of_trades_is_a_whole_number_of_64_bits(pairs: Repository, trades: object) -> None:
+    pairs.upsert_prices([pair_row("BTC", trades=2**64 - 1)])
+    with pytest.raises(InvalidRowError, match=f"'ETH' at 2026-11-23 12:00:00: trades is {trades!r}, which is not a"):
+        pairs.upsert_prices([pair_row("ETH", trades=trades)])
+
+
 @pytest.mark.parametrize("statement", ["INSERT", "ALTER"])
 def test_value_rejected_by_clickhouse_names_the_row(served: Repository, front: ClickHouseFront, statement: str) -> None:
     """An error code about a value names the row, or the number of rows; other codes reject the statement."""
@@ -153,6 +161,17 @@ def test_value_rejected_by_clickhouse_names_the_row(served: Repository, front: C
     front.faults.append(Fault("error", statement, code=16))
     with pytest.raises(StorageRejected, match="error 16: injected"):
         served.upsert_prices([price_row("BTC", price=5.0)])
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_update_that_the_server_ends_for_its_length_is_named(served: Repository, front: ClickHouseFront) -> None:
+    served.upsert_prices([price_row("BTC")])
+    for code, is_named in ((159, True), (242, False)):
+        front.fail("error", "ALTER", code=code, times=3)
+        with pytest.raises(StorageUnavailable) as caught:
+            served.upsert_prices([price_row("BTC", price=5.0)])
+        found = "waits for the update" in caught.value.message, "system.mutations" in caught.value.next_step
+        assert found == (is_named, is_named)
 
 
 def test_upsert_takes_four_statements_at_most(served: Repository, front: ClickHouseFront) -> None:

@@ -121,10 +121,13 @@ def test_removed_file_reads_as_an_empty_batch(tmp_path: Path) -> None:
     assert spool.read(path) == (path, [], None)
 
 
-def test_checksum_of_nothing_is_damage(spool: Spool) -> None:
+@pytest.mark.parametrize("record", [None, b"", b'["ETH",2.0]', b'["ETH",2.0,"",1]', b'{"symbol":"ETH"}', b'"ETH"'])
+def test_record_of_another_form_is_damage(spool: Spool, record: bytes | None) -> None:
+    """Also with a checksum that matches, as that of nothing does."""
     path = spool.put(COLUMNS, [("BTC", 1.0, ""), ("ETH", 2.0, "")])
     header, first, _ = path.read_bytes().splitlines()
-    path.write_bytes(b"\n".join([header, first, b"00000000 "]))
+    last = [] if record is None else [b"%08x %s" % (zlib.crc32(record), record)]
+    path.write_bytes(b"\n".join([header, first, *last]))
     read = spool.read(path)
     assert [record["symbol"] for record in read.records] == ["BTC"]
     assert read.damage == "1 of 2 records are damaged or missing"
