@@ -140,9 +140,9 @@ class Past:
                 known = await begins({symbol for symbol, *_ in self._short}) if begins else {}
             calls = plan(*self._halves(known))
 
-    def without_rows(self, symbols: Iterable[str]) -> set[str]:
-        """Those of the symbols that no answer had a row of."""
-        return {symbol for symbol in symbols if self._requested[symbol] == len(self._lacking[symbol])}
+    def gave_nothing(self, symbol: str) -> bool:
+        """Whether no answer had a row of the symbol."""
+        return self._requested[symbol] == len(self._lacking[symbol])
 
     async def take(self, batch: Batch) -> None:
         """Put an answer into the spool as it comes: an end by a signal or by the time limit unwinds nothing."""

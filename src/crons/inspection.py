@@ -60,7 +60,7 @@ def _faults(ctx: JobContext, followed: Mapping[str, object]) -> Iterator[Finding
     if table.table.completed_by:  # with the price of their start only, which neither the next run nor a heal completed
         found = table.unfinished(list(followed), first="", last=hour_key(now - _COMPLETED_AFTER))
         hours = {symbol: list(map(from_text, keys)) for symbol, keys in sorted(found.items())}
-        yield _of_hours(ctx, "unfinished hours", hours, "{hours} without high, low, close and volumes")
+        yield _of_hours(ctx, "unfinished hours", hours, "without high, low, close and volumes")
     yield _missing(ctx, followed)
     corrected = table.corrections(since=tehran_text(now - CORRECTIONS_SINCE), most=_SHOWN)
     if corrected.total:  # not wrong
@@ -131,17 +131,17 @@ def _missing(ctx: JobContext, followed: Collection[str]) -> Finding:
         hours = hours_by_key(hours_between(from_text(before).astimezone(timezone.utc) + HOUR, from_text(after)))
         if gap := missing_among(hours, (before,), holes.get(symbol, ()), absent.get(symbol, ())):
             missing.setdefault(symbol, []).extend(gap.values())
-    return _of_hours(ctx, "missing hours", missing, "{hours} of {symbols} missing")
+    return _of_hours(ctx, "missing hours", missing, "missing")
 
 
-def _of_hours(ctx: JobContext, subject: str, hours: Mapping[str, Sequence[datetime]], found: str) -> Finding:
-    """Hours of symbols that a heal fills; a line for all symbols with the same ones."""
+def _of_hours(ctx: JobContext, subject: str, hours: Mapping[str, Sequence[datetime]], wrong: str) -> Finding:
+    """Hours of symbols that a heal fills, and what is wrong with them; a line for all symbols with the same ones."""
     every = [hour for of_symbol in hours.values() for hour in of_symbol]
     lines = [
         f"{', '.join(symbols)}: {len(hours[symbols[0]]):,} h{' each' * (len(symbols) > 1)}: {ranges}"
         for symbols, ranges in describe_alike(hours).items()
     ]
-    found = found.format(hours=counted(len(every), "hour"), symbols=counted(len(hours), "symbol"))
+    found = f"{counted(len(every), 'hour')} of {counted(len(hours), 'symbol')} {wrong}"
     return finding(subject, lines, _heal(ctx, every), found=found)
 
 

@@ -82,7 +82,6 @@ class RunReport(RunCounts):
     values: dict[str, float] = field(default_factory=dict)  # stored last, by symbol
 
     def note(self, batch: Batch) -> None:
-        """Count the quotes of an answer, and note what is wrong with them."""
         self.extracted += batch.extracted
         self.rejected += len(batch.rejects)
         for notes, remarks in ((self.rejects, batch.rejects), (self.flaws, batch.flaws)):

@@ -103,7 +103,7 @@ def test_verify_finds_hours_that_were_never_completed(binance: Installation, clo
     assert binance.run_job(job=JOB).code == 0
     done = binance.at_clock("verify")
     assert done.code == 1
-    assert "3 hours without high, low, close and volumes" in done.out
+    assert "3 hours of 3 symbols without high, low, close and volumes" in done.out
     assert f"binance_prices: unfinished hours: ./run.sh cron_heal {JOB} 216" in " ".join(done.out.split())
     assert binance.run_job("heal", "216", job=JOB).code == 0
     assert binance.at_clock("verify").code == 0

@@ -150,7 +150,7 @@ async def backfill(ctx: JobContext, past: Past) -> None:
             again = [lambda *halves: within_credits(_plan(ids, *halves), spare)]
             await past.fill(calls, ask, asked=asked, again=again, begins=partial(beginnings, source, coins))
             # A coin without any price is perhaps not the symbol's.
-            unpriced = [coin for coin in coins if coin.symbol in past.without_rows(wanted)]
+            unpriced = [coin for coin in coins if coin.symbol in wanted and past.gave_nothing(coin.symbol)]
             ctx.report.failures.extend(await misnamed(source, unpriced))
         except SourceRejected as error:
             _name_reach(ctx, past, error)
