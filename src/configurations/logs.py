@@ -165,6 +165,8 @@ def _redaction(secrets: Iterable[str]) -> Processor:
     hidden = re.compile("|".join(patterns)) if patterns else None
 
     def clean(value: object) -> object:
+        if isinstance(value, list):
+            return [clean(one) for one in value]
         if value is None or isinstance(value, (bool, int, float)):
             return value
         return hidden.sub(HIDDEN, str(value)) if hidden else str(value)

@@ -58,6 +58,14 @@ def test_no_secret_is_logged(form: str, capsys: pytest.CaptureFixture[str]) -> N
     assert text.count("***") >= 6
 
 
+def test_list_is_logged_as_one_and_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its text would escape some letters of a secret, which then would not be found."""
+    set_up(secret="a\\b'c")
+    structlog.get_logger().info("x", found=["one", "is a\\b'c"], empty=[])
+    line = json.loads(capsys.readouterr().err)
+    assert (line["found"], line["empty"]) == (["one", "is ***"], [])
+
+
 def test_http_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     set_up(level="DEBUG")
     for name in ("httpx", "httpcore.http11"):
