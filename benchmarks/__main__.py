@@ -27,7 +27,7 @@ from crons.exits import EPILOG
 from crons.registry import find_job
 from crons.resources import Resources
 from sandbox.coin_market_cap import StandIn
-from sandbox.market import FIRST_EXTRA_ID
+from sandbox.market import generated_coins
 
 JOB = "cmc_hourly_prices"
 PROGRAMS = Path(__file__).with_name("programs.py")
@@ -111,7 +111,7 @@ BENCHMARKS = {"hourly": hourly, "backfill": backfill, "table": table, "server": 
 def programs_for(plan: Plan, name: str, source: str, coins: int, hours: int = 0) -> dict[str, Runner]:
     """Each program on the same source, in a folder of its own."""
     folder = plan.folder / name
-    arguments = [source, StandIn.key, ",".join(str(FIRST_EXTRA_ID + number) for number in range(coins))]
+    arguments = [source, StandIn.key, ",".join(str(coin.id) for coin in generated_coins(coins))]
     programs = {"ours": ours(folder / "ours", source, coins, hours)}
     if RIVALS.exists():
         home = folder / "dlt"
@@ -125,7 +125,7 @@ def programs_for(plan: Plan, name: str, source: str, coins: int, hours: int = 0)
 
 def ours(folder: Path, source: str, coins: int, hours: int = 0, **environment: str) -> Runner:
     """A run of the job, or its backfill of hours, as cron starts it."""
-    symbols = ",".join(f"C{number:04d}:{FIRST_EXTRA_ID - 1 + number}" for number in range(1, coins + 1))
+    symbols = ",".join(f"{coin.symbol}:{coin.id}" for coin in generated_coins(coins))
     command = [sys.executable, "-m", "crons.run", JOB, *(["backfill", str(hours)] if hours else [])]
     return process(
         command,

@@ -52,10 +52,12 @@ def serve(coins: str, update_every: str) -> None:
 
     from crons.resources import system_clock  # noqa: PLC0415
     from sandbox.coin_market_cap import StandIn  # noqa: PLC0415
+    from sandbox.market import COINS, Market, generated_coins  # noqa: PLC0415
 
     # Blocked before the server's threads start, so that they inherit it and only `sigwait` sees the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    with StandIn(clock=system_clock, extra_coins=int(coins), update_every_seconds=float(update_every)) as source:
+    market = Market([*COINS, *generated_coins(int(coins))], update_every_seconds=float(update_every))
+    with StandIn(market, clock=system_clock) as source:
         source.requests_per_minute = source.credits_monthly = 10**9
         sys.stdout.write(f"{source.base_url}\n")
         sys.stdout.flush()

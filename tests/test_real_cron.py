@@ -24,6 +24,7 @@ from filelock import FileLock
 from adapters.system.crontab import read_crontab, write_crontab
 from crons.install import change_crontab, crontab_line
 from sandbox.coin_market_cap import StandIn
+from sandbox.market import Market
 from tests.support.eventually import eventually
 from tests.support.installation import Installation
 from tests.support.price_audit import PriceAudit, by_process
@@ -107,7 +108,7 @@ def test_crontab_comes_back_byte_for_byte(tmp_path: Path, original: str) -> None
 
 def test_daemon_runs_the_main_job(tmp_path: Path) -> None:
     """From CoinMarketCap into ClickHouse by cron alone, with settings from .env; the log is appended to."""
-    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+    with StandIn(Market(), clock=lambda: datetime.now(timezone.utc)) as source:
         program = Installation.make(tmp_path / ODD, clock=SteppedClock(NOW), settings={})
         (program.root / ".env").write_text(f"CMC_BASE_URL={source.base_url}\nCMC_API_KEY={source.key}\n")
         log = program.root / "logs/cron.log"

@@ -15,6 +15,7 @@ import pytest
 
 from configurations.config import PROJECT_ROOT
 from sandbox.coin_market_cap import StandIn
+from sandbox.market import Market
 from tests.support.process import run_program
 
 NOT_NEEDED = {"numpy", "pandas", "pyarrow", "plotly"}
@@ -82,7 +83,7 @@ def settings(tmp_path: Path) -> dict[str, str]:
 
 def test_the_engine_works_without_them(settings: dict[str, str]) -> None:
     """A whole run with the embedded engine, where pandas, pyarrow and numpy cannot be imported."""
-    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+    with StandIn(Market(), clock=lambda: datetime.now(timezone.utc)) as source:
         done = run_without(NOT_NEEDED, settings | {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key})
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
@@ -91,7 +92,7 @@ def test_the_engine_works_without_them(settings: dict[str, str]) -> None:
 
 def test_a_missing_engine_is_one_line(settings: dict[str, str]) -> None:
     """Where the engine is needed and was left out, exit code 2 and the command that adds it."""
-    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+    with StandIn(Market(), clock=lambda: datetime.now(timezone.utc)) as source:
         done = run_without({"chdb"}, settings | {"CMC_BASE_URL": source.base_url, "CMC_API_KEY": source.key})
     assert done.returncode == 2
     [line] = [line for line in done.stderr.splitlines() if "[error" in line]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.market import DAY_SECONDS, HOUR_SECONDS, ListedCoin, Market, iso, listed_coins
+from sandbox.market import DAY_SECONDS, HOUR_SECONDS, ListedCoin, Market, iso
 from sandbox.server import Answer, Serving
 
 KEY_HEADER = "X-CMC_PRO_API_KEY"
@@ -26,22 +26,15 @@ Parameters = Mapping[str, str]
 
 
 class StandIn(Serving):
-    """A local CoinMarketCap at the time of `clock`.
-
-    Args:
-        update_every_seconds: how often prices change.
-        extra_coins: how many generated coins to list, from the symbol ``C0001`` and the id `market.FIRST_EXTRA_ID` on.
-    """
+    """A local CoinMarketCap at the time of `clock`."""
 
     key = "00000000-5a5a-4b4b-8c8c-5ad5ad5ad5ad"
     requests_per_minute = 50
     credits_left = 15_000
 
-    def __init__(
-        self, *, clock: Callable[[], datetime], update_every_seconds: float = 60, extra_coins: int = 0
-    ) -> None:
+    def __init__(self, market: Market, *, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
-        self.market = Market(listed_coins(extra_coins=extra_coins), update_every_seconds=update_every_seconds)
+        self.market = market
         self.endpoints: dict[str, Callable[[Parameters, datetime], Answer]] = {
             "/v3/cryptocurrency/quotes/latest": lambda asked, now: self.priced(self._asked_coins(asked), now),
             "/v3/cryptocurrency/quotes/historical": self._historical,

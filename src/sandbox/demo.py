@@ -18,6 +18,7 @@ from crons.registry import JOBS
 from crons.resources import Resources, system_clock
 from sandbox.binance import ExchangeStandIn
 from sandbox.coin_market_cap import StandIn
+from sandbox.market import Market
 
 JOB, SECOND = "cmc_hourly_prices", "binance_hourly_prices"
 SYMBOLS = ("BTC", "ETH", "SOL")
@@ -47,8 +48,11 @@ def main() -> int:
         return FAILED
     with tempfile.TemporaryDirectory(prefix="data-processor-demo-") as folder:
         # Prices change faster than a process starts, so that the second run has something to update.
-        source = StandIn(clock=system_clock, update_every_seconds=0.125)
-        with source, ExchangeStandIn(source.market, clock=system_clock) as exchange:
+        market = Market(update_every_seconds=0.125)
+        with (
+            StandIn(market, clock=system_clock) as source,
+            ExchangeStandIn(market, clock=system_clock) as exchange,
+        ):
             own = {
                 "CLICKHOUSE_PATH": f"{folder}/clickhouse",
                 "DATA_PATH": folder,

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 ANOTHER_BTC_ID = 990101
 """A coin that shares the symbol BTC, with a lower rank than Bitcoin and listed before it."""
-FIRST_EXTRA_ID = 800001
-"""The id of the generated coin C0001; C0002 has the next id, and so on."""
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
@@ -35,7 +33,8 @@ class ListedCoin(NamedTuple):
     supply: float
 
 
-_COINS = (
+# Not ordered by rank, as at the real source.
+COINS = (
     ListedCoin(ANOTHER_BTC_ID, "Another Bitcoin", "BTC", 4_821, 0.0031415, 21_000_000_000),
     ListedCoin(1, "Bitcoin", "BTC", 1, 87_654.32, 19_964_512),
     ListedCoin(1027, "Ethereum", "ETH", 2, 2_834.57, 120_692_311.4),
@@ -57,18 +56,18 @@ _COINS = (
 )
 
 
-def listed_coins(*, extra_coins: int = 0) -> tuple[ListedCoin, ...]:
-    """All coins and some generated ones, not ordered by rank, as at the real source."""
-    return _COINS + tuple(
-        ListedCoin(FIRST_EXTRA_ID - 1 + number, f"Coin {number}", f"C{number:04d}", 1_000 + number, 1_000 / number, 1e6)
-        for number in range(1, extra_coins + 1)
-    )
+def generated_coins(number: int) -> list[ListedCoin]:
+    """More coins: C0001 with the id 800001, and so on."""
+    return [
+        ListedCoin(800_000 + one, f"Coin {one}", f"C{one:04d}", 1_000 + one, 1_000 / one, 1e6)
+        for one in range(1, number + 1)
+    ]
 
 
 class Market:
     """Prices and volumes of all coins in USD, which change at multiples of an interval since 1970 UTC only."""
 
-    def __init__(self, coins: Iterable[ListedCoin], *, update_every_seconds: float = 60) -> None:
+    def __init__(self, coins: Iterable[ListedCoin] = COINS, *, update_every_seconds: float = 60) -> None:
         self.coins = tuple(coins)
         self.by_id = {coin.id: coin for coin in self.coins}
         self._update_every = update_every_seconds

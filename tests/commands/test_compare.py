@@ -14,7 +14,7 @@ from adapters._bases.tehran_time import hour_key, hours_before
 from adapters.clickhouse.binance_clickhouse_adapter import BinanceClickHouseAdapter
 from adapters.clickhouse.coin_market_cap_clickhouse_adapter import CoinMarketCapClickHouseAdapter
 from sandbox.binance import ExchangeStandIn
-from sandbox.market import Market, listed_coins
+from sandbox.market import Market
 from tests.support.binance import pair_row
 from tests.support.installation import Installation
 from tests.support.price_rows import price_row
@@ -75,7 +75,7 @@ def test_equal_prices_pass(store: Store, program: Installation, hours: list[str]
 @pytest.mark.parametrize("table", ["crypto_prices", "binance_prices"])
 def test_the_printed_commands_fix_the_prices(program: Installation, clock: SteppedClock, sql: Sql, table: str) -> None:
     """Both pipelines' prices of one market agree; a wrong one of either source is fetched again."""
-    with ExchangeStandIn(Market(listed_coins()), clock=clock) as exchange:
+    with ExchangeStandIn(Market(), clock=clock) as exchange:
         program.settings["BINANCE_BASE_URL"] = exchange.base_url
         for job in ("cmc_hourly_prices", "binance_hourly_prices"):
             assert program.run_job("backfill", "24", job=job).code == program.run_job(job=job).code == 0

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from sandbox.binance import ExchangeStandIn
+from sandbox.market import COINS, Market, generated_coins
 from tests.support.faulty_source import FaultySource
 from tests.support.installation import Installation
 from tests.support.stepped_clock import SteppedClock
@@ -15,7 +16,8 @@ from tests.support.stepped_clock import SteppedClock
 
 @pytest.fixture
 def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    with FaultySource(clock=clock, extra_coins=40) as serving:
+    with FaultySource(clock=clock) as serving:
+        serving.market = Market([*COINS, *generated_coins(40)])
         yield serving
 
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from sandbox.coin_market_cap import StandIn
+from sandbox.market import Market
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.installation import Installation
 from tests.support.process import run_program
@@ -77,7 +78,7 @@ def test_command_without_calls_loads_no_client(command: str, code: int, spared: 
 
 
 def test_run_against_a_server_loads_one_job_and_no_engine(front: ClickHouseFront, tmp_path: Path) -> None:
-    with StandIn(clock=lambda: datetime.now(timezone.utc)) as source:
+    with StandIn(Market(), clock=lambda: datetime.now(timezone.utc)) as source:
         code, loaded = loaded_by(
             "crons.run",
             "cmc_hourly_prices",

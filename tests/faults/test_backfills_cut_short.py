@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters._bases.tehran_time import hours_before, in_tehran
-from sandbox.market import listed_coins
+from sandbox.market import COINS
 from tests.support import faults
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import Fault, FaultySource
@@ -25,7 +25,7 @@ PATH = "/quotes/historical"
 def fetched(program: Installation) -> set[Key]:
     """What the first call brings."""
     keys = [f"{in_tehran(start):%Y-%m-%d %H}:00:00" for start in hours_before(program.clock(), HOURS)]
-    by_id = [coin.symbol for coin in sorted(listed_coins(), key=lambda coin: coin.id) if coin.symbol in SYMBOLS]
+    by_id = [coin.symbol for coin in sorted(COINS, key=lambda coin: coin.id) if coin.symbol in SYMBOLS]
     return {(symbol, key) for symbol in by_id[:FIRST_CALLS_SYMBOLS] for key in keys}
 
 

@@ -12,7 +12,7 @@ from coinmarketcap import models as official
 
 from sandbox.binance import ExchangeStandIn
 from sandbox.coin_market_cap import KEY_HEADER
-from sandbox.market import Market, listed_coins
+from sandbox.market import Market
 from tests.support import faults
 from tests.support.faulty_source import Fault, FaultySource
 
@@ -77,7 +77,7 @@ def test_candle_has_the_form_of_recorded_ones(interval: str, length: int) -> Non
     """Twelve positions, decimals as texts of eight places, the close time a millisecond before the next candle."""
     recorded = json.loads((FIXTURES / "binance" / "klines.json").read_text())[interval]
     opens = int((NOW - timedelta(hours=2)).timestamp()) // 1800 * 1_800_000
-    with ExchangeStandIn(Market(listed_coins()), clock=lambda: NOW) as exchange:
+    with ExchangeStandIn(Market(), clock=lambda: NOW) as exchange:
         served = exchange.candle("BTCUSDT", opens, now=NOW)
     assert served is not None
     assert form(served, 1_800_000) == form(recorded, length)

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.coin_market_cap import KEY_HEADER, KEYLESS_PREFIX, JsonObject, Parameters, StandIn, refusal, seconds_of
-from sandbox.market import ListedCoin, iso
+from sandbox.market import ListedCoin, Market, iso
 from sandbox.server import Answer
 from tests.support.eventually import PATIENCE_SECONDS
 
@@ -76,7 +76,6 @@ class FaultySource(StandIn):
     Args:
         months_of_history: how far back the plan reaches.
         is_hole: whether a coin (by id) has no historical quote at an aware instant in UTC.
-        others: as of `StandIn`.
     """
 
     requests_per_minute = 1_000_000
@@ -87,9 +86,9 @@ class FaultySource(StandIn):
         credits_monthly: int = 15_000,
         months_of_history: int = 1,
         is_hole: Callable[[int, datetime], bool] = lambda _coin_id, _instant: False,
-        **others: Any,
+        clock: Callable[[], datetime],
     ) -> None:
-        super().__init__(**others)
+        super().__init__(Market(), clock=clock)
         self.credits_left, self.credits_used = credits_monthly, 0
         self.faults = FaultQueue()
         self.requests: list[RecordedRequest] = []

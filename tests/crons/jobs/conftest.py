@@ -12,7 +12,7 @@ import pytest
 from adapters._bases.tehran_time import hour_start
 from crons.jobs import binance_hourly_prices, cmc_hourly_prices
 from sandbox.binance import ExchangeStandIn
-from sandbox.market import Market, listed_coins
+from sandbox.market import Market
 from tests.support.clickhouse_front import ClickHouseFront
 from tests.support.faulty_source import FaultySource
 from tests.support.job_runs import MakeContext, contexts
@@ -22,7 +22,7 @@ from tests.support.stepped_clock import SteppedClock
 NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
 """2026-11-23 15:37:09 in Tehran."""
 IDS = {"BTC": 1, "ETH": 1027, "SOL": 5426}
-MARKET = Market(listed_coins())
+MARKET = Market()
 Rows = Callable[[], dict[tuple[str, str], float]]
 """Reads the stored prices by symbol and hour key."""
 

@@ -10,7 +10,7 @@ import pytest
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_between, time_bound
 from crons.jobs.binance_hourly_prices import JOB
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
-from sandbox.market import Market, listed_coins
+from sandbox.market import COINS, Market
 from tests.crons.jobs.conftest import NOW
 from tests.support.binance import expected, stored
 from tests.support.job_runs import MakeContext, backfill, run
@@ -94,7 +94,7 @@ async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
     monkeypatch.setitem(BROKEN_OFF, "SOL", NOW - 2 * HOUR)
     broken = await run(binance_context(symbols="BTC,SOL"))
     assert broken.missing == ["SOL (SOLUSDT)"]
-    without = Market([coin for coin in listed_coins() if coin.symbol != "SOL"])
+    without = Market([coin for coin in COINS if coin.symbol != "SOL"])
     with ExchangeStandIn(without, clock=clock) as later:
         gone = await run(binance_context(symbols="BTC,SOL", binance_base_url=later.base_url))
     for report in (broken, gone):

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from adapters._bases.tehran_time import HOUR, TEHRAN, hour_key, hours_before, hours_between, time_bound
 from sandbox.binance import BROKEN_OFF, ExchangeStandIn
-from sandbox.market import Market, listed_coins
+from sandbox.market import COINS, Market
 from tests.crons.jobs.conftest import NOW
 from tests.support.binance import expected, holes, stored
 from tests.support.job_runs import MakeContext, backfill, heal, run
@@ -100,7 +100,7 @@ async def test_pair_that_is_no_longer_traded_does_not_affect_the_others(
     binance_context: MakeContext, clock: SteppedClock, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await run(binance_context(symbols="BTC,SOL"))
-    without = Market([coin for coin in listed_coins() if coin.symbol != "SOL"])
+    without = Market([coin for coin in COINS if coin.symbol != "SOL"])
     with ExchangeStandIn(without, clock=clock) as later:
         report = await backfill(binance_context(symbols="BTC,SOL", binance_base_url=later.base_url), 10)
     [warning] = report.warnings

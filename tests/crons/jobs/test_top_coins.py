@@ -12,7 +12,7 @@ from adapters._bases.tehran_time import HOUR, hour_key, hour_start
 from crons.inspection import verify_table
 from crons.job import Finding
 from crons.jobs.cmc_hourly_prices import check_symbols
-from sandbox.market import ANOTHER_BTC_ID, ListedCoin
+from sandbox.market import ANOTHER_BTC_ID, COINS, ListedCoin, Market, generated_coins
 from tests.crons.jobs.conftest import NOW
 from tests.support.faults import gateway_error
 from tests.support.faulty_source import FaultySource
@@ -30,7 +30,8 @@ FAILED = (34, 40)
 
 @pytest.fixture
 def source(clock: SteppedClock) -> Iterator[FaultySource]:
-    with FaultySource(clock=clock, extra_coins=200) as stand_in:
+    with FaultySource(clock=clock) as stand_in:
+        stand_in.market = Market([*COINS, *generated_coins(200)])
         yield stand_in
 
 
