@@ -7,6 +7,7 @@ from functools import partial
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter
 from adapters._bases.hourly_table import Hole
+from adapters._bases.sql_files import SQL_FOLDER, query_text
 from tests.support.price_rows import price_row
 from tests.support.price_table import MakeRepository, Repository, Sql
 
@@ -74,3 +75,10 @@ def test_hole_belongs_to_what_the_symbol_means(repository: Repository, sql: Sql)
     assert holes(symbols, meant=given) == {"BTC": {TWELVE}, "ETH": {ELEVEN}}
     assert holes(["SOL"], meant=given, noted_since=TEN) == {"SOL": {TEN}}
     assert holes(["SOL"], meant=given, noted_since=HOLE.noted_at) == {}
+
+
+def test_every_query_is_one_that_no_cache_answers() -> None:
+    """The connection tells its calls apart by a column after the SELECT with which a statement begins."""
+    names = [path.stem for path in (SQL_FOLDER / "queries").glob("*.sql")]
+    assert {name for name in names if query_text(name).split()[0] != "SELECT"} == set()
+    assert "stored" in names

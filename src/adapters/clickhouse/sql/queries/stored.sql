@@ -1,10 +1,9 @@
 -- The highest of several versions of an hour comes last. In a tuple, because argMax skips NULL.
-WITH if(isFinite({value}), {value}, NULL) AS finite
 SELECT
     symbol,
     groupUniqArray(datetime),
     max(datetime),
-    argMax(tuple(finite), (datetime, version)).1,
+    argMax(tuple(if(isFinite({value}), {value}, NULL) AS finite), (datetime, version)).1,
     arraySort(groupArrayIf((datetime, version, fetched_at, finite), datetime >= {valued_from:String}))
 FROM {database}.{table}
 WHERE datetime BETWEEN {first:String} AND {last:String} AND symbol IN {symbols:Array(String)} AND {named}
