@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple
 
 from adapters._bases.clickhouse_adapter import ClickHouseAdapter, quoted_name, quoted_text
 from adapters._bases.durable import check_writable, replacing, state_errors
@@ -38,21 +37,23 @@ _MOST_ROWS = 1_048_575  # that a sheet of Excel holds, below the row of names
 _EXACT = 1 << 53  # from which on a whole number loses digits in Excel, so that it is written as text
 
 
-class _View(NamedTuple):
-    column: str  # by which it is ordered, after the symbol
-    # The column's value for a Tehran time, for periods of a day or more.
-    period: Callable[[datetime], str] | None = None
-
-
 VIEWS = {
-    "hourly": _View("datetime"),
-    "hours": _View("datetime"),
-    "daily": _View("date", lambda at: f"{at:%Y-%m-%d}"),
-    "weekly": _View("week", lambda at: f"{at - timedelta(days=(at.weekday() + 2) % 7):%Y-%m-%d}"),
-    "monthly": _View("month_jalali", lambda at: jalali_date(at)[:7]),
-    "monthly_gregorian": _View("month", lambda at: f"{at:%Y-%m}-01"),
-    "latest": _View("datetime"),
-    "runs": _View("started_at"),
+    "hourly": "datetime",
+    "hours": "datetime",
+    "daily": "date",
+    "weekly": "week",
+    "monthly": "month_jalali",
+    "monthly_gregorian": "month",
+    "latest": "datetime",
+    "runs": "started_at",
+}
+"""--view, with the column by which it is ordered, after the symbol."""
+# That column's value for a Tehran time, where it stands for a day or more.
+_PERIODS: dict[str, Callable[[datetime], str]] = {
+    "daily": lambda at: f"{at:%Y-%m-%d}",
+    "weekly": lambda at: f"{at - timedelta(days=(at.weekday() + 2) % 7):%Y-%m-%d}",
+    "monthly": lambda at: jalali_date(at)[:7],
+    "monthly_gregorian": lambda at: f"{at:%Y-%m}-01",
 }
 SETTINGS = {
     "format_csv_null_representation": "",  # \\N is ClickHouse's own
@@ -81,7 +82,7 @@ def export(
     force: bool,
 ) -> int:
     chosen = _format(target, form)
-    if utc and view in VIEWS and VIEWS[view].period:
+    if utc and view in _PERIODS:
         raise ConfigurationError(f"the days of {view} are Tehran's", next_step="leave --utc out")
     *span, both_calendars = time_span(first, end, timezone.utc if utc else TEHRAN)
     if both_calendars:
@@ -91,12 +92,12 @@ def export(
     with _written(target, force=force) as path, Resources(settings, task="export") as resources:
         name, condition = _selection(resources, job, view, split_list(symbols or ""), span)
         database = resources.database
-        found = resources.retry.call(lambda: database.query(f"SELECT count() FROM {name} WHERE {condition}"))  # noqa: S608 - quoted
-        rows = int(str(found[0][0]))
+        count = f"SELECT count() FROM {name} WHERE {condition}"  # noqa: S608 - quoted
+        [(rows,)] = resources.retry.call(lambda: database.query(count))
         if chosen == "xlsx" and rows > _MOST_ROWS:
             raise ConfigurationError(f"{rows:,} rows do not fit into a sheet", next_step="give --from, or a .csv file")
         shown = _columns(database, name, split_list(columns or ""), typed=chosen in _TYPED, utc=utc)
-        order = VIEWS[view].column if view == "runs" else f"symbol, {VIEWS[view].column}"
+        order = VIEWS[view] if view == "runs" else f"symbol, {VIEWS[view]}"
         # A column keeps its own values inside: outside, its name may stand for the time in another form.
         select = f"SELECT {shown} FROM (SELECT * FROM {name} WHERE {condition}) ORDER BY {order}"  # noqa: S608 - quoted
         mention(f"exporting {counted(rows, 'row')}")
@@ -127,7 +128,7 @@ def _format(target: str, form: str | None) -> str:
 def _selection(
     resources: Resources, job: str, view: str, symbols: Sequence[str], span: Sequence[datetime | None]
 ) -> tuple[str, str]:
-    """The quoted view with its database, and a WHERE condition."""
+    """The quoted view with its database, and the condition on rows whose hour or period has a part in the span."""
     table = find_job(job).repository.table
     if view == "runs" and symbols:
         raise ConfigurationError("runs have no symbol", next_step="leave --symbols out")
@@ -138,29 +139,24 @@ def _selection(
         there = [kind for kind in VIEWS if f"{table.name}_{kind}" in table.views]
         raise ConfigurationError(f"there is no view {view!r}", next_step=f"use one of: {', '.join(there)}, runs")
     database = resources.settings.clickhouse_db
-    conditions = [_within(VIEWS[view], *span)]
+    first, end = span
+    value, bounds = _PERIODS.get(view, tehran_text), ((">=", first), ("<=", end and end - timedelta(seconds=1)))
+    conditions = [f"{VIEWS[view]} {sign} {quoted_text(value(in_tehran(at)))}" for sign, at in bounds if at]
     if symbols:
         statement = f"SELECT DISTINCT symbol FROM {quoted_name(database, table.name)}"  # noqa: S608 - quoted
-        stored = {str(symbol) for (symbol,) in resources.retry.call(lambda: resources.database.query(statement))}
+        stored = {symbol for (symbol,) in resources.retry.call(lambda: resources.database.query(statement))}
         if unknown := [symbol for symbol in symbols if symbol not in stored]:
             raise ConfigurationError(
                 f"nothing is stored for {', '.join(unknown)}",
                 next_step=f"stored symbols: {', '.join(sorted(stored))}" if stored else "./run.sh cron_run",
             )
         conditions.append(f"symbol IN ({', '.join(map(quoted_text, symbols))})")
-    return quoted_name(database, name), " AND ".join(conditions)
-
-
-def _within(view: _View, first: datetime | None, end: datetime | None) -> str:
-    """The condition that a row's hour lies in the span, or that its period has a part in it."""
-    value = view.period or tehran_text
-    bounds = ((">=", first), ("<=", end and end - timedelta(seconds=1)))
-    return " AND ".join(f"{view.column} {sign} {quoted_text(value(in_tehran(at)))}" for sign, at in bounds if at) or "1"
+    return quoted_name(database, name), " AND ".join(conditions) or "1"
 
 
 def _columns(database: ClickHouseAdapter, name: str, wanted: Sequence[str], *, typed: bool, utc: bool) -> str:
     """The columns to select, with times as times that other programs understand."""
-    kinds = {str(column): str(kind) for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
+    kinds = {column: kind for column, kind, *_ in database.query(f"DESCRIBE TABLE {name}")}
     if unknown := [column for column in wanted if column not in kinds]:
         step = f"use some of: {', '.join(kinds)}"
         raise ConfigurationError(f"there is no column {', '.join(unknown)}", next_step=step)

@@ -69,8 +69,7 @@ def query(sql: str | None, *, form: str, every_row: bool) -> int:
 
 def _one_that_reads(database: ClickHouseAdapter, sql: str) -> str:
     """The statement as ClickHouse formats it: exactly one, without comments."""
-    ((text,),) = database.query("SELECT formatQuerySingleLine({sql:String})", {"sql": sql})
-    statement = str(text)
+    statement: str = database.query("SELECT formatQuerySingleLine({sql:String})", {"sql": sql})[0][0]
     bare = _LITERALS.sub("''", statement)
     if not bare.lstrip("( ").startswith(_READS) or _REACHES_OUT.search(bare):
         raise ConfigurationError("query is read-only", next_step="use clickhouse-client to change something")
@@ -119,7 +118,7 @@ def _show_columns(settings: Settings) -> int:
         columns = resources.retry.call(ask)
     if not columns:
         raise StorageRejected("there is no table yet", next_step="run `./run.sh setup_db`")
-    for number, (table, rows) in enumerate(groupby(columns, key=lambda column: str(column[0]))):
+    for number, (table, rows) in enumerate(groupby(columns, key=lambda column: column[0])):
         say(f"\n{table}" if number else table)
         for _, column, kind, comment in rows:
             say(f"  {column} {kind}: {comment}")
