@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,9 +20,9 @@ if __name__ == "__main__":
 
 # isort: split
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from crons.exits import DONE, EPILOG, FAILED, become, guarded, leave
+from crons.exits import DONE, EPILOG, FAILED, USAGE, become, guarded, leave
 
 if TYPE_CHECKING:  # the help needs no job
     from crons.job import Kind
@@ -60,7 +61,20 @@ class _Plain(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
+class _Commands(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of that name; an unknown one is the last line, with what was probably meant."""
+        name = args[0]
+        if name in self.commands:
+            return super().resolve_command(ctx, args)
+        close = " or ".join(get_close_matches(name, self.commands))
+        hint = f"did you mean {close}?" if close else "./run.sh help lists them"
+        typer.echo(f"unknown command: {name}; {hint}", err=True)
+        raise typer.Exit(USAGE)
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,

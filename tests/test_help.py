@@ -84,9 +84,9 @@ def test_meaningless_arguments_are_a_usage_error(arguments: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "hint"),
-    [("stauts", " Did you mean 'status'?"), ("Backup", " Did you mean 'backup'?"), ("xyz", "")],
+    [("stauts", "did you mean status?"), ("Backup", "did you mean backup?"), ("xyz", "./run.sh help lists them")],
 )
 def test_unknown_command_is_the_last_line(typed: str, hint: str) -> None:
     done = CliRunner().invoke(app, [typed], prog_name="./run.sh")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1] == f"Error: No such command '{typed}'.{hint}"
+    assert done.stderr.splitlines()[-1] == f"unknown command: {typed}; {hint}"
