@@ -175,8 +175,8 @@ def _quote(
     if not isinstance(own, dict):
         raise InvalidRowError(f"{path}.quote has no quote in {CURRENCY}")
     place = f"{path}.quote.{CURRENCY}"
-    price = _number(own.get("price"), f"{place}.price")
-    numbers = {name: _number(own.get(name), f"{place}.{name}", flaws) for name in _SPARE}
+    price = _number(own, "price", place)
+    numbers = {name: _number(own, name, place, flaws) for name in _SPARE}
     given = fields.get("cmc_rank")
     rank = as_rank(given)
     if rank is None and given is not None:
@@ -190,14 +190,15 @@ def _quote(
     return Quote(*head, price, numbers, rank, endpoint, seen_at, updated, tuple(flaws))
 
 
-def _number(value: object, place: str, flaws: list[str] | None = None) -> float | None:
+def _number(fields: _Fields, name: str, place: str, flaws: list[str] | None = None) -> float | None:
     """A number to all its digits, not a bool; None if null, or if it cannot be read and `flaws` are noted."""
+    value = fields.get(name)
     if value is None or type(value) is float:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         with suppress(OverflowError):
             return float(value)
-    message = f"{place} is not a number: {shown(value)}"
+    message = f"{place}.{name} is not a number: {shown(value)}"
     if flaws is None:
         raise InvalidRowError(message)
     flaws.append(f"{message}; it is left empty")
