@@ -24,7 +24,6 @@ from crons.resources import system_clock
 from crons.start_up import import_fault
 
 _PING_SECONDS = 3.0
-_ALERT_SECONDS = 30
 _LONGEST_TEXT = 10_000  # characters; healthchecks.io keeps a hundred thousand bytes
 
 log = structlog.get_logger(__name__)
@@ -81,7 +80,7 @@ def inform(url: str, event: Literal["start", "success", "fail"], text: str = "")
         loop.close()
 
 
-def alert(command: Secret, what: str, text: str) -> None:
+def alert(command: Secret, what: str, text: str, *, limit_seconds: float = 30) -> None:
     """Run ALERT_COMMAND, if there is one, in the checkout; its stdin begins with `what`."""
     if not command:
         return
@@ -92,11 +91,11 @@ def alert(command: Secret, what: str, text: str) -> None:
             ["/bin/sh", "-c", command.value], stdin=subprocess.PIPE, stdout=2, cwd=PROJECT_ROOT, start_new_session=True
         ) as process:
             try:
-                process.communicate(whole.encode(errors="replace"), _ALERT_SECONDS)
+                process.communicate(whole.encode(errors="replace"), limit_seconds)
                 problem = f"exit code {process.returncode}" if process.returncode else ""
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                problem = f"killed after {_ALERT_SECONDS} s"
+                problem = f"killed after {limit_seconds} s"
     except OSError as error:
         problem = str(error.strerror)
     if problem:

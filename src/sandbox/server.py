@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -30,7 +31,7 @@ class Answer:
         handler.wfile.write(body)
 
 
-class Serving(ThreadingHTTPServer):
+class Serving(ThreadingHTTPServer, ABC):
     """A simulated source that is served as a context manager from entry to exit.
 
     Args:
@@ -42,9 +43,9 @@ class Serving(ThreadingHTTPServer):
         self.base_url = f"http://127.0.0.1:{self.server_port}"
         self._clock = clock
 
+    @abstractmethod
     def answer(self, target: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a GET of path and query; header names are in lower case."""
-        raise NotImplementedError
 
     def __enter__(self: ServingT) -> ServingT:
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

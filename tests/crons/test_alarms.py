@@ -27,12 +27,11 @@ NOW = datetime(2026, 11, 23, 12, 7, 9, tzinfo=timezone.utc)
     [("exit 3", "exit code 3"), ("sleep 60 & sleep 60", "killed after 0.5 s"), ("head -c 1 > /dev/null", "")],
 )
 def test_failure_of_an_alert_is_a_warning(
-    command: str, reason: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: str, reason: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Its whole process group is killed when its time is up."""
     set_up_logging(None, lambda: NOW)
-    monkeypatch.setattr("crons.alarms._ALERT_SECONDS", 0.5)
-    alert(Secret(f"echo $$ > {tmp_path}/group; {command}"), "what", "text\n" * 100_000)
+    alert(Secret(f"echo $$ > {tmp_path}/group; {command}"), "what", "text\n" * 100_000, limit_seconds=0.5)
     assert capfd.readouterr().err.count("ALERT_COMMAND failed") == bool(reason)
     eventually(lambda: not groups_alive(int((tmp_path / "group").read_text())))
 
