@@ -10,7 +10,6 @@ import pytest
 
 from adapters._bases.errors import ConfigurationError, EtlError, SourceRejected, StorageUnavailable
 from adapters._bases.tehran_time import HOUR, hour_key, hour_start, hours_before, hours_between, time_bound
-from crons import backfill as past_hours
 from crons.jobs import usdt_toman_hourly_rates
 from crons.jobs.usdt_toman_hourly_rates import JOB
 from sandbox.server import Answer
@@ -166,14 +165,13 @@ async def test_heal_fills_what_is_missing(
 
 
 async def test_database_that_fails_during_a_backfill_ends_it(
-    context: MakeContext, exchanges: RateStandIn, front: ClickHouseFront, monkeypatch: pytest.MonkeyPatch
+    context: MakeContext, exchanges: RateStandIn, front: ClickHouseFront
 ) -> None:
-    """The second exchange is not asked."""
-    monkeypatch.setattr(past_hours, "_ROWS_A_LOAD", 10)
+    """As soon as there are rows to be stored together, and the second exchange is not asked."""
     front.refuse()
     with pytest.raises(StorageUnavailable):
-        await backfill(context(), 24)
-    assert len(exchanges.asked) == 1
+        await backfill(context(), 10_500)
+    assert all(target.startswith("/market/") for target in exchanges.asked)
 
 
 @pytest.mark.parametrize("most", [0, 100], ids=["empty", "a hundred candles"])
