@@ -175,7 +175,7 @@ def _redaction(secrets: Iterable[str]) -> Processor:
 
 
 def terminal_lines(event: EventDict, width: int, *, colors: bool) -> str:
-    """An event with a ``timestamp`` of Tehran text, broken at blanks to a terminal of so many columns.
+    """An event with a ``timestamp`` of Tehran text, broken at blanks to a terminal of ``width`` columns.
 
     A warning or an error has all its facts, and its ``next`` step on a line of its own; any other event only its first
     three that are neither empty nor 0. A fact named ``what`` goes without its name.

@@ -55,7 +55,7 @@ _COUNTRY = re.compile(
     rb"\b(Iran|Cuba|Syria|Crimea|North Korea|Russia|China|United States)\b",
     re.IGNORECASE,
 )
-# Of which the last two parts are shown, so that the reason that follows is seen.
+# Only its last two parts are shown, so that the reason after it is seen.
 _LONG_PATH = re.compile(r"^/[^/]+(?:/[^/]+)*(/[^/]+/[^/]+)$")
 # Some servers name these as an encoding.
 _UNCOMPRESSED = {"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "ascii", "us-ascii"}
